@@ -1,0 +1,72 @@
+"""What the contracts as they stand now would have done to the landed history, beside what is on record."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+from homeostat.adapters.gx import contract_problems
+from homeostat.adapters.tables import digest
+from homeostat.core.batches import Verdict
+from homeostat.stages.validate import case_of, judge, recorded_verdicts
+
+if TYPE_CHECKING:
+    from homeostat.project import Project
+
+
+def what_if(project: Project) -> str:
+    """One paragraph a source; nothing is written.
+
+    Batches are judged in order of time, each against the history that the edited contract itself would have accepted.
+
+    Raises:
+        ScopeError: a contract cannot be used.
+    """
+    return "\n".join(_source_report(project, name) for name in project.scope.sources)
+
+
+def _source_report(project: Project, name: str) -> str:
+    path = project.contracts / f"{name}.json"
+    if path.is_file():
+        contract_problems(path, project.scope)
+    labels = sorted(p.stem for p in (project.landed / name).glob("*.parquet"))
+    if not labels:
+        return f"{name}: nothing has landed; run `homeostat run data` first"
+    recorded = recorded_verdicts(project, name)
+    contract = digest(path.read_bytes()) if path.is_file() else digest(b"")
+    if all(k in recorded and recorded[k].contract == contract for k in labels):
+        return f"{name}: the contract is unchanged: {_total(recorded, labels)}"
+    supposed: dict[str, Verdict] = {}
+    for label in labels:
+        supposed[label] = _suppose(project, name, label, supposed)
+    lines = [f"{name}: would have {_total(supposed, labels)}"]
+    if recorded:
+        lines.append(f"  on record: {_total(recorded, labels)}")
+    lines += [_change(k, supposed[k], recorded.get(k)) for k in labels if _differs(supposed[k], recorded.get(k))]
+    return "\n".join(lines)
+
+
+def _suppose(project: Project, name: str, label: str, earlier: Mapping[str, Verdict]) -> Verdict:
+    case = case_of(project, name, label, verdicts=earlier)
+    found = judge(project, case)
+    kept = 0 if found.accepted is None else len(found.accepted)
+    status = "quarantined" if found.accepted is None else "accepted"
+    return Verdict(status, case.key, kept, len(found.held), found.findings, case.content)  # type: ignore[arg-type]
+
+
+def _total(verdicts: Mapping[str, Verdict], labels: list[str]) -> str:
+    made = [verdicts[k] for k in labels if k in verdicts]
+    whole = sum(v.status == "quarantined" for v in made)
+    return f"quarantined {whole} of {len(made)} batches, {sum(v.rows_quarantined for v in made)} rows"
+
+
+def _differs(supposed: Verdict, recorded: Verdict | None) -> bool:
+    if recorded is None:
+        return supposed.rows_quarantined > 0
+    return (supposed.status, supposed.rows_quarantined) != (recorded.status, recorded.rows_quarantined)
+
+
+def _change(label: str, supposed: Verdict, recorded: Verdict | None) -> str:
+    before = f"{recorded.status}, {recorded.rows_quarantined} rows held" if recorded else "not judged yet"
+    why = "; ".join(f.sentence for f in supposed.findings if f.failed) or "every expectation holds"
+    return f"  {label}: {supposed.status}, {supposed.rows_quarantined} rows held (was {before}): {why}"

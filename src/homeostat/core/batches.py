@@ -1,0 +1,104 @@
+"""What is asked of a batch beyond its contract: its size, its time, and whether it came at all, or twice."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from datetime import datetime, timedelta
+from statistics import median
+from typing import Any, Literal
+
+from homeostat.core.verdicts import Finding
+
+Status = Literal["accepted", "quarantined", "missing"]
+HISTORY = 28  # accepted batches that volume is held against
+ENOUGH = 7  # of them, to say anything
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What was decided on one batch, and from what."""
+
+    status: Status
+    key: str
+    rows_accepted: int
+    rows_quarantined: int
+    findings: tuple[Finding, ...] = ()
+    batch: str = ""  # hash of the landed file
+    contract: str = ""  # hash of the contract
+    files: Mapping[str, str] = field(default_factory=dict)  # hashes of what was written: accepted, quarantine
+
+    @property
+    def rows(self) -> int:
+        return self.rows_accepted + self.rows_quarantined
+
+    def to_dict(self) -> dict[str, Any]:
+        return asdict(self) | {"files": dict(self.files)}
+
+    @classmethod
+    def from_dict(cls, raw: Mapping[str, Any]) -> Verdict:
+        return cls(**{**raw, "findings": tuple(Finding(**f) for f in raw["findings"])})
+
+
+def volume(rows: int, history: Sequence[int], share: float) -> Finding:
+    """Rows against the median of the source's own last accepted batches.
+
+    >>> volume(40, [100] * 28, 0.5).outcome
+    'fail'
+    >>> volume(40, [100] * 3, 0.5).outcome
+    'too few to say'
+    """
+    recent = history[-HISTORY:]
+    if len(recent) < ENOUGH:
+        said = f"{rows} rows; fewer than {ENOUGH} accepted batches to compare with"
+        return Finding("volume", "too few to say", None, share, said)
+    usual = median(recent)
+    off = abs(rows - usual) / usual if usual else float(rows > 0)
+    said = f"{rows} rows, {off:.0%} off the median of {usual:g} of the last {len(recent)} accepted batches"
+    return Finding("volume", "fail" if off > share else "pass", round(off, 6), share, said)
+
+
+def within_period(start: datetime, end: datetime, first: datetime | None, last: datetime | None) -> Finding:
+    """No row of the batch lies outside its period: none is from the future, none is stale."""
+    if last is not None and last >= end:
+        said = f"its last row is of {last}, after its period ended at {end}: a batch from the future"
+        return Finding("period", "fail", (last - end).total_seconds(), 0.0, said)
+    if first is not None and first < start:
+        said = f"its first row is of {first}, before its period began at {start}: a stale batch"
+        return Finding("period", "fail", (start - first).total_seconds(), 0.0, said)
+    return Finding("period", "pass", 0.0, 0.0, "every row lies in the batch's period")
+
+
+def came_once(batch: str, others: Mapping[str, str]) -> Finding:
+    """``batch`` is its content's hash, ``others`` the hashes of the source's other batches by label."""
+    twin = next((label for label, content in sorted(others.items()) if content == batch), None)
+    if twin is not None:
+        return Finding("came once", "fail", 1.0, 0.0, f"the same rows came as batch {twin}: a batch delivered twice")
+    return Finding("came once", "pass", 0.0, 0.0, "no other batch has the same rows")
+
+
+def overdue(end: datetime, late_after: timedelta, now: datetime) -> Finding:
+    """Whether a batch that has not come should have by ``now``."""
+    waited = now - end
+    said = f"nothing came {_hours(waited)} after the period ended; it is due within {_hours(late_after)}"
+    late = waited >= late_after
+    return Finding("freshness", "fail" if late else "pass", waited.total_seconds(), late_after.total_seconds(), said)
+
+
+def _hours(length: timedelta) -> str:
+    return f"{length.total_seconds() / 3600:g} h"
+
+
+def period_of(label: str, every: timedelta, offset: timedelta) -> tuple[datetime, datetime]:
+    """Start and end of the period that a label names.
+
+    >>> period_of("2013-01-01", timedelta(days=1), timedelta(hours=5))[0].isoformat()
+    '2013-01-01T05:00:00'
+    >>> period_of("2013-01-01T0530", timedelta(minutes=30), timedelta(0))[1].isoformat()
+    '2013-01-01T06:00:00'
+    """
+    if "T" not in label:
+        start = datetime.strptime(label, "%Y-%m-%d") + offset
+    else:
+        start = datetime.strptime(label, "%Y-%m-%dT%H%M" if len(label) > 13 else "%Y-%m-%dT%H")
+    return start, start + every

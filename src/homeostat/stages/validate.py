@@ -1,0 +1,372 @@
+"""Stage validate: split every landed batch into rows that are accepted and rows that are held, with the reason."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from functools import cache as once
+from importlib import metadata
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import polars as pl
+
+from homeostat import amendments
+from homeostat.adapters import gx, sources, tables
+from homeostat.core import batches
+from homeostat.core.batches import Verdict
+from homeostat.core.errors import DataError
+from homeostat.core.verdicts import Finding
+from homeostat.stages.ingest import periods, remove_stray
+
+if TYPE_CHECKING:
+    from homeostat.amendments import Amendment
+    from homeostat.core.periods import Period
+    from homeostat.project import Project
+    from homeostat.scope import Source
+
+DECIDING = (gx.__file__, sources.__file__, tables.__file__, batches.__file__, amendments.__file__, __file__)
+_verdicts: dict[Path, tuple[int, Verdict]] = {}
+
+
+@dataclass(frozen=True)
+class Judgement:
+    """Both sides of a batch: ``accepted`` is None when it is held whole; ``held`` has a column ``reason``."""
+
+    accepted: pl.DataFrame | None
+    held: pl.DataFrame
+    findings: tuple[Finding, ...]
+
+
+@dataclass(frozen=True)
+class Case:
+    """All that a verdict follows from."""
+
+    name: str
+    label: str
+    landed: bytes
+    source: Source
+    span: tuple[datetime, datetime] | None
+    contract: bytes
+    history: tuple[int, ...]
+    others: Mapping[str, str]
+    amendments: tuple[Amendment, ...]
+
+    @property
+    def correction(self) -> Amendment | None:
+        """The correction in force: the last one."""
+        return next((a for a in reversed(self.amendments) if a.kind == "correct"), None)
+
+    @property
+    def content(self) -> str:
+        """The hash of the rows that are judged."""
+        return self.correction.sha256 if self.correction else tables.digest(self.landed)
+
+    @property
+    def key(self) -> str:
+        twin = batches.came_once(self.content, self.others).sentence
+        said = [self.name, self.label, self.source.model_dump_json(), str(self.span), str(self.history), twin]
+        parts = [tables.digest(self.landed), tables.digest(self.contract), _code(), *said, str(self.amendments)]
+        return tables.digest("\n".join(parts).encode())
+
+
+def validate(
+    project: Project,
+    source_name: str,
+    label: str,
+    landed: Path | None = None,
+    now: datetime | None = None,
+) -> Verdict:
+    """Decide on one landed batch and write both sides; a verdict that still holds is read, not made again.
+
+    ``landed`` is the batch's file where it is not the project's own; ``now`` hides amendments known later.
+
+    Raises:
+        DataError: the landed file is missing or damaged.
+        ScopeError: the contract cannot be used.
+    """
+    case = case_of(project, source_name, label, landed, now)
+    recorded = read_verdict(project, source_name, label)
+    if recorded is not None and recorded.key == case.key and _files_match(project, source_name, label, recorded):
+        return recorded
+    return _write(project, case, judge(project, case))
+
+
+def validate_many(
+    project: Project, source_name: str, labels: Iterable[str], now: datetime | None = None
+) -> list[Verdict]:
+    """Decide on batches in order of time, since volume is held against the batches before."""
+    return [validate(project, source_name, label, now=now) for label in sorted(labels)]
+
+
+def missing(project: Project, source_name: str, period: Period, now: datetime | None = None) -> Verdict | None:
+    """Record that the batch of a period has not come; None while it is not yet late at ``now`` (None: it is late)."""
+    late_after = project.scope.sources[source_name].late_after
+    finding = batches.overdue(period.end, late_after, period.end + late_after if now is None else now)
+    if not finding.failed:
+        return None
+    if now is not None:  # the record says when it was due, not when somebody looked
+        finding = batches.overdue(period.end, late_after, period.end + late_after)
+    _remove(project, source_name, period.label)
+    verdict = Verdict("missing", "", 0, 0, (finding,))
+    _record(project, source_name, period.label, verdict)
+    return verdict
+
+
+def read_verdict(project: Project, source_name: str, label: str) -> Verdict | None:
+    """The verdict on record, or None."""
+    path = project.accepted / source_name / f"{label}.json"
+    try:
+        changed = path.stat().st_mtime_ns
+    except FileNotFoundError:
+        return None
+    if path not in _verdicts or _verdicts[path][0] != changed:
+        _verdicts[path] = changed, Verdict.from_dict(json.loads(path.read_text()))
+    return _verdicts[path][1]
+
+
+def recorded_verdicts(project: Project, source_name: str) -> dict[str, Verdict]:
+    """Every verdict on record of one source, by label, in order of time."""
+    labels = sorted(p.stem for p in (project.accepted / source_name).glob("*.json"))
+    return {label: verdict for label in labels if (verdict := read_verdict(project, source_name, label))}
+
+
+def case_of(
+    project: Project,
+    name: str,
+    label: str,
+    landed: Path | None = None,
+    now: datetime | None = None,
+    verdicts: Mapping[str, Verdict] | None = None,
+) -> Case:
+    """Gather what decides on a batch; ``verdicts`` are those of the source on record, unless others are supposed.
+
+    Raises:
+        DataError: the landed file is missing.
+    """
+    source = project.scope.sources[name]
+    path = landed or project.landed / name / f"{label}.parquet"
+    if not path.is_file():
+        raise DataError(f"{name} {label}: {path} is not there; land the batch first")
+    known = recorded_verdicts(project, name) if verdicts is None else verdicts
+    earlier = {k: v for k, v in known.items() if k < label}
+    contract = project.contracts / f"{name}.json"
+    span = None if source.period == "once" else batches.period_of(label, source.period, project.scope.rhythm.offset)
+    found = Case(
+        name=name, label=label, landed=path.read_bytes(), source=source, span=span,
+        contract=contract.read_bytes() if contract.is_file() else b"",
+        history=tuple(v.rows for v in earlier.values() if v.status == "accepted")[-batches.HISTORY :],
+        others={k: v.batch for k, v in earlier.items() if v.batch},
+        amendments=tuple(
+            a for a in amendments.read_amendments(project, now) if (a.source, a.batch) == (name, label)
+        ),
+    )  # fmt: skip
+    if found.correction is not None:
+        amendments.corrected_rows(project, found.correction)  # a changed file is told even when a verdict is kept
+    return found
+
+
+@once
+def _code() -> str:
+    """A hash of the code that decides, and of the tool that judges."""
+    texts = [Path(f).read_bytes() for f in DECIDING] + [metadata.version("great_expectations").encode()]
+    return tables.digest(b"\n".join(texts))
+
+
+def judge(project: Project, case: Case) -> Judgement:
+    """Decide on one batch and write nothing."""
+    correction = case.correction
+    rows = _read(case) if correction is None else amendments.corrected_rows(project, correction)
+    since = 0 if correction is None else correction.number  # what was released before is no longer there
+    releases = [a for a in case.amendments if a.kind == "release" and a.number > since]
+    whole = _whole_findings(case, rows)
+    shape = next((f for f in whole if f.rule == "schema" and f.failed), None)
+    if shape is not None:
+        return Judgement(None, _with_reason(rows, [shape.sentence] * len(rows)), tuple(whole))
+    repeated, twice = _repeated(case.source, rows)
+    failures = gx.check(rows, case.contract, f"expectations/{case.name}.json")
+    findings = [*whole, twice, *(_finding(f) for f in failures)]
+    fatal = [f.sentence for f in whole if f.failed] + [_say(f) for f in failures if f.severity == "critical"]
+    reasons: list[list[str]] = [list(fatal) for _ in range(len(rows))]
+    for failure in failures:
+        for row in failure.rows if failure.severity == "warning" else ():
+            reasons[row].append(failure.reason)
+    for row in _released(case.source, rows, releases):
+        reasons[row].clear()
+    for row, reason in repeated.items():  # never released: the key would name two rows
+        reasons[row].append(reason)
+    findings += [_release_finding(a) for a in releases]
+    return _split(rows, reasons, findings)
+
+
+def _read(case: Case) -> pl.DataFrame:
+    try:
+        return pl.read_parquet(case.landed)
+    except pl.exceptions.PolarsError as error:
+        raise DataError(f"{case.name} {case.label}: the landed file is damaged; remove it and land it again") from error
+
+
+def _split(rows: pl.DataFrame, reasons: list[list[str]], findings: list[Finding]) -> Judgement:
+    held = [bool(r) for r in reasons]
+    texts = ["; ".join(dict.fromkeys(r)) for r in reasons]
+    kept = None if len(rows) and all(held) else rows.filter(~pl.Series(held, dtype=pl.Boolean))
+    return Judgement(kept, _with_reason(rows, texts).filter(pl.Series(held, dtype=pl.Boolean)), tuple(findings))
+
+
+def _with_reason(rows: pl.DataFrame, texts: list[str]) -> pl.DataFrame:
+    return rows.with_columns(pl.Series("reason", texts, dtype=pl.String))
+
+
+def _whole_findings(case: Case, rows: pl.DataFrame) -> list[Finding]:
+    """What concerns the batch as a whole, contract aside."""
+    shape = _schema(case.source, rows)
+    if shape.failed:
+        return [shape]
+    found = [shape, batches.came_once(case.content, case.others)]
+    if case.span is not None:
+        times = sources.event_times(case.name, case.source, rows)
+        first, last = times.min(), times.max()
+        found.append(batches.within_period(*case.span, first, last))  # type: ignore[arg-type]
+    if case.source.volume is not None and case.source.timed:
+        found.append(batches.volume(len(rows), case.history, case.source.volume))
+    return found
+
+
+def _schema(source: Source, rows: pl.DataFrame) -> Finding:
+    want = {c: sources.TYPES[kind] for c, kind in source.columns.items()}
+    for column, kind in want.items():
+        if column not in rows.columns:
+            return Finding("schema", "fail", None, None, f"column {column} is not there")
+        if rows.schema[column] != kind:
+            said = f"column {column} is {rows.schema[column]}, declared {source.columns[column]}"
+            return Finding("schema", "fail", None, None, said)
+    return Finding(
+        "schema", "pass", float(len(want)), float(len(want)), f"all {len(want)} columns are there, as declared"
+    )
+
+
+def _repeated(source: Source, rows: pl.DataFrame) -> tuple[dict[int, str], Finding]:
+    """Rows that repeat a key: an exact copy after the first is held; of rows that differ, all, since none is surer."""
+    key = ", ".join(source.key)
+    known = rows.select(source.key).is_duplicated()
+    if not known.any():
+        return {}, Finding("unique key", "pass", 0.0, 0.0, f"{key} names each row once")
+    copies = (~rows.to_struct("row").is_first_distinct()).to_list()
+    distinct = rows.select(*source.key, pl.struct(rows.columns).n_unique().over(source.key).alias("__n"))["__n"]
+    reasons = {}
+    for row in known.arg_true().to_list():
+        if distinct[row] > 1:
+            reasons[row] = f"other rows have the same key ({key}) and differ; none is surer than the other"
+        elif copies[row]:
+            reasons[row] = f"an exact copy of another row (same {key})"
+    said = f"{len(reasons)} rows repeat the key ({key}) of another"
+    return reasons, Finding("unique key", "fail", float(len(reasons)), 0.0, said, "warning")
+
+
+def _released(source: Source, rows: pl.DataFrame, releases: list[Amendment]) -> list[int]:
+    if any(a.rows is None for a in releases):
+        return list(range(len(rows)))
+    wanted = {key for a in releases for key in a.rows or ()}
+    return [i for i, key in enumerate(rows.select(source.key).iter_rows()) if key in wanted] if wanted else []
+
+
+def _say(failure: gx.Failure) -> str:
+    return f"{failure.reason} (saw {failure.observed})"
+
+
+def _finding(failure: gx.Failure) -> Finding:
+    count = f"{len(failure.rows)} rows: " if failure.rows else ""
+    value = float(len(failure.rows)) if failure.rows else None
+    return Finding(
+        failure.expectation, "fail", value, 0.0 if failure.rows else None, count + _say(failure), failure.severity
+    )
+
+
+def _release_finding(amendment: Amendment) -> Finding:
+    many = "all rows" if amendment.rows is None else f"{len(amendment.rows)} rows"
+    said = f"{many} released by {amendment.who}: {amendment.why}"
+    return Finding("amendment", "pass", float(amendment.number), None, said)
+
+
+# ---- what is written
+
+
+def _write(project: Project, case: Case, judgement: Judgement) -> Verdict:
+    """Both sides first, the verdict last: a kill in between leaves no verdict that does not hold."""
+    _remove(project, case.name, case.label)
+    files = {}
+    accepted, held = judgement.accepted, judgement.held
+    if accepted is not None:
+        path = tables.write_table(accepted, project.accepted / case.name / f"{case.label}.parquet")
+        files["accepted"] = tables.digest(path.read_bytes())
+    if len(held):
+        path = tables.write_table(held, project.quarantine / case.name / f"{case.label}.parquet")
+        files["quarantine"] = tables.digest(path.read_bytes())
+    verdict = Verdict(
+        status="quarantined" if accepted is None else "accepted", key=case.key,
+        rows_accepted=0 if accepted is None else len(accepted), rows_quarantined=len(held),
+        findings=judgement.findings, batch=case.content,
+        contract=tables.digest(case.contract), files=files,
+    )  # fmt: skip
+    _record(project, case.name, case.label, verdict)
+    return verdict
+
+
+def _record(project: Project, name: str, label: str, verdict: Verdict) -> None:
+    text = json.dumps(verdict.to_dict(), indent=1, sort_keys=True) + "\n"
+    tables.write_text(text, project.accepted / name / f"{label}.json")
+
+
+def _remove(project: Project, name: str, label: str) -> None:
+    for path in (
+        project.accepted / name / f"{label}.json",
+        project.accepted / name / f"{label}.parquet",
+        project.quarantine / name / f"{label}.parquet",
+    ):
+        path.unlink(missing_ok=True)
+
+
+def _files_match(project: Project, name: str, label: str, verdict: Verdict) -> bool:
+    for side, folder in (("accepted", project.accepted), ("quarantine", project.quarantine)):
+        path = folder / name / f"{label}.parquet"
+        have = tables.digest(path.read_bytes()) if path.is_file() else None
+        if have != verdict.files.get(side):
+            return False
+    return True
+
+
+def main() -> None:
+    """Decide on every landed batch of the window; note those that never came."""
+    from homeostat.project import Project
+
+    project = Project.find(Path.cwd())
+    _, as_of = project.window
+    called = {name: periods(project, name) for name in project.scope.sources}
+    wanted = {name: {p.label for p in found} for name, found in called.items()}
+    remove_stray(project.accepted, wanted)
+    remove_stray(project.quarantine, wanted)
+    for name, found in called.items():
+        print(_tell(name, [_decide(project, name, period, as_of) for period in found]))
+
+
+def _decide(project: Project, name: str, period: Period, as_of: datetime) -> Verdict | None:
+    if (project.landed / name / f"{period.label}.parquet").is_file():
+        return validate(project, name, period.label, now=as_of)
+    verdict = missing(project, name, period, as_of)
+    if verdict is None:
+        _remove(project, name, period.label)
+    return verdict
+
+
+def _tell(name: str, verdicts: list[Verdict | None]) -> str:
+    made = [v for v in verdicts if v is not None]
+    count: Callable[[str], int] = lambda status: sum(v.status == status for v in made)  # noqa: E731
+    rows = sum(v.rows_quarantined for v in made)
+    parts = [f"{count(s)} {s}" for s in ("accepted", "quarantined", "missing")]
+    return f"{name}: batches {', '.join(parts)}; {sum(v.rows_accepted for v in made)} rows accepted, {rows} held"
+
+
+if __name__ == "__main__":
+    main()
