@@ -38,11 +38,12 @@ lock: ## make requirements.lock anew from pyproject.toml; keeps what still fits 
 	@touch $@
 
 # Source distributions in the lock are built without isolation, by the build tools of the lock: those come first.
+# The lock is complete, so nothing is resolved (--no-deps).
 .venv/.packages: requirements.lock
 	@python=$$(sh .ci/python) && \
 	echo "set-up: building .venv with $$python (once; about two minutes)" && \
 	"$$python" -m venv --clear .venv
 	@sed -nE '/^(setuptools|wheel|packaging)==/,/[^\\]$$/p' requirements.lock > .venv/build.lock
-	@$(PIP) install --compile --require-hashes -r .venv/build.lock
-	@$(PIP) install --compile --require-hashes --no-build-isolation -r requirements.lock
+	@$(PIP) install --compile --no-deps --require-hashes -r .venv/build.lock
+	@$(PIP) install --compile --no-deps --require-hashes --no-build-isolation -r requirements.lock
 	@touch $@

@@ -1,0 +1,1 @@
+"""When the loop runs: Prefect flows, thin, and one table of schedules."""
