@@ -1,0 +1,292 @@
+"""Git: the tags that are the ledger, the worktree of scheduled work, snapshots for replays.
+
+Every object made here has a fixed identity and project time, and is made without hooks, signing or editor, so the same
+content at the same time has the same id on any machine. Nothing here touches a person's branch, index or files.
+The ledger's worktree belongs to the loop, whose runs are one at a time: the caller holds the project's lock.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+
+from homeostat.core.errors import EnvironmentFault, UsageError
+from homeostat.core.ledger import Ledger, fold
+
+NAME, EMAIL = "homeostat", "homeostat@localhost"
+KEPT = ("data/window.yaml", "data/amendments", "dvc.lock")
+PLAIN = {
+    "core.hooksPath": os.devnull,
+    "core.quotePath": "false",
+    "commit.gpgSign": "false",
+    "tag.gpgSign": "false",
+    "i18n.commitEncoding": "UTF-8",
+    "gc.auto": "0",
+    "advice.detachedHead": "false",
+}
+NOWHERE = "0" * 40
+
+
+def read_tags(home: Path, project: str) -> list[tuple[str, str, str]]:
+    """Every ``(tag, commit, message)`` of the project's ledger, in one call of git."""
+    form = "%(refname:strip=2)%00%(objectname)%00%(*objectname)%00%(if)%(*objectname)%(then)%(contents)%(end)%00"
+    wanted = (f"refs/tags/{project}@*", f"refs/tags/{project}#*")
+    fields = _git(home, "for-each-ref", f"--format={form}", *wanted).split("\0")
+    rows = zip(fields[0::4], fields[1::4], fields[2::4], fields[3::4], strict=False)
+    return [(tag.strip("\n"), peeled or own, message) for tag, own, peeled, message in rows]
+
+
+def read_ledger(home: Path, project: str) -> Ledger:
+    """The release ledger as the tags tell it."""
+    return fold(project, read_tags(home, project))
+
+
+def create_tag(home: Path, name: str, commit: str, message: str, now: datetime) -> None:
+    """Create an annotated tag.
+
+    Raises:
+        EnvironmentFault: a tag of that name is there already: another run was first.
+    """
+    head = f"object {commit}\ntype commit\ntag {name}\ntagger {NAME} <{EMAIL}> {_epoch(now)} +0000\n\n"
+    made = _git(home, "mktag", text=f"{head}{message.rstrip()}\n")
+    done = _try(home, "update-ref", f"refs/tags/{name}", made, NOWHERE)
+    if done.returncode:
+        if _exists(home, f"refs/tags/{name}"):
+            raise EnvironmentFault(f"tag {name}: another run created it first; look at it, then run again")
+        raise _fault(home, done)
+
+
+def head(tree: Path) -> str:
+    """The commit that is checked out in ``tree``.
+
+    Raises:
+        EnvironmentFault: no git, no repository, or no commit yet.
+    """
+    found = _try(tree, "rev-parse", "--verify", "--quiet", "HEAD^{commit}")
+    if found.returncode:
+        _git(tree, "rev-parse", "--git-dir")  # the clearer error, if there is no repository
+        raise EnvironmentFault(f"{tree}: no commit yet; commit the project first: git add . && git commit")
+    return found.stdout.strip()
+
+
+def ensure_ledger_tree(home: Path, project: str, branch: str, now: datetime) -> Path:
+    """The worktree ``.homeostat/ledger`` on branch ``homeostat/<project>``, made where it is missing.
+
+    A new branch starts at ``branch``; afterwards use ``sync_ledger_tree`` to follow it. ``now`` is project time.
+
+    Raises:
+        EnvironmentFault: no git, no repository, no commit, no such branch, or the folder is somebody else's.
+    """
+    _require_top(home)
+    ref = f"refs/heads/homeostat/{project}"
+    base = _branch(home, branch)
+    tree = home / ".homeostat" / "ledger"
+    _ignore_state(tree.parent)
+    if not _exists(home, ref):
+        _git(home, "update-ref", ref, base, NOWHERE, now=now)
+    if (tree / ".git").is_file():
+        at = _try(tree, "symbolic-ref", "--quiet", "HEAD")
+        if at.returncode == 0 and at.stdout.strip() == ref:
+            _unlock(tree)
+            return tree
+    if tree.exists() and any(tree.iterdir()) and not _abandoned(tree):
+        raise EnvironmentFault(f"{tree}: in the way of the ledger's worktree; move it away and run again")
+    shutil.rmtree(tree, ignore_errors=True)
+    _git(home, "worktree", "prune", now=now)
+    _git(home, "worktree", "add", "--quiet", "--force", str(tree), ref.removeprefix("refs/heads/"), now=now)
+    return tree
+
+
+def sync_ledger_tree(home: Path, project: str, branch: str, now: datetime) -> str:
+    """Bring the ledger's worktree to the code of ``branch``; the id of its last commit.
+
+    The commit is the tree of ``branch`` with the ledger's own window, amendments and ``dvc.lock``; amendments that only
+    the branch has are taken in. Parents: the last ledger commit and ``branch``.
+    """
+    tree = ensure_ledger_tree(home, project, branch, now)
+    base, last = _branch(home, branch), head(tree)
+    if _is_ancestor(home, base, last):
+        return last
+    with _index(tree) as env:
+        _git(tree, "read-tree", base, env=env)
+        listed = _git(tree, "ls-tree", "-r", "--name-only", "-z", base, "--", "data/amendments").split("\0")
+        _take(tree, KEPT, env)
+        theirs = [name for name in listed if name and not (tree / name).exists()]
+        if theirs:
+            _git(tree, "checkout", base, "--", *theirs, env=env)
+        content = _git(tree, "write-tree", env=env)
+    nothing_own = content == _git(tree, "rev-parse", f"{base}^{{tree}}") and _is_ancestor(home, last, base)
+    made = base if nothing_own else _commit(tree, content, (last, base), f"follow {branch}", now)
+    _git(tree, "update-ref", "HEAD", made, last, now=now)
+    _git(tree, "reset", "--quiet", "--hard", now=now)
+    return made
+
+
+def commit_ledger(tree: Path, message: str, now: datetime) -> str:
+    """Commit the window, the amendments and ``dvc.lock`` of the ledger's worktree, nothing else; the commit's id.
+
+    Where none of them has changed, no commit is made and the last one's id is returned.
+    """
+    last = head(tree)
+    with _index(tree) as env:
+        _git(tree, "read-tree", last, env=env)
+        _take(tree, KEPT, env)
+        content = _git(tree, "write-tree", env=env)
+    if content == _git(tree, "rev-parse", f"{last}^{{tree}}"):
+        return last
+    made = _commit(tree, content, (last,), message, now)
+    _git(tree, "update-ref", "HEAD", made, last, now=now)
+    _git(tree, "reset", "--quiet", now=now)
+    return made
+
+
+def snapshot_commit(home: Path, at: datetime) -> str:
+    """A commit of the folder as it is, tracked files and new ones that are not ignored; on no branch, without parents.
+
+    Its id follows from the content and ``at`` alone.
+    """
+    _require_top(home)
+    with _index(home) as env:
+        real = Path(_git(home, "rev-parse", "--absolute-git-dir")) / "index"
+        if real.is_file():
+            shutil.copyfile(real, env["GIT_INDEX_FILE"])  # knows what is unchanged, and what is tracked though ignored
+        _git(home, "add", "--all", ".", env=env)
+        content = _git(home, "write-tree", env=env)
+    return _commit(home, content, (), "the folder as it was", at)
+
+
+def clone_snapshot(home: Path, commit: str, target: Path, branch: str) -> Path:
+    """A repository of its own at ``target``: ``commit`` alone, checked out on ``branch``; no tags, no remote.
+
+    Raises:
+        UsageError: something is at ``target`` already.
+    """
+    if target.exists() and any(target.iterdir()):
+        raise UsageError(f"{target}: there already; remove it or choose another name")
+    target.parent.mkdir(parents=True, exist_ok=True)
+    passing = f"refs/homeostat/passing/{commit}"
+    _git(target.parent, "init", "--quiet", "--template=", f"--initial-branch={branch}", str(target))
+    try:
+        _git(home, "update-ref", passing, commit)
+        _git(target, "fetch", "--quiet", "--no-tags", str(home), f"{passing}:refs/heads/{branch}", "--update-head-ok")
+    finally:
+        _git(home, "update-ref", "-d", passing)
+    _git(target, "reset", "--quiet", "--hard")
+    return target
+
+
+def _take(tree: Path, paths: tuple[str, ...], env: Mapping[str, str]) -> None:
+    """Make the index hold ``paths`` as they are in the worktree, ignored or not, missing ones gone."""
+    _git(tree, "rm", "-r", "--cached", "--quiet", "--force", "--ignore-unmatch", "--", *paths, env=env)
+    present = [p for p in paths if (tree / p).is_file() or ((tree / p).is_dir() and any((tree / p).iterdir()))]
+    if present:
+        _git(tree, "add", "--force", "--", *present, env=env)
+
+
+def _commit(tree: Path, content: str, parents: tuple[str, ...], message: str, now: datetime) -> str:
+    named = [word for parent in parents for word in ("-p", parent)]
+    return _git(tree, "commit-tree", content, *named, text=message.rstrip() + "\n", now=now)
+
+
+@contextmanager
+def _index(tree: Path) -> Iterator[dict[str, str]]:
+    """An index of our own, so that a crash leaves no lock and a person's staged work stays as it is."""
+    _git(tree, "rev-parse", "--git-dir")
+    with tempfile.TemporaryDirectory(prefix="homeostat-index-") as folder:
+        yield {"GIT_INDEX_FILE": str(Path(folder) / "index")}
+
+
+def _branch(home: Path, branch: str) -> str:
+    found = _try(home, "rev-parse", "--verify", "--quiet", f"refs/heads/{branch}^{{commit}}")
+    if found.returncode:
+        head(home)
+        raise EnvironmentFault(f"{home}: no git branch {branch!r}; create it, or name another in params.yaml")
+    return found.stdout.strip()
+
+
+def _require_top(home: Path) -> None:
+    top = Path(_git(home, "rev-parse", "--show-toplevel"))
+    if top.resolve() != home.resolve():
+        raise EnvironmentFault(f"{home}: inside the git repository {top}; a project has its own: run git init in it")
+
+
+def _ignore_state(state: Path) -> None:
+    state.mkdir(parents=True, exist_ok=True)
+    note = state / ".gitignore"
+    if not note.is_file():
+        note.write_text("*\n")
+
+
+def _abandoned(tree: Path) -> bool:
+    """Whether the folder is a worktree whose making or administration was cut short, not somebody's files."""
+    return (tree / ".git").is_file() and _try(tree, "rev-parse", "--git-dir").returncode != 0
+
+
+def _unlock(tree: Path) -> None:
+    """Remove what a killed run left: the caller holds the project's lock, so nobody is at work in this tree."""
+    private = Path(_git(tree, "rev-parse", "--absolute-git-dir"))
+    for name in ("index.lock", "HEAD.lock"):
+        (private / name).unlink(missing_ok=True)
+
+
+def _is_ancestor(home: Path, older: str, newer: str) -> bool:
+    return _try(home, "merge-base", "--is-ancestor", older, newer).returncode == 0
+
+
+def _exists(home: Path, ref: str) -> bool:
+    return _try(home, "show-ref", "--verify", "--quiet", ref).returncode == 0
+
+
+def _epoch(now: datetime) -> int:
+    return int(now.replace(tzinfo=UTC).timestamp())
+
+
+def _environment(env: Mapping[str, str] | None, now: datetime | None) -> dict[str, str]:
+    # A hook or an alias that called us may have set GIT_DIR and the like: the folder alone says which repository.
+    inherited = {k: v for k, v in os.environ.items() if not k.startswith("GIT_") or k.startswith("GIT_CONFIG")}
+    who = {f"GIT_{role}_{what}": value for role in ("AUTHOR", "COMMITTER") for what, value in
+           (("NAME", NAME), ("EMAIL", EMAIL), *([("DATE", f"{_epoch(now)} +0000")] if now else []))}  # fmt: skip
+    return {**inherited, "LC_ALL": "C", "GIT_TERMINAL_PROMPT": "0", **who, **(env or {})}
+
+
+def _try(
+    tree: Path, *args: str, env: Mapping[str, str] | None = None, text: str | None = None, now: datetime | None = None
+) -> subprocess.CompletedProcess[str]:
+    plain = [word for key, value in PLAIN.items() for word in ("-c", f"{key}={value}")]
+    command = ["git", *plain, *args]
+    try:
+        return subprocess.run(
+            command, cwd=tree, env=_environment(env, now), input=text or "", capture_output=True, text=True,
+            encoding="utf-8", errors="surrogateescape", check=False,
+        )  # fmt: skip
+    except FileNotFoundError as error:
+        if not tree.is_dir():
+            raise EnvironmentFault(f"{tree}: no such folder; name a project folder with -C DIR") from error
+        raise EnvironmentFault("git: not found; install the package git") from error
+
+
+def _git(
+    tree: Path, *args: str, env: Mapping[str, str] | None = None, text: str | None = None, now: datetime | None = None
+) -> str:
+    done = _try(tree, *args, env=env, text=text, now=now)
+    if done.returncode:
+        raise _fault(tree, done)
+    return done.stdout.rstrip("\n")
+
+
+def _fault(tree: Path, done: subprocess.CompletedProcess[str]) -> EnvironmentFault:
+    said = done.stderr.strip().splitlines()
+    line = next((s for s in said if s.startswith(("fatal:", "error:"))), said[-1] if said else "no word from git")
+    if "not a git repository" in line:
+        return EnvironmentFault(f"{tree}: not a git repository; run git init there and commit the project")
+    if "dubious ownership" in line:
+        return EnvironmentFault(f"{tree}: owned by somebody else; git config --global --add safe.directory {tree}")
+    verb = next(word for word in done.args[1 + 2 * len(PLAIN) :] if not word.startswith("-"))
+    said_line = line.split(":", 1)[-1].strip()
+    return EnvironmentFault(f"{tree}: git {verb} failed: {said_line}; mend that and run again")

@@ -1,0 +1,213 @@
+"""The release ledger: what was released and what served, folded from tags by their number, never by clock.
+
+A tag ``<project>@v0.3.0`` registers a release; ``<project>#prod#7`` is the seventh event of what serves. The message
+of each is JSON. Nothing is ever taken back: a rollback is one more event.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass
+from datetime import datetime
+from typing import Any, Literal
+
+from homeostat.core.errors import EnvironmentFault
+
+Act = Literal["promote", "rollback"]
+STAGE = "prod"
+_TAG = re.compile(r"(?P<project>[^@#]+)(@v(?P<version>\d+\.\d+\.\d+)|#(?P<stage>[a-z]+)#(?P<number>\d+))")
+
+
+@dataclass(frozen=True)
+class Register:
+    """A release came to be: a version, the commit that makes it, and the hash of its bundle."""
+
+    version: str
+    commit: str
+    who: str
+    why: str
+    at: datetime
+    bundle: str
+    evidence: tuple[str, ...] = ()
+
+    def message(self) -> str:
+        """The tag's message: JSON, sorted; the commit is the tag's own target."""
+        return _message(self, action="register")
+
+
+@dataclass(frozen=True)
+class ReleaseEvent:
+    """A release began to serve."""
+
+    number: int
+    version: str
+    action: Act
+    commit: str
+    who: str
+    why: str
+    at: datetime
+    bundle: str
+    evidence: tuple[str, ...] = ()
+
+    def message(self) -> str:
+        """The tag's message: JSON, sorted; number and commit are the tag's own name and target."""
+        return _message(self)
+
+
+@dataclass(frozen=True)
+class Ledger:
+    """Releases in order of version, events in order of number."""
+
+    project: str
+    releases: tuple[Register, ...] = ()
+    events: tuple[ReleaseEvent, ...] = ()
+
+    @property
+    def champion(self) -> ReleaseEvent | None:
+        """The event that put what serves now in its place."""
+        return self.events[-1] if self.events else None
+
+    def release(self, version: str) -> Register | None:
+        return next((r for r in self.releases if r.version == version), None)
+
+    def rolled_back(self) -> frozenset[str]:
+        """Versions that were rolled back from and have not been put back since."""
+        marked: set[str] = set()
+        serving = ""
+        for event in self.events:
+            if event.action == "rollback":
+                marked.add(serving)
+            marked.discard(event.version)
+            serving = event.version
+        return frozenset(marked - {""})
+
+    def previous_healthy(self) -> str | None:
+        """The version to go back to: the last that served before the champion and was not rolled back from."""
+        if not self.events:
+            return None
+        barred = self.rolled_back() | {self.events[-1].version}
+        return next((e.version for e in reversed(self.events) if e.version not in barred), None)
+
+    def served_at(self, time: datetime) -> ReleaseEvent | None:
+        """The event in force at ``time`` (naive UTC); None before the first."""
+        return next((e for e in reversed(self.events) if e.at <= time), None)
+
+    def next_version(self) -> str:
+        """One minor version above the highest."""
+        if not self.releases:
+            return "v0.1.0"
+        major, minor, _ = _parts(self.releases[-1].version)
+        return f"v{major}.{minor + 1}.0"
+
+    def next_number(self) -> int:
+        """One above the highest: creating that tag is the fence between two runs."""
+        return self.events[-1].number + 1 if self.events else 1
+
+
+def release_tag(project: str, version: str) -> str:
+    """The tag that registers a release.
+
+    >>> release_tag("tides", "v0.3.0")
+    'tides@v0.3.0'
+    """
+    return f"{project}@{version}"
+
+
+def event_tag(project: str, number: int) -> str:
+    """The tag of one event of what serves.
+
+    >>> event_tag("tides", 7)
+    'tides#prod#7'
+    """
+    return f"{project}#{STAGE}#{number}"
+
+
+def fold(project: str, tags: Iterable[tuple[str, str, str]]) -> Ledger:
+    """Read the ledger from ``(tag, commit, message)``; tags outside the grammar or of another project are not ours.
+
+    Raises:
+        EnvironmentFault: a tag of the grammar holds something else, or serves a version that was never registered.
+    """
+    releases: list[Register] = []
+    events: list[ReleaseEvent] = []
+    for tag, commit, message in tags:
+        match = _TAG.fullmatch(tag)
+        if match is None or match["project"] != project or match["stage"] not in (None, STAGE):
+            continue
+        body = _body(tag, message)
+        if match["version"]:
+            releases.append(_register(tag, commit, body))
+        else:
+            events.append(_event(tag, int(match["number"]), commit, body))
+    known = {r.version for r in releases}
+    for event in events:
+        if event.version not in known:
+            name = event_tag(project, event.number)
+            raise EnvironmentFault(f"tag {name}: serves {event.version}, which has no tag; fetch the missing tags")
+    return Ledger(
+        project,
+        tuple(sorted(releases, key=lambda r: _parts(r.version))),
+        tuple(sorted(events, key=lambda e: e.number)),
+    )
+
+
+def describe(ledger: Ledger) -> list[dict[str, str]]:
+    """One row a release and one an event, oldest first, as a person reads them."""
+    rows: list[tuple[datetime, int, str, str, Register | ReleaseEvent]] = [
+        (r.at, 0, release_tag(ledger.project, r.version), "register", r) for r in ledger.releases
+    ]
+    rows += [(e.at, e.number, event_tag(ledger.project, e.number), e.action, e) for e in ledger.events]
+    champion = ledger.champion
+    serving = event_tag(ledger.project, champion.number) if champion else ""
+    return [
+        {
+            "tag": tag, "what": what, "version": item.version, "at": item.at.isoformat(sep=" "), "who": item.who,
+            "why": item.why, "bundle": item.bundle[:12], "serves": "now" if tag == serving else "",
+        }
+        for _, _, tag, what, item in sorted(rows, key=lambda row: row[:3])
+    ]  # fmt: skip
+
+
+def _parts(version: str) -> tuple[int, int, int]:
+    major, minor, patch = version.removeprefix("v").split(".")
+    return int(major), int(minor), int(patch)
+
+
+def _message(item: Register | ReleaseEvent, **more: str) -> str:
+    body = asdict(item) | {"at": item.at.isoformat(), "evidence": list(item.evidence)} | more
+    return json.dumps({k: v for k, v in body.items() if k not in ("commit", "number")}, indent=1, sort_keys=True)
+
+
+def _body(tag: str, message: str) -> dict[str, Any]:
+    try:
+        body = json.loads(message)
+        return body | {"at": datetime.fromisoformat(body["at"]), "evidence": tuple(body.get("evidence", ()))}
+    except (ValueError, TypeError, KeyError) as error:
+        raise _unreadable(tag) from error
+
+
+def _register(tag: str, commit: str, body: dict[str, Any]) -> Register:
+    body = {k: v for k, v in body.items() if k != "action"} | {"commit": commit}
+    try:
+        found = Register(**body)
+    except TypeError as error:
+        raise _unreadable(tag) from error
+    if found.version != tag.rpartition("@")[2]:
+        raise _unreadable(tag)
+    return found
+
+
+def _event(tag: str, number: int, commit: str, body: dict[str, Any]) -> ReleaseEvent:
+    try:
+        found = ReleaseEvent(**(body | {"number": number, "commit": commit}))
+    except TypeError as error:
+        raise _unreadable(tag) from error
+    if found.action not in ("promote", "rollback"):
+        raise _unreadable(tag)
+    return found
+
+
+def _unreadable(tag: str) -> EnvironmentFault:
+    return EnvironmentFault(f"tag {tag}: its message is no release event; delete it (git tag -d '{tag}') or rename it")

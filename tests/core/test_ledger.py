@@ -1,0 +1,141 @@
+"""The ledger, folded from tags."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from homeostat.core.errors import EnvironmentFault
+from homeostat.core.ledger import Ledger, Register, ReleaseEvent, describe, event_tag, fold, release_tag
+
+START = datetime(2024, 3, 1)
+Tag = tuple[str, str, str]
+
+
+def tags(*acts: str, project: str = "tides") -> list[Tag]:
+    """``+1`` promotes v0.1.0, ``-1`` rolls back to it; event n is n days after the start."""
+    found: list[Tag] = []
+    versions = sorted({int(act[1:]) for act in acts})
+    for minor in versions:
+        version = f"v0.{minor}.0"
+        item = Register(version, f"commit{minor}", "me", "it passed", START, f"hash{minor}")
+        found.append((release_tag(project, version), item.commit, item.message()))
+    for number, act in enumerate(acts, 1):
+        at = START + timedelta(days=number)
+        event = ReleaseEvent(
+            number, f"v0.{act[1:]}.0", "promote" if act[0] == "+" else "rollback", f"commit{act[1:]}",
+            "me", "because", at, f"hash{act[1:]}", ("report.json",),
+        )  # fmt: skip
+        found.append((event_tag(project, number), event.commit, event.message()))
+    return found
+
+
+@pytest.mark.parametrize(
+    ("acts", "champion", "previous", "rolled_back"),
+    [
+        ([], None, None, set()),
+        (["+1"], "v0.1.0", None, set()),
+        (["+1", "+2"], "v0.2.0", "v0.1.0", set()),
+        (["+1", "+2", "-1"], "v0.1.0", None, {"v0.2.0"}),
+        (["+1", "+2", "-1", "+3"], "v0.3.0", "v0.1.0", {"v0.2.0"}),
+        (["+1", "+2", "+3", "-2"], "v0.2.0", "v0.1.0", {"v0.3.0"}),
+        (["+1", "+2", "+3", "-2", "-1"], "v0.1.0", None, {"v0.2.0", "v0.3.0"}),
+        (["+1", "+2", "-1", "+2"], "v0.2.0", "v0.1.0", set()),
+        (["+1", "+2", "-1", "+2", "+3"], "v0.3.0", "v0.2.0", set()),
+        (["+1", "+1"], "v0.1.0", None, set()),
+        ([f"+{n}" for n in range(1, 12)], "v0.11.0", "v0.10.0", set()),
+    ],
+)
+def test_what_serves_and_what_to_go_back_to(
+    acts: list[str], champion: str | None, previous: str | None, rolled_back: set[str]
+) -> None:
+    ledger = fold("tides", reversed(tags(*acts)))
+    assert (ledger.champion.version if ledger.champion else None) == champion
+    assert ledger.previous_healthy() == previous
+    assert ledger.rolled_back() == rolled_back
+
+
+def test_events_are_ordered_by_number_not_by_text_or_clock() -> None:
+    found = tags(*[f"+{n}" for n in range(1, 12)])
+    event = ReleaseEvent(12, "v0.3.0", "promote", "commit3", "me", "clock is off", START, "hash3")
+    ledger = fold("tides", [(event_tag("tides", 12), "commit3", event.message()), *sorted(found)])
+    assert [e.number for e in ledger.events] == list(range(1, 13))
+    assert ledger.champion == event
+    assert ledger.next_number() == 13
+    assert ledger.next_version() == "v0.12.0"
+
+
+def test_an_empty_ledger_starts_at_one() -> None:
+    ledger = Ledger("tides")
+    assert (ledger.next_version(), ledger.next_number()) == ("v0.1.0", 1)
+    assert ledger.served_at(START) is None
+
+
+@pytest.mark.parametrize(("day", "version"), [(0, None), (1, "v0.1.0"), (1.5, "v0.1.0"), (2, "v0.2.0"), (9, "v0.1.0")])
+def test_what_served_at_a_time(day: float, version: str | None) -> None:
+    found = fold("tides", tags("+1", "+2", "-1")).served_at(START + timedelta(days=day))
+    assert (found.version if found else None) == version
+
+
+def test_what_is_not_ours_is_left_alone() -> None:
+    strange = [("tides@beta", "c", "x"), ("tides#dev#1", "c", "{}"), ("v1.0", "c", "x"), *tags("+9", project="winds")]
+    assert fold("tides", [*strange, *tags("+1")]) == fold("tides", tags("+1"))
+
+
+@pytest.mark.parametrize(
+    "tag",
+    [
+        ("tides#prod#3", "c", "made by hand"),
+        ("tides#prod#3", "c", "[]"),
+        ("tides#prod#3", "c", "{}"),
+        ("tides#prod#3", "c", tags("+1")[1][2].replace("promote", "delete")),
+        ("tides#prod#3", "c", tags("+1")[1][2].replace("v0.1.0", "v0.7.0")),
+        ("tides@v0.4.0", "c", tags("+1")[0][2]),
+    ],
+)
+def test_a_tag_that_cannot_be_read_stops_with_its_name(tag: Tag) -> None:
+    with pytest.raises(EnvironmentFault, match=tag[0]) as caught:
+        fold("tides", [*tags("+1"), tag])
+    assert "\n" not in str(caught.value)
+
+
+def test_a_message_reads_back_whole() -> None:
+    ledger = fold("tides", tags("+1"))
+    assert ledger.events[0].evidence == ("report.json",)
+    assert ledger.release("v0.1.0") == ledger.releases[0]
+    assert fold("tides", [(release_tag("tides", "v0.1.0"), "commit1", ledger.releases[0].message())]).releases
+
+
+def test_describe_tells_the_story_in_order() -> None:
+    rows = describe(fold("tides", tags("+1", "+2", "-1")))
+    assert [(r["what"], r["version"], r["serves"]) for r in rows] == [
+        ("register", "v0.1.0", ""),
+        ("register", "v0.2.0", ""),
+        ("promote", "v0.1.0", ""),
+        ("promote", "v0.2.0", ""),
+        ("rollback", "v0.1.0", "now"),
+    ]
+    assert all(r["why"] and r["who"] for r in rows)
+
+
+ACTS = st.lists(st.builds(lambda sign, minor: f"{sign}{minor}", st.sampled_from("+-"), st.integers(1, 5)), max_size=12)
+
+
+@given(ACTS, st.randoms(use_true_random=False))
+def test_history_stays_and_the_last_event_serves(acts: list[str], random: object) -> None:
+    whole = tags(*acts)
+    shuffled = list(whole)
+    random.shuffle(shuffled)  # type: ignore[attr-defined]
+    ledger = fold("tides", shuffled)
+    assert ledger == fold("tides", whole)
+    assert ledger.champion == (ledger.events[-1] if acts else None)
+    if acts:
+        before = fold("tides", [t for t in whole if t[0] != event_tag("tides", len(acts))])
+        assert ledger.events[: len(before.events)] == before.events
+        assert ledger.events[-1].version == f"v0.{acts[-1][1:]}.0"
+    previous = ledger.previous_healthy()
+    assert previous is None or previous not in ledger.rolled_back()
+    assert previous is None or previous in {e.version for e in ledger.events[:-1]}
