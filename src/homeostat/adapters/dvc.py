@@ -1,0 +1,238 @@
+"""DVC, in process: reproduce the DAG, restore its outs, share one cache among worktrees and clones."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import os
+import re
+import shutil
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO, TYPE_CHECKING, Any, TypeVar
+
+from homeostat.adapters.telemetry import quiet_environment
+from homeostat.core import errors
+from homeostat.core.errors import EnvironmentFault, HomeostatError
+
+if TYPE_CHECKING:
+    from dvc.repo import Repo
+
+T = TypeVar("T")
+PATIENCE = 60.0  # seconds to wait for another run in the same folder
+_RAISED = re.compile(r"^(?:[\w.]+\.)?(ScopeError|DataError|EnvironmentFault|UsageError): (.+)$")
+_one_at_a_time = threading.Lock()
+
+
+def reproduce(root: Path, targets: list[str] | None = None, patience: float = PATIENCE) -> list[str]:
+    """Bring the outs of the tree at ``root`` up to date; the names of the stages that ran, in order.
+
+    What the stages print goes to ``.dvc/tmp/stages.log``. While another run holds the folder, tries again with back-off
+    for ``patience`` seconds.
+
+    Raises:
+        HomeostatError: what the failing stage raised, or an EnvironmentFault with the last line that it wrote.
+    """
+    ran: list[str] = []
+
+    def once() -> None:
+        with _repo(root) as repo, _stage_surroundings(root, ran):
+            for stage in repo.reproduce(targets or None):
+                if stage.name not in ran:
+                    ran.append(stage.name)  # restored from the run cache: no command was needed
+
+    _patiently(root, once, patience)
+    return ran
+
+
+def pending(root: Path) -> list[str]:
+    """The stages whose inputs or outs have changed since ``dvc.lock``; empty where a reproduce has nothing to do."""
+
+    def once() -> list[str]:
+        with _repo(root) as repo:
+            return sorted(repo.status())
+
+    return _patiently(root, once)
+
+
+def checkout(root: Path) -> None:
+    """Make the outs in the tree at ``root`` what its ``dvc.lock`` says, from the cache.
+
+    Raises:
+        EnvironmentFault: the cache does not hold them; a reproduce makes them again.
+    """
+
+    def once() -> None:
+        with _repo(root) as repo:
+            repo.checkout(force=True)
+
+    _patiently(root, once)
+
+
+def restore_out(root: Path, commit: str, out: str, target: Path) -> Path:
+    """Copy the out ``out`` (a path below ``root``) as it was at ``commit`` to ``target``, from the cache.
+
+    Raises:
+        EnvironmentFault: the commit has no such out, or the cache does not hold it.
+    """
+
+    def once() -> None:
+        from dvc.repo.brancher import switch
+        from dvc_data.index import DataIndexDirError
+
+        with _repo(root) as repo, switch(repo, commit):
+            if not repo.dvcfs.exists(out):
+                raise EnvironmentFault(f"{root}: commit {commit[:12]} has no {out}; name a commit that was released")
+            try:
+                repo.dvcfs.get(out, str(target), recursive=repo.dvcfs.isdir(out))
+            except (FileNotFoundError, DataIndexDirError) as error:
+                lacks = f"the cache lacks {out} of {commit[:12]}; run dvc fetch, or dvc repro at that commit"
+                raise EnvironmentFault(f"{root}: {lacks}") from error
+
+    _patiently(root, once)
+    return target
+
+
+def share_cache(root: Path, home: Path) -> None:
+    """Let the tree at ``root`` use the cache and remotes of the main checkout at ``home``, by ``.dvc/config.local``."""
+    if root.resolve() == home.resolve():
+        return
+    _require(root)
+    _require(home)
+    local = root / ".dvc" / "config.local"
+    theirs = home / ".dvc" / "config.local"
+    if local.is_file() and (not theirs.is_file() or theirs.stat().st_mtime_ns <= local.stat().st_mtime_ns):
+        return
+    quiet_environment()
+    from dvc.config import Config
+
+    where = Config(str(home / ".dvc")).get("cache", {}).get("dir") or str(home.resolve() / ".dvc" / "cache")
+    if theirs.is_file():
+        shutil.copyfile(theirs, local)
+    with Config(str(root / ".dvc")).edit("local") as settings:
+        settings.setdefault("cache", {})["dir"] = os.path.abspath(where)
+
+
+def stage_environment(root: Path) -> dict[str, str]:
+    """What a stage's command needs: the tree's own ``src`` and this interpreter before any other."""
+    inherited = os.environ.get("PYTHONPATH", "")
+    own = [str(root / "src")] if (root / "src" / "homeostat").is_dir() else []
+    search = os.pathsep.join([*own, *([inherited] if inherited else [])])
+    path = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath)])
+    return {"PATH": path, **({"PYTHONPATH": search} if search else {})}
+
+
+def _require(root: Path) -> None:
+    if not (root / ".dvc").is_dir():
+        raise EnvironmentFault(f"{root}: no .dvc folder; run dvc init and commit .dvc")
+
+
+@contextmanager
+def _repo(root: Path) -> Iterator[Repo]:
+    """The DVC repository of exactly this folder, quiet, one at a time in this process.
+
+    DVC looks for its files and its run cache from where the process stands, so the process stands there meanwhile.
+    """
+    _require(root)
+    quiet_environment()
+    from dvc.repo import Repo
+
+    log = logging.getLogger("dvc")
+    level = log.level
+    with _one_at_a_time:
+        log.setLevel(logging.CRITICAL + 1)  # its messages come to us as exceptions
+        try:
+            with contextlib.chdir(root), Repo(str(root)) as repo:
+                yield repo
+        finally:
+            log.setLevel(level)
+
+
+@contextmanager
+def _stage_surroundings(root: Path, ran: list[str]) -> Iterator[None]:
+    """Give every command of a stage its environment and the log to write to; note in ``ran`` that it began."""
+    from dvc.stage import run
+
+    usual: Callable[..., dict[str, Any]] = run.prepare_kwargs
+    (root / ".dvc" / "tmp").mkdir(exist_ok=True)
+    # DVC has no setting for where a command writes, and to turn our own output away would silence the whole process.
+    with _log(root).open("wb") as log:
+
+        def prepared(stage: Any, run_env: dict[str, str] | None = None) -> dict[str, Any]:
+            settings = usual(stage, run_env)
+            settings["env"].update(stage_environment(root))
+            ran.append(stage.name)
+            return settings | {"stdin": subprocess.DEVNULL, "stdout": _emptied(log), "stderr": log}
+
+        run.prepare_kwargs = prepared
+        try:
+            yield
+        finally:
+            run.prepare_kwargs = usual
+
+
+def _log(root: Path) -> Path:
+    return root / ".dvc" / "tmp" / "stages.log"
+
+
+def _emptied(log: IO[bytes]) -> IO[bytes]:
+    """The log from its start: it holds the stage that runs, so the last line after a failure is that stage's."""
+    log.seek(0)
+    log.truncate()
+    return log
+
+
+def _patiently(root: Path, once: Callable[[], T], patience: float = PATIENCE) -> T:
+    """Call ``once``, again with back-off while another run is at work, and tell what goes wrong in one line."""
+    quiet_environment()
+    from dvc.exceptions import DvcException
+
+    waited, pause = 0.0, 0.1
+    while True:
+        try:
+            return once()
+        except DvcException as error:
+            if not _is_busy(error):
+                raise _told(root, error) from error
+            if waited >= patience:
+                raise EnvironmentFault(f"{root}: another dvc run is at work here; wait for it or stop it") from error
+        time.sleep(pause)
+        waited, pause = waited + pause, min(2 * pause, 5.0)
+
+
+def _causes(error: BaseException) -> Iterator[BaseException]:
+    found: BaseException | None = error
+    while found is not None:
+        yield found
+        found = found.__cause__
+
+
+def _is_busy(error: BaseException) -> bool:
+    from dvc.lock import LockError
+
+    return any(isinstance(e, LockError) for e in _causes(error))
+
+
+def _told(root: Path, error: BaseException) -> HomeostatError | KeyboardInterrupt:
+    from dvc.exceptions import ReproductionError
+    from dvc.stage.exceptions import StageCmdFailedError
+
+    chain = list(_causes(error))
+    if not any(isinstance(e, StageCmdFailedError) for e in chain):
+        why = " ".join(str(next(e for e in chain if not isinstance(e, ReproductionError))).split())
+        return EnvironmentFault(f"{root}: dvc: {why}; mend that and run again")
+    if re.search(r"exited with (-2|130)$", str(chain[-1])):
+        return KeyboardInterrupt()
+    said = [line for line in _log(root).read_text(errors="replace").splitlines() if line.strip()]
+    last = said[-1].strip() if said else f"no word; {chain[-1]}"
+    raised = _RAISED.match(last)
+    if raised:
+        kind: type[HomeostatError] = getattr(errors, raised[1])
+        return kind(raised[2])
+    stage = str(chain[-1]).partition("homeostat.stages.")[2].partition(",")[0] or "of dvc.yaml"
+    return EnvironmentFault(f"{root}: stage {stage}: {last}; details in {_log(root)}")

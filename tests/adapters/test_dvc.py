@@ -1,0 +1,213 @@
+"""DVC in process, on real repositories with stages of a few lines."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import threading
+import time
+from datetime import datetime
+from pathlib import Path
+
+import pytest
+
+from homeostat.adapters import dvc, git
+from homeostat.core.errors import DataError, EnvironmentFault
+
+NOW = datetime(2024, 3, 1)
+DAG = """
+stages:
+  double:
+    cmd: python -m homeostat.stages.double
+    deps: [number.txt]
+    outs:
+    - models/double:
+        persist: true
+  square:
+    cmd: python -m homeostat.stages.square
+    deps: [models/double]
+    outs: [models/square]
+"""
+STAGE = """
+import sys
+from pathlib import Path
+print("said", flush=True)
+out = Path("models/{name}/n.txt")
+out.parent.mkdir(parents=True, exist_ok=True)
+value = int(Path("{source}").read_text())
+{extra}
+out.write_text(str({formula}))
+Path("{name}-python.txt").write_text(sys.executable + "\\n" + __file__)
+"""
+
+
+def write_stage(home: Path, name: str, source: str, formula: str, extra: str = "") -> None:
+    text = STAGE.format(name=name, source=source, formula=formula, extra=extra)
+    (home / "src" / "homeostat" / "stages" / f"{name}.py").write_text(text)
+
+
+def commit(home: Path, message: str = "edit") -> str:
+    who = ["-c", "user.name=Ann", "-c", "user.email=ann@x"]
+    subprocess.run(["git", "add", "."], cwd=home, check=True)
+    subprocess.run(["git", *who, "commit", "-q", "-m", message], cwd=home, check=True)
+    return git.head(home)
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Path:
+    home = tmp_path / "home"
+    (home / ".dvc").mkdir(parents=True)
+    (home / "data" / "amendments").mkdir(parents=True)
+    (home / ".dvc" / "config").write_text("[core]\n    analytics = false\n")
+    (home / ".dvc" / ".gitignore").write_text("/config.local\n/tmp\n/cache\n")
+    (home / ".gitignore").write_text("/models/double/\n/models/square/\n*-python.txt\n/.homeostat/\n__pycache__/\n")
+    (home / "dvc.yaml").write_text(DAG)
+    (home / "number.txt").write_text("3")
+    for package in ("src/homeostat", "src/homeostat/stages"):
+        (home / package).mkdir(parents=True)
+        (home / package / "__init__.py").write_text("")
+    write_stage(home, "double", "number.txt", "2 * value")
+    write_stage(home, "square", "models/double/n.txt", "value ** 2")
+    subprocess.run(["git", "init", "-q", "-b", "main", str(home)], check=True)
+    commit(home)
+    return home
+
+
+def square(tree: Path) -> str:
+    return (tree / "models" / "square" / "n.txt").read_text()
+
+
+def test_runs_what_has_changed_and_nothing_twice(home: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    assert dvc.pending(home) == ["double", "square"]
+    assert dvc.reproduce(home) == ["double", "square"]
+    assert square(home) == "36"
+    assert dvc.reproduce(home) == []
+    assert dvc.pending(home) == []
+    (home / "number.txt").write_text("4")
+    assert dvc.reproduce(home, ["double"]) == ["double"]
+    assert dvc.reproduce(home) == ["square"]
+    assert square(home) == "64"
+    assert capfd.readouterr() == ("", "")
+    status = subprocess.run(["git", "status", "--porcelain"], cwd=home, capture_output=True, text=True, check=True)
+    assert status.stdout.split("\n")[:-1] == [" M number.txt", "?? dvc.lock"]
+
+
+def test_a_stage_runs_with_the_trees_own_code_and_this_python(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", os.defpath)
+    dvc.reproduce(home)
+    python, module = (home / "double-python.txt").read_text().split("\n")
+    assert Path(python).parent == Path(sys.executable).parent
+    assert Path(module) == home / "src" / "homeostat" / "stages" / "double.py"
+
+
+def test_a_worktree_runs_its_own_code_on_the_shared_cache(home: Path) -> None:
+    dvc.reproduce(home)
+    commit(home, "with a lock")
+    tree = git.ensure_ledger_tree(home, "tides", "main", NOW)
+    dvc.share_cache(tree, home)
+    dvc.share_cache(tree, home)
+    dvc.checkout(tree)
+    assert square(tree) == "36"
+    assert dvc.reproduce(tree) == []
+    write_stage(tree, "double", "number.txt", "10 * value")
+    (tree / "number.txt").write_text("1")
+    assert dvc.reproduce(tree) == ["double", "square"]
+    assert square(tree) == "100"
+    assert square(home) == "36"
+    assert not (tree / ".dvc" / "cache").exists()
+
+
+def test_a_clone_of_a_clone_shares_the_first_cache(home: Path, tmp_path: Path) -> None:
+    dvc.reproduce(home)
+    first = git.clone_snapshot(home, git.snapshot_commit(home, NOW), tmp_path / "first", "main")
+    dvc.share_cache(first, home)
+    second = git.clone_snapshot(first, git.snapshot_commit(first, NOW), tmp_path / "second", "main")
+    dvc.share_cache(second, first)
+    dvc.checkout(second)
+    assert square(second) == "36"
+
+
+def test_an_out_of_an_old_commit_comes_back(home: Path, tmp_path: Path) -> None:
+    dvc.reproduce(home)
+    old = commit(home)
+    (home / "number.txt").write_text("4")
+    dvc.reproduce(home)
+    new = commit(home)
+    for at, value in ((old, "36"), (new, "64")):
+        target = dvc.restore_out(home, at, "models/square", tmp_path / at)
+        assert (target / "n.txt").read_text() == value
+    assert square(home) == "64"
+    with pytest.raises(EnvironmentFault, match="has no models/cube"):
+        dvc.restore_out(home, old, "models/cube", tmp_path / "cube")
+    subprocess.run(["git", "checkout", "-q", old, "--", "."], cwd=home, check=True)
+    assert dvc.reproduce(home) == ["double", "square"]
+    assert square(home) == "36"
+    assert subprocess.run(["git", "diff", "--quiet", old], cwd=home, check=False).returncode == 0
+
+
+def test_what_the_cache_lost_is_named(home: Path, tmp_path: Path) -> None:
+    dvc.reproduce(home)
+    old = commit(home)
+    subprocess.run(["rm", "-rf", ".dvc/cache", "models/square"], cwd=home, check=True)
+    with pytest.raises(EnvironmentFault, match="models/square") as caught:
+        dvc.checkout(home)
+    assert "\n" not in str(caught.value)
+    with pytest.raises(EnvironmentFault, match="models/square"):
+        dvc.restore_out(home, old, "models/square", tmp_path / "old")
+
+
+@pytest.mark.parametrize(
+    ("extra", "kind", "words"),
+    [
+        ("raise RuntimeError('a bug')", EnvironmentFault, r"double.*RuntimeError: a bug; details in .*stages\.log"),
+        ("sys.exit('homeostat.core.errors.DataError: x.csv: empty; send it again')", DataError, "^x.csv: empty; send"),
+        ("sys.exit('DataError: x.csv: empty; send it again')", DataError, "^x.csv: empty; send it again$"),
+        ("import os; os.kill(os.getpid(), 9)", EnvironmentFault, "double"),
+        ("import os; os.kill(os.getpid(), 2); import time; time.sleep(5)", KeyboardInterrupt, "^$"),
+    ],
+)
+def test_a_stage_that_fails_says_why_in_one_line(
+    home: Path, extra: str, kind: type[BaseException], words: str
+) -> None:
+    write_stage(home, "double", "number.txt", "2 * value", extra)
+    with pytest.raises(kind, match=words) as caught:
+        dvc.reproduce(home)
+    assert "\n" not in str(caught.value)
+    write_stage(home, "double", "number.txt", "2 * value")
+    assert dvc.reproduce(home) == ["double", "square"]
+
+
+def test_a_broken_dag_or_a_missing_input_is_one_line(home: Path, tmp_path: Path) -> None:
+    (home / "number.txt").unlink()
+    with pytest.raises(EnvironmentFault, match=r"number\.txt") as caught:
+        dvc.reproduce(home)
+    assert "\n" not in str(caught.value)
+    (home / "dvc.yaml").write_text("stages: [")
+    with pytest.raises(EnvironmentFault, match=r"dvc\.yaml"):
+        dvc.reproduce(home)
+    with pytest.raises(EnvironmentFault, match="dvc init"):
+        dvc.reproduce(tmp_path)
+
+
+def test_waits_for_another_run_and_gives_up_with_a_word(home: Path) -> None:
+    wait = "import time; Path('began').touch(); time.sleep(2)"
+    write_stage(home, "double", "number.txt", "2 * value", wait)
+    environment = {**os.environ, **dvc.stage_environment(home)}
+    command = [sys.executable, "-c", f"from dvc.repo import Repo; Repo({str(home)!r}).reproduce()"]
+    other = subprocess.Popen(command, cwd=home, env=environment)
+    while not (home / "began").exists():
+        time.sleep(0.05)
+    with pytest.raises(EnvironmentFault, match="another dvc run is at work"):
+        dvc.reproduce(home, patience=0.2)
+    assert dvc.reproduce(home) == []
+    assert other.wait() == 0
+    assert square(home) == "36"
+
+
+def test_runs_from_a_thread(home: Path) -> None:
+    made: list[list[str]] = []
+    thread = threading.Thread(target=lambda: made.append(dvc.reproduce(home)))
+    thread.start()
+    thread.join()
+    assert made == [["double", "square"]]
