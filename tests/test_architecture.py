@@ -39,8 +39,7 @@ def telling(word: str) -> set[str]:
 
 
 FORBIDDEN = sorted(
-    {form for word in words_of(YAML(typ="safe").load(ROOT / "params.yaml")) | TOPIC for form in telling(word)}
-    - GENERIC
+    {form for word in words_of(YAML(typ="safe").load(ROOT / "params.yaml")) | TOPIC for form in telling(word)} - GENERIC
 )
 
 

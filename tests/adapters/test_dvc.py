@@ -167,9 +167,7 @@ def test_what_the_cache_lost_is_named(home: Path, tmp_path: Path) -> None:
         ("import os; os.kill(os.getpid(), 2); import time; time.sleep(5)", KeyboardInterrupt, "^$"),
     ],
 )
-def test_a_stage_that_fails_says_why_in_one_line(
-    home: Path, extra: str, kind: type[BaseException], words: str
-) -> None:
+def test_a_stage_that_fails_says_why_in_one_line(home: Path, extra: str, kind: type[BaseException], words: str) -> None:
     write_stage(home, "double", "number.txt", "2 * value", extra)
     with pytest.raises(kind, match=words) as caught:
         dvc.reproduce(home)

@@ -2,7 +2,7 @@ from datetime import datetime, timedelta
 
 import pytest
 
-from homeostat.core.batches import Verdict, came_once, overdue, period_of, volume, within_period
+from homeostat.core.batches import Verdict, came_once, overdue, volume, within_period
 from homeostat.core.verdicts import Finding
 
 START, END = datetime(2024, 1, 1), datetime(2024, 1, 2)
@@ -48,23 +48,6 @@ def test_overdue_only_after_its_time() -> None:
     hours = timedelta(hours=12)
     assert not overdue(END, hours, END + hours - timedelta(seconds=1)).failed
     assert overdue(END, hours, END + hours).failed
-
-
-@pytest.mark.parametrize(
-    ("label", "every", "offset", "start"),
-    [
-        ("2013-01-01", timedelta(days=1), timedelta(hours=5), datetime(2013, 1, 1, 5)),
-        ("2013-01-01T05", timedelta(hours=1), timedelta(hours=5), datetime(2013, 1, 1, 5)),
-        ("2013-01-01T0530", timedelta(minutes=30), timedelta(0), datetime(2013, 1, 1, 5, 30)),
-    ],
-)
-def test_period_of_names_what_periods_between_labels(
-    label: str, every: timedelta, offset: timedelta, start: datetime
-) -> None:
-    from homeostat.core.periods import periods_between
-
-    assert period_of(label, every, offset) == (start, start + every)
-    assert periods_between(start, start + every, every, offset)[0].label == label
 
 
 def test_a_verdict_goes_to_text_and_back() -> None:

@@ -87,18 +87,3 @@ def overdue(end: datetime, late_after: timedelta, now: datetime) -> Finding:
 
 def _hours(length: timedelta) -> str:
     return f"{length.total_seconds() / 3600:g} h"
-
-
-def period_of(label: str, every: timedelta, offset: timedelta) -> tuple[datetime, datetime]:
-    """Start and end of the period that a label names.
-
-    >>> period_of("2013-01-01", timedelta(days=1), timedelta(hours=5))[0].isoformat()
-    '2013-01-01T05:00:00'
-    >>> period_of("2013-01-01T0530", timedelta(minutes=30), timedelta(0))[1].isoformat()
-    '2013-01-01T06:00:00'
-    """
-    if "T" not in label:
-        start = datetime.strptime(label, "%Y-%m-%d") + offset
-    else:
-        start = datetime.strptime(label, "%Y-%m-%dT%H%M" if len(label) > 13 else "%Y-%m-%dT%H")
-    return start, start + every

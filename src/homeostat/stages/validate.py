@@ -18,6 +18,7 @@ from homeostat.adapters import gx, sources, tables
 from homeostat.core import batches
 from homeostat.core.batches import Verdict
 from homeostat.core.errors import DataError
+from homeostat.core.periods import period_of
 from homeostat.core.verdicts import Finding
 from homeostat.stages.ingest import periods, remove_stray
 
@@ -153,7 +154,10 @@ def case_of(
     known = recorded_verdicts(project, name) if verdicts is None else verdicts
     earlier = {k: v for k, v in known.items() if k < label}
     contract = project.contracts / f"{name}.json"
-    span = None if source.period == "once" else batches.period_of(label, source.period, project.scope.rhythm.offset)
+    span = None
+    if source.period != "once":
+        period = period_of(label, source.period, project.scope.rhythm.offset)
+        span = (period.start, period.end)
     found = Case(
         name=name, label=label, landed=path.read_bytes(), source=source, span=span,
         contract=contract.read_bytes() if contract.is_file() else b"",

@@ -1,0 +1,82 @@
+"""The grid of time that batches lie on: whole periods of one length, shifted by the rhythm's offset."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+EPOCH = datetime(2001, 1, 1)  # a Monday, so that periods of a week start on one
+DAY = timedelta(days=1)
+
+
+@dataclass(frozen=True, order=True)
+class Period:
+    """Half-open: ``start`` is in it, ``end`` is not. Times are naive UTC."""
+
+    start: datetime
+    end: datetime
+    label: str
+
+
+def floor(time: datetime, every: timedelta, offset: timedelta) -> datetime:
+    """The start of the period that holds ``time``.
+
+    >>> floor(datetime(2013, 1, 2, 4), timedelta(days=1), timedelta(hours=5)).isoformat()
+    '2013-01-01T05:00:00'
+    """
+    return time - (time - EPOCH - offset) % every
+
+
+def label_of(start: datetime, every: timedelta, offset: timedelta) -> str:
+    """The name of a period: its day where periods are whole days, else its hour or minute.
+
+    >>> label_of(datetime(2013, 1, 1, 5), timedelta(days=1), timedelta(hours=5))
+    '2013-01-01'
+    >>> label_of(datetime(2013, 1, 1, 5), timedelta(hours=1), timedelta(0))
+    '2013-01-01T05'
+    >>> label_of(datetime(2013, 1, 1, 5), timedelta(minutes=30), timedelta(0))
+    '2013-01-01T0500'
+    """
+    if every % DAY == timedelta(0):
+        return (start - offset).strftime("%Y-%m-%d")
+    return start.strftime(
+        "%Y-%m-%dT%H%M" if every % timedelta(hours=1) or offset % timedelta(hours=1) else "%Y-%m-%dT%H"
+    )
+
+
+def period_containing(time: datetime, every: timedelta, offset: timedelta) -> Period:
+    """The period that holds ``time``."""
+    start = floor(time, every, offset)
+    return Period(start, start + every, label_of(start, every, offset))
+
+
+def period_of(label: str, every: timedelta, offset: timedelta) -> Period:
+    """The period that a label names.
+
+    >>> period_of("2013-01-01", timedelta(days=1), timedelta(hours=5)).start.isoformat()
+    '2013-01-01T05:00:00'
+    >>> period_of("2013-01-01T0530", timedelta(minutes=30), timedelta(0)).end.isoformat()
+    '2013-01-01T06:00:00'
+    """
+    if "T" not in label:
+        start = datetime.strptime(label, "%Y-%m-%d") + offset
+    else:
+        start = datetime.strptime(label, "%Y-%m-%dT%H%M" if len(label) > 13 else "%Y-%m-%dT%H")
+    return Period(start, start + every, label)
+
+
+def periods_between(start: datetime, end: datetime, every: timedelta, offset: timedelta) -> list[Period]:
+    """Every whole period that begins at ``start`` or later and is over by ``end``, in order.
+
+    >>> two = periods_between(datetime(2013, 1, 1), datetime(2013, 1, 3, 5), timedelta(days=1), timedelta(hours=5))
+    >>> [p.label for p in two]
+    ['2013-01-01', '2013-01-02']
+    """
+    first = floor(start, every, offset)
+    if first < start:
+        first += every
+    found = []
+    while first + every <= end:
+        found.append(Period(first, first + every, label_of(first, every, offset)))
+        first += every
+    return found
