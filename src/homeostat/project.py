@@ -115,10 +115,6 @@ class Project:
         return self.home / "data" / "predictions"
 
     @property
-    def validation(self) -> Path:  # <tick>.json, what the tick's batches were decided to be; the loop
-        return self.home / "reports" / "validation"
-
-    @property
     def drift(self) -> Path:  # <time>.json, one Evidently report a decision; the loop
         return self.home / "reports" / "drift"
 
