@@ -75,6 +75,12 @@ def head(tree: Path) -> str:
     return found.stdout.strip()
 
 
+def has_ledger(home: Path, project: str) -> bool:
+    """Whether the branch of scheduled work is there: false before the first tick."""
+    _git(home, "rev-parse", "--git-dir")
+    return _exists(home, f"refs/heads/homeostat/{project}")
+
+
 def ensure_ledger_tree(home: Path, project: str, branch: str, now: datetime) -> Path:
     """The worktree ``.homeostat/ledger`` on branch ``homeostat/<project>``, made where it is missing.
 
