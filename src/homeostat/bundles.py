@@ -23,7 +23,6 @@ from homeostat.core.errors import DataError
 if TYPE_CHECKING:
     import polars as pl
 
-    from homeostat.core.evaluation import Evaluation
     from homeostat.models import Model
     from homeostat.scope import Scope
 

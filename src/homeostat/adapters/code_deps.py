@@ -67,7 +67,7 @@ def _imports(path: Path, src: Path) -> list[str]:
             above = package[: len(package) - node.level + 1] if node.level else ()
             base = ".".join([*above, *([node.module] if node.module else [])])
             names += [base, *(f"{base}.{alias.name}" for alias in node.names)]
-        elif isinstance(node, ast.Call) and _called(node) in DYNAMIC:
+        elif isinstance(node, ast.Call) and _name(node.func) in DYNAMIC:
             raise ValueError(f"{path}:{node.lineno}: imports by a computed name; write the import out")
     return [name for name in names if name.split(".")[0] == PACKAGE]
 
@@ -77,12 +77,13 @@ def _run(tree: ast.AST) -> Iterator[ast.AST]:
     waiting = [tree]
     while waiting:
         node = waiting.pop()
-        if isinstance(node, ast.If) and "TYPE_CHECKING" in (getattr(node.test, "id", ""), getattr(node.test, "attr", "")):
+        if isinstance(node, ast.If) and _name(node.test) == "TYPE_CHECKING":
             waiting += node.orelse
             continue
         yield node
         waiting += ast.iter_child_nodes(node)
 
 
-def _called(node: ast.Call) -> str:
-    return getattr(node.func, "id", None) or getattr(node.func, "attr", "")
+def _name(node: ast.expr) -> str:
+    """The last part of a plain or dotted name."""
+    return str(getattr(node, "id", "") or getattr(node, "attr", ""))

@@ -1,0 +1,230 @@
+"""Deployment: put a release in service, take it back, and read what serves.
+
+The ledger's tags are the truth, and creating the next-numbered one is the switch: before it the old version serves,
+after it the new. A release is rehearsed before its tag is made, so one that cannot answer never serves.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from homeostat.adapters import dvc, git
+from homeostat.core.errors import DataError, EnvironmentFault, UsageError
+from homeostat.core.ledger import Act, Ledger, Register, ReleaseEvent, event_tag, release_tag
+
+if TYPE_CHECKING:
+    from homeostat.bundles import Bundle
+    from homeostat.project import Project
+
+_loaded: dict[Path, Bundle] = {}
+
+
+@dataclass(frozen=True)
+class Switch:
+    """What serves now, and a sentence on what was done about it."""
+
+    event: ReleaseEvent
+    sentence: str
+
+    @property
+    def version(self) -> str:
+        return self.event.version
+
+
+def ledger(project: Project) -> Ledger:
+    """The release ledger of the project."""
+    return git.read_ledger(project.home, project.scope.project)
+
+
+def release(
+    project: Project, commit: str, bundle_hash: str, why: str, who: str, now: datetime, evidence: Sequence[str] = ()
+) -> Switch:
+    """Register the bundle at ``commit`` as the next version and promote it; a bundle that is registered keeps its own.
+
+    Raises:
+        EnvironmentFault: another run was first, or the commit or its bundle cannot be found.
+        DataError: the bundle is not the one named, or does not answer as it did when it was sealed.
+        UsageError: who or why is empty.
+    """
+    _need_words(who, why)
+    known = ledger(project)
+    found = next((r for r in known.releases if r.bundle == bundle_hash), None)
+    if found is None:
+        found = Register(known.next_version(), commit, who, why, now, bundle_hash, tuple(evidence))
+        _rehearse(project, found)
+        tag = release_tag(known.project, found.version)
+        git.create_tag(project.home, tag, commit, found.message(), now)
+    return promote(project, found.version, why, who, now, evidence)
+
+
+def promote(project: Project, version: str, why: str, who: str, now: datetime, evidence: Sequence[str] = ()) -> Switch:
+    """Put a registered version in service; where it serves already, nothing is added.
+
+    Raises:
+        EnvironmentFault: another run was first, or the bundle cannot be found.
+        DataError: the bundle is damaged, or does not answer as it did when it was sealed.
+        UsageError: there is no such version, or who or why is empty.
+    """
+    _need_words(who, why)
+    known = ledger(project)
+    found = _registered(known, version)
+    return _serving_already(known, found.version) or _switch(project, known, found, "promote", why, who, now, evidence)
+
+
+def rollback(
+    project: Project, why: str, who: str, now: datetime, to: str | None = None, evidence: Sequence[str] = ()
+) -> Switch:
+    """Go back to ``to``, or to the last version that served before and was not rolled back from.
+
+    Raises:
+        UsageError: nothing serves, there is nothing to go back to, ``to`` never served, or who or why is empty.
+        EnvironmentFault: another run was first, or the bundle cannot be found.
+        DataError: the bundle is damaged, or does not answer as it did when it was sealed.
+    """
+    _need_words(who, why)
+    known = ledger(project)
+    if known.champion is None:
+        raise UsageError(
+            f"{known.project}: nothing serves yet, so there is nothing to roll back; release a version first"
+        )
+    wanted = to or known.previous_healthy()
+    if wanted is None:
+        raise UsageError(
+            f"{known.project}: no version to go back to from {known.champion.version}, none before it is healthy; "
+            "promote another or name one with --to"
+        )
+    found = _registered(known, wanted)
+    already = _serving_already(known, found.version)
+    if already is not None:
+        return already
+    if all(event.version != found.version for event in known.events):
+        raise UsageError(f"{found.version}: never served, so it is nothing to go back to; promote it instead")
+    return _switch(project, known, found, "rollback", why, who, now, evidence)
+
+
+def serving(project: Project, at: datetime | None = None) -> tuple[ReleaseEvent, Bundle] | None:
+    """What serves, or served ``at`` a time, and its bundle; None before the first release.
+
+    Raises:
+        EnvironmentFault: the cache lacks the bundle.
+        DataError: the bundle there is not the one released.
+    """
+    known = ledger(project)
+    event = known.champion if at is None else known.served_at(at)
+    return None if event is None else (event, _unpacked(project, event.commit, event.bundle))
+
+
+def restore(project: Project, version: str) -> Bundle:
+    """The bundle of any registered version.
+
+    Raises:
+        UsageError: there is no such version.
+    """
+    found = _registered(ledger(project), version)
+    return _unpacked(project, found.commit, found.bundle)
+
+
+def _switch(
+    project: Project, known: Ledger, found: Register, action: Act, why: str, who: str, now: datetime,
+    evidence: Sequence[str],
+) -> Switch:  # fmt: skip
+    _rehearse(project, found)
+    event = ReleaseEvent(
+        known.next_number(), found.version, action, found.commit, who, why, now, found.bundle, tuple(evidence)
+    )
+    tag = event_tag(known.project, event.number)
+    git.create_tag(project.home, tag, event.commit, event.message(), now)
+    before = f", {known.champion.version} before it" if known.champion else ""
+    done = "promoted" if action == "promote" else "rolled back to"
+    return Switch(event, f"{done} {event.version}{before}: {why}")
+
+
+def _serving_already(known: Ledger, version: str) -> Switch | None:
+    champion = known.champion
+    if champion is None or champion.version != version:
+        return None
+    return Switch(champion, f"{version} serves already, since {champion.at}; nothing to do")
+
+
+def _registered(known: Ledger, version: str) -> Register:
+    wanted = version if version.startswith("v") else f"v{version}"
+    found = known.release(wanted)
+    if found is None:
+        have = ", ".join(r.version for r in known.releases[-3:]) or "none"
+        raise UsageError(f"{version}: no such release; `homeostat releases` lists them (the last: {have})")
+    return found
+
+
+def _need_words(who: str, why: str) -> None:
+    for name, said in (("who", who), ("why", why)):
+        if not said.strip():
+            raise UsageError(
+                f"{name} is empty: a change of what serves keeps who did it and why; say it in a few words"
+            )
+
+
+def _rehearse(project: Project, found: Register) -> None:
+    """Score the golden rows and hold the answer to the one sealed with them, bit for bit."""
+    from homeostat import bundles
+
+    bundle = _unpacked(project, found.commit, found.bundle)
+    sealed = bundle.golden
+    given = bundles.score(bundle, sealed)
+    columns = [c for c in given.columns if c not in bundle.scope.key]
+    for column in columns:
+        pairs = zip(sealed[column].to_list(), given[column].to_list(), strict=True)
+        off = next(((row, was, now) for row, (was, now) in enumerate(pairs) if was != now), None)
+        if off is not None:
+            row, was, now = off
+            raise DataError(
+                f"{found.version}: rehearsal failed: {column} of golden row {row} is {now!r}, sealed as {was!r}; what "
+                "serves stays: run the code and versions that made it, or train anew"
+            )
+
+
+# ---- unpacked releases
+
+
+def _unpacked(project: Project, commit: str, bundle_hash: str) -> Bundle:
+    """The bundle of that hash, from this process, from its folder, or from the DVC cache at ``commit``."""
+    from homeostat import bundles
+
+    folder = project.releases / bundle_hash
+    held = _loaded.get(folder)
+    if held is not None and folder.is_dir():
+        return held
+    try:
+        bundle = bundles.load(folder, bundle_hash)
+    except DataError:  # absent, or damaged since: what was released is in the cache
+        _unpack(project, commit, bundle_hash, folder)
+        bundle = bundles.load(folder, bundle_hash)
+    _loaded[folder] = bundle
+    return bundle
+
+
+def _unpack(project: Project, commit: str, bundle_hash: str, folder: Path) -> None:
+    """Fill ``folder`` whole or not at all: the copy is verified beside it, then put in its place."""
+    from homeostat import bundles
+
+    out = project.bundle.relative_to(project.root).as_posix()
+    fresh = folder.with_name(f".{bundle_hash}.{os.getpid()}")
+    project.releases.mkdir(parents=True, exist_ok=True)
+    shutil.rmtree(fresh, ignore_errors=True)
+    try:
+        dvc.restore_out(project.home, commit, out, fresh)
+        bundles.load(fresh, bundle_hash)
+        shutil.rmtree(folder, ignore_errors=True)
+        os.replace(fresh, folder)
+    except OSError as error:
+        if not folder.is_dir():  # else another process has just put it there
+            raise EnvironmentFault(
+                f"{folder}: cannot be written: {error.strerror}; free the disk and run again"
+            ) from error
+    finally:
+        shutil.rmtree(fresh, ignore_errors=True)

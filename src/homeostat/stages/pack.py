@@ -1,0 +1,146 @@
+"""Stage pack: seal the candidate, with everything it needs to serve and to be watched, in one bundle."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shutil
+from collections.abc import Mapping
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import polars as pl
+
+from homeostat import bundles, models
+from homeostat.adapters.code_deps import code_hash
+from homeostat.adapters.tables import digest, read_table, write_table, write_text
+from homeostat.core.errors import DataError
+from homeostat.stages import entry
+
+if TYPE_CHECKING:
+    from homeostat.project import Project
+
+GOLDEN = 20  # rows that a release is rehearsed on
+LATER = ("label__", "known__", "group__")  # what a feature row is told afterwards
+ORDER = "__order"
+
+
+def pack(project: Project) -> str:
+    """Write ``models/bundle`` anew from the candidate, its evaluation and the feature rows; the bundle's hash.
+
+    Raises:
+        DataError: the candidate, its evaluation or the feature rows are missing or damaged.
+    """
+    folder = project.bundle
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    training = _training(project)
+    _copy(project, folder)
+    sampled = sample(project, training)
+    write_table(with_judged(project, training, sampled), folder / "reference.parquet")
+    unsealed = bundles.Bundle(folder, "", {})
+    write_table(with_scores(unsealed, sampled.head(GOLDEN)), folder / "golden.parquet")
+    return bundles.seal(folder, project.scope.project, inputs(project))
+
+
+def sample(project: Project, training: Mapping[str, Any]) -> pl.DataFrame:
+    """At most ``monitoring.reference_rows`` of the feature rows that trained or judged, without what came later.
+
+    Which ones follows from their keys alone: those whose hashes are lowest, in that order.
+    """
+    scope = project.scope
+    spans = [_span(o) for o in training["objectives"].values()]
+    start, end = min(s for s, _, _ in spans), max(e for _, _, e in spans)
+    kept: pl.DataFrame | None = None
+    for path in sorted(project.features.glob("*.parquet")):
+        rows = read_table(path).filter((pl.col("event_time") >= start) & (pl.col("event_time") < end))
+        rows = rows.select(c for c in rows.columns if not c.startswith(LATER))
+        order = pl.Series(ORDER, [_order(key) for key in rows.select(scope.key).iter_rows()], dtype=pl.String)
+        rows = rows.with_columns(order)
+        together = rows if kept is None else pl.concat([kept, rows], how="vertical")
+        kept = together.sort(ORDER).head(scope.monitoring.reference_rows)
+    if kept is None:
+        raise DataError(f"{project.features}: no feature rows; run dvc repro")
+    return kept.drop(ORDER)
+
+
+def with_judged(project: Project, training: Mapping[str, Any], rows: pl.DataFrame) -> pl.DataFrame:
+    """The rows in order of time, with score__<objective> by the judged model where it did not train: its holdout."""
+    rows = rows.sort("event_time", *project.scope.key)
+    for name, told in training["objectives"].items():
+        _, begins, ends = _span(told)
+        inside = (rows["event_time"] >= begins) & (rows["event_time"] < ends)
+        scores = models.load(project.candidate / name / "judged").predict(rows.filter(inside)) if inside.any() else []
+        held = iter(scores)
+        found = [float(next(held)) if is_in else None for is_in in inside]
+        rows = rows.with_columns(pl.Series(f"score__{name}", found, dtype=pl.Float64))
+    return rows
+
+
+def with_scores(bundle: bundles.Bundle, rows: pl.DataFrame) -> pl.DataFrame:
+    """The rows with what the bundle's own models say of them."""
+    scored = bundles.score(bundle, rows)
+    return rows.with_columns(scored.select(c for c in scored.columns if c not in rows.columns))
+
+
+def inputs(project: Project) -> dict[str, str]:
+    """What the bundle was made from, by content: the feature rows, the code that packs and scores, the scope."""
+    rows = [f"{p.name} {digest(p.read_bytes())}" for p in sorted(project.features.glob("*.parquet"))]
+    return {
+        "data": digest("\n".join(rows).encode()),
+        "code": code_hash("homeostat.stages.pack"),
+        "scope": digest((project.bundle / "params.yaml").read_bytes()),
+    }
+
+
+def _copy(project: Project, folder: Path) -> None:
+    """Everything that is in the bundle as it is elsewhere."""
+    write_text(bundles.sealed_text((project.root / "params.yaml").read_text()), folder / "params.yaml")
+    _take(project.features_sql, folder / "features.sql")
+    _take(project.evaluation / "evaluation.json", folder / "evaluation.json")
+    _take(project.candidate / "training.json", folder / "training.json")
+    for contract in sorted(project.contracts.glob("*.json")):
+        _take(contract, folder / "expectations" / contract.name)
+    for name in project.scope.objectives:
+        for part, kept in (("final", "models"), ("baseline-final", "baseline")):
+            for path in sorted((project.candidate / name / part).iterdir()):
+                _take(path, folder / kept / name / path.name)
+
+
+def _take(path: Path, target: Path) -> None:
+    target.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        target.write_bytes(path.read_bytes())
+    except FileNotFoundError as error:
+        raise DataError(f"{path}: not there; run dvc repro") from error
+
+
+def _training(project: Project) -> dict[str, Any]:
+    path = project.candidate / "training.json"
+    try:
+        found: dict[str, Any] = json.loads(path.read_text())
+    except (FileNotFoundError, ValueError) as error:
+        raise DataError(f"{path}: not there or damaged; run dvc repro") from error
+    return found
+
+
+def _span(told: Mapping[str, Any]) -> tuple[datetime, datetime, datetime]:
+    """From when on a model was trained, and from and to when it was judged."""
+    holdout = told["holdout"]
+    return tuple(datetime.fromisoformat(t) for t in (told["from"], holdout["from"], holdout["to"]))  # type: ignore[return-value]
+
+
+def _order(key: tuple[Any, ...]) -> str:
+    return hashlib.sha256("\0".join(map(str, key)).encode()).hexdigest()
+
+
+def main() -> None:
+    """Seal the bundle."""
+    from homeostat.project import Project
+
+    print(f"bundle {pack(Project.find(Path.cwd()))[:12]}")
+
+
+if __name__ == "__main__":
+    entry.run(main)
