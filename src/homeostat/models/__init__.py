@@ -1,0 +1,95 @@
+"""Three kinds of model behind one small protocol: heuristic, linear and lightgbm. Text formats only.
+
+A model is a folder: ``model.json`` and, for trees, ``trees.txt``.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol
+
+from homeostat.core.errors import DataError, ScopeError
+
+if TYPE_CHECKING:
+    import numpy as np
+    import polars as pl
+
+    from homeostat.scope import Objective, Training
+
+
+class Model(Protocol):
+    """What scores events; the same table gives the same scores to the bit, in one batch or row by row."""
+
+    @property
+    def kind(self) -> str: ...
+
+    @property
+    def features(self) -> tuple[str, ...]:
+        """The columns of the table that ``predict`` reads."""
+
+    def predict(self, table: pl.DataFrame) -> np.ndarray:
+        """One float64 a row: a probability, an amount, or for ranking a score that only orders.
+
+        Raises:
+            DataError: a column is missing or of another type.
+        """
+
+    def save(self, folder: Path) -> None:
+        """Write the model's files into ``folder``; equal models write equal bytes."""
+
+
+def fit(
+    kind: str,
+    objective: Objective,
+    training: Training,
+    table: pl.DataFrame,
+    y: np.ndarray,
+    seed: int,
+    threads: int,
+    group: np.ndarray | None = None,
+) -> Model:
+    """Fit a model of ``kind`` to the labels ``y`` (n,) of the rows of ``table``; ``group`` (n,) is for ranking.
+
+    A binary label with one class only leaves nothing to learn but its rate: the answer is then a heuristic.
+
+    Raises:
+        DataError: no rows, or labels or features that cannot be used.
+        ScopeError: a kind that learns, and no features to learn from.
+    """
+    from homeostat.models import heuristic, lightgbm, linear, targets
+
+    targets.check(objective, y, group)
+    if kind == "heuristic":
+        return heuristic.fit(objective, training.baseline, table, y)
+    if not objective.features:
+        raise ScopeError(f"params.yaml: the objective with label {objective.label!r} has no features; name some")
+    if objective.task == "binary" and y.min() == y.max():
+        return heuristic.rate_alone(objective.task, y)
+    if kind == "linear":
+        return linear.fit(objective, table, y)
+    return lightgbm.fit(objective, training.lightgbm, table, y, seed, threads, group)
+
+
+def load(folder: Path, threads: int = 1) -> Model:
+    """Read a model that ``save`` wrote; ``threads`` bear on speed alone.
+
+    Raises:
+        DataError: a file is missing, damaged, or of a form that this version does not know.
+    """
+    from homeostat.models import heuristic, lightgbm, linear, stored
+
+    body = stored.read(folder)
+    try:
+        match body["kind"]:
+            case "heuristic":
+                return heuristic.read(body)
+            case "linear":
+                return linear.read(body)
+            case "lightgbm":
+                return lightgbm.read(body, folder, threads)
+            case other:
+                raise DataError(
+                    f"{folder / stored.NAME}: a model of unknown kind {other!r}; use the version that made it"
+                )
+    except (KeyError, TypeError, ValueError) as error:
+        raise DataError(f"{folder / stored.NAME}: not a whole model ({error}); restore the file") from error
