@@ -1,0 +1,124 @@
+"""What chance explains: intervals from a block bootstrap.
+
+Whole blocks of time are drawn with replacement (blocks that do not overlap: Carlstein, 1986, Annals of Statistics 14),
+one fewer than there are, which keeps the variance right when blocks are few (Rao and Wu, 1988, JASA 83). The interval
+lies between percentiles of the resamples (Efron and Tibshirani, 1993, chapter 13).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from homeostat.core import metrics
+from homeostat.core.metrics import Array, Curve, Metric, Sums
+
+FEWEST = 5  # blocks; fewer say nothing about chance
+AT_ONCE = 1 << 21  # weights held in memory at a time
+
+
+@dataclass(frozen=True)
+class Measure:
+    """A value and the interval that chance leaves it; None: too few to say."""
+
+    value: float | None
+    low: float | None = None
+    high: float | None = None
+
+    @classmethod
+    def from_dict(cls, raw: Mapping[str, Any]) -> Measure:
+        return cls(raw["value"], raw["low"], raw["high"])
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Of an evaluation: resamples, share of them inside the interval, seed, and rows below which nothing is judged."""
+
+    resamples: int
+    confidence: float
+    seed: int
+    min_slice: int
+
+
+@dataclass(frozen=True)
+class Resamples:
+    """``block`` (n,) numbers the block of each row from 0; ``counts`` (r, blocks): how often each was drawn."""
+
+    block: NDArray[np.intp]
+    counts: Array
+
+    @classmethod
+    def draw(cls, block: NDArray[Any], settings: Settings) -> Resamples:
+        """The resamples of rows in blocks ``block``; the same blocks and settings give the same ones."""
+        ids, places = np.unique(block, return_inverse=True)
+        many, draws = len(ids), max(len(ids) - 1, 1)
+        drawn = np.random.default_rng(settings.seed).integers(0, max(many, 1), size=(settings.resamples, draws))
+        flat = drawn + many * np.arange(settings.resamples)[:, None]
+        counts = np.bincount(flat.ravel(), minlength=many * settings.resamples)
+        return cls(places.astype(np.intp), counts.reshape(settings.resamples, many).astype(np.float64))
+
+    @property
+    def enough(self) -> bool:
+        return self.counts.shape[1] >= FEWEST
+
+
+def measure(
+    metric: Metric, y: Array, score: Array, group: NDArray[Any] | None, drawn: Resamples, settings: Settings
+) -> Measure:
+    """One metric of the rows given, with its interval."""
+    if len(y) == 0:
+        return Measure(None)
+    if isinstance(metric, Sums):
+        sums = block_sums(metric.terms(y, score, group), drawn)
+        whole = metric.finish(sums.sum(axis=1))
+        return summary(whole, metric.finish(resampled_sums(sums, drawn)), drawn, settings)
+    values = _along_the_curve(metric, y, score, drawn)
+    return summary(values[0], values[1:], drawn, settings)
+
+
+def block_sums(terms: Array, drawn: Resamples) -> Array:
+    """Sums of ``terms`` (k, n) in each block: (k, blocks)."""
+    many = drawn.counts.shape[1]
+    return np.stack([np.bincount(drawn.block, term, minlength=many) for term in terms])
+
+
+def resampled_sums(sums: Array, drawn: Resamples) -> Array:
+    """Sums (k, blocks) as each resample has them: (k, r)."""
+    return np.einsum("kb,rb->kr", sums, drawn.counts)  # not by BLAS, whose sums depend on its threads
+
+
+def summary(value: Any, resampled: Array, drawn: Resamples, settings: Settings) -> Measure:
+    """The value with the percentiles of its resamples; no interval where there are too few blocks or defined values."""
+    if not np.isfinite(value):
+        return Measure(None)
+    defined = resampled[np.isfinite(resampled)]
+    if not drawn.enough or len(defined) < settings.resamples / 2:
+        return Measure(tidy(value))
+    tail = (1 - settings.confidence) / 2
+    low, high = np.quantile(defined, [tail, 1 - tail])
+    return Measure(tidy(value), tidy(low), tidy(high))
+
+
+def tidy(value: Any) -> float | None:
+    """Ten digits: the last ones differ between processors, and files should not; None for NaN."""
+    return float(f"{value:.10g}") if np.isfinite(value) else None
+
+
+def _along_the_curve(metric: Curve, y: Array, score: Array, drawn: Resamples) -> Array:
+    """The metric of all rows, then of each resample; a few resamples at a time, to bound memory."""
+    order, ends = metrics.falling(score)
+    labels, block = y[order], drawn.block[order]
+    weights = np.vstack([np.ones(drawn.counts.shape[1]), drawn.counts])
+    step = max(1, AT_ONCE // len(order))
+    found = []
+    for start in range(0, len(weights), step):
+        rows = np.take(weights[start : start + step], block, axis=1)
+        every = np.cumsum(rows, axis=1)[:, ends]
+        rows *= labels
+        hits = np.cumsum(rows, axis=1, out=rows)[:, ends]
+        found.append(metric.finish(hits, every - hits))
+    return np.concatenate(found)
