@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from homeostat.adapters.sources import content_key, read_batch
 from homeostat.adapters.tables import digest, write_table, write_text
 from homeostat.core.periods import Period, periods_between
+from homeostat.stages import entry
 
 if TYPE_CHECKING:
     from homeostat.project import Project
@@ -91,10 +92,11 @@ def main() -> None:
 
     project = Project.find(Path.cwd())
     wanted = {name: {p.label for p in periods(project, name)} for name in project.scope.sources}
+    project.landed.mkdir(parents=True, exist_ok=True)
     remove_stray(project.landed, wanted)
     for name in project.scope.sources:
         print(f"{name}: {land_source(project, name)} of {len(wanted[name])} batches landed")
 
 
 if __name__ == "__main__":
-    main()
+    entry.run(main)

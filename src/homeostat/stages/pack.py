@@ -71,9 +71,10 @@ def with_judged(project: Project, training: Mapping[str, Any], rows: pl.DataFram
     for name, told in training["objectives"].items():
         _, begins, ends = _span(told)
         inside = (rows["event_time"] >= begins) & (rows["event_time"] < ends)
-        scores = models.load(project.candidate / name / "judged").predict(rows.filter(inside)) if inside.any() else []
-        held = iter(scores)
-        found = [float(next(held)) if is_in else None for is_in in inside]
+        judged = rows.filter(inside)
+        scores = models.load(project.candidate / name / "judged").predict(judged).tolist() if len(judged) else []
+        waiting = iter(scores)
+        found = [next(waiting) if held_out else None for held_out in inside]
         rows = rows.with_columns(pl.Series(f"score__{name}", found, dtype=pl.Float64))
     return rows
 
