@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import cache as once
 from importlib import metadata
@@ -20,6 +21,7 @@ from homeostat.core.batches import Verdict
 from homeostat.core.errors import DataError
 from homeostat.core.periods import period_of
 from homeostat.core.verdicts import Finding
+from homeostat.stages import entry
 from homeostat.stages.ingest import periods, remove_stray
 
 if TYPE_CHECKING:
@@ -29,6 +31,7 @@ if TYPE_CHECKING:
     from homeostat.scope import Source
 
 DECIDING = (gx.__file__, sources.__file__, tables.__file__, batches.__file__, amendments.__file__, __file__)
+UNTIL = "accepted until "  # of a verdict's files: the version before an amendment that became known then
 _verdicts: dict[Path, tuple[int, Verdict]] = {}
 
 
@@ -92,7 +95,7 @@ def validate(
     recorded = read_verdict(project, source_name, label)
     if recorded is not None and recorded.key == case.key and _files_match(project, source_name, label, recorded):
         return recorded
-    return _write(project, case, judge(project, case))
+    return _write(project, case, judge(project, case), earlier_versions(project, case))
 
 
 def validate_many(
@@ -205,6 +208,18 @@ def judge(project: Project, case: Case) -> Judgement:
     return _split(rows, reasons, findings)
 
 
+def earlier_versions(project: Project, case: Case) -> dict[datetime, pl.DataFrame | None]:
+    """What was accepted of a batch until each of its amendments became known; None: nothing was."""
+    times = sorted({a.known for a in case.amendments})
+    before = [replace(case, amendments=tuple(a for a in case.amendments if a.known < time)) for time in times]
+    return {time: judge(project, b).accepted for time, b in zip(times, before, strict=True)}
+
+
+def version_path(project: Project, name: str, label: str, sha256: str) -> Path:
+    """Where an earlier version of an accepted batch lies."""
+    return project.accepted / name / label / f"{sha256[:32]}.parquet"
+
+
 def _read(case: Case) -> pl.DataFrame:
     try:
         return pl.read_parquet(case.landed)
@@ -297,10 +312,12 @@ def _release_finding(amendment: Amendment) -> Finding:
 # ---- what is written
 
 
-def _write(project: Project, case: Case, judgement: Judgement) -> Verdict:
+def _write(
+    project: Project, case: Case, judgement: Judgement, earlier: Mapping[datetime, pl.DataFrame | None]
+) -> Verdict:
     """Both sides first, the verdict last: a kill in between leaves no verdict that does not hold."""
     _remove(project, case.name, case.label)
-    files = {}
+    files = {f"{UNTIL}{time.isoformat()}": _keep(project, case, rows) for time, rows in earlier.items()}
     accepted, held = judgement.accepted, judgement.held
     if accepted is not None:
         path = tables.write_table(accepted, project.accepted / case.name / f"{case.label}.parquet")
@@ -318,6 +335,17 @@ def _write(project: Project, case: Case, judgement: Judgement) -> Verdict:
     return verdict
 
 
+def _keep(project: Project, case: Case, rows: pl.DataFrame | None) -> str:
+    """Write an earlier version under its own hash, which is the answer; empty where nothing was accepted."""
+    if rows is None:
+        return ""
+    folder = project.accepted / case.name / case.label
+    path = tables.write_table(rows, folder / "version.parquet")
+    sha256 = tables.digest(path.read_bytes())
+    path.replace(version_path(project, case.name, case.label, sha256))
+    return sha256
+
+
 def _record(project: Project, name: str, label: str, verdict: Verdict) -> None:
     text = json.dumps(verdict.to_dict(), indent=1, sort_keys=True) + "\n"
     tables.write_text(text, project.accepted / name / f"{label}.json")
@@ -330,6 +358,7 @@ def _remove(project: Project, name: str, label: str) -> None:
         project.quarantine / name / f"{label}.parquet",
     ):
         path.unlink(missing_ok=True)
+    shutil.rmtree(project.accepted / name / label, ignore_errors=True)
 
 
 def _files_match(project: Project, name: str, label: str, verdict: Verdict) -> bool:
@@ -338,7 +367,8 @@ def _files_match(project: Project, name: str, label: str, verdict: Verdict) -> b
         have = tables.digest(path.read_bytes()) if path.is_file() else None
         if have != verdict.files.get(side):
             return False
-    return True
+    kept = [version_path(project, name, label, v) for k, v in verdict.files.items() if k.startswith(UNTIL) and v]
+    return all(p.is_file() and tables.digest(p.read_bytes()).startswith(p.stem) for p in kept)
 
 
 def main() -> None:
@@ -349,8 +379,9 @@ def main() -> None:
     _, as_of = project.window
     called = {name: periods(project, name) for name in project.scope.sources}
     wanted = {name: {p.label for p in found} for name, found in called.items()}
-    remove_stray(project.accepted, wanted)
-    remove_stray(project.quarantine, wanted)
+    for folder in (project.accepted, project.quarantine):
+        folder.mkdir(parents=True, exist_ok=True)
+        remove_stray(folder, wanted)
     for name, found in called.items():
         print(_tell(name, [_decide(project, name, period, as_of) for period in found]))
 
@@ -373,4 +404,4 @@ def _tell(name: str, verdicts: list[Verdict | None]) -> str:
 
 
 if __name__ == "__main__":
-    main()
+    entry.run(main)

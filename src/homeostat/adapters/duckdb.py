@@ -1,0 +1,329 @@
+"""Features by SQL: tables as they were known, and one SELECT over them that gives the same bits every time."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import tempfile
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager
+from datetime import datetime
+from functools import cache as once
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import duckdb
+import polars as pl
+
+from homeostat.core.errors import ScopeError
+
+if TYPE_CHECKING:
+    from homeostat.scope import Scope, Source
+
+FAR = datetime(9999, 12, 31)  # when a value that is never known becomes known
+RESERVED = ("given__", "label__", "known__", "group__", "score__", "baseline__", "never__")
+TAKEN = {"event_time", "predict_at", "as_of", "tick", "release", "risk", "alert"}
+MEMORY = "1GB"  # of one computation; what needs more goes to disk
+VAGUE = {"first", "last", "any_value", "arbitrary", "list", "array_agg", "string_agg", "group_concat", "listagg"}
+WHOLE = re.compile(r"U?(TINY|SMALL|BIG|HUGE)?INT(EGER)?$")
+REAL = re.compile(r"DECIMAL|FLOAT|DOUBLE|REAL")
+TEXT = re.compile(r"VARCHAR|ENUM|UUID")
+MOMENT = re.compile(r"TIMESTAMP|DATE")
+
+
+class Expression(NamedTuple):
+    """SQL over a row: the name and type of its answer, and the key of ``params.yaml`` that holds it."""
+
+    name: str
+    sql: str
+    kind: str
+    place: str
+
+
+def known_column(group: str) -> str:
+    return f"{group}_known_at"
+
+
+def build(
+    sql: str,
+    scope: Scope,
+    tables: Mapping[str, pl.DataFrame],
+    events: pl.DataFrame,
+    threads: int,
+    needed: Iterable[str] = (),
+) -> pl.DataFrame:
+    """What the one SELECT in ``sql`` answers over ``tables`` and ``events``: key columns and features, sorted by key.
+
+    Whole numbers come as Int64, other numbers as Float64 (not a number as null), the rest as Boolean or String.
+    ``needed`` are columns that the answer must have.
+
+    Raises:
+        ScopeError: the SQL cannot be used, or does not answer one row an event.
+    """
+    _refuse_unsteady(sql, "features.sql")
+    with _session(threads) as session:
+        try:
+            for name, rows in [*tables.items(), ("events", events)]:
+                session.register("__rows", rows)
+                session.execute(f"CREATE TEMP TABLE {_quoted(name)} AS SELECT * FROM __rows")
+            plain = session.sql(sql)
+            types = _checked_columns(scope, plain.columns, [str(t) for t in plain.types], needed)
+            answer = plain.project(", ".join(_cast(name, kind) for name, kind in types.items())).pl()
+        except duckdb.Error as error:
+            raise _sql_error("features.sql", error) from error
+    answer = answer.with_columns(pl.col(pl.Datetime).cast(pl.Datetime("us")), pl.col(pl.Float64).fill_nan(None))
+    _check_rows(scope, events, answer)
+    return answer.sort(scope.key, nulls_last=True)
+
+
+def with_known_at(name: str, source: Source, rows: pl.DataFrame) -> pl.DataFrame:
+    """Rows of a source with ``event_time`` and ``<group>_known_at``; a group is known no sooner than its row.
+
+    Raises:
+        ScopeError: an expression of the source is wrong.
+    """
+    if source.time is None:
+        return rows
+    place = f"sources.{name}"
+    timed = evaluate(rows, [Expression("event_time", source.time, "TIMESTAMP", f"{place}.time")])
+    groups = [
+        Expression(known_column(g), group.at, "TIMESTAMP", f"{place}.known_at.{g}.at")
+        for g, group in source.known_at.items()
+    ]
+    found = evaluate(timed, groups)
+    first, *later = (g.name for g in groups)
+    found = found.with_columns(pl.col(first).fill_null(FAR))
+    return found.with_columns(pl.max_horizontal(first, pl.col(c).fill_null(FAR)).alias(c) for c in later)
+
+
+def as_known(rows: pl.DataFrame, source: Source, at: pl.Expr | datetime) -> pl.DataFrame:
+    """Rows cut to what was known as of ``at``: a row whose first group is not is gone, later groups are blank.
+
+    ``rows`` come from ``with_known_at``; a group that is not known yet has ``<group>_known_at`` in the far future.
+    """
+    if not source.timed:
+        return rows
+    limit = pl.lit(at, dtype=pl.Datetime("us")) if isinstance(at, datetime) else at
+    first, *later = source.known_at
+    cut: list[pl.Expr] = []
+    for group in later:
+        since = pl.col(known_column(group))
+        cut += [pl.when(since < limit).then(pl.col(c)).alias(c) for c in source.known_at[group].columns]
+        cut.append(
+            pl.when(since < limit)
+            .then(since)
+            .otherwise(pl.lit(FAR, dtype=pl.Datetime("us")))
+            .alias(since.meta.output_name())
+        )
+    return rows.filter(pl.col(known_column(first)) < limit).with_columns(cut)
+
+
+def evaluate(rows: pl.DataFrame, expressions: Sequence[Expression]) -> pl.DataFrame:
+    """``rows`` with one more column an expression; each expression sees the columns of its row.
+
+    Raises:
+        ScopeError: an expression is wrong; the line names its key in ``params.yaml``.
+    """
+    if not expressions:
+        return rows
+    for expression in expressions:
+        _refuse_unsteady(f"SELECT ({expression.sql})", f"params.yaml: {expression.place}")
+    with _session(1) as session:
+        session.register("__rows", rows)
+        try:
+            found = _select(session, expressions)
+        except duckdb.Error as error:
+            blamed, cause = _blame(session, expressions, error)
+            raise _sql_error(f"params.yaml: {blamed}", cause, "the expression") from error
+    if found.height != rows.height:
+        raise ScopeError(f"params.yaml: {expressions[0].place}: must answer once a row; take out what aggregates")
+    return rows.with_columns(found.with_columns(pl.col(pl.Datetime).cast(pl.Datetime("us"))).get_columns())
+
+
+def _select(session: duckdb.DuckDBPyConnection, expressions: Sequence[Expression]) -> pl.DataFrame:
+    # Row order is DuckDB's default for a plain projection (preserve_insertion_order).
+    listed = ", ".join(f"CAST(({e.sql}\n) AS {e.kind}) AS {_quoted(e.name)}" for e in expressions)
+    return session.sql(f"SELECT {listed} FROM __rows").pl()
+
+
+def _blame(
+    session: duckdb.DuckDBPyConnection, expressions: Sequence[Expression], error: duckdb.Error
+) -> tuple[str, duckdb.Error]:
+    """The first expression that fails by itself, and how."""
+    for expression in expressions:
+        try:
+            _select(session, [expression])
+        except duckdb.Error as own:
+            return expression.place, own
+    return expressions[0].place, error
+
+
+# ---- the engine
+
+
+@once
+def _database(threads: int) -> duckdb.DuckDBPyConnection:
+    """One database in memory, that spills to disk, reaches no file and cannot be reset from SQL."""
+    spill = Path(tempfile.gettempdir()) / f"homeostat-spill-{os.getpid()}-{threads}"
+    database = duckdb.connect(
+        config={
+            "threads": threads,
+            "memory_limit": MEMORY,
+            "temp_directory": str(spill),
+            "python_enable_replacements": False,
+            "autoload_known_extensions": False,
+            "autoinstall_known_extensions": False,
+        }
+    )
+    database.execute("SET TimeZone = 'UTC'")
+    database.execute("SET enable_external_access = false")
+    database.execute("SET lock_configuration = true")
+    return database
+
+
+@contextmanager
+def _session(threads: int) -> Iterator[duckdb.DuckDBPyConnection]:
+    """A session of its own, with tables that end with it."""
+    with closing(_database(threads).cursor()) as session:
+        yield session
+
+
+def _quoted(name: str) -> str:
+    return '"' + name.replace('"', '""') + '"'
+
+
+def _sql_error(where: str, error: duckdb.Error, what: str = "the query") -> ScopeError:
+    text = str(error).strip()
+    line = re.search(r"^LINE (\d+):", text, re.MULTILINE)
+    said = re.sub(r"\s+", " ", text.split("\n\n")[0])
+    place = f"{where}:{line[1]}" if line and where.endswith(".sql") else where
+    return ScopeError(f"{place}: {said.rstrip('.!')}; mend {what}")
+
+
+# ---- what SQL may say
+
+
+@once
+def _refuse_unsteady(sql: str, where: str) -> None:
+    """Only one SELECT, and nothing in it that would answer otherwise tomorrow.
+
+    Raises:
+        ScopeError: it is no such thing.
+    """
+    try:
+        statements = duckdb.extract_statements(sql)
+    except duckdb.Error as error:
+        raise _sql_error(where, error) from error
+    if len(statements) != 1 or statements[0].type != duckdb.StatementType.SELECT:
+        raise ScopeError(f"{where}: must hold one SELECT and nothing else; take out the rest")
+    with _session(1) as session:
+        answer = session.execute("SELECT json_serialize_sql(?)", [statements[0].query]).fetchone()
+        unsteady = {
+            row[0]
+            for row in session.execute(
+                "SELECT DISTINCT function_name FROM duckdb_functions() "
+                "WHERE stability IN ('VOLATILE', 'CONSISTENT_WITHIN_QUERY') AND function_name <> 'error'"
+            ).fetchall()
+        }
+    for node in _nodes(json.loads(answer[0]) if answer else {}):
+        said = _unsteady(node, unsteady)
+        if said:
+            line = sql.encode()[: node.get("query_location", 0)].count(b"\n") + 1
+            place = f"{where}:{line}" if where.endswith(".sql") else where
+            raise ScopeError(f"{place}: {said}")
+
+
+def _nodes(tree: Any) -> Iterator[dict[str, Any]]:
+    """Every object of a parsed statement."""
+    if isinstance(tree, dict):
+        yield tree
+    for child in tree.values() if isinstance(tree, dict) else tree if isinstance(tree, list) else ():
+        yield from _nodes(child)
+
+
+def _unsteady(node: Mapping[str, Any], unsteady: set[str]) -> str | None:
+    """Why a part of a statement does not answer the same every time, or None."""
+    name = str(node.get("function_name") or "").lower()
+    if node.get("class") == "COLUMN_REF" and len(node["column_names"]) == 1:
+        name = node["column_names"][0].lower()
+        name = name if name.startswith("current_") else ""
+    if name in unsteady:
+        return f"{name} answers otherwise every time; use e.predict_at for the time, and nothing that is random"
+    if node.get("sample"):
+        return "a sample differs every time; take it out"
+    if node.get("class") == "FUNCTION" and name in VAGUE and not (node.get("order_bys") or {}).get("orders"):
+        return f"{name} takes rows in no order; say ORDER BY inside it, or use min, max or arg_max"
+    return None
+
+
+# ---- what SQL may answer
+
+
+def _checked_columns(scope: Scope, names: Sequence[str], types: Sequence[str], needed: Iterable[str]) -> dict[str, str]:
+    """The type that each column of the answer is cast to."""
+    answered = set(names)
+    for column in scope.key:
+        if column not in answered:
+            raise ScopeError(
+                f"features.sql: does not return {column}, of the event's key; add e.{column} to the SELECT"
+            )
+    found: dict[str, str] = {}
+    for name, kind in zip(names, types, strict=True):
+        if name.lower() in {n.lower() for n in found}:
+            raise ScopeError(f"features.sql: returns {name} twice; rename one with AS")
+        if name not in scope.key and (name in TAKEN or name.startswith(RESERVED)):
+            raise ScopeError(f"features.sql: a feature cannot be called {name}, which means something else; rename it")
+        found[name] = _kind(name, kind, name in scope.key)
+    for name in needed:
+        if name not in answered:
+            raise ScopeError(f"features.sql: does not return {name}, which an objective of params.yaml lists; add it")
+    return found
+
+
+def _kind(name: str, kind: str, key: bool) -> str:
+    if WHOLE.match(kind):
+        return "BIGINT"
+    if REAL.match(kind):
+        return "DOUBLE"
+    if TEXT.match(kind):
+        return "VARCHAR"
+    if kind == "BOOLEAN":
+        return "BOOLEAN"
+    if key and MOMENT.match(kind):
+        return "TIMESTAMP"
+    if kind == '"NULL"' or kind == "NULL":
+        return "DOUBLE"
+    raise ScopeError(
+        f"features.sql: {name} is {kind}; a feature is a number, a boolean or a string: use date_part() or epoch()"
+    )
+
+
+def _cast(name: str, kind: str) -> str:
+    return f"CAST({_quoted(name)} AS {kind}) AS {_quoted(name)}"
+
+
+def _check_rows(scope: Scope, events: pl.DataFrame, answer: pl.DataFrame) -> None:
+    """One row an event: none twice, none missing, none besides."""
+    key = list(scope.key)
+    asked = events.select(key).sort(key, nulls_last=True)
+    got = answer.select(key).sort(key, nulls_last=True)
+    if asked.equals(got):
+        return
+    if asked.schema != got.schema:
+        column = next(c for c in key if asked.schema[c] != got.schema[c])
+        raise ScopeError(f"features.sql: {column} of the key is {got.schema[column]}; return e.{column} as it is")
+    twice = got.filter(got.is_duplicated())
+    if twice.height:
+        mend = "a join finds several rows; aggregate, or take the latest by a total order"
+        raise ScopeError(f"features.sql: {_named(twice)} comes {twice.unique().height} times over or more; {mend}")
+    absent = asked.join(got, on=key, how="anti", nulls_equal=True)
+    if absent.height:
+        mend = "start FROM events and use LEFT JOIN"
+        raise ScopeError(f"features.sql: {_named(absent)} is missing, with {absent.height} events in all; {mend}")
+    strange = got.join(asked, on=key, how="anti", nulls_equal=True)
+    raise ScopeError(f"features.sql: {_named(strange)} is no event; return a row for each row of events only")
+
+
+def _named(rows: pl.DataFrame) -> str:
+    return "the event " + ", ".join(f"{k}={v}" for k, v in rows.row(0, named=True).items())
