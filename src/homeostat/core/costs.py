@@ -1,0 +1,137 @@
+"""What it costs to be wrong: the risk of each event, which events to warn of, and what that came to.
+
+Silence costs the weight of each objective that happens: a binary one once, a regression one for each unit of its
+amount, a ranking one for each grade. A warning costs the price of an alert where it was not needed: nothing binary
+happened, and the amounts together were not worth an alert. A warning that was needed costs nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from homeostat.core.intervals import Measure, Resamples, Settings, block_sums, resampled_sums, summary
+from homeostat.core.metrics import Array
+
+Flags = NDArray[np.bool_]
+
+
+class Stake(Protocol):
+    """What one objective is worth, in alerts that were not needed."""
+
+    @property
+    def task(self) -> str: ...
+
+    @property
+    def weight(self) -> float: ...
+
+
+@dataclass(frozen=True)
+class Money:
+    """What a policy of alerts came to over ``rows`` events; ``missed`` counts by objective what no alert warned of."""
+
+    rows: int
+    alerts: int
+    needless: int
+    missed: Mapping[str, int]
+    cost: Measure  # of all rows together
+    silence: float  # what they would have cost with no alert at all
+
+    def to_dict(self) -> dict[str, Any]:
+        return asdict(self)
+
+    @classmethod
+    def from_dict(cls, raw: Mapping[str, Any]) -> Money:
+        return cls(**{**raw, "missed": dict(raw["missed"]), "cost": Measure.from_dict(raw["cost"])})
+
+
+def risk(scores: Mapping[str, Array], weights: Mapping[str, float]) -> Array:
+    """Expected cost of silence: the sum over objectives of weight times score, (n,).
+
+    >>> risk({"a": np.array([0.5]), "b": np.array([0.1])}, {"a": 2, "b": 10}).tolist()
+    [2.0]
+    """
+    total = np.zeros(len(next(iter(scores.values()))))
+    for name, score in scores.items():
+        total = total + weights[name] * score
+    return total
+
+
+def worth(scores: Mapping[str, Array], stakes: Mapping[str, Stake], alert_cost: float) -> Flags:
+    """Where silence is expected to cost more than an alert would: risk against the price times P(not needed).
+
+    A ranking score orders and measures nothing, so with one of those every event is worth its place in the order.
+    """
+    silence = risk(scores, {name: stakes[name].weight for name in scores})
+    if any(stakes[name].task == "ranking" for name in scores):
+        return np.isfinite(silence)
+    none = np.ones(len(silence))
+    for name, score in scores.items():
+        if stakes[name].task == "binary":
+            none = none * (1 - score)
+    found: Flags = silence > alert_cost * none
+    return found
+
+
+def alerts(
+    scores: Mapping[str, Array], stakes: Mapping[str, Stake], period: NDArray[Any], capacity: int, alert_cost: float
+) -> Flags:
+    """Which events to warn of: in each period the riskiest that are worth it, ``capacity`` at most; ties in order."""
+    silence = risk(scores, {name: stakes[name].weight for name in scores})
+    chosen = np.zeros(len(silence), dtype=bool)
+    eligible = np.flatnonzero(worth(scores, stakes, alert_cost))
+    if len(eligible) == 0:
+        return chosen
+    _, ids = np.unique(period[eligible], return_inverse=True)
+    order = np.lexsort((-silence[eligible], ids))  # stable: ties keep the order of the rows
+    starts = np.searchsorted(ids[order], np.arange(ids.max() + 1))
+    place = np.arange(len(order)) - starts[ids[order]]
+    chosen[eligible[order[place < capacity]]] = True
+    return chosen
+
+
+def money(
+    labels: Mapping[str, Array],
+    alert: Flags,
+    stakes: Mapping[str, Stake],
+    alert_cost: float,
+    block: NDArray[Any],
+    settings: Settings,
+) -> Money:
+    """What ``alert`` cost on events whose ``labels`` are known; NaN: the objective is not defined for that event.
+
+    An event without any label counts for nothing.
+    """
+    known = np.zeros(len(alert), dtype=bool)
+    happened, amounts, silence = np.zeros(len(alert), dtype=bool), np.zeros(len(alert)), np.zeros(len(alert))
+    missed = {}
+    for name, label in labels.items():
+        here = ~np.isnan(label)
+        amount = np.where(here, np.maximum(np.nan_to_num(label), 0.0), 0.0)
+        known |= here
+        silence += stakes[name].weight * amount
+        if stakes[name].task == "binary":
+            happened |= amount > 0
+        else:
+            amounts += stakes[name].weight * amount
+        missed[name] = int(np.count_nonzero(~alert & (amount > 0)))
+    needless = alert & known & ~happened & (amounts <= alert_cost)
+    cost = np.where(alert, alert_cost * needless, silence)
+    return Money(
+        int(known.sum()), int((alert & known).sum()), int(needless.sum()), missed,
+        _total(cost[known], block[known], settings), float(silence.sum()),
+    )  # fmt: skip
+
+
+def _total(cost: Array, block: NDArray[Any], settings: Settings) -> Measure:
+    """The sum, with what chance leaves of the mean times the rows."""
+    if len(cost) == 0:
+        return Measure(None)
+    drawn = Resamples.draw(block, settings)
+    sums = block_sums(np.stack([cost, np.ones(len(cost))]), drawn)
+    total, rows = resampled_sums(sums, drawn)
+    return summary(cost.sum(), len(cost) * total / rows, drawn, settings)

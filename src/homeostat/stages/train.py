@@ -1,0 +1,128 @@
+"""Stage train: fit the candidate and the baseline of every objective on what is mature, apart from a holdout."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import polars as pl
+
+from homeostat import models
+from homeostat.adapters.tables import write_text
+from homeostat.core.errors import DataError
+from homeostat.scope import Scope
+from homeostat.stages import entry
+from homeostat.stages.featurize import mature, read_features
+
+if TYPE_CHECKING:
+    from homeostat.project import Project
+
+
+@dataclass(frozen=True)
+class Split:
+    """The rows of one objective: ``before`` was all mature as of ``start``; ``held`` lies in [start, end)."""
+
+    start: datetime
+    end: datetime
+    before: pl.DataFrame
+    held: pl.DataFrame
+    every: pl.DataFrame
+
+
+def split(scope: Scope, objective: str, table: pl.DataFrame, as_of: datetime) -> Split:
+    """Hold out the last ``windows.holdout`` of events that are mature as of ``as_of``.
+
+    Where nothing came before the holdout there is none: everything trains, and nothing judges.
+
+    Raises:
+        DataError: no event is mature.
+    """
+    every = _windowed(scope, mature(table, objective, scope, as_of), as_of)
+    if len(every) == 0:
+        raise DataError(f"objective {objective}: no event is mature by {as_of}; wait, or widen windows.train")
+    end = as_of - scope.events.label_horizon
+    start = end - scope.windows.holdout
+    before = _windowed(scope, mature(every, objective, scope, start), as_of)
+    if len(before) == 0:
+        return Split(end, end, every, every.clear(), every)
+    held = every.filter((pl.col("event_time") >= start) & (pl.col("event_time") < end))
+    return Split(start, end, before, held, every)
+
+
+def train(project: Project) -> dict[str, Any]:
+    """Write ``models/candidate`` anew; what ``training.json`` says.
+
+    Raises:
+        DataError: an objective has no mature event, or features or labels cannot be used.
+    """
+    scope = project.scope
+    start, as_of = project.window
+    table = read_features(project)
+    kind = "heuristic" if as_of - start < scope.windows.warm_up else scope.training.model
+    shutil.rmtree(project.candidate, ignore_errors=True)
+    told = {name: _train(project, name, kind, table, as_of) for name in scope.objectives}
+    training = {"as_of": as_of.isoformat(), "objectives": told}
+    write_text(json.dumps(training, indent=1) + "\n", project.candidate / "training.json")
+    return training
+
+
+def _train(project: Project, name: str, kind: str, table: pl.DataFrame, as_of: datetime) -> dict[str, Any]:
+    scope = project.scope
+    rows = split(scope, name, table, as_of)
+    folder = project.candidate / name
+    final = judged = _fit(scope, name, kind, rows.before)
+    judged.save(folder / "judged")
+    if scope.training.refit:
+        final = _fit(scope, name, kind, rows.every)
+    final.save(folder / "final")
+    _fit(scope, name, "heuristic", rows.before).save(folder / "baseline")
+    _fit(scope, name, "heuristic", rows.every).save(folder / "baseline-final")
+    used = rows.every if scope.training.refit else rows.before
+    return {
+        "kind": final.kind,
+        "rows": len(used),
+        "from": _time(used, "min"),
+        "to": _time(used, "max"),
+        "holdout": {"from": rows.start.isoformat(), "to": rows.end.isoformat(), "rows": len(rows.held)},
+        "features": list(final.features),
+    }
+
+
+def _fit(scope: Scope, name: str, kind: str, rows: pl.DataFrame) -> models.Model:
+    objective = scope.objectives[name]
+    group = rows[f"group__{name}"].fill_null("").to_numpy() if objective.task == "ranking" else None
+    y = rows[f"label__{name}"].to_numpy()
+    try:
+        return models.fit(kind, objective, scope.training, rows, y, scope.seed, scope.threads, group)
+    except DataError as error:
+        raise DataError(f"objective {name}: {error}") from error
+
+
+def _windowed(scope: Scope, rows: pl.DataFrame, as_of: datetime) -> pl.DataFrame:
+    length = scope.windows.train
+    if not isinstance(length, timedelta):
+        return rows
+    return rows.filter(pl.col("event_time") >= as_of - length)
+
+
+def _time(rows: pl.DataFrame, which: str) -> str:
+    times = rows["event_time"]
+    found: Any = times.min() if which == "min" else times.max()
+    return str(found.isoformat())
+
+
+def main() -> None:
+    """Fit the candidate on everything known before the holdout, and once more on everything mature."""
+    from homeostat.project import Project
+
+    for name, told in train(Project.find(Path.cwd()))["objectives"].items():
+        held = told["holdout"]["rows"]
+        print(f"{name}: {told['kind']} on {told['rows']} events to {told['to']}; {held} held out to judge it")
+
+
+if __name__ == "__main__":
+    entry.run(main)
