@@ -75,6 +75,11 @@ def head(tree: Path) -> str:
     return found.stdout.strip()
 
 
+def user_name(home: Path) -> str:
+    """Who git says works here; empty where it has not been told."""
+    return _try(home, "config", "user.name").stdout.strip()
+
+
 def has_ledger(home: Path, project: str) -> bool:
     """Whether the branch of scheduled work is there: false before the first tick."""
     _git(home, "rev-parse", "--git-dir")
