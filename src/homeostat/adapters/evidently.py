@@ -1,0 +1,175 @@
+"""Evidently behind one door: two tables in, a small record of how far each column has moved out.
+
+Only columns that it can compare reach it: a column that is gone or wholly missing stops its report, and it does not
+see values going missing, so both are recorded here and judged by ``core/drift.py``.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import polars as pl
+
+from homeostat.adapters.telemetry import quiet_environment
+from homeostat.core.drift import chance_score
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+ROWS = 30_000  # of the current table: more cost time and change no verdict
+FOR_CATEGORIES = {"ks": "chisquare", "wasserstein": "jensenshannon"}  # methods that are for numbers only
+FEW_VALUES = 20  # Evidently bins a column of numbers with more distinct values than this
+FOUND = 6  # decimals kept: the order of categories, which differs between processes, shows in later ones
+
+
+def drift_record(current: pl.DataFrame, reference: pl.DataFrame, method: str, limit: float) -> dict[str, Any]:
+    """How far each column of ``current`` lies from ``reference``, for JSON.
+
+    ``{"method", "rows": {"current", "reference"}, "columns": {name: {"state", "method", "score", "chance", "limit",
+    "missing": [current, reference]}}}``. ``state`` is ``compared``, ``gone`` (not among the current columns), ``empty``
+    (no current value), ``new`` (not in the reference) or ``was empty``; ``score`` is None but for the first.
+    ``chance`` is the score to expect of unchanged data of this size. Strings and booleans are categories, numbers,
+    integers too, are numbers; columns of other types are not looked at.
+    """
+    now, then = _finite(_thinned(current, ROWS)), _finite(reference)
+    names = sorted({*now.columns, *then.columns})
+    states = {name: _state(name, now, then) for name in names}
+    methods = {name: _method(name, now, then, method) for name in names if states[name] == "compared"}
+    scores = _scores(now, then, methods)
+    columns = {
+        name: {
+            "state": states[name],
+            "method": methods.get(name),
+            "score": scores.get(name),
+            "chance": _chance(now, then, name, methods[name]) if name in methods else None,
+            "limit": limit,
+            "missing": [_missing(now, name), _missing(then, name)],
+        }
+        for name in names
+    }
+    return {"method": method, "rows": {"current": len(current), "reference": len(reference)}, "columns": columns}
+
+
+def render_page(current: pl.DataFrame, reference: pl.DataFrame, path: Path, method: str, limit: float) -> Path:
+    """Write Evidently's page (some MB, self-contained) on the columns that both tables have values of."""
+    now, then = _finite(_thinned(current, ROWS)), _finite(reference)
+    names = [c for c in sorted(now.columns) if _state(c, now, then) == "compared"]
+    run = _run(now, then, {name: _method(name, now, then, method) for name in names}, limit)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    fresh = path.with_name(f".{path.name}")
+    run.save_html(str(fresh))
+    fresh.replace(path)
+    return path
+
+
+def _thinned(table: pl.DataFrame, rows: int) -> pl.DataFrame:
+    """At most ``rows`` rows, evenly over the table's own order."""
+    if len(table) <= rows:
+        return table
+    return table[[i * len(table) // rows for i in range(rows)]]
+
+
+def _finite(table: pl.DataFrame) -> pl.DataFrame:
+    """Numbers and categories only; what is not a finite number is missing."""
+    chosen = []
+    for name, kind in table.schema.items():
+        if kind.is_float():
+            chosen.append(pl.when(pl.col(name).is_finite()).then(pl.col(name)).alias(name))
+        elif kind.is_numeric():
+            chosen.append(pl.col(name))
+        elif kind == pl.Boolean or kind == pl.String or isinstance(kind, pl.Categorical | pl.Enum):
+            chosen.append(pl.col(name).cast(pl.String))
+        elif kind == pl.Null:
+            chosen.append(pl.col(name).cast(pl.Float64))
+    return table.select(chosen)
+
+
+def _state(name: str, now: pl.DataFrame, then: pl.DataFrame) -> str:
+    if name not in now.columns:
+        return "gone"
+    if name not in then.columns:
+        return "new"
+    if then[name].null_count() == len(then):
+        return "was empty"
+    return "empty" if now[name].null_count() == len(now) else "compared"
+
+
+def _missing(table: pl.DataFrame, name: str) -> float:
+    """The share of missing values; all of them where there is no such column."""
+    if name not in table.columns or not len(table):
+        return 1.0
+    return round(table[name].null_count() / len(table), FOUND)
+
+
+def _categories(name: str, now: pl.DataFrame, then: pl.DataFrame) -> bool:
+    return pl.String in (now.schema[name], then.schema[name])
+
+
+def _method(name: str, now: pl.DataFrame, then: pl.DataFrame, method: str) -> str:
+    return FOR_CATEGORIES.get(method, method) if _categories(name, now, then) else method
+
+
+def _chance(now: pl.DataFrame, then: pl.DataFrame, name: str, method: str) -> float | None:
+    """As ``core.drift.chance_score``, with the bins that Evidently makes of the column."""
+    sizes = now[name].count(), then[name].count()
+    if _categories(name, now, then) or then[name].n_unique() - (then[name].null_count() > 0) <= FEW_VALUES:
+        bins = pl.concat([s.cast(pl.String).drop_nulls() for s in (now[name], then[name])]).n_unique()
+    else:
+        bins = math.ceil(math.log2(sum(sizes)) + 1)
+    score = chance_score(method, bins, *sizes)
+    return None if score is None else round(score, FOUND)
+
+
+def _scores(now: pl.DataFrame, then: pl.DataFrame, methods: dict[str, str]) -> dict[str, float]:
+    if not methods:
+        return {}
+    metrics = _run(now, then, methods, limit=None).dict()["metrics"]
+    scores = {m["config"]["column"]: round(float(m["value"]), FOUND) for m in metrics}
+    return {name: score for name, score in scores.items() if math.isfinite(score)}
+
+
+def _run(now: pl.DataFrame, then: pl.DataFrame, methods: dict[str, str], limit: float | None) -> Any:
+    """A list of one metric a column: the preset computes each column three times."""
+    quiet_environment()
+    from evidently import DataDefinition, Dataset, Report
+    from evidently.metrics import ValueDrift
+
+    categories = [c for c in methods if _categories(c, now, then)]
+    numbers = [c for c in methods if c not in categories]
+    definition = DataDefinition(numerical_columns=numbers, categorical_columns=categories)
+    sides = [
+        Dataset.from_pandas(_pandas(table, list(methods), categories), data_definition=definition)
+        for table in (now, then)
+    ]
+    with _same_draws():
+        return Report([ValueDrift(column=c, method=m, threshold=limit) for c, m in methods.items()]).run(*sides)
+
+
+def _pandas(table: pl.DataFrame, names: list[str], categories: list[str]) -> pd.DataFrame:
+    import pandas as pd
+
+    return pd.DataFrame(
+        {
+            name: table[name].cast(pl.String).to_list()
+            if name in categories
+            else table[name].cast(pl.Float64).to_numpy()
+            for name in names
+        }
+    )
+
+
+@contextmanager
+def _same_draws() -> Iterator[None]:
+    """Evidently may draw from NumPy's global stream: give it one of its own, and the caller his back."""
+    import numpy as np
+
+    kept = np.random.get_state()
+    np.random.seed(0)
+    try:
+        yield
+    finally:
+        np.random.set_state(kept)
