@@ -298,6 +298,7 @@ class Monitoring(Part):
     drift_limit: Positive
     drift_share: Share
     score_drift: Positive
+    missing_rise: Share = 1.0
     reference_rows: Annotated[Count, Field(le=30_000)]
     cool_down: Duration
 
