@@ -6,21 +6,32 @@ done is found done, and state moves on only at the end of a tick.
 
 from __future__ import annotations
 
+import json
+import time
 from collections.abc import Iterator
-from dataclasses import dataclass
+from contextlib import contextmanager
+from dataclasses import dataclass, field
 from datetime import datetime
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import Any
 
+from homeostat import deployment, evidence, monitoring, predictions
 from homeostat.adapters import dvc, git
+from homeostat.adapters.tables import write_text
 from homeostat.amendments import read_amendments
 from homeostat.clock import beginning
+from homeostat.core import incidents
 from homeostat.core.batches import Verdict
-from homeostat.core.periods import Period, periods_between
-from homeostat.project import Project
+from homeostat.core.decisions import Evidence, decide_action, starts_decision
+from homeostat.core.incidents import Incident
+from homeostat.core.ledger import Ledger
+from homeostat.core.periods import Period, floor, periods_between
+from homeostat.core.verdicts import Decision, Finding
+from homeostat.project import Project, stamp
 from homeostat.stages import featurize, ingest, validate
 
-if TYPE_CHECKING:
-    import polars as pl
+WHO = "homeostat"  # who acts when the loop does
+FIRST = "nothing serves yet"
 
 
 @dataclass(frozen=True)
@@ -38,6 +49,39 @@ class DataOutcome:
 
     batches: tuple[Judged, ...]
     featurized: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Tick:
+    """One pass of the loop; ``seconds`` says where its time went, ``opened`` what to alert on."""
+
+    now: datetime
+    data: DataOutcome
+    predicted: int
+    decision: Decision | None
+    opened: tuple[Incident, ...]
+    seconds: dict[str, float] = field(default_factory=dict)
+
+
+def tick(project: Project, now: datetime, live: bool = False) -> Tick:
+    """Bring in what is due, predict, and decide when the rhythm says so. State moves on at the end.
+
+    ``live``: events ahead are predicted too, as of now; in a replay each event is scored as of its own predict-at.
+    """
+    spent: dict[str, float] = {}
+    with _timed(spent, "data"):
+        outcome = data(project, now)
+    with _timed(spent, "predict"):
+        predicted = predict(project, now, live)
+    opened = _alert(project, _batch_findings(outcome), now)
+    decision = None
+    if decision_is_due(project, now):
+        with _timed(spent, "decide"):
+            decision = decide(project, now)
+        opened += _alert(project, decision.findings, now)
+    ledger = project.ledger
+    ledger.set_window(ledger.window[0], now)
+    return Tick(now, outcome, predicted, decision, opened, spent)
 
 
 def begin(project: Project, now: datetime) -> Project:
@@ -108,3 +152,170 @@ def _amended(ledger: Project, last: datetime, now: datetime) -> list[Judged]:
         for source, batch in touched
         if (ledger.landed / source / f"{batch}.parquet").is_file()
     ]
+
+
+def predict(project: Project, now: datetime, live: bool = False) -> int:
+    """Write the predictions of the batches since the last completed tick, and ``live`` of the events ahead."""
+    ledger = project.ledger
+    start, last = ledger.window
+    scope = ledger.scope
+    every = scope.event_source.period
+    assert every != "once", "events have a time"
+    labels = [p.label for p in periods_between(start, now, every, scope.rhythm.offset) if p.end > last]
+    done = sum(
+        predictions.predict_batch(project, label, now)
+        for label in labels
+        if (ledger.features / f"{label}.parquet").is_file()
+    )
+    return done + (predictions.predict_ahead(project, now) if live else 0)
+
+
+def decision_is_due(project: Project, now: datetime) -> bool:
+    """Whether the rhythm asks for a decision at ``now``."""
+    rhythm = project.ledger.scope.rhythm
+    slot = floor(now, rhythm.decide, rhythm.offset)
+    last = max((datetime.fromisoformat(r["at"]) for r in _records(project)), default=project.ledger.window[0])
+    return slot > last
+
+
+def decide(project: Project, now: datetime, due: str = "") -> Decision:
+    """Look at how the champion does; where something asks for it fetch the evidence, act on it and keep the record.
+
+    ``due`` is why a fresh candidate is wanted in any case; by itself the rhythm says when one is.
+
+    Raises:
+        HomeostatError: the DAG or the deployment was stopped; what serves is whole, and the next run carries on.
+    """
+    known = deployment.ledger(project)
+    if known.champion is None:
+        return _first_release(project, now, known)
+    scope = project.ledger.scope
+    seen = monitoring.look(project, now)
+    due = due or retrain_is_due(project, now)
+    signs = starts_decision(seen.findings, now, _last_start(project, known), scope.monitoring.cool_down)
+    found = Evidence(known.champion.version, seen.paths)
+    candidate = None
+    if due or signs:
+        previous = known.previous_healthy()
+        candidate = evidence.fresh_candidate(project, now, known, previous)
+        found = Evidence(
+            champion=known.champion.version, paths=seen.paths, previous_version=previous or "",
+            previous=evidence.previous_beside_champion(project, now, known, previous), gate=candidate.gate,
+            candidate=candidate.champion, candidate_previous=candidate.previous, due=due,
+            barred=evidence.barred(project, known, candidate, now),
+        )  # fmt: skip
+    decision = decide_action(seen.findings, found, scope.monitoring.roll_back)
+    _act(project, decision, candidate, now)
+    started = "" if not signs else "drift" if monitoring.only_drift(signs) else "quality"
+    _record(project, decision, now, known.champion.version, seen.quality, candidate, started)
+    return decision
+
+
+def retrain(project: Project, now: datetime, reason: str) -> Decision:
+    """Make a fresh candidate now, for that reason; release it if it earns it."""
+    return decide(project, now, due=reason)
+
+
+def monitor(project: Project, now: datetime) -> monitoring.Look | None:
+    """How the champion does: findings and their records; None before the first release. Nothing is decided."""
+    return monitoring.look(project, now) if deployment.ledger(project).champion else None
+
+
+def retrain_is_due(project: Project, now: datetime) -> str:
+    """Why the rhythm asks for a fresh candidate at ``now``, or nothing."""
+    scope, (start, _) = project.ledger.scope, project.ledger.window
+    known = deployment.ledger(project)
+    assert known.champion is not None
+    serving = deployment.restore(project, known.champion.version).training["objectives"].values()
+    if scope.training.model != "heuristic" and all(o["kind"] == "heuristic" for o in serving):
+        due = start + scope.windows.warm_up
+        return f"the warm-up ended on {due:%Y-%m-%d} and the baseline still serves" if now >= due else ""
+    last = max((datetime.fromisoformat(r["at"]) for r in _records(project) if r["candidate"]), default=None)
+    if last is not None and now - last < scope.rhythm.retrain:
+        return ""
+    return f"the last candidate is of {last:%Y-%m-%d}" if last else "there has been no candidate yet"
+
+
+def _first_release(project: Project, now: datetime, known: Ledger) -> Decision:
+    ledger = project.ledger
+    table = featurize.read_features(ledger)
+    for name in ledger.scope.objectives:
+        if featurize.mature(table, name, ledger.scope, now).is_empty():
+            decision = Decision("nothing", f"{FIRST}, and no event of {name} is mature yet: the first decision waits.")
+            _record(project, decision, now, "", {}, None, "")
+            return decision
+    candidate = evidence.fresh_candidate(project, now, known, None)
+    _act(project, candidate.gate, candidate, now)
+    _record(project, candidate.gate, now, "", {}, candidate, "")
+    return candidate.gate
+
+
+def _act(project: Project, decision: Decision, candidate: evidence.Candidate | None, now: datetime) -> None:
+    ledger = project.ledger
+    if decision.action == "roll back":
+        deployment.rollback(project, decision.sentence, WHO, now, evidence=decision.evidence)
+    elif decision.action in ("retrain", "release"):
+        assert candidate is not None, "only a candidate is released"
+        commit = git.commit_ledger(ledger.root, f"candidate of {now:%Y-%m-%d %H:%M}", now)
+        deployment.release(project, commit, candidate.bundle, decision.sentence, WHO, now, decision.evidence)
+
+
+def _last_start(project: Project, known: Ledger) -> datetime | None:
+    """When drift alone last started a decision, or a rollback was done."""
+    times = [datetime.fromisoformat(r["at"]) for r in _records(project) if r["started"] == "drift"]
+    times += [event.at for event in known.events if event.action == "rollback"]
+    return max(times, default=None)
+
+
+def _record(
+    project: Project, decision: Decision, now: datetime, release: str, quality: dict[str, Any],
+    candidate: evidence.Candidate | None, started: str,
+) -> Path:  # fmt: skip
+    gate = candidate.gate.to_dict() if candidate else None
+    body = {"at": now.isoformat(), **decision.to_dict(), "release": release, "quality": quality, "started": started}
+    body["candidate"] = {"bundle": candidate.bundle, "gate": gate} if candidate else None
+    return write_text(json.dumps(body, indent=1) + "\n", project.decisions / f"{stamp(now)}.json")
+
+
+def _records(project: Project) -> list[dict[str, Any]]:
+    return [json.loads(path.read_text()) for path in sorted(project.decisions.glob("*.json"))]
+
+
+def _batch_findings(outcome: DataOutcome) -> tuple[Finding, ...]:
+    """One finding a source that had a batch: whether every batch of it could be used whole."""
+    found = {}
+    for judged in outcome.batches:
+        bad = judged.verdict.status != "accepted"
+        why = "; ".join(f.sentence for f in judged.verdict.findings if f.failed)
+        said = f"{judged.source} {judged.batch} is {judged.verdict.status}" + (f": {why}" if bad else "")
+        if bad or judged.source not in found:
+            found[judged.source] = Finding(f"batch: {judged.source}", "fail" if bad else "pass", None, None, said)
+    return tuple(found.values())
+
+
+def _alert(project: Project, findings: tuple[Finding, ...], now: datetime) -> tuple[Incident, ...]:
+    """Fold findings into the incidents on record; those that are new."""
+    paths = {path.stem: path for path in sorted(project.incidents.glob("*.json"))}
+    known = {number: Incident.from_dict(json.loads(path.read_text())) for number, path in paths.items()}
+    open_now = {number: incident for number, incident in known.items() if incident.closed is None}
+    changes = incidents.look(open_now.values(), findings, now)
+    by_problem = {incident.problem: number for number, incident in open_now.items()}
+    following = max((int(number) for number in known), default=0) + 1
+    for incident in (*changes.closed, *changes.open):
+        if incident.problem not in by_problem:
+            by_problem[incident.problem] = f"{following:04d}"
+            following += 1
+        text = json.dumps(incident.to_dict(), indent=1) + "\n"
+        path = project.incidents / f"{by_problem[incident.problem]}.json"
+        if not path.is_file() or path.read_text() != text:
+            write_text(text, path)
+    return changes.opened
+
+
+@contextmanager
+def _timed(spent: dict[str, float], step: str) -> Iterator[None]:
+    began = time.perf_counter()
+    try:
+        yield
+    finally:
+        spent[step] = time.perf_counter() - began

@@ -1,0 +1,142 @@
+"""Evidence for a decision: the previous version and a fresh candidate, judged beside the champion on the same rows."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+import polars as pl
+
+from homeostat import deployment, models
+from homeostat.adapters import dvc
+from homeostat.adapters.tables import digest
+from homeostat.core.decisions import barred_by
+from homeostat.core.evaluation import Comparison
+from homeostat.core.gates import decide_release
+from homeostat.core.periods import period_of
+from homeostat.core.verdicts import Decision
+from homeostat.stages import evaluate, featurize
+
+if TYPE_CHECKING:
+    from homeostat.bundles import Bundle
+    from homeostat.core.ledger import Ledger
+    from homeostat.project import Project
+
+MANIFEST = "manifest.json"
+Scores = Mapping[str, Any]
+ByObjective = Mapping[str, Comparison]
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """A fresh candidate: its sealed bundle, what its gate says, and how it compares on its holdout."""
+
+    bundle: str
+    inputs: Mapping[str, str]
+    gate: Decision
+    champion: ByObjective
+    previous: ByObjective
+
+
+def fresh_candidate(project: Project, now: datetime, known: Ledger, previous: str | None) -> Candidate:
+    """Reproduce the DAG as of ``now`` and judge what comes out.
+
+    Raises:
+        HomeostatError: what stops the DAG; the champion goes on serving.
+    """
+    ledger = project.ledger
+    start, _ = ledger.window
+    ledger.set_window(start, now)
+    dvc.reproduce(ledger.root)
+    report = evaluate.read_report(ledger.evaluation / "evaluation.json")
+    training = json.loads((ledger.candidate / "training.json").read_text())
+    champion = deployment.restore(project, known.champion.version) if known.champion else None
+    against_champion = _on_holdout(ledger, training, champion)
+    first = champion is None and all(o["kind"] == "heuristic" for o in training["objectives"].values())
+    gate = decide_release(
+        {name: trial.candidate for name, trial in report.trials.items()},
+        {name: trial.against_baseline for name, trial in report.trials.items()},
+        against_champion or None,
+        ledger.scope.release,
+        first,
+    )
+    manifest = (ledger.bundle / MANIFEST).read_bytes()
+    theirs = _on_holdout(ledger, training, deployment.restore(project, previous)) if previous else {}
+    return Candidate(digest(manifest), json.loads(manifest)["inputs"], gate, against_champion, theirs)
+
+
+def barred(project: Project, known: Ledger, candidate: Candidate, now: datetime) -> str:
+    """Why the candidate may not be released by itself after a rollback, or nothing."""
+    away = [(before, event) for before, event in zip(known.events, known.events[1:], strict=False)
+            if event.action == "rollback"]  # fmt: skip
+    if not away:
+        return ""
+    left, event = away[-1]
+    made = deployment.restore(project, left.version).manifest["inputs"]
+    ours, theirs = ((inputs["code"], inputs["scope"]) for inputs in (candidate.inputs, made))
+    cool_down = project.ledger.scope.monitoring.cool_down
+    return barred_by(ours, theirs, left.version, event.at, now, cool_down)
+
+
+def previous_beside_champion(project: Project, now: datetime, known: Ledger, previous: str | None) -> ByObjective:
+    """The previous healthy version against the champion, on matured events of the window that trained neither."""
+    if previous is None or known.champion is None:
+        return {}
+    ledger = project.ledger
+    theirs, ours = deployment.restore(project, previous), deployment.restore(project, known.champion.version)
+    since = max(now - ledger.scope.monitoring.window, trained_to(ours), trained_to(theirs))
+    tables = [rows_of(ledger, bundle, since, now) for bundle in (theirs, ours)]
+    if tables[0].is_empty() or set(theirs.models) != set(ours.models):
+        return {}
+    scores = [_scores(bundle.models, table) for bundle, table in zip((theirs, ours), tables, strict=True)]
+    return evaluate.compare_models(ledger.scope, tables[1], scores[0], scores[1], now)
+
+
+def rows_of(ledger: Project, bundle: Bundle, since: datetime, until: datetime) -> pl.DataFrame:
+    """Feature rows, as the bundle's own ``features.sql`` has them, of events after ``since`` and before ``until``."""
+    sql = None if bundle.sql == ledger.features_sql.read_text() else bundle.sql
+    labels = labels_since(ledger, since)
+    if sql is None:
+        table = featurize.read_features(ledger, labels)
+    else:
+        parts = [featurize.features_of(ledger, label, sql) for label in labels]
+        table = pl.concat(parts) if parts else featurize.read_features(ledger, [])
+    return table.filter(pl.col("event_time") > since, pl.col("event_time") < until)
+
+
+def trained_to(bundle: Bundle) -> datetime:
+    """The event time of the last event that any model of the bundle learned from."""
+    return max(datetime.fromisoformat(o["to"]) for o in bundle.training["objectives"].values())
+
+
+def labels_since(ledger: Project, since: datetime) -> list[str]:
+    """The batches with features that may hold events after ``since``."""
+    scope = ledger.scope
+    every = scope.event_source.period
+    assert every != "once", "events have a time"
+    found = sorted(path.stem for path in ledger.features.glob("*.parquet"))
+    return [label for label in found if period_of(label, every, scope.rhythm.offset).end > since]
+
+
+def _on_holdout(ledger: Project, training: Mapping[str, Any], other: Bundle | None) -> dict[str, Comparison]:
+    """The candidate, as fitted before its holdout, against another release, on held-out events that it has not seen."""
+    scope = ledger.scope
+    if other is None or set(other.models) != set(scope.objectives):
+        return {}
+    now = datetime.fromisoformat(training["as_of"])
+    start = min(datetime.fromisoformat(o["holdout"]["from"]) for o in training["objectives"].values())
+    since = max(start, trained_to(other))
+    ours = evaluate.held_out(training, featurize.read_features(ledger, labels_since(ledger, since)))
+    ours = ours.filter(pl.col("event_time") > since)
+    theirs = ours.select(scope.key).join(
+        rows_of(ledger, other, since, now), list(scope.key), "left", nulls_equal=True, maintain_order="left"
+    )
+    judged = {name: models.load(ledger.candidate / name / "judged", scope.threads) for name in scope.objectives}
+    return evaluate.compare_models(scope, ours, _scores(judged, ours), _scores(other.models, theirs), now)
+
+
+def _scores(fitted: Mapping[str, models.Model], table: pl.DataFrame) -> Scores:
+    return {name: model.predict(table) for name, model in fitted.items()}

@@ -1,0 +1,133 @@
+"""Monitoring: how the champion does on what has come true since, and how far its inputs and scores have moved."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import polars as pl
+
+from homeostat import deployment, served
+from homeostat.adapters.tables import read_table, write_text
+from homeostat.core.decisions import DRIFT
+from homeostat.core.drift import drift_findings
+from homeostat.core.health import Window, health_findings
+from homeostat.core.incidents import kind
+from homeostat.core.verdicts import Finding
+from homeostat.evidence import labels_since, rows_of
+from homeostat.project import stamp
+from homeostat.stages import evaluate
+
+if TYPE_CHECKING:
+    from homeostat.bundles import Bundle
+    from homeostat.project import Project
+
+
+@dataclass(frozen=True)
+class Look:
+    """What one look at the champion found; ``paths`` are the records that the findings cite."""
+
+    findings: tuple[Finding, ...]
+    paths: tuple[str, ...]
+    quality: dict[str, Any]
+
+
+def look(project: Project, now: datetime) -> Look:
+    """Measure and judge; the drift record is written first and read back, so that what is stored is what decides.
+
+    Raises:
+        EnvironmentFault: nothing serves.
+    """
+    serving = deployment.serving(project)
+    assert serving is not None, "nothing serves"
+    event, bundle = serving
+    path = write_drift(project, bundle, event.version, event.at, now)
+    findings = judge_drift(project, bundle, path) if path else []
+    health, quality = judge_health(project, bundle, event.version, now)
+    return Look((*health, *findings), (name(project, path),) if path else (), quality)
+
+
+def write_drift(project: Project, bundle: Bundle, version: str, since: datetime, now: datetime) -> Path | None:
+    """Record how far features and scores have moved since the last decision was due; None where nothing was served."""
+    from homeostat.adapters import evidently
+
+    limits, reference = bundle.scope.monitoring, watched(bundle, bundle.reference)
+    current = served_rows(project, bundle, version, max(since, now - project.ledger.scope.rhythm.decide), now)
+    if current.is_empty():
+        return None
+    record = evidently.drift_record(current, reference, limits.drift_method, limits.drift_limit)
+    text = json.dumps({"at": now.isoformat(), "release": version, **record}, indent=1) + "\n"
+    return write_text(text, project.drift / f"{stamp(now)}.json")
+
+
+def judge_drift(project: Project, bundle: Bundle, path: Path) -> list[Finding]:
+    """The findings of a stored record, by the champion's limits."""
+    return drift_findings(json.loads(path.read_text()), bundle.scope.monitoring, name(project, path))
+
+
+def judge_health(
+    project: Project, bundle: Bundle, version: str, now: datetime
+) -> tuple[list[Finding], dict[str, dict[str, Any]]]:
+    """Realised quality on matured events of the window, against the champion's promise; the figures with it."""
+    scope = project.ledger.scope
+    report = evaluate.Report.from_dict(bundle.evaluation)
+    findings: list[Finding] = []
+    quality: dict[str, dict[str, Any]] = {}
+    for objective, rows in served.realised(project, now - bundle.scope.monitoring.window, now, version).items():
+        trial = report.trials[objective]
+        window = Window(
+            objective, trial.candidate.task, trial.candidate.loss, rows.y, rows.score, rows.baseline, rows.block,
+            rows.group,
+        )  # fmt: skip
+        promised = trial.against_baseline.overall.share
+        found = health_findings(window, promised, bundle.scope.monitoring, evaluate.settings(scope), "")
+        findings += found
+        quality[objective] = {"rows": len(rows.y), "promised": trial.candidate.metric(trial.candidate.loss).value}
+        quality[objective] |= {f.rule: f.value for f in found}
+    return findings, quality
+
+
+def served_rows(project: Project, bundle: Bundle, version: str, since: datetime, now: datetime) -> pl.DataFrame:
+    """Features and scores of the events between the two times that the version predicted."""
+    table = rows_of(project.ledger, bundle, since, now)
+    paths = [project.predictions / f"{label}.parquet" for label in labels_since(project.ledger, since)]
+    scored = [read_table(path) for path in paths if path.is_file()]
+    if not scored or table.is_empty():
+        return table.clear()
+    rows = pl.concat(scored, how="diagonal_relaxed").filter(pl.col("release") == version)
+    key = list(bundle.scope.key)
+    scores = rows.select(*key, *(c for c in rows.columns if c.startswith("score__")))
+    return watched(bundle, table.join(scores, key, "inner", nulls_equal=True, maintain_order="left"))
+
+
+def watched(bundle: Bundle, table: pl.DataFrame) -> pl.DataFrame:
+    """The columns that drift is measured on: what the models use, and their scores."""
+    used = dict.fromkeys(feature for model in bundle.models.values() for feature in model.features)
+    return table.select(c for c in table.columns if c in used or c.startswith("score__"))
+
+
+def render_page(project: Project, path: Path, target: Path) -> Path:
+    """Draw the page of a stored drift record, for a reader."""
+    from homeostat.adapters import evidently
+
+    record = json.loads(path.read_text())
+    now, version = datetime.fromisoformat(record["at"]), record["release"]
+    bundle = deployment.restore(project, version)
+    current = served_rows(project, bundle, version, now - project.ledger.scope.rhythm.decide, now)
+    limits = bundle.scope.monitoring
+    reference = watched(bundle, bundle.reference)
+    return evidently.render_page(current, reference, target, limits.drift_method, limits.drift_limit)
+
+
+def only_drift(findings: Iterable[Finding]) -> bool:
+    """Whether nothing but drift is in question."""
+    return all(kind(f.rule) in DRIFT for f in findings)
+
+
+def name(project: Project, path: Path) -> str:
+    """A record as a person cites it: relative to the project."""
+    return path.relative_to(project.home).as_posix()
