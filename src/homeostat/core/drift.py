@@ -20,7 +20,7 @@ Columns = Mapping[str, Mapping[str, Any]]  # of a record, by name
 
 
 class DriftLimits(Protocol):
-    """``drift_share`` is of the columns, ``missing_rise`` of a column's values, ``score_drift`` as the method scores."""
+    """``drift_share`` is of columns, ``missing_rise`` of a column's values, ``score_drift`` as the method scores."""
 
     @property
     def drift_share(self) -> float: ...
