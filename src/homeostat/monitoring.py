@@ -72,12 +72,16 @@ def judge_drift(project: Project, bundle: Bundle, path: Path) -> list[Finding]:
 def judge_health(
     project: Project, bundle: Bundle, version: str, now: datetime
 ) -> tuple[list[Finding], dict[str, dict[str, Any]]]:
-    """Realised quality on matured events of the window, against the champion's promise; the figures with it."""
+    """Realised quality on matured events of the window, against the champion's promise; the figures with it.
+
+    ``quality`` holds by objective the values behind the findings and each metric, realised and promised; and ``money``.
+    """
     scope = project.ledger.scope
     report = evaluate.Report.from_dict(bundle.evaluation)
     findings: list[Finding] = []
     quality: dict[str, dict[str, Any]] = {}
-    for objective, rows in served.realised(project, now - bundle.scope.monitoring.window, now, version).items():
+    since = now - bundle.scope.monitoring.window
+    for objective, rows in served.realised(project, since, now, version).items():
         trial = report.trials[objective]
         window = Window(
             objective, trial.candidate.task, trial.candidate.loss, rows.y, rows.score, rows.baseline, rows.block,
@@ -88,6 +92,12 @@ def judge_health(
         findings += found
         quality[objective] = {"rows": len(rows.y), "promised": trial.candidate.metric(trial.candidate.loss).value}
         quality[objective] |= {f.rule: f.value for f in found}
+        quality[objective]["metrics"] = {
+            metric: {"realised": value, "promised": trial.candidate.metric(metric).value}
+            for metric, value in served.figures(scope, objective, rows).items()
+        }
+    if quality:
+        quality["money"] = served.money(project, since, now)
     return findings, quality
 
 

@@ -80,6 +80,19 @@ def realised(project: Project, since: datetime, until: datetime, release: str | 
     return {name: _realised(project.scope, table, name, until) for name in project.scope.objectives}
 
 
+def figures(scope: Scope, objective: str, rows: Realised) -> dict[str, float | None]:
+    """Each metric of the objective on what was realised; None where it cannot be said."""
+    task = scope.objectives[objective].task
+    told = {m: metrics.value(task, m, rows.y, rows.score, rows.group) for m in evaluate.metrics_of(scope, objective)}
+    return {m: float(value) if np.isfinite(value) else None for m, value in told.items()}
+
+
+def money(project: Project, since: datetime, until: datetime) -> dict[str, Any]:
+    """What the alerts given from ``since`` on came to, on events mature as of ``until``: ``core.costs.Money``."""
+    table = rows(project, since, until)
+    return evaluate.realised(project.scope, table, table["alert"].fill_null(False).to_numpy(), until).to_dict()
+
+
 def rows(project: Project, since: datetime | None = None, until: datetime | None = None) -> pl.DataFrame:
     """Every event that was scored, once, with its labels where its batch was accepted; in order of event time.
 
