@@ -127,6 +127,10 @@ class Project:
         return self.home / "reports" / "incidents"
 
     @property
+    def report_page(self) -> Path:  # what came of all this, for a reader; replay and status
+        return self.home / "reports" / "index.html"
+
+    @property
     def window(self) -> tuple[datetime, datetime]:
         """From when on history is used, and the as-of time: naive UTC.
 
