@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import math
 import os
@@ -50,13 +51,12 @@ training:
   baseline: {by: [meter]}
 evaluation: {slices: [meter], min_slice: 10, resamples: 20, block: 1h, confidence: 0.9}
 release: {beats_baseline: 0.01, not_worse: 1, slice_not_worse: 1, calibration: 1}
-monitoring: {window: 1d, quality_drop: 1, calibration: 1, roll_back: 1, drift_method: psi, drift_limit: 1, drift_share: 1,
-  score_drift: 1, reference_rows: 200, cool_down: 1d}
+monitoring: {window: 1d, quality_drop: 1, calibration: 1, roll_back: 1, drift_method: psi, drift_limit: 1,
+  drift_share: 1, score_drift: 1, reference_rows: 200, cool_down: 1d}
 rhythm: {offset: 0s, tick: 1h, decide: 2h, retrain: 4h}
 """
 SQL = """
-SELECT e.meter, e.at, any_value(e.phase) AS phase, any_value(hour(e.event_time)) AS hour,
-  max_by(r.load, r.event_time) AS last_load
+SELECT e.meter, e.at, min(e.phase) AS phase, min(hour(e.event_time)) AS hour, max_by(r.load, r.event_time) AS last_load
 FROM events e
 LEFT JOIN readings r ON r.meter = e.meter AND r.read_known_at < e.predict_at
 GROUP BY e.meter, e.at
@@ -82,7 +82,7 @@ def readings(hours: int = HOURS) -> pl.DataFrame:
 
 
 def make(folder: Path, hours: int = 48, own_code: bool = False, params: str = PARAMS) -> Project:
-    """The project, committed to git and ready for ``dvc repro``; with a copy of this package's code, or the installed."""
+    """The project, committed and ready for ``dvc repro``; with a copy of this package's code, or with the installed."""
     (folder / "data" / "amendments").mkdir(parents=True)
     (folder / "data" / "amendments" / ".gitkeep").touch()
     (folder / "expectations").mkdir()
@@ -90,8 +90,8 @@ def make(folder: Path, hours: int = 48, own_code: bool = False, params: str = PA
     (folder / "params.yaml").write_text(params)
     (folder / "features.sql").write_text(SQL)
     (folder / "requirements.lock").write_text("# none of its own\n")
-    (folder / ".dvc").mkdir()
-    for name in (".dvc/config", ".dvc/.gitignore", ".gitignore", ".dvcignore", "dvc.yaml"):
+    shutil.copytree(ROOT / ".dvc", folder / ".dvc", ignore=shutil.ignore_patterns("cache", "tmp", "config.local"))
+    for name in (".gitignore", ".dvcignore", "dvc.yaml"):
         shutil.copyfile(ROOT / name, folder / name)
     if own_code:
         shutil.copytree(ROOT / "src" / "homeostat", folder / "src" / "homeostat",
@@ -102,6 +102,16 @@ def make(folder: Path, hours: int = 48, own_code: bool = False, params: str = PA
     (folder / "dvc.yaml").write_text(dag.rewritten(folder))
     run(folder, "init", "-q", "-b", "main")
     commit(folder, "start")
+    return project
+
+
+def judged(project: Project) -> Project:
+    """The project with every stage before ``pack`` run, in this process."""
+    from homeostat.stages import evaluate, featurize, ingest, train, validate
+
+    with contextlib.chdir(project.root):
+        for stage in (ingest, validate, featurize, train, evaluate):
+            stage.main()
     return project
 
 

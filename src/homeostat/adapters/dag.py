@@ -16,8 +16,8 @@ from ruamel.yaml import YAML
 from homeostat.adapters.code_deps import reached
 from homeostat.core.errors import ScopeError
 
-# What of an objective these stages do not see; of others, objectives are listed whole or not at all.
-LEAVES_OUT = {"featurize": {"weight", "features"}, "train": {"weight"}}
+# What of an objective these stages do not see; others list objectives whole or not at all.
+LEAVES_OUT = {"featurize": {"weight"}, "train": {"weight"}}
 CODE = "src/homeostat/"
 FILE = Path("dvc.yaml")
 

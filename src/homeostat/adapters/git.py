@@ -20,7 +20,7 @@ from homeostat.core.errors import EnvironmentFault, UsageError
 from homeostat.core.ledger import Ledger, fold
 
 NAME, EMAIL = "homeostat", "homeostat@localhost"
-KEPT = ("data/window.yaml", "data/amendments", "dvc.lock")
+KEPT = ("data/window.yaml", "data/amendments", "dvc.lock", "reports/evaluation")
 PLAIN = {
     "core.hooksPath": os.devnull,
     "core.quotePath": "false",
@@ -117,8 +117,8 @@ def ensure_ledger_tree(home: Path, project: str, branch: str, now: datetime) -> 
 def sync_ledger_tree(home: Path, project: str, branch: str, now: datetime) -> str:
     """Bring the ledger's worktree to the code of ``branch``; the id of its last commit.
 
-    The commit is the tree of ``branch`` with the ledger's own window, amendments and ``dvc.lock``; amendments that only
-    the branch has are taken in. Parents: the last ledger commit and ``branch``.
+    The commit is the tree of ``branch`` with the ledger's own window, amendments, ``dvc.lock`` and evaluation;
+    amendments that only the branch has are taken in. Parents: the last ledger commit and ``branch``.
     """
     tree = ensure_ledger_tree(home, project, branch, now)
     base, last = _branch(home, branch), head(tree)
@@ -140,7 +140,7 @@ def sync_ledger_tree(home: Path, project: str, branch: str, now: datetime) -> st
 
 
 def commit_ledger(tree: Path, message: str, now: datetime) -> str:
-    """Commit the window, the amendments and ``dvc.lock`` of the ledger's worktree, nothing else; the commit's id.
+    """Commit the ledger's window, amendments, ``dvc.lock`` and evaluation, nothing else; the commit's id.
 
     Where none of them has changed, no commit is made and the last one's id is returned.
     """

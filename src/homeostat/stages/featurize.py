@@ -19,6 +19,7 @@ from homeostat.adapters.duckdb import FAR, Expression, as_known, evaluate, known
 from homeostat.core import periods as grid
 from homeostat.core.errors import DataError, ScopeError
 from homeostat.core.periods import Period, period_containing, period_of
+from homeostat.stages import entry
 from homeostat.stages.ingest import periods
 from homeostat.stages.validate import UNTIL, read_verdict, version_path
 
@@ -498,7 +499,8 @@ def main() -> None:
 
     project = Project.find(Path.cwd())
     wanted = [p.label for p in periods(project, project.scope.events.source)]
-    for path in sorted(project.features.iterdir()) if project.features.is_dir() else []:
+    project.features.mkdir(parents=True, exist_ok=True)
+    for path in sorted(project.features.iterdir()):
         if path.stem not in wanted and path.name != ".gitignore":
             path.unlink()
             print(f"removed features/{path.name}: the window does not call for it")
@@ -508,4 +510,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    entry.run(main)

@@ -105,7 +105,10 @@ def _copy(project: Project, folder: Path) -> None:
         _take(contract, folder / "expectations" / contract.name)
     for name in project.scope.objectives:
         for part, kept in (("final", "models"), ("baseline-final", "baseline")):
-            for path in sorted((project.candidate / name / part).iterdir()):
+            model = project.candidate / name / part
+            if not model.is_dir():
+                raise DataError(f"{model}: not there; run dvc repro")
+            for path in sorted(model.iterdir()):
                 _take(path, folder / kept / name / path.name)
 
 

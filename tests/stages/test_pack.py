@@ -1,0 +1,138 @@
+"""Stage pack on the small project, after the stages before it."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from dataclasses import replace
+from pathlib import Path
+
+import hourly
+import numpy as np
+import polars as pl
+import pytest
+
+from homeostat import bundles, models
+from homeostat.core.errors import DataError
+from homeostat.project import Project
+from homeostat.stages import pack
+from homeostat.stages.featurize import read_features
+
+pytestmark = pytest.mark.slow  # the first needs the stages before
+
+
+@pytest.fixture(scope="module")
+def judged(tmp_path_factory: pytest.TempPathFactory) -> Project:
+    return hourly.judged(hourly.make(tmp_path_factory.mktemp("pack") / "meters", hours=40))
+
+
+@pytest.fixture
+def project(judged: Project, tmp_path: Path) -> Project:
+    """A copy in another folder, packed."""
+    root = tmp_path / "elsewhere"
+    shutil.copytree(judged.root, root, ignore=shutil.ignore_patterns(".git", ".homeostat"))
+    return Project(root, root)
+
+
+def files(folder: Path) -> dict[str, bytes]:
+    return {p.relative_to(folder).as_posix(): p.read_bytes() for p in sorted(folder.rglob("*")) if p.is_file()}
+
+
+def edit(project: Project, old: str, new: str) -> Project:
+    """The project with another line in its scope."""
+    path = project.root / "params.yaml"
+    assert old in path.read_text()
+    path.write_text(path.read_text().replace(old, new))
+    return replace(project)
+
+
+def test_the_bundle_is_everything_of_the_release(judged: Project) -> None:
+    sealed = pack.pack(judged)
+    bundle = bundles.load(judged.bundle, sealed)
+    assert set(bundle.manifest["files"]) == {
+        "params.yaml", "features.sql", "expectations/readings.json", "evaluation.json", "training.json",
+        "reference.parquet", "golden.parquet", "models/high/model.json", "baseline/high/model.json",
+    }  # fmt: skip
+    assert bundle.training == json.loads((judged.candidate / "training.json").read_text())
+    assert bundle.evaluation == json.loads((judged.evaluation / "evaluation.json").read_text())
+    table = read_features(judged)
+    scores = {
+        kind: models.load(judged.candidate / "high" / kind).predict(table) for kind in ("final", "baseline-final")
+    }
+    scored = bundles.score(bundle, table)
+    assert np.array_equal(scored["score__high"].to_numpy(), scores["final"])
+    assert np.array_equal(scored["baseline__high"].to_numpy(), scores["baseline-final"])
+
+
+def test_the_same_inputs_give_the_same_bytes_anywhere(judged: Project, project: Project) -> None:
+    pack.pack(judged)
+    (project.bundle / "stray.py").parent.mkdir(parents=True, exist_ok=True)
+    (project.bundle / "stray.py").write_text("left from before")
+    pack.pack(edit(project, "threads: 1", "threads: 4"))
+    assert files(project.bundle) == files(judged.bundle)
+    told = (judged.bundle / "manifest.json").read_text()
+    assert set(json.loads(told)["inputs"]) == {"code", "data", "scope"}
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [("weight: 2", "weight: 3"), ("reference_rows: 200", "reference_rows: 150"), ("goal: know", "goal: tell")],
+)
+def test_another_scope_is_another_bundle(judged: Project, project: Project, old: str, new: str) -> None:
+    assert pack.pack(edit(project, old, new)) != pack.pack(judged)
+
+
+def test_the_reference_is_a_sample_with_scores_out_of_sample_alone(judged: Project) -> None:
+    pack.pack(judged)
+    reference = bundles.load(judged.bundle).reference
+    assert len(reference) == 200
+    assert reference["event_time"].is_sorted()
+    assert [c for c in reference.columns if c.startswith(("label__", "known__", "group__"))] == []
+    table = read_features(judged)
+    shared = [c for c in reference.columns if c in table.columns]
+    assert reference.select(shared).equals(table.join(reference, on=["meter", "at"], how="semi").sort(
+        "event_time", "meter", "at").select(shared))  # fmt: skip
+    held = bundles.load(judged.bundle).training["objectives"]["high"]["holdout"]
+    inside = reference.filter(
+        pl.col("event_time") >= pl.lit(held["from"]).str.to_datetime(),
+        pl.col("event_time") < pl.lit(held["to"]).str.to_datetime(),
+    )
+    assert len(inside) > 20
+    assert reference.filter(pl.col("score__high").is_not_null()).equals(inside)
+    judge = models.load(judged.candidate / "high" / "judged")
+    assert inside["score__high"].to_list() == judge.predict(inside).tolist()
+    assert (
+        inside["score__high"].to_list() != bundles.score(bundles.load(judged.bundle), inside)["score__high"].to_list()
+    )
+
+
+def test_what_is_sampled_follows_from_keys_not_from_batches(judged: Project) -> None:
+    training = json.loads((judged.candidate / "training.json").read_text())
+    sampled = pack.sample(judged, training)
+    held = training["objectives"]["high"]["holdout"]["to"]
+    whole = read_features(judged).filter(pl.col("event_time") < pl.lit(held).str.to_datetime())
+    order = [pack._order(key) for key in whole.select("meter", "at").iter_rows()]
+    lowest = whole.with_columns(pl.Series("order", order)).sort("order").head(200)
+    assert sampled.select("meter", "at").equals(lowest.select("meter", "at"))
+
+
+def test_golden_rows_are_what_the_bundle_answers(judged: Project) -> None:
+    pack.pack(judged)
+    bundle = bundles.load(judged.bundle)
+    assert len(bundle.golden) == pack.GOLDEN
+    scored = bundles.score(bundle, bundle.golden)
+    assert scored.equals(bundle.golden.select(scored.columns))
+
+
+@pytest.mark.parametrize(
+    "gone",
+    ["models/candidate/training.json", "models/candidate/high/final", "models/candidate/high/judged/model.json",
+     "reports/evaluation/evaluation.json", "features.sql", "data/features"],
+)  # fmt: skip
+def test_what_is_missing_is_named_in_one_line(project: Project, gone: str) -> None:
+    path = project.root / gone
+    shutil.rmtree(path) if path.is_dir() else path.unlink()
+    with pytest.raises(DataError) as caught:
+        pack.pack(project)
+    assert gone.split("/")[-1] in str(caught.value) and "\n" not in str(caught.value)
+    assert not (project.bundle / "manifest.json").exists()

@@ -1,0 +1,292 @@
+"""Deployment on a real repository: git tags, the DVC cache, and a stage that copies a bundle made by hand."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+from datetime import datetime, timedelta
+from pathlib import Path
+
+import hourly
+import polars as pl
+import pytest
+from test_bundles import events, fill
+
+from homeostat import bundles, deployment
+from homeostat.adapters import dvc, git
+from homeostat.adapters.tables import write_table
+from homeostat.core.errors import DataError, EnvironmentFault, UsageError
+from homeostat.project import Project
+
+NOW = datetime(2024, 3, 5)
+DAG = """
+stages:
+  pack:
+    cmd: rm -rf models/bundle && mkdir -p models && cp -r prepared models/bundle
+    deps: [prepared]
+    outs: [models/bundle]
+"""
+
+
+def prepare(folder: Path, note: str) -> str:
+    """A bundle in ``folder``, told from others by ``note``; its hash."""
+    shutil.rmtree(folder, ignore_errors=True)
+    fill(folder)
+    (folder / "features.sql").write_text(f"-- {note}\n{hourly.SQL}")
+    unsealed = bundles.Bundle(folder, "", {})
+    rows = events().head(5)
+    scored = bundles.score(unsealed, rows)
+    write_table(rows.with_columns(scored.select(c for c in scored.columns if c not in rows.columns)),
+                folder / "golden.parquet")  # fmt: skip
+    return bundles.seal(folder, "meters", {"note": note})
+
+
+def candidate(project: Project, note: str) -> tuple[str, str]:
+    """A commit that makes a bundle, and the bundle's hash."""
+    made = prepare(project.root / "prepared", note)
+    dvc.reproduce(project.root)
+    return hourly.commit(project.root, note), made
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Project:
+    root = tmp_path / "meters"
+    (root / ".dvc").mkdir(parents=True)
+    for name in (".dvc/config", ".dvc/.gitignore", ".gitignore"):
+        shutil.copyfile(hourly.ROOT / name, root / name)
+    (root / "params.yaml").write_text(hourly.PARAMS)
+    (root / "dvc.yaml").write_text(DAG)
+    hourly.run(root, "init", "-q", "-b", "main")
+    hourly.commit(root)
+    deployment._loaded.clear()
+    return Project(root, root)
+
+
+def day(n: int) -> datetime:
+    return NOW + timedelta(days=n)
+
+
+def test_release_rollback_promote_and_their_history(project: Project) -> None:
+    assert deployment.serving(project) is None
+    first, second = candidate(project, "one"), candidate(project, "two")
+    made = deployment.release(project, *first, "passed", "ann", day(0), ["reports/decisions/a.json"])
+    assert (made.version, made.event.number) == ("v0.1.0", 1)
+    deployment.release(project, *second, "better", "ann", day(1))
+    back = deployment.rollback(project, "calibration is off", "bob", day(2), evidence=["reports/drift/b.json"])
+    assert (back.version, back.sentence) == ("v0.1.0", "rolled back to v0.1.0, v0.2.0 before it: calibration is off")
+    deployment.promote(project, "v0.2.0", "it was the data", "ann", day(3))
+    ledger = deployment.ledger(project)
+    assert [(e.action, e.version, e.who, e.why) for e in ledger.events] == [
+        ("promote", "v0.1.0", "ann", "passed"),
+        ("promote", "v0.2.0", "ann", "better"),
+        ("rollback", "v0.1.0", "bob", "calibration is off"),
+        ("promote", "v0.2.0", "ann", "it was the data"),
+    ]
+    assert ledger.events[2].evidence == ("reports/drift/b.json",)
+    assert [(r.version, r.commit, r.bundle) for r in ledger.releases] == [("v0.1.0", *first), ("v0.2.0", *second)]
+    served = [deployment.serving(project, day(n)) for n in (-1, 0, 1, 2, 3)]
+    assert [found and (found[0].version, found[1].sql[:6]) for found in served] == [
+        None, ("v0.1.0", "-- one"), ("v0.2.0", "-- two"), ("v0.1.0", "-- one"), ("v0.2.0", "-- two"),
+    ]  # fmt: skip
+    assert deployment.restore(project, "v0.1.0").hash == first[1]
+    assert hourly.run(project.root, "status", "--porcelain") == ""
+
+
+def test_what_is_done_already_adds_nothing(project: Project) -> None:
+    one, two = candidate(project, "one"), candidate(project, "two")
+    deployment.release(project, *one, "passed", "ann", day(0))
+    tags = git.read_tags(project.home, "meters")
+    for again in (
+        deployment.release(project, *one, "again", "ann", day(1)),
+        deployment.promote(project, "v0.1.0", "again", "ann", day(1)),
+        deployment.promote(project, "0.1.0", "again", "ann", day(1)),
+        deployment.rollback(project, "again", "ann", day(1), to="v0.1.0"),
+    ):
+        assert again.sentence == f"v0.1.0 serves already, since {day(0)}; nothing to do"
+    assert git.read_tags(project.home, "meters") == tags
+    deployment.release(project, *two, "passed", "ann", day(1))
+    deployment.release(project, *one, "the first after all", "ann", day(2))  # a bundle keeps its version
+    assert [r.version for r in deployment.ledger(project).releases] == ["v0.1.0", "v0.2.0"]
+    assert [e.version for e in deployment.ledger(project).events] == ["v0.1.0", "v0.2.0", "v0.1.0"]
+
+
+def test_what_cannot_be_is_refused_in_one_line_and_adds_nothing(project: Project) -> None:
+    with pytest.raises(UsageError, match="nothing serves yet"):
+        deployment.rollback(project, "why", "ann", NOW)
+    commit, made = candidate(project, "one")
+    deployment.release(project, commit, made, "passed", "ann", NOW)
+    other = candidate(project, "two")
+    tags = git.read_tags(project.home, "meters")
+    cases = [
+        (lambda: deployment.promote(project, "v0.9.0", "why", "ann", NOW), UsageError, "v0.9.0: no such release"),
+        (lambda: deployment.restore(project, "v0.9.0"), UsageError, "no such release"),
+        (lambda: deployment.rollback(project, "why", "ann", NOW), UsageError, "no version to go back to from v0.1.0"),
+        (lambda: deployment.rollback(project, "why", "ann", NOW, to="v7.0.0"), UsageError, "no such release"),
+        (lambda: deployment.promote(project, "v0.1.0", "  ", "ann", NOW), UsageError, "why is empty"),
+        (lambda: deployment.rollback(project, "why", "", NOW), UsageError, "who is empty"),
+        (lambda: deployment.release(project, *other, "", "ann", NOW), UsageError, "why is empty"),
+        (lambda: deployment.release(project, other[0], "0" * 64, "why", "ann", NOW), DataError, "not 000000000000"),
+        (lambda: deployment.release(project, "f" * 40, other[1], "why", "ann", NOW), EnvironmentFault, "f" * 12),
+    ]
+    for call, kind, words in cases:
+        with pytest.raises(kind, match=words) as caught:
+            call()
+        assert "\n" not in str(caught.value)
+    assert git.read_tags(project.home, "meters") == tags
+    assert list(project.releases.glob(".*")) == []
+
+
+def test_a_version_that_never_served_is_promoted_not_rolled_back_to(project: Project) -> None:
+    one, two = candidate(project, "one"), candidate(project, "two")
+    deployment.release(project, *one, "passed", "ann", NOW)
+    register = deployment.Register("v0.2.0", two[0], "ann", "kept for later", NOW, two[1])
+    git.create_tag(project.home, "meters@v0.2.0", two[0], register.message(), NOW)
+    with pytest.raises(UsageError, match="never served"):
+        deployment.rollback(project, "why", "ann", NOW, to="v0.2.0")
+    assert deployment.promote(project, "v0.2.0", "now", "ann", NOW).event.number == 2
+
+
+def test_a_release_that_answers_otherwise_never_serves(project: Project) -> None:
+    """The golden rows were sealed with other scores than the models give: another machine, another version, a bug."""
+    one = candidate(project, "one")
+    deployment.release(project, *one, "passed", "ann", NOW)
+    folder = project.root / "prepared"
+    prepare(folder, "two")
+    golden = pl.read_parquet(folder / "golden.parquet")
+    nudged = golden.with_columns(pl.col("score__high") * (1 + 2**-52))
+    write_table(nudged, folder / "golden.parquet")
+    made = bundles.seal(folder, "meters", {})
+    dvc.reproduce(project.root)
+    commit = hourly.commit(project.root, "two")
+    with pytest.raises(DataError, match="rehearsal failed: score__high of golden row 0 is") as caught:
+        deployment.release(project, commit, made, "passed", "ann", NOW)
+    assert "\n" not in str(caught.value)
+    assert [r.version for r in deployment.ledger(project).releases] == ["v0.1.0"]
+    found = deployment.serving(project)
+    assert found is not None and found[0].version == "v0.1.0"
+
+
+def test_an_unpacked_release_that_was_spoilt_is_unpacked_again(project: Project) -> None:
+    one = candidate(project, "one")
+    deployment.release(project, *one, "passed", "ann", NOW)
+    folder = project.releases / one[1]
+    for spoil in ("features.sql", "manifest.json"):
+        (folder / spoil).write_text("spoilt")
+        deployment._loaded.clear()
+        found = deployment.serving(project)
+        assert found is not None and found[1].sql.startswith("-- one")
+    shutil.rmtree(folder)
+    found = deployment.serving(project)  # this process has seen it before
+    assert found is not None and found[1].hash == one[1] and folder.is_dir()
+
+
+def test_the_ledgers_tree_deploys_for_its_main_checkout(project: Project) -> None:
+    candidate(project, "one")
+    tree = git.ensure_ledger_tree(project.home, "meters", "main", NOW)
+    dvc.share_cache(tree, project.home)
+    scheduled = project.ledger
+    prepare(tree / "prepared", "two")
+    made = bundles.load(tree / "prepared").hash
+    dvc.reproduce(tree)
+    commit = git.commit_ledger(tree, "two", NOW)
+    deployment.release(scheduled, commit, made, "passed", "loop", NOW)
+    found = deployment.serving(project)
+    assert found is not None and found[1].sql.startswith("-- two")
+    assert found[1].folder == project.home / ".homeostat" / "releases" / made
+
+
+# ---- other processes: a git in front of git, which stops them where it matters
+
+CALL = """
+import sys
+from datetime import datetime
+from pathlib import Path
+from homeostat import deployment
+from homeostat.project import Project
+root = Path(sys.argv[1])
+print(deployment.{call}.sentence)
+"""
+
+
+def in_front_of_git(folder: Path, script: str) -> dict[str, str]:
+    """An environment where ``git`` is ``script`` first, then git."""
+    real = shutil.which("git")
+    folder.mkdir(exist_ok=True)
+    (folder / "git").write_text(f'#!/bin/sh\n{script}\nexec {real} "$@"\n')
+    (folder / "git").chmod(0o755)
+    return os.environ | {"PATH": f"{folder}{os.pathsep}{os.environ['PATH']}"}
+
+
+def start(project: Project, call: str, env: dict[str, str]) -> subprocess.Popen[str]:
+    command = [sys.executable, "-c", CALL.format(call=call), str(project.root)]
+    return subprocess.Popen(command, env=env, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+
+
+KILLS = {
+    "before the release is registered": "*mktag*) [ -e {gone} ] || {{ touch {gone}; kill -9 $PPID; }};;",
+    "as its tag is made": '*"update-ref refs/tags/meters@"*) kill -9 $PPID; sleep 1;;',
+    "after it is registered": '*"update-ref refs/tags/meters#"*) kill -9 $PPID; exit 1;;',
+}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("where", KILLS)
+def test_killed_in_between_the_old_version_serves_and_the_next_run_carries_on(
+    project: Project, tmp_path: Path, where: str
+) -> None:
+    one, two = candidate(project, "one"), candidate(project, "two")
+    deployment.release(project, *one, "passed", "ann", NOW)
+    case = KILLS[where].format(gone=tmp_path / "gone")
+    env = in_front_of_git(tmp_path / "bin", f'case "$*" in {case} esac')
+    call = f'release(Project(root, root), "{two[0]}", "{two[1]}", "better", "ann", datetime(2024, 3, 6))'
+    process = start(project, call, env)
+    assert process.wait(60) == -signal.SIGKILL, process.stderr and process.stderr.read()
+    deployment._loaded.clear()
+    found = deployment.serving(project)
+    assert found is not None and found[0].version in ("v0.1.0", "v0.2.0")
+    assert found[1].sql.startswith("-- one" if found[0].version == "v0.1.0" else "-- two")
+    deployment.release(project, *two, "better", "ann", day(2))
+    ledger = deployment.ledger(project)
+    assert [r.version for r in ledger.releases] == ["v0.1.0", "v0.2.0"]
+    assert [e.version for e in ledger.events] == ["v0.1.0", "v0.2.0"]
+
+
+@pytest.mark.slow
+def test_killed_while_unpacking_nothing_half_made_is_read(project: Project) -> None:
+    one = candidate(project, "one")
+    deployment.release(project, *one, "passed", "ann", NOW)
+    whole, half = project.releases / one[1], project.releases / f".{one[1]}.99999"
+    shutil.move(whole, half)
+    (half / "features.sql").unlink()
+    deployment._loaded.clear()
+    found = deployment.serving(project)
+    assert found is not None and found[1].folder == whole and found[1].sql.startswith("-- one")
+
+
+@pytest.mark.slow
+def test_of_two_at_once_one_wins(project: Project, tmp_path: Path) -> None:
+    """Both have read the ledger before either makes its tag."""
+    one, two, three = (candidate(project, note) for note in ("one", "two", "three"))
+    deployment.release(project, *one, "passed", "ann", day(0))
+    deployment.release(project, *two, "passed", "ann", day(1))
+    deployment.release(project, *three, "passed", "ann", day(2))
+    meet = tmp_path / "meet"
+    meet.mkdir()
+    wait = f'touch {meet}/$PPID; while [ "$(ls {meet} | wc -l)" -lt 2 ]; do sleep 0.05; done'
+    env = in_front_of_git(tmp_path / "bin", f'case "$*" in *mktag*) {wait};; esac')
+    calls = [
+        'promote(Project(root, root), "v0.1.0", "mine", "ann", datetime(2024, 3, 9))',
+        'rollback(Project(root, root), "mine", "bob", datetime(2024, 3, 9))',
+    ]
+    processes = [start(project, call, env) for call in calls]
+    outcomes = [(p.wait(90), *p.communicate()) for p in processes]
+    assert sorted(code for code, _, _ in outcomes) == [0, 1]
+    loser = next(err for code, _, err in outcomes if code)
+    assert "EnvironmentFault: tag meters#prod#4: another run created it first" in loser.splitlines()[-1]
+    ledger = deployment.ledger(project)
+    assert [e.number for e in ledger.events] == [1, 2, 3, 4]
+    winner = next(out for code, out, _ in outcomes if not code)
+    assert ledger.events[-1].version in winner
