@@ -1,0 +1,283 @@
+"""The scope as a page that a domain expert can read, and what in it could not work."""
+
+from __future__ import annotations
+
+import textwrap
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from homeostat.core.errors import HomeostatError, ScopeError
+from homeostat.records import words
+from homeostat.scope import format_duration
+
+if TYPE_CHECKING:
+    import polars as pl
+
+    from homeostat.project import Project
+    from homeostat.scope import Objective, Scope, Source
+
+WIDTH = 100
+TASKS = {"binary": "yes or no", "regression": "an amount", "ranking": "an order within each group"}
+
+
+@dataclass(frozen=True)
+class Page:
+    """The page, its problems at the end of it."""
+
+    text: str
+    problems: tuple[str, ...]
+
+
+def scope_page(project: Project) -> Page:
+    """Say what the scope says, in sentences; check contracts, SQL expressions and features.sql against it."""
+    scope = project.scope
+    problems = tuple(dict.fromkeys([*_contract_problems(project), *_sql_problems(project)]))
+    sections = [
+        ("What we predict, and why", _predicted(scope)),
+        ("The data, and when they are known", _data(project)),
+        ("What mistakes cost", _costs(scope)),
+        ("How a model is made and measured", _training(scope)),
+        ("What a release must pass", _release(scope)),
+        ("What is watched, and what happens then", _monitoring(scope)),
+        ("Rhythm", _rhythm(scope)),
+        ("Problems", list(problems) or ["None found."]),
+    ]
+    body = "\n\n".join(f"{title.upper()}\n" + "\n".join(map(_wrapped, lines)) for title, lines in sections)
+    return Page(f"THE SCOPE OF {scope.project}\n\n{body}", problems)
+
+
+def _wrapped(line: str) -> str:
+    first = "  " + " " * (len(line) - len(line.lstrip()))
+    later = first + "  " * line.lstrip().startswith("- ")
+    return textwrap.fill(line.strip(), WIDTH, initial_indent=first, subsequent_indent=later)
+
+
+def _span(length: timedelta | str) -> str:
+    """A length in words.
+
+    >>> _span(timedelta(days=2)), _span(timedelta(hours=1))
+    ('2 days', '1 hour')
+    """
+    if isinstance(length, str):
+        return length
+    written = format_duration(length)
+    unit = {"d": "day", "h": "hour", "m": "minute", "s": "second"}[written[-1]]
+    return f"{written[:-1]} {unit}{'' if written[:-1] == '1' else 's'}"
+
+
+# ---- the sections: a line each, in words
+
+
+def _predicted(scope: Scope) -> Iterator[str]:
+    events = scope.events
+    yield scope.goal
+    yield f"Every row of {events.source} is an event. A prediction for it is needed at: {events.predict_at}."
+    for name, objective in scope.objectives.items():
+        yield f"- {name}: {_objective(objective)}"
+    horizon = _span(events.label_horizon)
+    yield f"An event trains or judges a model once its label is known and {horizon} have passed since its time."
+    for word, columns in (
+        ("must not", scope.features.barred),
+        ("may, as people have decided,", scope.features.allowed),
+    ):
+        if columns:
+            yield f"Features {word} come from: {', '.join(columns)}."
+    yield f"features.sql sees the last {_span(scope.features.history)} before each period."
+
+
+def _objective(objective: Objective) -> str:
+    among = "" if objective.where == "true" else f" among rows with {objective.where}"
+    uses = f"{len(objective.features)} features" if objective.features else "no features yet"
+    return (
+        f"{TASKS[objective.task]}, whether {objective.label}{among}; known with the group {objective.known}; "
+        f"{uses}; a missed one weighs {objective.weight:g}."
+    )
+
+
+def _data(project: Project) -> Iterator[str]:
+    for name, source in project.scope.sources.items():
+        place = f"{source.package}: {source.path}" if source.package else source.path or "a SQL query"
+        every = "read once" if not source.timed else f"one batch every {_span(source.period)}"
+        yield f"- {name}, {every}, from {place}; a row is named by {', '.join(source.key)}."
+        if source.timed:
+            late = _span(source.late_after)
+            yield f"    Its time is {source.time}. A batch that has not come {late} after its period is missing."
+        for group, known in source.known_at.items():
+            yield f"    {group} ({len(known.columns)} columns) is known at {known.at}."
+        if source.volume is not None:
+            yield f"    A batch is held if its size is more than {source.volume:.0%} off the median of the last 28."
+        yield from _contract(project, name)
+
+
+def _contract(project: Project, name: str) -> Iterator[str]:
+    from homeostat.adapters.gx import SEVERITIES, rules_of
+
+    path = project.contracts / f"{name}.json"
+    if not path.is_file():
+        yield f"    It has no contract: only schema, keys, size and time are checked (expectations/{name}.json)."
+        return
+    try:
+        rules = rules_of(path.read_bytes(), path.name)
+    except ScopeError:
+        return  # told among the problems
+    many = Counter(rule.get("severity") for rule in rules)
+    yield f"    Its contract has {', '.join(f'{many[s]} {s}' for s in SEVERITIES)}:"
+    for rule in sorted(rules, key=lambda r: SEVERITIES.index(r["severity"]) if r.get("severity") in SEVERITIES else 9):
+        yield f"    {rule.get('severity')}: {rule.get('meta', {}).get('reason', 'no reason given')}"
+
+
+def _costs(scope: Scope) -> Iterator[str]:
+    yield f"An alert that was not needed costs {scope.costs.alert:g}; what was missed costs its objective's weight."
+    yield f"At most {scope.costs.capacity} alerts are raised in one period of {scope.events.source}: the riskiest."
+
+
+def _training(scope: Scope) -> Iterator[str]:
+    windows, training, evaluation = scope.windows, scope.training, scope.evaluation
+    length = "all history" if windows.train == "all" else f"the last {_span(windows.train)}"
+    yield f"The model is {training.model}, trained on {length}; the last {_span(windows.holdout)} judge it."
+    again = "it is fitted once more on everything" if training.refit else "it serves as it is"
+    yield f"Once judged, {again}. Until {_span(windows.warm_up)} of history, the baseline serves."
+    baseline = training.baseline
+    by = f"the label's rate by {', '.join(baseline.by)}" if baseline.by else baseline.column or baseline.sql
+    yield f"The baseline to beat is {by or 'the label rate of all events'}."
+    tasks = dict.fromkeys(o.task for o in scope.objectives.values())
+    for task in tasks:
+        yield f"Measured ({task}): {', '.join(words(m) for m in getattr(evaluation.metrics, task))}."
+    within = f"Each figure comes with a {evaluation.confidence:.0%} interval, overall, by month"
+    slices = f" and for each {' and '.join(evaluation.slices)} with {evaluation.min_slice} events or more"
+    yield f"{within}{slices if evaluation.slices else ''}."
+
+
+def _release(scope: Scope) -> Iterator[str]:
+    limits = scope.release
+    yield f"- {_loss(scope)} at least {limits.beats_baseline:.1%} below the baseline's;"
+    yield f"- on the same events, at most {limits.not_worse:.1%} above that of the version in service;"
+    yield f"- in every slice at most {limits.slice_not_worse:.1%} above it, unless chance explains it;"
+    yield f"- its mean score at most {limits.calibration:.0%} off what happened."
+
+
+def _monitoring(scope: Scope) -> Iterator[str]:
+    watch, rhythm = scope.monitoring, scope.rhythm
+    yield f"Every {_span(rhythm.decide)}, the matured events of the last {_span(watch.window)} are judged:"
+    yield (
+        f"- {_loss(scope)}, over the baseline's on the same events, more than {watch.quality_drop:.0%} above what the "
+        "release promised, or above the baseline's at all: a finding."
+    )
+    yield f"- The mean score more than {watch.calibration:.0%} off what happened: a finding."
+    yield f"- A feature that misses {watch.missing_rise:.0%} of its values more than when the model was made: a finding."
+    yield (
+        f"- {watch.drift_share:.0%} of the columns with a drift score ({watch.drift_method}) above "
+        f"{watch.drift_limit:g}, or predictions above {watch.score_drift:g}: a finding."
+    )
+    yield "None of these is a finding where chance alone explains it."
+    yield "A finding starts a decision: the version before and a fresh candidate are judged on the same events."
+    yield (
+        f"The version before comes back if it is at least {watch.roll_back:.0%} better; a candidate serves if it "
+        "passes as a release; otherwise nothing changes."
+    )
+    yield f"After that, drift alone starts no decision for {_span(watch.cool_down)}."
+
+
+def _rhythm(scope: Scope) -> Iterator[str]:
+    rhythm, clock = scope.rhythm, scope.clock
+    yield f"- Data and predictions every {_span(rhythm.tick)}; days begin {_span(rhythm.offset)} after midnight UTC."
+    yield f"- Monitoring and a decision every {_span(rhythm.decide)}."
+    yield f"- A fresh candidate every {_span(rhythm.retrain)} at the latest."
+    if clock.start is not None:
+        yield f"The project's own clock starts at {clock.start} and runs {clock.speed:g} times as fast as the wall's."
+    yield f"Scheduled work runs the code of the git branch {scope.branch}."
+
+
+def _loss(scope: Scope) -> str:
+    tasks = dict.fromkeys(o.task for o in scope.objectives.values())
+    return " and ".join(words(getattr(scope.evaluation.metrics, task)[0]) for task in tasks)
+
+
+# ---- what could not work
+
+
+def _contract_problems(project: Project) -> Iterator[str]:
+    from homeostat.adapters.gx import contract_problems
+
+    for path in sorted(project.contracts.glob("*.json")):
+        try:
+            contract_problems(path, project.scope)
+        except ScopeError as error:
+            yield str(error)
+
+
+def _sql_problems(project: Project) -> Iterator[str]:
+    """Every expression and features.sql, tried on tables without rows; then labels against predict-at, on real ones."""
+    scope = project.scope
+    tables: dict[str, pl.DataFrame] = {}
+    for name, source in scope.sources.items():
+        yield from _tried(name, source, tables)
+    if len(tables) < len(scope.sources):
+        return
+    try:
+        events = _judged(scope, tables[scope.events.source])
+        _features(project, tables, events)
+        yield from _known_too_early(project)
+    except HomeostatError as error:
+        yield str(error)
+
+
+def _tried(name: str, source: Source, tables: dict[str, pl.DataFrame]) -> Iterator[str]:
+    import polars as pl
+
+    from homeostat.adapters.duckdb import with_known_at
+    from homeostat.adapters.sources import TYPES
+
+    rows = pl.DataFrame(schema={column: TYPES[kind] for column, kind in source.columns.items()})
+    try:
+        tables[name] = with_known_at(name, source, rows)
+    except ScopeError as error:
+        yield str(error)
+
+
+def _judged(scope: Scope, rows: pl.DataFrame) -> pl.DataFrame:
+    """``rows`` of the events with ``predict_at``, and every other expression over them tried."""
+    from homeostat.adapters.duckdb import Expression, evaluate
+
+    timed = evaluate(rows, [Expression("predict_at", scope.events.predict_at, "TIMESTAMP", "events.predict_at")])
+    for name, objective in scope.objectives.items():
+        label = Expression("__label", objective.label, "DOUBLE", f"objectives.{name}.label")
+        where = Expression("__where", objective.where, "BOOLEAN", f"objectives.{name}.where")
+        evaluate(timed, [label, where])
+        if objective.group is not None:
+            evaluate(timed, [Expression("__group", objective.group, "VARCHAR", f"objectives.{name}.group")])
+    if scope.training.baseline.sql is not None:
+        evaluate(timed, [Expression("__baseline", scope.training.baseline.sql, "DOUBLE", "training.baseline.sql")])
+    return timed
+
+
+def _features(project: Project, tables: dict[str, pl.DataFrame], events: pl.DataFrame) -> None:
+    from homeostat.adapters.duckdb import build
+
+    needed = {feature for objective in project.scope.objectives.values() for feature in objective.features}
+    if not project.features_sql.is_file():
+        if needed:
+            raise ScopeError("features.sql: not there, but objectives name features; write it")
+        return
+    build(project.features_sql.read_text(), project.scope, tables, events, project.scope.threads, sorted(needed))
+
+
+def _known_too_early(project: Project) -> Iterator[str]:
+    """On the last accepted batch of events: a label that is known before predict-at needs no prediction."""
+    import polars as pl
+
+    from homeostat.adapters.duckdb import known_column, with_known_at
+
+    scope, name = project.scope, project.scope.events.source
+    last: list[Path] = sorted((project.accepted / name).glob("*.parquet"))[-1:]
+    for path in last:
+        rows = _judged(scope, with_known_at(name, scope.event_source, pl.read_parquet(path)))
+        for objective, said in scope.objectives.items():
+            early = int((rows[known_column(said.known)] < rows["predict_at"]).sum())
+            if early:
+                where = f"params.yaml: objectives.{objective}: in batch {path.stem} the label of {early} of {len(rows)}"
+                yield f"{where} events is known before predict_at; set events.predict_at earlier, or known later"

@@ -1,0 +1,141 @@
+"""Releases: what there is, what served, and changing it."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+import click
+
+from homeostat.cli.verbs import Moment, Verb, Verbs, actor, my_turn, project, who, why
+from homeostat.core.errors import DataError, UsageError
+
+if TYPE_CHECKING:
+    from homeostat.core.ledger import Ledger, Register
+    from homeostat.project import Project
+
+
+@click.group(cls=Verbs, invoke_without_command=True)
+@click.pass_context
+def releases(context: click.Context) -> None:
+    """Every release and what was done with it, oldest first.
+
+    Example: homeostat releases show v0.3.0
+    """
+    if context.invoked_subcommand is not None:
+        return
+    from homeostat.core.ledger import describe
+
+    rows = describe(_ledger(project()))
+    if not rows:
+        click.echo("no release yet; the loop makes the first: homeostat run lifecycle, or homeostat up")
+    width = max((len(row["tag"]) for row in rows), default=0)
+    for row in rows:
+        serves = "  <- serves now" if row["serves"] else ""
+        said = f"{row['at']}  {row['tag']:{width}}  {row['what']:8}  {row['version']:8}"
+        click.echo(f"{said}  {row['who']}: {row['why']}{serves}")
+
+
+@releases.command()
+@click.argument("version")
+def show(version: str) -> None:
+    """One release: who made it and why, when it served, and what it promised.
+
+    Example: homeostat releases show v0.3.0
+    """
+    from homeostat.deployment import restore
+    from homeostat.records import promised
+
+    of = project()
+    ledger = _ledger(of)
+    found = _registered(ledger, version)
+    click.echo(f"{found.version}  made {found.at} by {found.who}: {found.why}")
+    click.echo(f"  commit {found.commit}\n  bundle {found.bundle}")
+    for path in found.evidence:
+        click.echo(f"  evidence {path}")
+    for event, until in zip(ledger.events, [*(e.at for e in ledger.events[1:]), None], strict=True):
+        if event.version == found.version:
+            click.echo(f"  served {event.at} to {until or 'now'} ({event.action} by {event.who}: {event.why})")
+    for line in promised(restore(of, found.version).evaluation):
+        click.echo(f"  promised {line}")
+
+
+@releases.command()
+@click.argument("version", required=False)
+def verify(version: str | None) -> None:
+    """Check that each release, or one, is still there whole: every file against the hash it was released with.
+
+    Example: homeostat releases verify
+    """
+    from homeostat.core.errors import HomeostatError
+    from homeostat.deployment import restore
+
+    of = project()
+    ledger = _ledger(of)
+    wanted = [_registered(ledger, version)] if version else list(ledger.releases)
+    broken = 0
+    for found in wanted:
+        try:
+            restore(of, found.version)
+            click.echo(f"{found.version}  whole  {found.bundle[:12]}")
+        except HomeostatError as error:
+            broken += 1
+            click.echo(f"{found.version}  BROKEN {error}")
+    if broken:
+        raise DataError(f"{broken} of {len(wanted)} releases cannot be put in service; restore them with dvc fetch")
+
+
+@releases.command("served-at")
+@click.argument("time", type=Moment())
+def served_at(time: datetime) -> None:
+    """Which release served at a time (UTC).
+
+    Example: homeostat releases served-at 2013-07-04T18:00
+    """
+    event = _ledger(project()).served_at(time)
+    if event is None:
+        raise UsageError(f"nothing served at {time}; `homeostat releases` lists what did")
+    click.echo(f"{event.version} since {event.at} ({event.action} by {event.who}: {event.why})")
+
+
+@click.command(cls=Verb)
+@click.argument("version")
+@why
+@who
+def promote(version: str, why: str, who: str | None) -> None:
+    """Put a release in service. It is rehearsed first; one that cannot answer never serves.
+
+    Example: homeostat promote v0.3.0 --why "checked by hand on last week"
+    """
+    from homeostat import deployment
+
+    with my_turn() as (of, now):
+        click.echo(deployment.promote(of, version, why, actor(of, who), now).sentence)
+
+
+@click.command(cls=Verb, short_help="Take what serves out of service.")
+@click.option("--to", metavar="VERSION", help="The version to go back to; the last healthy one if not given.")
+@why
+@who
+def rollback(to: str | None, why: str, who: str | None) -> None:
+    """Take what serves out of service: everything of the release goes back together.
+
+    Example: homeostat rollback --why "alerts doubled overnight"
+    """
+    from homeostat import deployment
+
+    with my_turn() as (of, now):
+        click.echo(deployment.rollback(of, why, actor(of, who), now, to).sentence)
+
+
+def _ledger(of: Project) -> Ledger:
+    from homeostat.adapters.git import read_ledger
+
+    return read_ledger(of.home, of.scope.project)
+
+
+def _registered(ledger: Ledger, version: str) -> Register:
+    found = ledger.release(version if version.startswith("v") else f"v{version}")
+    if found is None:
+        raise UsageError(f"{version}: no such release; `homeostat releases` lists them")
+    return found

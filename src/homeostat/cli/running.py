@@ -1,0 +1,124 @@
+"""Run: the schedules, one flow now, or the loop over history."""
+
+from __future__ import annotations
+
+import re
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from homeostat.cli.verbs import Moment, Verb, project
+from homeostat.core.errors import UsageError
+
+if TYPE_CHECKING:
+    from homeostat.loop import Tick
+
+
+@click.command(cls=Verb, short_help="Run one flow now.")
+@click.argument("flow")
+@click.option("--now", type=Moment(), help="The time to run as of, in UTC; the project's own if not given.")
+def run(flow: str, now: datetime | None) -> None:
+    """Run one flow now, in this process; the last line says what came of it.
+
+    Example: homeostat run data
+    """
+    from homeostat.up import run_flow
+
+    click.echo(_told(run_flow(project(), flow, now)))
+
+
+@click.command(cls=Verb, short_help="Serve the schedules until Ctrl-C.")
+def up() -> None:
+    """Serve the schedules on the project's clock until Ctrl-C, and say where to look.
+
+    Example: homeostat up
+    """
+    from homeostat import up as serving
+
+    serving.up(project(), click.echo)
+
+
+@click.command(cls=Verb, short_help="The loop over history, with a table and a page at the end.")
+@click.option("--from", "first", type=Moment(), required=True, help="First day.")
+@click.option("--to", "last", type=Moment(), required=True, help="Last day, whole.")
+@click.option("--name", help="What to call the replay; made from the range and the folder if not given.")
+@click.option("--anew", "--force", "anew", is_flag=True, help="Replace a replay of that name.")
+def replay(first: datetime, last: datetime, name: str | None, anew: bool) -> None:
+    """The loop over history with a simulated clock, on the folder as it is; ends with a table and a report page.
+
+    One that was stopped carries on when it is run again.
+
+    Example: homeostat replay --from 2013-01-01 --to 2013-12-31
+    """
+    from homeostat import replay as replays
+    from homeostat.report import write_report
+    from homeostat.results import results, table
+
+    if name is not None and not re.fullmatch(r"\w[\w.-]*", name):
+        raise UsageError(f"--name {name}: begin with a letter or digit, then letters, digits, ., - and _")
+    of = project()
+    start, end = replays.span(of, first, last)
+    replayed = replays.prepare(of, start, end, name, anew)
+    todo = replays.ticks(replayed, start, end)
+    click.echo(f"replay of {first:%Y-%m-%d} to {last:%Y-%m-%d} in {replayed.home}: {len(todo)} ticks to go")
+    with _watching(len(todo)) as watch:
+        done = replays.replay(replayed, start, end, watch)
+    page = write_report(replayed, replayed.report_page)
+    for line in table(results(replayed)):
+        click.echo(line)
+    if done.ticks:
+        spent = ", ".join(f"{step} {seconds:.0f} s" for step, seconds in done.seconds.most_common())
+        click.echo(f"\ntime       {spent}; largest process {done.peak:.2f} GB")
+    where = f"homeostat -C {replayed.home}"
+    click.echo(f"page       {page}\nnext       {where} status; {where} releases; dvc metrics show (in that folder)")
+
+
+@contextmanager
+def _watching(ticks: int) -> Iterator[Callable[[Tick], None]]:
+    """Say a line an event that matters, above a bar where somebody looks on; plain lines where nobody does."""
+    if not sys.stdout.isatty():
+        yield lambda tick: _say(tick, click.echo)
+        return
+    from rich import progress
+    from rich.console import Console
+
+    console = Console(highlight=False, markup=False)
+    columns = (
+        progress.TextColumn("{task.description}"), progress.BarColumn(), progress.MofNCompleteColumn(),
+        progress.TimeElapsedColumn(), progress.TextColumn("left"), progress.TimeRemainingColumn(),
+    )  # fmt: skip
+    with progress.Progress(*columns, console=console, transient=True) as bar:
+        task = bar.add_task("", total=ticks)
+
+        def watch(tick: Tick) -> None:
+            _say(tick, console.print)
+            bar.update(task, advance=1, description=f"{tick.now:%Y-%m-%d %H:%M}")
+
+        yield watch
+
+
+def _say(tick: Tick, say: Callable[[str], None]) -> None:
+    for line in lines(tick):
+        say(f"{tick.now:%Y-%m-%d %H:%M}  {line}")
+
+
+def lines(tick: Tick) -> Iterator[str]:
+    """What of a tick a person wants to hear of; nothing where nothing happened."""
+    from homeostat.records import Batch
+
+    for judged in tick.data.batches:
+        batch = Batch(judged.source, judged.batch, judged.verdict)
+        if batch.held:
+            yield batch.sentence
+    if tick.decision is not None and tick.decision.action != "nothing":
+        yield f"{tick.decision.action}: {tick.decision.sentence}"
+
+
+def _told(answer: Any) -> str:
+    """What a flow answered, in a line."""
+    sentence = getattr(answer, "sentence", None)
+    return str(sentence if sentence is not None else "done")

@@ -1,0 +1,232 @@
+"""The status: what an on-call engineer needs first, on one screen. Reads stored records and the tags, nothing heavy."""
+
+from __future__ import annotations
+
+import shutil
+import textwrap
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+from homeostat import records
+from homeostat.adapters.git import read_ledger
+from homeostat.clock import clock_now, next_tick
+from homeostat.core.incidents import kind
+from homeostat.core.periods import floor, period_of
+from homeostat.records import Batch, Decided, words
+from homeostat.up import where
+
+if TYPE_CHECKING:
+    from homeostat.core.incidents import Incident
+    from homeostat.core.ledger import ReleaseEvent
+    from homeostat.project import Project
+
+DAYS = 7  # of batches that are looked at, and as many periods at least
+SHOWN = 3  # decisions, and open things of each kind
+LEFT = 11  # width of the left column
+HEALTH = ("quality", "against the baseline", "calibration")  # kinds of findings that say how the champion does
+
+
+@dataclass(frozen=True)
+class Status:
+    """What is on record; times are naive UTC."""
+
+    project: str
+    folder: str
+    now: datetime
+    tick: timedelta  # how often the loop should run
+    as_of: datetime | None  # of the data; None before the first tick
+    serves: ReleaseEvent | None
+    looked: Decided | None  # the last decision that looked at what serves
+    incidents: tuple[Incident, ...]  # open ones
+    held: tuple[Batch, ...]  # batches of the last days that are missing or held, whole or in part
+    decided: tuple[Decided, ...]  # the last ones, the newest first
+    next: tuple[tuple[str, datetime], ...]
+    up: str | None  # address of the server, where it is up
+    page: str | None
+
+
+def read(project: Project) -> Status:
+    """What is on record now.
+
+    Raises:
+        EnvironmentFault: the ledger or a record cannot be read.
+    """
+    scope, ledger = project.scope, project.ledger
+    started = ledger.window_file.is_file()
+    as_of = ledger.window[1] if started else None
+    serves = read_ledger(project.home, scope.project).champion
+    decided = records.decisions(project, last=SHOWN)
+    looked = next((d for d in reversed(decided) if serves and d.release == serves.version and d.quality), None)
+    return Status(
+        project=scope.project,
+        folder=str(project.home),
+        now=clock_now(project),
+        tick=scope.rhythm.tick,
+        as_of=as_of,
+        serves=serves,
+        looked=looked,
+        incidents=tuple(i for i in records.incidents(project) if i.closed is None),
+        held=tuple(_recent(project, as_of)) if as_of is not None else (),
+        decided=tuple(reversed(decided)),
+        next=tuple(_next(project, as_of)),
+        up=where(project),
+        page=str(project.report_page) if project.report_page.is_file() else None,
+    )
+
+
+def _recent(project: Project, as_of: datetime) -> Iterator[Batch]:
+    scope = project.scope
+    for batch in records.held_back(project.ledger, last=DAYS):
+        every = scope.sources[batch.source].period
+        if every == "once" or period_of(batch.label, every, scope.rhythm.offset).end > as_of - max(
+            timedelta(days=DAYS), DAYS * every
+        ):
+            yield batch
+
+
+def _next(project: Project, as_of: datetime | None) -> Iterator[tuple[str, datetime]]:
+    rhythm = project.scope.rhythm
+    yield "data and predictions", next_tick(project)
+    if as_of is not None:
+        yield "decision", floor(as_of, rhythm.decide, rhythm.offset) + rhythm.decide
+        judged = [d.at for d in records.decisions(project, last=60) if d.candidate]
+        if judged:
+            yield "fresh candidate, at the latest", judged[-1] + rhythm.retrain
+
+
+# ---- as text
+
+
+def text(status: Status, width: int | None = None) -> str:
+    """One screen, styled for a terminal; ``click.echo`` takes the style away where there is none."""
+    width = min(width or shutil.get_terminal_size((100, 24)).columns, 120)
+    rows = [*_head(status), *_serves(status), *_does(status), *_open(status), *_decided(status), *_soon(status)]
+    return "\n".join(_row(left, said, style, width) for left, said, style in rows)
+
+
+Row = tuple[str, str, Mapping[str, Any]]  # left column, text, style
+PLAIN: Mapping[str, Any] = {}
+BAD: Mapping[str, Any] = {"fg": "red"}
+GOOD: Mapping[str, Any] = {"fg": "green"}
+DIM: Mapping[str, Any] = {"dim": True}
+BOLD: Mapping[str, Any] = {"bold": True}
+
+
+def _row(left: str, said: str, style: Mapping[str, Any], width: int) -> str:
+    import click
+
+    body = textwrap.wrap(said, width - LEFT) or [""]
+    lines = [click.style(line, **style) for line in body]
+    return f"{left:{LEFT}}" + ("\n" + " " * LEFT).join(lines)
+
+
+def _head(status: Status) -> Iterator[Row]:
+    as_of = f"data as of {_when(status.as_of)} UTC" if status.as_of else "no data yet"
+    troubles = len(status.incidents) + len([b for b in status.held if b.verdict.status != "accepted"])
+    word = "nothing open" if not troubles else f"{troubles} open"
+    yield status.project, f"{as_of}; {word}", BOLD
+
+
+def _serves(status: Status) -> Iterator[Row]:
+    event = status.serves
+    if event is None:
+        yield "serves", "nothing yet", BAD
+        yield from _first_steps(status)
+        return
+    how = "rolled back to" if event.action == "rollback" else "promoted"
+    yield "serves", f"{event.version} since {_when(event.at)}, {how} by {event.who}", BOLD
+    yield "why", _short(event.why), PLAIN
+
+
+def _first_steps(status: Status) -> Iterator[Row]:
+    if status.as_of is None:
+        yield "first", "homeostat check scope    what this project is set to do", PLAIN
+        yield "", "homeostat run data       take in the first batch", PLAIN
+        yield "", "homeostat up             serve the schedules, so that all of it runs by itself", PLAIN
+    else:
+        yield "first", "the loop releases the baseline as soon as events are mature: homeostat run lifecycle", PLAIN
+
+
+def _does(status: Status) -> Iterator[Row]:
+    if status.serves is None:
+        return
+    if status.looked is None:
+        yield "does", "not known yet: no event it predicted had matured at the last decision", DIM
+        return
+    left = "does"
+    for objective, found in status.looked.quality.items():
+        if objective != "money":
+            yield left, f"{objective}: {_figures(found)} ({found['rows']:,} events)", PLAIN
+            left = ""
+    money = status.looked.quality.get("money")
+    if money and money["cost"]["value"] is not None:
+        cost, silence = money["cost"]["value"], money["silence"]
+        saved = f"{1 - cost / silence:.0%} less than" if cost <= silence and silence else "no less than"
+        many = f"{money['alerts']:,} alerts, {money['needless']:,} not needed"
+        yield "money", f"cost {cost:,.0f}, {saved} the {silence:,.0f} of no alerts at all; {many}", PLAIN
+    for finding in status.looked.findings:
+        if kind(finding.rule) in HEALTH:
+            style = BAD if finding.failed else GOOD if finding.outcome == "pass" else DIM
+            yield "", f"{_mark(finding.outcome)} {finding.sentence}", style
+
+
+def _figures(found: Mapping[str, Any]) -> str:
+    told = []
+    for metric, both in found.get("metrics", {}).items():
+        now, then = both["realised"], both["promised"]
+        if now is not None:
+            told.append(f"{words(metric)} {now:.3f}" + (f" (promised {then:.3f})" if then is not None else ""))
+    return ", ".join(told) or "too few events to say"
+
+
+def _open(status: Status) -> Iterator[Row]:
+    left = "open"
+    if status.as_of is not None and status.now - status.as_of > 2 * status.tick:
+        yield left, f"!! no tick has been completed since {_when(status.as_of)}; homeostat run lifecycle, or up", BAD
+        left = ""
+    batch_incidents = {i.problem for i in status.incidents if i.problem.startswith("batch: ")}
+    for incident in status.incidents[:SHOWN]:
+        yield left, f"{_mark('fail')} since {incident.opened:%Y-%m-%d}: {_short(incident.sentence)}", BAD
+        left = ""
+    for batch in [b for b in reversed(status.held) if f"batch: {b.source}" not in batch_incidents][:SHOWN]:
+        yield left, f"- {_short(batch.sentence)}", PLAIN
+        left = ""
+    more = max(len(status.incidents) - SHOWN, 0) + max(len(status.held) - SHOWN, 0)
+    if more:
+        yield left, f"and {more} more: homeostat data review; reports/incidents", DIM
+    elif left and status.as_of is not None:
+        yield left, "nothing; every batch of the last days is in, whole", GOOD
+
+
+def _decided(status: Status) -> Iterator[Row]:
+    left = "decided"
+    for one in status.decided:
+        yield left, f"{one.at:%Y-%m-%d} {one.action}: {_short(one.sentence)}", PLAIN
+        left = ""
+
+
+def _soon(status: Status) -> Iterator[Row]:
+    left = "next"
+    for what, when in status.next:
+        yield left, f"{_when(when)}  {what}", PLAIN
+        left = ""
+    if status.up is not None:
+        yield "up", f"schedules run; look at {status.up.removesuffix('/api')}", GOOD
+    else:
+        yield "up", "no: schedules do not run; start them with homeostat up", PLAIN if status.serves else DIM
+    if status.page is not None:
+        yield "page", status.page, DIM
+
+
+def _when(time: datetime) -> str:
+    return f"{time:%Y-%m-%d %H:%M}"
+
+
+def _mark(outcome: str) -> str:
+    return {"pass": "ok", "fail": "!!"}.get(outcome, "??")
+
+
+def _short(sentence: str) -> str:
+    return sentence if len(sentence) <= 240 else sentence[:237] + "..."
