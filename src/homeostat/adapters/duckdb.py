@@ -26,10 +26,6 @@ RESERVED = ("given__", "label__", "known__", "group__", "score__", "baseline__",
 TAKEN = {"event_time", "predict_at", "as_of", "tick", "release", "risk", "alert"}
 MEMORY = "1GB"  # of one computation; what needs more goes to disk
 VAGUE = {"first", "last", "any_value", "arbitrary", "list", "array_agg", "string_agg", "group_concat", "listagg"}
-WHOLE = re.compile(r"U?(TINY|SMALL|BIG|HUGE)?INT(EGER)?$")
-REAL = re.compile(r"DECIMAL|FLOAT|DOUBLE|REAL")
-TEXT = re.compile(r"VARCHAR|ENUM|UUID")
-MOMENT = re.compile(r"TIMESTAMP|DATE")
 
 
 class Expression(NamedTuple):
@@ -62,17 +58,18 @@ def build(
         ScopeError: the SQL cannot be used, or does not answer one row an event.
     """
     _refuse_unsteady(sql, "features.sql")
+    if "events" in tables:
+        raise ScopeError("params.yaml: sources: none can be called events, which features.sql reads; rename it")
     with _session(threads) as session:
         try:
             for name, rows in [*tables.items(), ("events", events)]:
-                session.register("__rows", rows)
-                session.execute(f"CREATE TEMP TABLE {_quoted(name)} AS SELECT * FROM __rows")
-            plain = session.sql(sql)
-            types = _checked_columns(scope, plain.columns, [str(t) for t in plain.types], needed)
-            answer = plain.project(", ".join(_cast(name, kind) for name, kind in types.items())).pl()
+                session.register(name, rows)
+            found = session.sql(sql).to_arrow_table()
         except duckdb.Error as error:
             raise _sql_error("features.sql", error) from error
-    answer = answer.with_columns(pl.col(pl.Datetime).cast(pl.Datetime("us")), pl.col(pl.Float64).fill_nan(None))
+    _check_names(scope, found.column_names, needed)
+    answer = pl.DataFrame(found)
+    answer = answer.with_columns(_plain(scope, name, kind) for name, kind in answer.schema.items())
     _check_rows(scope, events, answer)
     return answer.sort(scope.key, nulls_last=True)
 
@@ -260,47 +257,41 @@ def _unsteady(node: Mapping[str, Any], unsteady: set[str]) -> str | None:
 # ---- what SQL may answer
 
 
-def _checked_columns(scope: Scope, names: Sequence[str], types: Sequence[str], needed: Iterable[str]) -> dict[str, str]:
-    """The type that each column of the answer is cast to."""
-    answered = set(names)
+def _check_names(scope: Scope, names: Sequence[str], needed: Iterable[str]) -> None:
+    """The key and what is needed, each name once, none that means something else."""
     for column in scope.key:
-        if column not in answered:
+        if column not in names:
             raise ScopeError(
                 f"features.sql: does not return {column}, of the event's key; add e.{column} to the SELECT"
             )
-    found: dict[str, str] = {}
-    for name, kind in zip(names, types, strict=True):
-        if name.lower() in {n.lower() for n in found}:
+    for name in names:
+        if sum(name.lower() == other.lower() for other in names) > 1:
             raise ScopeError(f"features.sql: returns {name} twice; rename one with AS")
         if name not in scope.key and (name in TAKEN or name.startswith(RESERVED)):
             raise ScopeError(f"features.sql: a feature cannot be called {name}, which means something else; rename it")
-        found[name] = _kind(name, kind, name in scope.key)
     for name in needed:
-        if name not in answered:
-            raise ScopeError(f"features.sql: does not return {name}, which an objective of params.yaml lists; add it")
-    return found
+        if name not in names:
+            raise ScopeError(
+                f"features.sql: does not return {name}, which an objective of params.yaml lists; add it or unlist it"
+            )
 
 
-def _kind(name: str, kind: str, key: bool) -> str:
-    if WHOLE.match(kind):
-        return "BIGINT"
-    if REAL.match(kind):
-        return "DOUBLE"
-    if TEXT.match(kind):
-        return "VARCHAR"
-    if kind == "BOOLEAN":
-        return "BOOLEAN"
-    if key and MOMENT.match(kind):
-        return "TIMESTAMP"
-    if kind == '"NULL"' or kind == "NULL":
-        return "DOUBLE"
+def _plain(scope: Scope, name: str, kind: pl.DataType) -> pl.Expr:
+    """A column of the answer in one of the types that a feature may have."""
+    column = pl.col(name)
+    if kind.is_integer() or (isinstance(kind, pl.Decimal) and kind.scale == 0):  # a sum of integers is HUGEINT
+        return column.cast(pl.Int64)
+    if kind.is_numeric() or kind == pl.Null:
+        return column.cast(pl.Float64).fill_nan(None)
+    if kind in (pl.String, pl.Categorical, pl.Enum):
+        return column.cast(pl.String)
+    if kind == pl.Boolean:
+        return column
+    if name in scope.key and kind in (pl.Datetime, pl.Date):
+        return column.cast(pl.Datetime("us"))
     raise ScopeError(
         f"features.sql: {name} is {kind}; a feature is a number, a boolean or a string: use date_part() or epoch()"
     )
-
-
-def _cast(name: str, kind: str) -> str:
-    return f"CAST({_quoted(name)} AS {kind}) AS {_quoted(name)}"
 
 
 def _check_rows(scope: Scope, events: pl.DataFrame, answer: pl.DataFrame) -> None:

@@ -230,12 +230,21 @@ def views(
     project: Project, look: LookBack, rows: pl.DataFrame
 ) -> Iterator[tuple[pl.DataFrame, dict[str, pl.DataFrame]]]:
     """The events as known at their predict-at, with the tables they may use; one pair a span that sees one version."""
-    shown = 0
-    for after, until in look.epochs:
-        part = rows.filter(pl.col("predict_at") > after, pl.col("predict_at") <= until)
-        if part.height or (until == FAR and not shown):
-            shown += 1
-            yield _as_seen(project, look, part, until), tables_of(project, look, until)
+    for until, part in _spans(look, rows):
+        yield _as_seen(project, look, part, until), tables_of(project, look, until)
+
+
+def known_events(project: Project, look: LookBack, rows: pl.DataFrame) -> pl.DataFrame:
+    """The events as known at their predict-at, sorted by key."""
+    parts = [_as_seen(project, look, part, until) for until, part in _spans(look, rows)]
+    return pl.concat(parts).sort(project.scope.key, nulls_last=True)
+
+
+def _spans(look: LookBack, rows: pl.DataFrame) -> list[tuple[datetime, pl.DataFrame]]:
+    """The events by the span of time that their predict-at lies in, named by its end; one at least."""
+    parts = [rows.filter(pl.col("predict_at") > a, pl.col("predict_at") <= u) for a, u in look.epochs]
+    found = [(until, part) for (_, until), part in zip(look.epochs, parts, strict=True) if part.height]
+    return found or [(FAR, rows)]
 
 
 def tables_of(project: Project, look: LookBack, time: datetime) -> dict[str, pl.DataFrame]:
