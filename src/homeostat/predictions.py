@@ -30,8 +30,11 @@ def predict_batch(project: Project, label: str, now: datetime) -> int:
     def features(bundle: Bundle) -> pl.DataFrame:
         return featurize.features_of(ledger, label, _sql(ledger, bundle))
 
+    times = featurize.features_of(ledger, label)["predict_at"]
     parts = []
     for event, since, until in _terms(known):
+        if not times.is_between(since, until, closed="left").any():
+            continue
         rows = _scored(project, known, event, features)
         parts.append(rows.filter(pl.col("predict_at") >= since, pl.col("predict_at") < until))
     if not parts:
@@ -96,8 +99,8 @@ def _labels(scope: Scope, rows: pl.DataFrame) -> list[str]:
 
 def _terms(known: Ledger) -> list[tuple[ReleaseEvent, datetime, datetime]]:
     """Each event of the ledger with the span in which its release served."""
-    ends = [event.at for event in known.events[1:]] + [datetime.max]
-    return list(zip(known.events, [event.at for event in known.events], ends, strict=True))
+    starts = [event.at for event in known.events]
+    return list(zip(known.events, starts, [*starts[1:], datetime.max], strict=False))
 
 
 def _sql(ledger: Project, bundle: Bundle) -> str | None:

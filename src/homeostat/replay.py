@@ -9,13 +9,10 @@ from __future__ import annotations
 import json
 import resource
 import shutil
-import time
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from pathlib import Path
-from typing import Any
 
 from homeostat import loop
 from homeostat.adapters import dvc, git
