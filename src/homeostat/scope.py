@@ -56,11 +56,16 @@ def format_duration(value: timedelta) -> str:
 
 
 def _utc(value: object) -> object:
-    if isinstance(value, datetime) and value.tzinfo is not None:
+    mend = 'write it in quotes, in UTC, like "2013-01-01T05:00:00"'
+    if isinstance(value, date):
+        raise ValueError(f"is a bare time, which DVC cannot read; {mend}")
+    try:
+        time = datetime.fromisoformat(str(value))
+    except ValueError:
+        raise ValueError(f"{value!r} is not a time; {mend}") from None
+    if time.tzinfo is not None:
         raise ValueError("has an offset; write the time in UTC, without one")
-    if not isinstance(value, date):
-        raise ValueError(f"{value!r} is not a time; write it like 2013-01-01T05:00:00, without quotes")
-    return value
+    return time
 
 
 def _some(length: timedelta) -> timedelta:
