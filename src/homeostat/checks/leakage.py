@@ -1,0 +1,227 @@
+"""The time-travel test: features made again from only what was known, and what else gives a label away."""
+
+from __future__ import annotations
+
+import random
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import polars as pl
+
+from homeostat.adapters.duckdb import as_known, build
+from homeostat.checks.barred import barred_findings
+from homeostat.checks.bits import same_bits
+from homeostat.checks.giveaways import giveaway_findings
+from homeostat.core.errors import DataError, ScopeError
+from homeostat.core.verdicts import Finding
+from homeostat.stages.featurize import event_rows, features_of, look_back, views
+from homeostat.stages.ingest import periods
+from homeostat.stages.validate import read_verdict
+
+if TYPE_CHECKING:
+    from homeostat.project import Project
+    from homeostat.scope import Scope
+
+Progress = Callable[[str, int, int], None]  # what is done, how many, of how many
+SPREAD = 3  # events of one moment that may stand for those of this many batches' share
+
+
+@dataclass(frozen=True)
+class LeakageReport:
+    """What was found, the worst first."""
+
+    findings: tuple[Finding, ...]
+
+    @property
+    def failed(self) -> bool:
+        return any(f.failed for f in self.findings)
+
+    @property
+    def text(self) -> str:
+        """Plain sentences for a person who knows the domain."""
+        bad = sum(f.failed for f in self.findings)
+        head = f"leakage: {bad} to mend" if bad else "leakage: none found"
+        return "\n".join([head, *(f"  {'FAIL' if f.failed else 'ok'}  {f.sentence}" for f in self.findings)])
+
+
+@dataclass
+class Tally:
+    """How many events were made again, and how features differed."""
+
+    events: int = 0
+    batches: int = 0
+    differ: Counter[str] = field(default_factory=Counter)
+    examples: dict[str, str] = field(default_factory=dict)
+    refused: list[str] = field(default_factory=list)
+
+
+def check(project: Project, events: int = 2000, progress: Progress | None = None) -> LeakageReport:
+    """Look for features that see the future and for columns that give a label away, over every accepted batch.
+
+    At least ``events`` of them (all, if there are fewer) are made again from only what was known.
+
+    Raises:
+        ScopeError: features.sql or the scope cannot be used.
+        DataError: no batch of events was accepted.
+    """
+    tell = progress or (lambda what, done, of: None)
+    labels = accepted_labels(project)
+    if not labels:
+        raise DataError("no batch of events was accepted; run `homeostat run data` first")
+    found = [
+        *time_travel_findings(project, labels, events, tell),
+        *giveaway_findings(project, labels, tell),
+        *barred_findings(project, labels, tell),
+    ]
+    return LeakageReport(tuple(sorted(found, key=lambda f: not f.failed)))
+
+
+def accepted_labels(project: Project) -> list[str]:
+    """The batches of events of the window that were accepted, in order of time."""
+    name = project.scope.events.source
+    verdicts = {p.label: read_verdict(project, name, p.label) for p in periods(project, name)}
+    return [label for label, verdict in verdicts.items() if verdict is not None and verdict.rows_accepted]
+
+
+def time_travel_findings(project: Project, labels: Sequence[str], events: int, tell: Progress) -> list[Finding]:
+    """One finding a feature that is not the same when it is made from only what was known, or one that all are."""
+    tally = Tally()
+    for label, built, moments in _sample(project, labels, events):
+        _travel(project, label, built, moments, tally)
+        tell("events made again", tally.events, events)
+    if tally.refused or tally.differ:
+        refused = [_refusal(said) for said in dict.fromkeys(tally.refused)]
+        return refused + [_difference(tally, name) for name, _ in tally.differ.most_common()]
+    if not tally.events:
+        return [Finding("point in time", "too few to say", None, None, "no event has features: nothing to make again")]
+    said = (
+        f"{tally.events:,} events of {tally.batches} batches were made again from only what was known at their "
+        "predict-at: every feature is the same, bit for bit"
+    )
+    return [Finding("point in time", "pass", 0.0, 0.0, said)]
+
+
+def _difference(tally: Tally, name: str) -> Finding:
+    said = (
+        f"{name} sees the future: it differs for {tally.differ[name]:,} of {tally.events:,} events when it is made "
+        f"from only what was known; {tally.examples[name]}"
+    )
+    return Finding("point in time", "fail", float(tally.differ[name]), 0.0, said)
+
+
+def _refusal(said: str) -> Finding:
+    return Finding("point in time", "fail", None, 0.0, f"features cannot be made from only what was known: {said}")
+
+
+# ---- which events
+
+
+def _sample(
+    project: Project, labels: Sequence[str], events: int
+) -> Iterator[tuple[str, pl.DataFrame, list[pl.DataFrame]]]:
+    """Batches with their features and the keys to make again, by moments; spread over batches and slices.
+
+    Events of one predict-at are made in one go, but never all of them: what counts on its neighbours shows.
+    """
+    scope = project.scope
+    chance = random.Random(scope.seed)
+    if len(labels) > events:
+        labels = [labels[i * len(labels) // events] for i in range(events)]
+    seen: Counter[tuple[str, Any]] = Counter()
+    left = events
+    for done, label in enumerate(labels):
+        built = features_of(project, label)
+        wanted = max(1, -(-left // (len(labels) - done)))
+        moments = _moments(scope, built, wanted, seen, chance)
+        left -= sum(m.height for m in moments)
+        yield label, built, moments
+
+
+def _moments(
+    scope: Scope, built: pl.DataFrame, wanted: int, seen: Counter[tuple[str, Any]], chance: random.Random
+) -> list[pl.DataFrame]:
+    """About ``wanted`` events of a batch (all, if it has no more), by predict-at, rare slices first."""
+    slices = [f"given__{c}" for c in scope.evaluation.slices]
+    rows = built.select(*scope.key, "predict_at", *slices).with_row_index("__row")
+    order = list(range(rows.height))
+    chance.shuffle(order)
+    by_moment: dict[Any, list[int]] = {}
+    for row in order:
+        by_moment.setdefault(rows["predict_at"][row], []).append(row)
+    if rows.height <= wanted:
+        halves = [half for group in by_moment.values() for half in (group[::2], group[1::2]) if half]
+        return [rows[half] for half in halves]
+    values = rows.select(slices).rows()
+    moments: list[pl.DataFrame] = []
+    taken = 0
+    while taken < wanted and by_moment:
+        open_rows = (row for group in by_moment.values() for row in group)
+        start = min(open_rows, key=lambda row: _times_seen(seen, slices, values[row]))
+        group = by_moment.pop(rows["predict_at"][start])
+        chosen = [start, *(r for r in group if r != start)][: max(1, min(len(group) - 1, SPREAD * wanted))]
+        for row in chosen:
+            seen.update(zip(slices, values[row], strict=True))
+        moments.append(rows[chosen])
+        taken += len(chosen)
+    return moments
+
+
+def _times_seen(seen: Counter[tuple[str, Any]], slices: Sequence[str], values: Sequence[Any]) -> int:
+    """How often the rarest slice of an event was taken so far."""
+    return min((seen[named] for named in zip(slices, values, strict=True)), default=0)
+
+
+# ---- made again
+
+
+def _travel(project: Project, label: str, built: pl.DataFrame, moments: Sequence[pl.DataFrame], tally: Tally) -> None:
+    """Make the events again, each from tables that hold nothing that was not known at its predict-at."""
+    scope = project.scope
+    key = list(scope.key)
+    if not moments:
+        return
+    sql = project.features_sql.read_text()
+    look = look_back(project, label)
+    asked = pl.concat(moments).select(key)
+    rows = event_rows(project, look).join(asked, on=key, how="semi", nulls_equal=True)
+    tally.batches += 1
+    for events, tables in views(project, look, rows):
+        for moment in moments:
+            part = events.join(moment.select(key), on=key, how="semi", nulls_equal=True)
+            if not part.height:
+                continue
+            time = part["predict_at"][0]
+            known = {name: as_known(table, scope.sources[name], time) for name, table in tables.items()}
+            tally.events += part.height
+            try:
+                again = build(sql, scope, known, part, scope.threads)
+            except ScopeError as error:
+                tally.refused.append(str(error))
+                continue
+            _compare(scope, built, again, tally)
+
+
+def _compare(scope: Scope, built: pl.DataFrame, again: pl.DataFrame, tally: Tally) -> None:
+    key = list(scope.key)
+    stored = again.select(key).join(built, on=key, how="left", nulls_equal=True, maintain_order="left")
+    times = stored["predict_at"]
+    for name in again.columns:
+        if name in key:
+            continue
+        same = same_bits(stored[name], again[name])
+        if same.all():
+            continue
+        row = (~same).arg_true()[0]
+        tally.differ[name] += int((~same).sum())
+        event = ", ".join(f"{c} {stored[c][row]}" for c in key)
+        tally.examples.setdefault(
+            name,
+            f"for the event {event} it was built as {_value(stored[name][row])} and is {_value(again[name][row])} "
+            f"from what was known at {times[row]}",
+        )
+
+
+def _value(value: object) -> str:
+    return "missing" if value is None else repr(value)
