@@ -24,7 +24,7 @@ def clock_now(project: Project) -> datetime:
     note = project.state / "clock.json"
     if note.is_file():
         said = json.loads(note.read_text())
-        if _alive(said["pid"]):
+        if alive(said["pid"]):
             passed = (_wall() - datetime.fromisoformat(said["wall"])).total_seconds() * clock.speed
             return datetime.fromisoformat(said["project"]) + timedelta(seconds=int(passed))
     return next_tick(project)
@@ -70,7 +70,8 @@ def _wall() -> datetime:
     return datetime.now(UTC).replace(tzinfo=None, microsecond=0)
 
 
-def _alive(pid: int) -> bool:
+def alive(pid: int) -> bool:
+    """Whether a process of this machine runs."""
     try:
         os.kill(pid, 0)
     except ProcessLookupError:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -63,14 +63,18 @@ class Tick:
     seconds: dict[str, float] = field(default_factory=dict)
 
 
-def tick(project: Project, now: datetime, live: bool = False) -> Tick:
+def tick(
+    project: Project, now: datetime, live: bool = False,
+    take_in: Callable[[Project, datetime], DataOutcome] | None = None,
+) -> Tick:  # fmt: skip
     """Bring in what is due, predict, and decide when the rhythm says so. State moves on at the end.
 
     ``live``: events ahead are predicted too, as of now; in a replay each event is scored as of its own predict-at.
+    ``take_in`` stands in for ``data``: a flow's own tries again what the sources break.
     """
     spent: dict[str, float] = {}
     with _timed(spent, "data"):
-        outcome = data(project, now)
+        outcome = (take_in or data)(project, now)
     with _timed(spent, "predict"):
         predicted = predict(project, now, live)
     opened = _alert(project, _batch_findings(outcome), now)
@@ -214,6 +218,11 @@ def decide(project: Project, now: datetime, due: str = "") -> Decision:
 def retrain(project: Project, now: datetime, reason: str) -> Decision:
     """Make a fresh candidate now, for that reason; release it if it earns it."""
     return decide(project, now, due=reason)
+
+
+def judge(project: Project, now: datetime) -> Decision:
+    """What the gate says of a fresh candidate; nothing is released or recorded."""
+    return evidence.fresh_candidate(project, now, deployment.ledger(project), None).gate
 
 
 def monitor(project: Project, now: datetime) -> monitoring.Look | None:

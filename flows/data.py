@@ -1,0 +1,22 @@
+"""Data: read what the sources have, judge it and build its features."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from pathlib import Path
+
+from prefect import flow
+
+from homeostat import loop
+from homeostat.adapters.prefect import outside
+from homeostat.answers import publish
+from homeostat.turn import turn
+
+take_in = outside(loop.data, name="take in")  # sources are other people's: what they break is tried again
+
+
+@flow(name="data", log_prints=True)
+def data(project: Path = Path(), now: datetime | None = None) -> loop.DataOutcome:
+    """Land, judge and featurize every batch that is due."""
+    with turn(project, now) as (here, at):
+        return publish(here, take_in(here, at), at)

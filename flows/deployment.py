@@ -1,0 +1,21 @@
+"""Deployment: what serves answers for the events ahead."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from pathlib import Path
+
+from prefect import flow
+
+from flows.data import take_in
+from homeostat import loop
+from homeostat.answers import publish
+from homeostat.turn import turn
+
+
+@flow(name="deployment", log_prints=True)
+def deployment(project: Path = Path(), now: datetime | None = None) -> str:
+    """Write the predictions of the release in service, for what has come and for the events ahead."""
+    with turn(project, now) as (here, at):
+        take_in(here, at)
+        return publish(here, f"{loop.predict(here, at, live=True)} predictions", at)

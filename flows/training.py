@@ -1,0 +1,23 @@
+"""Training: a fresh candidate, released if it earns it."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from pathlib import Path
+
+from prefect import flow
+
+from flows.data import take_in
+from homeostat import loop
+from homeostat.answers import publish
+from homeostat.core.verdicts import Decision
+from homeostat.turn import turn
+
+
+@flow(name="training", log_prints=True)
+def training(project: Path = Path(), now: datetime | None = None, reason: str = "somebody asked for it") -> Decision:
+    """Rebuild the model from what is known now; release it if it earns it."""
+    with turn(project, now) as (here, at):
+        take_in(here, at)
+        loop.predict(here, at, live=True)
+        return publish(here, loop.retrain(here, at, reason), at)

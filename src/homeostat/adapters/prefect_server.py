@@ -1,0 +1,160 @@
+"""A Prefect server of a project's own: on loopback, started, awaited, and gone with the process that started it."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+import urllib.error
+import urllib.request
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO
+
+from homeostat.adapters.telemetry import quiet_environment
+from homeostat.core.errors import EnvironmentFault
+
+HOST = "127.0.0.1"
+PATIENCE = 180.0  # seconds that a start may take: the first one migrates a database, on a machine that may be busy
+FIRST_PORT, PORTS = 10_000, 20_000  # below the ports that systems hand out for outgoing connections
+
+
+@contextmanager
+def server(home: Path, whole: bool = True, patience: float = PATIENCE) -> Iterator[str]:
+    """Run a server on the project's own database in ``home/.prefect``; the address of its API.
+
+    ``whole`` brings schedules, automations and the pages; without it the server only keeps the books of one run.
+
+    Raises:
+        EnvironmentFault: it did not answer within ``patience`` seconds; the line names its log.
+    """
+    folder = home / ".prefect"
+    folder.mkdir(parents=True, exist_ok=True)
+    with (folder / "server.log").open("ab") as log:
+        with _one_start(folder):
+            process, url = _started(home, whole, log, patience)
+        try:
+            yield url
+        finally:
+            _end(process)
+
+
+def answers(url: str, seconds: float = 2.0) -> bool:
+    """Whether a Prefect API is at ``url``."""
+    direct = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+    try:
+        with direct.open(f"{url}/health", timeout=seconds) as answer:
+            return bool(answer.status == 200)
+    except (OSError, ValueError):
+        return False
+
+
+def port_of(home: Path) -> int:
+    """The port that a project asks for first: the same at every start, another for another folder.
+
+    >>> port_of(Path("/a")) == port_of(Path("/a")) != port_of(Path("/b"))
+    True
+    """
+    return FIRST_PORT + zlib.crc32(str(home).encode()) % PORTS
+
+
+def main() -> None:
+    """Serve on the port that is the only argument, until standard input ends: with it ends who started this."""
+    import uvicorn
+
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+    uvicorn.run(
+        "prefect.server.api.server:create_app", factory=True, lifespan="on", host=HOST, port=int(sys.argv[1]),
+        log_level="warning", timeout_graceful_shutdown=2,
+    )  # fmt: skip
+
+
+def _end_with_parent() -> None:
+    sys.stdin.buffer.read()
+    os.kill(os.getpid(), signal.SIGTERM)
+
+
+@contextmanager
+def _one_start(folder: Path) -> Iterator[None]:
+    """One server at a time makes or migrates the database."""
+    with (folder / "starting").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
+def _started(home: Path, whole: bool, log: IO[bytes], patience: float) -> tuple[subprocess.Popen[bytes], str]:
+    """The process of a server that answers, and its address; another port where the first is taken."""
+    end = time.monotonic() + patience
+    for port in _free_ports(port_of(home) if whole else 0):
+        url = f"http://{HOST}:{port}/api"
+        process = subprocess.Popen(
+            [sys.executable, "-m", "homeostat.adapters.prefect_server", str(port)],
+            stdin=subprocess.PIPE, stdout=log, stderr=log, env=_environment(home, url, whole), cwd=home,
+            start_new_session=True,  # Ctrl-C is for us; the server goes last
+        )  # fmt: skip
+        try:
+            while process.poll() is None and time.monotonic() < end:
+                if answers(url):
+                    return process, url
+                time.sleep(0.1)
+        except BaseException:
+            _end(process)
+            raise
+        if process.poll() is None:
+            _end(process)
+            raise EnvironmentFault(f"{log.name}: the Prefect server did not answer in {patience:.0f} s; look there")
+        if _is_free(port):
+            break
+    raise EnvironmentFault(f"{log.name}: the Prefect server ended while it started; its last lines say why")
+
+
+def _free_ports(first: int) -> Iterator[int]:
+    """Free ports of loopback: ``first`` and those after it, or any where it is 0."""
+    for port in range(first, first + 50) if first else [0] * 5:
+        with socket.socket() as probe, contextlib.suppress(OSError):
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # the last server's connections may linger
+            probe.bind((HOST, port))
+            chosen = int(probe.getsockname()[1])
+            probe.close()
+            yield chosen
+
+
+def _is_free(port: int) -> bool:
+    return next(_free_ports(port), None) == port
+
+
+def _environment(home: Path, url: str, whole: bool) -> dict[str, str]:
+    quiet_environment()
+    own = {
+        "PREFECT_HOME": str(home / ".prefect"),
+        "PREFECT_UI_API_URL": url,
+        "PREFECT_SERVER_UI_STATIC_DIRECTORY": str(home / ".prefect" / "ui"),  # its own, written at the first start
+        "PREFECT_SERVER_UI_SHOW_PROMOTIONAL_CONTENT": "false",
+        "PREFECT__SERVER_FINAL": "1",
+        **({} if whole else {"PREFECT__SERVER_EPHEMERAL": "1", "PREFECT_SERVER_UI_ENABLED": "false"}),
+    }
+    of_runs = {"PREFECT_API_URL", "PREFECT_LOGGING_SETTINGS_PATH"}
+    return {**{k: v for k, v in os.environ.items() if k not in of_runs}, **own}
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    process.terminate()
+    try:
+        process.wait(10)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
+    if process.stdin is not None:
+        process.stdin.close()
+
+
+if __name__ == "__main__":
+    main()
