@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
 MODELS = {"served": "served", "never": "never retrained", "baseline": "baseline"}
 DIGITS = 4  # of a metric
+SHARED = 0.9  # share of the served events that another model must have scored too, for a month to compare
+NOTE = "of the months in which all three models have scored nearly all events"
 WIDTHS = (10, 17, 10)  # of a figure of each model
 Figures = Mapping[tuple[str, str, str, str], float]  # (objective, model, month, metric)
 
@@ -31,7 +33,7 @@ class Results:
     months: tuple[str, ...]
     figures: Figures
     money: Mapping[tuple[str, str], float]
-    rows: Mapping[tuple[str, str], int]  # by objective and month: events that came true
+    rows: Mapping[tuple[str, str, str], int]  # by objective, model and month: events that came true
 
     @property
     def counts(self) -> dict[str, int]:
@@ -50,15 +52,25 @@ class Results:
         }
 
     def mean(self, objective: str, model: str, metric: str) -> float | None:
-        """The mean of the months in which every model has a figure, so that models compare."""
-        shared = [m for m in self.months if all((objective, o, m, metric) in self.figures for o in MODELS)]
-        values = [self.figures[objective, model, m, metric] for m in shared]
-        return sum(values) / len(values) if values else None
+        """The mean of the months that every model has scored, so that models compare."""
+        values = [self.figures.get((objective, model, month, metric)) for month in self.shared(objective)]
+        told = [value for value in values if value is not None]
+        return sum(told) / len(told) if told and len(told) == len(values) else None
 
     def total(self, model: str) -> float | None:
-        """The money of the months in which every model has any."""
-        shared = [m for m in self.months if all((o, m) in self.money for o in MODELS)]
+        """The money of the months that every model has scored."""
+        shared = [m for m in self.months if all(m in self.shared(name) for name in self.metrics)]
         return sum(self.money[model, m] for m in shared) if shared else None
+
+    def shared(self, objective: str) -> list[str]:
+        """The months of which every model has scored nearly all events: the first learned model begins within one."""
+        rows = self.rows
+        return [
+            month
+            for month in self.months
+            if (served := rows.get((objective, "served", month)))
+            and all(rows.get((objective, model, month), 0) >= SHARED * served for model in MODELS)
+        ]
 
 
 def results(project: Project) -> Results:
@@ -69,15 +81,14 @@ def results(project: Project) -> Results:
     scope, table = project.scope, monthly(project)
     figures: dict[tuple[str, str, str, str], float] = {}
     money: dict[tuple[str, str], float] = {}
-    rows: dict[tuple[str, str], int] = {}
+    rows: dict[tuple[str, str, str], int] = {}
     for row in table.iter_rows(named=True):
         objective, model, month = row["objective"], row["model"], row["month"]
         told = {m: row[m] for m in getattr(scope.evaluation.metrics, scope.objectives[objective].task)}
         figures |= {(objective, model, month, m): value for m, value in told.items() if value is not None}
         if row["money"] is not None:
             money[model, month] = row["money"]
-        if model == "served":
-            rows[objective, month] = row["rows"]
+        rows[objective, model, month] = row["rows"]
     tree = labelled(project)
     return Results(
         read_ledger(project.home, scope.project), tuple(records.batches(tree)), tuple(records.decisions(project)),
@@ -112,16 +123,16 @@ def table(found: Results) -> Iterator[str]:
     for month in found.months:
         yield _line(month, ["", _row([_amount(found.money.get((model, month))) for model in MODELS])])
     yield _line("all*", ["", _row([_amount(found.total(model)) for model in MODELS])])
-    yield "* of the months for which all three models have a figure"
+    yield f"* {NOTE}"
 
 
 def _block(title: str, found: Results, objective: str, metrics: tuple[str, ...]) -> Iterator[str]:
     yield title
     yield _line("", ["events", *[_row(list(MODELS.values())) for _ in metrics]])
     for month in found.months:
-        if (objective, month) in found.rows:
+        if (objective, "served", month) in found.rows:
             cells = [_row([_value(found.figures.get((objective, o, month, m))) for o in MODELS]) for m in metrics]
-            yield _line(month, [f"{found.rows[objective, month]:,}", *cells])
+            yield _line(month, [f"{found.rows[objective, 'served', month]:,}", *cells])
     means = [_row([_value(found.mean(objective, o, m)) for o in MODELS]) for m in metrics]
     yield _line("mean*", ["", *means])
 

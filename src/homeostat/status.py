@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 import textwrap
 from collections.abc import Iterator, Mapping
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from homeostat.project import Project
 
 DAYS = 7  # of batches that are looked at, and as many periods at least
+LOOKS = 12  # decisions among which one that saw what serves is looked for
 SHOWN = 3  # decisions, and open things of each kind
 LEFT = 11  # width of the left column
 HEALTH = ("quality", "against the baseline", "calibration")  # kinds of findings that say how the champion does
@@ -34,11 +36,11 @@ class Status:
 
     project: str
     folder: str
-    now: datetime
-    tick: timedelta  # how often the loop should run
+    stale: bool  # the loop should have run and has not
     as_of: datetime | None  # of the data; None before the first tick
     serves: ReleaseEvent | None
-    looked: Decided | None  # the last decision that looked at what serves
+    looked: Decided | None  # the last decision that looked at what serves, and saw events mature
+    promised: tuple[str, ...]  # what it promised, a line an objective
     incidents: tuple[Incident, ...]  # open ones
     held: tuple[Batch, ...]  # batches of the last days that are missing or held, whole or in part
     decided: tuple[Decided, ...]  # the last ones, the newest first
@@ -56,24 +58,31 @@ def read(project: Project) -> Status:
     scope, ledger = project.scope, project.ledger
     started = ledger.window_file.is_file()
     as_of = ledger.window[1] if started else None
+    now, over = clock_now(project), (project.state / "replay.json").is_file()  # a replay is over when it has ended
     serves = read_ledger(project.home, scope.project).champion
-    decided = records.decisions(project, last=SHOWN)
+    decided = records.decisions(project, last=LOOKS)
     looked = next((d for d in reversed(decided) if serves and d.release == serves.version and d.quality), None)
     return Status(
         project=scope.project,
         folder=str(project.home),
-        now=clock_now(project),
-        tick=scope.rhythm.tick,
+        stale=as_of is not None and not over and now - as_of > 2 * scope.rhythm.tick,
         as_of=as_of,
         serves=serves,
         looked=looked,
+        promised=tuple(_promised(project, serves)),
         incidents=tuple(i for i in records.incidents(project) if i.closed is None),
         held=tuple(_recent(project, as_of)) if as_of is not None else (),
-        decided=tuple(reversed(decided)),
+        decided=tuple(reversed(decided[-SHOWN:])),
         next=tuple(_next(project, as_of)),
         up=where(project),
         page=str(project.report_page) if project.report_page.is_file() else None,
     )
+
+
+def _promised(project: Project, serves: ReleaseEvent | None) -> list[str]:
+    """From the unpacked release, where there is one."""
+    path = project.releases / serves.bundle / "evaluation.json" if serves else None
+    return records.promised(json.loads(path.read_text())) if path and path.is_file() else []
 
 
 def _recent(project: Project, as_of: datetime) -> Iterator[Batch]:
@@ -153,7 +162,9 @@ def _does(status: Status) -> Iterator[Row]:
     if status.serves is None:
         return
     if status.looked is None:
-        yield "does", "not known yet: no event it predicted had matured at the last decision", DIM
+        yield "does", "not known yet: at the last decision no event that it predicted was mature", DIM
+        for line in status.promised:
+            yield "", f"promised {line}", DIM
         return
     left = "does"
     for objective, found in status.looked.quality.items():
@@ -183,7 +194,7 @@ def _figures(found: Mapping[str, Any]) -> str:
 
 def _open(status: Status) -> Iterator[Row]:
     left = "open"
-    if status.as_of is not None and status.now - status.as_of > 2 * status.tick:
+    if status.stale and status.as_of is not None:
         yield left, f"!! no tick has been completed since {_when(status.as_of)}; homeostat run lifecycle, or up", BAD
         left = ""
     batch_incidents = {i.problem for i in status.incidents if i.problem.startswith("batch: ")}
@@ -229,4 +240,4 @@ def _mark(outcome: str) -> str:
 
 
 def _short(sentence: str) -> str:
-    return sentence if len(sentence) <= 240 else sentence[:237] + "..."
+    return textwrap.shorten(sentence, 200, placeholder=" ...")

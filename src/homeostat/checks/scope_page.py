@@ -79,14 +79,14 @@ def _predicted(scope: Scope) -> Iterator[str]:
     for name, objective in scope.objectives.items():
         yield f"- {name}: {_objective(objective)}"
     horizon = _span(events.label_horizon)
-    yield f"An event trains or judges a model once its label is known and {horizon} have passed since its time."
+    yield f"An event trains or judges a model once its label is known, {horizon} after its time at the earliest."
     for word, columns in (
         ("must not", scope.features.barred),
         ("may, as people have decided,", scope.features.allowed),
     ):
         if columns:
             yield f"Features {word} come from: {', '.join(columns)}."
-    yield f"features.sql sees the last {_span(scope.features.history)} before each period."
+    yield f"features.sql looks back {_span(scope.features.history)} from the start of each period."
 
 
 def _objective(objective: Objective) -> str:
@@ -168,7 +168,7 @@ def _monitoring(scope: Scope) -> Iterator[str]:
         "release promised, or above the baseline's at all: a finding."
     )
     yield f"- The mean score more than {watch.calibration:.0%} off what happened: a finding."
-    yield f"- A feature that misses {watch.missing_rise:.0%} of its values more than when the model was made: a finding."
+    yield f"- A feature misses {watch.missing_rise:.0%} of its values more than when the model was made: a finding."
     yield (
         f"- {watch.drift_share:.0%} of the columns with a drift score ({watch.drift_method}) above "
         f"{watch.drift_limit:g}, or predictions above {watch.score_drift:g}: a finding."
@@ -184,7 +184,8 @@ def _monitoring(scope: Scope) -> Iterator[str]:
 
 def _rhythm(scope: Scope) -> Iterator[str]:
     rhythm, clock = scope.rhythm, scope.clock
-    yield f"- Data and predictions every {_span(rhythm.tick)}; days begin {_span(rhythm.offset)} after midnight UTC."
+    begin = f"{_span(rhythm.offset)} after midnight" if rhythm.offset else "at midnight"
+    yield f"- Data and predictions every {_span(rhythm.tick)}; days begin {begin}, UTC."
     yield f"- Monitoring and a decision every {_span(rhythm.decide)}."
     yield f"- A fresh candidate every {_span(rhythm.retrain)} at the latest."
     if clock.start is not None:

@@ -55,7 +55,8 @@ def show(version: str) -> None:
         click.echo(f"  evidence {path}")
     for event, until in zip(ledger.events, [*(e.at for e in ledger.events[1:]), None], strict=True):
         if event.version == found.version:
-            click.echo(f"  served {event.at} to {until or 'now'} ({event.action} by {event.who}: {event.why})")
+            why = f": {event.why}" if event.why != found.why else ""
+            click.echo(f"  served {event.at} to {until or 'now'} ({event.action} by {event.who}{why})")
     for line in promised(restore(of, found.version).evaluation):
         click.echo(f"  promised {line}")
 
