@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from html import escape
 
 WIDTH, HEIGHT = 420, 220
-LEFT, RIGHT, TOP, BOTTOM = 46, 76, 12, 26
+LEFT, RIGHT, TOP, BOTTOM = 46, 92, 12, 26
 LONG = 860  # width of a drawing over all of time
 ROW = 30
+MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 RANK = ("accepted", "part", "quarantined", "missing")  # of a bin the worst is shown
 
 
@@ -211,7 +213,13 @@ def _spread(many: int) -> list[int]:
 
 
 def _short(label: str) -> str:
-    return label[2:] if label[:2] == "20" and len(label) == 7 else label
+    """A month as it is said; another label as it is.
+
+    >>> _short("2013-04")
+    'Apr 13'
+    """
+    found = re.fullmatch(r"\d\d(\d\d)-(0[1-9]|1[0-2])", label)
+    return f"{MONTHS[int(found[2]) - 1]} {found[1]}" if found else label
 
 
 def _text(x: float, y: float, said: str, anchor: str = "start", style: str = "") -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterable, Iterator
 from datetime import datetime
 from html import escape
@@ -168,7 +169,7 @@ def _releases(found: Results, start: datetime, end: datetime) -> Iterator[str]:
     )
     rows = [
         f"<td>{_when(e.at)}</td><td>{e.version}</td><td>{e.action}</td><td>{escape(e.who)}</td>"
-        f'<td class="said">{escape(e.why)}</td>'
+        f'<td class="said">{escape(_uncited(e.why))}</td>'
         for e in events
     ]
     yield _grid('<tr><th>when</th><th>version</th><th>event</th><th>who</th><th class="said">why</th></tr>', rows)
@@ -183,13 +184,18 @@ def _decisions(found: Results, page: Path) -> Iterator[str]:
 
 def _decision(decided: Decided, page: Path) -> str:
     style = {"roll back": "bad", "nothing": "soft", "keep": "soft"}.get(decided.action, "good")
-    head = f'{decided.at:%Y-%m-%d} <b class="{style}">{escape(decided.action)}</b> {escape(decided.sentence)}'
+    head = f'{decided.at:%Y-%m-%d} <b class="{style}">{escape(decided.action)}</b> {escape(_uncited(decided.sentence))}'
     findings = sorted(decided.findings, key=lambda f: ("fail", "too few to say", "pass").index(f.outcome))
     told = "".join(
         f"<li{' class=bad' if f.failed else ''}>{escape(f.outcome)}: {escape(f.sentence)}</li>" for f in findings
     )
     links = [_link(decided.path, page, "the decision"), *_evidence(decided, page)]
     return f"<details><summary>{head}</summary><ul>{told}</ul><p>{' · '.join(links)}</p></details>"
+
+
+def _uncited(sentence: str) -> str:
+    """Without the paths at its end: the page links them."""
+    return re.sub(r" \[[^\]]*\]$", "", sentence)
 
 
 def _evidence(decided: Decided, page: Path) -> list[str]:
