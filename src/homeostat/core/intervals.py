@@ -55,8 +55,8 @@ class Resamples:
     def draw(cls, block: NDArray[Any], settings: Settings) -> Resamples:
         """The resamples of rows in blocks ``block``; the same blocks and settings give the same ones."""
         ids, places = np.unique(block, return_inverse=True)
-        many, draws = len(ids), max(len(ids) - 1, 1)
-        drawn = np.random.default_rng(settings.seed).integers(0, max(many, 1), size=(settings.resamples, draws))
+        many, draws = max(len(ids), 1), max(len(ids) - 1, 1)
+        drawn = np.random.default_rng(settings.seed).integers(0, many, size=(settings.resamples, draws))
         flat = drawn + many * np.arange(settings.resamples)[:, None]
         counts = np.bincount(flat.ravel(), minlength=many * settings.resamples)
         return cls(places.astype(np.intp), counts.reshape(settings.resamples, many).astype(np.float64))
