@@ -201,12 +201,15 @@ def decide(project: Project, now: datetime, due: str = "") -> Decision:
     candidate = None
     if due or signs:
         previous = known.previous_healthy()
-        candidate = evidence.fresh_candidate(project, now, known, previous)
+        if due or _last_candidate_is_before(project, now - scope.monitoring.cool_down):
+            candidate = evidence.fresh_candidate(project, now, known, previous)
         found = Evidence(
             champion=known.champion.version, paths=seen.paths, previous_version=previous or "",
-            previous=evidence.previous_beside_champion(project, now, known, previous), gate=candidate.gate,
-            candidate=candidate.champion, candidate_previous=candidate.previous, due=due,
-            barred=evidence.barred(project, known, candidate, now),
+            previous=evidence.previous_beside_champion(project, now, known, previous), due=due,
+            gate=candidate.gate if candidate else None,
+            candidate=candidate.champion if candidate else {},
+            candidate_previous=candidate.previous if candidate else {},
+            barred=evidence.barred(project, known, candidate, now) if candidate else "",
         )  # fmt: skip
     decision = decide_action(seen.findings, found, scope.monitoring.roll_back)
     _act(project, decision, candidate, now)
@@ -239,10 +242,10 @@ def retrain_is_due(project: Project, now: datetime) -> str:
     if scope.training.model != "heuristic" and all(o["kind"] == "heuristic" for o in serving):
         due = start + scope.windows.warm_up
         return f"the warm-up ended on {due:%Y-%m-%d} and the baseline still serves" if now >= due else ""
-    last = max((datetime.fromisoformat(r["at"]) for r in _records(project) if r["candidate"]), default=None)
-    if last is not None and now - last < scope.rhythm.retrain:
-        return ""
-    return f"the last candidate is of {last:%Y-%m-%d}" if last else "there has been no candidate yet"
+    last = _last_candidate(project)
+    if last is None:
+        return "there has been no candidate yet"
+    return f"the last candidate is of {last:%Y-%m-%d}" if now - last >= scope.rhythm.retrain else ""
 
 
 def _first_release(project: Project, now: datetime, known: Ledger) -> Decision:
@@ -267,6 +270,16 @@ def _act(project: Project, decision: Decision, candidate: evidence.Candidate | N
         assert candidate is not None, "only a candidate is released"
         commit = git.commit_ledger(ledger.root, f"candidate of {now:%Y-%m-%d %H:%M}", now)
         deployment.release(project, commit, candidate.bundle, decision.sentence, WHO, now, decision.evidence)
+
+
+def _last_candidate(project: Project) -> datetime | None:
+    return max((datetime.fromisoformat(r["at"]) for r in _records(project) if r["candidate"]), default=None)
+
+
+def _last_candidate_is_before(project: Project, time: datetime) -> bool:
+    """Signs ask for a candidate once in a cool-down: the next would be made of nearly the same data."""
+    last = _last_candidate(project)
+    return last is None or last <= time
 
 
 def _last_start(project: Project, known: Ledger) -> datetime | None:
