@@ -38,6 +38,7 @@ def up(project: Project, say: Callable[[str], None] = print) -> None:
         EnvironmentFault: it is up already, or the server cannot be started or reached.
         ScopeError: the project has no flows.
     """
+    name = project.scope.project  # read first: an error in the scope is told before anything is started
     with _only_one(project) as note, _server(project, whole=True) as url, _flows(project) as table:
         from homeostat.adapters import prefect
 
@@ -45,8 +46,8 @@ def up(project: Project, say: Callable[[str], None] = print) -> None:
         start_clock(project)
         rows = [_served(project, flow, length) for flow, length in table]
         with prefect.speaking_to(url, project.home):
-            prefect.serve(project.scope.project, project.home, rows, lambda: _announce(project, url, rows, say))
-    say(f"{project.scope.project} is down; its schedules are paused")
+            prefect.serve(name, project.home, rows, lambda: _announce(project, url, rows, say))
+    say(f"{name} is down; its schedules are paused")
 
 
 def run_flow(project: Project, name: str, now: datetime | None = None, **parameters: Any) -> Any:
@@ -59,6 +60,7 @@ def run_flow(project: Project, name: str, now: datetime | None = None, **paramet
         UsageError: there is no such flow.
         HomeostatError: what the flow raised.
     """
+    of = project.scope.project
     with _flows(project) as table:
         flows = {flow.name: flow for flow, _ in table}
         if name not in flows:
@@ -68,7 +70,7 @@ def run_flow(project: Project, name: str, now: datetime | None = None, **paramet
 
             with prefect.speaking_to(url, project.home):
                 given = {"project": str(project.home), "now": now, **parameters}
-                return prefect.run_here(flows[name], project.scope.project, given)
+                return prefect.run_here(flows[name], of, given)
 
 
 def where(project: Project) -> str | None:

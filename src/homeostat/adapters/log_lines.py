@@ -11,10 +11,11 @@ HIDDEN = ("Beginning flow run", "Beginning subflow run", "Finished in state", "V
 
 
 class LoopsOwn(logging.Filter):
-    """Leave Prefect's bookkeeping out."""
+    """Leave Prefect's bookkeeping out, and what libraries say that is no warning."""
 
     def filter(self, record: logging.LogRecord) -> bool:
-        return not record.getMessage().startswith(HIDDEN)
+        ours = record.levelno >= logging.WARNING or record.name.startswith("prefect")
+        return ours and not record.getMessage().startswith(HIDDEN)
 
 
 class OneLine(logging.Formatter):

@@ -7,7 +7,7 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
@@ -28,7 +28,10 @@ def run(flow: str, now: datetime | None) -> None:
     """
     from homeostat.up import run_flow
 
-    click.echo(_told(run_flow(project(), flow, now)))
+    answer = run_flow(project(), flow, now)
+    from homeostat.answers import sentence
+
+    click.echo(sentence(answer))
 
 
 @click.command(cls=Verb, short_help="Serve the schedules until Ctrl-C.")
@@ -116,9 +119,3 @@ def lines(tick: Tick) -> Iterator[str]:
             yield batch.sentence
     if tick.decision is not None and tick.decision.action != "nothing":
         yield f"{tick.decision.action}: {tick.decision.sentence}"
-
-
-def _told(answer: Any) -> str:
-    """What a flow answered, in a line."""
-    sentence = getattr(answer, "sentence", None)
-    return str(sentence if sentence is not None else "done")
