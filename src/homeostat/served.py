@@ -132,23 +132,26 @@ def _now(project: Project) -> datetime:
 
 
 def _by_month(scope: Scope, table: pl.DataFrame, model: str) -> Iterator[tuple[pl.DataFrame, np.ndarray]]:
-    """The rows that the model scored, month by month, with its alerts: those of the served one as they were given."""
+    """The rows that the model scored, month by month, with its alerts: those of the served one as they were given.
+
+    An objective that a row has no score of, for it came later, adds no risk there.
+    """
     names = {name: f"{MODELS[model]}{name}" for name in scope.objectives}
-    table = table.drop_nulls(list(names.values()))
+    table = table.filter(pl.any_horizontal(pl.col(column).is_not_null() for column in names.values()))
     if table.is_empty():
         return
     alert = table["alert"].fill_null(False)
     if model != "served":
-        scores = {name: table[column].to_numpy() for name, column in names.items()}
+        scores = {name: table[column].fill_null(0.0).to_numpy() for name, column in names.items()}
         alert = pl.Series("alert", evaluate.alerts_of(scope, table, scores))
     for part in table.with_columns(alert).partition_by("month", maintain_order=True):
         yield part, part["alert"].to_numpy()
 
 
 def _figures(scope: Scope, part: pl.DataFrame, model: str, now: datetime) -> Iterator[dict[str, Any]]:
-    """Each objective's row of one model and month, where any of its events is mature."""
+    """Each objective's row of one model and month, where any of its scored events is mature."""
     for name, objective in scope.objectives.items():
-        table = featurize.mature(part, name, scope, now)
+        table = featurize.mature(part, name, scope, now).drop_nulls(f"{MODELS[model]}{name}")
         if table.is_empty():
             continue
         y, score, group = _arrays(scope, table, name, MODELS[model])

@@ -118,6 +118,7 @@ def test_a_large_table_is_thinned_the_same_way_each_time() -> None:
     assert drift_record(current, REFERENCE, "psi", 0.25) == record
 
 
+@pytest.mark.slow
 def test_the_record_is_the_same_in_another_process() -> None:
     """The order of a set of strings differs between processes, and with it the last digits of a sum."""
     code = (

@@ -7,8 +7,6 @@ see values going missing, so both are recorded here and judged by ``core/drift.p
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -145,8 +143,7 @@ def _run(now: pl.DataFrame, then: pl.DataFrame, methods: dict[str, str], limit: 
         Dataset.from_pandas(_pandas(table, list(methods), categories), data_definition=definition)
         for table in (now, then)
     ]
-    with _same_draws():
-        return Report([ValueDrift(column=c, method=m, threshold=limit) for c, m in methods.items()]).run(*sides)
+    return Report([ValueDrift(column=c, method=m, threshold=limit) for c, m in methods.items()]).run(*sides)
 
 
 def _pandas(table: pl.DataFrame, names: list[str], categories: list[str]) -> pd.DataFrame:
@@ -160,16 +157,3 @@ def _pandas(table: pl.DataFrame, names: list[str], categories: list[str]) -> pd.
             for name in names
         }
     )
-
-
-@contextmanager
-def _same_draws() -> Iterator[None]:
-    """Evidently may draw from NumPy's global stream: give it one of its own, and the caller his back."""
-    import numpy as np
-
-    kept = np.random.get_state()
-    np.random.seed(0)
-    try:
-        yield
-    finally:
-        np.random.set_state(kept)

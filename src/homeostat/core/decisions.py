@@ -218,7 +218,7 @@ def _numbers(objective: str, compared: Compared, one: str, other: str) -> str:
     said = f"{objective}: loss of {one} {compared.loss:.4f}, {abs(share.value):.1%} {side} {other}'s "
     said += f"{compared.other_loss:.4f} on the same {compared.rows} matured events"
     if share.low is not None and share.high is not None:
-        said += f" (chance: {share.low:+.1%} to {share.high:+.1%})"
+        said += f" (chance leaves {share.low:+.1%} to {share.high:+.1%})"
     return said
 
 
