@@ -106,10 +106,10 @@ def table(found: Results) -> Iterator[str]:
     """The final table, a line each: what happened, then each month's figures for the three models."""
     counts = found.counts
     yield f"data       {counts['rows accepted']:,} rows accepted, {counts['rows quarantined']:,} quarantined"
-    yield f"           {counts['batches quarantined']} batches quarantined whole, {counts['batches missing']} missing"
+    yield f"           {_many(counts['batches quarantined'], 'batch')} held whole, {counts['batches missing']} missing"
     yield (
-        f"releases   {counts['releases']}: the first, and {counts['retrains']} retrains of "
-        f"{counts['candidates judged']} candidates judged; {counts['rollbacks']} rollbacks"
+        f"releases   {_many(counts['releases'], 'release')}, {counts['retrains']} of them a retrain, of "
+        f"{_many(counts['candidates judged'], 'candidate')} judged; {_many(counts['rollbacks'], 'rollback')}"
     )
     if not found.months:
         yield "figures    none yet: no predicted event is mature"
@@ -124,6 +124,10 @@ def table(found: Results) -> Iterator[str]:
         yield _line(month, ["", _row([_amount(found.money.get((model, month))) for model in MODELS])])
     yield _line("all*", ["", _row([_amount(found.total(model)) for model in MODELS])])
     yield f"* {NOTE}"
+
+
+def _many(count: int, thing: str) -> str:
+    return f"{count} {thing}{'' if count == 1 else 'es' if thing.endswith('ch') else 's'}"
 
 
 def _block(title: str, found: Results, objective: str, metrics: tuple[str, ...]) -> Iterator[str]:

@@ -133,7 +133,7 @@ def _row(left: str, said: str, style: Mapping[str, Any], width: int) -> str:
 
 def _head(status: Status) -> Iterator[Row]:
     as_of = f"data as of {_when(status.as_of)} UTC" if status.as_of else "no data yet"
-    troubles = len(status.incidents) + len([b for b in status.held if b.verdict.status != "accepted"])
+    troubles = len(status.incidents) + len([b for b in _alone(status) if b.verdict.status != "accepted"])
     word = "nothing open" if not troubles else f"{troubles} open"
     yield status.project, f"{as_of}; {word}", BOLD
 
@@ -197,18 +197,23 @@ def _open(status: Status) -> Iterator[Row]:
     if status.stale and status.as_of is not None:
         yield left, f"!! no tick has been completed since {_when(status.as_of)}; homeostat run lifecycle, or up", BAD
         left = ""
-    batch_incidents = {i.problem for i in status.incidents if i.problem.startswith("batch: ")}
     for incident in status.incidents[:SHOWN]:
         yield left, f"{_mark('fail')} since {incident.opened:%Y-%m-%d}: {_short(incident.sentence)}", BAD
         left = ""
-    for batch in [b for b in reversed(status.held) if f"batch: {b.source}" not in batch_incidents][:SHOWN]:
+    for batch in _alone(status)[:SHOWN]:
         yield left, f"- {_short(batch.sentence)}", PLAIN
         left = ""
-    more = max(len(status.incidents) - SHOWN, 0) + max(len(status.held) - SHOWN, 0)
+    more = max(len(status.incidents) - SHOWN, 0) + max(len(_alone(status)) - SHOWN, 0)
     if more:
         yield left, f"and {more} more: homeostat data review; reports/incidents", DIM
     elif left and status.as_of is not None:
         yield left, "nothing; every batch of the last days is in, whole", GOOD
+
+
+def _alone(status: Status) -> list[Batch]:
+    """Batches held of a source that no open incident is about, the newest first."""
+    told = {part for incident in status.incidents for part in incident.problem.split(": ")}
+    return [batch for batch in reversed(status.held) if not {"batch", batch.source} <= told]
 
 
 def _decided(status: Status) -> Iterator[Row]:
