@@ -56,6 +56,10 @@ def test_a_kind_that_passes_as_a_whole_ends_the_problems_of_its_subjects() -> No
     assert after([lost], [other], [other])[2] == ["phase: missing values"]
 
 
+def test_one_column_that_drifts_explains_and_is_no_incident() -> None:
+    assert after([("load: column drift", "fail"), ("drift share", "fail")])[0] == [["drift share"]]
+
+
 def test_two_problems_are_two_incidents() -> None:
     assert after([BAD, ("low: quality", "fail")], [WELL, ("low: quality", "fail")])[0][0] == [
         "high: quality",

@@ -7,9 +7,11 @@ from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 from typing import Any
 
+from homeostat.core.drift import COLUMN_DRIFT
 from homeostat.core.verdicts import Finding
 
 CALM = 2  # looks in a row without the problem that end it, so that one at the limit does not alert every week
+EXPLAINING = (COLUMN_DRIFT,)  # kinds that explain a problem and are none
 
 
 @dataclass(frozen=True)
@@ -46,11 +48,11 @@ class Changes:
 def look(open_before: Iterable[Incident], findings: Iterable[Finding], now: datetime) -> Changes:
     """Fold one look's findings into the incidents that are open.
 
-    A failed finding opens its incident or keeps it open. Too few to say, or a rule that was not looked at, is no news.
+    A failed finding opens its incident or keeps it open, but for one that only explains. Too few to say, or a rule that was not looked at, is no news.
     A rule is looked at where a finding of its kind says pass or fail.
     """
     findings = list(findings)
-    failed = {f.rule: f for f in findings if f.failed}
+    failed = {f.rule: f for f in findings if f.failed and kind(f.rule) not in EXPLAINING}
     silent = {f.rule for f in findings if f.outcome == "too few to say"}
     kinds = {kind(f.rule) for f in findings if f.outcome != "too few to say"}
     kept, closed = [], []
