@@ -19,17 +19,24 @@ if TYPE_CHECKING:
     from homeostat.scope import Objective
 
 ROUNDS = 500  # of the solver, which stops by itself well before
+FAR = 10.0  # standard deviations that a number counts for at most: one faulty value must not decide alone
 
 
 @dataclass(frozen=True)
 class Number:
-    """A standardised number: ``weight * (value - mean) / scale``; missing: the median, plus a weight of its own."""
+    """A number's weight a standard deviation; where it is missing, it is the median, plus a weight of its own."""
 
     median: float
     mean: float
     scale: float
     weight: float = 0.0
     missing: float = 0.0
+
+    def standard(self, values: np.ndarray) -> np.ndarray:
+        """Distances from the mean in standard deviations; NaN is the median."""
+        filled = np.where(np.isnan(values), self.median, values)
+        with np.errstate(over="ignore"):
+            return np.clip((filled - self.mean) / self.scale, -FAR, FAR)
 
 
 @dataclass(frozen=True)
@@ -105,8 +112,7 @@ def _term(feature: Feature, raw: Mapping[str, Any]) -> Number | tuple[float, ...
 def _contribution(term: Number | tuple[float, ...], values: np.ndarray) -> np.ndarray:
     absent = np.isnan(values)
     if isinstance(term, Number):
-        filled = np.where(absent, term.median, values)
-        return term.weight * ((filled - term.mean) / term.scale) + term.missing * absent
+        return term.weight * term.standard(values) + term.missing * absent
     weights = np.array([*term, 0.0])
     return weights[np.where(absent, len(term), values).astype(np.intp)]
 
@@ -117,16 +123,22 @@ def _prepare(feature: Feature, values: np.ndarray) -> tuple[Number | tuple[float
 
     absent = np.isnan(values)
     if feature.categories is None:
-        median = float(np.median(values[~absent])) if not absent.all() else 0.0
-        filled = np.where(absent, median, values)
-        mean, spread = float(filled.mean()), float(filled.std())
-        scale = spread if spread > 1e-12 * max(1.0, abs(mean)) else 1.0
-        standard = (filled - mean) / scale if spread else np.zeros(len(filled))
-        return Number(median, mean, scale), csr_matrix(np.column_stack([standard, absent]))
+        term = _standardised(values[~absent])
+        return term, csr_matrix(np.column_stack([term.standard(values), absent]))
     present = np.flatnonzero(~absent)
     ones = np.ones(len(present))
     shape = (len(values), len(feature.categories))
     return (), csr_matrix((ones, (present, values[present].astype(np.intp))), shape=shape)
+
+
+def _standardised(known: np.ndarray) -> Number:
+    """Median, mean and spread of what is known; a number that does not vary is nothing whatever its value."""
+    median = float(np.median(known)) if len(known) else 0.0
+    with np.errstate(over="ignore", invalid="ignore"):
+        mean, spread = (float(known.mean()), float(known.std())) if len(known) else (0.0, 0.0)
+    if np.isfinite(spread) and spread > 1e-12 * max(1.0, abs(mean)):
+        return Number(median, mean, spread)
+    return Number(median, median, 1.0)
 
 
 def _with_weights(term: Number | tuple[float, ...], weights: np.ndarray) -> Number | tuple[float, ...]:
