@@ -48,7 +48,8 @@ class Changes:
 def look(open_before: Iterable[Incident], findings: Iterable[Finding], now: datetime) -> Changes:
     """Fold one look's findings into the incidents that are open.
 
-    A failed finding opens its incident or keeps it open, but for one that only explains. Too few to say, or a rule that was not looked at, is no news.
+    A failed finding opens its incident or keeps it open, but for one that only explains. Too few to say, or a rule
+    that was not looked at, is no news.
     A rule is looked at where a finding of its kind says pass or fail.
     """
     findings = list(findings)
