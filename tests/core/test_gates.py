@@ -164,6 +164,13 @@ def test_one_objective_that_loses_holds_the_release_back() -> None:
     assert "p: log_loss" in found.sentence
 
 
+def test_an_objective_that_is_new_has_no_champion_to_beat() -> None:
+    both = {"o": evaluation(), "p": evaluation()}
+    found = decide(candidate=both, baseline={"o": versus(-0.1), "p": versus(-0.1)})
+    assert found.action == "release"
+    assert [f.rule for f in found.findings].count("o: not worse than champion") == 1
+
+
 @pytest.mark.parametrize("rows", [0, 1000])
 def test_the_first_release_need_not_beat_itself(rows: int) -> None:
     found = decide(candidate={"o": evaluation(rows)}, baseline={"o": versus(0.0)}, champion=None, first=True)

@@ -37,13 +37,14 @@ def decide_release(
     """Release only if every rule passes; the findings are kept either way.
 
     All mappings are by objective; the comparisons are of the candidate against the baseline and against the champion
-    on the same rows. ``first``: nothing serves yet and the candidate is the baseline, which need not beat itself.
+    on the same rows; an objective that the champion does not have is held against the baseline alone.
+    ``first``: nothing serves yet and the candidate is the baseline, which need not beat itself.
     Too few rows to say holds a candidate back where it must prove itself, not where it must do no harm.
     """
     proofs: list[Finding] = []
     harms: list[Finding] = []
     for name, evaluation in candidate.items():
-        against = champion[name] if champion is not None else None
+        against = champion.get(name) if champion is not None else None
         proofs.append(enough_rows(evaluation))
         if not first:
             proofs.append(beats_baseline(name, baseline[name], limits))

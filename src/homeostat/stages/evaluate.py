@@ -146,9 +146,11 @@ def evaluate_model(scope: Scope, table: pl.DataFrame, scores: Scores, now: datet
 def compare_models(
     scope: Scope, table: pl.DataFrame, scores: Scores, other: Scores, now: datetime
 ) -> dict[str, Comparison]:
-    """By objective: ``scores`` against those of another model, on the rows that are mature by ``now``."""
+    """By objective that both score: ``scores`` against those of another model, on the rows mature by ``now``."""
     return {
-        name: _compare(scope, name, *_mature(scope, name, table, now, scores[name], other[name])) for name in scores
+        name: _compare(scope, name, *_mature(scope, name, table, now, scores[name], other[name]))
+        for name in scores
+        if name in other
     }
 
 
