@@ -1,0 +1,1 @@
+"""One module for each outside tool, named for its role."""

@@ -1,0 +1,1 @@
+"""What decides: pure functions of values, without files, clock, network or tools."""
