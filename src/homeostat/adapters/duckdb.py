@@ -58,8 +58,6 @@ def build(
         ScopeError: the SQL cannot be used, or does not answer one row an event.
     """
     _refuse_unsteady(sql, "features.sql")
-    if "events" in tables:
-        raise ScopeError("params.yaml: sources: none can be called events, which features.sql reads; rename it")
     with _session(threads) as session:
         try:
             for name, rows in [*tables.items(), ("events", events)]:
@@ -68,6 +66,9 @@ def build(
         except duckdb.Error as error:
             raise _sql_error("features.sql", error) from error
     _check_names(scope, found.column_names, needed)
+    for field in found.schema:
+        if "interval" in str(field.type):
+            raise _no_feature(field.name, "an interval")
     answer = pl.DataFrame(found)
     answer = answer.with_columns(_plain(scope, name, kind) for name, kind in answer.schema.items())
     _check_rows(scope, events, answer)
@@ -125,7 +126,7 @@ def evaluate(rows: pl.DataFrame, expressions: Sequence[Expression]) -> pl.DataFr
     if not expressions:
         return rows
     for expression in expressions:
-        _refuse_unsteady(f"SELECT ({expression.sql})", f"params.yaml: {expression.place}")
+        _refuse_unsteady(f"SELECT ({expression.sql}\n)", f"params.yaml: {expression.place}")
     with _session(1) as session:
         session.register("__rows", rows)
         try:
@@ -216,19 +217,23 @@ def _refuse_unsteady(sql: str, where: str) -> None:
         raise ScopeError(f"{where}: must hold one SELECT and nothing else; take out the rest")
     with _session(1) as session:
         answer = session.execute("SELECT json_serialize_sql(?)", [statements[0].query]).fetchone()
-        unsteady = {
-            row[0]
-            for row in session.execute(
-                "SELECT DISTINCT function_name FROM duckdb_functions() "
-                "WHERE stability IN ('VOLATILE', 'CONSISTENT_WITHIN_QUERY') AND function_name <> 'error'"
-            ).fetchall()
-        }
     for node in _nodes(json.loads(answer[0]) if answer else {}):
-        said = _unsteady(node, unsteady)
+        said = _unsteady(node)
         if said:
             line = sql.encode()[: node.get("query_location", 0)].count(b"\n") + 1
             place = f"{where}:{line}" if where.endswith(".sql") else where
             raise ScopeError(f"{place}: {said}")
+
+
+@once
+def _unsteady_functions() -> frozenset[str]:
+    """What the engine itself says does not answer the same every time."""
+    with _session(1) as session:
+        found = session.execute(
+            "SELECT DISTINCT function_name FROM duckdb_functions() "
+            "WHERE stability IN ('VOLATILE', 'CONSISTENT_WITHIN_QUERY') AND function_name <> 'error'"
+        )
+        return frozenset(row[0] for row in found.fetchall())
 
 
 def _nodes(tree: Any) -> Iterator[dict[str, Any]]:
@@ -239,13 +244,13 @@ def _nodes(tree: Any) -> Iterator[dict[str, Any]]:
         yield from _nodes(child)
 
 
-def _unsteady(node: Mapping[str, Any], unsteady: set[str]) -> str | None:
+def _unsteady(node: Mapping[str, Any]) -> str | None:
     """Why a part of a statement does not answer the same every time, or None."""
     name = str(node.get("function_name") or "").lower()
     if node.get("class") == "COLUMN_REF" and len(node["column_names"]) == 1:
         name = node["column_names"][0].lower()
         name = name if name.startswith("current_") else ""
-    if name in unsteady:
+    if name in _unsteady_functions():
         return f"{name} answers otherwise every time; use e.predict_at for the time, and nothing that is random"
     if node.get("sample"):
         return "a sample differs every time; take it out"
@@ -289,9 +294,12 @@ def _plain(scope: Scope, name: str, kind: pl.DataType) -> pl.Expr:
         return column
     if name in scope.key and kind in (pl.Datetime, pl.Date):
         return column.cast(pl.Datetime("us"))
-    raise ScopeError(
-        f"features.sql: {name} is {kind}; a feature is a number, a boolean or a string: use date_part() or epoch()"
-    )
+    raise _no_feature(name, str(kind))
+
+
+def _no_feature(name: str, kind: str) -> ScopeError:
+    mend = "a feature is a number, a boolean or a string: use date_part() or epoch()"
+    return ScopeError(f"features.sql: {name} is {kind}; {mend}")
 
 
 def _check_rows(scope: Scope, events: pl.DataFrame, answer: pl.DataFrame) -> None:

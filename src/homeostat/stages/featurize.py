@@ -164,14 +164,7 @@ def _with_labels(scope: Scope, table: pl.DataFrame, found: pl.DataFrame) -> pl.D
 def _given(scope: Scope, events: pl.DataFrame) -> pl.DataFrame:
     """Events with the columns that slices and the baseline go by, as ``given__<column>``, and its rule."""
     baseline = scope.training.baseline
-    named = dict.fromkeys(scope.evaluation.slices, "evaluation.slices") | dict.fromkeys(
-        baseline.by, "training.baseline.by"
-    )
-    if baseline.column is not None:
-        named[baseline.column] = "training.baseline.column"
-    for column, place in named.items():
-        if column not in events.columns:
-            raise ScopeError(f"params.yaml: {place} names {column!r}, no column of {scope.events.source}; correct it")
+    named = dict.fromkeys([*scope.evaluation.slices, *baseline.by, *([baseline.column] if baseline.column else [])])
     found = events.with_columns(pl.col(c).alias(f"given__{c}") for c in named)
     if baseline.sql is None:
         return found
@@ -278,12 +271,6 @@ def _as_seen(project: Project, look: LookBack, rows: pl.DataFrame, time: datetim
 def _masked(scope: Scope, rows: pl.DataFrame, at: pl.Expr | datetime) -> pl.DataFrame:
     source = scope.event_source
     first = next(iter(source.known_at))
-    for column in source.key:
-        if column not in source.known_at[first].columns:
-            raise ScopeError(
-                f"params.yaml: sources.{scope.events.source}.known_at: the key column {column!r} must be in {first!r}, "
-                "the group that makes the row visible; move it there"
-            )
     seen = as_known(rows, source, at)
     if rows.height and not seen.height and not isinstance(at, datetime):
         raise ScopeError(
