@@ -12,7 +12,9 @@ from homeostat.cli import changing_data, checking, looking, releasing, running
 from homeostat.cli.verbs import Verbs
 
 
-@click.group(cls=Verbs, invoke_without_command=True, context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(
+    "homeostat", cls=Verbs, invoke_without_command=True, context_settings={"help_option_names": ["-h", "--help"]}
+)
 @click.version_option(__version__, message="homeostat %(version)s")
 @click.pass_context
 def main(context: click.Context) -> None:

@@ -101,6 +101,8 @@ def told(error: BaseException) -> tuple[str, int]:
         return f"{where}the disk is full; free some space and run again, nothing is lost", 1
     if cause is not None:
         return f"{cause.filename or 'a file'}: no permission; give yourself access to it and run again", 1
+    if isinstance(error, OSError) and error.filename:
+        return f"{error.filename}: {str(error.strerror).lower()}; mend that and run again", 1
     if isinstance(error, MemoryError):
         return "out of memory; end other programs and run again, nothing is lost", 1
     return f"a bug in homeostat: {_bug(error)}; run again with -v for details, and report it", 1
@@ -114,7 +116,8 @@ def _causes(error: BaseException) -> list[BaseException]:
 
 
 def _bug(error: BaseException) -> str:
-    ours = [f for f in traceback.extract_tb(error.__traceback__) if "homeostat" in Path(f.filename).parts]
+    frames = traceback.extract_tb(error.__traceback__)
+    ours = [f for f in frames if "homeostat" in Path(f.filename).parts and f.filename != __file__]
     place = f" at {Path(ours[-1].filename).name}:{ours[-1].lineno}" if ours else ""
     return f"{type(error).__name__}{place}: {_one_line(str(error)) or 'without a word'}"
 

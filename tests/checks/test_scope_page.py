@@ -1,0 +1,140 @@
+"""``homeostat check scope``: the scope in sentences, and what in it could not work."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from readings import PARAMS, write_contract
+from recorded import recorded
+
+from homeostat.checks.edited import edited
+from homeostat.checks.scope_page import Page, scope_page
+from homeostat.project import Project
+
+ROOT = Path(__file__).parents[2]
+
+
+def page(folder: Path, params: str = PARAMS, sql: str | None = None) -> Page:
+    (folder / "params.yaml").write_text(params)
+    if sql is not None:
+        (folder / "features.sql").write_text(sql)
+    return scope_page(Project(folder, folder))
+
+
+def flat(page: Page) -> str:
+    """The page as one line: where it breaks lines says nothing."""
+    return " ".join(page.text.split())
+
+
+def test_a_domain_expert_reads_sentences(tmp_path: Path) -> None:
+    text = flat(page(tmp_path))
+    for said in (
+        "THE SCOPE OF meters",
+        "know tomorrow's load",
+        "Every row of readings is an event. A prediction for it is needed at: event_time.",
+        "high: yes or no, whether load > 5; known with the group all; no features yet; a missed one weighs 1.",
+        "one batch every 1 hour, from readings.csv; a row is named by meter, at.",
+        "At most 1 alerts are raised in one period of readings: the riskiest.",
+        "The baseline to beat is the label's rate by meter.",
+        "A fresh candidate every 4 hours at the latest.",
+        "Scheduled work runs the code of the git branch main.",
+        "PROBLEMS None found.",
+    ):
+        assert said in text
+
+
+def test_no_line_is_wider_than_a_screen(tmp_path: Path) -> None:
+    assert max(map(len, page(tmp_path).text.splitlines())) <= 100
+
+
+def test_a_source_without_a_contract_is_noted_and_is_no_problem(tmp_path: Path) -> None:
+    found = page(tmp_path)
+    assert "It has no contract: only schema, keys, size and time are checked (expectations/readings.json)." in flat(
+        found
+    )
+    assert found.problems == ()
+
+
+def test_the_reasons_of_a_contract_are_on_the_page(tmp_path: Path) -> None:
+    rule = ("expect_column_values_to_be_between", {"column": "load", "min_value": 0}, "critical", "Load is in kW.")
+    write_contract(Project(tmp_path, tmp_path), [rule])
+    text = flat(page(tmp_path))
+    assert "Its contract has 1 critical, 0 warning, 0 info: critical: Load is in kW." in text
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "problem"),
+    [
+        ("time: '\"at\"'", "time: '\"when\"'", "params.yaml: sources.readings.time: "),
+        ("at: event_time}}", "at: event_tme}}", "params.yaml: sources.readings.known_at.all.at: "),
+        ("predict_at: event_time", "predict_at: event_time - 2 HOURS AGO", "params.yaml: events.predict_at: "),
+        ("label: load > 5", "label: loud > 5", "params.yaml: objectives.high.label: "),
+        ("label: load > 5", "label: load > 5, where: lod IS NULL", "params.yaml: objectives.high.where: "),
+        ("label: load > 5", "label: random() > 0.5", "params.yaml: objectives.high.label: "),
+        ("label: load > 5", "label: avg(load) > 5", "params.yaml: objectives.high.label: "),
+        ("baseline: {by: [meter]}", "baseline: {sql: lod / 10}", "params.yaml: training.baseline.sql: "),
+        ("features: []", "features: [hour]", "features.sql: not there, but objectives name features; write it"),
+    ],
+)
+def test_an_expression_that_cannot_work_is_named(tmp_path: Path, old: str, new: str, problem: str) -> None:
+    assert PARAMS.count(old) == 1
+    found = page(tmp_path, PARAMS.replace(old, new))
+    assert len(found.problems) == 1, found.problems
+    assert found.problems[0].startswith(problem)
+    assert "\n" not in found.problems[0]
+    assert " ".join(found.problems[0].split()) in flat(found)
+
+
+@pytest.mark.parametrize(
+    ("sql", "said"),
+    [
+        ("SELECT e.meter, e.at, e.load FROM events e", ""),
+        ("SELECT e.meter, e.at FROM events e", "load"),
+        ("SELECT e.meter, e.at, e.lod AS load FROM events e", "lod"),
+        ("SELECT e.meter, e.at FROM readings e JOIN", "features.sql"),
+        ("SELECT e.meter, e.at, random() AS load FROM events e", "random"),
+    ],
+)
+def test_features_sql_is_tried(tmp_path: Path, sql: str, said: str) -> None:
+    found = page(tmp_path, PARAMS.replace("features: []", "features: [load]"), sql)
+    assert bool(found.problems) == bool(said)
+    assert all(said in problem for problem in found.problems)
+
+
+def test_a_contract_that_cannot_be_held_to_is_a_problem(tmp_path: Path) -> None:
+    folder = tmp_path / "expectations"
+    folder.mkdir()
+    rule = {"type": "expect_column_mean_to_be_between", "kwargs": {"column": "load", "max_value": 9}}
+    aggregate = {**rule, "severity": "warning", "meta": {"reason": "Load is small."}}
+    (folder / "readings.json").write_text(json.dumps({"name": "readings", "expectations": [aggregate]}))
+    (folder / "stray.json").write_text("{}")
+    first, second = page(tmp_path).problems
+    assert "a warning on an aggregate names no rows" in first
+    assert "no source is called stray" in second
+
+
+def test_a_label_that_is_known_before_it_is_predicted_is_a_problem(tmp_path: Path) -> None:
+    project = edited(recorded(tmp_path / "meters"))
+    assert scope_page(project).problems == ()
+    late = PARAMS.replace("predict_at: event_time", "predict_at: event_time + INTERVAL 1 HOUR")
+    (project.root / "params.yaml").write_text(late)
+    (problem,) = scope_page(edited(Project.find(project.root))).problems
+    assert "objectives.high: in batch 2024-03-01T23 the label of 10 of 10 events is known before predict_at" in problem
+
+
+def test_this_projects_scope_has_no_problem() -> None:
+    assert scope_page(Project(ROOT, ROOT)).problems == ()
+
+
+def test_edits_are_checked_over_the_ledgers_data(tmp_path: Path) -> None:
+    project = Project(tmp_path, tmp_path)
+    assert edited(project) is project
+    (tmp_path / ".homeostat" / "ledger" / "data").mkdir(parents=True)
+    project.ledger.window_file.write_text("from: 2024-03-01T00:00:00\nas_of: 2024-03-02T00:00:00\n")
+    found = edited(project)
+    assert (found.contracts, found.features_sql) == (project.contracts, project.features_sql)
+    assert (found.accepted, found.landed, found.window) == (
+        project.ledger.accepted, project.ledger.landed, project.ledger.window,
+    )  # fmt: skip
