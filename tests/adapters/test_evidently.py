@@ -58,6 +58,20 @@ def test_every_method_takes_every_kind_of_column(method: str) -> None:
         assert further and abs(moved[name]["score"] - same[name]["score"]) > 0.1, name
 
 
+@pytest.mark.parametrize("method", ["psi", "ks", "wasserstein", "jensenshannon"])
+def test_the_record_holds_what_the_report_shows(method: str) -> None:
+    from evidently import DataDefinition, Dataset, Report
+    from evidently.metrics import ValueDrift
+
+    moved = table(1).with_columns(pl.col("load") + 3, meter=pl.col("meter").replace("m3", "m9"))
+    found = {name: column for name, column in columns(moved, method=method).items() if name != "online"}
+    definition = DataDefinition(numerical_columns=["load", "phase", "score__high"], categorical_columns=["meter"])
+    sides = [Dataset.from_pandas(t.to_pandas(), data_definition=definition) for t in (moved, REFERENCE)]
+    metrics = Report([ValueDrift(column=n, method=c["method"]) for n, c in found.items()]).run(*sides).dict()["metrics"]
+    shown = {m["config"]["column"]: float(m["value"]) for m in metrics}
+    assert {name: column["score"] for name, column in found.items()} == pytest.approx(shown, abs=1e-6)
+
+
 @pytest.mark.parametrize(
     ("change", "name", "state", "missing"),
     [
