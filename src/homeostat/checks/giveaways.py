@@ -90,7 +90,7 @@ class Counts:
                 found.append(
                     Giveaway(column.removeprefix(EVENT), kind, what, low, n, shares[low], exp(max(chance, -690)))
                 )
-        return sorted(found, key=lambda g: (g.chance, -g.events, g.kind, g.what or ""))
+        return sorted(found, key=lambda g: (g.chance, -g.label, g.kind, g.what or ""))
 
 
 def _groups(rows: pl.DataFrame) -> pl.DataFrame:
@@ -156,8 +156,8 @@ def _shares(rates: Sequence[pl.DataFrame]) -> dict[float, float]:
 def _finding(scope: Scope, objective: str, giveaways: Sequence[Giveaway]) -> Finding:
     worst = giveaways[0]
     name = f"{objective}.{worst.column}"
-    more = f", and {len(giveaways) - 1} more of its values" if len(giveaways) > 1 else ""
-    said = f"{name}: {worst.sentence}{more}"
+    more = [f"{len(giveaways) - 2} more of its values"] if len(giveaways) > 2 else []
+    said = f"{name}: {'; '.join([g.sentence for g in giveaways[:2]] + more)}"
     for place, names in (("bars", scope.features.barred), ("allows", scope.features.allowed)):
         if name in names:
             return Finding("give-away", "pass", worst.chance, CHANCE, f"{said}; the scope {place} it")
