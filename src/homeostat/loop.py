@@ -311,7 +311,7 @@ def _batch_findings(outcome: DataOutcome) -> tuple[Finding, ...]:
         why = "; ".join(f.sentence for f in judged.verdict.findings if f.failed)
         said = f"{judged.source} {judged.batch} is {judged.verdict.status}" + (f": {why}" if bad else "")
         if bad or judged.source not in found:
-            found[judged.source] = Finding(f"batch: {judged.source}", "fail" if bad else "pass", None, None, said)
+            found[judged.source] = Finding(f"{judged.source}: batch", "fail" if bad else "pass", None, None, said)
     return tuple(found.values())
 
 

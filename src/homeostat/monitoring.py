@@ -45,18 +45,18 @@ def look(project: Project, now: datetime) -> Look:
     serving = deployment.serving(project)
     assert serving is not None, "nothing serves"
     event, bundle = serving
-    path = write_drift(project, bundle, event.version, event.at, now)
+    path = write_drift(project, bundle, event.version, now)
     findings = judge_drift(project, bundle, path) if path else []
     health, quality = judge_health(project, bundle, event.version, now)
     return Look((*health, *findings), (name(project, path),) if path else (), quality)
 
 
-def write_drift(project: Project, bundle: Bundle, version: str, since: datetime, now: datetime) -> Path | None:
-    """Record how far features and scores have moved since the last decision was due; None where nothing was served."""
+def write_drift(project: Project, bundle: Bundle, version: str, now: datetime) -> Path | None:
+    """Record how far features and scores have moved in one round of decisions; None where nothing was served."""
     from homeostat.adapters import evidently
 
     limits, reference = bundle.scope.monitoring, watched(bundle, bundle.reference)
-    current = served_rows(project, bundle, version, max(since, now - project.ledger.scope.rhythm.decide), now)
+    current = served_rows(project, bundle, version, now - project.ledger.scope.rhythm.decide, now)
     if current.is_empty():
         return None
     record = evidently.drift_record(current, reference, limits.drift_method, limits.drift_limit)
@@ -81,6 +81,7 @@ def judge_health(
     findings: list[Finding] = []
     quality: dict[str, dict[str, Any]] = {}
     since = now - bundle.scope.monitoring.window
+    cited = name(project, project.decisions / f"{stamp(now)}.json")
     for objective, rows in served.realised(project, since, now, version).items():
         trial = report.trials[objective]
         window = Window(
@@ -88,7 +89,7 @@ def judge_health(
             rows.group,
         )  # fmt: skip
         promised = trial.against_baseline.overall.share
-        found = health_findings(window, promised, bundle.scope.monitoring, evaluate.settings(scope), "")
+        found = health_findings(window, promised, bundle.scope.monitoring, evaluate.settings(scope), cited)
         findings += found
         quality[objective] = {"rows": len(rows.y), "promised": trial.candidate.metric(trial.candidate.loss).value}
         quality[objective] |= {f.rule: f.value for f in found}
