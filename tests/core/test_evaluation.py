@@ -138,3 +138,31 @@ def test_fourteen_days_take_little_time() -> None:
     start = time.process_time()
     evaluate("o", "binary", METRICS, scored, Settings(200, 0.95, 1, 200))
     assert time.process_time() - start < 3
+
+
+def worst(seed: int, bad: float = 0.0) -> tuple[float, float]:
+    """Two scores that err alike, in forty slices; ``bad`` is what the first loses in one of them. Its share and low."""
+    rng = np.random.default_rng(seed)
+    rows = 8000
+    chance = rng.beta(2, 6, rows)
+    kind = rng.integers(0, 40, rows)
+    y, day = (rng.random(rows) < chance).astype(float), np.arange(rows) // 400
+    ours, theirs = (np.clip(chance + rng.normal(0, 0.1, rows), 0.01, 0.99) for _ in range(2))
+    ours = np.where(kind == 7, np.clip(ours + bad, 0.01, 0.99), ours)
+    slices = {"kind": kind.astype(str).astype(object)}
+    parts = compare("binary", "log_loss", y, ours, theirs, day, slices, SETTINGS).slices["kind"]
+    found = [
+        (p.share.low, p.share.value) for p in parts.values() if p.share.low is not None and p.share.value is not None
+    ]
+    low, value = max(found)
+    return value, low
+
+
+def test_the_worst_of_many_slices_is_seldom_blamed_for_chance() -> None:
+    assert sum(worst(seed)[1] > 0 for seed in range(40)) <= 3
+
+
+def test_a_slice_that_is_worse_is_seen_among_many() -> None:
+    value, low = worst(3, bad=0.4)
+    assert value > 0.3
+    assert low > 0

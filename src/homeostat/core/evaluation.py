@@ -128,17 +128,24 @@ def compare(
     settings: Settings,
     group: NDArray[Any] | None = None,
 ) -> Comparison:
-    """The loss of ``score`` against that of ``other_score``: both see the same rows in the same resamples."""
+    """The loss of ``score`` against that of ``other_score``: both see the same rows in the same resamples.
 
-    def compared(rows: NDArray[np.intp]) -> Compared:
+    The intervals of slices allow for how many there are: the worst of many looks bad by chance alone.
+    """
+    parts = {column: dict(parts_of(values)) for column, values in slices.items()}
+    many = sum(len(rows) >= settings.min_slice for found in parts.values() for rows in found.values())
+
+    def compared(rows: NDArray[np.intp], among: int) -> Compared:
         if len(rows) < settings.min_slice:
             return Compared(len(rows))
         drawn = Resamples.draw(block[rows], settings)
         part = None if group is None else group[rows]
-        return _compare(task, loss, y[rows], (score[rows], other_score[rows]), part, drawn, settings)
+        return _compare(task, loss, y[rows], (score[rows], other_score[rows]), part, drawn, settings, among)
 
-    found = {column: {v: compared(rows) for v, rows in parts_of(values)} for column, values in slices.items()}
-    return Comparison(loss, settings.min_slice, compared(np.arange(len(y))), found)
+    return Comparison(
+        loss, settings.min_slice, compared(np.arange(len(y)), 1),
+        {column: {v: compared(rows, many) for v, rows in found.items()} for column, found in parts.items()},
+    )  # fmt: skip
 
 
 def parts_of(values: NDArray[Any]) -> Iterator[tuple[str, NDArray[np.intp]]]:
@@ -170,13 +177,14 @@ def _compare(
     group: NDArray[Any] | None,
     drawn: Resamples,
     settings: Settings,
+    among: int,
 ) -> Compared:
     metric = METRICS[task][loss]
     assert isinstance(metric, Sums), "every loss is a function of sums"
     sums = [block_sums(metric.terms(y, score, group), drawn) for score in scores]
     here, there = (metric.finish(s.sum(axis=1)) for s in sums)
     drawn_here, drawn_there = (metric.finish(resampled_sums(s, drawn)) for s in sums)
-    share = summary(_share(here, there), _share(drawn_here, drawn_there), drawn, settings)
+    share = summary(_share(here, there), _share(drawn_here, drawn_there), drawn, settings, among)
     calibration = METRICS[task].get("calibration")
     off: list[float | None] = [None, None]
     if isinstance(calibration, Sums):
