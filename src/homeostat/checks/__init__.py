@@ -1,0 +1,1 @@
+"""What a person asks before a change: scope, contracts, leakage."""
