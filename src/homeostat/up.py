@@ -85,13 +85,15 @@ def where(project: Project) -> str | None:
     return None
 
 
-def intervals(folder: Path | None = None) -> dict[str, float]:
-    """How many seconds of the wall each length of the rhythm takes: what ``prefect.yaml`` takes its schedules from."""
-    project = Project.find(folder or Path.cwd())
-    return {name: _interval(project, name).total_seconds() for name in ("tick", "decide", "retrain")}
+def watch_runs(folder: Path | None = None) -> None:
+    """A step of ``prefect deploy``: the server learns to end runs of the project whose machine has died."""
+    from homeostat.adapters import prefect
+
+    prefect.watch(Project.find(folder or Path.cwd()).scope.project)
 
 
-def _interval(project: Project, length: str) -> timedelta:
+def interval(project: Project, length: str) -> timedelta:
+    """How long a length of the scope's rhythm takes between two runs, on the wall."""
     return max(wall_interval(project, getattr(project.scope.rhythm, length)), LEAST)
 
 
@@ -108,7 +110,7 @@ def _served(project: Project, flow: Any, length: str | None) -> Any:
     every = getattr(rhythm, length)
     due = floor(now, every, rhythm.offset)
     first = datetime.now(UTC) + wall_interval(project, due + every - now)
-    return Served(flow, _interval(project, length), first, at_once=due > stands_at(project))
+    return Served(flow, interval(project, length), first, at_once=due > stands_at(project))
 
 
 def _announce(project: Project, url: str, rows: list[Any], say: Callable[[str], None]) -> None:

@@ -186,10 +186,10 @@ def serve(project: str, folder: Path, table: Sequence[Served], ready: Callable[[
             _refuse_other_folder(client, project, folder, row)
         ours = {cast(UUID, runner.add_deployment(_deployment(project, folder, row))): row for row in table}
         sweep(client, project, list(ours))
-        watch(client, project)
         for deployment, row in ours.items():
             if row.at_once:
                 client.create_flow_run_from_deployment(deployment)
+    watch(project)
     ready()
     try:
         asyncio.run(_until_told(runner))
@@ -239,8 +239,9 @@ def _refuse_other_folder(client: SyncPrefectClient, project: str, folder: Path, 
         return
     theirs = known.parameters.get("project")
     if theirs != str(folder) and not known.paused:
+        whose = theirs or "a work pool"
         raise EnvironmentFault(
-            f"{PREFECT_API_URL.value()}: serves a project {project} from {theirs}; stop that one, or name this one anew"
+            f"{PREFECT_API_URL.value()}: serves a project {project} from {whose}; stop that one, or name this one anew"
         )
 
 
@@ -260,11 +261,9 @@ def sweep(client: SyncPrefectClient, project: str, deployments: list[UUID]) -> i
     return len(hanging)
 
 
-def watch(client: SyncPrefectClient, project: str) -> None:
+def watch(project: str) -> None:
     """Let the server end a run of the project that has given no sign of life: nobody else will say that it died."""
     name = f"{project}: a run without a sign of life has crashed"
-    for known in client.read_automations_by_name(name):
-        client.delete_automation(known.id)
     beat = "prefect.flow-run.heartbeat"
     ends = {f"prefect.flow-run.{state}" for state in ("Completed", "Failed", "Cancelled", "Crashed")}
     trigger = EventTrigger(
@@ -278,7 +277,10 @@ def watch(client: SyncPrefectClient, project: str) -> None:
     )
     message = f"no sign of life for {SILENCE.seconds} s"
     end = ChangeFlowRunState(name=None, force=False, state=StateType.CRASHED, message=message)
-    client.create_automation(AutomationCore(name=name, trigger=trigger, actions=[end]))
+    with get_client(sync_client=True) as client:
+        for known in client.read_automations_by_name(name):
+            client.delete_automation(known.id)
+        client.create_automation(AutomationCore(name=name, trigger=trigger, actions=[end]))
 
 
 def _runs(client: SyncPrefectClient, states: Sequence[str], **chosen: Any) -> list[FlowRun]:
