@@ -55,13 +55,13 @@ def fresh_candidate(project: Project, now: datetime, known: Ledger, previous: st
     training = json.loads((ledger.candidate / "training.json").read_text())
     champion = deployment.restore(project, known.champion.version) if known.champion else None
     against_champion = _on_holdout(ledger, training, champion)
-    first = champion is None and all(o["kind"] == "heuristic" for o in training["objectives"].values())
+    is_baseline = all(o["kind"] == "heuristic" for o in training["objectives"].values())
     gate = decide_release(
         {name: trial.candidate for name, trial in report.trials.items()},
         {name: trial.against_baseline for name, trial in report.trials.items()},
         against_champion or None,
         ledger.scope.release,
-        first,
+        is_baseline,
     )
     manifest = (ledger.bundle / MANIFEST).read_bytes()
     theirs = _on_holdout(ledger, training, deployment.restore(project, previous)) if previous else {}

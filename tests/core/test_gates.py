@@ -112,7 +112,7 @@ def decide(**change: Any) -> Any:
         "candidate": {"o": evaluation()},
         "baseline": {"o": versus(-0.1)},
         "champion": {"o": versus(-0.01, x=part(0.01, -0.1))},
-        "first": False,
+        "is_baseline": False,
     }
     return decide_release(**(given | change), limits=LIMITS)
 
@@ -173,7 +173,7 @@ def test_an_objective_that_is_new_has_no_champion_to_beat() -> None:
 
 @pytest.mark.parametrize("rows", [0, 1000])
 def test_the_first_release_need_not_beat_itself(rows: int) -> None:
-    found = decide(candidate={"o": evaluation(rows)}, baseline={"o": versus(0.0)}, champion=None, first=True)
+    found = decide(candidate={"o": evaluation(rows)}, baseline={"o": versus(0.0)}, champion=None, is_baseline=True)
     assert (found.action, found.sentence) == ("release", "nothing serves yet; the baseline is better than nothing")
     assert "o: beats baseline" not in [f.rule for f in found.findings]
 
@@ -206,3 +206,10 @@ def test_real_scores_from_end_to_end() -> None:
     assert {f.rule for f in flipped.findings if f.failed} == {
         "o: beats baseline", "o: not worse than champion", "o: no slice gets worse", "o: calibration",
     }  # fmt: skip
+
+
+def test_a_baseline_made_anew_is_held_against_the_champion_alone() -> None:
+    better = decide(baseline={"o": versus(0.0)}, champion={"o": versus(-0.02)}, is_baseline=True)
+    worse = decide(baseline={"o": versus(0.0)}, champion={"o": versus(0.5)}, is_baseline=True)
+    assert (better.action, worse.action) == ("release", "keep")
+    assert not any("beats baseline" in f.rule for f in (*better.findings, *worse.findings))

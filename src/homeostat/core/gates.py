@@ -32,7 +32,7 @@ def decide_release(
     baseline: Mapping[str, Comparison],
     champion: Mapping[str, Comparison] | None,
     limits: ReleaseLimits,
-    first: bool,
+    is_baseline: bool,
 ) -> Decision:
     """Release only if every rule passes; the findings are kept either way.
 
@@ -46,7 +46,7 @@ def decide_release(
     for name, evaluation in candidate.items():
         against = champion.get(name) if champion is not None else None
         proofs.append(enough_rows(evaluation))
-        if not first:
+        if not is_baseline:
             proofs.append(beats_baseline(name, baseline[name], limits))
         if against is not None:
             proofs.append(not_worse_than_champion(name, against, limits))
@@ -54,7 +54,7 @@ def decide_release(
         if evaluation.task != "ranking":  # its scores order and measure nothing
             harms.append(calibrated(evaluation, against, limits))
     findings = (*proofs, *harms)
-    if first:
+    if is_baseline and champion is None:
         return Decision("release", "nothing serves yet; the baseline is better than nothing", findings)
     against_it = [f for f in proofs if f.outcome != "pass"] + [f for f in harms if f.failed]
     if against_it:
