@@ -144,7 +144,6 @@ def test_a_batch_that_was_not_accepted_has_no_events(tmp_path: Path) -> None:
     [
         ("label: load > 5", "label: laod > 5", "params.yaml: objectives.high.label: .*laod"),
         ("predict_at: event_time - INTERVAL 1 HOUR", "predict_at: nope", "params.yaml: events.predict_at: .*nope"),
-        ("predict_at: event_time - INTERVAL 1 HOUR", "predict_at: event_time - INTERVAL 2 DAY", "none of 6 events"),
         ("at: event_time + INTERVAL 10 MINUTE", "at: load", "sources.readings.known_at.read.at"),
         ("features: [hour, total]", "features: [hour, nope]", "does not return nope"),
     ],
@@ -178,9 +177,19 @@ def test_main_makes_the_window_and_removes_the_rest(tmp_path: Path, monkeypatch,
     for _ in range(2):
         stage.main()
     said = capsys.readouterr().out
-    assert said.count("removed features/2020-01-01T00.") == 2 and said.count("features: 9 batches, high") == 2
+    assert said.count("removed features/2020-01-01T00.") == 2 and said.count("features: 54 events in 9 batches") == 2
     kept = {p.name for p in project.features.iterdir()}
     assert kept == {".gitignore", *(f"{k}.{e}" for k in LABELS for e in ("parquet", "json"))}
+
+
+def test_events_that_nobody_could_have_asked_about_have_no_features(tmp_path: Path, monkeypatch) -> None:
+    project = make(tmp_path)
+    late = (tmp_path / "params.yaml").read_text().replace("event_time - INTERVAL 1 HOUR", "event_time - INTERVAL 2 DAY")
+    (tmp_path / "params.yaml").write_text(late)
+    assert features_of(Project(tmp_path, tmp_path), LABELS[2]).height == 0
+    monkeypatch.chdir(project.root)
+    with pytest.raises(ScopeError, match="no event is known before it is predicted"):
+        stage.main()
 
 
 # ---- versions

@@ -129,13 +129,15 @@ def _sample(
     chance = random.Random(scope.seed)
     if len(labels) > events:
         labels = [labels[i * len(labels) // events] for i in range(events)]
+    verdicts = {label: read_verdict(project, scope.events.source, label) for label in labels}
+    ahead = sum(v.rows_accepted for v in verdicts.values() if v)
     seen: Counter[tuple[str, Any]] = Counter()
     left = events
-    for done, label in enumerate(labels):
+    for label, verdict in verdicts.items():
+        size = verdict.rows_accepted if verdict else 0
         built = features_of(project, label)
-        wanted = max(1, -(-left // (len(labels) - done)))
-        moments = _moments(scope, built, wanted, seen, chance)
-        left -= sum(m.height for m in moments)
+        moments = _moments(scope, built, max(1, -(-left * size // ahead)), seen, chance)
+        left, ahead = max(0, left - sum(m.height for m in moments)), ahead - size
         yield label, built, moments
 
 
@@ -150,9 +152,7 @@ def _moments(
     by_moment: dict[Any, list[int]] = {}
     for row in order:
         by_moment.setdefault(rows["predict_at"][row], []).append(row)
-    if rows.height <= wanted:
-        halves = [half for group in by_moment.values() for half in (group[::2], group[1::2]) if half]
-        return [rows[half] for half in halves]
+    halves = [half for group in by_moment.values() for half in (group[::2], group[1::2]) if half]
     values = rows.select(slices).rows()
     moments: list[pl.DataFrame] = []
     taken = 0
@@ -165,7 +165,7 @@ def _moments(
             seen.update(zip(slices, values[row], strict=True))
         moments.append(rows[chosen])
         taken += len(chosen)
-    return moments
+    return moments if taken >= wanted else [rows[half] for half in halves]
 
 
 def _times_seen(seen: Counter[tuple[str, Any]], slices: Sequence[str], values: Sequence[Any]) -> int:

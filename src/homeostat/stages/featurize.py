@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections import OrderedDict
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass
@@ -270,14 +271,7 @@ def _as_seen(project: Project, look: LookBack, rows: pl.DataFrame, time: datetim
 
 def _masked(scope: Scope, rows: pl.DataFrame, at: pl.Expr | datetime) -> pl.DataFrame:
     source = scope.event_source
-    first = next(iter(source.known_at))
-    seen = as_known(rows, source, at)
-    if rows.height and not seen.height and not isinstance(at, datetime):
-        raise ScopeError(
-            f"params.yaml: events.predict_at: none of {rows.height} events is known before it "
-            f"(sources.{scope.events.source}.known_at.{first}); predict later or say that it is known earlier"
-        )
-    return seen.drop([known_column(g) for g in source.known_at])
+    return as_known(rows, source, at).drop([known_column(g) for g in source.known_at])
 
 
 def _rows(project: Project, name: str, wanted: Iterable[tuple[Batch, datetime]]) -> pl.DataFrame:
@@ -498,11 +492,20 @@ def main() -> None:
     project.features.mkdir(parents=True, exist_ok=True)
     for path in sorted(project.features.iterdir()):
         if path.stem not in wanted and path.name != ".gitignore":
-            path.unlink()
+            shutil.rmtree(path) if path.is_dir() else path.unlink()
             print(f"removed features/{path.name}: the window does not call for it")
-    for label in wanted:
-        featurize(project, label)
-    print(f"features: {len(wanted)} batches, {', '.join(project.scope.objectives)}")
+    events = sum(_events_in(featurize(project, label)) for label in wanted)
+    verdicts = [read_verdict(project, project.scope.events.source, label) for label in wanted]
+    if not events and any(v.rows_accepted for v in verdicts if v):
+        raise ScopeError(
+            "params.yaml: events.predict_at: no event is known before it is predicted, so none has features; predict "
+            f"later, or say in sources.{project.scope.events.source}.known_at that the row is known earlier"
+        )
+    print(f"features: {events} events in {len(wanted)} batches")
+
+
+def _events_in(path: Path) -> int:
+    return pl.scan_parquet(path).select(pl.len()).collect().item()
 
 
 if __name__ == "__main__":
