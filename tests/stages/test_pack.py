@@ -124,6 +124,16 @@ def test_golden_rows_are_what_the_bundle_answers(judged: Project) -> None:
     assert scored.equals(bundle.golden.select(scored.columns))
 
 
+@pytest.mark.parametrize("file", ["features.sql", "expectations/readings.json"])
+def test_what_people_wrote_is_named_as_code(judged: Project, project: Project, file: str) -> None:
+    pack.pack(judged)
+    before = bundles.load(judged.bundle).manifest["inputs"]
+    (project.root / file).write_text((project.root / file).read_text() + "\n")
+    pack.pack(project)
+    after = bundles.load(project.bundle).manifest["inputs"]
+    assert [name for name in before if before[name] != after[name]] == ["code"]
+
+
 @pytest.mark.parametrize(
     "gone",
     ["models/candidate/training.json", "models/candidate/high/final", "models/candidate/high/judged/model.json",

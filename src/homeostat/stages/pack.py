@@ -16,11 +16,12 @@ from homeostat import bundles, models
 from homeostat.adapters.code_deps import code_hash
 from homeostat.adapters.tables import digest, read_table, write_table, write_text
 from homeostat.core.errors import DataError
-from homeostat.stages import entry
+from homeostat.stages import entry, evaluate, featurize, ingest, train, validate
 
 if TYPE_CHECKING:
     from homeostat.project import Project
 
+MAKING = (ingest, validate, featurize, train, evaluate)  # the manifest names their code too
 GOLDEN = 20  # rows that a release is rehearsed on
 LATER = ("label__", "known__", "group__")  # what a feature row is told afterwards
 ORDER = "__order"
@@ -86,11 +87,14 @@ def with_scores(bundle: bundles.Bundle, rows: pl.DataFrame) -> pl.DataFrame:
 
 
 def inputs(project: Project) -> dict[str, str]:
-    """What the bundle was made from, by content: the feature rows, the code that packs and scores, the scope."""
+    """What the bundle was made from, by content: feature rows; all code, SQL and contracts on the way; scope."""
     rows = [f"{p.name} {digest(p.read_bytes())}" for p in sorted(project.features.glob("*.parquet"))]
+    written = [project.features_sql, *sorted(project.contracts.glob("*.json"))]
+    code = [code_hash(name) for name in ("homeostat.stages.pack", *(stage.__name__ for stage in MAKING))]
+    code += [f"{p.name} {digest(p.read_bytes())}" for p in written]
     return {
         "data": digest("\n".join(rows).encode()),
-        "code": code_hash("homeostat.stages.pack"),
+        "code": digest("\n".join(code).encode()),
         "scope": digest((project.bundle / "params.yaml").read_bytes()),
     }
 
