@@ -197,10 +197,10 @@ def decide(project: Project, now: datetime, due: str = "") -> Decision:
     seen = monitoring.look(project, now)
     due = due or retrain_is_due(project, now)
     signs = starts_decision(seen.findings, now, _last_start(project, known), scope.monitoring.cool_down)
-    found = Evidence(known.champion.version, seen.paths)
+    previous = known.previous_healthy()
+    found = Evidence(known.champion.version, seen.paths, previous_version=previous or "")
     candidate = None
     if due or signs:
-        previous = known.previous_healthy()
         if due or _last_candidate_is_before(project, now - scope.monitoring.cool_down):
             candidate = evidence.fresh_candidate(project, now, known, previous)
         found = Evidence(
