@@ -310,6 +310,8 @@ def test_a_full_disk_is_told_from_the_cause() -> None:
 
 # ---- once round, on a real loop
 
+DAILY = "decide: 24h, retrain: 24h"
+
 
 @pytest.fixture(scope="module")
 def replayed(tmp_path_factory: pytest.TempPathFactory) -> tuple[Project, str]:
@@ -327,7 +329,7 @@ def test_a_replay_ends_with_a_table_and_a_page(replayed: tuple[Project, str]) ->
     assert lines[0].startswith("replay of 2024-03-01 to 2024-03-01 in ")
     assert lines[0].endswith("24 ticks to go")
     assert lines[1].startswith("2024-03-01 12:00  release: nothing serves yet")
-    assert lines[2].startswith("2024-03-02 00:00  retrain: Release the fresh candidate in place of v0.1.0")
+    assert any(line.startswith("2024-03-02 00:00  retrain: Release the fresh candidate") for line in lines)
     assert any(line.startswith("data       ") for line in lines)
     assert f"page       {project.report_page}" in lines
     assert project.report_page.is_file()
@@ -355,14 +357,27 @@ def test_a_release_is_shown_verified_rolled_back_and_promoted(replayed: tuple[Pr
     assert "not known yet" in homeostat(*where)
     said = homeostat("rollback", "--why", "a drill", "--who", "ann", *where)
     assert said == "rolled back to v0.1.0, v0.2.0 before it: a drill\n"
-    assert "v0.1.0 since 2024-03-02 01:00, rolled back to by ann" in homeostat(*where)
+    assert re.search(r"v0\.1\.0 since \S+ \S+, rolled back to by ann", homeostat(*where))
     assert "promoted v0.2.0" in homeostat("promote", "v0.2.0", "--why", "drill over", "--who", "ann", *where)
     assert "serves already" in homeostat("promote", "0.2.0", "--why", "again", "--who", "ann", *where)
 
 
+def test_ctrl_c_is_ctrl_c_whatever_a_tool_makes_of_it() -> None:
+    def verb() -> None:
+        try:
+            signal.raise_signal(signal.SIGINT)
+        except KeyboardInterrupt as error:
+            raise RuntimeError("a tool's own words") from error
+
+    group = Verbs("homeostat")
+    group.command("break")(verb)
+    run = CliRunner().invoke(group, ["break"])
+    assert (run.exit_code, run.stderr) == (130, "homeostat: stopped; nothing is lost, run again to carry on\n")
+
+
 @pytest.mark.slow
 def test_ctrl_c_ends_a_replay_in_one_line_and_it_carries_on(tmp_path: Path) -> None:
-    of = hourly.make(tmp_path / "meters")
+    of = hourly.make(tmp_path / "meters", params=hourly.PARAMS.replace("decide: 2h, retrain: 4h", DAILY))
     command = ["replay", "--from", "2024-03-01", "--to", "2024-03-01", "--name", "cut", "-C", str(of.home)]
     code = "import sys; from homeostat.cli import main; main()"
     run = subprocess.Popen(
@@ -370,9 +385,14 @@ def test_ctrl_c_ends_a_replay_in_one_line_and_it_carries_on(tmp_path: Path) -> N
     )
     ledger = Project(of.state / "replays" / "cut", of.state / "replays" / "cut").ledger
     deadline = time.monotonic() + 120
-    while not list((ledger.accepted / "readings").glob("*.json")) and time.monotonic() < deadline:
+    while len(list((ledger.accepted / "readings").glob("*.json"))) < 4 and time.monotonic() < deadline:
         time.sleep(0.1)
     run.send_signal(signal.SIGINT)
     _, said = run.communicate(timeout=120)
     assert run.returncode == 130
     assert said.strip().splitlines() == ["homeostat: stopped; nothing is lost, run again to carry on"]
+    again = homeostat(*command).splitlines()
+    left = re.search(r"(\d+) ticks to go$", again[0])
+    assert left is not None
+    assert 0 < int(left[1]) < 24
+    assert "data       144 rows accepted, 0 quarantined" in again

@@ -58,6 +58,7 @@ def replay(first: datetime, last: datetime, name: str | None, anew: bool) -> Non
     Example: homeostat replay --from 2013-01-01 --to 2013-12-31
     """
     from homeostat import replay as replays
+    from homeostat.one_run import one_run
     from homeostat.report import write_report
     from homeostat.results import results, table
 
@@ -66,10 +67,11 @@ def replay(first: datetime, last: datetime, name: str | None, anew: bool) -> Non
     of = project()
     start, end = replays.span(of, first, last)
     replayed = replays.prepare(of, start, end, name, anew)
-    todo = replays.ticks(replayed, start, end)
-    click.echo(f"replay of {first:%Y-%m-%d} to {last:%Y-%m-%d} in {replayed.home}: {len(todo)} ticks to go")
-    with _watching(len(todo)) as watch:
-        done = replays.replay(replayed, start, end, watch)
+    with one_run(replayed, click.echo):
+        todo = len(replays.ticks(replayed, start, end))
+        click.echo(f"replay of {first:%Y-%m-%d} to {last:%Y-%m-%d} in {replayed.home}: {todo} ticks to go")
+        with _watching(todo) as watch:
+            done = replays.replay(replayed, start, end, watch)
     page = write_report(replayed, replayed.report_page)
     for line in table(results(replayed)):
         click.echo(line)
@@ -83,8 +85,9 @@ def replay(first: datetime, last: datetime, name: str | None, anew: bool) -> Non
 @contextmanager
 def _watching(ticks: int) -> Iterator[Callable[[Tick], None]]:
     """Say a line an event that matters, above a bar where somebody looks on; plain lines where nobody does."""
+    told: set[str] = set()  # a table without time is judged at every tick, and says the same
     if not sys.stdout.isatty():
-        yield lambda tick: _say(tick, click.echo)
+        yield lambda tick: _say(tick, told, click.echo)
         return
     from rich import progress
     from rich.console import Console
@@ -98,24 +101,27 @@ def _watching(ticks: int) -> Iterator[Callable[[Tick], None]]:
         task = bar.add_task("", total=ticks)
 
         def watch(tick: Tick) -> None:
-            _say(tick, console.print)
+            _say(tick, told, console.print)
             bar.update(task, advance=1, description=f"{tick.now:%Y-%m-%d %H:%M}")
 
         yield watch
 
 
-def _say(tick: Tick, say: Callable[[str], None]) -> None:
+def _say(tick: Tick, told: set[str], say: Callable[[str], None]) -> None:
     for line in lines(tick):
-        say(f"{tick.now:%Y-%m-%d %H:%M}  {line}")
+        if line not in told:
+            told.add(line)
+            say(f"{tick.now:%Y-%m-%d %H:%M}  {line}")
 
 
 def lines(tick: Tick) -> Iterator[str]:
     """What of a tick a person wants to hear of; nothing where nothing happened."""
-    from homeostat.records import Batch
+    from homeostat.answers import held, sentence
 
-    for judged in tick.data.batches:
-        batch = Batch(judged.source, judged.batch, judged.verdict)
-        if batch.held:
-            yield batch.sentence
+    batches = [batch.sentence for batch in held(tick)]
+    yield from batches
+    for incident in tick.opened:
+        if not any(incident.sentence.split(" is ")[0] in said for said in batches):  # else it has just been said
+            yield f"alert: {incident.sentence}"
     if tick.decision is not None and tick.decision.action != "nothing":
-        yield f"{tick.decision.action}: {tick.decision.sentence}"
+        yield sentence(tick.decision)

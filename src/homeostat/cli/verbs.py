@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import errno
 import os
+import signal
 import sys
+import threading
 import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -70,15 +72,36 @@ class Verbs(click.Group):
     def main(self, args: Any = None, prog_name: Any = None, *, standalone_mode: bool = True, **settings: Any) -> Any:  # type: ignore[override]
         self.verbose = False
         try:
-            code: Any = super().main(args, prog_name or "homeostat", standalone_mode=False, **settings)
-        except Exception as error:
-            if self.verbose and not isinstance(error, click.ClickException | click.Abort):
+            with _noting_ctrl_c() as pressed:
+                code: Any = super().main(args, prog_name or "homeostat", standalone_mode=False, **settings)
+        except Exception as raised:
+            error = KeyboardInterrupt() if pressed else raised
+            if self.verbose and not isinstance(raised, click.ClickException | click.Abort):
                 traceback.print_exc()
             said, code = told(error)
             click.echo(f"homeostat: {said}", err=True)
         if standalone_mode:
             sys.exit(code if isinstance(code, int) else 0)
         return code
+
+
+@contextmanager
+def _noting_ctrl_c() -> Iterator[list[int]]:
+    """Not empty once Ctrl-C was pressed: a tool that it interrupts may raise something of its own."""
+    pressed: list[int] = []
+
+    def note(number: int, _: Any) -> None:
+        pressed.append(number)
+        raise KeyboardInterrupt
+
+    if threading.current_thread() is not threading.main_thread():
+        yield pressed
+        return
+    before = signal.signal(signal.SIGINT, note)
+    try:
+        yield pressed
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def told(error: BaseException) -> tuple[str, int]:
