@@ -178,8 +178,7 @@ def with_inbound(f: pl.DataFrame, planes: pl.DataFrame) -> pl.DataFrame:
         pl.when(left < pl.col("now")).then("dep_delay_in").otherwise(waits.clip(0)).alias("inbound_dep_delay"),
         pl.when(down < pl.col("now")).then("arr_delay_in").alias("inbound_arr_delay"),
     )
-    last = pl.coalesce("inbound_arr_delay", "inbound_dep_delay")
-    f = f.with_columns((pl.col("inbound_slack") - last).alias("inbound_margin"))
+    f = f.with_columns(inbound_margin=pl.col("inbound_slack") - pl.coalesce("inbound_arr_delay", "inbound_dep_delay"))
     return f.join(planes.select("tailnum", plane_seats="seats"), on="tailnum", how="left", maintain_order="left")
 
 
