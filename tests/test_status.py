@@ -18,6 +18,8 @@ from recorded import empty, recorded
 
 from homeostat import status
 from homeostat.core.errors import EnvironmentFault
+from homeostat.core.incidents import Incident
+from homeostat.core.verdicts import Finding
 from homeostat.project import Project
 
 
@@ -46,7 +48,7 @@ def test_what_serves_comes_first_then_how_it_does_what_is_open_and_what_is_next(
         "rollback v0.1.0, said <the loop>",
         "high: log loss 0.310 (promised 0.300) (80 events)",
         "cost 20, 75% less than the 80 of no alerts at all; 30 alerts, 4 not needed",
-        "ok log_loss of high is 40.0% below the baseline's",
+        "ok 1 rules against promise, baseline and truth hold",
         "!! since 2024-03-01: readings 2024-03-01T20 is missing",
         "2024-03-01 roll back: Roll back v0.2.0 to v0.1.0.",
         "2024-03-02 01:00  data and predictions",
@@ -64,6 +66,21 @@ def test_how_a_version_does_is_read_from_a_look_at_that_version(project: Project
     assert found.looked is not None
     assert found.looked.release == "v0.1.0"
     assert "not known yet" in click.unstyle(status.text(replace(found, looked=None)))
+
+
+def test_what_fails_is_said_once_and_what_cannot_be_said_by_name(project: Project) -> None:
+    found = status.read(project)
+    assert found.looked is not None
+    bad = Finding("high: calibration", "fail", 0.6, 0.35, "mean score of high is 1.60 times the rate")
+    unsure = Finding("high: quality", "too few to say", None, 0.1, "too few")
+    found = replace(found, looked=replace(found.looked, findings=(bad, unsure)))
+    text = click.unstyle(status.text(found, 120))
+    assert "!! mean score of high is 1.60 times the rate" in text
+    assert "?? too few events to say: high: quality" in text
+    incident = Incident(bad.rule, START, START, bad.sentence)
+    text = click.unstyle(status.text(replace(found, incidents=(incident,)), 120))
+    assert text.count(bad.sentence) == 1
+    assert "!! since 2024-03-01: mean score of high" in text
 
 
 def test_a_batch_without_an_incident_is_open_too(project: Project) -> None:

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 DAYS = 7  # of batches that are looked at, and as many periods at least
 LOOKS = 12  # decisions among which one that saw what serves is looked for
 SHOWN = 3  # decisions, and open things of each kind
+TOLD = ("auc", "r2", "ndcg", "calibration")  # metrics that are told beside the loss
 LEFT = 11  # width of the left column
 HEALTH = ("quality", "against the baseline", "calibration")  # kinds of findings that say how the champion does
 
@@ -177,15 +178,27 @@ def _does(status: Status) -> Iterator[Row]:
         saved = f"{1 - cost / silence:.0%} less than" if cost <= silence and silence else "no less than"
         many = f"{money['alerts']:,} alerts, {money['needless']:,} not needed"
         yield "money", f"cost {cost:,.0f}, {saved} the {silence:,.0f} of no alerts at all; {many}", PLAIN
-    for finding in status.looked.findings:
-        if kind(finding.rule) in HEALTH:
-            style = BAD if finding.failed else GOOD if finding.outcome == "pass" else DIM
-            yield "", f"{_mark(finding.outcome)} {finding.sentence}", style
+    yield from _health(status, status.looked)
+
+
+def _health(status: Status, looked: Decided) -> Iterator[Row]:
+    """What fails and has no incident in words, what cannot be said by name, and the rest in one line."""
+    found = [f for f in looked.findings if kind(f.rule) in HEALTH]
+    told = {incident.problem for incident in status.incidents}
+    failing = [f for f in found if f.failed]
+    yield from (("", f"!! {f.sentence}", BAD) for f in failing if f.rule not in told)
+    unsure = [f.rule for f in found if f.outcome == "too few to say"]
+    if unsure:
+        yield "", f"?? too few events to say: {', '.join(unsure)}", DIM
+    if found and not failing:
+        yield "", f"ok {len(found) - len(unsure)} rules against promise, baseline and truth hold", GOOD
 
 
 def _figures(found: Mapping[str, Any]) -> str:
     told = []
-    for metric, both in found.get("metrics", {}).items():
+    metrics = found.get("metrics", {})
+    for metric in dict.fromkeys([*list(metrics)[:1], *[m for m in metrics if m in TOLD]]):
+        both = metrics[metric]
         now, then = both["realised"], both["promised"]
         if now is not None:
             told.append(f"{words(metric)} {now:.3f}" + (f" (promised {then:.3f})" if then is not None else ""))
@@ -198,7 +211,7 @@ def _open(status: Status) -> Iterator[Row]:
         yield left, f"!! no tick has been completed since {_when(status.as_of)}; homeostat run lifecycle, or up", BAD
         left = ""
     for incident in status.incidents[:SHOWN]:
-        yield left, f"{_mark('fail')} since {incident.opened:%Y-%m-%d}: {_short(incident.sentence)}", BAD
+        yield left, f"!! since {incident.opened:%Y-%m-%d}: {_short(incident.sentence)}", BAD
         left = ""
     for batch in _alone(status)[:SHOWN]:
         yield left, f"- {_short(batch.sentence)}", PLAIN
@@ -240,9 +253,5 @@ def _when(time: datetime) -> str:
     return f"{time:%Y-%m-%d %H:%M}"
 
 
-def _mark(outcome: str) -> str:
-    return {"pass": "ok", "fail": "!!"}.get(outcome, "??")
-
-
 def _short(sentence: str) -> str:
-    return textwrap.shorten(sentence, 200, placeholder=" ...")
+    return textwrap.shorten(sentence, 150, placeholder=" ...")
