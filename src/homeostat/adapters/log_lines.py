@@ -7,7 +7,10 @@ import logging
 from homeostat.core.errors import HomeostatError
 
 # Prefect's own bookkeeping: its pages show it better.
-HIDDEN = ("Beginning flow run", "Beginning subflow run", "Finished in state", "View at", "Created task run")
+HIDDEN = (
+    "Beginning flow run", "Beginning subflow run", "Finished in state", "View at", "Created task run",
+    "Still processing items",
+)  # fmt: skip
 
 
 class LoopsOwn(logging.Filter):

@@ -1,0 +1,47 @@
+"""``homeostat run`` without a server, and several projects on one machine."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from at_work import ask, looped, said, start, toyed, until, up
+
+from homeostat.up import where
+
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(200)]
+
+
+def test_a_flow_runs_without_a_server_and_answers(tmp_path: Path) -> None:
+    project = looped(tmp_path / "meters")
+    process = start(project, "run", "lifecycle")
+    text = said(process)
+    assert process.returncode == 0, text
+    assert text.splitlines()[-1].startswith("2024-03-01 13:00: batches: 13 accepted; ")
+    assert where(project) is None
+    assert (project.home / ".prefect" / "prefect.db").is_file()
+
+
+def test_a_flow_that_fails_says_one_line(tmp_path: Path) -> None:
+    project = toyed(tmp_path / "toys")
+    process = start(project, "run", "fail")
+    assert said(process).splitlines() == ["homeostat: readings.csv: is broken; deliver it again"]
+    assert process.returncode != 0
+    unknown = start(project, "run", "nothing")
+    assert "no flow 'nothing'" in said(unknown)
+    assert unknown.returncode != 0
+
+
+def test_several_projects_do_not_collide(tmp_path: Path) -> None:
+    one, two = toyed(tmp_path / "one", "ones"), toyed(tmp_path / "two", "twos")
+    for project in (one, two):
+        (project.home / "go").touch()
+    with up(one) as first, up(two) as second:
+        assert first.api != second.api
+        for project, running in ((one, first), (two, second)):
+            name = project.scope.project
+            deployed = {d["name"] for d in ask(running.api, "deployments")}
+            assert deployed == {f"{name}-wait", f"{name}-fail"}
+            assert where(project) == running.api
+            log = until(lambda r=running: "wait" in r.log and r.log, 60, f"a run of {name}")
+            assert "Traceback" not in log
