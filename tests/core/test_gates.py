@@ -14,6 +14,7 @@ from homeostat.core.gates import (
     not_worse_than_champion,
 )
 from homeostat.core.intervals import Measure
+from homeostat.core.verdicts import Finding
 
 LIMITS = SimpleNamespace(beats_baseline=0.02, not_worse=0.005, slice_not_worse=0.10, calibration=0.35)
 RIGHT = Measure(1.0, 0.9, 1.1)
@@ -63,6 +64,15 @@ def test_beats_baseline(share: float | None, outcome: str, said: str) -> None:
 )
 def test_not_worse_than_champion(share: float | None, outcome: str) -> None:
     assert not_worse_than_champion("o", versus(share), LIMITS).outcome == outcome
+
+
+def test_worse_than_the_champion_by_chance_alone_is_no_harm() -> None:
+    def of(low: float) -> Finding:
+        against = Comparison("log_loss", 200, part(0.02, low), {})
+        return not_worse_than_champion("o", against, LIMITS)
+
+    assert (of(-0.01).outcome, of(0.01).outcome) == ("pass", "fail")
+    assert "which chance explains" in of(-0.01).sentence
 
 
 @pytest.mark.parametrize(

@@ -155,8 +155,8 @@ def _training(scope: Scope) -> Iterator[str]:
 def _release(scope: Scope) -> Iterator[str]:
     limits = scope.release
     yield f"- {_loss(scope)} at least {limits.beats_baseline:.1%} below the baseline's;"
-    yield f"- on the same events, at most {limits.not_worse:.1%} above that of the version in service;"
-    yield f"- in every slice at most {limits.slice_not_worse:.1%} above it, unless chance explains it;"
+    yield f"- on the same events, at most {limits.not_worse:.1%} above that of the version in service,"
+    yield f"  and in every slice at most {limits.slice_not_worse:.1%} above it, unless chance explains it;"
     yield f"- its mean score at most {limits.calibration:.0%} off what happened."
 
 

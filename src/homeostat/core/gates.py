@@ -83,13 +83,16 @@ def beats_baseline(objective: str, against: Comparison, limits: ReleaseLimits) -
 
 
 def not_worse_than_champion(objective: str, against: Comparison, limits: ReleaseLimits) -> Finding:
-    """The loss lies at most the limit's share above the champion's on the same rows."""
+    """The loss lies at most the limit's share above the champion's on the same rows, unless chance explains it."""
     rule, found = f"{objective}: not worse than champion", against.overall
     share, limit = found.share.value, limits.not_worse
     if share is None:
         return _too_few(rule, limit, f"{objective}: {found.rows:,} rows are too few to hold it against the champion")
-    said = f"{_versus(objective, against, 'the champion')} ({limit:.1%} above is allowed)"
-    return Finding(rule, "pass" if share <= limit else "fail", share, limit, said)
+    allowed = f"({limit:.1%} above is allowed)"
+    said = _versus(objective, against, "the champion")
+    if share > limit and not _beyond_chance(found) and found.share.low is not None:
+        return Finding(rule, "pass", share, limit, f"{said}, which chance explains {allowed}")
+    return Finding(rule, "pass" if share <= limit else "fail", share, limit, f"{said} {allowed}")
 
 
 def no_slice_gets_worse(objective: str, against: Comparison, limits: ReleaseLimits) -> Finding:
