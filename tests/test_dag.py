@@ -19,7 +19,7 @@ import pytest
 from ruamel.yaml import YAML
 
 from homeostat import bundles, scope
-from homeostat.adapters import dag, dvc
+from homeostat.adapters import dag, dvc, git
 from homeostat.adapters.code_deps import reached
 from homeostat.core.errors import EnvironmentFault, ScopeError
 from homeostat.project import Project
@@ -199,7 +199,7 @@ def test_every_stage_comes_in_there_and_says_what_is_wrong_in_one_line(tmp_path:
 @pytest.fixture(scope="module")
 def kept(tmp_path_factory: pytest.TempPathFactory) -> Project:
     """The project with a copy of this code, reproduced and committed. Tests leave it as they found it."""
-    project = hourly.make(tmp_path_factory.mktemp("dag") / "meters", hours=40, own_code=True)
+    project = hourly.make(tmp_path_factory.mktemp("dag") / "meters", hours=32, own_code=True)
     assert dvc.reproduce(project.root) == STAGES
     hourly.commit(project.root, "reproduced")
     return project
@@ -229,7 +229,7 @@ def test_an_edit_of_any_module_concerns_exactly_the_stages_that_reach_it(kept: P
     src = kept.root / "src"
     reach = {name: set(reached(f"homeostat.stages.{name}", src)) for name in STAGES}
     modules = sorted((src / "homeostat").rglob("*.py"))
-    assert len(modules) > 30
+    assert len(modules) > 30  # the whole package, reached or not
     for path in modules:
         before = path.read_bytes()
         path.write_bytes(before + b"\n# an edit\n")
@@ -365,6 +365,25 @@ def test_at_an_old_tag_in_a_newer_folder_the_same_model_is_made(kept: Project, t
     assert hourly.run(root, "status", "--porcelain") == ""
     assert bundles.load(project.bundle).hash == old
     assert dvc.reproduce(root) == []
+
+
+@pytest.mark.slow
+def test_a_commit_of_the_ledgers_tree_is_one_whose_repro_has_nothing_to_do(kept: Project, tmp_path: Path) -> None:
+    root = tmp_path / "meters"
+    shutil.copytree(kept.root, root, symlinks=True)
+    now = hourly.START + timedelta(hours=43)
+    tree = git.ensure_ledger_tree(root, "meters", "main", now)
+    dvc.share_cache(tree, root)
+    Project(tree, root).set_window(hourly.START, now)
+    assert dvc.reproduce(tree) == STAGES
+    commit = git.commit_ledger(tree, "as of now", now)
+    assert hourly.run(tree, "status", "--porcelain") == ""
+    assert dvc.pending(tree) == []
+    assert set(hourly.run(tree, "show", "--name-only", "--format=", commit).split("\n")) == {
+        "data/window.yaml", "dvc.lock", *(f"reports/evaluation/{name}" for name in
+        ("calibration.csv", "evaluation.json", "metrics.json", "months.csv")),
+    }  # fmt: skip
+    assert hourly.run(root, "status", "--porcelain") == "" and dvc.pending(root) == []
 
 
 # ---- what a stage reads of the scope
