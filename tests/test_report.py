@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import doctest
 import re
 from html.parser import HTMLParser
 from pathlib import Path
+from types import ModuleType
 
 import polars as pl
 import pytest
 from recorded import empty, recorded
 
-from homeostat import charts
+from homeostat import charts, records, scope_errors
 from homeostat.charts import Cell, Line
+from homeostat.checks import scope_page
 from homeostat.project import Project
 from homeostat.report import write_report
 from homeostat.results import results, table
@@ -142,6 +145,13 @@ def test_an_empty_project_has_a_page_too(tmp_path: Path) -> None:
 # ---- drawings
 
 
+@pytest.mark.parametrize("module", [charts, records, scope_errors, scope_page], ids=lambda m: m.__name__)
+def test_the_examples_in_the_documentation_hold(module: ModuleType) -> None:
+    found = doctest.testmod(module)
+    assert found.attempted > 0
+    assert found.failed == 0
+
+
 @pytest.mark.parametrize(
     ("low", "high", "steps"),
     [
@@ -170,10 +180,11 @@ def test_lines_without_a_value_draw_nothing() -> None:
 
 
 def test_names_that_would_lie_over_one_another_are_pushed_apart() -> None:
-    drawn = charts.lines(["a", "b"], [Line(n, "served", [1.0, 1.0 + i / 1e6]) for i, n in enumerate("xyz")], 2)
+    drawn = charts.lines(["a", "b"], [Line(n, "served", [2.0, 1.0 + i / 1e6]) for i, n in enumerate("xyz")], 2)
     places = [float(y) for y in re.findall(r'<text class="served" x="[\d.]+" y="([\d.]+)"', drawn)]
     assert len(places) == 3
-    assert all(b - a >= 13 for a, b in zip(places, places[1:], strict=False))
+    assert all(b - a >= charts.GAP for a, b in zip(places, places[1:], strict=False))
+    assert max(places) <= charts.HEIGHT - charts.BOTTOM + 2
 
 
 def test_a_strip_of_very_many_batches_shows_the_worst_of_each_column() -> None:

@@ -13,6 +13,7 @@ WIDTH, HEIGHT = 420, 220
 LEFT, RIGHT, TOP, BOTTOM = 46, 92, 12, 26
 LONG = 860  # width of a drawing over all of time
 ROW = 30
+GAP = 13  # between two names
 MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 RANK = ("accepted", "part", "quarantined", "missing")  # of a bin the worst is shown
 
@@ -183,11 +184,15 @@ def _dot(line: Line, label: str, value: float, x: float, y: float, digits: int) 
 def _names(drawn: Sequence[Line], y: Callable[[float], float], x: float) -> list[str]:
     """The names at the right ends, pushed apart where they would lie over one another."""
     ends = [(y(_there(line.values)[-1][1]), line) for line in drawn if _there(line.values)]
-    found, last = [], -math.inf
-    for at, line in sorted(ends, key=lambda end: end[0]):
-        last = max(at + 4, last + 13)
-        found.append(_text(x, last, line.name, style=line.style))
-    return found
+    ends.sort(key=lambda end: end[0])
+    places: list[float] = []
+    for at, _ in ends:
+        places.append(max(at + 4, places[-1] + GAP) if places else at + 4)
+    floor = HEIGHT - BOTTOM + 2.0  # below it are the labels
+    for number in reversed(range(len(places))):
+        places[number] = min(places[number], floor)
+        floor = places[number] - GAP
+    return [_text(x, place, line.name, style=line.style) for place, (_, line) in zip(places, ends, strict=True)]
 
 
 def _grid(y: float, said: str) -> str:

@@ -227,7 +227,8 @@ def _batches(scope: Scope, found: Results, start: datetime, end: datetime) -> It
         return
     items = "".join(f"<li>{escape(b.sentence)}</li>" for b in held[-LISTED:])
     more = f" (the last {LISTED} are listed)" if len(held) > LISTED else ""
-    yield f"<details><summary>{len(held)} batches held back, whole or in part{more}</summary><ul>{items}</ul></details>"
+    said = f"Held back, whole or in part: {len(held)} of {len(found.batches)} batches{more}"
+    yield f"<details><summary>{said}</summary><ul>{items}</ul></details>"
 
 
 def _cell(scope: Scope, batch: Batch) -> Cell:

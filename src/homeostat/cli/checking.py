@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import sys
+
 import click
 
 from homeostat.cli.verbs import Verbs, project
 from homeostat.core.errors import HomeostatError, ScopeError
+
+CLEAR = "\r\x1b[K"  # the line of progress
 
 
 @click.group(cls=Verbs, invoke_without_command=True, short_help="Check scope, leakage and contracts before a commit.")
@@ -55,10 +59,16 @@ def leakage(events: int) -> None:
     from homeostat.checks.edited import edited
     from homeostat.checks.leakage import check as check_leakage
 
-    report = check_leakage(edited(project()), events)
+    somebody = sys.stderr.isatty()
+    report = check_leakage(edited(project()), events, _progress if somebody else None)
+    click.echo(CLEAR if somebody else "", nl=False, err=True)
     click.echo(report.text)
     if report.failed:
         raise ScopeError("features.sql or the data give the label away; mend it, or allow it in the scope's features")
+
+
+def _progress(what: str, done: int, of: int) -> None:
+    click.echo(f"{CLEAR}{what}: {done} of {of}", nl=False, err=True)
 
 
 @check.command()
