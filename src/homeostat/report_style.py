@@ -47,7 +47,7 @@ th[colspan] { text-align: center; }
 td { white-space: nowrap; }
 td.said { white-space: normal; min-width: 18em; }
 .wide + .wide { margin-top: 16px; }
- tr.sum td { font-weight: 600; border-bottom: 0; } td.best { font-weight: 700; }
+tr.sum td { font-weight: 600; border-bottom: 0; }
 details { border-bottom: 1px solid var(--rule); padding: 6px 0; } summary { cursor: pointer; }
 summary b { margin-right: 0.4em; } details ul { margin: 6px 0 10px; padding-left: 20px; } li { margin: 2px 0; }
 """
