@@ -143,6 +143,7 @@ class Source(Part):
     late_after: Duration = timedelta(0)
     key: Names
     columns: Annotated[dict[str, Kind], Field(min_length=1)]
+    read: dict[str, Text] = {}  # by column, SQL over what is written, where it is not written so
     known_at: dict[Name, Group] = {}
     volume: Positive | None = None
 
@@ -158,6 +159,8 @@ class Source(Part):
             _require(column not in self.columns, ("columns", column), "is a name that Homeostat adds; rename it")
         for number, column in enumerate(self.key):
             self._declared(column, ("key", number))
+        for column in self.read:
+            self._declared(column, ("read", column))
         self._known()
         return self
 

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import codecs
 import hashlib
 import json
 import os
+import re
 import tempfile
+from collections.abc import Iterable, Mapping
 from functools import cache as once
 from importlib import metadata
 from pathlib import Path
@@ -30,10 +33,12 @@ TYPES: dict[str, pl.DataType] = {
     "boolean": pl.Boolean(),
     "time": pl.Datetime("us"),
 }
-TRUTH = {"true": True, "t": True, "1": True, "yes": True, "false": False, "f": False, "0": False, "no": False}
+YES, NO = ("true", "t", "1", "yes", "y", "on"), ("false", "f", "0", "no", "n", "off")
+TRUTH = dict.fromkeys(YES, True) | dict.fromkeys(NO, False)
+DELIMITERS = (",", ";", "\t", "|")
 TIME = "__event_time"
 PROBLEM = "__problem"
-FORMAT = "1"  # of the converted files; a new number converts anew
+FORMAT = "2"  # of the converted files; a new number converts anew
 _digests: dict[tuple[str, str], str] = {}
 _spans: dict[Path, tuple[Any, Any]] = {}
 
@@ -165,7 +170,7 @@ def _time(values: pl.Series) -> pl.Series:
 
 def _typed_rows(name: str, source: Source, rows: pl.DataFrame, where: str) -> pl.DataFrame:
     """Typed rows with their event time, in the order of event time."""
-    _need_columns(name, source, rows, where)
+    rows = _as_declared(name, source, rows, where)
     result = typed(rows, dict(source.columns))
     result = result.with_columns(event_times(name, source, result).alias(TIME))
     if source.timed and result[TIME].null_count():
@@ -175,8 +180,37 @@ def _typed_rows(name: str, source: Source, rows: pl.DataFrame, where: str) -> pl
     return result.sort(TIME) if source.timed else result
 
 
-def _need_columns(name: str, source: Source, rows: pl.DataFrame, where: str) -> None:
-    absent = [c for c in source.columns if c not in rows.columns]
+def _as_declared(name: str, source: Source, rows: pl.DataFrame, where: str) -> pl.DataFrame:
+    """The declared columns, by their own names, each as it is written or as ``read`` says."""
+    plain = [c for c in source.columns if c not in source.read]
+    _need_columns(name, plain, rows, where)
+    if not source.read:
+        return rows
+    import duckdb
+
+    connection = _connection().cursor()
+    try:
+        connection.register("written", rows.to_arrow())
+        return connection.sql(f"SELECT {read_columns(source.columns, source.read)} FROM written").pl()
+    except duckdb.BinderException as error:
+        raise DataError(
+            f"{name}: {where} cannot be read as sources.{name}.read says: {_first_line(error)}; rename the column "
+            "there or mend params.yaml"
+        ) from error
+    except duckdb.Error as error:
+        raise ScopeError(f"params.yaml: sources.{name}.read: {_first_line(error)}; mend the expression") from error
+    finally:
+        connection.close()
+
+
+def read_columns(columns: Iterable[str], read: Mapping[str, str]) -> str:
+    """The SQL list that makes the declared columns of what is written."""
+    names = [(read.get(c), '"' + c.replace('"', '""') + '"') for c in columns]
+    return ", ".join(f"({sql}\n) AS {name}" if sql is not None else name for sql, name in names)
+
+
+def _need_columns(name: str, columns: Iterable[str], rows: pl.DataFrame, where: str) -> None:
+    absent = [c for c in columns if c not in rows.columns]
     if absent:
         has = ", ".join(rows.columns)
         raise DataError(
@@ -224,9 +258,7 @@ def read_file(name: str, source: Source, path: Path) -> pl.DataFrame:
 
     if not path.is_file():
         raise DataError(f"{name}: no file {path}; correct the path")
-    rows = _load(name, fsspec.filesystem("file"), str(path))
-    _need_columns(name, source, rows, str(path))
-    return rows
+    return _as_declared(name, source, _load(name, fsspec.filesystem("file"), str(path)), str(path))
 
 
 def _digest(fs: Any, path: str) -> str:
@@ -242,7 +274,7 @@ def _digest(fs: Any, path: str) -> str:
 
 
 def _spec(source: Source) -> str:
-    return json.dumps([FORMAT, source.time, dict(source.columns), list(source.key)])
+    return json.dumps([FORMAT, source.time, dict(source.columns), list(source.key), dict(source.read)])
 
 
 def _converted(name: str, source: Source, root: Path, cache: Path) -> list[Path]:
@@ -300,17 +332,46 @@ def _csv(name: str, path: str, copy: Path) -> pl.DataFrame:
 
     if copy.stat().st_size == 0:
         raise DataError(f"{name}: {path} is empty; deliver it again")
+    make_utf8(copy)
     connection = duckdb.connect(config={"threads": 1})
     try:
         rows = connection.read_csv(
-            str(copy), header=True, all_varchar=True, delimiter=",", quotechar='"', escapechar='"', skiprows=0,
-            na_values=NULLS, null_padding=False, strict_mode=True,
+            str(copy), delimiter=delimiter_of(copy), header=True, all_varchar=True, quotechar='"', escapechar='"',
+            skiprows=0, na_values=NULLS, null_padding=False, strict_mode=True,
         )  # fmt: skip
         return rows.pl()
     except duckdb.Error as error:
         raise DataError(f"{name}: {path} is not a whole CSV file ({_first_line(error)}); deliver it again") from error
     finally:
         connection.close()
+
+
+def delimiter_of(path: Path) -> str:
+    """What separates the values of a CSV file, by its first line."""
+    with path.open("rb") as stream:
+        names = re.sub(rb'"[^"]*"', b"", stream.readline()).decode("latin-1")
+    return max(DELIMITERS, key=names.count)
+
+
+def make_utf8(path: Path) -> None:
+    """Rewrite a text file that is in another encoding: UTF-16 by its mark, or else Windows' Latin-1."""
+    decoder = codecs.getincrementaldecoder("utf-8")()
+    with path.open("rb") as stream:
+        marked = stream.read(2) in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
+        stream.seek(0)
+        try:
+            while block := stream.read(1 << 22):
+                decoder.decode(block)
+            decoder.decode(b"", final=True)
+            return
+        except UnicodeDecodeError:
+            pass
+    fresh = path.with_name(path.name + ".utf8")
+    encoding = "utf-16" if marked else "cp1252"
+    with path.open(encoding=encoding, errors="replace", newline="") as old, fresh.open("wb") as new:
+        while text := old.read(1 << 20):
+            new.write(text.encode())
+    fresh.replace(path)
 
 
 # ---- queries
