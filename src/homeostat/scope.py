@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from datetime import date, datetime, timedelta
+from functools import lru_cache
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -410,8 +411,9 @@ class Scope(Part):
         return self.event_source.key
 
 
+@lru_cache(maxsize=16)
 def parse(text: str, where: str = "params.yaml") -> Scope:
-    """Read a scope from YAML text.
+    """Read a scope from YAML text; the same text is read once.
 
     Raises:
         ScopeError: one line that names the file, the line, the key and the mend.

@@ -31,6 +31,8 @@ PLAIN = {
     "advice.detachedHead": "false",
 }
 NOWHERE = "0" * 40
+LEDGER = Path(".homeostat") / "ledger"
+_followed: dict[Path, tuple[str, str]] = {}  # where both branches were when this process last brought them together
 
 
 def read_tags(home: Path, project: str) -> list[tuple[str, str, str]]:
@@ -75,6 +77,11 @@ def head(tree: Path) -> str:
     return found.stdout.strip()
 
 
+def common_folder(home: Path) -> Path:
+    """Where the repository keeps its tags, whichever worktree ``home`` is."""
+    return Path(_git(home, "rev-parse", "--path-format=absolute", "--git-common-dir"))
+
+
 def user_name(home: Path) -> str:
     """Who git says works here; empty where it has not been told."""
     return _try(home, "config", "user.name").stdout.strip()
@@ -82,8 +89,10 @@ def user_name(home: Path) -> str:
 
 def has_ledger(home: Path, project: str) -> bool:
     """Whether the branch of scheduled work is there: false before the first tick."""
-    _git(home, "rev-parse", "--git-dir")
-    return _exists(home, f"refs/heads/homeostat/{project}")
+    if _exists(home, f"refs/heads/homeostat/{project}"):
+        return True
+    _git(home, "rev-parse", "--git-dir")  # the clearer error, if there is no repository
+    return False
 
 
 def ensure_ledger_tree(home: Path, project: str, branch: str, now: datetime) -> Path:
@@ -97,7 +106,7 @@ def ensure_ledger_tree(home: Path, project: str, branch: str, now: datetime) -> 
     _require_top(home)
     ref = f"refs/heads/homeostat/{project}"
     base = _branch(home, branch)
-    tree = home / ".homeostat" / "ledger"
+    tree = home / LEDGER
     _ignore_state(tree.parent)
     if not _exists(home, ref):
         _git(home, "update-ref", ref, base, NOWHERE, now=now)
@@ -120,6 +129,23 @@ def sync_ledger_tree(home: Path, project: str, branch: str, now: datetime) -> st
     The commit is the tree of ``branch`` with the ledger's own window, amendments, ``dvc.lock`` and evaluation;
     amendments that only the branch has are taken in. Parents: the last ledger commit and ``branch``.
     """
+    there = (home / LEDGER / ".git").is_file()
+    if there and (found := _stand(home, project, branch)) == _followed.get(home):
+        return found[1]
+    last = _follow(home, project, branch, now)
+    _followed[home] = _stand(home, project, branch)
+    return last
+
+
+def _stand(home: Path, project: str, branch: str) -> tuple[str, str]:
+    """Where the branch and the ledger's branch are, in one call of git; empty for one that is missing."""
+    refs = (f"refs/heads/{branch}", f"refs/heads/homeostat/{project}")
+    lines = _git(home, "for-each-ref", "--format=%(refname) %(objectname)", *refs).splitlines()
+    at = dict(line.split(" ") for line in lines)
+    return at.get(refs[0], ""), at.get(refs[1], "")
+
+
+def _follow(home: Path, project: str, branch: str, now: datetime) -> str:
     tree = ensure_ledger_tree(home, project, branch, now)
     base, last = _branch(home, branch), head(tree)
     if _is_ancestor(home, base, last):
