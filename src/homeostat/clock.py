@@ -48,10 +48,18 @@ def wall_interval(project: Project, length: timedelta) -> timedelta:
 
 def stands_at(project: Project) -> datetime:
     """The time of the last completed tick; before the first, where the project's history begins."""
+    if project.tick_file.is_file():
+        return datetime.fromisoformat(project.tick_file.read_text())
     ledger = project.ledger
-    if ledger.window_file.is_file():
-        return ledger.window[1]
-    return beginning(project)
+    return ledger.window[1] if ledger.window_file.is_file() else beginning(project)
+
+
+def move_on(project: Project, now: datetime) -> None:
+    """Note that the tick of ``now`` is completed; the window does not say, for a decision moves it on within a tick."""
+    fresh = project.tick_file.with_suffix(".new")
+    fresh.parent.mkdir(parents=True, exist_ok=True)
+    fresh.write_text(now.isoformat())
+    fresh.replace(project.tick_file)
 
 
 def beginning(project: Project) -> datetime:

@@ -19,7 +19,7 @@ from homeostat import deployment, evidence, monitoring, predictions
 from homeostat.adapters import dvc, git
 from homeostat.adapters.tables import write_text
 from homeostat.amendments import read_amendments
-from homeostat.clock import beginning
+from homeostat.clock import beginning, move_on, stands_at
 from homeostat.core import incidents
 from homeostat.core.batches import Verdict
 from homeostat.core.decisions import Evidence, decide_action, starts_decision
@@ -32,6 +32,7 @@ from homeostat.stages import featurize, ingest, validate
 
 WHO = "homeostat"  # who acts when the loop does
 FIRST = "nothing serves yet"
+PLAN = ".plan"  # what a decision is called until it is done
 
 
 @dataclass(frozen=True)
@@ -49,6 +50,24 @@ class DataOutcome:
 
     batches: tuple[Judged, ...]
     featurized: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Weighed:
+    """What was decided, and on what, before anything is done about it; ``started`` is the kind of sign, if one did."""
+
+    decision: Decision
+    candidate: evidence.Candidate | None = None
+    release: str = ""
+    quality: dict[str, Any] = field(default_factory=dict)
+    started: str = ""
+
+    def to_dict(self, now: datetime) -> dict[str, Any]:
+        """The record that is kept of it."""
+        body = {"at": now.isoformat(), **self.decision.to_dict(), "release": self.release, "quality": self.quality}
+        made = self.candidate
+        candidate = {"bundle": made.bundle, "gate": made.gate.to_dict()} if made else None
+        return body | {"started": self.started, "candidate": candidate}
 
 
 @dataclass(frozen=True)
@@ -85,18 +104,21 @@ def tick(
         opened += _alert(project, decision.findings, now)
     ledger = project.ledger
     ledger.set_window(ledger.window[0], now)
+    move_on(project, now)
     return Tick(now, outcome, predicted, decision, opened, spent)
 
 
 def begin(project: Project, now: datetime) -> Project:
     """The tree of scheduled work, brought to the code of the scope's branch; made before the first tick."""
     home, scope = project.home, project.scope
+    start = max(project.window[0], beginning(project))
     known = git.has_ledger(home, scope.project)
+    if not known:
+        move_on(project, start)  # first: a run cut short right here begins at the same time
     git.sync_ledger_tree(home, scope.project, scope.branch, now)
     dvc.share_cache(project.ledger.root, home)
     if not known:
-        start = project.window[0]
-        project.ledger.set_window(start, max(start, beginning(project)))
+        project.ledger.set_window(project.window[0], start)
     return project.ledger
 
 
@@ -107,7 +129,7 @@ def data(project: Project, now: datetime) -> DataOutcome:
         DataError: a source cannot be read; nothing is lost, and the next run carries on.
     """
     ledger = begin(project, now)
-    _, last = ledger.window
+    last = stands_at(project)
     judged = [
         Judged(name, period.label, verdict)
         for name in ledger.scope.sources
@@ -125,7 +147,7 @@ def data(project: Project, now: datetime) -> DataOutcome:
 
 def _due(ledger: Project, name: str, now: datetime) -> Iterator[Period]:
     """Batches whose period ended since the last tick, and those of the look-back that have not come yet."""
-    scope, (start, last) = ledger.scope, ledger.window
+    scope, (start, _), last = ledger.scope, ledger.window, stands_at(ledger)
     source = scope.sources[name]
     if source.period == "once":
         yield Period(start, now, "once")
@@ -161,7 +183,7 @@ def _amended(ledger: Project, last: datetime, now: datetime) -> list[Judged]:
 def predict(project: Project, now: datetime, live: bool = False) -> int:
     """Write the predictions of the batches since the last completed tick, and ``live`` of the events ahead."""
     ledger = project.ledger
-    start, last = ledger.window
+    (start, _), last = ledger.window, stands_at(project)
     scope = ledger.scope
     every = scope.event_source.period
     assert every != "once", "events have a time"
@@ -185,22 +207,34 @@ def decision_is_due(project: Project, now: datetime) -> bool:
 def decide(project: Project, now: datetime, due: str = "") -> Decision:
     """Look at how the champion does; where something asks for it fetch the evidence, act on it and keep the record.
 
-    ``due`` is why a fresh candidate is wanted in any case; by itself the rhythm says when one is.
+    ``due`` is why a fresh candidate is wanted in any case; by itself the rhythm says when one is. What is decided is
+    written down before it is done: a run that was cut short in between does what was decided, not something else.
 
     Raises:
         HomeostatError: the DAG or the deployment was stopped; what serves is whole, and the next run carries on.
     """
+    _settle(project, now)
+    plan = project.decisions / f"{stamp(now)}{PLAN}"
+    if not plan.is_file():
+        known = deployment.ledger(project)
+        weighed = (
+            weigh(project, now, monitoring.look(project, now), due) if known.champion else _first(project, now, known)
+        )
+        write_text(json.dumps(weighed.to_dict(now), indent=1) + "\n", plan)
+    return _carry_out(project, plan, now)
+
+
+def weigh(project: Project, now: datetime, seen: monitoring.Look, due: str = "") -> Weighed:
+    """What to do about what was seen of the champion, by the evidence that it asks for; nothing is done or recorded."""
     known = deployment.ledger(project)
-    if known.champion is None:
-        return _first_release(project, now, known)
+    assert known.champion is not None, "nothing serves"
     scope = project.ledger.scope
-    seen = monitoring.look(project, now)
     due = due or retrain_is_due(project, now)
     signs = starts_decision(seen.findings, now, _last_start(project, known), scope.monitoring.cool_down)
-    previous = known.previous_healthy()
-    found = Evidence(known.champion.version, seen.paths, previous_version=previous or "")
+    found = Evidence(known.champion.version, seen.paths)
     candidate = None
     if due or signs:
+        previous = known.previous_healthy()
         if due or _last_candidate_is_before(project, now - scope.monitoring.cool_down):
             candidate = evidence.fresh_candidate(project, now, known, previous)
         found = Evidence(
@@ -212,10 +246,8 @@ def decide(project: Project, now: datetime, due: str = "") -> Decision:
             barred=evidence.barred(project, known, candidate, now) if candidate else "",
         )  # fmt: skip
     decision = decide_action(seen.findings, found, scope.monitoring.roll_back)
-    _act(project, decision, candidate, now)
     started = "" if not signs else "drift" if monitoring.only_drift(signs) else "quality"
-    _record(project, decision, now, known.champion.version, seen.quality, candidate, started)
-    return decision
+    return Weighed(decision, candidate, known.champion.version, seen.quality, started)
 
 
 def retrain(project: Project, now: datetime, reason: str) -> Decision:
@@ -248,28 +280,43 @@ def retrain_is_due(project: Project, now: datetime) -> str:
     return f"the last candidate is of {last:%Y-%m-%d}" if now - last >= scope.rhythm.retrain else ""
 
 
-def _first_release(project: Project, now: datetime, known: Ledger) -> Decision:
+def _first(project: Project, now: datetime, known: Ledger) -> Weighed:
     ledger = project.ledger
     table = featurize.read_features(ledger)
     for name in ledger.scope.objectives:
         if featurize.mature(table, name, ledger.scope, now).is_empty():
-            decision = Decision("nothing", f"{FIRST}, and no event of {name} is mature yet: the first decision waits.")
-            _record(project, decision, now, "", {}, None, "")
-            return decision
+            said = f"{FIRST}, and no event of {name} is mature yet: the first decision waits."
+            return Weighed(Decision("nothing", said))
     candidate = evidence.fresh_candidate(project, now, known, None)
-    _act(project, candidate.gate, candidate, now)
-    _record(project, candidate.gate, now, "", {}, candidate, "")
-    return candidate.gate
+    return Weighed(candidate.gate, candidate)
 
 
-def _act(project: Project, decision: Decision, candidate: evidence.Candidate | None, now: datetime) -> None:
-    ledger = project.ledger
+def _settle(project: Project, now: datetime) -> None:
+    """What an earlier run had decided when it was cut short: on record if it was done, forgotten if not."""
+    for plan in sorted(project.decisions.glob(f"*{PLAN}")):
+        if plan.stem == stamp(now):
+            continue
+        body = json.loads(plan.read_text())
+        done = {(event.at.isoformat(), event.why) for event in deployment.ledger(project).events}
+        if body["action"] in ("nothing", "keep") or (body["at"], body["sentence"]) in done:
+            plan.replace(plan.with_suffix(".json"))
+        else:
+            plan.unlink()
+
+
+def _carry_out(project: Project, plan: Path, now: datetime) -> Decision:
+    """Do what was decided, once however often this is called, and make the plan the record of it."""
+    body = json.loads(plan.read_text())
+    decision = Decision.from_dict(body)
     if decision.action == "roll back":
         deployment.rollback(project, decision.sentence, WHO, now, evidence=decision.evidence)
     elif decision.action in ("retrain", "release"):
-        assert candidate is not None, "only a candidate is released"
-        commit = git.commit_ledger(ledger.root, f"candidate of {now:%Y-%m-%d %H:%M}", now)
-        deployment.release(project, commit, candidate.bundle, decision.sentence, WHO, now, decision.evidence)
+        root = project.ledger.root
+        commit = git.commit_ledger(root, f"candidate of {now:%Y-%m-%d %H:%M}", now)
+        bundle = body["candidate"]["bundle"]
+        deployment.release(project, commit, bundle, decision.sentence, WHO, now, decision.evidence)
+    plan.replace(plan.with_suffix(".json"))
+    return decision
 
 
 def _last_candidate(project: Project) -> datetime | None:
@@ -287,16 +334,6 @@ def _last_start(project: Project, known: Ledger) -> datetime | None:
     times = [datetime.fromisoformat(r["at"]) for r in _records(project) if r["started"] == "drift"]
     times += [event.at for event in known.events if event.action == "rollback"]
     return max(times, default=None)
-
-
-def _record(
-    project: Project, decision: Decision, now: datetime, release: str, quality: dict[str, Any],
-    candidate: evidence.Candidate | None, started: str,
-) -> Path:  # fmt: skip
-    gate = candidate.gate.to_dict() if candidate else None
-    body = {"at": now.isoformat(), **decision.to_dict(), "release": release, "quality": quality, "started": started}
-    body["candidate"] = {"bundle": candidate.bundle, "gate": gate} if candidate else None
-    return write_text(json.dumps(body, indent=1) + "\n", project.decisions / f"{stamp(now)}.json")
 
 
 def _records(project: Project) -> list[dict[str, Any]]:

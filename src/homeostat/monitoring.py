@@ -45,10 +45,20 @@ def look(project: Project, now: datetime) -> Look:
     serving = deployment.serving(project)
     assert serving is not None, "nothing serves"
     event, bundle = serving
-    path = write_drift(project, bundle, event.version, now)
-    findings = judge_drift(project, bundle, path) if path else []
+    write_drift(project, bundle, event.version, now)
+    return judge(project, now)
+
+
+def judge(project: Project, now: datetime) -> Look:
+    """What is found of the champion in the drift record that is stored for ``now``, and in what has come true."""
+    serving = deployment.serving(project)
+    assert serving is not None, "nothing serves"
+    event, bundle = serving
+    path = project.drift / f"{stamp(now)}.json"
+    recorded = path.is_file() and json.loads(path.read_text())["release"] == event.version
+    findings = judge_drift(project, bundle, path) if recorded else []
     health, quality = judge_health(project, bundle, event.version, now)
-    return Look((*health, *findings), (name(project, path),) if path else (), quality)
+    return Look((*health, *findings), (name(project, path),) if recorded else (), quality)
 
 
 def write_drift(project: Project, bundle: Bundle, version: str, now: datetime) -> Path | None:

@@ -103,6 +103,10 @@ class Project:
         return self.home / ".homeostat"
 
     @property
+    def tick_file(self) -> Path:  # the time of the last completed tick; the loop
+        return self.state / "tick"
+
+    @property
     def cache(self) -> Path:  # converted source files and notes; may be removed at any time
         return self.state / "cache"
 

@@ -16,6 +16,7 @@ from datetime import datetime, timedelta
 
 from homeostat import loop
 from homeostat.adapters import dvc, git
+from homeostat.clock import move_on, stands_at
 from homeostat.core.errors import UsageError
 from homeostat.core.periods import floor
 from homeostat.project import Project
@@ -69,6 +70,7 @@ def prepare(project: Project, start: datetime, end: datetime, name: str | None, 
     dvc.share_cache(target, project.root)
     replayed = Project.find(target)
     loop.begin(replayed, start).set_window(start, start)
+    move_on(replayed, start)
     note.write_text(json.dumps(wanted))
     return replayed
 
@@ -88,8 +90,7 @@ def replay(replayed: Project, start: datetime, end: datetime, watch: Callable[[l
 def ticks(replayed: Project, start: datetime, end: datetime) -> list[datetime]:
     """The ticks of the range that are still to come."""
     rhythm = replayed.scope.rhythm
-    _, done = replayed.ledger.window
-    now = floor(max(start, done), rhythm.tick, rhythm.offset) + rhythm.tick
+    now = floor(max(start, stands_at(replayed)), rhythm.tick, rhythm.offset) + rhythm.tick
     found = []
     while now <= end:
         found.append(now)

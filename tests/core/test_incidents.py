@@ -73,3 +73,12 @@ def test_an_incident_goes_to_json_and_back() -> None:
     (closed,) = look(look((opened,), [finding(*WELL)], START + WEEK).open, [finding(*WELL)], START + 2 * WEEK).closed
     assert Incident.from_dict(json.loads(json.dumps(closed.to_dict()))) == closed
     assert closed.closed == START + 2 * WEEK
+
+
+def test_the_same_look_again_counts_once() -> None:
+    """A tick that was cut short after its look is run again."""
+    state = look((), [finding(*BAD)], START).open
+    for _ in range(3):
+        state = look(state, [finding(*WELL)], START + WEEK).open
+    assert [i.calm for i in state] == [1]
+    assert look(state, [finding(*WELL)], START + 2 * WEEK).closed[0].closed == START + 2 * WEEK

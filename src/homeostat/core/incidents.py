@@ -16,7 +16,10 @@ EXPLAINING = (COLUMN_DRIFT,)  # kinds that explain a problem and are none
 
 @dataclass(frozen=True)
 class Incident:
-    """``problem`` is the rule that failed, with its subject; ``closed`` is None while it is open."""
+    """``problem`` is the rule that failed, with its subject; ``closed`` is None while it is open.
+
+    ``looked`` is when it was last calm: the same look twice, after a run was cut short, counts once.
+    """
 
     problem: str
     opened: datetime
@@ -25,14 +28,16 @@ class Incident:
     evidence: str = ""
     calm: int = 0
     closed: datetime | None = None
+    looked: datetime | None = None
 
     def to_dict(self) -> dict[str, Any]:
         times = {"opened": self.opened.isoformat(), "seen": self.seen.isoformat()}
-        return asdict(self) | times | {"closed": self.closed.isoformat() if self.closed else None}
+        ends = {"closed": self.closed, "looked": self.looked}
+        return asdict(self) | times | {k: time.isoformat() if time else None for k, time in ends.items()}
 
     @classmethod
     def from_dict(cls, raw: Mapping[str, Any]) -> Incident:
-        times = {k: datetime.fromisoformat(raw[k]) for k in ("opened", "seen", "closed") if raw[k] is not None}
+        times = {k: datetime.fromisoformat(raw[k]) for k in ("opened", "seen", "closed", "looked") if raw.get(k)}
         return cls(**{**raw, **times})
 
 
@@ -61,12 +66,12 @@ def look(open_before: Iterable[Incident], findings: Iterable[Finding], now: date
         finding = failed.pop(incident.problem, None)
         if finding is not None:
             kept.append(replace(incident, seen=now, sentence=finding.sentence, evidence=finding.evidence, calm=0))
-        elif incident.problem in silent or kind(incident.problem) not in kinds:
+        elif incident.problem in silent or kind(incident.problem) not in kinds or incident.looked == now:
             kept.append(incident)
         elif incident.calm + 1 >= CALM:
-            closed.append(replace(incident, calm=incident.calm + 1, closed=now))
+            closed.append(replace(incident, calm=incident.calm + 1, looked=now, closed=now))
         else:
-            kept.append(replace(incident, calm=incident.calm + 1))
+            kept.append(replace(incident, calm=incident.calm + 1, looked=now))
     opened = tuple(Incident(f.rule, now, now, f.sentence, f.evidence) for f in failed.values())
     return Changes(opened, tuple(closed), (*kept, *opened))
 

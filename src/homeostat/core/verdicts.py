@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
@@ -36,3 +37,9 @@ class Decision:
 
     def to_dict(self) -> dict[str, Any]:
         return asdict(self)
+
+    @classmethod
+    def from_dict(cls, raw: Mapping[str, Any]) -> Decision:
+        """What ``to_dict`` wrote, among whatever else."""
+        findings = tuple(Finding(**f) for f in raw["findings"])
+        return cls(raw["action"], raw["sentence"], findings, tuple(raw["evidence"]))
