@@ -209,3 +209,14 @@ def test_runs_from_a_thread(home: Path) -> None:
     thread.start()
     thread.join()
     assert made == [["double", "square"]]
+
+
+def test_a_lock_that_was_cut_short_is_made_again(home: Path) -> None:
+    assert dvc.reproduce(home) == ["double", "square"]
+    lock = home / "dvc.lock"
+    whole = lock.read_text()
+    for damaged in (whole[: len(whole) // 2], "stages:\n", "schema: '2.0'\nstages:\n  double: {", "\0" * 20):
+        lock.write_text(damaged)
+        dvc.reproduce(home)
+        assert lock.read_text() == whole
+        assert dvc.reproduce(home) == []

@@ -42,6 +42,7 @@ def reproduce(root: Path, targets: list[str] | None = None, patience: float = PA
 
     def once() -> None:
         with _repo(root) as repo, _stage_surroundings(root, ran):
+            _drop_damaged_lock(repo)
             for stage in repo.reproduce(targets or None):
                 if stage.name not in ran:
                     ran.append(stage.name)  # restored from the run cache: no command was needed
@@ -142,15 +143,32 @@ def _repo(root: Path) -> Iterator[Repo]:
     quiet_environment()
     from dvc.repo import Repo
 
-    log = logging.getLogger("dvc")
-    level = log.level
+    logs = [logging.getLogger(name) for name in ("dvc", "dvc_data", "dvc_objects")]
+    levels = [log.level for log in logs]
     with _one_at_a_time:
-        log.setLevel(logging.CRITICAL + 1)  # its messages come to us as exceptions
+        for log in logs:
+            log.setLevel(logging.CRITICAL + 1)  # its messages come to us as exceptions
         try:
             with contextlib.chdir(root), Repo(str(root)) as repo:
                 yield repo
         finally:
-            log.setLevel(level)
+            for log, level in zip(logs, levels, strict=True):
+                log.setLevel(level)
+
+
+def _drop_damaged_lock(repo: Repo) -> None:
+    """Remove a ``dvc.lock`` that a full disk or a kill cut short, for DVC writes it in place and reads no broken one.
+
+    The stages whose record is gone run again, or come back from the run cache.
+    """
+    from dvc.dvcfile import LOCK_FILE, Lockfile
+    from dvc.utils.serialize import ParseError
+    from dvc.utils.strictyaml import YAMLSyntaxError, YAMLValidationError
+
+    try:
+        Lockfile(repo, LOCK_FILE).load()
+    except (ParseError, YAMLSyntaxError, YAMLValidationError):
+        Path(LOCK_FILE).unlink()
 
 
 @contextmanager
