@@ -1,0 +1,160 @@
+"""The loop by itself: a release with its sign flipped and a bad spell of data, planted in a short replay."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+import hourly
+import polars as pl
+import pytest
+
+from homeostat import bundles, deployment, loop, monitoring, replay
+from homeostat.adapters import git
+from homeostat.adapters.tables import write_table
+from homeostat.core.decisions import alarming
+from homeostat.core.incidents import kind
+from homeostat.project import Project, stamp
+from homeostat.stages import featurize, pack
+
+pytestmark = pytest.mark.slow
+START = hourly.START
+BAD = ("2024-03-02T03", "2024-03-02T06")  # batches, of three hours each
+FLIPPED, NEXT, LAST = (START + timedelta(hours=h) for h in (42, 48, 72))
+
+
+@dataclass(frozen=True)
+class Acted:
+    """A replay that has run, each of its ticks, and what the loop made of one look by two stored drift records."""
+
+    project: Project
+    ticks: tuple[loop.Tick, ...]
+    by_its_own: loop.Weighed
+    by_another: loop.Weighed
+
+    def at(self, now: datetime) -> loop.Tick:
+        return next(tick for tick in self.ticks if tick.now == now)
+
+
+def spoilt(table: pl.DataFrame) -> pl.DataFrame:
+    """Loads that no meter can have, in the batches of ``BAD``."""
+    since, until = datetime.fromisoformat(f"{BAD[0]}:00"), datetime.fromisoformat(f"{BAD[-1]}:00") + timedelta(hours=3)
+    bad = pl.col("at").is_between(since, until, closed="left")
+    return table.with_columns(pl.when(bad).then(pl.col("load") + 500).otherwise("load").alias("load"))
+
+
+def plant_flipped(project: Project, now: datetime) -> None:
+    """Release the champion with each weight of its model the other way round; it passes its rehearsal."""
+    found = deployment.serving(project)
+    assert found is not None
+    _, champion = found
+    folder = project.releases / "flipped"
+    shutil.copytree(champion.folder, folder)
+    path = folder / "models" / "high" / "model.json"
+    model = json.loads(path.read_text())
+    assert model["kind"] == "linear"
+    model["intercept"] = -model["intercept"]
+    for feature in model["features"]:
+        feature["weight"] = -feature["weight"]
+        feature["missing"] = -feature["missing"]
+    path.write_text(json.dumps(model))
+    golden = champion.golden.select(pl.exclude("^(score|baseline)__.*$", "risk"))
+    write_table(pack.with_scores(bundles.Bundle(folder, "", {}), golden), folder / "golden.parquet")
+    made = bundles.seal(folder, "meters", champion.manifest["inputs"])
+    folder.rename(project.releases / made)
+    deployment.release(project, git.head(project.ledger.root), made, "a slip of the hand", "ann", now)
+
+
+@pytest.fixture(scope="module")
+def acted(tmp_path_factory: pytest.TempPathFactory) -> Acted:
+    folder = tmp_path_factory.mktemp("acts") / "meters"
+    of = hourly.make(folder, params=hourly.STEADY, table=spoilt(hourly.steady_readings()), severity="critical")
+    project = replay.prepare(of, START, LAST, "short")
+    ticks: list[loop.Tick] = []
+    replay.replay(project, START, FLIPPED, ticks.append)
+    monitoring.look(project, FLIPPED)  # leaves a record of the good release
+    plant_flipped(project, FLIPPED)
+    replay.replay(project, START, NEXT - timedelta(hours=3), ticks.append)
+    own, other = by_two_records(project)
+    replay.replay(project, START, LAST, ticks.append)
+    return Acted(project, tuple(ticks), own, other)
+
+
+def by_two_records(project: Project) -> tuple[loop.Weighed, loop.Weighed]:
+    """What the loop would do at ``NEXT``, before anything is done: by the drift record of the flipped release, and with
+    that of the good one in its place.
+    """
+    loop.data(project, NEXT)
+    loop.predict(project, NEXT)
+    own = loop.weigh(project, NEXT, monitoring.look(project, NEXT))
+    stored, good = (project.drift / f"{stamp(at)}.json" for at in (NEXT, FLIPPED))
+    calm = json.loads(good.read_text()) | {"release": json.loads(stored.read_text())["release"]}
+    stored.write_text(json.dumps(calm))
+    return own, loop.weigh(project, NEXT, monitoring.judge(project, NEXT))
+
+
+def test_the_loop_rolls_a_flipped_release_back_and_cites_why(acted: Acted) -> None:
+    ledger = deployment.ledger(acted.project)
+    assert [(e.action, e.version, e.who, e.at) for e in ledger.events] == [
+        ("promote", "v0.1.0", "homeostat", START + timedelta(hours=24)),
+        ("promote", "v0.2.0", "ann", FLIPPED),
+        ("rollback", "v0.1.0", "homeostat", NEXT),  # the first decision after it
+    ]
+    decision = acted.at(NEXT).decision
+    record = f"reports/drift/{stamp(NEXT)}.json"
+    assert decision is not None and decision.action == "roll back"
+    assert decision.sentence.startswith("Roll back v0.2.0 to v0.1.0: high: loss of v0.1.0")
+    assert record in decision.sentence and record in decision.evidence
+    assert json.loads((acted.project.home / record).read_text())["release"] == "v0.2.0"
+    assert {kind(f.rule) for f in decision.findings if alarming(f)} == {"score drift"}
+    assert all(f.evidence == record for f in decision.findings if alarming(f))
+    assert ledger.events[-1].why == decision.sentence and record in ledger.events[-1].evidence
+    kept = json.loads((acted.project.decisions / f"{stamp(NEXT)}.json").read_text())
+    assert (kept["action"], kept["sentence"], kept["release"]) == ("roll back", decision.sentence, "v0.2.0")
+
+
+def test_the_old_version_predicts_again(acted: Acted) -> None:
+    paths = sorted(acted.project.predictions.glob("*.parquet"))
+    rows = pl.concat(pl.read_parquet(p).select("predict_at", "release") for p in paths)
+    by_flipped = rows.filter(pl.col("release") == "v0.2.0")["predict_at"]
+    assert (by_flipped.min(), by_flipped.max()) == (FLIPPED, NEXT - timedelta(minutes=49))
+    assert set(rows.filter(pl.col("predict_at") >= NEXT)["release"]) == {"v0.1.0"}
+    after = acted.at(LAST).decision
+    assert after is not None and after.action == "nothing", after
+
+
+def test_the_loop_quarantines_the_bad_spell_and_says_so_once(acted: Acted) -> None:
+    project, day = acted.project, datetime(2024, 3, 2)
+    for label in BAD:
+        assert not (project.ledger.accepted / "readings" / f"{label}.parquet").is_file()
+        held = pl.read_parquet(project.ledger.quarantine / "readings" / f"{label}.parquet")
+        assert held["load"].min() > 400 and held["reason"].str.contains("Load is in kW").all()
+    assert [(t.now, i.problem) for t in acted.ticks for i in t.opened if "batch" in i.problem] == [
+        (day + timedelta(hours=6), "readings: batch")
+    ]
+    incident = json.loads((project.incidents / "0001.json").read_text())
+    times = {k: datetime.fromisoformat(incident[k]) - day for k in ("opened", "seen", "closed")}
+    assert times == {"opened": timedelta(hours=6), "seen": timedelta(hours=9), "closed": timedelta(hours=15)}
+    assert "readings 2024-03-02T06 is quarantined: 36 rows: Load is in kW." in incident["sentence"]
+
+
+def test_nothing_learns_from_the_bad_spell(acted: Acted) -> None:
+    ledger = acted.project.ledger
+    assert featurize.read_features(ledger, BAD).is_empty()
+    training = json.loads((ledger.candidate / "training.json").read_text())
+    told = training["objectives"]["high"]
+    assert training["as_of"] == NEXT.isoformat()
+    assert told["from"] < BAD[0] < told["holdout"]["from"]  # the spell lies inside what it was trained on
+    rows = featurize.read_features(ledger).filter(pl.col("event_time") < NEXT)
+    assert rows["last_load"].max() < 10  # nor is a bad value any other event's feature
+    assert told["rows"] == len(featurize.mature(rows, "high", ledger.scope, NEXT)) == 12 * 47 + 1 - 2 * 36
+
+
+def test_another_drift_record_is_another_decision(acted: Acted) -> None:
+    assert acted.by_its_own.decision.action == "roll back"
+    assert acted.by_its_own.started == "drift"
+    other = acted.by_another.decision
+    assert other.action == "nothing" and acted.by_another.candidate is None
+    assert other.sentence.startswith("v0.2.0 serves; of ")
