@@ -53,17 +53,19 @@ def sample(project: Project, training: Mapping[str, Any]) -> pl.DataFrame:
     scope = project.scope
     spans = [_span(o) for o in training["objectives"].values()]
     start, end = min(s for s, _, _ in spans), max(e for _, _, e in spans)
-    kept: pl.DataFrame | None = None
-    for path in sorted(project.features.glob("*.parquet")):
-        rows = read_table(path).filter((pl.col("event_time") >= start) & (pl.col("event_time") < end))
-        rows = rows.select(c for c in rows.columns if not c.startswith(LATER))
-        order = pl.Series(ORDER, [_order(key) for key in rows.select(scope.key).iter_rows()], dtype=pl.String)
-        rows = rows.with_columns(order)
-        together = rows if kept is None else pl.concat([kept, rows], how="vertical")
-        kept = together.sort(ORDER).head(scope.monitoring.reference_rows)
-    if kept is None:
+    paths = sorted(project.features.glob("*.parquet"))
+    if not paths:
         raise DataError(f"{project.features}: no feature rows; run dvc repro")
-    return kept.drop(ORDER)
+    inside = (pl.col("event_time") >= start) & (pl.col("event_time") < end)
+    keys = [pl.read_parquet(path, columns=[*scope.key, "event_time"]).filter(inside) for path in paths]
+    orders = [[_order(key) for key in rows.select(scope.key).iter_rows()] for rows in keys]
+    last = sorted(order for found in orders for order in found)[: scope.monitoring.reference_rows][-1:]
+    parts = []
+    for path, order in zip(paths, orders, strict=True):
+        rows = read_table(path).filter(inside).with_columns(pl.Series(ORDER, order, dtype=pl.String))
+        rows = rows.select(c for c in rows.columns if not c.startswith(LATER))
+        parts.append(rows.filter(pl.col(ORDER) <= last[0]) if last else rows)
+    return pl.concat(parts).sort(ORDER).drop(ORDER)
 
 
 def with_judged(project: Project, training: Mapping[str, Any], rows: pl.DataFrame) -> pl.DataFrame:

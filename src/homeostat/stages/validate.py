@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
@@ -32,7 +33,7 @@ if TYPE_CHECKING:
 
 DECIDING = (gx.__file__, sources.__file__, tables.__file__, batches.__file__, amendments.__file__, __file__)
 UNTIL = "accepted until "  # of a verdict's files: the version before an amendment that became known then
-_verdicts: dict[Path, tuple[int, Verdict]] = {}
+_verdicts: dict[str, tuple[int, Verdict]] = {}
 
 
 @dataclass(frozen=True)
@@ -121,20 +122,29 @@ def missing(project: Project, source_name: str, period: Period, now: datetime | 
 
 def read_verdict(project: Project, source_name: str, label: str) -> Verdict | None:
     """The verdict on record, or None."""
-    path = project.accepted / source_name / f"{label}.json"
+    path = os.path.join(project.accepted, source_name, f"{label}.json")
     try:
-        changed = path.stat().st_mtime_ns
+        return _kept(path, os.stat(path).st_mtime_ns)
     except FileNotFoundError:
         return None
-    if path not in _verdicts or _verdicts[path][0] != changed:
-        _verdicts[path] = changed, Verdict.from_dict(json.loads(path.read_text()))
-    return _verdicts[path][1]
 
 
 def recorded_verdicts(project: Project, source_name: str) -> dict[str, Verdict]:
     """Every verdict on record of one source, by label, in order of time."""
-    labels = sorted(p.stem for p in (project.accepted / source_name).glob("*.json"))
-    return {label: verdict for label in labels if (verdict := read_verdict(project, source_name, label))}
+    folder = project.accepted / source_name
+    if not folder.is_dir():
+        return {}
+    with os.scandir(folder) as found:
+        entries = sorted((e.name, e.path, e.stat().st_mtime_ns) for e in found if e.name.endswith(".json"))
+    return {name.removesuffix(".json"): _kept(path, changed) for name, path, changed in entries}
+
+
+def _kept(path: str, changed: int) -> Verdict:
+    """A verdict, read again only where its file has changed: a year of them is asked for at every batch."""
+    if path not in _verdicts or _verdicts[path][0] != changed:
+        with open(path, encoding="utf-8") as text:
+            _verdicts[path] = changed, Verdict.from_dict(json.load(text))
+    return _verdicts[path][1]
 
 
 def case_of(
