@@ -57,10 +57,13 @@ def _files(module: str, src: Path) -> list[Path]:
 
 def _imports(path: Path, src: Path) -> list[str]:
     """Every name below ``homeostat`` that the file may import; a name may turn out to be no module."""
-    here = path.relative_to(src).with_suffix("").parts
-    package = here[:-1]
+    return _named(path.read_text(), path.relative_to(src).parts[:-1], path)
+
+
+@once
+def _named(text: str, package: tuple[str, ...], path: Path) -> list[str]:
     names: list[str] = []
-    for node in _run(ast.parse(path.read_text())):
+    for node in _run(ast.parse(text)):
         if isinstance(node, ast.Import):
             names += [alias.name for alias in node.names]
         elif isinstance(node, ast.ImportFrom):
