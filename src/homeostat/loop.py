@@ -54,11 +54,15 @@ class DataOutcome:
 
 @dataclass(frozen=True)
 class Weighed:
-    """What was decided, and on what, before anything is done about it; ``started`` is the kind of sign, if one did."""
+    """What was decided, and on what, before anything is done about it.
+
+    ``previous`` is the version to go back to from ``release``; ``started`` the kind of sign that asked for a decision.
+    """
 
     decision: Decision
     candidate: evidence.Candidate | None = None
     release: str = ""
+    previous: str = ""
     quality: dict[str, Any] = field(default_factory=dict)
     started: str = ""
 
@@ -67,7 +71,7 @@ class Weighed:
         body = {"at": now.isoformat(), **self.decision.to_dict(), "release": self.release, "quality": self.quality}
         made = self.candidate
         candidate = {"bundle": made.bundle, "gate": made.gate.to_dict()} if made else None
-        return body | {"started": self.started, "candidate": candidate}
+        return body | {"previous": self.previous, "started": self.started, "candidate": candidate}
 
 
 @dataclass(frozen=True)
@@ -231,10 +235,10 @@ def weigh(project: Project, now: datetime, seen: monitoring.Look, due: str = "")
     scope = project.ledger.scope
     due = due or retrain_is_due(project, now)
     signs = starts_decision(seen.findings, now, _last_start(project, known), scope.monitoring.cool_down)
-    found = Evidence(known.champion.version, seen.paths)
+    previous = known.previous_healthy()
+    found = Evidence(known.champion.version, seen.paths, previous_version=previous or "")
     candidate = None
     if due or signs:
-        previous = known.previous_healthy()
         if due or _last_candidate_is_before(project, now - scope.monitoring.cool_down):
             candidate = evidence.fresh_candidate(project, now, known, previous)
         found = Evidence(
@@ -247,7 +251,7 @@ def weigh(project: Project, now: datetime, seen: monitoring.Look, due: str = "")
         )  # fmt: skip
     decision = decide_action(seen.findings, found, scope.monitoring.roll_back)
     started = "" if not signs else "drift" if monitoring.only_drift(signs) else "quality"
-    return Weighed(decision, candidate, known.champion.version, seen.quality, started)
+    return Weighed(decision, candidate, known.champion.version, previous or "", seen.quality, started)
 
 
 def retrain(project: Project, now: datetime, reason: str) -> Decision:
@@ -309,7 +313,7 @@ def _carry_out(project: Project, plan: Path, now: datetime) -> Decision:
     body = json.loads(plan.read_text())
     decision = Decision.from_dict(body)
     if decision.action == "roll back":
-        deployment.rollback(project, decision.sentence, WHO, now, evidence=decision.evidence)
+        deployment.rollback(project, decision.sentence, WHO, now, to=body["previous"], evidence=decision.evidence)
     elif decision.action in ("retrain", "release"):
         root = project.ledger.root
         commit = git.commit_ledger(root, f"candidate of {now:%Y-%m-%d %H:%M}", now)

@@ -115,6 +115,23 @@ def test_the_loop_rolls_a_flipped_release_back_and_cites_why(acted: Acted) -> No
     assert (kept["action"], kept["sentence"], kept["release"]) == ("roll back", decision.sentence, "v0.2.0")
 
 
+def test_a_rollback_that_was_cut_short_once_it_was_done_is_not_done_again(acted: Acted) -> None:
+    record = acted.project.decisions / f"{stamp(NEXT)}.json"
+    events, kept = deployment.ledger(acted.project).events, record.read_bytes()
+    record.rename(record.with_suffix(loop.PLAN))  # as a kill between its tag and its record leaves it
+    assert loop.decide(acted.project, NEXT).action == "roll back"
+    assert (deployment.ledger(acted.project).events, record.read_bytes()) == (events, kept)
+    record.rename(record.with_suffix(loop.PLAN))
+    loop._settle(acted.project, LAST)  # the next run, at another time
+    assert record.read_bytes() == kept
+    undone = record.with_name(f"{stamp(FLIPPED)}{loop.PLAN}")
+    undone.write_bytes(kept.replace(NEXT.isoformat().encode(), FLIPPED.isoformat().encode()))
+    loop._settle(acted.project, LAST)
+    assert sorted(p.name for p in acted.project.decisions.iterdir()) == [
+        f"{stamp(START + timedelta(hours=h))}.json" for h in (24, 48, 72)
+    ]
+
+
 def test_the_old_version_predicts_again(acted: Acted) -> None:
     paths = sorted(acted.project.predictions.glob("*.parquet"))
     rows = pl.concat(pl.read_parquet(p).select("predict_at", "release") for p in paths)
