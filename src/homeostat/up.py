@@ -11,6 +11,7 @@ import importlib
 import json
 import os
 import sys
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
@@ -186,11 +187,9 @@ def _only_one(project: Project) -> Iterator[Callable[[str], None]]:
     path = _note(project)
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("a+") as note:
-        try:
-            fcntl.flock(note, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
+        if _held(note.fileno(), fcntl.LOCK_EX):
             url = where(project) or "a server that is starting"
-            raise EnvironmentFault(f"{project.home}: up already, with {url}; end that one first") from error
+            raise EnvironmentFault(f"{project.home}: up already, with {url}; end that one first")
         note.truncate(0)
 
         def write(url: str) -> None:
@@ -201,12 +200,15 @@ def _only_one(project: Project) -> Iterator[Callable[[str], None]]:
         note.truncate(0)
 
 
-def _held(handle: int) -> bool:
-    try:
-        fcntl.flock(handle, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return True
-    return False
+def _held(handle: int, kind: int = fcntl.LOCK_SH) -> bool:
+    """Whether another process holds the file; otherwise we hold it now. One that only looks lets go at once."""
+    for _ in range(5):
+        try:
+            fcntl.flock(handle, kind | fcntl.LOCK_NB)
+            return False
+        except BlockingIOError:
+            time.sleep(0.05)
+    return True
 
 
 def _note(project: Project) -> Path:

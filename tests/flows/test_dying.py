@@ -5,22 +5,38 @@ from __future__ import annotations
 import os
 import signal
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from at_work import Up, runs, toyed, until, up
+from at_work import Up, runs, said, start, toyed, until, up
 
 from homeostat.adapters.prefect_server import server
 from homeostat.project import Project
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(240)]
 
 
-@pytest.fixture
-def project(tmp_path: Path) -> Iterator[Project]:
-    project = toyed(tmp_path / "toys")
-    yield project
-    (project.home / "go").touch()  # lets go of whatever still waits
+@dataclass
+class Dead:
+    """A run that a machine left Running on the server at ``api``, and the project that it was of."""
+
+    project: Project
+    api: str
+    run: str
+
+
+@pytest.fixture(scope="module")
+def dead(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Dead]:
+    """A machine that died a while ago; its server, on another one, lives."""
+    folder = tmp_path_factory.mktemp("dead")
+    project = toyed(folder / "toys")
+    with server(folder / "elsewhere") as api:
+        with up(project, PREFECT_API_URL=api) as running:
+            assert running.api == api
+            run = die(running, project)
+        assert not crashed(api, run)
+        yield Dead(project, api, run)
 
 
 def die(running: Up, project: Project) -> str:
@@ -38,21 +54,23 @@ def crashed(api: str, run: str) -> bool:
     return run in {r["id"] for r in runs(api, "CRASHED")}
 
 
-@pytest.mark.timeout(240)
-def test_the_server_ends_a_run_that_gives_no_sign_of_life(project: Project, tmp_path: Path) -> None:
-    with server(tmp_path / "elsewhere") as api:
-        with up(project, PREFECT_API_URL=api) as running:
-            assert running.api == api
-            run = die(running, project)
-        assert not crashed(api, run)
-        until(lambda: crashed(api, run), 150, "the end of a run that died")
-
-
-@pytest.mark.timeout(240)
-def test_the_next_start_ends_what_the_machine_left(project: Project) -> None:
+@pytest.mark.usefixtures("dead")  # whose watch needs its time meanwhile
+def test_the_next_start_ends_what_the_machine_left(tmp_path: Path) -> None:
+    project = toyed(tmp_path / "toys")
     with up(project) as running:
         run = die(running, project)
     with up(project) as again:
         until(lambda: crashed(again.api, run), 20, "the end of a run that died")
         alive = until(lambda: runs(again.api, "RUNNING"), 60, "a run of the new start")
         assert run not in {r["id"] for r in alive}
+        (project.home / "go").touch()
+
+
+def test_a_shared_server_has_one_project_of_a_name(dead: Dead, tmp_path: Path) -> None:
+    other = start(toyed(tmp_path / "elsewhere"), "up", PREFECT_API_URL=dead.api)
+    assert f"serves toys from {dead.project.home}" in said(other)
+    assert other.returncode != 0
+
+
+def test_the_server_ends_a_run_that_gives_no_sign_of_life(dead: Dead) -> None:
+    until(lambda: crashed(dead.api, dead.run), 150, "the end of a run that died")

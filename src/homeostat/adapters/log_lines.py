@@ -22,19 +22,21 @@ class LoopsOwn(logging.Filter):
 
 
 class OneLine(logging.Formatter):
-    """``12:00:05 lifecycle: the line``; an error that says how to mend it needs no traceback."""
+    """``12:00:05 lifecycle: the line``; a traceback only where a flow was stopped by a bug."""
 
     def format(self, record: logging.LogRecord) -> str:
         where = getattr(record, "flow_name", record.name)
         head = f"{self.formatTime(record, '%H:%M:%S')} {where}: "
-        error = told(record)
-        if error is not None:
+        error = record.exc_info[1] if record.exc_info else None
+        if isinstance(error, HomeostatError):
             return head + str(error)
-        text = record.getMessage()
-        return head + (f"{text}\n{self.formatException(record.exc_info)}" if record.exc_info else text)
+        if error is None or isinstance(error, KeyboardInterrupt):
+            return head + record.getMessage()
+        if hasattr(record, "flow_run_id"):
+            return f"{head}{record.getMessage()}\n{self.formatException(record.exc_info)}"  # type: ignore[arg-type]
+        return f"{head}{record.getMessage()} ({error!r})"
 
 
-def told(record: logging.LogRecord) -> HomeostatError | None:
-    """The error of a record that carries its own mend."""
-    error = record.exc_info[1] if record.exc_info else None
-    return error if isinstance(error, HomeostatError) else None
+def told(record: logging.LogRecord) -> bool:
+    """Whether the record is of an error that carries its own mend."""
+    return record.exc_info is not None and isinstance(record.exc_info[1], HomeostatError)

@@ -10,7 +10,9 @@ import logging
 import math
 import os
 import re
+import signal
 import socket
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -39,6 +41,7 @@ from prefect.states import Crashed
 from prefect.tasks import exponential_backoff
 
 from homeostat.adapters.log_lines import told
+from homeostat.adapters.prefect_server import answers
 from homeostat.clock import alive
 from homeostat.core.errors import DataError, EnvironmentFault
 from homeostat.core.incidents import Incident
@@ -48,6 +51,7 @@ HEARTBEAT = 30  # seconds between two signs of life of a run: the least that Pre
 SILENCE = timedelta(seconds=3 * HEARTBEAT)  # of a run that has died: three signs missed
 POLL = 5  # seconds between two looks for runs that are due
 AT_WORK = 2  # runs at a time: one at work, and the next that waits its turn and says so
+PATIENCE = 30.0  # seconds of silence after which a server counts as lost
 UNFINISHED = ("RUNNING", "PENDING", "CANCELLING")
 
 
@@ -96,14 +100,15 @@ def publish_incident(project: str, incident: Incident) -> None:
 
 def page_of(project: str, decision: Decision, at: datetime) -> str:
     """A decision as Markdown: the action, the sentence and the table of findings."""
-    rows = [
-        f"| {f.rule} | {f.outcome} | {_number(f.value)} | {_number(f.limit)} | {f.sentence} |"
-        for f in decision.findings
-    ]
+    rows = [_row(f.rule, f.outcome, _number(f.value), _number(f.limit), f.sentence) for f in decision.findings]
     table = ["| rule | outcome | measured | limit | what it says |", "|---|---|---:|---:|---|", *rows] if rows else []
     evidence = [f"Evidence: {', '.join(f'`{e}`' for e in decision.evidence)}"] if decision.evidence else []
     head = [f"# {project}: {decision.action}", f"{at:%Y-%m-%d %H:%M} project time", decision.sentence]
     return "\n\n".join([*head, *(["\n".join(table)] if table else []), *evidence])
+
+
+def _row(*cells: str) -> str:
+    return "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |"
 
 
 def payload_of(decision: Decision, at: datetime) -> dict[str, Any]:
@@ -192,24 +197,37 @@ def serve(project: str, folder: Path, table: Sequence[Served], ready: Callable[[
     watch(project)
     ready()
     try:
-        asyncio.run(_until_told(runner))
+        asyncio.run(_until_told(runner, PREFECT_API_URL.value()))
     except (KeyboardInterrupt, asyncio.CancelledError):
         return
-    except Exception as error:
-        why = str(error.exceptions[0]) if isinstance(error, ExceptionGroup) else str(error)
-        raise EnvironmentFault(f"{PREFECT_API_URL.value()}: the Prefect server is lost: {why}; start again") from error
 
 
-async def _until_told(runner: Runner) -> None:
-    """Run until Ctrl-C, or until SIGTERM, which does the same even where a shell has us ignore Ctrl-C."""
-    loop, this = asyncio.get_running_loop(), asyncio.current_task()
+async def _until_told(runner: Runner, url: str) -> None:
+    """Run until Ctrl-C or SIGTERM, or until the server has been silent for too long."""
+    loop, running = asyncio.get_running_loop(), asyncio.create_task(runner.start())
+    silent = asyncio.create_task(_until_silent(url))
 
     def end(*_: Any) -> None:
-        if this is not None:
-            loop.call_soon_threadsafe(this.cancel)
+        loop.call_soon_threadsafe(running.cancel)
 
     runner.handle_sigterm = end  # type: ignore[method-assign]
-    await runner.start()
+    if signal.getsignal(signal.SIGINT) is not signal.SIG_IGN:  # a shell has what it put behind it ignore Ctrl-C
+        loop.add_signal_handler(signal.SIGINT, end)
+    await asyncio.wait({running, silent}, return_when=asyncio.FIRST_COMPLETED)
+    if silent.done():
+        running.cancel()
+        await asyncio.wait({running}, timeout=PATIENCE)
+        raise EnvironmentFault(f"{url}: the Prefect server is silent; look at its log, then start again")
+    silent.cancel()
+    await running
+
+
+async def _until_silent(url: str) -> None:
+    heard = time.monotonic()
+    while time.monotonic() - heard < PATIENCE:
+        if await asyncio.to_thread(answers, url, 10):
+            heard = time.monotonic()
+        await asyncio.sleep(POLL)
 
 
 def deployment_name(project: str, flow: Flow[..., Any]) -> str:
@@ -241,7 +259,7 @@ def _refuse_other_folder(client: SyncPrefectClient, project: str, folder: Path, 
     if theirs != str(folder) and not known.paused:
         whose = theirs or "a work pool"
         raise EnvironmentFault(
-            f"{PREFECT_API_URL.value()}: serves a project {project} from {whose}; stop that one, or name this one anew"
+            f"{PREFECT_API_URL.value()}: serves {project} from {whose}; end or delete that one there, or rename this"
         )
 
 
@@ -300,4 +318,4 @@ def _process_gone(tags: Sequence[str]) -> bool:
 
 def _not_told(record: logging.LogRecord) -> bool:
     """Leave out what the caller gets: the answer, or the error."""
-    return told(record) is None and not getattr(record, "answer", False)
+    return not told(record) and not getattr(record, "answer", False)

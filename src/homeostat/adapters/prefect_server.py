@@ -138,6 +138,7 @@ def _environment(home: Path, url: str, whole: bool) -> dict[str, str]:
         "PREFECT_UI_API_URL": url,
         "PREFECT_SERVER_UI_STATIC_DIRECTORY": str(home / ".prefect" / "ui"),  # its own, written at the first start
         "PREFECT_SERVER_UI_SHOW_PROMOTIONAL_CONTENT": "false",
+        "PREFECT_SERVER_SERVICES_DB_VACUUM_ENABLED": "events,flow_runs",  # what is older than Prefect's 90 days goes
         "PREFECT__SERVER_FINAL": "1",
         **({} if whole else {"PREFECT__SERVER_EPHEMERAL": "1", "PREFECT_SERVER_UI_ENABLED": "false"}),
     }

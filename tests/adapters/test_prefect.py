@@ -1,0 +1,105 @@
+"""What Prefect is told of a decision, what is tried again, and what the console shows."""
+
+from __future__ import annotations
+
+import json
+import logging
+import sys
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from prefect.states import Failed
+
+from homeostat.adapters.log_lines import LoopsOwn, OneLine
+from homeostat.adapters.prefect import outside, page_of, payload_of
+from homeostat.adapters.prefect_server import port_of
+from homeostat.core.errors import DataError, EnvironmentFault, ScopeError
+from homeostat.core.verdicts import Decision, Finding
+
+NOW = datetime(2024, 3, 1, 6)
+DECISION = Decision(
+    "roll back",
+    "The previous version does better.",
+    (
+        Finding("high: loss", "fail", np.float32(0.5), 0.4, "Loss is 0.5 | the promise was 0.36."),  # type: ignore[arg-type]
+        Finding("high: drift", "too few to say", None, 0.2, "Too few rows."),
+        Finding("high: calibration", "pass", float("inf"), 1.0, "Nothing was expected."),
+    ),
+    ("reports/drift/2024-03-01T060000.json",),
+)
+
+
+def test_a_decision_as_a_page() -> None:
+    page = page_of("meters", DECISION, NOW)
+    assert page.splitlines()[0] == "# meters: roll back"
+    assert DECISION.sentence in page
+    assert "reports/drift/2024-03-01T060000.json" in page
+    rows = [line for line in page.splitlines() if line.startswith("| high")]
+    assert [line.replace("\\|", "").count("|") for line in rows] == [6, 6, 6]
+
+
+def test_a_decision_as_an_event_is_plain_json_with_numbers() -> None:
+    payload = json.loads(json.dumps(payload_of(DECISION, NOW), allow_nan=False))
+    assert payload["measured"] == {"high: loss": 0.5, "high: drift": None, "high: calibration": None}
+    assert payload["limits"] == {"high: loss": 0.4, "high: drift": 0.2, "high: calibration": 1.0}
+    assert payload["failed"] == ["high: loss"]
+    assert payload["at"] == "2024-03-01T06:00:00"
+
+
+@pytest.mark.parametrize(
+    ("error", "again"),
+    [
+        (DataError("a source cannot be reached"), True),
+        (ConnectionResetError("by peer"), True),
+        (ScopeError("an expression is wrong"), False),
+        (EnvironmentFault("the disk is full"), False),
+        (ZeroDivisionError("a bug"), False),
+    ],
+)
+def test_what_the_outside_may_mend_is_tried_again(error: Exception, again: bool) -> None:
+    read: Any = outside(lambda: None, name="read")
+    assert read.retries == 3
+    assert read.retry_delay_seconds == [2, 4, 8]
+    assert read.retry_condition_fn(read, None, Failed(data=error)) is again
+
+
+def record(error: BaseException | None, message: str = "it", level: int = logging.ERROR, **more: Any) -> Any:
+    info = None
+    if error is not None:
+        try:
+            raise error
+        except BaseException:
+            info = sys.exc_info()
+    made = logging.LogRecord("prefect.flow_runs", level, __file__, 1, message, (), info)
+    made.__dict__.update(more)
+    return made
+
+
+@pytest.mark.parametrize(
+    ("shown", "expected"),
+    [
+        (record(None, "3 batches", flow_name="data"), "data: 3 batches"),
+        (record(DataError("a.csv: is broken; mend it"), flow_name="data"), "data: a.csv: is broken; mend it"),
+        (record(ValueError("bug"), flow_name="data", flow_run_id="1"), "ValueError: bug"),
+        (record(OSError("gone")), "prefect.flow_runs: it (OSError('gone'))"),
+        (record(KeyboardInterrupt(), flow_name="data"), "data: it"),
+    ],
+)
+def test_a_line_of_the_console(shown: logging.LogRecord, expected: str) -> None:
+    line = OneLine().format(shown)
+    assert line.endswith(expected)
+    assert ("Traceback" in line) == ("bug" in expected)
+
+
+def test_the_console_leaves_bookkeeping_out() -> None:
+    words = {"batches: 3 accepted": True, "Beginning flow run 'x'": False, "Finished in state Completed()": False}
+    assert {m: LoopsOwn().filter(record(None, m, logging.INFO)) for m in words} == words
+
+
+def test_a_project_keeps_its_port() -> None:
+    ports = {port_of(Path(f"/work/{n}")) for n in range(20)}
+    assert len(ports) == 20
+    assert all(10_000 <= port < 30_000 for port in ports)
