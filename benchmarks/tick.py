@@ -5,6 +5,7 @@ Replays the first two weeks of 2013; the ticks in which something was decided ar
     .venv/bin/python benchmarks/tick.py
 """
 
+import shutil
 import time
 from collections import Counter
 from collections.abc import Callable
@@ -54,9 +55,10 @@ def main() -> None:
         said = "" if quiet else "   decided, left out"
         print(f"{now:%Y-%m-%d %H:%M} " + f"{row['all']:8.2f}" + "".join(f"{row[s]:12.2f}" for s in OWN)
               + f"{row['beyond']:10.2f}{said}")  # fmt: skip
+    shutil.rmtree(replayed.home)
     beyond = [row["beyond"] for row in rows]
     print(
-        f"{len(rows)} quiet ticks: {median(beyond):.2f} s beyond their own work (median), {max(beyond):.2f} s at most"
+        f"{len(rows)} quiet ticks, beyond their own work: {median(beyond):.2f} s (median), {max(beyond):.2f} s at most"
     )
 
 
