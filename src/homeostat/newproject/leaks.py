@@ -1,0 +1,371 @@
+"""Columns that give the label away: by what they predict, by when they are there, by their sums, by their names."""
+
+from __future__ import annotations
+
+import itertools
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from math import log
+from typing import TYPE_CHECKING
+
+import numpy as np
+import polars as pl
+
+from homeostat.newproject.names import always_quoted, quoted
+from homeostat.newproject.power import Array, power
+
+if TYPE_CHECKING:
+    import duckdb
+
+    from homeostat.newproject.understanding import Column, Understanding
+
+PERFECT = 0.965  # power from which a column tells too much to have been known before
+STRONG = 0.5
+CHANCE = 1e-6  # as in the give-away check: a constant label less likely than this is no chance
+BLOCKS = 5
+FEW = 200  # values of a column up to which each is looked at
+SAME = 0.95  # share of rows in which two columns say the same
+BEFORE = {"previous", "prev", "prior", "past", "last", "hist", "history", "lag", "avg", "mean", "expected", "planned",
+          "scheduled", "reserved", "requested", "old", "initial", "first", "num_previous"}  # fmt: skip
+COUNTED_SINCE = {"change", "changes", "update", "updates", "revision", "revisions", "modification", "modifications",
+                 "edit", "edits", "amendments"}  # fmt: skip
+AFTERWARDS = {"outcome", "result", "resolution", "resolved", "closed", "refund", "refunded", "cancelled", "canceled",
+              "cancellation", "actual", "final", "settled", "settlement", "returned", "status", "duration", "elapsed",
+              "completed", "finished", "ended", "end", "chargeback", "recovery", "recoveries", "collected"}  # fmt: skip
+ANSWERS = {"prediction", "predicted", "pred", "score", "probability", "proba", "forecast", "yhat"}
+
+
+@dataclass(frozen=True)
+class Doubt:
+    """One thing that is wrong, or looks so, with a table: what, where, how sure, and the line that mends it.
+
+    ``sure`` from 0 to 1; ``barred`` columns stay out of the first scope; ``weight`` orders, the worst first.
+    """
+
+    kind: str
+    column: str
+    said: str
+    mend: str
+    sure: float
+    weight: float
+    barred: bool = False
+    picture: tuple[tuple[str, float], ...] = ()
+
+    @property
+    def certainty(self) -> str:
+        return "certain" if self.sure >= 0.95 else "likely" if self.sure >= 0.6 else "possible"
+
+
+@dataclass(frozen=True)
+class Constant:
+    """A value of a column, its absence or its presence, that always goes with one label."""
+
+    column: str
+    kind: str
+    value: str | None
+    label: float
+    rows: int
+
+
+@dataclass(frozen=True)
+class Leaks:
+    """What was found, the columns to keep out, and those whose values tell but may well be right to."""
+
+    doubts: tuple[Doubt, ...]
+    barred: tuple[str, ...]
+    allowed: tuple[str, ...]
+    powers: dict[str, float]
+
+
+def find_leaks(connection: duckdb.DuckDBPyConnection, found: Understanding, rows: pl.DataFrame) -> Leaks:
+    """Every column against the label. ``rows`` are labelled, in order of time, with ``__y`` and ``__t``."""
+    y = rows["__y"].to_numpy().astype(float)
+    usable = [c for c in found.table.columns if c.name in rows.columns and c.name not in _aside(found)]
+    powers = {c.name: power(_as_number(rows, c), y, found.label.task) for c in usable}
+    doubts: list[Doubt] = []
+    for doubt in (
+        *_same_as_known(found, rows, usable),
+        *_parts(found, rows, y, usable),
+        *_perfect(found, usable, powers),
+        *_twins(found, rows, y, usable),
+        *_time_gaps(found, rows, y, usable),
+        *_by_name(found, rows, y, usable, powers),
+    ):
+        if doubt.column not in {d.column for d in doubts if d.barred}:
+            doubts.append(doubt)
+    constants = _constants(connection, found, usable)
+    out = {d.column for d in doubts if d.barred}
+    for column, group in itertools.groupby(constants, key=lambda c: c.column):
+        if column not in out:
+            doubts.append(_constant(found, list(group)))
+    out = {d.column for d in doubts if d.barred}
+    allowed = [c for c in dict.fromkeys(c.column for c in constants) if c not in out]
+    barred = [c.name for c in usable if c.name in out]
+    return Leaks(tuple(sorted(doubts, key=lambda d: -d.weight)), tuple(barred), tuple(allowed), powers)
+
+
+def _aside(found: Understanding) -> set[str]:
+    """What is no candidate: the label, the time, when labels came, and what names a row."""
+    return {found.label.column, found.time_column, found.known_at or "", *found.table.key}
+
+
+def _as_number(rows: pl.DataFrame, column: Column) -> pl.Series:
+    """A column as it would be learned from: a time as days from the event."""
+    if column.kind == "time":
+        return (rows[column.name] - rows["__t"]).dt.total_seconds() / 86400
+    return rows[column.name]
+
+
+def _leak(kind: str, column: str, said: str, sure: float, weight: float) -> Doubt:
+    mend = f"kept out of the first scope; if it is known by then, move it to the first known_at group: {column}"
+    return Doubt(kind, column, said, mend, sure, weight, True)
+
+
+# ---- each way to give a label away
+
+
+def _perfect(found: Understanding, usable: Sequence[Column], powers: dict[str, float]) -> Iterator[Doubt]:
+    for column in usable:
+        told = powers[column.name]
+        if told < PERFECT or (found.series and found.label.task == "regression" and told < 0.995):
+            continue
+        measure = f"R2 {told:.3f}" if found.label.task == "regression" else f"AUC {0.5 + told / 2:.3f}"
+        said = (
+            f"{column.raw} alone tells {found.label.column} almost perfectly ({measure} on later "
+            "rows): it is known afterwards"
+        )
+        yield _leak("gives the label away", column.name, said, min(1.0, told), 100 + told)
+
+
+def _same_as_known(found: Understanding, rows: pl.DataFrame, usable: Sequence[Column]) -> Iterator[Doubt]:
+    """Times that are those at which the label became known."""
+    if found.known_at is None:
+        return
+    known = rows[found.known_at]
+    for column in usable:
+        if column.kind != "time":
+            continue
+        both = rows[column.name].is_not_null() & known.is_not_null()
+        off = (rows[column.name] - known).dt.total_seconds().abs().filter(both)
+        same = float((off <= 86400).mean() or 0.0) if len(off) else 0.0  # type: ignore[arg-type]
+        if same >= SAME:
+            said = f"{column.raw} is {found.known_at} in {same:.0%} of the rows: it is written when the label is"
+            yield _leak("known only afterwards", column.name, said, same, 98)
+
+
+def _parts(found: Understanding, rows: pl.DataFrame, y: Array, usable: Sequence[Column]) -> Iterator[Doubt]:
+    """Numbers that add up to the label, or differ or multiply to it."""
+    if found.label.task != "regression":
+        return
+    numbers = {}
+    for column in usable:
+        if column.kind in ("integer", "float") and column.distinct > 2:
+            numbers[column.name] = rows[column.name].cast(pl.Float64).to_numpy()
+    if len(y) > 5000:
+        at = np.linspace(0, len(y) - 1, 5000).astype(int)
+        y, numbers = y[at], {k: v[at] for k, v in numbers.items()}
+    named = sorted(numbers, key=lambda k: -abs(_correlation(numbers[k], y)))[:12]
+    scale = float(np.std(y)) or 1.0
+
+    def equal(value: Array) -> bool:
+        there = np.isfinite(value)
+        return bool(
+            there.mean() > 0.5 and (np.abs(value - y)[there] <= 1e-6 * scale + 1e-9 * np.abs(y[there])).mean() >= 0.98
+        )
+
+    for size in (2, 3, 4):
+        for parts in itertools.combinations(named, size):
+            if equal(np.sum([numbers[p] for p in parts], axis=0)):
+                for part in parts:
+                    said = f"{' + '.join(parts)} is {found.label.column}: its parts are known when it is, not before"
+                    yield _leak("a part of the label", part, said, 1.0, 99)
+                return
+    for one, two in itertools.permutations(named, 2):
+        with np.errstate(all="ignore"):
+            made = {
+                "-": numbers[one] - numbers[two],
+                "*": numbers[one] * numbers[two],
+                "/": numbers[one] / numbers[two],
+            }
+        for sign, value in made.items():
+            if equal(value) and not (sign == "*" and one > two):
+                worse = max(
+                    (one, two), key=lambda c: (_words(c) & AFTERWARDS != set(), abs(_correlation(numbers[c], y)))
+                )
+                yield _leak("a part of the label", worse, f"{one} {sign} {two} is {found.label.column}", 0.97, 97)
+                return
+
+
+def _twins(found: Understanding, rows: pl.DataFrame, y: Array, usable: Sequence[Column]) -> Iterator[Doubt]:
+    """A column that repeats another but where events went on: where they differ the label is told."""
+    if found.label.task == "regression":
+        return
+    worded = [c for c in usable if c.kind == "string" and 3 <= c.distinct <= FEW]
+    for one, two in itertools.combinations(worded, 2):
+        differ = (rows[one.name] != rows[two.name]).fill_null(False).to_numpy()
+        share = float(differ.mean())
+        if not 0.005 < share < 0.5 or differ.sum() < 50:
+            continue
+        shared = set(rows[one.name].unique()) & set(rows[two.name].unique())
+        if len(shared) < 0.6 * min(one.distinct, two.distinct):
+            continue
+        here, there = float(y[differ].mean()), float(y[~differ].mean())
+        if min(here, 1 - here) < 0.35 * min(there, 1 - there):
+            later = (
+                one
+                if _is_later(one.name, two.name) or (not _is_later(two.name, one.name) and one.distinct > two.distinct)
+                else two
+            )
+            other = two if later is one else one
+            said = (
+                f"{later.raw} is {other.raw} in {1 - share:.0%} of the rows; where they differ, "
+                f"{found.label.column} is "
+                f"{here:.0%} instead of {there:.0%}: {later.raw} is settled afterwards"
+            )
+            yield _leak("known only afterwards", later.name, said, 0.9, 95)
+
+
+def _time_gaps(found: Understanding, rows: pl.DataFrame, y: Array, usable: Sequence[Column]) -> Iterator[Doubt]:
+    """Two times whose distance tells the label: the one that moves with it is written afterwards."""
+    times = [c for c in usable if c.kind == "time"]
+    for one, two in itertools.combinations(times, 2):
+        gap = (rows[one.name] - rows[two.name]).dt.total_seconds()
+        told = power(gap, y, found.label.task)
+        if told >= 0.9:
+            later = one if _is_later(one.name, two.name) else two if _is_later(two.name, one.name) else max(
+                (one, two), key=lambda c: _spread(rows, c))  # fmt: skip
+            said = (
+                f"the time from {two.raw} to {one.raw} tells {found.label.column} (power {told:.2f}): "
+                f"{later.raw} is written afterwards"
+            )
+            yield _leak("known only afterwards", later.name, said, 0.9, 96)
+
+
+def _by_name(
+    found: Understanding, rows: pl.DataFrame, y: Array, usable: Sequence[Column], powers: dict[str, float]
+) -> Iterator[Doubt]:
+    """Columns that are called like something that comes afterwards, and behave so."""
+    for column in usable:
+        words, told = _words(column.raw), powers[column.name]
+        if words & BEFORE:
+            continue
+        if words & COUNTED_SINCE and column.kind == "integer" and _mostly_zero(rows[column.name]) and told > 0.02:
+            values = rows[column.name].to_numpy()
+            rates = float(y[values == 0].mean()), float(y[values > 0].mean())
+            said = (
+                f"{column.raw} counts what happened since: it is 0 at first, and {found.label.column} is "
+                f"{rates[0]:.2g} where it stayed 0 and {rates[1]:.2g} where it did not"
+            )
+            yield _leak("known only afterwards", column.name, said, 0.8, 90)
+        elif words & AFTERWARDS and told >= STRONG:
+            said = (
+                f"{column.raw} is called like something known afterwards, and tells "
+                f"{found.label.column} well (power {told:.2f})"
+            )
+            yield _leak("known only afterwards", column.name, said, 0.75, 88)
+        elif words & ANSWERS and told >= 0.3:
+            said = (
+                f"{column.raw} looks like another model's answer (power {told:.2f}); kept in: was it "
+                "there before the event?"
+            )
+            mend = (
+                f"if it was made afterwards: homeostat new ... --drop {column.raw!r}, or move it to a "
+                "later known_at group"
+            )
+            yield Doubt("maybe known only afterwards", column.name, said, mend, 0.6, 60)
+        elif told >= 0.85 and not found.series:
+            said = (
+                f"{column.raw} alone tells {found.label.column} very well (power {told:.2f}); kept "
+                "in: was it known before?"
+            )
+            mend = f"if it is known afterwards: homeostat new ... --drop {column.raw!r}"
+            yield Doubt("maybe known only afterwards", column.name, said, mend, 0.6, 62)
+
+
+def _constants(connection: duckdb.DuckDBPyConnection, found: Understanding, usable: Sequence[Column]) -> list[Constant]:
+    """Values, absences and presences that always go with one label, over all rows, against all odds."""
+    name = always_quoted(found.table.name)
+    label = f"CAST(({found.label.sql}) AS DOUBLE)"
+    block = max(int(found.rhythm.period.total_seconds()), 86400)
+    base = f"FROM {name} WHERE __t >= TIMESTAMP '{found.start}' AND {label} IS NOT NULL"
+    shares = dict(connection.sql(f"SELECT {label}, count(*) / sum(count(*)) OVER () {base} GROUP BY 1").fetchall())
+    most = max(shares.values())
+    total = int(connection.sql(f"SELECT count(*) {base}").fetchall()[0][0])
+    if total * log(max(most, 1e-9)) > log(CHANCE) and most == 1.0:
+        return []
+    answer = []
+    for column in usable:
+        c = quoted(column.name)
+        kinds = [f"CASE WHEN {c} IS NULL THEN 'absent' ELSE 'present' END"] if column.absent else []
+        by_value = column.distinct <= FEW and column.kind != "time"
+        for kind, value in [(k, "NULL") for k in kinds] + ([("'value'", f"CAST({c} AS VARCHAR)")] if by_value else []):
+            where = f" AND {c} IS NOT NULL" if kind == "'value'" else ""
+            answer += [(column.name, *r) for r in connection.sql(
+                f"SELECT {kind}, {value}, count(*), count(DISTINCT epoch(__t) // {block}), min({label}), max({label}) "
+                f"{base}{where} GROUP BY 1, 2 HAVING min({label}) = max({label})"
+            ).fetchall()]  # fmt: skip
+    periods = int(connection.sql(f"SELECT count(DISTINCT epoch(__t) // {block}) {base}").fetchall()[0][0])
+    return [
+        Constant(column, kind, value, low, n)
+        for column, kind, value, n, blocks, low, _ in answer
+        if blocks >= min(BLOCKS, periods) and n * log(shares[low]) < log(CHANCE)
+    ]
+
+
+def _constant(found: Understanding, constants: Sequence[Constant]) -> Doubt:
+    column = constants[0].column
+    label = found.label.column
+    raw = found.table.column(column).raw
+    gone = next((c for c in constants if c.kind in ("absent", "present")), None)
+    if gone is not None:
+        how = "missing" if gone.kind == "absent" else "there"
+        said = (
+            f"whenever {raw} is {how}, {label} is {gone.label:g} ({gone.rows:,} rows, all of them): "
+            "its absence is the label's doing"
+        )
+        return _leak("gives the label away by absence", column, said, 0.97, 94)
+    first = max(constants, key=lambda c: c.rows)
+    more = f", and {len(constants) - 1} more of its values tell as surely" if len(constants) > 1 else ""
+    said = (
+        f"{raw} = {first.value} always goes with {label} {first.label:g} ({first.rows:,} rows){more}; "
+        "kept in: is it known before?"
+    )
+    mend = f"if it is written afterwards: move {column} from features.allowed to features.barred in params.yaml"
+    return Doubt("a value that always goes with one label", column, said, mend, 0.6, 70)
+
+
+# ---- words and numbers
+
+
+def _words(name: str) -> set[str]:
+    apart = re.sub(r"([a-z])([A-Z])", r"\1 \2", name)
+    return set(re.split(r"[^a-z]+", apart.lower()))
+
+
+def _is_later(one: str, two: str) -> bool:
+    """Whether the first of two names sounds like what came of the second."""
+    late = AFTERWARDS | {"assigned", "given", "delivered", "received", "new", "current"}
+    return bool(_words(one) & late and not _words(two) & late) or bool(
+        _words(two) & BEFORE and not _words(one) & BEFORE
+    )
+
+
+def _mostly_zero(values: pl.Series) -> bool:
+    return bool(values.min() == 0 and (values == 0).mean() > 0.6)  # type: ignore[operator]
+
+
+def _spread(rows: pl.DataFrame, column: Column) -> float:
+    return float((rows[column.name] - rows["__t"]).dt.total_seconds().std() or 0.0)  # type: ignore[arg-type]
+
+
+def _correlation(values: Array, y: Array) -> float:
+    there = np.isfinite(values)
+    if there.sum() < 20 or values[there].std() == 0 or y[there].std() == 0:
+        return 0.0
+    return float(np.corrcoef(values[there], y[there])[0, 1])
+
+
+def without(leaks: Leaks, names: Sequence[str]) -> Leaks:
+    """The same with further columns kept out."""
+    return replace(leaks, barred=tuple(dict.fromkeys((*leaks.barred, *names))))

@@ -1,0 +1,184 @@
+"""A table at any address, opened in a database on disk so that it may be larger than memory."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from homeostat.core.errors import DataError, UsageError
+from homeostat.newproject.names import always_quoted
+
+if TYPE_CHECKING:
+    import duckdb
+
+MEMORY = "1500MB"
+PARQUET = (".parquet", ".pq")
+CHUNK = 200_000  # rows of a query in memory at a time
+
+
+@dataclass(frozen=True)
+class Address:
+    """Where a table is: a path (local, or any fsspec address, or a glob), or a database and a query."""
+
+    path: str | None = None
+    url: str | None = None
+    query: str | None = None
+
+    @classmethod
+    def of(cls, said: str, query: str | None = None) -> Address:
+        """What a person typed: local paths become absolute, so that the project finds them from anywhere.
+
+        Raises:
+            UsageError: a database without a query.
+        """
+        if query is not None:
+            return cls(url=said, query=query)
+        scheme = said.split("://")[0].split("+")[0] if "://" in said else ""
+        if scheme in ("sqlite", "postgresql", "postgres", "mysql", "mariadb", "mssql", "oracle", "duckdb", "snowflake"):
+            raise UsageError(f"--from {said}: is a database; say what to read with --query 'SELECT ...'")
+        return cls(path=said if scheme else os.path.abspath(os.path.expanduser(said)))
+
+    @property
+    def stem(self) -> str:
+        """What the table is called there."""
+        if self.path is None:
+            return "records"
+        name = self.path.rstrip("/").rsplit("/", 1)[-1]
+        return name.split(".")[0].replace("*", "").replace("?", "") or "records"
+
+
+@contextmanager
+def workspace() -> Iterator[duckdb.DuckDBPyConnection]:
+    """A database of its own on disk, gone afterwards."""
+    import duckdb
+
+    with tempfile.TemporaryDirectory(prefix="homeostat-new-") as folder:
+        connection = duckdb.connect(
+            str(Path(folder) / "work.duckdb"),
+            config={"memory_limit": MEMORY, "temp_directory": folder, "threads": min(2, os.cpu_count() or 1)},
+        )
+        connection.execute("SET TimeZone = 'UTC'")
+        connection.execute("SET preserve_insertion_order = false")
+        try:
+            yield connection
+        finally:
+            connection.close()
+
+
+def open_table(connection: duckdb.DuckDBPyConnection, name: str, address: Address) -> list[tuple[str, str]]:
+    """Make ``name`` a relation of what is at the address, as it is written; its columns and their types.
+
+    Raises:
+        DataError: it cannot be reached or read, or has no rows.
+    """
+    import duckdb
+
+    folder = Path(connection.sql("SELECT current_setting('temp_directory')").fetchall()[0][0])
+    try:
+        if address.query is not None:
+            _fetch(address, folder / f"{name}.parquet")
+            _view_of_parquet(connection, name, [folder / f"{name}.parquet"])
+        else:
+            _open_files(connection, name, address, folder)
+        columns = [(str(r[0]), str(r[1])) for r in connection.sql(f"DESCRIBE {always_quoted(name)}").fetchall()]
+        first = connection.sql(f"SELECT 1 FROM {always_quoted(name)} LIMIT 1").fetchall()
+    except duckdb.Error as error:
+        said = str(error).strip().split("\n")[0]
+        raise DataError(f"{address.path or address.url}: cannot be read ({said}); mend the file") from error
+    if not first:
+        raise DataError(f"{address.path or address.url}: has no rows; give a table with a history")
+    return columns
+
+
+def _open_files(connection: duckdb.DuckDBPyConnection, name: str, address: Address, folder: Path) -> None:
+    paths = _local(address, folder, name)
+    if paths[0].suffix in PARQUET:
+        _view_of_parquet(connection, name, paths)
+        return
+    from homeostat.adapters.sources import NULLS, delimiter_of
+
+    for path in paths:
+        if path.stat().st_size == 0:
+            raise DataError(f"{address.path}: is empty; give a table with a header and rows")
+    # A row that has too many or too few values stops here as it would in the loop.
+    names: Any = [str(p) for p in paths]
+    relation = connection.read_csv(
+        names, delimiter=delimiter_of(paths[0]), header=True, all_varchar=True, quotechar='"',
+        escapechar='"', skiprows=0, na_values=NULLS, null_padding=False, strict_mode=True,
+    )  # fmt: skip
+    relation.create(name)
+
+
+def _view_of_parquet(connection: duckdb.DuckDBPyConnection, name: str, paths: list[Path]) -> None:
+    listed = ", ".join("'" + str(p).replace("'", "''") + "'" for p in paths)
+    connection.execute(f"CREATE VIEW {always_quoted(name)} AS SELECT * FROM read_parquet([{listed}])")
+
+
+def _local(address: Address, folder: Path, name: str) -> list[Path]:
+    """The files, each where DuckDB can read it: as it lies, or as a copy, unpacked and in UTF-8."""
+    import fsspec
+
+    from homeostat.adapters.sources import make_utf8
+
+    try:
+        fs, path = fsspec.core.url_to_fs(address.path)
+        found = sorted(fs.glob(path)) if any(c in path for c in "*?[") else [path] if fs.isfile(path) else []
+    except (OSError, ImportError, ValueError) as error:
+        said = str(error).strip().split("\n")[0]
+        raise DataError(f"{address.path}: cannot be reached ({said}); correct the address or access") from error
+    if not found:
+        raise DataError(f"{address.path}: no such file; correct --from")
+    local = "file" in (fs.protocol if isinstance(fs.protocol, tuple) else (fs.protocol,))
+    paths = []
+    for number, one in enumerate(found):
+        if local and one.endswith(PARQUET):
+            paths.append(Path(one))
+            continue
+        parquet = one.endswith(PARQUET)
+        copy = folder / f"{name}-{number}{'.parquet' if parquet else '.csv'}"
+        try:
+            with fs.open(one, "rb", compression=None if parquet else "infer") as stream, copy.open("wb") as out:
+                while block := stream.read(1 << 22):
+                    out.write(block)
+        except Exception as error:  # zip, gzip and remote stores each have errors of their own
+            said = str(error).strip().split("\n")[0]
+            raise DataError(f"{one}: is damaged or cannot be read ({said}); give a whole file") from error
+        if not parquet:
+            make_utf8(copy)
+        paths.append(copy)
+    return paths
+
+
+def _fetch(address: Address, target: Path) -> None:
+    """What a query answers, as one Parquet file, some rows at a time."""
+    import polars as pl
+    import pyarrow.parquet as pq
+    import sqlalchemy as sa
+
+    from homeostat.adapters.sources import _values
+
+    try:
+        engine = sa.create_engine(os.path.expandvars(address.url or ""))
+        statement = sa.text(address.query or "")
+        wanted = {"start": "0001-01-01", "end": "9999-12-31"}
+        given = {k: v for k, v in wanted.items() if k in statement._bindparams}
+        with engine.connect().execution_options(stream_results=True) as connection:
+            answer = connection.execute(statement, given)
+            names = list(answer.keys())
+            writer: Any = None
+            while rows := answer.fetchmany(CHUNK):
+                part = pl.DataFrame([_values(n, [row[i] for row in rows]) for i, n in enumerate(names)]).to_arrow()
+                writer = writer or pq.ParquetWriter(target, part.schema)
+                writer.write_table(part.cast(writer.schema))
+            if writer is None:
+                raise DataError(f"{address.url}: the query answers no rows; give one with a history")
+            writer.close()
+        engine.dispose()
+    except (sa.exc.SQLAlchemyError, ImportError) as error:
+        said = str(error).strip().split("\n")[0]
+        raise DataError(f"{address.url}: the query failed ({said}); mend --from or --query") from error
