@@ -64,6 +64,14 @@ def create_tag(home: Path, name: str, commit: str, message: str, now: datetime) 
         raise _fault(home, done)
 
 
+def begin(folder: Path, branch: str, message: str, now: datetime) -> str:
+    """Make ``folder`` a repository of its own with one commit of all that is in it and not ignored; the commit's id."""
+    _git(folder, "init", "--quiet", "--template=", f"--initial-branch={branch}", ".")
+    _git(folder, "add", "--all", ".")
+    _git(folder, "commit", "--quiet", "--message", message, now=now)
+    return head(folder)
+
+
 def head(tree: Path) -> str:
     """The commit that is checked out in ``tree``.
 
