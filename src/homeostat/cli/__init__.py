@@ -8,7 +8,7 @@ from __future__ import annotations
 import click
 
 from homeostat import __version__
-from homeostat.cli import changing_data, checking, looking, releasing, running
+from homeostat.cli import changing_data, checking, looking, releasing, running, starting
 from homeostat.cli.verbs import Verbs
 
 
@@ -29,7 +29,7 @@ def main(context: click.Context) -> None:
 
 
 for verb in (
-    running.run, running.up, looking.status, running.replay, releasing.releases, releasing.promote,
+    starting.new, running.run, running.up, looking.status, running.replay, releasing.releases, releasing.promote,
     releasing.rollback, checking.check, changing_data.data,
 ):  # fmt: skip
     main.add_command(verb)
