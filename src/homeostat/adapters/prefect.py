@@ -282,12 +282,10 @@ def sweep(client: SyncPrefectClient, project: str, deployments: list[UUID]) -> i
 def watch(project: str) -> None:
     """Let the server end a run of the project that has given no sign of life: nobody else will say that it died."""
     name = f"{project}: a run without a sign of life has crashed"
-    beat = "prefect.flow-run.heartbeat"
-    ends = {f"prefect.flow-run.{state}" for state in ("Completed", "Failed", "Cancelled", "Crashed")}
     trigger = EventTrigger(
         posture=Posture.Proactive,
-        after={beat},
-        expect={beat, *ends},
+        after={"prefect.flow-run.Running", "prefect.flow-run.heartbeat"},
+        expect={"prefect.flow-run.*"},  # another sign of life, or its end
         match={"prefect.resource.id": "prefect.flow-run.*"},
         match_related={"prefect.resource.role": "tag", "prefect.resource.id": f"prefect.tag.{project}"},
         for_each={"prefect.resource.id"},
