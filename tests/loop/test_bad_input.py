@@ -287,6 +287,7 @@ def fill(ballast: Path, left: int) -> None:
 FULL = ("the disk is full; free some space", "No space left on device")
 
 
+@pytest.mark.slow
 def test_a_full_disk_is_told_and_nothing_is_lost(tmp_path: Path) -> None:
     with small_disk(tmp_path / "disk", "8m") as disk:
         full = site(disk)
