@@ -170,10 +170,17 @@ def _need_words(who: str, why: str) -> None:
 
 
 def _rehearse(project: Project, found: Register) -> None:
-    """Score the golden rows and hold the answer to the one sealed with them, bit for bit."""
+    rehearse(_unpacked(project, found.commit, found.bundle), found.version)
+
+
+def rehearse(bundle: Bundle, version: str) -> None:
+    """Score the golden rows and hold the answer to the one sealed with them, bit for bit.
+
+    Raises:
+        DataError: it differs.
+    """
     from homeostat import bundles
 
-    bundle = _unpacked(project, found.commit, found.bundle)
     sealed = bundle.golden
     given = bundles.score(bundle, sealed)
     columns = [c for c in given.columns if c not in bundle.scope.key]
@@ -183,7 +190,7 @@ def _rehearse(project: Project, found: Register) -> None:
         if off is not None:
             row, was, now = off
             raise DataError(
-                f"{found.version}: rehearsal failed: {column} of golden row {row} is {now!r}, sealed as {was!r}; what "
+                f"{version}: rehearsal failed: {column} of golden row {row} is {now!r}, sealed as {was!r}; what "
                 "serves stays: run the code and versions that made it, or train anew"
             )
 

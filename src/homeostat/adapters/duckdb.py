@@ -57,22 +57,44 @@ def build(
     Raises:
         ScopeError: the SQL cannot be used, or does not answer one row an event.
     """
-    _refuse_unsteady(sql, "features.sql")
     with _session(threads) as session:
-        try:
-            for name, rows in [*tables.items(), ("events", events)]:
-                session.register(name, rows)
-            found = session.sql(sql).to_arrow_table()
-        except duckdb.Error as error:
-            raise _sql_error("features.sql", error) from error
+        for name, rows in tables.items():
+            session.register(name, rows)
+        return answer(session, sql, scope, events, needed)
+
+
+def held(tables: Mapping[str, pl.DataFrame], threads: int) -> duckdb.DuckDBPyConnection:
+    """A session that keeps ``tables`` in the engine's own form, to be asked often with ``answer``."""
+    session = _database(threads).cursor()
+    for name, rows in tables.items():
+        session.register("__rows", rows)
+        session.execute(f"CREATE TEMP TABLE {_quoted(name)} AS SELECT * FROM __rows")
+        session.unregister("__rows")
+    return session
+
+
+def answer(
+    session: duckdb.DuckDBPyConnection, sql: str, scope: Scope, events: pl.DataFrame, needed: Iterable[str] = ()
+) -> pl.DataFrame:
+    """As ``build``, over the tables of a session.
+
+    Raises:
+        ScopeError: as ``build``.
+    """
+    _refuse_unsteady(sql, "features.sql")
+    try:
+        session.register("events", events)
+        found = session.sql(sql).to_arrow_table()
+    except duckdb.Error as error:
+        raise _sql_error("features.sql", error) from error
     _check_names(scope, found.column_names, needed)
     for field in found.schema:
         if "interval" in str(field.type):
             raise _no_feature(field.name, "an interval")
-    answer = pl.DataFrame(found)
-    answer = answer.with_columns(_plain(scope, name, kind) for name, kind in answer.schema.items())
-    _check_rows(scope, events, answer)
-    return answer.sort(scope.key, nulls_last=True)
+    told = pl.DataFrame(found)
+    told = told.with_columns(_plain(scope, name, kind) for name, kind in told.schema.items())
+    _check_rows(scope, events, told)
+    return told.sort(scope.key, nulls_last=True)
 
 
 def with_known_at(name: str, source: Source, rows: pl.DataFrame) -> pl.DataFrame:

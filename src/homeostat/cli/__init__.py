@@ -8,7 +8,7 @@ from __future__ import annotations
 import click
 
 from homeostat import __version__
-from homeostat.cli import changing_data, checking, looking, releasing, running, starting
+from homeostat.cli import changing_data, checking, looking, releasing, running, serving, starting
 from homeostat.cli.verbs import Verbs
 
 
@@ -29,7 +29,8 @@ def main(context: click.Context) -> None:
 
 
 for verb in (
-    starting.new, running.run, running.up, looking.status, running.replay, releasing.releases, releasing.promote,
+    starting.new, running.run, running.up, serving.serve, looking.status, running.replay, releasing.releases,
+    releasing.promote,
     releasing.rollback, checking.check, changing_data.data,
 ):  # fmt: skip
     main.add_command(verb)

@@ -140,14 +140,19 @@ def _table(project: Project, look: LookBack, sql: str, needed: Iterable[str]) ->
     parts = []
     for events, seen in views(project, look, rows):
         features = duckdb.build(sql, scope, seen, events, scope.threads, needed)
-        parts.append(_joined(scope, events, features))
-    while len(_prepared) > 2 * len(look.batches):  # another look-back may take turns with this one
-        _prepared.popitem(last=False)
+        parts.append(joined(scope, events, features))
+    forget(2 * len(look.batches))  # another look-back may take turns with this one
     whole = pl.concat(parts).sort(scope.key, nulls_last=True)
     return _with_labels(scope, whole, labels(project, look, rows))
 
 
-def _joined(scope: Scope, events: pl.DataFrame, features: pl.DataFrame) -> pl.DataFrame:
+def forget(keep: int) -> None:
+    """Let go of what was read of accepted batches, but for the ``keep`` used last."""
+    while len(_prepared) > keep:
+        _prepared.popitem(last=False)
+
+
+def joined(scope: Scope, events: pl.DataFrame, features: pl.DataFrame) -> pl.DataFrame:
     """Key, times, features and what is given; both tables hold the same events."""
     key = list(scope.key)
     given = _given(scope, events).sort(key, nulls_last=True)
@@ -209,10 +214,11 @@ def event_rows(project: Project, look: LookBack) -> pl.DataFrame:
     """The events of the batch as they are accepted now, with everything known since, and ``predict_at``."""
     scope = project.scope
     own = [b for b in look.batches if (b.source, b.label) == (scope.events.source, look.period.label)]
-    return _with_predict_at(scope, _rows(project, scope.events.source, [(b, FAR) for b in own]))
+    return with_predict_at(scope, _rows(project, scope.events.source, [(b, FAR) for b in own]))
 
 
-def _with_predict_at(scope: Scope, rows: pl.DataFrame) -> pl.DataFrame:
+def with_predict_at(scope: Scope, rows: pl.DataFrame) -> pl.DataFrame:
+    """Rows of the event source with when each is predicted."""
     found = evaluate(rows, [Expression("predict_at", scope.events.predict_at, "TIMESTAMP", "events.predict_at")])
     if found["predict_at"].null_count():
         row = found.filter(pl.col("predict_at").is_null()).select(scope.key).row(0)
@@ -387,7 +393,7 @@ def upcoming(project: Project, now: datetime, sql: str | None = None) -> pl.Data
             seen = _tables_ahead(project, period, now, ahead)
             as_of = events.with_columns(pl.lit(now, dtype=pl.Datetime("us")).alias("predict_at"))
             features = duckdb.build(text, scope, seen, as_of, scope.threads, listed(scope) if sql is None else ())
-            parts.append(_unlabelled(scope, _joined(scope, events, features)))
+            parts.append(_unlabelled(scope, joined(scope, events, features)))
     return pl.concat(parts) if parts else None
 
 
@@ -397,9 +403,9 @@ def _ahead(project: Project, now: datetime) -> dict[Period, pl.DataFrame] | None
     every = scope.event_source.period
     assert isinstance(every, timedelta)
     here = period_containing(now, every, scope.rhythm.offset)
-    sample = _ahead_rows(project, here)
+    sample = ahead_rows(project, here)
     if sample is None:
-        sample = _ahead_rows(project, period_containing(here.end, every, scope.rhythm.offset))
+        sample = ahead_rows(project, period_containing(here.end, every, scope.rhythm.offset))
     if sample is None or not sample.height:
         return None
     lead = sample["event_time"] - sample["predict_at"]
@@ -408,13 +414,14 @@ def _ahead(project: Project, now: datetime) -> dict[Period, pl.DataFrame] | None
     found = {}
     for label in _labels(scope, every, first, last + timedelta(microseconds=1)):
         period = period_of(label, every, scope.rhythm.offset)
-        rows = _ahead_rows(project, period)
+        rows = ahead_rows(project, period)
         if rows is not None:
             found[period] = rows
     return found
 
 
-def _ahead_rows(project: Project, period: Period) -> pl.DataFrame | None:
+def ahead_rows(project: Project, period: Period) -> pl.DataFrame | None:
+    """The events of a period as they are accepted, or as the source tells them now; None where it does not."""
     scope = project.scope
     name = scope.events.source
     verdict = read_verdict(project, name, period.label)
@@ -425,7 +432,7 @@ def _ahead_rows(project: Project, period: Period) -> pl.DataFrame | None:
         return None
     rows = rows.unique(maintain_order=True)
     rows = rows.filter(~rows.select(scope.key).is_duplicated())
-    return _with_predict_at(scope, with_known_at(name, scope.event_source, rows))
+    return with_predict_at(scope, with_known_at(name, scope.event_source, rows))
 
 
 def _tables_ahead(

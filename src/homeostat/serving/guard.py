@@ -1,0 +1,50 @@
+"""What stands before the service: the token, and a limit to the size of a body. Refused before a byte is read."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from pydantic_core import to_json
+from starlette.responses import Response
+
+if TYPE_CHECKING:
+    from starlette.types import ASGIApp, Receive, Scope, Send
+
+LARGEST = 4 * 1024 * 1024  # bytes of a body: a thousand events of four kilobytes
+
+
+class Guard:
+    """An ASGI application in front of another."""
+
+    def __init__(self, app: ASGIApp, token: str, open_paths: Sequence[str]) -> None:
+        self.app = app
+        self._token = f"bearer {token}".encode()
+        self._open = frozenset(open_paths)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+        headers = dict(scope["headers"])
+        if scope["path"] not in self._open and not self._known(headers.get(b"authorization", b"")):
+            mend = "send the header Authorization: Bearer TOKEN, the token of .homeostat/token"
+            await _refuse(401, "authorization", "no token, or another", mend)(scope, receive, send)
+            return
+        length = headers.get(b"content-length", b"0")
+        if not length.isdigit() or int(length) > LARGEST:
+            mend = "send fewer events in one request"
+            await _refuse(413, "body", f"is larger than {LARGEST} bytes", mend)(scope, receive, send)
+            return
+        await self.app(scope, receive, send)
+
+    def _known(self, given: bytes) -> bool:
+        kind, _, token = given.partition(b" ")
+        return secrets.compare_digest(kind.lower() + b" " + token.strip(), self._token)
+
+
+def _refuse(status: int, field: str, problem: str, mend: str) -> Response:
+    body = to_json({"problems": [{"field": field, "problem": problem, "mend": mend}]})
+    headers = {"www-authenticate": "Bearer"} if status == 401 else {"connection": "close"}
+    return Response(body, status, headers, "application/json")

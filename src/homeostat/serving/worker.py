@@ -1,0 +1,289 @@
+"""One worker: what serves now, beside it what is about to, and the thread that looks for either.
+
+Everything an answer depends on is in one frozen ``State``. A request takes it once, so it is answered by one version
+whole; a switch is one assignment, made after the new version was loaded, verified and rehearsed.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import os
+import threading
+import time
+from collections import OrderedDict
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from homeostat import deployment
+from homeostat.adapters import git
+from homeostat.clock import clock_now
+from homeostat.core.errors import DataError, HomeostatError
+from homeostat.serving import files, ready, requests
+from homeostat.serving.context import Context
+from homeostat.serving.label_log import LabelLog
+from homeostat.serving.prediction_log import PredictionLog
+from homeostat.serving.ready import Ready
+
+if TYPE_CHECKING:
+    from homeostat.bundles import Bundle
+    from homeostat.core.ledger import Ledger, ReleaseEvent
+    from homeostat.project import Project
+    from homeostat.serving.requests import Shapes
+
+LOOK = 0.02  # seconds between two looks at the ledger, which cost 20 microseconds each
+SETTLE = 0.1  # seconds after a change to look once more: two changes may bear the same time
+REFRESH = 0.5  # seconds between two looks at the data
+SYNC = 1.0  # seconds until the disk has what was answered
+AGAIN = 5.0  # seconds until what failed for an outside reason is tried again
+HELD = 4  # releases that are kept loaded
+log = logging.getLogger("homeostat.serving")
+
+
+@dataclass(frozen=True)
+class Live:
+    """A release in service: the event that put it there, and its bundle."""
+
+    event: ReleaseEvent
+    bundle: Bundle
+
+
+@dataclass(frozen=True)
+class State:
+    """Everything that an answer depends on besides the request and the time."""
+
+    live: Live
+    context: Context
+    ready: Ready
+    shapes: Shapes
+
+
+@dataclass(frozen=True)
+class Failure:
+    """A release that should serve and does not, and why."""
+
+    event: ReleaseEvent
+    why: str
+
+
+class Worker:
+    """What serves, kept up with the ledger and with the data."""
+
+    def __init__(self, project: Project, fresh: timedelta | None = None) -> None:
+        self.project = project
+        self.fresh = fresh
+        self.state: State | None = None
+        self.failure: Failure | None = None
+        self.stale = ""  # why the data could not be read anew
+        self.predictions = PredictionLog(project)
+        self.labels = LabelLog(project)
+        self._context: Context | None = None
+        self._shapes: Shapes | None = None
+        self._held: OrderedDict[str, Bundle] = OrderedDict()
+        self._warmed: set[str] = set()  # the bundles whose SQL the context's tables have answered
+        self._eyes = _Eyes(project)
+        self._over = threading.Event()
+        self._clock = _Clock(project)
+        self._thread = threading.Thread(target=self._watch, name="watch", daemon=True)
+
+    def now(self) -> datetime:
+        """Project time."""
+        return self._clock.now()
+
+    def start(self) -> None:
+        """Load what serves, then go on looking; the first load is over when this returns."""
+        self._look_at_ledger()
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Look no longer, and have everything on the disk."""
+        self._over.set()
+        self._thread.join()
+        self.predictions.close()
+
+    # ---- looking
+
+    def _watch(self) -> None:
+        last = dict.fromkeys(("data", "sync"), time.monotonic())
+        while not self._over.wait(LOOK):
+            at = time.monotonic()
+            try:
+                if self._eyes.ledger_moved(at):
+                    self._look_at_ledger()
+                if at - last["data"] >= REFRESH:
+                    last["data"] = at
+                    self._look_at_data()
+                if at - last["sync"] >= SYNC:
+                    last["sync"] = at
+                    self.predictions.sync()
+            except Exception:  # the watch goes on whatever happens; what served goes on serving
+                log.exception("the watch met an error; what serves goes on serving")
+                self._eyes.look_again(at + AGAIN)
+
+    def _look_at_ledger(self) -> None:
+        try:
+            known = deployment.ledger(self.project)
+        except HomeostatError as error:
+            log.error("the ledger cannot be read: %s", error)
+            self._eyes.look_again(time.monotonic() + AGAIN)
+            return
+        champion = known.champion
+        if champion is None:
+            return
+        if self.state is None or self.state.live.event != champion:
+            self._switch(champion)
+        if self.state is None:
+            self._fall_back(known)
+        if self.failure is None:
+            self._hold_previous(known)
+
+    def _switch(self, event: ReleaseEvent) -> None:
+        """Put a release in the place of what serves; where it fails what serves stays."""
+        why = self._tried(event)
+        self.failure = None if why is None else Failure(event, str(why) or type(why).__name__)
+        if why is not None and not isinstance(why, DataError):  # which stays until another version is to serve
+            self._eyes.look_again(time.monotonic() + AGAIN)
+
+    def _fall_back(self, known: Ledger) -> None:
+        """In a worker that has just begun: the last release that is healthy here, as the other workers have it."""
+        tried = {known.events[-1].version}
+        for event in reversed(known.events):
+            if event.version not in tried and self._tried(event) is None:
+                return
+            tried.add(event.version)
+
+    def _tried(self, event: ReleaseEvent) -> Exception | None:
+        """Load and rehearse a release beside what serves, then switch; why it could not be done."""
+        began = time.perf_counter()
+        try:
+            self._publish(Live(event, self._rehearsed(event.version, event.bundle)), self._current())
+        except Exception as error:
+            log.error("%s does not serve: %s", event.version, error)
+            return error
+        log.info("%s serves after %.0f ms", event.version, 1000 * (time.perf_counter() - began))
+        return None
+
+    def _publish(self, live: Live, context: Context) -> None:
+        if context is not self._context:
+            self._warmed.clear()
+        if live.bundle.hash not in self._warmed:
+            context.warm(live.bundle.sql)
+            self._warmed.add(live.bundle.hash)
+        fresh = context.scope.rhythm.tick if self.fresh is None else self.fresh
+        found = ready.ready(context, live.bundle, live.event.version, fresh)
+        if self._shapes is None or self._shapes.scope != context.scope:
+            self._shapes = requests.shapes(context.scope)
+        self._context = context
+        self.state = State(live, context, found, self._shapes)
+
+    def _current(self) -> Context:
+        """The context at hand; the first is made here."""
+        if self._context is not None:
+            return self._context
+        self._eyes.data_settled(self.now(), at_once=True)
+        return Context(self.project, self.now())
+
+    def _rehearsed(self, version: str, bundle_hash: str) -> Bundle:
+        found = self._held.get(bundle_hash)
+        if found is None:
+            found = deployment.restore(self.project, version)
+            deployment.rehearse(found, version)
+            self._held[bundle_hash] = found
+        self._held.move_to_end(bundle_hash)
+        while len(self._held) > HELD:
+            self._held.popitem(last=False)
+        return found
+
+    def _hold_previous(self, known: Ledger) -> None:
+        """Have the version that a rollback would go back to loaded, so that it takes no time."""
+        previous = known.previous_healthy()
+        release = known.release(previous) if previous else None
+        if release is not None and release.bundle not in self._held:
+            try:
+                self._rehearsed(release.version, release.bundle)
+            except Exception as error:
+                log.warning("%s cannot be held ready for a rollback: %s", release.version, error)
+
+    def _look_at_data(self) -> None:
+        """Where batches were accepted, predictions written or a period has begun: a new context beside the old."""
+        state = self.state
+        if state is None or not self._eyes.data_settled(self.now()):
+            return
+        try:
+            self._publish(state.live, Context(self.project, self.now()))
+            self.stale = ""
+        except Exception as error:
+            self.stale = str(error) or type(error).__name__
+            log.error("the data cannot be read anew, the last state of them goes on: %s", error)
+
+
+class _Clock:
+    """Project time, read from its files ten times a second at most."""
+
+    def __init__(self, project: Project) -> None:
+        self._project = project
+        self._read = -1.0
+        self._now = datetime.min
+
+    def now(self) -> datetime:
+        at = time.monotonic()
+        if at - self._read >= 0.1:
+            self._now = clock_now(self._project)
+            self._read = at
+        return self._now
+
+
+class _Eyes:
+    """Cheap signs that something moved: the state of a few files and folders."""
+
+    def __init__(self, project: Project) -> None:
+        self._project = project
+        folder = git.common_folder(project.home)
+        self._refs = [folder / "refs" / "tags", folder / "packed-refs", folder / "reftable" / "tables.list"]
+        self._seen = _signs(self._refs)
+        self._again: float | None = None
+        self._data: Any = None  # as it was last seen
+        self._done: Any = None  # as it was when it was last read
+
+    def ledger_moved(self, at: float) -> bool:
+        """Whether a tag may have come since this was asked last."""
+        signs = _signs(self._refs)
+        if signs != self._seen:
+            self._seen = signs
+            self._again = at + SETTLE
+            return True
+        if self._again is not None and at >= self._again:
+            self._again = None
+            return True
+        return False
+
+    def look_again(self, at: float) -> None:
+        self._again = at
+
+    def data_settled(self, now: datetime, at_once: bool = False) -> bool:
+        """Whether the data are in another state than when this was last true, and have been so for one look."""
+        tree = files.working(self._project)
+        scope = tree.scope
+        every = scope.event_source.period
+        period = None if every == "once" else (now - datetime.min - scope.rhythm.offset) // every
+        paths = [tree.accepted / name for name in scope.sources]
+        paths += [tree.window_file, tree.root / "params.yaml", tree.features_sql, tree.features, tree.predictions]
+        signs = (_signs(paths), period)
+        before, self._data = self._data, signs
+        if signs == self._done or not (at_once or signs == before):
+            return False
+        self._done = signs
+        return True
+
+
+def _signs(paths: list[Path]) -> tuple[tuple[int, int, int] | None, ...]:
+    return tuple(_sign(path) for path in paths)
+
+
+def _sign(path: Path) -> tuple[int, int, int] | None:
+    with contextlib.suppress(OSError):
+        found = os.stat(path)
+        return found.st_ino, found.st_mtime_ns, found.st_size
+    return None

@@ -1,0 +1,62 @@
+"""A small project with two releases to make, the second of which weighs its objective more; and asking it."""
+
+from __future__ import annotations
+
+import shutil
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import hourly
+from starlette.testclient import TestClient
+
+from homeostat import bundles, deployment
+from homeostat.adapters import git
+from homeostat.project import Project
+from homeostat.serving.app import application
+from homeostat.serving.token import read_or_make
+from homeostat.stages import pack
+
+NOW = hourly.START + timedelta(hours=49)  # what the clock of PARAMS says
+# A clock that stands at the next tick, an hour after the end of the window.
+PARAMS = hourly.PARAMS.replace("threads: 1\n", 'threads: 1\nclock:\n  start: "2024-03-03T00:00:00"\n')
+WEIGHTS = (2, 3)
+
+
+def make(folder: Path) -> Project:
+    """The project with everything run, and a sealed bundle a weight in ``.homeostat/releases``; nothing released."""
+    project = hourly.judged(hourly.make(folder, params=PARAMS))
+    params = project.root / "params.yaml"
+    text = params.read_text()
+    for weight in WEIGHTS:
+        params.write_text(text.replace("weight: 2", f"weight: {weight}"))
+        made = pack.pack(Project(project.root, project.home))
+        project.releases.mkdir(parents=True, exist_ok=True)
+        shutil.copytree(project.bundle, project.releases / made)
+    params.write_text(text)
+    return project
+
+
+def sealed(project: Project) -> list[str]:
+    """The hashes of the bundles, by weight."""
+    found = [bundles.load(folder) for folder in project.releases.iterdir()]
+    return [b.hash for b in sorted(found, key=lambda b: b.scope.objectives["high"].weight)]
+
+
+def release(project: Project, number: int, after: int = 0) -> str:
+    """Release one of the bundles; its version."""
+    commit = git.head(project.root)
+    at = NOW + timedelta(hours=after)
+    return deployment.release(project, commit, sealed(project)[number], "passed", "ann", at).version
+
+
+def asking(project: Project, **settings: Any) -> TestClient:
+    """The service in this process, asked with its token."""
+    headers = {"authorization": f"Bearer {read_or_make(project)}"}
+    return TestClient(application(project, **settings), headers=headers)
+
+
+def event(hour: float = 49, meter: int = 0, **more: Any) -> dict[str, Any]:
+    """An event of the small project as a request gives it, ``hour`` hours after the start."""
+    at = hourly.START + timedelta(hours=hour, minutes=meter)
+    return {"meter": f"m{meter}", "at": at.isoformat(), "phase": 1 + meter % 3} | more

@@ -1,0 +1,268 @@
+"""What is asked and what is answered, in one process."""
+
+from __future__ import annotations
+
+import json
+from datetime import timedelta
+from typing import Any
+
+import asked
+import hourly
+import polars as pl
+import pytest
+from asked import NOW, event
+from at_work import until
+from starlette.testclient import TestClient
+
+from homeostat import bundles, deployment
+from homeostat.project import Project
+from homeostat.serving import files, prediction_log
+from homeostat.stages import featurize, ingest, validate
+
+
+def predict(client: TestClient, *events: dict[str, Any], how: str = "") -> dict[str, Any]:
+    answer = client.post("/predict", params={"how": how} if how else {}, json={"events": list(events)})
+    assert answer.status_code == 200, answer.text
+    return answer.json()
+
+
+def test_the_answer_names_the_version_that_gave_it(client: TestClient, project: Project) -> None:
+    said = predict(client, event(50, 0), event(50, 1))
+    first, _ = asked.sealed(project)
+    assert (said["release"], said["bundle"], said["event"]) == ("v0.1.0", first, 1)
+    one, two = said["predictions"]
+    assert one["key"] == {"meter": "m0", "at": event(50, 0)["at"]}
+    assert two["key"]["meter"] == "m1"
+    assert (one["predict_at"], one["as_of"]) == ("2024-03-03T01:00:00", "2024-03-03T01:00:00")
+    assert one["risk"] == 2 * one["scores"]["high"]
+    assert one["how"] == "computed"
+    serves = client.get("/release").json()["serves"]
+    assert (serves["release"], serves["who"], serves["why"]) == ("v0.1.0", "ann", "passed")
+
+
+def test_online_equals_batch_to_the_last_bit(client: TestClient, project: Project) -> None:
+    """Asked about what is ahead, as of the same time, the service says what the batch says, feature by feature."""
+    batch = featurize.upcoming(project, NOW)
+    assert batch is not None and batch.height == hourly.METERS
+    found = deployment.serving(project)
+    assert found is not None
+    scored = bundles.score(found[1], batch)
+    rows = batch.select("meter", "at", "phase").to_dicts()
+    said = predict(client, *({**row, "at": row["at"].isoformat()} for row in rows))["predictions"]
+    assert [p["how"] for p in said] == ["computed"] * len(rows)
+    assert [p["scores"]["high"] for p in said] == scored["score__high"].to_list()
+    assert [p["risk"] for p in said] == scored["risk"].to_list()
+
+    context = client.app.app.state.desk.worker.state.context  # type: ignore[attr-defined]
+    asked_for = context.asked(
+        {**batch.select("meter", "at", "phase").to_dict(as_series=False), "load": [None] * len(rows)}
+    )
+    features, _ = context.features(context.sql, asked_for, NOW)
+    assert features.equals(batch.select(features.columns), null_equal=True)
+
+
+def test_an_event_of_the_past_is_as_of_its_predict_at(client: TestClient, project: Project) -> None:
+    """The day before yesterday's feature rows, event by event, whatever has become known since."""
+    label = "2024-03-02T20"
+    batch = featurize.read_features(project, [label])
+    found = deployment.serving(project)
+    assert found is not None
+    scores = bundles.score(found[1], batch)["score__high"].to_list()
+    rows = batch.select("meter", "at", "phase").to_dicts()
+    for row, score in zip(rows, scores, strict=True):
+        said = predict(client, {**row, "at": row["at"].isoformat(), "load": 77.0})["predictions"][0]
+        assert said["as_of"] == said["predict_at"]
+        assert said["scores"]["high"] == score  # the load that was sent is not known by then, and not used
+
+
+def test_what_the_loop_predicted_is_used_while_it_is_fresh(project: Project) -> None:
+    batch = featurize.upcoming(project, NOW)
+    assert batch is not None
+    found = deployment.serving(project)
+    assert found is not None
+    rows = bundles.score(found[1], batch).with_columns(
+        pl.lit("v0.1.0").alias("release"), pl.lit(NOW).cast(pl.Datetime("us")).alias("as_of"), risk=pl.lit(7.0)
+    )
+    project.predictions.mkdir(parents=True)
+    rows.write_parquet(project.predictions / "2024-03-03T02.parquet")
+    ahead, other = event(50, 1), event(50, 1, phase=9)
+    with asked.asking(project) as client:
+        said = predict(client, ahead)["predictions"][0]
+        assert (said["how"], said["risk"]) == ("prediction", 7.0)
+        assert predict(client, ahead, how="computed")["predictions"][0]["how"] == "computed"
+        assert predict(client, other)["predictions"][0]["how"] == "computed"  # the source says otherwise of it
+    asked.release(project, 1)
+    with asked.asking(project) as client:  # by another release
+        assert predict(client, ahead)["predictions"][0]["how"] == "computed"
+
+
+def test_feature_rows_are_used_where_they_are(project: Project) -> None:
+    clock = project.root / "params.yaml"
+    clock.write_text(clock.read_text().replace("2024-03-03T00:00:00", "2024-03-02T20:00:00"))
+    with asked.asking(Project(project.root, project.home)) as client:
+        ready, computed = (predict(client, event(45, 2), how=how)["predictions"][0] for how in ("", "computed"))
+    assert (ready.pop("how"), computed.pop("how")) == ("features", "computed")
+    assert ready.pop("id") != computed.pop("id")
+    assert ready == computed
+
+
+def test_rank_puts_the_riskiest_first_and_warns_of_as_many_as_can_be_acted_on(client: TestClient) -> None:
+    events = [event(50, n) for n in range(hourly.METERS)]
+    said = client.post("/rank", json={"events": events}).json()["predictions"]
+    risks = [p["risk"] for p in said]
+    assert risks == sorted(risks, reverse=True)
+    worth = sum(p["alert"] for p in predict(client, *events)["predictions"])
+    assert worth > 2  # the capacity of a period
+    assert [p["alert"] for p in said] == [True, True] + [False] * (len(said) - 2)
+
+
+BAD: list[tuple[Any, str, str]] = [
+    ([], "body", "object"),
+    ({"events": []}, "events", "one at least"),
+    ({"events": [event(50)] * 1001}, "events", "1000 at most"),
+    ({"events": [event(50), event(50)]}, "events.1", "once"),
+    ({"events": [event(50, phase="one")]}, "events.0.phase", "whole number"),
+    ({"events": [event(50, phase=1.5)]}, "events.0.phase", "whole number"),
+    ({"events": [event(50, phase=2**63)]}, "events.0.phase", "phase"),
+    ({"events": [event(50, tide=1)]}, "events.0.tide", "no column"),
+    ({"events": [event(50, load=float("nan"))]}, "events.0.load", "finite"),
+    ({"events": [event(50, load=float("-inf"))]}, "events.0.load", "finite"),
+    ({"events": [event(50, meter=0) | {"meter": None}]}, "events.0.meter", "string"),
+    ({"events": [{"meter": "m1", "phase": 1}]}, "events.0.at", "add it"),
+    ({"events": [event(50, at="noon")]}, "events.0.at", "2024-03-01T12:00:00"),
+    ({"events": [event(50, at="0001-01-01T00:00:00+14:00")]}, "events.0.at", "correct at"),
+    ({"events": [event(5000)]}, "events", "at hand"),
+]
+
+
+@pytest.mark.parametrize(("body", "field", "mend"), BAD)
+def test_a_bad_request_is_told_the_field_and_the_mend(client: TestClient, body: Any, field: str, mend: str) -> None:
+    headers = {"content-type": "application/json"}
+    answer = client.post("/predict", content=json.dumps(body), headers=headers)
+    assert answer.status_code == 422, answer.text
+    (problem,) = answer.json()["problems"]
+    assert problem["field"] == field
+    assert mend in problem["mend"]
+    assert "\n" not in problem["problem"]
+
+
+def test_what_is_unknown_or_missing_is_answered(client: TestClient) -> None:
+    strange = [event(50) | {"meter": name} for name in ("never seen", "", "\x00", "é" * 5000)]
+    said = predict(client, *strange, event(50, 1, phase=None), event(50, 2, phase=-(2**63)))
+    assert len(said["predictions"]) == 6
+
+
+def test_one_bad_event_of_many_requests_spoils_its_own_alone(client: TestClient) -> None:
+    from homeostat.serving.together import Job, outcomes
+
+    desk = client.app.app.state.desk  # type: ignore[attr-defined]
+    state = desk.worker.state
+    good = [state.shapes.events(json.dumps({"events": [event(50, n)]}).encode()) for n in range(3)]
+    far = state.shapes.events(json.dumps({"events": [event(4000)]}).encode())
+    jobs = [Job(state, events, None) for events in (good[0], far, *good[1:])]  # type: ignore[arg-type]
+    found = outcomes(jobs, NOW)
+    assert [isinstance(one, list) for one in found] == [True, False, True, True]
+
+
+def test_content_type_size_token_and_paths(client: TestClient, project: Project) -> None:
+    body = json.dumps({"events": [event(50)]})
+    cases = [
+        (client.post("/predict", content=body, headers={"content-type": "text/plain"}), 415),
+        (client.post("/predict", content=b"\xff\xfe", headers={"content-type": "application/json"}), 422),
+        (client.post("/predict", content=b" " * (5 << 20), headers={"content-type": "application/json"}), 413),
+        (
+            client.post("/predict", content=iter([b" " * (1 << 20)] * 5), headers={"content-type": "application/json"}),
+            413,
+        ),
+        (client.get("/predict"), 405),
+        (client.post("/promote", json={}), 404),
+        (client.post("/release", json={}), 405),
+        (client.post("/predict", json={"events": [event(50)]}, headers={"authorization": "Bearer x"}), 401),
+        (client.get("/docs", headers={"authorization": ""}), 401),
+        (client.get("/live", headers={"authorization": ""}), 200),
+        (client.get("/ready", headers={"authorization": ""}), 200),
+    ]
+    assert [(answer.request.url.path, answer.status_code) for answer, _ in cases] == [
+        (answer.request.url.path, status) for answer, status in cases
+    ]
+    assert all("mend" in answer.text for answer, status in cases if status != 200)
+    assert files.token(project).stat().st_mode & 0o777 == 0o600
+
+
+def label(value: float = 1, hour: float = 48, **more: Any) -> dict[str, Any]:
+    key = {name: event(hour)[name] for name in ("meter", "at")}
+    return {"event": key, "objective": "high", "value": value} | more
+
+
+def test_labels_are_kept_once_and_late_or_changed_ones_said_to_be(project: Project) -> None:
+    def send(client: TestClient, *labels: dict[str, Any]) -> Any:
+        return client.post("/labels", json={"labels": list(labels)})
+
+    with asked.asking(project) as one, asked.asking(project) as two:  # two workers, one journal
+        assert send(one, label()).json() == {"labels": [{"status": "kept", "late": False}]}
+        assert send(two, label()).json()["labels"][0]["status"] == "repeated"
+        assert send(two, label(0)).json()["labels"][0]["status"] == "changed"
+        assert send(one, label(0), label(1, 20)).json()["labels"] == [
+            {"status": "repeated", "late": False}, {"status": "kept", "late": True},
+        ]  # fmt: skip
+        for bad, field in [
+            (label(0.5), "labels.0.value"), (label(hour=60), "labels.0.event"),
+            (label(objective="low"), "labels.0.objective"),
+            (label(known_at="2024-03-09T00:00:00"), "labels.0.known_at"),
+        ]:  # fmt: skip
+            answer = send(one, bad)
+            assert (answer.status_code, answer.json()["problems"][0]["field"]) == (422, field)
+    lines = files.labels(project).read_text().splitlines()
+    assert [json.loads(line)["value"] for line in lines] == [1, 0, 1]
+
+
+def test_every_prediction_is_kept_once_and_a_torn_line_is_passed_over(project: Project) -> None:
+    with asked.asking(project) as client:
+        first = predict(client, event(50), event(50, 1))["predictions"]
+        again = predict(client, event(50))["predictions"]
+    assert again[0] == first[0]
+    (path,) = prediction_log.paths(project)
+    assert len(path.read_text().splitlines()) == 2
+    whole = path.read_bytes()
+    path.write_bytes(whole[:-10])  # as the machine left it
+    assert [entry["id"] for entry in prediction_log.logged(project)] == [first[0]["id"]]
+    journal = prediction_log.Journal(path)
+    journal.add([{"id": "x"}])
+    journal.close()
+    assert [entry["id"] for entry in prediction_log.logged(project)] == [first[0]["id"], "x"]
+
+
+def test_the_description_has_examples_that_the_release_answers(client: TestClient) -> None:
+    said = client.get("/openapi.json").json()
+    assert said["info"]["title"] == "meters"
+    operation = said["paths"]["/predict"]["post"]
+    example = operation["requestBody"]["content"]["application/json"]["example"]
+    assert len(example["events"]) == 2
+    answer = operation["responses"]["200"]["content"]["application/json"]["example"]
+    assert answer["release"] == "v0.1.0"
+    page = client.get("/docs").text
+    assert "Known with read" in page and "http" not in page.replace("HTTP", "")
+
+
+def test_nothing_released_yet(made: Project, tmp_path: Any) -> None:
+    import shutil
+
+    shutil.copytree(made.root, tmp_path / "meters")
+    with asked.asking(Project(tmp_path / "meters", tmp_path / "meters")) as client:
+        assert client.get("/live").status_code == 200
+        for answer in (client.get("/ready"), client.post("/predict", json={"events": [event(50)]})):
+            assert answer.status_code == 503
+            assert "nothing is released yet" in answer.text
+        assert client.get("/release").json()["serves"] is None
+        assert "homeostat_serving_event" in client.get("/metrics").text
+
+
+def test_new_batches_are_seen_without_a_restart(client: TestClient, project: Project) -> None:
+    before = predict(client, event(51))["predictions"][0]
+    worker = client.app.app.state.desk.worker  # type: ignore[attr-defined]
+    start = worker.state.context
+    period = start.period(NOW - timedelta(hours=1))
+    ingest.land(project, "readings", period)
+    validate.validate(project, "readings", period.label, now=NOW)
+    until(lambda: worker.state.context is not start, 20, "a new context")
+    assert predict(client, event(51))["predictions"][0]["scores"] != before["scores"]
