@@ -1,7 +1,7 @@
 # The two commands: `make run` and `make test`. Each builds .venv first, once.
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help run test quick lint setup dag lock
+.PHONY: help run test quick lint setup bench dag lock
 MAKEFLAGS += --no-print-directory
 
 BIN := .venv/bin
@@ -26,6 +26,9 @@ lint: setup ## linter, type checker and import contracts
 	@$(BIN)/lint-imports
 
 setup: .venv/.ready ## build .venv from requirements.lock
+
+bench: setup ## run the benchmarks and write benchmarks/RESULTS.md; SIZE=full for the published ones
+	@$(BIN)/python benchmarks/publish.py $(SIZE)
 
 dag: setup ## write the code and the objectives that each stage depends on into dvc.yaml
 	@PYTHONPATH=src $(BIN)/python -m homeostat.adapters.dag

@@ -10,6 +10,7 @@ import importlib.metadata
 import io
 import re
 import resource
+import sys
 import time
 import zipfile
 from datetime import datetime, timedelta
@@ -17,7 +18,7 @@ from datetime import datetime, timedelta
 import numpy as np
 import polars as pl
 
-START, END = datetime(2013, 1, 1, 5), datetime(2014, 1, 1, 5)
+START, END = datetime(2013, 1, 1, 5), datetime.fromisoformat((sys.argv[1:] or ["2014-01-01T05:00"])[0])
 WARM_UP, EVERY, HORIZON = timedelta(days=90), timedelta(days=28), timedelta(days=2)
 LEAD = 120  # minutes between prediction and scheduled departure
 TREES = 200
@@ -226,6 +227,8 @@ def report(objective: str, f: pl.DataFrame, y: np.ndarray, scores: np.ndarray) -
     rows = []
     for month in range(4, 13):
         on = judged & (months == month)
+        if not on.any():
+            continue
         rows.append((y[on].mean(), roc_auc_score(y[on], scores[on]), log_loss(y[on], scores[on])))
         print(f"{month:5d} {on.sum():7d} {rows[-1][0]:7.4f} {rows[-1][1]:7.4f} {rows[-1][2]:9.5f}")
     print(" mean         {:7.4f} {:7.4f} {:9.5f}\n".format(*np.mean(rows, axis=0)))

@@ -1,0 +1,56 @@
+"""Run the benchmarks and write ``benchmarks/RESULTS.md``: small in some minutes, or at full size.
+
+.venv/bin/python benchmarks/publish.py [full]
+"""
+
+from __future__ import annotations
+
+import os
+import platform
+import re
+import sys
+from datetime import UTC, datetime
+from importlib import metadata
+from pathlib import Path
+
+from measured import BIN, ROOT, run
+
+SMALL = (("startup.py",), ("tick.py",), ("year.py", "2013-04-30"))
+FULL = (("startup.py",), ("tick.py",), ("year.py",))
+TOOLS = ("homeostat", "prefect", "dvc", "great-expectations", "lightgbm", "evidently", "polars", "duckdb")
+
+
+def processor() -> str:
+    """What the machine calls its processor."""
+    found = (
+        re.search(r"model name\s*: (.+)", Path("/proc/cpuinfo").read_text()) if Path("/proc/cpuinfo").exists() else None
+    )
+    return found[1] if found else platform.processor() or "unknown"
+
+
+def machine() -> str:
+    """The machine and the versions that a figure holds for."""
+    versions = ", ".join(f"{name} {metadata.version(name)}" for name in TOOLS)
+    cores = len(os.sched_getaffinity(0))
+    return f"{processor()}, {cores} cores, Python {platform.python_version()}; {versions}."
+
+
+def main() -> None:
+    """Run each benchmark in turn and publish what it prints."""
+    full = sys.argv[1:] == ["full"]
+    size = "full size" if full else "a small size"
+    parts = [
+        "# Results\n",
+        f"At {size}, on {datetime.now(UTC):%Y-%m-%d}: {machine()}\n",
+        f"Made by `.venv/bin/python benchmarks/publish.py{' full' if full else ''}`; each part names its own command.\n",
+    ]
+    for name, *more in FULL if full else SMALL:
+        command = " ".join([f".venv/bin/python benchmarks/{name}", *more])
+        print(command, flush=True)
+        said = run([BIN / "python", ROOT / "benchmarks" / name, *more]).said
+        parts.append(f"## `{command}`\n\n{said.strip()}\n")
+    (ROOT / "benchmarks" / "RESULTS.md").write_text("\n".join(parts))
+
+
+if __name__ == "__main__":
+    main()
