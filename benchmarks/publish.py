@@ -39,10 +39,11 @@ def main() -> None:
     """Run each benchmark in turn and publish what it prints."""
     full = sys.argv[1:] == ["full"]
     size = "full size" if full else "a small size"
+    command = f".venv/bin/python benchmarks/publish.py{' full' if full else ''}"
+    day = datetime.now(UTC).strftime("%Y-%m-%d")
     parts = [
-        "# Results\n",
-        f"At {size}, on {datetime.now(UTC):%Y-%m-%d}: {machine()}\n",
-        f"Made by `.venv/bin/python benchmarks/publish.py{' full' if full else ''}`; each part names its own command.\n",
+        f"# Results\n\nAt {size}, on {day}: {machine()}\n",
+        f"Made by `{command}`; each part names its own command.\n",
     ]
     for name, *more in FULL if full else SMALL:
         command = " ".join([f".venv/bin/python benchmarks/{name}", *more])
