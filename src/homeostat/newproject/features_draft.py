@@ -64,11 +64,12 @@ class _Drawer:
         return found
 
     def history(self) -> timedelta:
-        wanted = self.choices.long + self.found.horizon + self.found.asked.predict_before + self.found.rhythm.period
+        longest = self._windows(self.choices.things)[1]
+        wanted = longest + self.found.horizon + self.found.asked.predict_before + self.found.rhythm.period
         lags = [length for _, length in self._lag_lengths()] if self.found.series else []
         wanted = max([wanted, *(length + self.found.rhythm.period for length in lags)])
         if self.found.delays:
-            wanted = max(wanted, self.found.delays[0.95] + self.choices.long)
+            wanted = max(wanted, self.found.delays[0.95] + longest)
         return -(-wanted // DAY) * DAY if wanted > DAY else -(-wanted // timedelta(hours=1)) * timedelta(hours=1)
 
     def text(self, features: Sequence[Feature]) -> str:
@@ -146,7 +147,8 @@ class _Drawer:
         keys = "".join(f"{quoted(b)}, " for b in by)
         label = self.choices.objective.lower()
         of = f" of each {called}" if by else ""
-        short, long = _words(self.choices.short), _words(self.choices.long)
+        briefly, at_length = self._windows(by)
+        short, long = _words(briefly), _words(at_length)
         known = "outcome_known_at"
         if self.found.delays:  # those that came early are a biased sample
             known = f"greatest(outcome_known_at, event_time + {_interval(self.found.horizon)})"
@@ -170,11 +172,15 @@ class _Drawer:
             f"        sum(total) OVER briefly / sum(many) OVER briefly AS mean_{short},\n"
             f"        sum(total) OVER at_length / sum(many) OVER at_length AS mean_{long}{extra}\n"
             f"    FROM {word}\n"
-            f"    WINDOW briefly AS ({partition}ORDER BY known RANGE {_interval(self.choices.short)} PRECEDING),\n"
-            f"        at_length AS ({partition}ORDER BY known RANGE {_interval(self.choices.long)} PRECEDING)\n)"
+            f"    WINDOW briefly AS ({partition}ORDER BY known RANGE {_interval(briefly)} PRECEDING),\n"
+            f"        at_length AS ({partition}ORDER BY known RANGE {_interval(at_length)} PRECEDING)\n)"
         )
         equal = "".join(f"{lately}.{quoted(b)} = e.{quoted(b)} AND " for b in by)
-        self.joins.append(f"ASOF LEFT JOIN {lately} ON {equal}{lately}.known < e.predict_at")
+        self.joins.append(
+            f"ASOF LEFT JOIN {lately}\n    ON {equal}{lately}.known < e.predict_at"
+            if by
+            else f"ASOF LEFT JOIN {lately} ON {lately}.known < e.predict_at"
+        )
         part = f"{self.found.label.column} so far{of}: the last of its trailing means before predict_at"
         stem = label if not by else f"{_bare(called)}_{label}"
         lines = [
@@ -187,6 +193,14 @@ class _Drawer:
                 Feature(self._named(f"{stem}_newest_but_one"), f"{lately}.newest_but_one", "the one before", part),
             ]
         return lines
+
+    def _windows(self, by: tuple[str, ...]) -> tuple[timedelta, timedelta]:
+        """Of one thing among many there are fewer labels: they are followed for longer."""
+        if not by or self.found.series:
+            return self.choices.short, self.choices.long
+        return self.choices.long, min(
+            3 * self.choices.long, max(self.choices.long, self.found.history / 4 // DAY * DAY)
+        )
 
     def _lags(self) -> list[Feature]:
         """The label of the same thing at the same time before."""

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import polars as pl
 
+from homeostat.newproject.doubt import Doubt
 from homeostat.newproject.names import always_quoted, quoted
 from homeostat.newproject.power import Array, power
 
@@ -34,27 +35,6 @@ AFTERWARDS = {"outcome", "result", "resolution", "resolved", "closed", "refund",
               "cancellation", "actual", "final", "settled", "settlement", "returned", "status", "duration", "elapsed",
               "completed", "finished", "ended", "end", "chargeback", "recovery", "recoveries", "collected"}  # fmt: skip
 ANSWERS = {"prediction", "predicted", "pred", "score", "probability", "proba", "forecast", "yhat"}
-
-
-@dataclass(frozen=True)
-class Doubt:
-    """One thing that is wrong, or looks so, with a table: what, where, how sure, and the line that mends it.
-
-    ``sure`` from 0 to 1; ``barred`` columns stay out of the first scope; ``weight`` orders, the worst first.
-    """
-
-    kind: str
-    column: str
-    said: str
-    mend: str
-    sure: float
-    weight: float
-    barred: bool = False
-    picture: tuple[tuple[str, float], ...] = ()
-
-    @property
-    def certainty(self) -> str:
-        return "certain" if self.sure >= 0.95 else "likely" if self.sure >= 0.6 else "possible"
 
 
 @dataclass(frozen=True)
@@ -178,7 +158,7 @@ def _parts(found: Understanding, rows: pl.DataFrame, y: Array, usable: Sequence[
         for parts in itertools.combinations(named, size):
             if equal(np.sum([numbers[p] for p in parts], axis=0)):
                 for part in parts:
-                    said = f"{' + '.join(parts)} is {found.label.column}: its parts are known when it is, not before"
+                    said = f"{part} is a part of it: {' + '.join(parts)} is {found.label.column}, known when it is"
                     yield _leak("a part of the label", part, said, 1.0, 99)
                 return
     for one, two in itertools.permutations(named, 2):

@@ -12,15 +12,28 @@ from typing import TYPE_CHECKING
 
 from homeostat.adapters import git
 from homeostat.core.errors import HomeostatError, ScopeError, UsageError
-from homeostat.newproject import choices, contracts_draft, features_draft, folder_draft, leaks, scope_draft
+from homeostat.newproject import (
+    choices,
+    contracts_draft,
+    faults_columns,
+    faults_labels,
+    faults_rows,
+    features_draft,
+    folder_draft,
+    leaks,
+    page,
+    scope_draft,
+)  # fmt: skip
+from homeostat.newproject.course import Course
 from homeostat.newproject.names import ascii_name
 from homeostat.newproject.opening import Address, workspace
 from homeostat.newproject.understanding import Asked, Understanding, sample, understand, with_row_id
 
 if TYPE_CHECKING:
     from homeostat.newproject.choices import Choices
+    from homeostat.newproject.doubt import Doubt
     from homeostat.newproject.features_draft import FeatureDraft
-    from homeostat.newproject.leaks import Doubt, Leaks
+    from homeostat.newproject.leaks import Leaks
 
 
 @dataclass(frozen=True)
@@ -59,14 +72,23 @@ def draft(
             chosen = replace(chosen, given=(*found.table.key, *chosen.given))
         features = features_draft.draft(found, chosen)
         contract = contracts_draft.draft(connection, found, chosen)
+        say("looking for what is wrong with it")
+        course = Course.of(rows)
+        faults = [
+            d
+            for kind in (faults_labels, faults_rows, faults_columns)
+            for d in kind.find(connection, found, chosen, course)
+        ]
     told = replace(told, allowed=tuple(_with_features(told.allowed, found, chosen, features)))
-    files = folder_draft.files(project, found, len(told.doubts))
+    doubts = tuple(sorted([*told.doubts, *faults], key=lambda d: -d.weight))
+    files = folder_draft.files(project, found, len(doubts))
+    files["suspicion.html"] = page.page(project, found, chosen, features, doubts)
     files["params.yaml"] = scope_draft.draft(project, found, chosen, told, features)
     files["features.sql"] = features.sql
     files[f"expectations/{found.table.name}.json"] = contract
     for context in found.contexts:
         files[f"expectations/{context.table.name}.json"] = contracts_draft.draft_context(context)
-    return Draft(project, found, told, chosen, features, told.doubts, files)
+    return Draft(project, found, told, chosen, features, doubts, files)
 
 
 def _with_features(allowed: Sequence[str], found: Understanding, chosen: Choices, features: FeatureDraft) -> list[str]:

@@ -11,8 +11,8 @@ from homeostat.scope import format_duration
 
 if TYPE_CHECKING:
     from homeostat.newproject.choices import Choices
+    from homeostat.newproject.doubt import Doubt
     from homeostat.newproject.features_draft import FeatureDraft
-    from homeostat.newproject.leaks import Doubt
     from homeostat.newproject.understanding import Understanding
 
 WIDTH = 100
