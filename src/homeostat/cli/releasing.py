@@ -86,6 +86,23 @@ def verify(version: str | None) -> None:
         raise DataError(f"{broken} of {len(wanted)} releases cannot be put in service; restore them with dvc fetch")
 
 
+@releases.command()
+@click.argument("prediction")
+def explain(prediction: str) -> None:
+    """One prediction of the service, by its id: what made it, each feature's part, and whether it comes out again.
+
+    Example: homeostat releases explain 83b6f6ab5230517fa5e7c2e1
+    """
+    from homeostat.serving.explain import explain as derive
+    from homeostat.serving.explain import lines
+
+    found = derive(project(), prediction)
+    for line in lines(found):
+        click.echo(line)
+    if not found.same:
+        raise DataError(f"{prediction}: does not come out as it was given; see above")
+
+
 @releases.command("served-at")
 @click.argument("time", type=Moment())
 def served_at(time: datetime) -> None:

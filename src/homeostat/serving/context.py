@@ -129,6 +129,10 @@ class Context:
                 yield tables, part
             start = until
 
+    def answered(self, sql: str, tables: Tables, rows: pl.DataFrame, as_of: datetime) -> pl.DataFrame:
+        """The features of ``rows`` (of ``asked``) by just these tables, as of a time."""
+        return self._answered(sql, tables, rows.with_columns(pl.lit(as_of, dtype=pl.Datetime("us")).alias("__as_of")))
+
     def _answered(self, sql: str, tables: Tables, rows: pl.DataFrame) -> pl.DataFrame:
         events, as_of = self._as_known(rows)
         needed = featurize.listed(self.scope) if sql == self.sql else ()  # another release's answers to its own scope

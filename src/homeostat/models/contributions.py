@@ -1,0 +1,48 @@
+"""What each feature of one event adds to a model's score, on the scale on which the model adds.
+
+Trees: LightGBM's own SHAP values (Lundberg et al., 2018, Consistent Individualized Feature Attribution for Tree
+Ensembles). Linear: a term's weight times the value. A heuristic adds nothing up.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from homeostat.models import encoding
+from homeostat.models.lightgbm import Trees
+from homeostat.models.linear import Linear, _contribution
+
+if TYPE_CHECKING:
+    import polars as pl
+
+    from homeostat.models import Model
+
+
+@dataclass(frozen=True)
+class Contributions:
+    """``base`` and the features' parts make up ``total``; a binary model's score is its sigmoid."""
+
+    base: float
+    by_feature: dict[str, float]
+
+    @property
+    def total(self) -> float:
+        return self.base + sum(self.by_feature.values())
+
+
+def contributions(model: Model, row: pl.DataFrame) -> Contributions | None:
+    """Of the one row of ``row``; None where the model adds nothing up."""
+    match model:
+        case Trees():
+            found = model.booster.predict(encoding.matrix(model.encoded, row), pred_contrib=True, num_threads=1)
+            *parts, base = np.asarray(found)[0].tolist()
+            return Contributions(base, dict(zip(model.features, parts, strict=True)))
+        case Linear():
+            pairs = zip(model.encoded, model.terms, strict=True)
+            by_feature = {f.name: float(_contribution(term, encoding.codes(f, row))[0]) for f, term in pairs}
+            return Contributions(model.intercept, by_feature)
+        case _:
+            return None

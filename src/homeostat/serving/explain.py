@@ -1,0 +1,148 @@
+"""One prediction, derived again: the release, what was given, each feature and what it adds, the weights, the decision.
+
+A computed prediction names the state of the data that it was made from, so it is recomputed from just these; one that
+the loop or a batch made is recomputed from the accepted batches as they are, and the answer says whether that is it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+import polars as pl
+
+from homeostat import bundles, deployment
+from homeostat.core.errors import HomeostatError, UsageError
+from homeostat.models.contributions import Contributions, contributions
+from homeostat.serving import prediction_log
+from homeostat.serving.context import Context, found_again
+from homeostat.serving.ready import answers
+from homeostat.stages import featurize
+
+if TYPE_CHECKING:
+    from homeostat.bundles import Bundle
+    from homeostat.project import Project
+
+TOP = 12  # features shown for an objective, those that add most
+
+
+@dataclass(frozen=True)
+class Explained:
+    """A prediction as it was given, and as it comes out now."""
+
+    entry: Mapping[str, Any]
+    bundle: Bundle
+    row: pl.DataFrame | None  # the event's features
+    scores: tuple[float, ...] | None
+    risk: float | None
+    alert: bool | None
+    parts: Mapping[str, Contributions | None]
+    lacking: str = ""  # why it could not be derived
+
+    @property
+    def same(self) -> bool:
+        """Whether it comes out to the last bit."""
+        given = (tuple(self.entry["scores"]), self.entry["risk"], self.entry["alert"])
+        return (self.scores, self.risk, self.alert) == given
+
+
+def explain(project: Project, name: str) -> Explained:
+    """Derive a prediction of the log again.
+
+    Raises:
+        UsageError: there is no such prediction.
+        HomeostatError: its release is not there any more.
+    """
+    entry = prediction_log.find(project, name)
+    if entry is None:
+        raise UsageError(f"{name}: no such prediction in the log; an answer of /predict gives each its id")
+    bundle = deployment.restore(project, entry["release"])
+    try:
+        row = _features(project, bundle, entry)
+    except HomeostatError as error:
+        return Explained(entry, bundle, None, None, None, None, {}, str(error))
+    (answer,) = answers(bundle, bundles.score(bundle, row), [_time(entry["as_of"])], entry["how"], [""])
+    parts = {objective: contributions(model, row) for objective, model in bundle.models.items()}
+    return Explained(entry, bundle, row, answer.scores, answer.risk, answer.alert, parts)
+
+
+def _features(project: Project, bundle: Bundle, entry: Mapping[str, Any]) -> pl.DataFrame:
+    """The one row of features that the prediction was made from."""
+    as_of = _time(entry["as_of"])
+    if entry["how"] == "computed":
+        context, tables = found_again(project, entry["context"])
+        return context.answered(bundle.sql, tables, _given(context, entry), as_of)
+    context = Context(project, as_of)
+    rows = _given(context, entry)
+    if entry["how"] == "features" or entry["as_of"] == entry["predict_at"]:
+        sql = None if bundle.sql == context.sql else bundle.sql
+        table = featurize.features_of(context.tree, entry["context"], sql)
+        return table.join(rows.select(context.scope.key), list(context.scope.key), "semi", nulls_equal=True)
+    return context.features(bundle.sql, rows, as_of)[0]
+
+
+def _given(context: Context, entry: Mapping[str, Any]) -> pl.DataFrame:
+    """The event as the request told it."""
+    columns = context.scope.event_source.columns
+    if len(columns) != len(entry["given"]):
+        raise UsageError(
+            f"{entry['id']}: the event source has other columns since; look at {entry['release']}'s commit"
+        )
+    pairs = zip(columns.items(), entry["given"], strict=True)
+    return context.asked({
+        name: [_time(value) if kind == "time" and value is not None else value] for (name, kind), value in pairs
+    })  # fmt: skip
+
+
+def lines(found: Explained) -> Iterator[str]:
+    """The explanation, for a person."""
+    entry, scope = found.entry, found.bundle.scope
+    yield f"prediction {entry['id']}  at {entry['at']}, as of {entry['as_of']}, {_HOW[entry['how']]}"
+    yield f"release    {entry['release']} (event {entry['event']}, bundle {entry['bundle'][:12]})"
+    yield f"event      {entry['event_time']}, needed by {entry['predict_at']}: {_plain(entry['given'])}"
+    if found.row is None:
+        yield f"it cannot be derived again: {found.lacking}"
+        return
+    for (name, objective), score in zip(scope.objectives.items(), entry["scores"], strict=True):
+        yield f"{name}: score {score!r} times weight {objective.weight:g}"
+        yield from _parts(found, name)
+    costs = scope.costs
+    decided = "alert" if entry["alert"] else "silence"
+    yield f"risk       {entry['risk']!r} against an alert's price of {costs.alert:g}: {decided}"
+    if found.same:
+        yield "recomputed to the last bit"
+    else:
+        yield f"RECOMPUTED OTHERWISE: scores {found.scores}, risk {found.risk!r}, alert {found.alert}"
+        if entry["how"] != "computed":
+            yield "the accepted batches or the source have changed since the loop made it"
+
+
+def _parts(found: Explained, name: str) -> Iterator[str]:
+    assert found.row is not None
+    values = found.row.row(0, named=True)
+    parts = found.parts[name]
+    if parts is None:
+        for feature in found.bundle.models[name].features:
+            yield f"  {feature} = {values[feature]!r}"
+        return
+    yield f"  {parts.base:+.4f}  before anything is known"
+    ordered = sorted(parts.by_feature.items(), key=lambda pair: -abs(pair[1]))
+    for feature, part in ordered[:TOP]:
+        yield f"  {part:+.4f}  {feature} = {values[feature]!r}"
+    if rest := ordered[TOP:]:
+        yield f"  {sum(part for _, part in rest):+.4f}  {len(rest)} other features"
+    on = " before the sigmoid" if found.bundle.scope.objectives[name].task == "binary" else ""
+    yield f"  {parts.total:+.4f}  in all{on}"
+
+
+_HOW = {"computed": "computed on request", "prediction": "made by the loop", "features": "from a batch's feature row"}
+
+
+def _plain(values: list[Any]) -> str:
+    return ", ".join("-" if value is None else str(value) for value in values)
+
+
+def _time(text: str) -> datetime:
+    return datetime.fromisoformat(text)
