@@ -83,7 +83,7 @@ def _rules(connection: duckdb.DuckDBPyConnection, found: Understanding, choices:
         elif column.kind in ("integer", "float") and column.name not in choices.codes and column.distinct > 2:
             span = _range(connection, found, column)
             if span is not None:
-                yield from _numbers(column, span, found)
+                yield from _numbers(column, span, found, max(absent.get(column.name) or [0.0]))
 
 
 def _label_values(
@@ -158,9 +158,10 @@ def _range(connection: duckdb.DuckDBPyConnection, found: Understanding, column: 
     return Range(low, high, near_low, near_high, min(means) if enough else None, max(means) if enough else None)
 
 
-def _numbers(column: Column, span: Range, found: Understanding) -> Iterator[dict[str, Any]]:
+def _numbers(column: Column, span: Range, found: Understanding, absent: float) -> Iterator[dict[str, Any]]:
+    """Of a column that may be missing from a whole batch the mean says nothing."""
     name = column.name
-    if span.mean_low is not None and span.mean_high is not None and found.rhythm.rows >= 20:
+    if span.mean_low is not None and span.mean_high is not None and found.rhythm.rows * (1 - absent) >= 20:
         wide = max(span.mean_high - span.mean_low, 0.25 * max(abs(span.mean_high), abs(span.mean_low)))
         least, most = _tidy(span.mean_low - SLACK * wide), _tidy(span.mean_high + SLACK * wide)
         if not _grows(column, span):
