@@ -287,7 +287,8 @@ def retrain_is_due(project: Project, now: datetime) -> str:
 def _first(project: Project, now: datetime, known: Ledger) -> Weighed:
     ledger = project.ledger
     if not any(ledger.features.glob("*.parquet")):
-        return Weighed(Decision("nothing", f"{FIRST}, and no batch of events was accepted yet: the first decision waits."))
+        said = f"{FIRST}, and no batch of events was accepted yet: the first decision waits."
+        return Weighed(Decision("nothing", said))
     table = featurize.read_features(ledger)
     for name in ledger.scope.objectives:
         if featurize.mature(table, name, ledger.scope, now).is_empty():

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 MOST = 24  # columns that a contract speaks of
 ENOUGH = 12  # batches from which their figures say something
 SETTLED = 0.5  # share of the history after which no new value of a settled column came
+FEW_WHOLE = 60  # different whole numbers up to which a column has no far-out values worth a rule
 FEW = 20  # values of a column that a contract lists
 SLACK = 3.0  # times the spread of the batches' means that the next may lie outside them
 FAR = 10.0  # times the range from one in a thousand to the last but one in a thousand
@@ -164,6 +165,8 @@ def _numbers(column: Column, span: Range, found: Understanding, absent: float) -
     if span.mean_low is not None and span.mean_high is not None and found.rhythm.rows * (1 - absent) >= 20:
         wide = max(span.mean_high - span.mean_low, 0.25 * max(abs(span.mean_high), abs(span.mean_low)))
         least, most = _tidy(span.mean_low - SLACK * wide), _tidy(span.mean_high + SLACK * wide)
+        if span.low >= 0:
+            least = _tidy(max(0.0, min(span.mean_low / 10, least if least > 0 else span.mean_low / 10)))
         if not _grows(column, span):
             bounds = {"column": name, "min_value": least, "max_value": most}
             yield _rule("expect_column_mean_to_be_between", bounds, "critical",
@@ -173,7 +176,7 @@ def _numbers(column: Column, span: Range, found: Understanding, absent: float) -
     limits = {"min_value": _tidy(span.near_low - far), "max_value": _tidy(span.near_high + far)}
     if span.low >= 0:
         limits["min_value"] = 0
-    if column.distinct <= 2 or _grows(column, span):
+    if column.distinct <= FEW_WHOLE and column.kind == "integer" or _grows(column, span):
         return
     said = (
         f"{name} was {span.near_low:.4g} to {span.near_high:.4g} in all but two of a thousand rows; "

@@ -6,6 +6,7 @@ import itertools
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from datetime import timedelta
 from math import log
 from typing import TYPE_CHECKING
 
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from homeostat.newproject.understanding import Column, Understanding
 
 PERFECT = 0.965  # power from which a column tells too much to have been known before
+MADE_OF = 0.9  # of a number against its trailing mean
 STRONG = 0.5
 CHANCE = 1e-6  # as in the give-away check: a constant label less likely than this is no chance
 BLOCKS = 5
@@ -313,6 +315,40 @@ def _constant(found: Understanding, constants: Sequence[Constant]) -> Doubt:
     )
     mend = f"if it is written afterwards: move {column} from features.allowed to features.barred in params.yaml"
     return Doubt("a value that always goes with one label", column, said, mend, 0.6, 70)
+
+
+def of_moves(
+    connection: duckdb.DuckDBPyConnection, found: Understanding, moving: Sequence[str], short: timedelta
+) -> tuple[tuple[Doubt, ...], tuple[str, ...]]:
+    """Numbers of a series whose distance from their own trailing mean is what the label says; that "
+    "distance stays out."""
+    if not moving or not found.series:
+        return (), ()
+    things = [k for k in found.table.key if k != found.time_column]
+    by = f"PARTITION BY {', '.join(map(quoted, things))} " if things else ""
+    window = f"OVER ({by}ORDER BY __t RANGE INTERVAL {int(short.total_seconds())} SECOND PRECEDING)"
+    listed = ", ".join(f"CAST({quoted(m)} AS DOUBLE) - avg({quoted(m)}) {window} AS m{n}" for n, m in enumerate(moving))
+    every = max(1, found.table.rows // 60_000)
+    rows = pl.DataFrame(connection.sql(
+        f"SELECT * FROM (SELECT __t, rowid AS r, CAST(({found.label.sql}) AS DOUBLE) AS y, {listed} "
+        f"FROM {always_quoted(found.table.name)} WHERE __t >= TIMESTAMP '{found.start}') "
+        f"WHERE y IS NOT NULL AND hash(r) % {every} = 0 ORDER BY __t, r"
+    ).to_arrow_table())  # fmt: skip
+    y = rows["y"].to_numpy().astype(float)
+    doubts, out = [], []
+    for n, name in enumerate(moving):
+        told = power(rows[f"m{n}"], y, found.label.task)
+        if told >= MADE_OF:
+            raw = found.table.column(name).raw
+            said = (
+                f"{found.label.column} is what {raw} against its own trailing mean says (power "
+                f"{told:.2f}): that feature is "
+                f"left out; {raw} stays in: is it known before {found.label.column} is?"
+            )
+            mend = f"if it comes with the label, move {name} to the known_at group outcome in params.yaml"
+            doubts.append(Doubt("what the label is made of", name, said, mend, 0.85, 87))
+            out.append(name)
+    return tuple(doubts), tuple(out)
 
 
 # ---- words and numbers

@@ -70,6 +70,8 @@ def draft(
         found = replace(found, table=with_row_id(found.table, stable))
         if found.table.key[0] not in chosen.given:
             chosen = replace(chosen, given=(*found.table.key, *chosen.given))
+        made_of, told_by = leaks.of_moves(connection, found, chosen.moving, chosen.short)
+        chosen = replace(chosen, moving=tuple(m for m in chosen.moving if m not in told_by))
         features = features_draft.draft(found, chosen)
         contract = contracts_draft.draft(connection, found, chosen)
         say("looking for what is wrong with it")
@@ -80,7 +82,7 @@ def draft(
             for d in kind.find(connection, found, chosen, course)
         ]
     told = replace(told, allowed=tuple(_with_features(told.allowed, found, chosen, features)))
-    doubts = tuple(sorted([*told.doubts, *faults], key=lambda d: -d.weight))
+    doubts = tuple(sorted([*told.doubts, *made_of, *faults], key=lambda d: -d.weight))
     files = folder_draft.files(project, found, len(doubts))
     files["suspicion.html"] = page.page(project, found, chosen, features, doubts)
     files["params.yaml"] = scope_draft.draft(project, found, chosen, told, features)
