@@ -6,6 +6,7 @@ import itertools
 import os
 import signal
 import subprocess
+import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -19,6 +20,7 @@ import httpx
 import pytest
 from at_work import COMMAND, ROOT, until
 
+from homeostat import deployment
 from homeostat.project import Project
 from homeostat.serving import prediction_log
 from homeostat.serving.token import read_or_make
@@ -134,6 +136,25 @@ def test_every_worker_switches_and_no_answer_fails_or_mixes_versions(project: Pr
         assert service.end() == 0
         assert "is served no more" in service.log.read_text()
         assert "Traceback" not in service.log.read_text()
+
+
+def test_a_rollback_loads_no_model_where_the_release_was_rehearsed_before(project: Project) -> None:
+    asked.release(project, 1, after=1)
+    code = (
+        "import sys\nfrom homeostat.cli import main\ntry:\n    main()\nexcept SystemExit as end:\n"
+        "    assert not end.code, end.code\n"
+        "assert not {'polars', 'numpy', 'lightgbm', 'duckdb'} & set(sys.modules)"
+    )
+    command = [sys.executable, "-c", code, "-C", str(project.home), "rollback", "--why", "w", "--who", "ann"]
+    subprocess.run(command, check=True, env={**os.environ, "PYTHONPATH": str(ROOT / "src")})
+    (note,) = (project.state / "rehearsed").glob(deployment.ledger(project).events[0].bundle)
+    note.write_text("another machine")
+    command[5:] = ["promote", "v0.2.0", "--why", "w", "--who", "ann"]
+    subprocess.run(command, check=True, env={**os.environ, "PYTHONPATH": str(ROOT / "src")})
+    command[5:] = ["rollback", "--why", "w", "--who", "ann"]
+    assert subprocess.run(
+        command, stderr=subprocess.PIPE, env={**os.environ, "PYTHONPATH": str(ROOT / "src")}
+    ).returncode
 
 
 def test_a_release_that_fails_its_rehearsal_does_not_serve(project: Project) -> None:

@@ -5,10 +5,12 @@ from __future__ import annotations
 import hashlib
 import os
 from pathlib import Path
-
-import polars as pl
+from typing import TYPE_CHECKING
 
 from homeostat.core.errors import DataError
+
+if TYPE_CHECKING:
+    import polars as pl
 
 
 def write_table(frame: pl.DataFrame, path: Path) -> Path:
@@ -43,6 +45,8 @@ def read_table(path: Path) -> pl.DataFrame:
     Raises:
         DataError: the file is missing or damaged.
     """
+    import polars as pl  # here, for a rollback reads no table and has a second
+
     try:
         # From memory: a memory-mapped frame would change under its reader when the file is replaced.
         return pl.read_parquet(path.read_bytes())

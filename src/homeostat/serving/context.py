@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 
     from homeostat.scope import Scope
+    from homeostat.serving.ready import Ready
 
 ALWAYS = datetime(1, 1, 1)  # a request itself makes its events known
 HELD = 6  # periods whose tables are kept
@@ -58,6 +59,7 @@ class Context:
         self.tree = Project(tree.root, tree.home)  # the scope is read anew: it may have moved on
         self.now = now
         self._held: OrderedDict[tuple[str, datetime], Tables] = OrderedDict()
+        self.prepared: dict[str, Ready] = {}  # by version, what is answered at once
         self._kept: set[str] = set()
         self._turn = threading.Lock()  # a session answers one thread at a time
 

@@ -82,7 +82,6 @@ class Worker:
         self._context: Context | None = None
         self._shapes: Shapes | None = None
         self._held: OrderedDict[str, Bundle] = OrderedDict()
-        self._warmed: set[str] = set()  # the bundles whose SQL the context's tables have answered
         self._eyes = _Eyes(project)
         self._over = threading.Event()
         self._clock = _Clock(project)
@@ -166,17 +165,20 @@ class Worker:
         return None
 
     def _publish(self, live: Live, context: Context) -> None:
-        if context is not self._context:
-            self._warmed.clear()
-        if live.bundle.hash not in self._warmed:
-            context.warm(live.bundle.sql)
-            self._warmed.add(live.bundle.hash)
-        fresh = context.scope.rhythm.tick if self.fresh is None else self.fresh
-        found = ready.ready(context, live.bundle, live.event.version, fresh)
+        found = self._prepared(live.bundle, live.event.version, context)
         if self._shapes is None or self._shapes.scope != context.scope:
             self._shapes = requests.shapes(context.scope)
         self._context = context
         self.state = State(live, context, found, self._shapes)
+
+    def _prepared(self, bundle: Bundle, version: str, context: Context) -> Ready:
+        """What a release needs to answer at once in a context: its SQL asked once, and the answers that are there."""
+        made = context.prepared
+        if version not in made:
+            context.warm(bundle.sql)
+            fresh = context.scope.rhythm.tick if self.fresh is None else self.fresh
+            made[version] = ready.ready(context, bundle, version, fresh)
+        return made[version]
 
     def _current(self) -> Context:
         """The context at hand; the first is made here."""
@@ -197,14 +199,15 @@ class Worker:
         return found
 
     def _hold_previous(self, known: Ledger) -> None:
-        """Have the version that a rollback would go back to loaded, so that it takes no time."""
+        """Have the version that a rollback would go back to loaded and at hand, so that it takes no time."""
         previous = known.previous_healthy()
         release = known.release(previous) if previous else None
-        if release is not None and release.bundle not in self._held:
-            try:
-                self._rehearsed(release.version, release.bundle)
-            except Exception as error:
-                log.warning("%s cannot be held ready for a rollback: %s", release.version, error)
+        if release is None or self._context is None:
+            return
+        try:
+            self._prepared(self._rehearsed(release.version, release.bundle), release.version, self._context)
+        except Exception as error:
+            log.warning("%s cannot be held ready for a rollback: %s", release.version, error)
 
     def _look_at_data(self) -> None:
         """Where batches were accepted, predictions written or a period has begun: a new context beside the old."""
@@ -213,6 +216,7 @@ class Worker:
             return
         try:
             self._publish(state.live, Context(self.project, self.now()))
+            self._hold_previous(deployment.ledger(self.project))
             self.stale = ""
         except Exception as error:
             self.stale = str(error) or type(error).__name__
