@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from at_work import ask, looped, said, start, toyed, until, up
+from at_work import ask, said, start, toyed, until, up
 
 from homeostat.up import where
 
@@ -13,11 +13,11 @@ pytestmark = [pytest.mark.slow, pytest.mark.timeout(200)]
 
 
 def test_a_flow_runs_without_a_server_and_answers(tmp_path: Path) -> None:
-    project = looped(tmp_path / "meters")
-    process = start(project, "run", "lifecycle")
-    text = said(process)
-    assert process.returncode == 0, text
-    assert text.splitlines()[-1].startswith("2024-03-01 13:00: batches: 13 accepted; ")
+    project = toyed(tmp_path / "toys")
+    (project.home / "go").touch()
+    process = start(project, "run", "wait")
+    assert said(process).splitlines() == ["waited at 2024-03-01 13:00:00"]
+    assert process.returncode == 0
     assert where(project) is None
     assert (project.home / ".prefect" / "prefect.db").is_file()
 

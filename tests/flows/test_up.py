@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -11,9 +12,10 @@ import httpx
 import pytest
 from at_work import Up, ask, looped, runs, said, start, until, up
 
+from homeostat.answers import sentence
 from homeostat.one_run import one_run
 from homeostat.project import Project
-from homeostat.up import where
+from homeostat.up import run_flow, where
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(200)]
 
@@ -89,6 +91,18 @@ def test_the_decision_is_an_artifact_and_an_event(running: Up, project: Project)
     assert event["payload"]["sentence"] in artifact["data"]
     numbers = [n for n in event["payload"]["measured"].values() if n is not None]
     assert all(isinstance(n, float) for n in numbers)
+
+
+@pytest.mark.parametrize("flow", ["deployment", "evaluation", "monitoring", "training"])
+def test_every_flow_runs_when_asked(running: Up, project: Project, flow: str) -> None:
+    until(lambda: runs(running.api, "COMPLETED"), 90, "the first tick")
+    before = {run["id"] for run in runs(running.api, "COMPLETED")}
+    answer = run_flow(project, flow)
+    expected = "predictions" if flow == "deployment" else "release|keep|nothing|retrain"
+    assert re.search(expected, sentence(answer))
+    done = [run for run in runs(running.api, "COMPLETED") if run["id"] not in before and run["deployment_id"] is None]
+    assert len(done) == 1
+    assert "meters" in done[0]["tags"]
 
 
 def test_two_runs_at_once_take_turns_and_say_so(running: Up, project: Project, tmp_path: Path) -> None:
