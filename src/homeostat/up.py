@@ -120,11 +120,12 @@ def _announce(project: Project, url: str, rows: list[Any], say: Callable[[str], 
     clock = "the wall clock" if scope.clock.start is None else f"its own clock, {scope.clock.speed:g} times the wall's"
     say(f"{scope.project} is up on {clock}: {clock_now(project):%Y-%m-%d %H:%M} UTC there")
     say(f"  look at  {url.removesuffix('/api')}")
-    say(f"  log      {project.home / '.prefect' / 'server.log'}")
+    if "PREFECT_API_URL" not in os.environ:
+        say(f"  log      {project.home / '.prefect' / 'server.log'}")
     for row in rows:
         if row.every is not None:
             soon = "now, then " if row.at_once else "next "
-            say(f"  {row.flow.name:<10} every {_words(row.every)}, {soon}at {row.first.astimezone():%H:%M:%S}")
+            say(f"  {row.flow.name:<10} every {_words(row.every)}, {soon}at {row.first.astimezone():%Y-%m-%d %H:%M:%S}")
     asked = [row.flow.name for row in rows if row.every is None]
     say(f"  when asked, by `homeostat run NAME`: {', '.join(asked)}")
     say("Ctrl-C ends it.")
