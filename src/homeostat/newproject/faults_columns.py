@@ -61,6 +61,14 @@ def find(
         column = table.column(name)
         yield _note(name, f"{column.raw} has {column.distinct:,} different words, too many to learn from",
                     "left out of the features; a table that groups them would help (--context)", 0.8, 20)  # fmt: skip
+    for said in table.changes:
+        mend = (
+            "only columns that all files have are used, as words where types differ: add it to all, "
+            "or --from later ones"
+        )
+        yield Doubt("columns that come and go", said.split(" is ")[0], said, mend, 1.0, 76)
+    for column in table.columns:
+        yield from _notes(connection, found, column)
     for raw in table.unusable:
         yield _note(raw, f"{raw} is nested and cannot be used", "left out; flatten it before", 1.0, 35)
     for column in table.columns:
@@ -72,6 +80,23 @@ def find(
                 yield from _far_out(connection, found, column)
             if column.kind == "string" and column.distinct <= 200:
                 yield from _coding(column, course)
+
+
+def _notes(connection: duckdb.DuckDBPyConnection, found: Understanding, column: Column) -> Iterator[Doubt]:
+    """What could not be read for sure."""
+    if "not in all" in column.note:
+        wanted = "TIMESTAMP" if "like time" in column.note else "DOUBLE"
+        odd = f"{column.sql} IS NOT NULL AND TRY_CAST({column.sql} AS {wanted}) IS NULL"
+        since, many, example = connection.sql(
+            f"SELECT min(__t), count(*), min({column.sql}) FROM {always_quoted(found.table.name)} WHERE {odd}"
+        ).fetchall()[0]  # fmt: skip
+        if many:
+            said = f"{column.raw} {column.note}: {many:,} rows, such as {example!r}, first on {since:%Y-%m-%d}"
+            mend = "mend these values in the table, or say in sources.read of params.yaml what they stand for"
+            yield Doubt("a type that changes", column.name, said, mend, 0.95, 73)
+    elif "cannot be told apart" in column.note:
+        mend = f"if it is the other way round, change the format in sources.read.{column.name} of params.yaml"
+        yield Doubt("an ambiguous date", column.name, f"{column.raw} is {column.note}", mend, 0.6, 59)
 
 
 def _note(column: str, said: str, mend: str, sure: float, weight: float) -> Doubt:

@@ -32,16 +32,21 @@ class FeatureDraft:
     sql: str
     features: tuple[Feature, ...]
     history: timedelta
+    drawer: Drawer
+
+    def saying(self, features: Sequence[Feature]) -> FeatureDraft:
+        """The same with other comments."""
+        return FeatureDraft(self.drawer.text(features), tuple(features), self.history, self.drawer)
 
 
 def draft(found: Understanding, choices: Choices) -> FeatureDraft:
     """The SELECT and what is in it."""
-    drawer = _Drawer(found, choices)
+    drawer = Drawer(found, choices)
     features = drawer.features()
-    return FeatureDraft(drawer.text(features), tuple(features), drawer.history())
+    return FeatureDraft(drawer.text(features), tuple(features), drawer.history(), drawer)
 
 
-class _Drawer:
+class Drawer:
     """Collects the parts of the query: common tables, joins, and lines of the SELECT."""
 
     def __init__(self, found: Understanding, choices: Choices) -> None:

@@ -99,9 +99,16 @@ def _of_text(connection: duckdb.DuckDBPyConnection, name: str, values: Sequence[
     missing = f"{', '.join(map(repr, sorted(absent)))} read as missing" if absent else ""
     found = _boolean(said, cleared) or _number(said, cleared) or _time(connection, said, cleared)
     if found is None:
-        return Reading("string")
+        like = "number" if _share(NUMBER, said) else "time" if _share(ISO, said) else ""
+        return Reading("string", note=f"reads like {like} in most rows but not in all: left as words" if like else "")
     sql = found.sql if found.sql is not None else cleared if absent else None
     return Reading(found.kind, sql, "; ".join(n for n in (found.note, missing) if n))
+
+
+def _share(form: re.Pattern[str], values: Sequence[str]) -> bool:
+    """Whether most values, but not all, have a form."""
+    many = sum(bool(form.fullmatch(v)) for v in values)
+    return len(values) >= 10 and 0.5 * len(values) <= many < len(values)
 
 
 def _boolean(values: Sequence[str], name: str) -> Reading | None:
@@ -155,6 +162,7 @@ def _time(connection: duckdb.DuckDBPyConnection, values: Sequence[str], name: st
         tries.append(f"CAST(try_strptime({name}, {_listed(plain)}) AS VARCHAR)")
     if zoned_formats:
         tries.append(f"CAST(timezone('UTC', try_strptime({name}, {_listed(zoned_formats)})) AS VARCHAR)")
+    # Values that both orders read are days up to the twelfth only.
     swapped = {"%d/%m": "%m/%d", "%m/%d": "%d/%m"}.get(formats[0][:5])
     note = f"written as {' or '.join(formats)}"
     if swapped and _parsed(connection, values, formats[0].replace(formats[0][:5], swapped)) == set(values):

@@ -23,6 +23,7 @@ from homeostat.newproject import (
     leaks,
     page,
     scope_draft,
+    worth,
 )  # fmt: skip
 from homeostat.newproject.course import Course
 from homeostat.newproject.names import ascii_name
@@ -73,6 +74,8 @@ def draft(
         made_of, told_by = leaks.of_moves(connection, found, chosen.moving, chosen.short)
         chosen = replace(chosen, moving=tuple(m for m in chosen.moving if m not in told_by))
         features = features_draft.draft(found, chosen)
+        say("trying the features on it")
+        features = features.saying(worth.said(features, worth.added(connection, found, chosen, features)))
         contract = contracts_draft.draft(connection, found, chosen)
         say("looking for what is wrong with it")
         course = Course.of(rows)

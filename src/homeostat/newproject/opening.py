@@ -37,7 +37,7 @@ class Address:
             UsageError: a database without a query.
         """
         if query is not None:
-            return cls(url=said, query=query)
+            return cls(url=_rooted(said), query=query)
         scheme = said.split("://")[0].split("+")[0] if "://" in said else ""
         if scheme in ("sqlite", "postgresql", "postgres", "mysql", "mariadb", "mssql", "oracle", "duckdb", "snowflake"):
             raise UsageError(f"--from {said}: is a database; say what to read with --query 'SELECT ...'")
@@ -50,6 +50,14 @@ class Address:
             return "records"
         name = self.path.rstrip("/").rsplit("/", 1)[-1]
         return name.split(".")[0].replace("*", "").replace("?", "") or "records"
+
+
+def _rooted(url: str) -> str:
+    """A database in a file, by its whole path: the project asks for it from elsewhere."""
+    start, slashes, path = url.partition(":///")
+    if not start.startswith("sqlite") or not path or path.startswith(("/", ":memory:")):
+        return url
+    return f"{start}{slashes}{os.path.abspath(path)}"
 
 
 @contextmanager
@@ -70,21 +78,26 @@ def workspace() -> Iterator[duckdb.DuckDBPyConnection]:
             connection.close()
 
 
-def open_table(connection: duckdb.DuckDBPyConnection, name: str, address: Address) -> list[tuple[str, str]]:
-    """Make ``name`` a relation of what is at the address, as it is written; its columns and their types.
+def open_table(
+    connection: duckdb.DuckDBPyConnection, name: str, address: Address
+) -> tuple[list[tuple[str, str]], list[str]]:
+    """Make ``name`` a relation of what is at the address, as it is written.
+
+    Its columns and their types, and what of them changed between files.
 
     Raises:
         DataError: it cannot be reached or read, or has no rows.
     """
     import duckdb
 
+    changes: list[str] = []
     folder = Path(connection.sql("SELECT current_setting('temp_directory')").fetchall()[0][0])
     try:
         if address.query is not None:
             _fetch(address, folder / f"{name}.parquet")
             _view_of_parquet(connection, name, [folder / f"{name}.parquet"])
         else:
-            _open_files(connection, name, address, folder)
+            changes = _open_files(connection, name, address, folder)
         columns = [(str(r[0]), str(r[1])) for r in connection.sql(f"DESCRIBE {always_quoted(name)}").fetchall()]
         first = connection.sql(f"SELECT 1 FROM {always_quoted(name)} LIMIT 1").fetchall()
     except duckdb.Error as error:
@@ -92,26 +105,72 @@ def open_table(connection: duckdb.DuckDBPyConnection, name: str, address: Addres
         raise DataError(f"{address.path or address.url}: cannot be read ({said}); mend the file") from error
     if not first:
         raise DataError(f"{address.path or address.url}: has no rows; give a table with a history")
-    return columns
+    return columns, changes
 
 
-def _open_files(connection: duckdb.DuckDBPyConnection, name: str, address: Address, folder: Path) -> None:
+def _open_files(connection: duckdb.DuckDBPyConnection, name: str, address: Address, folder: Path) -> list[str]:
+    """Make ``name`` a view of the columns that all files have; what is not in all of them, in words."""
     paths = _local(address, folder, name)
-    if paths[0].suffix in PARQUET:
-        _view_of_parquet(connection, name, paths)
-        return
-    from homeostat.adapters.sources import NULLS, delimiter_of
-
     for path in paths:
         if path.stat().st_size == 0:
             raise DataError(f"{address.path}: is empty; give a table with a header and rows")
-    # A row that has too many or too few values stops here as it would in the loop.
-    names: Any = [str(p) for p in paths]
-    relation = connection.read_csv(
-        names, delimiter=delimiter_of(paths[0]), header=True, all_varchar=True, quotechar='"',
-        escapechar='"', skiprows=0, na_values=NULLS, null_padding=False, strict_mode=True,
+    forms: dict[tuple[tuple[str, str], ...], list[Path]] = {}
+    for path in paths:
+        forms.setdefault(_columns_of(connection, path), []).append(path)
+    parts = [_part(connection, f"{name}__{n}", form) for n, form in enumerate(forms.values())]
+    every = [dict(form) for form in forms]
+    shared = [c for c in every[0] if all(c in form for form in every)]
+    if not shared:
+        raise DataError(f"{address.path}: its files have no column in common; give files of one table")
+    listed = ", ".join(
+        always_quoted(c)
+        if len({form[c] for form in every}) == 1
+        else f"CAST({always_quoted(c)} AS VARCHAR) AS {always_quoted(c)}"
+        for c in shared
+    )
+    union = " UNION ALL ".join(f"SELECT {listed} FROM {always_quoted(part)}" for part in parts)
+    connection.execute(f"CREATE VIEW {always_quoted(name)} AS {union}")
+    return _changes(list(forms.items()), shared)
+
+
+def _changes(forms: list[tuple[tuple[tuple[str, str], ...], list[Path]]], shared: list[str]) -> list[str]:
+    """What came, went or changed its type between files, and in which."""
+    first = dict(forms[0][0])
+    found = []
+    for form, paths in forms[1:]:
+        later, where = dict(form), paths[0].name
+        found += [f"{c} is gone from {where} on" for c in first if c not in later]
+        found += [f"{c} is new from {where} on" for c in later if c not in first]
+        found += [f"{c} is {later[c]} instead of {first[c]} from {where} on" for c in shared if later[c] != first[c]]
+    return list(dict.fromkeys(found))
+
+
+def _columns_of(connection: duckdb.DuckDBPyConnection, path: Path) -> tuple[tuple[str, str], ...]:
+    if path.suffix in PARQUET:
+        rows = connection.execute("DESCRIBE SELECT * FROM read_parquet(?)", [str(path)]).fetchall()
+        return tuple((str(r[0]), str(r[1])) for r in rows)
+    return tuple((c, "VARCHAR") for c in _csv(connection, path).columns)
+
+
+def _csv(connection: duckdb.DuckDBPyConnection, paths: Any) -> duckdb.DuckDBPyRelation:
+    """CSV files; a row that has too many or too few values stops here as it would in the loop."""
+    from homeostat.adapters.sources import NULLS, delimiter_of
+
+    one = paths if isinstance(paths, Path) else paths[0]
+    named: Any = str(paths) if isinstance(paths, Path) else [str(p) for p in paths]
+    return connection.read_csv(
+        named, delimiter=delimiter_of(one), header=True, all_varchar=True, quotechar='"', escapechar='"', skiprows=0,
+        na_values=NULLS, null_padding=False, strict_mode=True,
     )  # fmt: skip
-    relation.create(name)
+
+
+def _part(connection: duckdb.DuckDBPyConnection, name: str, paths: list[Path]) -> str:
+    """Files of one form, as a table of their own."""
+    if paths[0].suffix in PARQUET:
+        _view_of_parquet(connection, name, paths)
+    else:
+        _csv(connection, paths).create(name)
+    return name
 
 
 def _view_of_parquet(connection: duckdb.DuckDBPyConnection, name: str, paths: list[Path]) -> None:
@@ -140,7 +199,8 @@ def _local(address: Address, folder: Path, name: str) -> list[Path]:
             paths.append(Path(one))
             continue
         parquet = one.endswith(PARQUET)
-        copy = folder / f"{name}-{number}{'.parquet' if parquet else '.csv'}"
+        copy = folder / f"{name}-{number}" / f"{Path(one).name.split('.')[0]}{'.parquet' if parquet else '.csv'}"
+        copy.parent.mkdir()
         try:
             with fs.open(one, "rb", compression=None if parquet else "infer") as stream, copy.open("wb") as out:
                 while block := stream.read(1 << 22):

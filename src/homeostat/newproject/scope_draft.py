@@ -181,6 +181,11 @@ def _event_source(found: Understanding, choices: Choices) -> str:
     return "\n".join(lines)
 
 
+def outcome_sql(found: Understanding) -> str:
+    """When the label of a row is known, in SQL."""
+    return _outcome(found)[0]
+
+
 def _outcome(found: Understanding) -> tuple[str, str]:
     """When the label is known, in SQL, and why this guess."""
     if found.known_at is not None:

@@ -98,6 +98,7 @@ class Table:
     time: str | None = None  # SQL over a row
     key: tuple[str, ...] = ()
     key_note: str = ""
+    changes: tuple[str, ...] = ()  # what came and went between its files
 
     def column(self, name: str) -> Column:
         return next(c for c in self.columns if c.name == name)
@@ -152,7 +153,7 @@ class Context:
 def read_table(connection: duckdb.DuckDBPyConnection, name: str, address: Address) -> Table:
     """Open a table and make ``<name>`` a typed one in the database, its raw form beside it."""
     raw = f"{name}__raw"
-    written = open_table(connection, raw, address)
+    written, changes = open_table(connection, raw, address)
     columns: list[Column] = []
     unusable: list[str] = []
     for plain, (there, sql_type) in zip(plain_names(n for n, _ in written), written, strict=True):
@@ -164,7 +165,7 @@ def read_table(connection: duckdb.DuckDBPyConnection, name: str, address: Addres
         columns.append(Column(plain, there, reading.kind, sql, reading.note))
     listed = ", ".join(f"{_typed(c)} AS {always_quoted(c.name)}" for c in columns)
     connection.execute(f"CREATE TABLE {always_quoted(name)} AS SELECT {listed} FROM {always_quoted(raw)}")
-    table = Table(name, address, tuple(columns), tuple(unusable), _count(connection, name))
+    table = Table(name, address, tuple(columns), tuple(unusable), _count(connection, name), changes=tuple(changes))
     return replace(table, columns=tuple(_profiled(connection, table)))
 
 
