@@ -145,7 +145,7 @@ def load(folder: Path, expected_hash: str | None = None) -> Bundle:
     return Bundle(folder, found, manifest)
 
 
-def score(bundle: Bundle, table: pl.DataFrame) -> pl.DataFrame:
+def score(bundle: Bundle, table: pl.DataFrame, baselines: bool = True) -> pl.DataFrame:
     """The scores of feature rows: key, event_time, predict_at, then score__<o>, baseline__<o> and risk, as Float64."""
     import polars as pl
 
@@ -153,11 +153,11 @@ def score(bundle: Bundle, table: pl.DataFrame) -> pl.DataFrame:
 
     scope = bundle.scope
     scores = {name: model.predict(table) for name, model in bundle.models.items()}
-    baselines = {name: model.predict(table) for name, model in bundle.baseline.items()}
+    theirs = {name: model.predict(table) for name, model in bundle.baseline.items()} if baselines else {}
     total = risk(scores, {name: objective.weight for name, objective in scope.objectives.items()})
     return table.select(*scope.key, "event_time", "predict_at").with_columns(
         *(pl.Series(f"score__{name}", values) for name, values in scores.items()),
-        *(pl.Series(f"baseline__{name}", values) for name, values in baselines.items()),
+        *(pl.Series(f"baseline__{name}", values) for name, values in theirs.items()),
         pl.Series("risk", total),
     )
 

@@ -35,12 +35,13 @@ def test_the_answer_names_the_version_that_gave_it(client: TestClient, project: 
     assert two["key"]["meter"] == "m1"
     assert (one["predict_at"], one["as_of"]) == ("2024-03-03T01:00:00", "2024-03-03T01:00:00")
     assert one["risk"] == 2 * one["scores"]["high"]
-    assert one["how"] == "computed"
+    assert one["how"] == "ahead"
     serves = client.get("/release").json()["serves"]
     assert (serves["release"], serves["who"], serves["why"]) == ("v0.1.0", "ann", "passed")
 
 
-def test_online_equals_batch_to_the_last_bit(client: TestClient, project: Project) -> None:
+@pytest.mark.parametrize("how", ["computed", "ahead"])
+def test_online_equals_batch_to_the_last_bit(client: TestClient, project: Project, how: str) -> None:
     """Asked about what is ahead, as of the same time, the service says what the batch says, feature by feature."""
     batch = featurize.upcoming(project, NOW)
     assert batch is not None and batch.height == hourly.METERS
@@ -48,8 +49,9 @@ def test_online_equals_batch_to_the_last_bit(client: TestClient, project: Projec
     assert found is not None
     scored = bundles.score(found[1], batch)
     rows = batch.select("meter", "at", "phase").to_dicts()
-    said = predict(client, *({**row, "at": row["at"].isoformat()} for row in rows))["predictions"]
-    assert [p["how"] for p in said] == ["computed"] * len(rows)
+    param = how if how == "computed" else ""
+    said = predict(client, *({**row, "at": row["at"].isoformat()} for row in rows), how=param)["predictions"]
+    assert [p["how"] for p in said] == [how] * len(rows)
     assert [p["scores"]["high"] for p in said] == scored["score__high"].to_list()
     assert [p["risk"] for p in said] == scored["risk"].to_list()
 
@@ -93,7 +95,7 @@ def test_what_the_loop_predicted_is_used_while_it_is_fresh(project: Project) -> 
         assert predict(client, other)["predictions"][0]["how"] == "computed"  # the source says otherwise of it
     asked.release(project, 1)
     with asked.asking(project) as client:  # by another release
-        assert predict(client, ahead)["predictions"][0]["how"] == "computed"
+        assert predict(client, ahead)["predictions"][0]["how"] == "ahead"
 
 
 def test_feature_rows_are_used_where_they_are(project: Project) -> None:

@@ -168,8 +168,9 @@ def _predictions(state: State) -> dict[str, Any]:
         "risk": number | {"description": "The scores by their weights: the expected cost of silence."},
         "alert": {"type": "boolean", "description": "Silence is expected to cost more than an alert; from /rank also: "
                   f"among the {scope.costs.capacity} of its period that can be acted on."},
-        "how": {"type": "string", "enum": ["prediction", "features", "computed"], "description":
-                "prediction: the loop's; features: from a feature row of the batch; computed: on request."},
+        "how": {"type": "string", "enum": ["prediction", "features", "ahead", "computed"], "description":
+                "prediction: the loop's; features: from a feature row of the batch; "
+                "ahead: by the service, when the data last changed; computed: on request."},
     }  # fmt: skip
     return {
         "type": "object",

@@ -63,7 +63,9 @@ def explain(project: Project, name: str) -> Explained:
         row = _features(project, bundle, entry)
     except HomeostatError as error:
         return Explained(entry, bundle, None, None, None, None, {}, str(error))
-    (answer,) = answers(bundle, bundles.score(bundle, row), [_time(entry["as_of"])], entry["how"], [""])
+    (answer,) = answers(
+        bundle, bundles.score(bundle, row, baselines=False), [_time(entry["as_of"])], entry["how"], [""]
+    )
     parts = {objective: contributions(model, row) for objective, model in bundle.models.items()}
     return Explained(entry, bundle, row, answer.scores, answer.risk, answer.alert, parts)
 
@@ -71,7 +73,7 @@ def explain(project: Project, name: str) -> Explained:
 def _features(project: Project, bundle: Bundle, entry: Mapping[str, Any]) -> pl.DataFrame:
     """The one row of features that the prediction was made from."""
     as_of = _time(entry["as_of"])
-    if entry["how"] == "computed":
+    if entry["how"] in ("computed", "ahead"):
         context, tables = found_again(project, entry["context"])
         return context.answered(bundle.sql, tables, _given(context, entry), as_of)
     context = Context(project, as_of)
@@ -115,7 +117,7 @@ def lines(found: Explained) -> Iterator[str]:
         yield "recomputed to the last bit"
     else:
         yield f"RECOMPUTED OTHERWISE: scores {found.scores}, risk {found.risk!r}, alert {found.alert}"
-        if entry["how"] != "computed":
+        if entry["how"] not in ("computed", "ahead"):
             yield "the accepted batches or the source have changed since the loop made it"
 
 
@@ -137,7 +139,10 @@ def _parts(found: Explained, name: str) -> Iterator[str]:
     yield f"  {parts.total:+.4f}  in all{on}"
 
 
-_HOW = {"computed": "computed on request", "prediction": "made by the loop", "features": "from a batch's feature row"}
+_HOW = {
+    "computed": "computed on request", "ahead": "computed ahead of the request", "prediction": "made by the loop",
+    "features": "from a batch's feature row",
+}  # fmt: skip
 
 
 def _plain(values: list[Any]) -> str:

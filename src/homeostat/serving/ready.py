@@ -1,4 +1,4 @@
-"""Answers that are there before anybody asks: the loop's predictions, and feature rows scored once.
+"""Answers that are there before anybody asks: the loop's predictions, feature rows scored once, and what is ahead.
 
 One holds for a request where the source says of the event what the request says, and where it was made recently
 enough; the request decides nothing else.
@@ -23,11 +23,12 @@ if TYPE_CHECKING:
     from homeostat.serving.context import Context
 
 Key = tuple[Any, ...]
+MANY = 20_000  # events ahead; more are computed when they are asked for
 
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What is said of one event, and how it was come by: prediction, features or computed."""
+    """What is said of one event, and how it was come by: prediction, features, ahead or computed."""
 
     key: Key
     event_time: datetime
@@ -57,9 +58,6 @@ class Ready:
         return found if found.as_of <= target and target - found.as_of <= self.fresh else None
 
 
-NOTHING = Ready({}, {}, timedelta(0))
-
-
 def ready(context: Context, bundle: Bundle, version: str, fresh: timedelta) -> Ready:
     """What is there for the periods at hand, by that release."""
     source = context.scope.event_source
@@ -67,8 +65,10 @@ def ready(context: Context, bundle: Bundle, version: str, fresh: timedelta) -> R
     visible = [name for name in source.columns if name in first.columns]
     answers: dict[Key, Answer] = {}
     told: dict[Key, tuple[Any, ...]] = {}
-    for period, rows in context.coming():
-        made = {a.key: a for a in _features(context, bundle, period.label)}
+    coming = context.coming()
+    ahead = {a.key: a for a in _ahead(context, bundle, [rows for _, rows in coming])}
+    for period, rows in coming:
+        made = ahead | {a.key: a for a in _features(context, bundle, period.label)}
         made |= {a.key: a for a in _predictions(context, bundle, version, period.label)}
         for key, said in zip(rows.select(source.key).iter_rows(), rows.select(visible).iter_rows(), strict=True):
             if key in made:
@@ -89,6 +89,20 @@ def answers(bundle: Bundle, scored: pl.DataFrame, as_of: list[datetime], how: st
         yield Answer(tuple(key), event_time, predict_at, as_of[n], tuple(scores[n]), risk, alert[n], how, ids[n])
 
 
+def _ahead(context: Context, bundle: Bundle, coming: list[pl.DataFrame]) -> Iterator[Answer]:
+    """What is asked for until the next tick, all computed at once as of now: a rollback finds it there."""
+    if not coming:
+        return
+    rows = pl.concat(coming)
+    until = context.now + context.scope.rhythm.tick
+    rows = rows.filter(pl.col("predict_at") >= context.now, pl.col("predict_at") < until)
+    rows = rows.filter(~rows.select(context.scope.key).is_duplicated())
+    if 0 < rows.height <= MANY:
+        table, ids = context.features(bundle.sql, rows, context.now)
+        scored = bundles.score(bundle, table, baselines=False)
+        yield from answers(bundle, scored, [context.now] * table.height, "ahead", ids.to_list())
+
+
 def _features(context: Context, bundle: Bundle, label: str) -> Iterator[Answer]:
     """Feature rows of a batch, which are as of each event's own predict-at; of the tree's SQL alone."""
     path = context.tree.features / f"{label}.parquet"
@@ -96,7 +110,7 @@ def _features(context: Context, bundle: Bundle, label: str) -> Iterator[Answer]:
         return
     table = read_table(path)
     if table.height:
-        scored = bundles.score(bundle, table)
+        scored = bundles.score(bundle, table, baselines=False)
         yield from answers(bundle, scored, table["predict_at"].to_list(), "features", [label] * table.height)
 
 

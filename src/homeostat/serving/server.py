@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 GRACE = 30  # seconds for what was accepted to be finished
 HEALTH = 60.0  # seconds until a worker that does not answer is replaced: the machine may be busy
+KEEP = 75  # seconds that an idle connection is kept: longer than load balancers keep theirs, so none meets a closed one
 LOGGING: dict[str, Any] = {
     "version": 1,
     "disable_existing_loggers": False,
@@ -71,7 +72,7 @@ def _run(listening: socket.socket, workers: int) -> None:
     config = uvicorn.Config(
         "homeostat.serving.app:make", factory=True, workers=workers, log_config=LOGGING, access_log=False,
         lifespan="on", server_header=False, backlog=2048, timeout_graceful_shutdown=GRACE,
-        timeout_worker_healthcheck=int(HEALTH), ws="none", proxy_headers=False,
+        timeout_worker_healthcheck=int(HEALTH), timeout_keep_alive=KEEP, ws="none", proxy_headers=False,
     )  # fmt: skip
     with _signals():
         if workers > 1:

@@ -126,7 +126,7 @@ def _computed(jobs: Sequence[Job], now: datetime) -> list[list[Answer]]:
     rows = context.asked(dict(zip(state.shapes.columns, map(list, columns), strict=True)))
     _check_times(state, rows, now)
     table, ids = context.features(bundle.sql, rows, now)
-    scored = bundles.score(bundle, table)
+    scored = bundles.score(bundle, table, baselines=False)
     as_of = [min(time, now) for time in table["predict_at"]]
     found = {a.key: a for a in answers(bundle, scored, as_of, "computed", ids.to_list())}
     return [[found[key] for key in keys(job)] for job in jobs]
