@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -14,6 +14,7 @@ from homeostat.core.errors import UsageError
 if TYPE_CHECKING:
     from homeostat.newproject.making import Draft
     from homeostat.newproject.opening import Address
+    from homeostat.newproject.understanding import Asked
 
 
 @click.command(cls=Verb, short_help="A new project from a table of yours.")
@@ -66,13 +67,36 @@ def new(
         Address.of(source, query), time, label, known_at, key, drop, positive,
         task or ("ranking" if group else None), group, before,
     )  # fmt: skip
-    made = making.draft(making.project_name(target), asked, [_context(said) for said in context], click.echo)
-    for line in _guesses(made):
-        click.echo(line)
-    if not yes and sys.stdin.isatty() and sys.stdout.isatty():
-        click.confirm("Write the project so? (no: run again with other options)", default=True, abort=True)
+    contexts = [_context(said) for said in context]
+    while True:
+        made = making.draft(making.project_name(target), asked, contexts, click.echo)
+        for line in _guesses(made):
+            click.echo(line)
+        if yes or not (sys.stdin.isatty() and sys.stdout.isatty()):
+            break
+        said = click.prompt(
+            "Enter writes it; or change a guess, such as drop=COL or label=COL", default="", show_default=False
+        )
+        if not said:
+            break
+        asked = _changed(asked, said)
     making.write(made, target)
     click.echo(f"\n{made.project} is in {target}, committed. Next:\n  cd {directory}\n  make run")
+
+
+def _changed(asked: Asked, said: str) -> Asked:
+    """``asked`` with an option that was typed as ``name=value``; as it was where that says nothing."""
+    from dataclasses import fields, replace
+
+    name, _, value = said.partition("=")
+    name, value = name.strip().lstrip("-").replace("-", "_"), value.strip()
+    change: dict[str, Any] = {name: value or None}
+    if name in ("drop", "key"):
+        change = {name: (*getattr(asked, name), value)}
+    if name in {f.name for f in fields(asked)} - {"source", "predict_before"}:
+        return replace(asked, **change)
+    click.echo(f"{said}: no such option; there are time, label, known-at, key, drop, positive, task and group")
+    return asked
 
 
 def _context(said: str) -> tuple[str, Address, tuple[str, ...]]:

@@ -30,7 +30,7 @@ def find(
     connection: duckdb.DuckDBPyConnection, found: Understanding, choices: Choices, course: Course
 ) -> Iterator[Doubt]:
     yield from _duplicates(connection, found)
-    yield from _near_duplicates(found, course)
+    yield from _near_duplicates(found, choices, course)
     yield from _key(connection, found)
     yield from _ends(found)
     yield from _gaps(connection, found)
@@ -60,14 +60,15 @@ def _duplicates(connection: duckdb.DuckDBPyConnection, found: Understanding) -> 
     yield Doubt("duplicates", "", said, mend, 0.9 if rows > 0.05 * found.table.rows else 0.7, 65)
 
 
-def _near_duplicates(found: Understanding, course: Course) -> Iterator[Doubt]:
-    """Rows that are the same in all but one column."""
-    names = [c.name for c in found.table.columns if c.name in course.rows.columns and c.name not in found.table.key]
-    if len(names) < 5:
+def _near_duplicates(found: Understanding, choices: Choices, course: Course) -> Iterator[Doubt]:
+    """Rows of one time that are the same in all but one column."""
+    aside = {*found.table.key, *choices.identifiers, found.time_column}
+    names = [c.name for c in found.table.columns if c.name in course.rows.columns and c.name not in aside]
+    if len(names) < 5 or found.time_column in found.table.key:
         return
     rows = course.rows.head(40_000) if course.rows.height > 40_000 else course.rows
     hashes = np.stack([rows[n].hash(seed=n_at).to_numpy() for n_at, n in enumerate(names)])
-    whole = hashes.sum(axis=0, dtype=np.uint64)
+    whole = hashes.sum(axis=0, dtype=np.uint64) + rows["__t"].hash(seed=len(names)).to_numpy()
     exact = pl.Series(whole)
     copies = exact.is_duplicated().to_numpy()
     told: list[tuple[float, str]] = []

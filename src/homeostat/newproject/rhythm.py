@@ -42,7 +42,7 @@ def choose(counts: Mapping[timedelta, Sequence[int]]) -> Rhythm:
     7
     """
     for covered in (COVERED, EMPTY_ALLOWED, 0.0):
-        usable = {p: c for p, c in counts.items() if c and sum(n > 0 for n in c) >= covered * len(c)}
+        usable = {p: c for p, c in counts.items() if c and _covered(c) >= covered}
         found = _dense(usable) or (_sparse(usable) if usable else None)
         if found is not None:
             break
@@ -55,9 +55,23 @@ def choose(counts: Mapping[timedelta, Sequence[int]]) -> Rhythm:
     return Rhythm(found, decide * found, retrain * found, rows, many)
 
 
+def _covered(counts: Sequence[int]) -> float:
+    """The share of periods that hold an event; a gap counts once, however long.
+
+    >>> _covered([5, 5, 0, 0, 0, 0, 5, 5])
+    0.8
+    """
+    held = sum(n > 0 for n in counts)
+    gaps = sum(n == 0 and before > 0 for before, n in zip(counts, counts[1:], strict=False))
+    return held / max(held + gaps, 1)
+
+
 def _dense(counts: Mapping[timedelta, Sequence[int]]) -> timedelta | None:
     """The shortest period whose batches are large enough and not too many."""
-    return next((p for p in sorted(counts) if FULL <= len(counts[p]) <= MANY and median(counts[p]) >= ENOUGH), None)
+    return next(
+        (p for p in sorted(counts) if FULL <= len(counts[p]) <= MANY and median(n for n in counts[p] if n) >= ENOUGH),
+        None,
+    )
 
 
 def _sparse(counts: Mapping[timedelta, Sequence[int]]) -> timedelta | None:

@@ -553,7 +553,9 @@ def _candidates(table: Table, time: Column, label: str) -> list[tuple[str, ...]]
     )
     own = [(time.name,)] if not time.absent else []
     pairs = [(c.name, time.name) for c in things if not time.absent][:12]
-    return [*((c.name,) for c in named), *own, *((c.name,) for c in nearly if c not in named), *pairs]
+    worded = [c for c in nearly if c.kind == "string" and c not in named]
+    counted = [c for c in nearly if c.kind != "string" and c not in named]
+    return [*((c.name,) for c in (*named, *worded)), *own, *((c.name,) for c in counted), *pairs]
 
 
 def is_identifier_name(name: str) -> bool:
