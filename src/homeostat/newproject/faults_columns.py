@@ -186,7 +186,7 @@ def _split(middles: Array) -> int | None:
         if not before or not after:
             continue
         told = abs(np.log(after / before))
-        near = abs(np.log(np.nanmean(size[n : n + 2]) / np.nanmean(size[n - 2 : n]))) if size[n - 2 : n].all() else 0.0
+        near = _jump(size[n - 2 : n], size[n : n + 2])
         middle = np.sqrt(before * after)
         low, high = (size[:n], size[n:]) if before < after else (size[n:], size[:n])
         agree = min(float((low < middle).mean()), float((high > middle).mean()))
@@ -194,6 +194,14 @@ def _split(middles: Array) -> int | None:
         if told > np.log(JUMP) and near > 0.7 * told and agree >= KEPT and told > 3 * inner and told > best:
             best, at = float(told), n
     return at or None
+
+
+def _jump(before: Array, after: Array) -> float:
+    """How far apart two neighbouring stretches lie, as a logarithm; 0 where one has no value."""
+    sides = [side[np.isfinite(side)] for side in (before, after)]
+    if not all(len(side) and side.all() for side in sides):
+        return 0.0
+    return float(abs(np.log(sides[1].mean() / sides[0].mean())))
 
 
 def _scatter(values: Array) -> float:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from homeostat.newproject.contracts_draft import volume
 from homeostat.newproject.features_draft import FeatureDraft, interval
 from homeostat.newproject.names import always_quoted
-from homeostat.newproject.rhythm import DAY
+from homeostat.newproject.rhythm import DAY, HOUR
 from homeostat.scope import format_duration
 
 if TYPE_CHECKING:
@@ -23,6 +23,7 @@ WIDTH = 110
 COMMENTS = 32
 BARE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 WORDS_OF_YAML = {"y", "n", "yes", "no", "on", "off", "true", "false", "null", "none"}
+BLOCKS = 8  # that the shortest stretch that is judged has, for chance to be told from change
 SECOND = timedelta(seconds=1)
 
 
@@ -311,11 +312,12 @@ training:
 
 def _limits(found: Understanding, choices: Choices) -> str:
     period, rhythm = found.rhythm.period, found.rhythm
-    block = max(DAY, period) if found.holdout / max(DAY, period) >= 8 else min(DAY, period)
     holdout_rows = found.holdout / period * max(rhythm.rows, 1)
     smallest = int(max(30, min(1000, holdout_rows // 10)))
     window = max(rhythm.decide, period * max(4, -(-400 // max(rhythm.rows, 1))))
     window = min(window, max(period, found.history * 0.25 // period * period))
+    shortest = min(window, found.holdout)
+    block = next((b for b in (7 * DAY, DAY, HOUR) if shortest / b >= BLOCKS and b <= max(period, DAY)), HOUR)
     metrics = {
         "binary": "binary: [log_loss, auc, average_precision, brier, calibration]",
         "regression": "regression: [rmse, mae, r2, calibration]",
@@ -327,7 +329,7 @@ def _limits(found: Understanding, choices: Choices) -> str:
   slices: {listed(choices.slices, 10):<25} # columns of the events whose groups nobody may serve worse
   min_slice: {smallest:<22} # events below which a slice is not judged
   resamples: 200                  # draws of the block bootstrap
-  block: {format_duration(block):<26} # events in one block are resampled together: they are not independent
+  block: {format_duration(block):<26} # events in one block are resampled together: neighbours are alike
   confidence: 0.95                # share of intervals that hold the truth; the usual one
 
 release:                          # what a candidate must pass; each is a finding

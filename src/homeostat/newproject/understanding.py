@@ -25,6 +25,7 @@ FEWEST = 100  # rows of a table that a loop can be run on
 SAMPLE = 60_000  # rows that columns are judged on
 WORDS = ("yes", "true", "up", "churn", "fraud", "default", "fail", "cancel", "late", "bad", "spam", "positive", "won")
 LATEST = 0.30  # share of the history that waiting for labels may cost
+THIN, LASTING = 0.25, 8  # share of the usual rows below which a period is thin; periods in which it has to last
 ROW_ID = "row_id"
 SECOND = timedelta(seconds=1)
 
@@ -496,7 +497,8 @@ def _start(counted: Mapping[timedelta, Sequence[int]], first: datetime) -> tuple
     rough = next((p for p in many if median(n for n in counted[p] if n) >= 30), many[-1] if many else max(counted))
     counts = counted[rough]
     usual = sorted(counts)[len(counts) * 3 // 5]
-    thin = next((n for n, c in enumerate(counts) if c >= 0.25 * usual), 0)
+    full = [c >= THIN * usual for c in counts]
+    thin = next((n for n, f in enumerate(full) if f and sum(full[n : n + LASTING]) >= 0.75 * LASTING), 0)
     if thin > len(counts) // 2 or thin < 3:
         thin = 0
     begin = floor(first, rough, timedelta(0)) + thin * rough
