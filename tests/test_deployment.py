@@ -19,6 +19,7 @@ from homeostat import bundles, deployment
 from homeostat.adapters import dvc, git
 from homeostat.adapters.tables import write_table
 from homeostat.core.errors import DataError, EnvironmentFault, UsageError
+from homeostat.core.ledger import describe
 from homeostat.project import Project
 
 NOW = datetime(2024, 3, 5)
@@ -111,6 +112,26 @@ def test_what_is_done_already_adds_nothing(project: Project) -> None:
     deployment.release(project, *one, "the first after all", "ann", day(2))  # a bundle keeps its version
     assert [r.version for r in deployment.ledger(project).releases] == ["v0.1.0", "v0.2.0"]
     assert [e.version for e in deployment.ledger(project).events] == ["v0.1.0", "v0.2.0", "v0.1.0"]
+
+
+def test_what_was_yanked_never_serves_again(project: Project) -> None:
+    one, two, three = (candidate(project, note) for note in ("one", "two", "three"))
+    for number, made in enumerate((one, two, three)):
+        deployment.release(project, *made, "passed", "ann", day(number))
+    with pytest.raises(UsageError, match="v0.3.0: serves now; roll back first"):
+        deployment.yank(project, "v0.3.0", "why", "ann", day(3))
+    said = deployment.yank(project, "v0.2.0", "wrong prices", "ann", day(3))
+    assert said == "yanked v0.2.0, which will never serve again: wrong prices"
+    assert "already, since" in deployment.yank(project, "v0.2.0", "again", "bob", day(4))
+    for call in (
+        lambda: deployment.promote(project, "v0.2.0", "why", "ann", day(4)),
+        lambda: deployment.rollback(project, "why", "ann", day(4), to="v0.2.0"),
+        lambda: deployment.release(project, *two, "why", "ann", day(4)),
+    ):
+        with pytest.raises(UsageError, match="v0.2.0: yanked by ann: wrong prices"):
+            call()
+    assert deployment.rollback(project, "bad", "ann", day(4)).version == "v0.1.0"
+    assert [row["what"] for row in describe(deployment.ledger(project))].count("yank") == 1
 
 
 def test_what_cannot_be_is_refused_in_one_line_and_adds_nothing(project: Project) -> None:

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING
 from homeostat.adapters import dvc, git
 from homeostat.adapters.tables import digest, write_text
 from homeostat.core.errors import DataError, EnvironmentFault, UsageError
-from homeostat.core.ledger import Act, Ledger, Register, ReleaseEvent, event_tag, release_tag
+from homeostat.core.ledger import Act, Ledger, Register, ReleaseEvent, Yank, event_tag, release_tag, yank_tag
 
 if TYPE_CHECKING:
     from homeostat.bundles import Bundle
@@ -111,6 +111,25 @@ def rollback(
     return _switch(project, known, found, "rollback", why, who, now, evidence)
 
 
+def yank(project: Project, version: str, why: str, who: str, now: datetime, evidence: Sequence[str] = ()) -> str:
+    """Bar a release from service for good; a sentence on what was done.
+
+    Raises:
+        UsageError: there is no such version, it serves, or who or why is empty.
+        EnvironmentFault: another run was first.
+    """
+    _need_words(who, why)
+    known = ledger(project)
+    found = _registered(known, version)
+    if (already := known.yanked(found.version)) is not None:
+        return f"{found.version} is yanked already, since {already.at} by {already.who}; nothing to do"
+    if known.champion is not None and known.champion.version == found.version:
+        raise UsageError(f"{found.version}: serves now; roll back first, then yank it")
+    made = Yank(found.version, found.commit, who, why, now, found.bundle, tuple(evidence))
+    git.create_tag(project.home, yank_tag(known.project, found.version), found.commit, made.message(), now)
+    return f"yanked {found.version}, which will never serve again: {why}"
+
+
 def serving(project: Project, at: datetime | None = None) -> tuple[ReleaseEvent, Bundle] | None:
     """What serves, or served ``at`` a time, and its bundle; None before the first release.
 
@@ -137,6 +156,8 @@ def _switch(
     project: Project, known: Ledger, found: Register, action: Act, why: str, who: str, now: datetime,
     evidence: Sequence[str],
 ) -> Switch:  # fmt: skip
+    if (barred := known.yanked(found.version)) is not None:
+        raise UsageError(f"{found.version}: yanked by {barred.who}: {barred.why}; it never serves again, take another")
     _rehearse(project, found)
     event = ReleaseEvent(
         known.next_number(), found.version, action, found.commit, who, why, now, found.bundle, tuple(evidence)

@@ -87,6 +87,21 @@ def verify(version: str | None) -> None:
 
 
 @releases.command()
+@click.argument("version")
+@why
+@who
+def yank(version: str, why: str, who: str | None) -> None:
+    """Bar a release from service for good: nobody, and no rollback, puts it back.
+
+    Example: homeostat releases yank v0.3.0 --why "trained on last year's prices"
+    """
+    from homeostat import deployment
+
+    with my_turn() as (of, now):
+        click.echo(deployment.yank(of, version, why, actor(of, who), now))
+
+
+@releases.command()
 @click.argument("prediction")
 def explain(prediction: str) -> None:
     """One prediction of the service, by its id: what made it, each feature's part, and whether it comes out again.

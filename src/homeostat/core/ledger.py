@@ -1,7 +1,8 @@
 """The release ledger: what was released and what served, folded from tags by their number, never by clock.
 
-A tag ``<project>@v0.3.0`` registers a release; ``<project>#prod#7`` is the seventh event of what serves. The message
-of each is JSON. Nothing is ever taken back: a rollback is one more event.
+A tag ``<project>@v0.3.0`` registers a release, ``<project>@v0.3.0!`` says that it must never serve again, and
+``<project>#prod#7`` is the seventh event of what serves. The message of each is JSON. Nothing is ever taken back: a
+rollback is one more event.
 """
 
 from __future__ import annotations
@@ -11,13 +12,13 @@ import re
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from datetime import datetime
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 from homeostat.core.errors import EnvironmentFault
 
 Act = Literal["promote", "rollback"]
 STAGE = "prod"
-_TAG = re.compile(r"(?P<project>[^@#]+)(@v(?P<version>\d+\.\d+\.\d+)|#(?P<stage>[a-z]+)#(?P<number>\d+))")
+_TAG = re.compile(r"(?P<project>[^@#]+)(@v(?P<version>\d+\.\d+\.\d+)(?P<yank>!)?|#(?P<stage>[a-z]+)#(?P<number>\d+))")
 
 
 @dataclass(frozen=True)
@@ -35,6 +36,23 @@ class Register:
     def message(self) -> str:
         """The tag's message: JSON, sorted; the commit is the tag's own target."""
         return _message(self, action="register")
+
+
+@dataclass(frozen=True)
+class Yank:
+    """A release must never serve again."""
+
+    version: str
+    commit: str
+    who: str
+    why: str
+    at: datetime
+    bundle: str
+    evidence: tuple[str, ...] = ()
+
+    def message(self) -> str:
+        """The tag's message: JSON, sorted; the commit is the tag's own target."""
+        return _message(self, action="yank")
 
 
 @dataclass(frozen=True)
@@ -63,6 +81,7 @@ class Ledger:
     project: str
     releases: tuple[Register, ...] = ()
     events: tuple[ReleaseEvent, ...] = ()
+    yanks: tuple[Yank, ...] = ()
 
     @property
     def champion(self) -> ReleaseEvent | None:
@@ -71,6 +90,10 @@ class Ledger:
 
     def release(self, version: str) -> Register | None:
         return next((r for r in self.releases if r.version == version), None)
+
+    def yanked(self, version: str) -> Yank | None:
+        """Who said that the version must never serve again, and why, if anybody did."""
+        return next((y for y in self.yanks if y.version == version), None)
 
     def rolled_back(self) -> frozenset[str]:
         """Versions that were rolled back from and have not been put back since."""
@@ -84,10 +107,10 @@ class Ledger:
         return frozenset(marked - {""})
 
     def previous_healthy(self) -> str | None:
-        """The version to go back to: the last that served before the champion and was not rolled back from."""
+        """The version to go back to: the last before the champion that was neither rolled back from nor yanked."""
         if not self.events:
             return None
-        barred = self.rolled_back() | {self.events[-1].version}
+        barred = self.rolled_back() | {self.events[-1].version} | {y.version for y in self.yanks}
         return next((e.version for e in reversed(self.events) if e.version not in barred), None)
 
     def served_at(self, time: datetime) -> ReleaseEvent | None:
@@ -106,6 +129,9 @@ class Ledger:
         return self.events[-1].number + 1 if self.events else 1
 
 
+Said = TypeVar("Said", Register, Yank)
+
+
 def release_tag(project: str, version: str) -> str:
     """The tag that registers a release.
 
@@ -113,6 +139,15 @@ def release_tag(project: str, version: str) -> str:
     'tides@v0.3.0'
     """
     return f"{project}@{version}"
+
+
+def yank_tag(project: str, version: str) -> str:
+    """The tag that bars a release from service.
+
+    >>> yank_tag("tides", "v0.3.0")
+    'tides@v0.3.0!'
+    """
+    return f"{project}@{version}!"
 
 
 def event_tag(project: str, number: int) -> str:
@@ -132,13 +167,16 @@ def fold(project: str, tags: Iterable[tuple[str, str, str]]) -> Ledger:
     """
     releases: list[Register] = []
     events: list[ReleaseEvent] = []
+    yanks: list[Yank] = []
     for tag, commit, message in tags:
         match = _TAG.fullmatch(tag)
         if match is None or match["project"] != project or match["stage"] not in (None, STAGE):
             continue
         body = _body(tag, message)
-        if match["version"]:
-            releases.append(_register(tag, commit, body))
+        if match["yank"]:
+            yanks.append(_released(Yank, tag.rstrip("!"), commit, body))
+        elif match["version"]:
+            releases.append(_released(Register, tag, commit, body))
         else:
             events.append(_event(tag, int(match["number"]), commit, body))
     known = {r.version for r in releases}
@@ -150,15 +188,18 @@ def fold(project: str, tags: Iterable[tuple[str, str, str]]) -> Ledger:
         project,
         tuple(sorted(releases, key=lambda r: _parts(r.version))),
         tuple(sorted(events, key=lambda e: e.number)),
+        tuple(sorted(yanks, key=lambda y: _parts(y.version))),
     )
 
 
 def describe(ledger: Ledger) -> list[dict[str, str]]:
     """One row a release and one an event, oldest first, as a person reads them."""
-    rows: list[tuple[datetime, int, str, str, Register | ReleaseEvent]] = [
+    rows: list[tuple[datetime, int, str, str, Register | ReleaseEvent | Yank]] = [
         (r.at, 0, release_tag(ledger.project, r.version), "register", r) for r in ledger.releases
     ]
     rows += [(e.at, e.number, event_tag(ledger.project, e.number), e.action, e) for e in ledger.events]
+    last = len(rows)
+    rows += [(y.at, last, yank_tag(ledger.project, y.version), "yank", y) for y in ledger.yanks]
     champion = ledger.champion
     serving = event_tag(ledger.project, champion.number) if champion else ""
     return [
@@ -175,7 +216,7 @@ def _parts(version: str) -> tuple[int, int, int]:
     return int(major), int(minor), int(patch)
 
 
-def _message(item: Register | ReleaseEvent, **more: str) -> str:
+def _message(item: Register | ReleaseEvent | Yank, **more: str) -> str:
     body = asdict(item) | {"at": item.at.isoformat(), "evidence": list(item.evidence)} | more
     return json.dumps({k: v for k, v in body.items() if k not in ("commit", "number")}, indent=1, sort_keys=True)
 
@@ -188,10 +229,10 @@ def _body(tag: str, message: str) -> dict[str, Any]:
         raise _unreadable(tag) from error
 
 
-def _register(tag: str, commit: str, body: dict[str, Any]) -> Register:
+def _released(kind: type[Said], tag: str, commit: str, body: dict[str, Any]) -> Said:
     body = {k: v for k, v in body.items() if k != "action"} | {"commit": commit}
     try:
-        found = Register(**body)
+        found = kind(**body)
     except TypeError as error:
         raise _unreadable(tag) from error
     if found.version != tag.rpartition("@")[2]:

@@ -147,7 +147,7 @@ class Worker:
 
     def _fall_back(self, known: Ledger) -> None:
         """In a worker that has just begun: the last release that is healthy here, as the other workers have it."""
-        tried = {known.events[-1].version}
+        tried = {known.events[-1].version} | {y.version for y in known.yanks}
         for event in reversed(known.events):
             if event.version not in tried and self._tried(event) is None:
                 return
