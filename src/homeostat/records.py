@@ -88,8 +88,8 @@ def promised(evaluation: Mapping[str, Any]) -> list[str]:
     for name, trial in evaluation["objectives"].items():
         overall, other = trial["candidate"]["overall"], trial["baseline"]["overall"]["metrics"]
         loss = trial["candidate"]["loss"]
-        told = [f"{words(m)} {_measure(found)}" for m, found in overall["metrics"].items()]
-        against = f"the baseline's {words(loss)} {_measure(other[loss])}; " if loss in other else ""
+        told = [f"{words(m)} {measure(found)}" for m, found in overall["metrics"].items()]
+        against = f"the baseline's {words(loss)} {measure(other[loss])}; " if loss in other else ""
         lines.append(f"{name}: {', '.join(told)}; {against}{overall['rows']:,} events held out")
     return lines
 
@@ -103,7 +103,8 @@ def words(metric: str) -> str:
     return {"auc": "AUC", "rmse": "RMSE", "mae": "MAE", "r2": "R2"}.get(metric, metric.replace("_", " "))
 
 
-def _measure(found: Mapping[str, Any]) -> str:
+def measure(found: Mapping[str, Any]) -> str:
+    """A measured value with its interval, as a person reads it."""
     value, low, high = (found.get(k) for k in ("value", "low", "high"))
     if value is None:
         return "too few to say"

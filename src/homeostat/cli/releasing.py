@@ -87,6 +87,25 @@ def verify(version: str | None) -> None:
 
 
 @releases.command()
+@click.argument("one")
+@click.argument("other")
+def compare(one: str, other: str) -> None:
+    """Two releases side by side: what each promised, with intervals, and how they differ.
+
+    Example: homeostat releases compare v0.2.0 v0.3.0
+    """
+    from homeostat.compared import lines
+    from homeostat.deployment import restore
+
+    of = project()
+    ledger = _ledger(of)
+    found = [_registered(ledger, version) for version in (one, other)]
+    bundles = [restore(of, release.version) for release in found]
+    for line in lines(bundles[0], bundles[1], (found[0].version, found[1].version)):
+        click.echo(line)
+
+
+@releases.command()
 @click.argument("version")
 @why
 @who
