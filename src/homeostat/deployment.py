@@ -12,6 +12,7 @@ import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cache as once
 from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -199,15 +200,22 @@ def _rehearse(project: Project, found: Register) -> None:
     So a rollback, whose release has served before, needs no model loaded, which takes seconds.
     """
     bundle = _unpacked(project, found.commit, found.bundle)
-    note, standing = project.state / "rehearsed" / found.bundle, _standing()
-    if note.is_file() and note.read_text() == standing:
-        return
-    rehearse(bundle, found.version)
-    write_text(standing, note)
+    note = _note(project, found.bundle)
+    if not note.is_file() or note.read_text() != _standing():
+        rehearse(project, bundle, found.version)
 
 
+def _note(project: Project, bundle_hash: str) -> Path:
+    """What the last rehearsal of a bundle that went well stood on."""
+    return project.state / "rehearsed" / bundle_hash
+
+
+@once
 def _standing() -> str:
-    """What a rehearsal's outcome stands on besides the bundle: the machine, the versions, and the code that scores."""
+    """What a rehearsal's outcome stands on besides the bundle: the machine, the versions, and the code that scores.
+
+    Read once, with the code: a service that runs on while its files are replaced speaks of what it has loaded.
+    """
     here = Path(__file__).parent
     files = [here / "bundles.py", here / "core" / "costs.py", *sorted((here / "models").glob("*.py"))]
     lines = [f"{name} {metadata.version(name)}" for name in ("lightgbm", "numpy", "polars")]
@@ -216,8 +224,8 @@ def _standing() -> str:
     return "\n".join(lines) + "\n"
 
 
-def rehearse(bundle: Bundle, version: str) -> None:
-    """Score the golden rows and hold the answer to the one sealed with them, bit for bit.
+def rehearse(project: Project, bundle: Bundle, version: str) -> None:
+    """Score the golden rows and hold the answer to the one sealed with them, bit for bit; note that it went well.
 
     Raises:
         DataError: it differs.
@@ -236,6 +244,7 @@ def rehearse(bundle: Bundle, version: str) -> None:
                 f"{version}: rehearsal failed: {column} of golden row {row} is {now!r}, sealed as {was!r}; what "
                 "serves stays: run the code and versions that made it, or train anew"
             )
+    write_text(_standing(), _note(project, bundle.hash))
 
 
 # ---- unpacked releases

@@ -191,7 +191,7 @@ class Worker:
         found = self._held.get(bundle_hash)
         if found is None:
             found = deployment.restore(self.project, version)
-            deployment.rehearse(found, version)
+            deployment.rehearse(self.project, found, version)
             self._held[bundle_hash] = found
         self._held.move_to_end(bundle_hash)
         while len(self._held) > HELD:
