@@ -167,6 +167,34 @@ def test_a_table_that_cannot_be_read_is_told_in_one_line(
     assert "\n" not in str(raised.value)
 
 
+@pytest.mark.parametrize(
+    ("encoding", "separator", "end"), [("utf-8", ",", "\r\n"), ("latin-1", ";", "\n"), ("utf-16", "\t", "\n")]
+)
+def test_any_form_of_csv_is_read_here_and_by_the_loop(encoding: str, separator: str, end: str, tmp_path: Path) -> None:
+    from homeostat.adapters.sources import read_batch
+
+    table = orders(300).rename({"Preis (€)": "Preis"})
+    text = table.write_csv(separator=separator).replace("\n", end)
+    (tmp_path / "t.csv").write_bytes(text.encode(encoding))
+    asked = Asked(Address.of(str(tmp_path / "t.csv")), time="Datum & Zeit", label="Zurück?")
+    making.write(making.draft("tried", asked), tmp_path / "here")
+    source = Project.find(tmp_path / "here").scope.sources["t"]
+    rows = read_batch("t", source, None, tmp_path, tmp_path / "cache")
+    assert rows is not None
+    assert (rows.height, rows["Art_neu"].unique().sort().to_list()) == (300, ["Buch", "Kleid", "Möbel"])
+
+
+def test_what_comes_and_goes_between_files_is_told(tmp_path: Path) -> None:
+    table = loads(24 * 40)
+    write(table.head(1000), tmp_path / "a.csv")
+    write(table.tail(920).with_columns(extra=pl.lit(1)).drop("warm"), tmp_path / "b.csv")
+    made = making.draft("tried", Asked(Address.of(str(tmp_path / "*.csv")), time="timestamp", label="load"))
+    told = [d.said for d in made.doubts if d.kind == "columns that come and go"]
+    assert told == ["warm is gone from b.csv on", "extra is new from b.csv on"]
+    assert made.found.table.rows == 1920
+    making.write(made, tmp_path / "here")
+
+
 def test_a_database_is_read_by_a_query(tmp_path: Path) -> None:
     loads(24 * 40).with_columns(pl.col("timestamp").dt.to_string("%Y-%m-%d %H:%M:%S")).write_database(
         "loads", f"sqlite:///{tmp_path / 'l.db'}", engine="sqlalchemy"
@@ -188,14 +216,15 @@ def test_a_further_table_is_joined(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(900)
 @pytest.mark.parametrize("kind", ["orders", "loads"])
 def test_the_loop_runs_on_it_with_no_file_edited(kind: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     from homeostat.newproject.folder_draft import replay_days
 
     if kind == "orders":
-        made = drafted(orders(1000), tmp_path, time="Datum & Zeit", label="Zurück?", known_at="bekannt am")
+        made = drafted(orders(600), tmp_path, time="Datum & Zeit", label="Zurück?", known_at="bekannt am")
     else:
-        made = drafted(loads(24 * 25), tmp_path, time="timestamp", label="load")
+        made = drafted(loads(24 * 14), tmp_path, time="timestamp", label="load")
     making.write(made, tmp_path / "here")
     first, last = replay_days(made.found)
     code = main(

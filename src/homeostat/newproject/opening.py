@@ -149,18 +149,17 @@ def _columns_of(connection: duckdb.DuckDBPyConnection, path: Path) -> tuple[tupl
     if path.suffix in PARQUET:
         rows = connection.execute("DESCRIBE SELECT * FROM read_parquet(?)", [str(path)]).fetchall()
         return tuple((str(r[0]), str(r[1])) for r in rows)
-    return tuple((c, "VARCHAR") for c in _csv(connection, path).columns)
+    return tuple((c, "VARCHAR") for c in _csv(connection, [path]).columns)
 
 
-def _csv(connection: duckdb.DuckDBPyConnection, paths: Any) -> duckdb.DuckDBPyRelation:
+def _csv(connection: duckdb.DuckDBPyConnection, paths: list[Path]) -> duckdb.DuckDBPyRelation:
     """CSV files; a row that has too many or too few values stops here as it would in the loop."""
     from homeostat.adapters.sources import NULLS, delimiter_of
 
-    one = paths if isinstance(paths, Path) else paths[0]
-    named: Any = str(paths) if isinstance(paths, Path) else [str(p) for p in paths]
+    named: Any = [str(p) for p in paths]
     return connection.read_csv(
-        named, delimiter=delimiter_of(one), header=True, all_varchar=True, quotechar='"', escapechar='"', skiprows=0,
-        na_values=NULLS, null_padding=False, strict_mode=True,
+        named, delimiter=delimiter_of(paths[0]), header=True, all_varchar=True, quotechar='"', escapechar='"',
+        skiprows=0, na_values=NULLS, null_padding=False, strict_mode=True,
     )  # fmt: skip
 
 
