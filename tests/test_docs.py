@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import shlex
+import shutil
 import signal
 import subprocess
 import sys
@@ -17,6 +18,7 @@ import polars as pl
 import pytest
 
 from homeostat import deployment, loop
+from homeostat.clock import move_on, stands_at
 from homeostat.core.drift import DRIFT_SHARE, MISSING, SCORE_DRIFT
 from homeostat.core.health import AGAINST_BASELINE, CALIBRATION, QUALITY
 from homeostat.project import Project
@@ -64,17 +66,21 @@ def test_make_knows_it(command: str) -> None:
 def home(tmp_path_factory: pytest.TempPathFactory) -> Project:
     """The hourly project after a day and a half: two versions, and a row that is held."""
     folder = tmp_path_factory.mktemp("docs") / "meters"
-    project = hourly.make(folder)
+    clock = f'threads: 1\nclock: {{start: "{hourly.START.isoformat()}", speed: 60}}\n'
+    project = hourly.make(folder, params=hourly.PARAMS.replace("threads: 1\n", clock))
+    hourly.run(folder, "config", "user.name", "Ann")
     rows = hourly.readings()
     at = pl.col("at") == hourly.START + timedelta(hours=3)
     rows.with_columns(pl.when(at).then(500.0).otherwise("load").alias("load")).write_csv(
         folder / "readings.csv", datetime_format="%Y-%m-%dT%H:%M:%S"
     )
+    shutil.copytree(ROOT / "flows", folder / "flows", ignore=shutil.ignore_patterns("__pycache__"))
     hourly.commit(folder, "a reading that cannot be")
     rows.filter(pl.col("at").dt.truncate("1h") == hourly.START + timedelta(hours=3)).write_csv(
         folder / "again.csv", datetime_format="%Y-%m-%dT%H:%M:%S"
     )
-    loop.begin(project, hourly.START).set_window(hourly.START, hourly.START)
+    loop.begin(project, hourly.START)
+    move_on(project, hourly.START)
     for hours in (2, 3, 4, 26, 30):
         loop.tick(project, hourly.START + timedelta(hours=hours))
     assert [r.version for r in deployment.ledger(project).releases][:2] == ["v0.1.0", "v0.2.0"]
@@ -91,7 +97,7 @@ def said(project: Project, command: str) -> subprocess.CompletedProcess[str]:
 @pytest.mark.parametrize("command", OURS)
 def test_a_command_of_ours_runs(home: Project, command: str) -> None:
     if "rollback" in command:  # there must be something to take back
-        deployment.promote(home, "v0.2.0", "to roll it back", "a test", loop.stands_at(home))
+        deployment.promote(home, "v0.2.0", "to roll it back", "a test", stands_at(home))
     done = said(home, command)
     allowed = (0, 1) if command.endswith("check leakage") else (0,)  # findings are an answer too
     assert done.returncode in allowed, done.stdout + done.stderr

@@ -99,6 +99,8 @@ def test_read_features_puts_batches_in_order(tmp_path: Path) -> None:
         featurize(project, label)
     assert read_features(project)["event_time"].dt.hour().unique(maintain_order=True).to_list() == [2, 3, 4]
     assert read_features(project, [LABELS[3]]).height == 6
+    assert read_features(project, []).columns == read_features(project).columns
+    assert read_features(project, []).height == 0
     with pytest.raises(DataError, match="no such file"):
         read_features(project, LABELS)
     project.features_sql.write_text(feature("1"))

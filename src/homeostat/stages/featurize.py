@@ -104,12 +104,16 @@ def features_of(project: Project, label: str, sql: str | None = None) -> pl.Data
 def read_features(project: Project, labels: Iterable[str] | None = None) -> pl.DataFrame:
     """The feature tables of these batches (None: of all that are there), one below the other in order of batch.
 
+    No batch gives no rows, in the columns of the others.
+
     Raises:
         DataError: a table is missing, or they were not made by one features.sql.
     """
-    if labels is None:
-        labels = [p.stem for p in project.features.glob("*.parquet")]
-    found = [tables.read_table(project.features / f"{label}.parquet") for label in sorted(labels)]
+    there = sorted(p.stem for p in project.features.glob("*.parquet"))
+    wanted = there if labels is None else sorted(labels)
+    found = [tables.read_table(project.features / f"{label}.parquet") for label in wanted]
+    if not found and there:
+        return tables.read_table(project.features / f"{there[0]}.parquet").clear()
     if not found:
         raise DataError(f"{project.features}: holds no features; run the stage featurize first")
     try:
