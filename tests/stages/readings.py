@@ -39,8 +39,8 @@ training:
   baseline: {by: [meter]}
 evaluation: {slices: [meter], min_slice: 1, resamples: 20, block: 1h, confidence: 0.9}
 release: {beats_baseline: 0, not_worse: 1, slice_not_worse: 1, calibration: 1}
-monitoring: {window: 1d, quality_drop: 1, calibration: 1, roll_back: 1, drift_method: psi, drift_limit: 1, drift_share: 1,
-  score_drift: 1, reference_rows: 10, cool_down: 1d}
+monitoring: {window: 1d, quality_drop: 1, calibration: 1, roll_back: 1, drift_method: psi, drift_limit: 1,
+  drift_share: 1, score_drift: 1, reference_rows: 10, cool_down: 1d}
 rhythm: {offset: 0s, tick: 1h, decide: 2h, retrain: 4h}
 """
 CONTRACT = [

@@ -33,8 +33,7 @@ BEFORE = {"previous", "prev", "prior", "past", "last", "hist", "history", "lag",
           "scheduled", "reserved", "requested", "old", "initial", "first", "num_previous"}  # fmt: skip
 COUNTED_SINCE = {"change", "changes", "update", "updates", "revision", "revisions", "modification", "modifications",
                  "edit", "edits", "amendments"}  # fmt: skip
-AFTERWARDS = {"outcome", "result", "resolution", "resolved", "closed", "refund", "refunded", "cancelled", "canceled",
-              "cancellation", "actual", "final", "settled", "settlement", "returned", "status", "duration", "elapsed",
+AFTERWARDS = {"outcome", "result", "resolution", "resolved", "closed", "refund", "refunded", "cancel", "actual", "final", "settled", "settlement", "returned", "status", "duration", "elapsed",
               "completed", "finished", "ended", "end", "chargeback", "recovery", "recoveries", "collected"}  # fmt: skip
 ANSWERS = {"prediction", "predicted", "pred", "score", "probability", "proba", "forecast", "yhat"}
 
@@ -355,8 +354,9 @@ def of_moves(
 
 
 def _words(name: str) -> set[str]:
+    """The words of a name in small letters; those that begin with ``cancel`` are one."""
     apart = re.sub(r"([a-z])([A-Z])", r"\1 \2", name)
-    return set(re.split(r"[^a-z]+", apart.lower()))
+    return {"cancel" if word.startswith("cancel") else word for word in re.split(r"[^a-z]+", apart.lower())}
 
 
 def _is_later(one: str, two: str) -> bool:
