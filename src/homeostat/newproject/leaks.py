@@ -33,8 +33,9 @@ BEFORE = {"previous", "prev", "prior", "past", "last", "hist", "history", "lag",
           "scheduled", "reserved", "requested", "old", "initial", "first", "num_previous"}  # fmt: skip
 COUNTED_SINCE = {"change", "changes", "update", "updates", "revision", "revisions", "modification", "modifications",
                  "edit", "edits", "amendments"}  # fmt: skip
-AFTERWARDS = {"outcome", "result", "resolution", "resolved", "closed", "refund", "refunded", "cancel", "actual", "final", "settled", "settlement", "returned", "status", "duration", "elapsed",
-              "completed", "finished", "ended", "end", "chargeback", "recovery", "recoveries", "collected"}  # fmt: skip
+AFTERWARDS = {"outcome", "result", "resolution", "resolved", "closed", "refund", "refunded", "cancel", "actual",
+              "final", "settled", "settlement", "returned", "status", "duration", "elapsed", "completed", "finished",
+              "ended", "end", "chargeback", "recovery", "recoveries", "collected"}  # fmt: skip
 ANSWERS = {"prediction", "predicted", "pred", "score", "probability", "proba", "forecast", "yhat"}
 
 
