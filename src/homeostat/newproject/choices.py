@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 CATEGORIES = 500  # of a column that a model sees as they are
 THINGS = 20_000  # that trailing rates are kept of, at most
 BASELINE = 60  # values of a column that the baseline may go by
+PER_VALUE = 30  # rows of a value that the baseline goes by, on average
 SLICE = 12
 PROTECTED = re.compile(r"(^|[^a-z])(sex|gender|race|ethnic|age|region|country|state|city|segment|type|class|channel|"
                        r"category|group|store|shop|site|plant|product|rac\dp)($|[^a-z])")  # fmt: skip
@@ -152,7 +153,7 @@ def _moving(found: Understanding, numbers: Sequence[Column], leaks: Leaks) -> tu
 
 def _baseline(found: Understanding, columns: Sequence[Column], rows: pl.DataFrame, y: np.ndarray) -> tuple[str, ...]:
     """Up to two columns with few values whose mean label tells the most, together."""
-    few = [c for c in columns if 2 <= c.distinct <= BASELINE]
+    few = [c for c in columns if 2 <= c.distinct <= min(BASELINE, rows.height / PER_VALUE)]
     chosen: list[str] = []
     best = 0.0
     for _ in range(2):
