@@ -162,7 +162,7 @@ def test_labels_that_come_early_are_told_to_be_biased(tmp_path: Path) -> None:
     made = making.draft("tried", asked)
     late = [d for d in made.doubts if d.kind == "labels that come late"]
     assert late and "biased sample" in late[0].said
-    assert made.found.horizon >= timedelta(days=60)
+    assert made.found.horizon >= timedelta(days=30)
 
 
 def test_the_page_needs_no_other_file(tmp_path: Path) -> None:

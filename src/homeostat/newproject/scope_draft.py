@@ -232,7 +232,9 @@ def _events(found: Understanding, choices: Choices, leaks: Leaks, features: Feat
     why = "guess: at its time, with what came with the row" if not before else "as asked"
     if found.delays:
         d = {q: f"{t / DAY:.3g}" for q, t in found.delays.items()}
-        horizon = f"labels took {d[0.5]} days in the middle, {d[0.9]} for nine of ten: earlier ones are a biased sample"
+        horizon = (
+            f"labels took {d[0.5]} days in the middle, {d[0.9]} for nine of ten; early ones are biased, late ones old"
+        )
     else:
         horizon = "an event is mature this long after its time, when its label is known"
     name = choices.objective
@@ -300,11 +302,12 @@ training:
   model: lightgbm                 # heuristic, linear or lightgbm; trees take missing values as they come
   refit: true                     # after the holdout has judged it, fit once more on all that is mature: newest counts
   lightgbm:                       # LightGBM's own words
-    trees: 300                    # many small steps
+    trees: 200                    # many small steps
     leaves: 31                    # LightGBM's own default
     learning_rate: 0.05           # share of each tree's correction that is taken
     min_leaf: {least:<19} # events; a quarter of a hundredth of the table, 100 at most
-    feature_share: 0.7            # of the features a tree may use: no one of them may rule
+    feature_share: 0.5            # of the features a tree may use: no one of them may rule
+    l2: 10.0                      # what holds leaves of few events near nought: tables change
   baseline:                       # version 0, the one to beat: the label's mean by these columns of the events
     {by:<29} # {why}
 """
