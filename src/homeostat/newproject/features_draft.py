@@ -154,15 +154,17 @@ class Drawer:
         of = f" of each {called}" if by else ""
         briefly, at_length = self._windows(by)
         short, long = _words(briefly), _words(at_length)
+        there = {c.name for c in self.found.table.columns}
+        value = next(name for name in ("y", "label_value", "the_value_of_the_label") if name not in there)
         known = "outcome_known_at"
         if self.found.delays:  # those that came early are a biased sample
             known = f"greatest(outcome_known_at, event_time + {_interval(self.found.horizon)})"
         self.parts.append(
             f"-- labels{of} by the moment from which they count: known, and mature\n"
             f"{word} AS (\n"
-            f"    SELECT {keys}{known} AS known, sum(y) AS total, count(*) AS many\n"
-            f"    FROM (SELECT *, {self._exact(self.found.label.sql)} AS y FROM {self.source})\n"
-            f"    WHERE y IS NOT NULL GROUP BY ALL\n)"
+            f"    SELECT {keys}{known} AS known, sum({value}) AS total, count(*) AS many\n"
+            f"    FROM (SELECT *, {self._exact(self.found.label.sql)} AS {value} FROM {self.source})\n"
+            f"    WHERE {value} IS NOT NULL GROUP BY ALL\n)"
         )
         partition = f"PARTITION BY {keys.rstrip(', ')} " if by else ""
         extra = ""

@@ -12,7 +12,7 @@ if SHARED not in os.environ:  # a worker by itself, as in a test
     os.environ[SHARED] = tempfile.mkdtemp(prefix="homeostat-metrics-")
 
 import prometheus_client  # reads the folder when it is imported
-from prometheus_client import multiprocess
+from prometheus_client import multiprocess, values
 
 from homeostat.clock import alive
 
@@ -43,7 +43,12 @@ STALE = prometheus_client.Gauge(
 
 
 def text() -> bytes:
-    """The figures of all workers; of one that has died its counts alone."""
+    """The figures of all workers; of one that has died its counts alone.
+
+    Where Prometheus' client was imported before this module, the figures are this process's, in memory.
+    """
+    if not values.ValueClass._multiprocess:
+        return prometheus_client.generate_latest()
     for path in Path(os.environ[SHARED]).glob("gauge_live*.db"):
         process = int(path.stem.rpartition("_")[2])
         if not alive(process):
