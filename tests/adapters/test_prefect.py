@@ -100,6 +100,6 @@ def test_the_console_leaves_bookkeeping_out() -> None:
 
 
 def test_a_project_keeps_its_port() -> None:
-    ports = {port_of(Path(f"/work/{n}")) for n in range(20)}
+    ports = {port_of(Path(f"/somewhere/{n}")) for n in range(20)}
     assert len(ports) == 20
     assert all(10_000 <= port < 30_000 for port in ports)
