@@ -37,7 +37,7 @@ def held(answer: object) -> list[Batch]:
     outcome = answer.data if isinstance(answer, Tick) else answer
     if not isinstance(outcome, DataOutcome):
         return []
-    return [batch for j in outcome.batches if (batch := Batch(j.source, j.batch, j.verdict)).held]
+    return [batch for batch in outcome.batches if batch.held]
 
 
 @singledispatch

@@ -52,7 +52,7 @@ def fresh_candidate(project: Project, now: datetime, known: Ledger, previous: st
     ledger.set_window(start, now)
     dvc.reproduce(ledger.root)
     report = evaluate.read_report(ledger.evaluation / "evaluation.json")
-    training = json.loads((ledger.candidate / "training.json").read_text())
+    training = evaluate.read_training(ledger)
     champion = deployment.restore(project, known.champion.version) if known.champion else None
     against_champion = _on_holdout(ledger, training, champion)
     is_baseline = all(o["kind"] == "heuristic" for o in training["objectives"].values())

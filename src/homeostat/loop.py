@@ -28,6 +28,7 @@ from homeostat.core.ledger import Ledger
 from homeostat.core.periods import Period, floor, periods_between
 from homeostat.core.verdicts import Decision, Finding
 from homeostat.project import Project, stamp
+from homeostat.records import Batch
 from homeostat.stages import featurize, ingest, validate
 
 WHO = "homeostat"  # who acts when the loop does
@@ -36,19 +37,10 @@ PLAN = ".plan"  # what a decision is called until it is done
 
 
 @dataclass(frozen=True)
-class Judged:
-    """One batch and what was decided on it."""
-
-    source: str
-    batch: str
-    verdict: Verdict
-
-
-@dataclass(frozen=True)
 class DataOutcome:
     """What a tick did to the data: every batch that it decided on, and the event batches that got features."""
 
-    batches: tuple[Judged, ...]
+    batches: tuple[Batch, ...]
     featurized: tuple[str, ...]
 
 
@@ -135,14 +127,14 @@ def data(project: Project, now: datetime) -> DataOutcome:
     ledger = begin(project, now)
     last = stands_at(project)
     judged = [
-        Judged(name, period.label, verdict)
+        Batch(name, period.label, verdict)
         for name in ledger.scope.sources
         for period in _due(ledger, name, now)
         if (verdict := _judge(ledger, name, period, now)) is not None
     ]
     judged += _amended(ledger, last, now)
     ready = dict.fromkeys(
-        j.batch for j in judged if j.source == ledger.scope.events.source and j.verdict.status == "accepted"
+        j.label for j in judged if j.source == ledger.scope.events.source and j.verdict.status == "accepted"
     )
     for label in ready:
         featurize.featurize(ledger, label)
@@ -174,11 +166,11 @@ def _judge(ledger: Project, name: str, period: Period, now: datetime) -> Verdict
     return None if known is not None else validate.missing(ledger, name, period, now)
 
 
-def _amended(ledger: Project, last: datetime, now: datetime) -> list[Judged]:
+def _amended(ledger: Project, last: datetime, now: datetime) -> list[Batch]:
     """Judge again the batches that people have amended since the last tick."""
     touched = dict.fromkeys((a.source, a.batch) for a in read_amendments(ledger, now) if a.known > last)
     return [
-        Judged(source, batch, validate.validate(ledger, source, batch, now=now))
+        Batch(source, batch, validate.validate(ledger, source, batch, now=now))
         for source, batch in touched
         if (ledger.landed / source / f"{batch}.parquet").is_file()
     ]
@@ -353,7 +345,7 @@ def _batch_findings(outcome: DataOutcome) -> tuple[Finding, ...]:
     for judged in outcome.batches:
         bad = judged.verdict.status != "accepted"
         why = "; ".join(f.sentence for f in judged.verdict.findings if f.failed)
-        said = f"{judged.source} {judged.batch} is {judged.verdict.status}" + (f": {why}" if bad else "")
+        said = f"{judged.source} {judged.label} is {judged.verdict.status}" + (f": {why}" if bad else "")
         if bad or judged.source not in found:
             found[judged.source] = Finding(f"{judged.source}: batch", "fail" if bad else "pass", None, None, said)
     return tuple(found.values())

@@ -143,7 +143,7 @@ def test_a_row_from_the_future_waits_for_its_time(days: Site) -> None:
     hourly.write(pl.concat([READINGS, row]), days.source)
     tick, period = days.one_tick()
     hourly.write(READINGS, days.source)
-    assert [(j.batch, j.verdict.status) for j in tick.data.batches] == [(period.label, "accepted")]
+    assert [(j.label, j.verdict.status) for j in tick.data.batches] == [(period.label, "accepted")]
     assert max(landed(days.replayed)) == period.label
 
 
@@ -169,13 +169,13 @@ def test_a_batch_from_the_future_is_held_whole_until_it_is_corrected(days: Site,
     hourly.write(due(period), right)
     said("data", "correct", "readings", period.label, str(wrong), "--why", "a year off", *where)
     tick, _ = days.one_tick()
-    verdict = next(j.verdict for j in tick.data.batches if j.batch == period.label)
+    verdict = next(j.verdict for j in tick.data.batches if j.label == period.label)
     assert (verdict.status, verdict.rows_accepted) == ("quarantined", 0)
     assert any("a batch from the future" in f.sentence for f in verdict.findings if f.failed)
     assert [i.problem for i in tick.opened] == ["readings: batch"]
     said("data", "correct", "readings", period.label, str(right), "--why", "the right year", *where)
     tick, _ = days.one_tick()
-    assert next(j.verdict for j in tick.data.batches if j.batch == period.label).status == "accepted"
+    assert next(j.verdict for j in tick.data.batches if j.label == period.label).status == "accepted"
 
 
 # ---- the project

@@ -216,7 +216,6 @@ def test_a_further_table_is_joined(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(1500)
 @pytest.mark.timeout(900)
 @pytest.mark.parametrize("kind", ["orders", "loads"])
 def test_the_loop_runs_on_it_with_no_file_edited(kind: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

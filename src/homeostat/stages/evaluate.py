@@ -87,6 +87,20 @@ def read_report(path: Path) -> Report:
         raise DataError(f"{path}: not there or damaged; run dvc repro") from error
 
 
+def read_training(project: Project) -> dict[str, Any]:
+    """Read ``training.json`` of the candidate.
+
+    Raises:
+        DataError: it is missing or damaged.
+    """
+    path = project.candidate / "training.json"
+    try:
+        found: dict[str, Any] = json.loads(path.read_text())
+    except (FileNotFoundError, ValueError) as error:
+        raise DataError(f"{path}: not there or damaged; run dvc repro") from error
+    return found
+
+
 # ---- any scores of feature rows, as the scope judges them
 
 
@@ -209,7 +223,7 @@ def judge(project: Project) -> Report:
     Raises:
         DataError: the candidate or the feature rows are missing or damaged.
     """
-    scope, training = project.scope, _training(project)
+    scope, training = project.scope, read_training(project)
     now = datetime.fromisoformat(training["as_of"])
     table = held_out(training, read_features(project))
     ours, theirs = (
@@ -253,15 +267,6 @@ def headline(report: Report) -> dict[str, Any]:
 def _between(holdout: Mapping[str, str]) -> pl.Expr:
     start, end = (datetime.fromisoformat(holdout[side]) for side in ("from", "to"))
     return (pl.col("event_time") >= start) & (pl.col("event_time") < end)
-
-
-def _training(project: Project) -> dict[str, Any]:
-    path = project.candidate / "training.json"
-    try:
-        found: dict[str, Any] = json.loads(path.read_text())
-    except (FileNotFoundError, ValueError) as error:
-        raise DataError(f"{path}: not there or damaged; run dvc repro") from error
-    return found
 
 
 def _deciles(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import shutil
 from collections.abc import Mapping
 from datetime import datetime
@@ -36,7 +35,7 @@ def pack(project: Project) -> str:
     folder = project.bundle
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
-    training = _training(project)
+    training = evaluate.read_training(project)
     _copy(project, folder)
     sampled = sample(project, training)
     write_table(with_judged(project, training, sampled), folder / "reference.parquet")
@@ -124,15 +123,6 @@ def _take(path: Path, target: Path) -> None:
         target.write_bytes(path.read_bytes())
     except FileNotFoundError as error:
         raise DataError(f"{path}: not there; run dvc repro") from error
-
-
-def _training(project: Project) -> dict[str, Any]:
-    path = project.candidate / "training.json"
-    try:
-        found: dict[str, Any] = json.loads(path.read_text())
-    except (FileNotFoundError, ValueError) as error:
-        raise DataError(f"{path}: not there or damaged; run dvc repro") from error
-    return found
 
 
 def _span(told: Mapping[str, Any]) -> tuple[datetime, datetime, datetime]:
