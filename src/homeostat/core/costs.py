@@ -88,7 +88,7 @@ def alerts(
         return chosen
     _, ids = np.unique(period[eligible], return_inverse=True)
     order = np.lexsort((-silence[eligible], ids))  # stable: ties keep the order of the rows
-    starts = np.searchsorted(ids[order], np.arange(ids.max() + 1))
+    starts = np.searchsorted(ids[order], np.arange(np.max(ids) + 1))
     place = np.arange(len(order)) - starts[ids[order]]
     chosen[eligible[order[place < capacity]]] = True
     return chosen

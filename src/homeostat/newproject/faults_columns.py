@@ -222,7 +222,7 @@ def _coding(column: Column, course: Course) -> Iterator[Doubt]:
         for word, count in part.drop_nulls().value_counts().rows():
             shares[n, place[word]] = count / max(len(part), 1)
     steps = np.abs(np.diff(shares, axis=0)).sum(axis=1) / 2
-    at = int(steps.argmax()) + 1
+    at = int(np.argmax(steps)) + 1
     if at < 3 or at > len(parts) - 3:
         return
     before, after = shares[:at].mean(axis=0), shares[at:].mean(axis=0)

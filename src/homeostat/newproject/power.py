@@ -65,7 +65,7 @@ def _codes(values: pl.Series) -> NDArray[np.intp]:
 
 def _means(codes: NDArray[np.intp], y: Array, cut: int) -> Array:
     """The label's mean by code over the first ``cut`` rows, drawn towards the mean of all, (n,)."""
-    rows = np.bincount(codes[:cut], minlength=int(codes.max()) + 1)
+    rows = np.bincount(codes[:cut], minlength=int(np.max(codes)) + 1)
     sums = np.bincount(codes[:cut], weights=y[:cut], minlength=len(rows))
     found: Array = ((sums + PRIOR * y[:cut].mean()) / (rows + PRIOR))[codes]
     return found
