@@ -87,7 +87,7 @@ class Bundle:
 
     @cached_property
     def golden(self) -> pl.DataFrame:
-        """A handful of feature rows with the scores that the bundle gave them when it was sealed."""
+        """A handful of feature rows with the scores and decisions that the bundle gave them when it was sealed."""
         return read_table(self.folder / "golden.parquet")
 
     def _json(self, name: str) -> Mapping[str, Any]:

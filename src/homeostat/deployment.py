@@ -217,33 +217,28 @@ def _standing() -> str:
     Read once, with the code: a service that runs on while its files are replaced speaks of what it has loaded.
     """
     here = Path(__file__).parent
-    files = [here / "bundles.py", here / "core" / "costs.py", *sorted((here / "models").glob("*.py"))]
-    lines = [f"{name} {metadata.version(name)}" for name in ("lightgbm", "numpy", "polars")]
+    named = ("bundles.py", "golden.py", "core/costs.py", "adapters/duckdb.py", "stages/featurize.py")
+    files = [*(here / name for name in named), *sorted((here / "models").glob("*.py"))]
+    lines = [f"{name} {metadata.version(name)}" for name in ("lightgbm", "numpy", "polars", "duckdb")]
     lines += [f"python {platform.python_version()}", f"machine {platform.node()} {platform.machine()}"]
     lines += [f"{path.name} {digest(path.read_bytes())}" for path in files]
     return "\n".join(lines) + "\n"
 
 
 def rehearse(project: Project, bundle: Bundle, version: str) -> None:
-    """Score the golden rows and hold the answer to the one sealed with them, bit for bit; note that it went well.
+    """Answer the golden requests and hold features, scores and decisions to what was sealed, bit for bit; note success.
 
     Raises:
         DataError: it differs.
     """
-    from homeostat import bundles
+    from homeostat import golden
 
-    sealed = bundle.golden
-    given = bundles.score(bundle, sealed)
-    columns = [c for c in given.columns if c not in bundle.scope.key]
-    for column in columns:
-        pairs = zip(sealed[column].to_list(), given[column].to_list(), strict=True)
-        off = next(((row, was, now) for row, (was, now) in enumerate(pairs) if was != now), None)
-        if off is not None:
-            row, was, now = off
-            raise DataError(
-                f"{version}: rehearsal failed: {column} of golden row {row} is {now!r}, sealed as {was!r}; what "
-                "serves stays: run the code and versions that made it, or train anew"
-            )
+    off = next(golden.differences(bundle), None)
+    if off is not None:
+        raise DataError(
+            f"{version}: rehearsal failed: {off}; what serves stays: run the code and versions that made it, or train "
+            "anew"
+        )
     write_text(_standing(), _note(project, bundle.hash))
 
 

@@ -11,13 +11,13 @@ import hourly
 import polars as pl
 import pytest
 
-from homeostat import bundles, deployment, loop, monitoring, replay
+from homeostat import bundles, deployment, golden, loop, monitoring, replay
 from homeostat.adapters import git
 from homeostat.adapters.tables import write_table
 from homeostat.core.decisions import alarming
 from homeostat.core.incidents import kind
 from homeostat.project import Project, stamp
-from homeostat.stages import featurize, pack
+from homeostat.stages import featurize
 
 pytestmark = pytest.mark.slow
 START = hourly.START
@@ -60,8 +60,8 @@ def plant_flipped(project: Project, now: datetime) -> None:
         feature["weight"] = -feature["weight"]
         feature["missing"] = -feature["missing"]
     path.write_text(json.dumps(model))
-    golden = champion.golden.select(pl.exclude("^(score|baseline)__.*$", "risk"))
-    write_table(pack.with_scores(bundles.Bundle(folder, "", {}), golden), folder / "golden.parquet")
+    rows = champion.golden.select(pl.exclude("^(score|baseline)__.*$", "risk", "alert"))
+    write_table(golden.answered(bundles.Bundle(folder, "", {}), rows), folder / "golden.parquet")
     made = bundles.seal(folder, "meters", champion.manifest["inputs"])
     folder.rename(project.releases / made)
     deployment.release(project, git.head(project.ledger.root), made, "a slip of the hand", "ann", now)

@@ -12,7 +12,8 @@ import numpy as np
 import polars as pl
 import pytest
 
-from homeostat import bundles, models
+from homeostat import bundles, golden, models
+from homeostat.adapters.tables import write_table
 from homeostat.core.errors import DataError
 from homeostat.project import Project
 from homeostat.stages import pack
@@ -51,7 +52,8 @@ def test_the_bundle_is_everything_of_the_release(judged: Project) -> None:
     bundle = bundles.load(judged.bundle, sealed)
     assert set(bundle.manifest["files"]) == {
         "params.yaml", "features.sql", "expectations/readings.json", "evaluation.json", "training.json",
-        "reference.parquet", "golden.parquet", "models/high/model.json", "baseline/high/model.json",
+        "reference.parquet", "golden.parquet", "golden/requests.parquet", "golden/context/readings.parquet",
+        "models/high/model.json", "baseline/high/model.json",
     }  # fmt: skip
     assert bundle.training == json.loads((judged.candidate / "training.json").read_text())
     assert bundle.evaluation == json.loads((judged.evaluation / "evaluation.json").read_text())
@@ -116,12 +118,61 @@ def test_what_is_sampled_follows_from_keys_not_from_batches(judged: Project) -> 
     assert sampled.select("meter", "at").equals(lowest.select("meter", "at"))
 
 
-def test_golden_rows_are_what_the_bundle_answers(judged: Project) -> None:
+def test_golden_requests_give_what_was_sealed(judged: Project) -> None:
     pack.pack(judged)
     bundle = bundles.load(judged.bundle)
-    assert len(bundle.golden) == pack.GOLDEN
-    scored = bundles.score(bundle, bundle.golden)
-    assert scored.equals(bundle.golden.select(scored.columns))
+    sealed = bundle.golden
+    assert len(sealed) == golden.EVENTS
+    assert list(golden.differences(bundle)) == []
+    scored = bundles.score(bundle, sealed)
+    assert scored.equals(sealed.select(scored.columns))
+    worth = scored["risk"] > bundle.scope.costs.alert * (1 - scored["score__high"])
+    assert sealed["alert"].to_list() == worth.to_list()
+    assert set(worth) == {True, False}
+    table = read_features(judged).join(sealed, on=["meter", "at"], how="semi")  # so short a history travels whole
+    shared = [c for c in table.columns if c in sealed.columns]
+    assert sealed.select(shared).equals(table.sort("meter", "at").select(shared))
+
+
+def spoil(path: Path, old: str, new: str) -> None:
+    """Another text in the file; in a table, another value in the column ``old``."""
+    if path.suffix != ".parquet":
+        assert old in path.read_text()
+        path.write_text(path.read_text().replace(old, new))
+        return
+    table = pl.read_parquet(path)
+    column = pl.col(old)
+    write_table(table.with_columns(~column if table.schema[old] == pl.Boolean else column + float(new)), path)
+
+
+@pytest.mark.parametrize(
+    ("file", "old", "new", "told"),
+    [
+        ("features.sql", "AS last_load", "+ 1e-9 AS last_load", "last_load of golden row"),
+        ("golden/context/readings.parquet", "load", "0.5", "last_load of golden row"),
+        ("golden/requests.parquet", "phase", "1", "phase of golden row 0 is"),
+        ("golden.parquet", "alert", "", "alert of golden row 0 is"),
+        ("golden.parquet", "score__high", "1e-16", "score__high of golden row"),
+        ("params.yaml", "alert: 1", "alert: 1000", "alert of golden row"),
+        ("params.yaml", "weight: 2", "weight: 3", "risk of golden row 0 is"),
+        ("params.yaml", "INTERVAL 10 MINUTE", "INTERVAL 100 MINUTE", "last_load of golden row"),
+    ],
+)
+def test_whatever_answers_otherwise_is_told(judged: Project, file: str, old: str, new: str, told: str) -> None:
+    pack.pack(judged)
+    spoil(judged.bundle / file, old, new)
+    bundle = bundles.Bundle(judged.bundle, "", {})
+    assert told in next(golden.differences(bundle))
+
+
+def test_few_rows_of_each_source_travel(judged: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(golden, "ROWS", 30)
+    pack.pack(judged)
+    bundle = bundles.load(judged.bundle)
+    context = pl.read_parquet(judged.bundle / "golden/context/readings.parquet")
+    assert len(context) == 30
+    assert list(golden.differences(bundle)) == []
+    assert bundle.golden["last_load"].null_count() < len(bundle.golden)
 
 
 @pytest.mark.parametrize("file", ["features.sql", "expectations/readings.json"])

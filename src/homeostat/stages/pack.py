@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
-from homeostat import bundles, models
+from homeostat import bundles, golden, models
 from homeostat.adapters.code_deps import code_hash
 from homeostat.adapters.tables import digest, read_table, write_table, write_text
 from homeostat.core.errors import DataError
@@ -21,7 +21,6 @@ if TYPE_CHECKING:
     from homeostat.project import Project
 
 MAKING = (ingest, validate, featurize, train, evaluate)  # the manifest names their code too
-GOLDEN = 20  # rows that a release is rehearsed on
 LATER = ("label__", "known__", "group__")  # what a feature row is told afterwards
 ORDER = "__order"
 
@@ -37,10 +36,8 @@ def pack(project: Project) -> str:
     folder.mkdir(parents=True)
     training = evaluate.read_training(project)
     _copy(project, folder)
-    sampled = sample(project, training)
-    write_table(with_judged(project, training, sampled), folder / "reference.parquet")
-    unsealed = bundles.Bundle(folder, "", {})
-    write_table(with_scores(unsealed, sampled.head(GOLDEN)), folder / "golden.parquet")
+    write_table(with_judged(project, training, sample(project, training)), folder / "reference.parquet")
+    golden.write(project, bundles.Bundle(folder, "", {}), *_judging(training))
     return bundles.seal(folder, project.scope.project, inputs(project))
 
 
@@ -50,8 +47,7 @@ def sample(project: Project, training: Mapping[str, Any]) -> pl.DataFrame:
     Which ones follows from their keys alone: those whose hashes are lowest, in that order.
     """
     scope = project.scope
-    spans = [_span(o) for o in training["objectives"].values()]
-    start, end = min(s for s, _, _ in spans), max(e for _, _, e in spans)
+    start, end = _judging(training)
     paths = sorted(project.features.glob("*.parquet"))
     if not paths:
         raise DataError(f"{project.features}: no feature rows; run dvc repro")
@@ -79,12 +75,6 @@ def with_judged(project: Project, training: Mapping[str, Any], rows: pl.DataFram
         found = [next(waiting) if held_out else None for held_out in inside]
         rows = rows.with_columns(pl.Series(f"score__{name}", found, dtype=pl.Float64))
     return rows
-
-
-def with_scores(bundle: bundles.Bundle, rows: pl.DataFrame) -> pl.DataFrame:
-    """The rows with what the bundle's own models say of them."""
-    scored = bundles.score(bundle, rows)
-    return rows.with_columns(scored.select(c for c in scored.columns if c not in rows.columns))
 
 
 def inputs(project: Project) -> dict[str, str]:
@@ -129,6 +119,12 @@ def _span(told: Mapping[str, Any]) -> tuple[datetime, datetime, datetime]:
     """From when on a model was trained, and from and to when it was judged."""
     holdout = told["holdout"]
     return tuple(datetime.fromisoformat(t) for t in (told["from"], holdout["from"], holdout["to"]))  # type: ignore[return-value]
+
+
+def _judging(training: Mapping[str, Any]) -> tuple[datetime, datetime]:
+    """From when on events have trained or judged any model, and until when."""
+    spans = [_span(o) for o in training["objectives"].values()]
+    return min(s for s, _, _ in spans), max(e for _, _, e in spans)
 
 
 def _order(key: tuple[Any, ...]) -> str:
