@@ -74,6 +74,16 @@ def run_flow(project: Project, name: str, now: datetime | None = None, **paramet
                 return prefect.run_here(flows[name], of, given)
 
 
+def schedules(project: Project) -> list[tuple[str, str | None]]:
+    """The project's own table: each flow, and the length of the rhythm that it runs at; none: when asked.
+
+    Raises:
+        ScopeError: there is no table.
+    """
+    with _flows(project) as table:
+        return [(flow.name, length) for flow, length in table]
+
+
 def where(project: Project) -> str | None:
     """The address of the server that ``homeostat up`` works with, while it runs."""
     path = _note(project)

@@ -30,11 +30,10 @@ def files(project: str, found: Understanding, suspicions: int) -> dict[str, str]
         "requirements.lock": _lock(),
         "Makefile": _makefile(found),
         "README.md": _readme(project, found, suspicions),
-        "tests/test_project.py": TESTS,
     }
-    for folder, there, suffix in (("flows", "flows", ".tmpl"), ("plots", ".dvc/plots", "")):
+    for folder, there in (("flows", "flows"), ("plots", ".dvc/plots"), ("tests", "tests")):
         for one in (template / folder).iterdir():
-            text[f"{there}/{one.name.removesuffix(suffix)}"] = one.read_text()
+            text[f"{there}/{one.name.removesuffix(".tmpl")}"] = one.read_text()
     return text
 
 
@@ -56,31 +55,36 @@ def _lock() -> str:
 
 def _makefile(found: Understanding) -> str:
     first, last = replay_days(found)
-    return f"""# `make` alone lists the commands.
+    here = Path(sys.executable).parent
+    return f"""# The two commands: `make run` and `make test`. `make` alone lists all.
 .DEFAULT_GOAL := help
-.PHONY: help run up check test dag
+.PHONY: help run test up check dag installed
 MAKEFLAGS += --no-print-directory
 
-# where homeostat is installed
-BIN ?= {Path(sys.executable).parent}
+# where homeostat is installed: what is on the path, or else where this project was made
+BIN ?= $(or $(shell found=$$(command -v homeostat) && dirname "$$(readlink -f "$$found")"),{here})
 
 help: ## list these commands
-\t@sed -nE 's/^([a-z]+):.*## (.*)/  make \\1\\t\\2/p' Makefile
+\t@sed -nE 's/^([a-z]+):.*## (.*)/  make \\1\t\\2/p' Makefile
 
-run: ## take this project round the loop over its history
-\t@$(BIN)/homeostat replay --from {first} --to {last}
+run: installed ## take this project round the loop over its history
+\t@"$(BIN)/homeostat" replay --from {first} --to {last}
 
-up: ## serve the schedules until Ctrl-C
-\t@$(BIN)/homeostat up
+test: installed ## what must hold before a commit
+\t@"$(BIN)/python" -W ignore -m unittest -q tests/test_project.py
 
-check: ## what a reader should know before a commit: the scope, leakage and the contracts
-\t@$(BIN)/homeostat check
+up: installed ## serve the schedules until Ctrl-C
+\t@"$(BIN)/homeostat" up
 
-test: ## the project's own tests
-\t@$(BIN)/python -m pytest -q -p no:cacheprovider tests
+check: installed ## what a person should read before a commit: the scope, leakage and the contracts
+\t@"$(BIN)/homeostat" check
 
-dag: ## write what each stage depends on into dvc.yaml, after an edit of the scope's objectives
-\t@$(BIN)/python -m homeostat.adapters.dag
+dag: installed ## write what each stage depends on into dvc.yaml, after an edit of objectives or of files in this folder
+\t@"$(BIN)/python" -m homeostat.adapters.dag
+
+installed:
+\t@test -x "$(BIN)/homeostat" || {{ \\
+\t\techo "homeostat is not in $(BIN); put it on the path, or add BIN=FOLDER to the command" >&2; exit 1; }}
 """
 
 
@@ -95,51 +99,54 @@ def _readme(project: str, found: Understanding, suspicions: int) -> str:
     doubts = f"{suspicions} things" if suspicions != 1 else "one thing"
     return f"""# {project}
 
-Predicts {what}, for each row of `{table.name}`, and keeps the model that does so healthy.
-`homeostat new` drafted this project from the table; everything in it is a guess for you to correct.
+Predicts {what}, for each row of `{table.name}`, and keeps the model that does so healthy: it takes new batches in and
+holds back what is wrong with them, trains, judges, releases, predicts and watches, and decides by itself between doing
+nothing, retraining and rolling back. `homeostat new` drafted all of it from {table.rows:,} rows,
+{found.first:%Y-%m-%d} to {found.last:%Y-%m-%d}; whatever it guessed is a commented line in `params.yaml`, for you to correct.
 
-## Start
-1. `suspicion.html` says what looked wrong with the table: {doubts}, the worst first. Read it before anything else.
-2. `homeostat check scope` prints what was guessed, as sentences. Correct `params.yaml` where it is wrong.
-3. `make run` takes the project round the loop over its history, {first} to {last}, and ends with a table and a page.
-4. `homeostat up` serves the schedules; a bare `homeostat` says how things are.
+## Before you trust it
+1. `suspicion.html` says what looked wrong with the table: {doubts}, the worst first.
+2. `homeostat check scope` prints what was guessed as a page that a domain expert can read. Correct `params.yaml` where
+   it is wrong: above all when each column becomes known, what a mistake costs, and what the baseline is.
+3. Commit: scheduled work runs what the branch `main` holds.
 
-## What is where
-| | |
+## Two commands
+    make run
+
+takes the project round the loop over its history, {first} to {last}, in a project of its own under
+`.homeostat/replays`, and ends with what was served, what a model that is never retrained would have done, the baseline,
+and a page. Cut short, it carries on when it is run again; after an edit it begins anew.
+
+    make test
+
+holds the project to what must be true before a commit: scope, contracts, features and schedules go together, and no
+feature saw the future or is the label. `make` alone lists the other commands.
+
+## Every day
+| command | what it does |
+|---|---|
+| `homeostat` | what serves, since when, how it does, what is open, what runs next |
+| `homeostat up` | the schedules, until Ctrl-C |
+| `homeostat run lifecycle` | one pass of the loop now |
+| `homeostat releases` | every release, when it served and why |
+| `homeostat rollback --why "..."` | back to the last healthy version, everything together |
+| `homeostat serve` | predictions over HTTP on loopback |
+| `homeostat data review` | what is held back, and why |
+| `homeostat check` | scope, leakage and contracts, as they are in the folder |
+| `dvc repro` | a candidate from all the history, from the data to the sealed bundle |
+
+They are where homeostat is installed; `make` finds it there, for the others put that folder on the path:
+`export PATH={Path(sys.executable).parent}:$PATH`. Every verb has `--help` with an example.
+
+## Where things are
+| file | what it holds |
 |---|---|
 | `params.yaml` | the scope: what is predicted, when, from what, at what cost, how often; each line says why |
-| `features.sql` | every feature, once |
-| `expectations/` | the contracts that batches are held to, each with its reason |
+| `expectations/*.json` | the contracts: what batches must be like, with a reason for each rule |
+| `features.sql` | every feature, once, for training and for serving |
+| `dvc.yaml` | the steps from data to a sealed bundle |
+| `flows/` | when the loop runs: `flows/schedules.py` is the table |
 | `suspicion.html` | what looked wrong with the table |
-| `flows/`, `dvc.yaml` | when the loop runs, and the steps from data to a sealed model |
-| `tests/` | what must hold before a commit: `make test` |
-
-## Daily
-    homeostat                      # what serves, since when, how it does
-    homeostat data status          # what became of the batches
-    homeostat releases             # every release, with the reason
-    homeostat rollback --why TEXT  # the version before
+| `tests/` | what must hold before a commit |
+| `.homeostat/` | the loop's own: its branch's worktree, replays, unpacked releases; not in git |
 """
-
-
-TESTS = '''"""What must hold before a commit. `make test` runs it."""
-
-from pathlib import Path
-
-from homeostat.checks.scope_page import scope_page
-from homeostat.project import Project
-
-HERE = Path(__file__).parents[1]
-
-
-def test_the_scope_can_be_used() -> None:
-    """Scope, contracts, SQL expressions and features.sql go together."""
-    assert scope_page(Project.find(HERE)).problems == ()
-
-
-def test_no_feature_is_the_label() -> None:
-    scope = Project.find(HERE).scope
-    for objective in scope.objectives.values():
-        late = set(scope.event_source.known_at[objective.known].columns)
-        assert not late & set(objective.features), "a feature has the name of a column that is known with the label"
-'''

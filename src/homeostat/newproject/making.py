@@ -161,7 +161,7 @@ def _complete(made: Draft, folder: Path) -> None:
     from homeostat.project import Project
 
     project = Project(folder, folder)
-    project.set_window(made.found.start, made.found.start)
+    project.set_window(made.found.start, made.found.end)  # what `dvc repro` makes a candidate of: all there is
     (folder / "dvc.yaml").write_text(dag.rewritten(folder))
     try:
         problems = scope_page(project).problems
