@@ -33,7 +33,7 @@ def files(project: str, found: Understanding, suspicions: int) -> dict[str, str]
     }
     for folder, there in (("flows", "flows"), ("plots", ".dvc/plots"), ("tests", "tests")):
         for one in (template / folder).iterdir():
-            text[f"{there}/{one.name.removesuffix(".tmpl")}"] = one.read_text()
+            text[f"{there}/{one.name.removesuffix('.tmpl')}"] = one.read_text()
     return text
 
 
@@ -102,7 +102,8 @@ def _readme(project: str, found: Understanding, suspicions: int) -> str:
 Predicts {what}, for each row of `{table.name}`, and keeps the model that does so healthy: it takes new batches in and
 holds back what is wrong with them, trains, judges, releases, predicts and watches, and decides by itself between doing
 nothing, retraining and rolling back. `homeostat new` drafted all of it from {table.rows:,} rows,
-{found.first:%Y-%m-%d} to {found.last:%Y-%m-%d}; whatever it guessed is a commented line in `params.yaml`, for you to correct.
+{found.first:%Y-%m-%d} to {found.last:%Y-%m-%d}; whatever it guessed is a commented line in `params.yaml`, for you
+to correct.
 
 ## Before you trust it
 1. `suspicion.html` says what looked wrong with the table: {doubts}, the worst first.
