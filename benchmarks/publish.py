@@ -1,6 +1,8 @@
 """Run the benchmarks and write ``benchmarks/RESULTS.md``: small in some minutes, or at full size.
 
-.venv/bin/python benchmarks/publish.py [full]
+.venv/bin/python benchmarks/publish.py [full] [REPLAY...]
+
+Folders of finished replays of other tables are compared with bare scripts as well.
 """
 
 from __future__ import annotations
@@ -37,7 +39,7 @@ def machine() -> str:
 
 def main() -> None:
     """Run each benchmark in turn and publish what it prints."""
-    full = sys.argv[1:] == ["full"]
+    full, replays = sys.argv[1:2] == ["full"], [a for a in sys.argv[1:] if a != "full"]
     size = "full size" if full else "a small size"
     command = f".venv/bin/python benchmarks/publish.py{' full' if full else ''}"
     day = datetime.now(UTC).strftime("%Y-%m-%d")
@@ -45,8 +47,9 @@ def main() -> None:
         f"# Results\n\nAt {size}, on {day}: {machine()}\n",
         f"Made by `{command}`; each part names its own command.\n",
     ]
-    for name, *more in FULL if full else SMALL:
-        command = " ".join([f".venv/bin/python benchmarks/{name}", *more])
+    asked = [*(FULL if full else SMALL), *([("tables.py", *replays)] if replays else [])]
+    for name, *more in asked:
+        command = " ".join([f".venv/bin/python benchmarks/{name}", *(Path(m).name for m in more)])
         print(command, flush=True)
         said = run([BIN / "python", ROOT / "benchmarks" / name, *more]).said
         parts.append(f"## `{command}`\n\n{said.strip()}\n")

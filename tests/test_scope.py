@@ -45,6 +45,7 @@ BAD = [
     ("train: all", "train: 1h", "windows.train", "longer than windows.holdout (2h)"),
     ("train: all", "train: everything", "windows.train", "or all"),
     ("warm_up: 1d", "warm_up: 2h", "windows.warm_up", "longer than windows.holdout"),
+    ("window: 1d", "window: 1h", "monitoring.window", "longer than events.label_horizon (1h)"),
     ("history: 1d", "history: 0d", "features.history", "longer than nothing"),
     ("threads: 1", "threads: 0", "threads", "must be above 0, not 0"),
     ("threads: 1", "threads: many", "threads", "must be a whole number, not 'many'"),

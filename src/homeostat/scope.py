@@ -354,6 +354,9 @@ class Scope(Part):
         _require(self.events.source in self.sources, ("events", "source"), named)
         timeless = f"names {self.events.source!r}, which has no time; events need one"
         _require(self.event_source.timed, ("events", "source"), timeless)
+        waiting = format_duration(self.events.label_horizon)
+        blind = f"must be longer than events.label_horizon ({waiting}); no event in it would be mature"
+        _require(self.monitoring.window > self.events.label_horizon, ("monitoring", "window"), blind)
         self._objectives()
         self._features()
         self._columns()

@@ -62,6 +62,9 @@ def _delay(connection: duckdb.DuckDBPyConnection, found: Understanding) -> Itera
             f"; what is known within {early / DAY:.3g} days is a biased sample: {form(one)} instead of {form(whole)}"
         )
     mend = f"events count as mature after events.label_horizon: {format_duration(found.horizon)} in params.yaml"
+    if found.bound is not None:
+        until = f"{found.bound.column} and {format_duration(found.bound.wait)}"
+        mend = f"no label counts before {until}, when nearly all are there: known_at.outcome in params.yaml"
     yield Doubt("labels that come late", label, said, mend, 0.97, 80 if off > 0.05 else 45)
 
 

@@ -74,7 +74,8 @@ class Drawer:
         lags = [length for _, length in self._lag_lengths()] if self.found.series else []
         wanted = max([wanted, *(length + self.found.rhythm.period for length in lags)])
         if self.found.delays:
-            wanted = max(wanted, self.found.delays[0.95] + longest)
+            most = self.found.bound.most if self.found.bound else self.found.delays[0.95]
+            wanted = max(wanted, most + longest)
         return -(-wanted // DAY) * DAY if wanted > DAY else -(-wanted // timedelta(hours=1)) * timedelta(hours=1)
 
     def text(self, features: Sequence[Feature]) -> str:
@@ -157,7 +158,7 @@ class Drawer:
         there = {c.name for c in self.found.table.columns}
         value = next(name for name in ("y", "label_value", "the_value_of_the_label") if name not in there)
         known = "outcome_known_at"
-        if self.found.delays:  # those that came early are a biased sample
+        if self.found.delays and self.found.bound is None:  # those that came early are a biased sample
             known = f"greatest(outcome_known_at, event_time + {_interval(self.found.horizon)})"
         self.parts.append(
             f"-- labels{of} by the moment from which they count: known, and mature\n"

@@ -21,6 +21,7 @@ from homeostat.newproject import (
     features_draft,
     folder_draft,
     leaks,
+    maturity,
     page,
     scope_draft,
     worth,
@@ -66,6 +67,7 @@ def draft(
         found = understand(connection, asked, contexts)
         rows = sample(connection, found)
         told = leaks.find_leaks(connection, found, rows)
+        found = maturity.bounded(connection, found, told.barred)
         chosen = choices.choose(found, told, rows)
         stable = [c for c in chosen.given if c != found.table.key[0]]
         found = replace(found, table=with_row_id(found.table, stable))

@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING
 
 from homeostat.newproject.contracts_draft import volume
 from homeostat.newproject.features_draft import FeatureDraft, interval
-from homeostat.newproject.names import always_quoted
-from homeostat.newproject.rhythm import DAY, HOUR
+from homeostat.newproject.names import quoted
+from homeostat.newproject.rhythm import DAY, HOUR, rounded_up
+from homeostat.newproject.understanding import known_sql
 from homeostat.scope import format_duration
 
 if TYPE_CHECKING:
@@ -190,10 +191,13 @@ def outcome_sql(found: Understanding) -> str:
 def _outcome(found: Understanding) -> tuple[str, str]:
     """When the label is known, in SQL, and why this guess."""
     if found.known_at is not None:
-        name = always_quoted(found.known_at) if not BARE.fullmatch(found.known_at) else found.known_at
-        if found.delays[0.1] % DAY == timedelta(0) == found.delays[0.5] % DAY:
-            return f"{name} + INTERVAL 1 DAY", f"{found.known_at} names a day: known when it is over"
-        return name, "the column says so"
+        sql, why = known_sql(found), "the column says so"
+        if sql != quoted(found.known_at):
+            why = f"{found.known_at} names a day: known when it is over"
+        if found.bound is not None:
+            sql = f"greatest({sql}, {found.bound.sql} + {interval(found.bound.wait)})"
+            why = "none counts before nearly all of its like are there, whichever way they went: early ones are biased"
+        return sql, why
     if found.series and found.step is not None:
         return (
             f"event_time + {interval(found.delay)} - INTERVAL 1 SECOND",
@@ -232,9 +236,8 @@ def _events(found: Understanding, choices: Choices, leaks: Leaks, features: Feat
     why = "guess: at its time, with what came with the row" if not before else "as asked"
     if found.delays:
         d = {q: f"{t / DAY:.3g}" for q, t in found.delays.items()}
-        horizon = (
-            f"labels took {d[0.5]} days in the middle, {d[0.9]} for nine of ten; early ones are biased, late ones old"
-        )
+        horizon = f"labels took {d[0.5]} days in the middle, {d[0.9]} for nine of ten; "
+        horizon += "their known_at waits for the late ones" if found.bound else "early ones are biased, late ones old"
     else:
         horizon = "an event is mature this long after its time, when its label is known"
     name = choices.objective
@@ -319,7 +322,9 @@ def _limits(found: Understanding, choices: Choices) -> str:
     smallest = int(max(30, min(1000, holdout_rows // 10)))
     window = max(rhythm.decide, period * max(4, -(-400 // max(rhythm.rows, 1))))
     window = min(window, max(period, found.history * 0.25 // period * period))
+    window = max(window, found.holdout) if found.bound else window  # as many late ones as the promise was made on
     shortest = min(window, found.holdout)
+    window += rounded_up(found.horizon, period) if found.horizon >= period else timedelta(0)
     block = next((b for b in (7 * DAY, DAY, HOUR) if shortest / b >= BLOCKS and b <= max(period, DAY)), HOUR)
     metrics = {
         "binary": "binary: [log_loss, auc, average_precision, brier, calibration]",
@@ -342,7 +347,7 @@ release:                          # what a candidate must pass; each is a findin
   calibration: 0.5                # share that mean score over mean label may be off
 
 monitoring:
-  window: {format_duration(window):<25} # matured events judged at each decision
+  window: {format_duration(window):<25} # events judged at each decision, those that are mature
   quality_drop: 0.10              # share that loss over the baseline's may be above what the release promised
   calibration: 0.5                # share that mean score over mean label may be off
   roll_back: 0.05                 # share the previous version's loss must be below the champion's to go back to it

@@ -38,10 +38,11 @@ def guesses(found: Understanding, choices: Choices, features: FeatureDraft) -> I
     )
     if found.delays:
         middle, nine = found.delays[0.5] / DAY, found.delays[0.9] / DAY
-        yield (
-            f"  labels     came after {middle:.3g} days in the middle, {nine:.3g} for nine of ten; "
-            f"mature after {format_duration(found.horizon)}"
-        )
+        mature = format_duration(found.horizon)
+        if found.bound is not None:
+            mature = f"{found.bound.column} and {format_duration(found.bound.wait)}"
+        yield f"  labels     came after {middle:.3g} days in the middle, {nine:.3g} for nine of ten"
+        yield f"             mature after {mature}"
     else:
         yield f"  labels     taken as known {format_duration(found.delay)} after the row; --known-at COL says it better"
     yield (

@@ -110,6 +110,20 @@ class Table:
 
 
 @dataclass(frozen=True)
+class Bound:
+    """A time that is known beforehand and after which all labels are there: ``sql`` over a row, and a ``wait``.
+
+    ``middle`` and ``most`` are how long after the event labels count then, in the middle and for 95 of 100.
+    """
+
+    column: str
+    sql: str
+    wait: timedelta
+    middle: timedelta
+    most: timedelta
+
+
+@dataclass(frozen=True)
 class Understanding:
     """Everything that a first draft follows from."""
 
@@ -133,6 +147,7 @@ class Understanding:
     holdout: timedelta = timedelta(0)
     warm_up: timedelta = timedelta(0)
     contexts: tuple[Context, ...] = ()
+    bound: Bound | None = None
     notes: tuple[str, ...] = field(default=())
 
     @property
@@ -287,7 +302,7 @@ def understand(
         delays, timeless, tuple(counts),
     )  # fmt: skip
     joined = tuple(_context(connection, found, *c) for c in contexts)
-    return replace(_with_windows(found), contexts=joined)
+    return replace(with_windows(found), contexts=joined)
 
 
 def _source_name(stem: str) -> str:
@@ -432,6 +447,15 @@ def _known_column(table: Table, asked: Asked) -> str | None:
     return column.name
 
 
+def known_sql(found: Understanding) -> str:
+    """When the label of a row is known, in SQL, by the column that says so: a day is over when it is known."""
+    assert found.known_at is not None
+    name = quoted(found.known_at)
+    if found.delays[0.1] % DAY == timedelta(0) == found.delays[0.5] % DAY:
+        return f"{name} + INTERVAL 1 DAY"
+    return name
+
+
 def _delays(connection: duckdb.DuckDBPyConnection, table: Table, known: str | None) -> dict[float, timedelta]:
     if known is None:
         return {}
@@ -506,16 +530,19 @@ def _start(counted: Mapping[timedelta, Sequence[int]], first: datetime) -> tuple
     return max(begin, first), kept
 
 
-def _with_windows(found: Understanding) -> Understanding:
+def with_windows(found: Understanding) -> Understanding:
     """Holdout and warm-up that the history allows."""
     period, history = found.rhythm.period, found.history
+    usual = found.bound.middle if found.bound is not None else timedelta(0)
     rows = max(found.rhythm.rows, 1)
     holdout = max(
         period,
         rounded_up(history * 0.08, period),
         min(rounded_up(period * (400 / rows), period), history * 0.2 // period * period),
+        min(rounded_up(usual, period), history * 0.2 // period * period),
     )
-    wait = found.horizon if found.horizon >= period else timedelta(0)
+    wait = max(usual, found.horizon)
+    wait = wait if wait >= period else timedelta(0)
     warm_up = rounded_up(max(wait + holdout + max(holdout, history * 0.1), history * 0.2), period)
     most = max(history * 0.6 // period * period, rounded_up(wait + holdout + period, period))
     return replace(found, holdout=holdout, warm_up=max(min(warm_up, most), holdout + period))

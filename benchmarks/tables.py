@@ -1,0 +1,185 @@
+"""What a project's loop served, beside a bare script that fits plain LightGBM to the raw columns on the same dates.
+
+Give folders of finished replays, or `new` and the options of `homeostat new` to draft, replay and compare a table in a
+temporary folder:
+
+    .venv/bin/python benchmarks/tables.py REPLAY...
+    .venv/bin/python benchmarks/tables.py new --from FILE --time COL --label COL ...
+
+The bare model has LightGBM's own defaults and sees the columns that are known when an event is asked about, as they
+are, without those that give the label away. It is fitted whenever the loop made a candidate, to the labels that were
+mature by then, and predicts until the next. A line an objective: each loss over the same events, and by what share what
+was served lies above the bare model's loss (below: < 0), with the interval that a block bootstrap leaves it.
+"""
+
+from __future__ import annotations
+
+import re
+import sys
+import tempfile
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+from measured import BIN, run
+
+from homeostat import records, served
+from homeostat.core import metrics
+from homeostat.core.evaluation import compare
+from homeostat.models import lightgbm as ours
+from homeostat.project import Project
+from homeostat.stages import evaluate, featurize
+
+PLAIN = {"num_threads": 1, "seed": 1, "deterministic": True, "force_row_wise": True, "verbosity": -1}
+ROUNDS = 100
+MODELS = ("served", "never", "baseline", "bare")
+
+
+@dataclass(frozen=True)
+class Beside:
+    """One objective's losses over the same events, by model, and the served one's share above each of the others."""
+
+    table: str
+    objective: str
+    loss: str
+    rows: int
+    losses: dict[str, float]
+    shares: dict[str, tuple[float | None, float | None, float | None]]
+
+    def __str__(self) -> str:
+        told = " | ".join(f"{self.losses[m]:.4f}" if m in self.losses else "-" for m in MODELS)
+        shares = " | ".join(_share(*self.shares[m]) if m in self.shares else "-" for m in MODELS[1:])
+        return f"| {self.table}: {self.objective} | {self.rows:,} | {self.loss} | {told} | {shares} |"
+
+
+def _share(value: float | None, low: float | None, high: float | None) -> str:
+    if value is None:
+        return "-"
+    return f"{value:+.1%}" + (f" ({low:+.1%} to {high:+.1%})" if low is not None and high is not None else "")
+
+
+def dates(project: Project) -> list[datetime]:
+    """When the loop made a candidate that learns."""
+    start = project.ledger.window[0] + project.scope.windows.warm_up
+    return [d.at for d in records.decisions(project) if d.candidate and d.at >= start]
+
+
+def raw_columns(project: Project) -> tuple[str, ...]:
+    """The columns that are known when an event is asked about, but for its label, what gives it away, and row ids."""
+    scope = project.scope
+    source = scope.event_source
+    first = next(iter(source.known_at.values())).columns
+    barred = {name.split(".", 1)[1] for name in scope.features.barred}
+    made = {k for k in source.key if k == "row_id" and k in source.read}
+    return tuple(c for c in first if c not in barred | made)
+
+
+def raw(project: Project) -> pl.DataFrame:
+    """Key and raw columns of every accepted event."""
+    scope = project.scope
+    wanted = list(dict.fromkeys([*scope.key, *raw_columns(project)]))
+    files = sorted((project.ledger.accepted / scope.events.source).glob("*.parquet"))
+    return pl.concat([pl.read_parquet(f, columns=wanted) for f in files], how="vertical_relaxed").unique(
+        list(scope.key), keep="last", maintain_order=True
+    )
+
+
+def matrix(table: pl.DataFrame, columns: tuple[str, ...]) -> tuple[np.ndarray, list[int]]:
+    """Numbers as they are, words as codes, times as days; and which columns are codes."""
+    found, words = [], []
+    for place, name in enumerate(columns):
+        values = table[name]
+        if values.dtype == pl.String:
+            words.append(place)
+            values = values.rank("dense")
+        elif values.dtype.is_temporal():
+            values = (values.cast(pl.Datetime("us")) - datetime(1970, 1, 1)).dt.total_seconds() / 86400
+        found.append(values.cast(pl.Float64).fill_null(float("nan")).to_numpy())
+    return np.column_stack(found), words
+
+
+def bare_scores(project: Project, objective: str, rows: pl.DataFrame) -> np.ndarray:
+    """Scores (n,) of the feature rows by the bare model that was last fitted before each; NaN before the first."""
+    import lightgbm
+
+    scope = project.scope
+    task = scope.objectives[objective].task
+    table = rows.join(raw(project), list(scope.key), "left", nulls_equal=True, maintain_order="left", suffix="__raw")
+    x, words = matrix(table, raw_columns(project))
+    y = rows[f"label__{objective}"].to_numpy()
+    numbered = rows.with_row_index("row__")
+    asked = rows["predict_at"].to_numpy()
+    scores = np.full(rows.height, np.nan)
+    when = dates(project)
+    for now, until in zip(when, [*when[1:], datetime.max], strict=True):
+        mature = featurize.mature(numbered, objective, scope, now).sort("row__")["row__"].to_numpy()
+        group = None
+        if task == "ranking":
+            names = evaluate.groups(rows[mature], objective)
+            mature = mature[np.argsort(names, kind="stable")]
+            group = np.unique(names, return_counts=True)[1]
+        params = {"objective": ours.LOSS[task], **PLAIN}
+        data = lightgbm.Dataset(x[mature], y[mature], group=group, categorical_feature=words, params=params)
+        model = lightgbm.train(params, data, ROUNDS)
+        ahead = (asked >= np.datetime64(now)) & (asked < np.datetime64(until, "us"))
+        if ahead.any():
+            scores[ahead] = model.predict(x[ahead], num_threads=1)
+    return scores
+
+
+def beside(project: Project, objective: str) -> Beside:
+    """Everything over the events that all four models have scored and whose labels are mature at the end."""
+    scope, now = project.scope, project.ledger.window[1]
+    task = scope.objectives[objective].task
+    loss = evaluate.metrics_of(scope, objective)[0]
+    features = featurize.read_features(project.ledger).sort("event_time", maintain_order=True)
+    bare = features.select(*scope.key, pl.Series("bare__" + objective, bare_scores(project, objective, features)))
+    table = served.rows(project).join(bare, list(scope.key), "left", nulls_equal=True, maintain_order="left")
+    names = {model: f"{prefix}{objective}" for model, prefix in [*served.MODELS.items(), ("bare", "bare__")]}
+    names["served"] = f"score__{objective}"
+    table = featurize.mature(table, objective, scope, now).filter(
+        pl.all_horizontal(pl.col(c).is_not_null() & pl.col(c).cast(pl.Float64).is_not_nan() for c in names.values())
+    )
+    y = table[f"label__{objective}"].to_numpy()
+    group = evaluate.groups(table, objective) if task == "ranking" else None
+    scores = {model: table[column].cast(pl.Float64).to_numpy() for model, column in names.items()}
+    losses = {model: metrics.value(task, loss, y, score, group) for model, score in scores.items()}
+    block, settings = evaluate.blocks(scope, table), evaluate.settings(scope)
+    shares = {}
+    for model in MODELS[1:]:
+        found = compare(task, loss, y, scores["served"], scores[model], block, {}, settings, group).overall.share
+        shares[model] = (found.value, found.low, found.high)
+    return Beside(scope.events.source, objective, loss, len(y), losses, shares)
+
+
+def replayed(options: list[str], folder: Path) -> Path:
+    """Draft a project by ``homeostat new`` and replay its history; the replay's folder."""
+    made = folder / "table"
+    run([BIN / "homeostat", "new", made, *options, "--yes"])
+    span = re.search(r"replay (--from \S+ --to \S+)", (made / "Makefile").read_text())
+    assert span is not None, "the Makefile says no range"
+    run([BIN / "homeostat", "-C", made, "replay", *span[1].split(), "--name", "measured"], made)
+    return made / ".homeostat" / "replays" / "measured"
+
+
+def main() -> None:
+    """Compare each project that was given, or the table."""
+    if not sys.argv[1:]:
+        sys.exit(__doc__)
+    print("| table: objective | events | loss | served | never retrained | baseline | bare LightGBM "
+          "| served against never retrained | against the baseline | against bare LightGBM |")  # fmt: skip
+    print("|---" * 10 + "|")
+    with tempfile.TemporaryDirectory() as folder:
+        if sys.argv[1] == "new":
+            folders = [replayed(sys.argv[2:], Path(folder))]
+        else:
+            folders = [Path(name) for name in sys.argv[1:]]
+        for project in map(Project.find, folders):
+            for objective in project.scope.objectives:
+                print(beside(project, objective), flush=True)
+
+
+if __name__ == "__main__":
+    main()
