@@ -39,7 +39,7 @@ def machine() -> str:
 
 def main() -> None:
     """Run each benchmark in turn and publish what it prints."""
-    full, replays = sys.argv[1:2] == ["full"], [a for a in sys.argv[1:] if a != "full"]
+    full, replays = sys.argv[1:2] == ["full"], [str(Path(a).resolve()) for a in sys.argv[1:] if a != "full"]
     size = "full size" if full else "a small size"
     command = f".venv/bin/python benchmarks/publish.py{' full' if full else ''}"
     day = datetime.now(UTC).strftime("%Y-%m-%d")
