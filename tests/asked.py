@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import json
 import shutil
+from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import hourly
+import polars as pl
 from starlette.testclient import TestClient
 
-from homeostat import bundles, deployment
+from homeostat import bundles, deployment, golden
 from homeostat.adapters import git
+from homeostat.adapters.tables import write_table
+from homeostat.core.ledger import Beside
 from homeostat.project import Project
 from homeostat.serving.app import application
 from homeostat.serving.token import read_or_make
@@ -48,6 +53,46 @@ def release(project: Project, number: int, after: int = 0) -> str:
     commit = git.head(project.root)
     at = NOW + timedelta(hours=after)
     return deployment.release(project, commit, sealed(project)[number], "passed", "ann", at).version
+
+
+def beside(project: Project, bundle: str, share: float | None, after: int = 0) -> str:
+    """Try one of the bundles as a canary for a share of the keys, or in shadow; its version."""
+    commit, at = git.head(project.root), NOW + timedelta(hours=after)
+    act: Beside = "shadow" if share is None else "canary"
+    return deployment.release(project, commit, bundle, "passed", "ann", at, (), act, share).version
+
+
+def spoilt(project: Project, spoil: Callable[[Path], None]) -> str:
+    """The hash of the second bundle once it is spoilt and sealed again; it passes its rehearsal."""
+    folder, second = project.releases / "spoilt", sealed(project)[1]
+    shutil.copytree(project.releases / second, folder)
+    spoil(folder)
+    unsealed = bundles.Bundle(folder, "", {})
+    rows = unsealed.golden.select(pl.exclude("^(score|baseline)__.*$", "risk", "alert"))
+    write_table(golden.answered(unsealed, rows), folder / "golden.parquet")
+    made = bundles.seal(folder, "meters", bundles.load(project.releases / second).manifest["inputs"])
+    folder.rename(project.releases / made)
+    return made
+
+
+def flipped(folder: Path) -> None:
+    """Each weight of the model the other way round, and larger."""
+    path = folder / "models" / "high" / "model.json"
+    model = json.loads(path.read_text())
+    model["intercept"] = -9 * model["intercept"]
+    for feature in model["features"]:
+        feature["weight"], feature["missing"] = -9 * feature["weight"], -9 * feature["missing"]
+    path.write_text(json.dumps(model))
+
+
+def failing(folder: Path) -> None:
+    """Features that cannot be computed for the meters m1, m3 and m5 of any hour after the next."""
+    path = folder / "features.sql"
+    late = f"min(e.event_time) > TIMESTAMP '{NOW + timedelta(hours=2)}' AND min(e.phase) = 2"
+    broken = f"CASE WHEN {late} THEN CAST(min(e.meter) AS BIGINT) ELSE min(hour(e.event_time)) END AS hour"
+    text = path.read_text()
+    assert "min(hour(e.event_time)) AS hour" in text
+    path.write_text(text.replace("min(hour(e.event_time)) AS hour", broken))
 
 
 def asking(project: Project, **settings: Any) -> TestClient:

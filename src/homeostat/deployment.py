@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING
 from homeostat.adapters import dvc, git
 from homeostat.adapters.tables import digest, write_text
 from homeostat.core.errors import DataError, EnvironmentFault, UsageError
-from homeostat.core.ledger import Act, Ledger, Register, ReleaseEvent, Yank, event_tag, release_tag, yank_tag
+from homeostat.core.ledger import Act, Beside, Ledger, Register, ReleaseEvent, Yank, event_tag, release_tag, yank_tag
 
 if TYPE_CHECKING:
     from homeostat.bundles import Bundle
@@ -47,9 +47,12 @@ def ledger(project: Project) -> Ledger:
 
 
 def release(
-    project: Project, commit: str, bundle_hash: str, why: str, who: str, now: datetime, evidence: Sequence[str] = ()
-) -> Switch:
+    project: Project, commit: str, bundle_hash: str, why: str, who: str, now: datetime, evidence: Sequence[str] = (),
+    beside: Beside | None = None, share: float | None = None,
+) -> Switch:  # fmt: skip
     """Register the bundle at ``commit`` as the next version and promote it; a bundle that is registered keeps its own.
+
+    ``beside``: what serves goes on, and the version begins as ``try_beside`` has it; the first version serves at once.
 
     Raises:
         EnvironmentFault: another run was first, or the commit or its bundle cannot be found.
@@ -64,7 +67,9 @@ def release(
         _rehearse(project, found)
         tag = release_tag(known.project, found.version)
         git.create_tag(project.home, tag, commit, found.message(), now)
-    return promote(project, found.version, why, who, now, evidence)
+    if beside is None or known.champion is None:
+        return promote(project, found.version, why, who, now, evidence)
+    return try_beside(project, found.version, beside, share, why, who, now, evidence)
 
 
 def promote(project: Project, version: str, why: str, who: str, now: datetime, evidence: Sequence[str] = ()) -> Switch:
@@ -81,10 +86,41 @@ def promote(project: Project, version: str, why: str, who: str, now: datetime, e
     return _serving_already(known, found.version) or _switch(project, known, found, "promote", why, who, now, evidence)
 
 
+def try_beside(
+    project: Project, version: str, act: Beside, share: float | None, why: str, who: str, now: datetime,
+    evidence: Sequence[str] = (),
+) -> Switch:  # fmt: skip
+    """Have a version answer ``share`` of the keys (canary) or score unseen (shadow) beside what serves.
+
+    Raises:
+        UsageError: there is no such version, nothing serves, it serves already, another is being tried, the share is
+            none, or who or why is empty.
+        EnvironmentFault: another run was first, or the bundle cannot be found.
+        DataError: the bundle is damaged, or does not answer as it did when it was sealed.
+    """
+    _need_words(who, why)
+    known = ledger(project)
+    found = _registered(known, version)
+    if (act == "canary") != (share is not None) or not 0 < (0.5 if share is None else share) < 1:
+        raise UsageError("a canary answers a share of the keys between 0 and 100%, a shadow none; correct it")
+    if known.champion is None:
+        raise UsageError(f"{known.project}: nothing serves yet to try {found.version} beside; promote it")
+    if (already := known.champion.version) == found.version:
+        raise UsageError(f"{already}: serves everything already; to take it out of service roll back")
+    on = known.rollout
+    if on is not None and on.version != found.version:
+        raise UsageError(f"{on.version}: is being tried ({on.what}); promote it, or roll back to end that, first")
+    if on is not None and (on.action, on.share) == (act, share):
+        return Switch(on, f"{on.version} is tried so already ({on.what}), since {on.at}; nothing to do")
+    return _switch(project, known, found, act, why, who, now, evidence, share)
+
+
 def rollback(
     project: Project, why: str, who: str, now: datetime, to: str | None = None, evidence: Sequence[str] = ()
 ) -> Switch:
     """Go back to ``to``, or to the last version that served before and was not rolled back from.
+
+    While a challenger is tried beside what serves it is the one to take back, and what serves stays.
 
     Raises:
         UsageError: nothing serves, there is nothing to go back to, ``to`` never served, or who or why is empty.
@@ -97,7 +133,7 @@ def rollback(
         raise UsageError(
             f"{known.project}: nothing serves yet, so there is nothing to roll back; release a version first"
         )
-    wanted = to or known.previous_healthy()
+    wanted = to or (known.champion.version if known.rollout else known.previous_healthy())
     if wanted is None:
         raise UsageError(
             f"{known.project}: no version to go back to from {known.champion.version}, none before it is healthy; "
@@ -126,6 +162,8 @@ def yank(project: Project, version: str, why: str, who: str, now: datetime, evid
         return f"{found.version} is yanked already, since {already.at} by {already.who}; nothing to do"
     if known.champion is not None and known.champion.version == found.version:
         raise UsageError(f"{found.version}: serves now; roll back first, then yank it")
+    if known.rollout is not None and known.rollout.version == found.version:
+        raise UsageError(f"{found.version}: is being tried; roll back first, then yank it")
     made = Yank(found.version, found.commit, who, why, now, found.bundle, tuple(evidence))
     git.create_tag(project.home, yank_tag(known.project, found.version), found.commit, made.message(), now)
     return f"yanked {found.version}, which will never serve again: {why}"
@@ -155,24 +193,34 @@ def restore(project: Project, version: str) -> Bundle:
 
 def _switch(
     project: Project, known: Ledger, found: Register, action: Act, why: str, who: str, now: datetime,
-    evidence: Sequence[str],
+    evidence: Sequence[str], share: float | None = None,
 ) -> Switch:  # fmt: skip
     if (barred := known.yanked(found.version)) is not None:
         raise UsageError(f"{found.version}: yanked by {barred.who}: {barred.why}; it never serves again, take another")
     _rehearse(project, found)
     event = ReleaseEvent(
-        known.next_number(), found.version, action, found.commit, who, why, now, found.bundle, tuple(evidence)
+        known.next_number(), found.version, action, found.commit, who, why, now, found.bundle, tuple(evidence), share
     )
     tag = event_tag(known.project, event.number)
     git.create_tag(project.home, tag, event.commit, event.message(), now)
-    before = f", {known.champion.version} before it" if known.champion else ""
-    done = "promoted" if action == "promote" else "rolled back to"
-    return Switch(event, f"{done} {event.version}{before}: {why}")
+    return Switch(event, f"{_done(event, known)}: {why}")
+
+
+def _done(event: ReleaseEvent, known: Ledger) -> str:
+    """What an event did to what served before it."""
+    served = known.champion.version if known.champion else ""
+    if event.beside:
+        return f"{event.version} is tried beside {served} ({event.what})"
+    if event.version == served:
+        tried = known.rollout.version if known.rollout else "nothing"
+        return f"{served} serves everything, {tried} is tried no more"
+    done = "promoted" if event.action == "promote" else "rolled back to"
+    return f"{done} {event.version}{f', {served} before it' if served else ''}"
 
 
 def _serving_already(known: Ledger, version: str) -> Switch | None:
     champion = known.champion
-    if champion is None or champion.version != version:
+    if champion is None or champion.version != version or known.rollout is not None:
         return None
     return Switch(champion, f"{version} serves already, since {champion.at}; nothing to do")
 

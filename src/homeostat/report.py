@@ -155,10 +155,11 @@ def _releases(found: Results, start: datetime, end: datetime) -> Iterator[str]:
     if not events:
         yield '<p class="soft">Nothing has been released yet.</p>'
         return
-    until = [*(e.at for e in events[1:]), max(end, events[-1].at)]
+    whole = found.ledger.terms
+    until = [*(e.at for e in whole[1:]), max(end, events[-1].at)]
     served = [
         Term(e.version, e.at, over, e.action == "rollback", f"{e.version} from {_when(e.at)}: {e.why}")
-        for e, over in zip(events, until, strict=True)
+        for e, over in zip(whole, until, strict=True)
     ]
     decided = [(d.at, d.action, d.sentence) for d in found.decisions]
     yield _wide(charts.terms(served, decided, start, max(end, until[-1])))
@@ -168,7 +169,7 @@ def _releases(found: Results, start: datetime, end: datetime) -> Iterator[str]:
         '<i style="background:var(--good)"></i>release or retrain<i style="background:var(--bad)"></i>roll back</p>'
     )
     rows = [
-        f"<td>{_when(e.at)}</td><td>{e.version}</td><td>{e.action}</td><td>{escape(e.who)}</td>"
+        f"<td>{_when(e.at)}</td><td>{e.version}</td><td>{e.what}</td><td>{escape(e.who)}</td>"
         f'<td class="said">{escape(_uncited(e.why))}</td>'
         for e in events
     ]

@@ -298,6 +298,27 @@ class Release(Part):
     calibration: Positive
 
 
+class Rollout(Part):
+    """How a release that passed begins to serve, and what each step of that must show."""
+
+    strategy: Literal["at once", "shadow", "canary"]
+    steps: Annotated[tuple[Annotated[Number, Field(gt=0, lt=1)], ...], Field(min_length=1)]
+    hold: Length
+    patience: Length
+    events: Count
+    errors: Annotated[Number, Field(ge=0, lt=1)]
+    latency: Positive
+    score_drift: Positive
+
+    @model_validator(mode="after")
+    def consistent(self) -> Rollout:
+        rising = all(one < other for one, other in zip(self.steps, self.steps[1:], strict=False))
+        _require(rising, ("steps",), "must rise from step to step; after the last it serves all, which is no step")
+        said = f"must be longer than hold ({format_duration(self.hold)}); correct one of them"
+        _require(self.patience > self.hold, ("patience",), said)
+        return self
+
+
 class Monitoring(Part):
     window: Length
     quality_drop: Positive
@@ -344,6 +365,7 @@ class Scope(Part):
     training: Training
     evaluation: Evaluation
     release: Release
+    rollout: Rollout | None = None
     monitoring: Monitoring
     rhythm: Rhythm
 

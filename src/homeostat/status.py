@@ -40,6 +40,7 @@ class Status:
     stale: bool  # the loop should have run and has not
     as_of: datetime | None  # of the data; None before the first tick
     serves: ReleaseEvent | None
+    tried: ReleaseEvent | None  # beside it, as a canary or in shadow
     looked: Decided | None  # the last decision that looked at what serves, and saw events mature
     promised: tuple[str, ...]  # what it promised, a line an objective
     incidents: tuple[Incident, ...]  # open ones
@@ -60,7 +61,8 @@ def read(project: Project) -> Status:
     started = ledger.window_file.is_file()
     as_of = ledger.window[1] if started else None
     now, over = clock_now(project), (project.state / "replay.json").is_file()  # a replay is over when it has ended
-    serves = read_ledger(project.home, scope.project).champion
+    released = read_ledger(project.home, scope.project)
+    serves = released.champion
     decided = records.decisions(project, last=LOOKS)
     looked = next((d for d in reversed(decided) if serves and d.release == serves.version and d.quality), None)
     return Status(
@@ -69,6 +71,7 @@ def read(project: Project) -> Status:
         stale=as_of is not None and not over and now - as_of > 2 * scope.rhythm.tick,
         as_of=as_of,
         serves=serves,
+        tried=released.rollout,
         looked=looked,
         promised=tuple(_promised(project, serves)),
         incidents=tuple(i for i in records.incidents(project) if i.closed is None),
@@ -148,6 +151,8 @@ def _serves(status: Status) -> Iterator[Row]:
     how = "rolled back to" if event.action == "rollback" else "promoted"
     yield "serves", f"{event.version} since {_when(event.at)}, {how} by {event.who}", BOLD
     yield "why", _short(event.why), PLAIN
+    if (tried := status.tried) is not None:
+        yield "tried", f"{tried.version} beside it, {tried.what}, since {_when(tried.at)} by {tried.who}", PLAIN
 
 
 def _first_steps(status: Status) -> Iterator[Row]:

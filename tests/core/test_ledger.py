@@ -9,15 +9,31 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from homeostat.core.errors import EnvironmentFault
-from homeostat.core.ledger import Ledger, Register, ReleaseEvent, describe, event_tag, fold, release_tag
+from homeostat.core.ledger import (
+    Act,
+    Ledger,
+    Register,
+    ReleaseEvent,
+    Yank,
+    describe,
+    event_tag,
+    fold,
+    release_tag,
+    yank_tag,
+)
 
 START = datetime(2024, 3, 1)
 Tag = tuple[str, str, str]
+SIGNS: dict[str, Act] = {"+": "promote", "-": "rollback", "~": "shadow", "%": "canary"}
 
 
 def tags(*acts: str, project: str = "tides") -> list[Tag]:
-    """``+1`` promotes v0.1.0, ``-1`` rolls back to it; event n is n days after the start."""
+    """``+1`` promotes v0.1.0, ``-1`` rolls back to it, ``~1`` tries it in shadow, ``%1`` as a canary with a share more
+    each time; ``!1`` yanks it. Event n is n days after the start.
+    """
     found: list[Tag] = []
+    yanked = [act[1:] for act in acts if act[0] == "!"]
+    acts = tuple(act for act in acts if act[0] != "!")
     versions = sorted({int(act[1:]) for act in acts})
     for minor in versions:
         version = f"v0.{minor}.0"
@@ -26,10 +42,13 @@ def tags(*acts: str, project: str = "tides") -> list[Tag]:
     for number, act in enumerate(acts, 1):
         at = START + timedelta(days=number)
         event = ReleaseEvent(
-            number, f"v0.{act[1:]}.0", "promote" if act[0] == "+" else "rollback", f"commit{act[1:]}",
-            "me", "because", at, f"hash{act[1:]}", ("report.json",),
+            number, f"v0.{act[1:]}.0", SIGNS[act[0]], f"commit{act[1:]}", "me", "because", at, f"hash{act[1:]}",
+            ("report.json",), number / 100 if act[0] == "%" else None,
         )  # fmt: skip
         found.append((event_tag(project, number), event.commit, event.message()))
+    for minor in yanked:
+        yank = Yank(f"v0.{minor}.0", f"commit{minor}", "me", "poison", START, f"hash{minor}")
+        found.append((yank_tag(project, yank.version), yank.commit, yank.message()))
     return found
 
 
@@ -139,3 +158,56 @@ def test_history_stays_and_the_last_event_serves(acts: list[str], random: object
     previous = ledger.previous_healthy()
     assert previous is None or previous not in ledger.rolled_back()
     assert previous is None or previous in {e.version for e in ledger.events[:-1]}
+
+
+@pytest.mark.parametrize(
+    ("acts", "champion", "tried", "previous", "rolled_back"),
+    [
+        (["+1", "%2"], "v0.1.0", "canary 2%", None, set()),
+        (["+1", "%2", "%2"], "v0.1.0", "canary 3%", None, set()),
+        (["+1", "~2"], "v0.1.0", "shadow", None, set()),
+        (["+1", "~2", "%2"], "v0.1.0", "canary 3%", None, set()),
+        (["+1", "%2", "+2"], "v0.2.0", None, "v0.1.0", set()),  # the ramp has ended: it is the champion
+        (["+1", "%2", "-1"], "v0.1.0", None, None, {"v0.2.0"}),  # aborted: the champion never left
+        (["+1", "~2", "-1"], "v0.1.0", None, None, {"v0.2.0"}),
+        (["+1", "%2", "-1", "%2"], "v0.1.0", "canary 4%", None, set()),
+        (["+1", "%2", "+1"], "v0.1.0", None, None, set()),  # ended, and not for being bad
+        (["+1", "%2", "+3"], "v0.3.0", None, "v0.1.0", set()),
+        (["+1", "+2", "%3", "-1"], "v0.1.0", None, None, {"v0.2.0", "v0.3.0"}),
+        (["+1", "+2", "%3", "-2"], "v0.2.0", None, "v0.1.0", {"v0.3.0"}),
+        (["+1", "%2", "!2"], "v0.1.0", None, None, set()),  # yanked on another host while it was tried here
+        (["+1", "+2", "!2"], "v0.1.0", None, None, set()),  # and while it served here
+        (["+1", "+2", "+3", "-2", "!2"], "v0.1.0", None, None, {"v0.3.0"}),
+        (["+1", "!1"], None, None, None, set()),
+    ],
+)
+def test_a_challenger_is_beside_what_serves_until_it_is_promoted_or_taken_back(
+    acts: list[str], champion: str | None, tried: str | None, previous: str | None, rolled_back: set[str]
+) -> None:
+    ledger = fold("tides", reversed(tags(*acts)))
+    assert (ledger.champion.version if ledger.champion else None) == champion
+    assert (ledger.rollout.what if ledger.rollout else None) == tried
+    assert (ledger.previous_healthy(), ledger.rolled_back()) == (previous, rolled_back)
+    assert ledger.next_number() == len([act for act in acts if act[0] != "!"]) + 1
+
+
+def test_what_was_beside_it_at_a_time() -> None:
+    ledger = fold("tides", tags("+1", "%2", "%2", "-1", "~3"))
+    days = [START + timedelta(days=n) for n in range(6)]
+    assert [e and e.version for e in map(ledger.served_at, days)] == [None, *["v0.1.0"] * 5]
+    assert [e and e.what for e in map(ledger.beside_at, days)] == [None, None, "canary 2%", "canary 3%", None, "shadow"]
+    assert ledger.rollout_began() == days[5]
+    assert fold("tides", tags("+1", "~2", "%2")).rollout_began() == days[2]
+    assert [r["what"] for r in describe(ledger) if r["serves"]] == ["rollback", "shadow"]
+
+
+@pytest.mark.parametrize(("act", "share"), [("canary", None), ("canary", 1.0), ("canary", "0.1"), ("promote", 0.1)])
+def test_a_share_belongs_to_a_canary(act: Act, share: float | None) -> None:
+    event = ReleaseEvent(2, "v0.1.0", act, "commit1", "me", "because", START, "hash1", share=share)
+    with pytest.raises(EnvironmentFault, match="tides#prod#2: its message is no release event; update Homeostat"):
+        fold("tides", [*tags("+1"), (event_tag("tides", 2), "commit1", event.message())])
+
+
+def test_a_release_that_serves_everything_says_nothing_of_shares() -> None:
+    """So that the tags of a replay stay the same whatever else tags can say."""
+    assert "share" not in tags("+1")[1][2]

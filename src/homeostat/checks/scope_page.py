@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     import polars as pl
 
     from homeostat.project import Project
-    from homeostat.scope import Objective, Scope, Source
+    from homeostat.scope import Objective, Rollout, Scope, Source
 
 WIDTH = 100
 TASKS = {"binary": "yes or no", "regression": "an amount", "ranking": "an order within each group"}
@@ -42,6 +42,7 @@ def scope_page(project: Project) -> Page:
         ("What mistakes cost", _costs(scope)),
         ("How a model is made and measured", _training(scope)),
         ("What a release must pass", _release(scope)),
+        *([("How a release begins to serve", _rollout(scope.rollout))] if scope.rollout else []),
         ("What is watched, and what happens then", _monitoring(scope)),
         ("Rhythm", _rhythm(scope)),
         ("Problems", list(problems) or ["None found."]),
@@ -158,6 +159,22 @@ def _release(scope: Scope) -> Iterator[str]:
     yield f"- on the same events, at most {limits.not_worse:.1%} above that of the version in service,"
     yield f"  and in every slice at most {limits.slice_not_worse:.1%} above it, unless chance explains it;"
     yield f"- its mean score at most {limits.calibration:.0%} off what happened."
+
+
+def _rollout(rollout: Rollout) -> Iterator[str]:
+    steps = ", then ".join(f"{step:.4g}" for step in (100 * s for s in rollout.steps))
+    yield {
+        "at once": "A release that passed serves everything at once.",
+        "shadow": "A release that passed first scores what is asked, unseen.",
+        "canary": f"A release that passed first answers {steps} % of the keys.",
+    }[rollout.strategy]
+    held = f"A step lasts {_span(rollout.hold)} or more, until {rollout.events} events were scored"
+    yield f"{held}; one that waits for them longer than {_span(rollout.patience)} alerts."
+    yield "A release that is tried is taken back where, beyond chance,"
+    yield f"- it fails {rollout.errors:.1%} of requests more than the version in service;"
+    yield f"- 95% of its answers take longer than {1000 * rollout.latency:g} ms, and longer than that version's;"
+    yield f"- its scores lie more than {rollout.score_drift:g} from that version's of the same time;"
+    yield "- its loss on matured events is above that version's by more than a release may be."
 
 
 def _monitoring(scope: Scope) -> Iterator[str]:

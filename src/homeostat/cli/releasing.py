@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from datetime import datetime
 from typing import TYPE_CHECKING
 
 import click
 
-from homeostat.cli.verbs import Moment, Verb, Verbs, actor, my_turn, project, who, why
+from homeostat.cli.verbs import Moment, Percent, Verb, Verbs, actor, my_turn, project, who, why
 from homeostat.core.errors import DataError, UsageError
 
 if TYPE_CHECKING:
-    from homeostat.core.ledger import Ledger, Register
+    from homeostat.core.ledger import Beside, Ledger, Register, ReleaseEvent
     from homeostat.project import Project
 
 
@@ -29,10 +30,10 @@ def releases(context: click.Context) -> None:
     rows = describe(_ledger(project()))
     if not rows:
         click.echo("no release yet; the loop makes the first: homeostat run lifecycle, or homeostat up")
-    width = max((len(row["tag"]) for row in rows), default=0)
+    width, what = (max((len(row[name]) for row in rows), default=0) for name in ("tag", "what"))
     for row in rows:
         serves = "  <- serves now" if row["serves"] else ""
-        said = f"{row['at']}  {row['tag']:{width}}  {row['what']:8}  {row['version']:8}"
+        said = f"{row['at']}  {row['tag']:{width}}  {row['what']:{what}}  {row['version']:8}"
         click.echo(f"{said}  {row['who']}: {row['why']}{serves}")
 
 
@@ -53,10 +54,15 @@ def show(version: str) -> None:
     click.echo(f"  commit {found.commit}\n  bundle {found.bundle}")
     for path in found.evidence:
         click.echo(f"  evidence {path}")
-    for event, until in zip(ledger.events, [*(e.at for e in ledger.events[1:]), None], strict=True):
+    for event, until in _spans(ledger):
         if event.version == found.version:
+            did = "tried " if event.beside else "served"
             why = f": {event.why}" if event.why != found.why else ""
-            click.echo(f"  served {event.at} to {until or 'now'} ({event.action} by {event.who}{why})")
+            click.echo(f"  {did} {event.at} to {until or 'now'} ({event.what} by {event.who}{why})")
+            for path in event.evidence:
+                click.echo(f"    evidence {path}")
+    if (barred := ledger.yanked(found.version)) is not None:
+        click.echo(f"  yanked {barred.at} by {barred.who}: {barred.why}")
     for line in promised(restore(of, found.version).evaluation):
         click.echo(f"  promised {line}")
 
@@ -144,25 +150,43 @@ def served_at(time: datetime) -> None:
 
     Example: homeostat releases served-at 2013-07-04T18:00
     """
-    event = _ledger(project()).served_at(time)
+    ledger = _ledger(project())
+    event = ledger.served_at(time)
     if event is None:
         raise UsageError(f"nothing served at {time}; `homeostat releases` lists what did")
-    click.echo(f"{event.version} since {event.at} ({event.action} by {event.who}: {event.why})")
+    click.echo(f"{event.version} since {event.at} ({event.what} by {event.who}: {event.why})")
+    if (tried := ledger.beside_at(time)) is not None:
+        click.echo(f"beside it {tried.version} since {tried.at} ({tried.what} by {tried.who}: {tried.why})")
 
 
 @click.command(cls=Verb)
 @click.argument("version")
+@click.option("--canary", type=Percent(), help="Have it answer this share of the keys first: 5%.")
+@click.option("--shadow", is_flag=True, help="Have it score what is asked first, unseen.")
 @why
 @who
-def promote(version: str, why: str, who: str | None) -> None:
+def promote(version: str, canary: float | None, shadow: bool, why: str, who: str | None) -> None:
     """Put a release in service. It is rehearsed first; one that cannot answer never serves.
+
+    With --canary or --shadow what serves goes on, and the loop takes each further step, or takes the release back.
 
     Example: homeostat promote v0.3.0 --why "checked by hand on last week"
     """
     from homeostat import deployment
 
+    if shadow and canary is not None:
+        raise UsageError("--canary and --shadow are two ways; give one")
     with my_turn() as (of, now):
-        click.echo(deployment.promote(of, version, why, actor(of, who), now).sentence)
+        by = actor(of, who)
+        if not shadow and canary is None:
+            click.echo(deployment.promote(of, version, why, by, now).sentence)
+            return
+        if of.ledger.scope.rollout is None:
+            raise UsageError(
+                "params.yaml: no rollout, so nothing says when a step may go on; add it as `new` drafts it"
+            )
+        act: Beside = "shadow" if shadow else "canary"
+        click.echo(deployment.try_beside(of, version, act, canary, why, by, now).sentence)
 
 
 @click.command(cls=Verb, short_help="Take what serves out of service.")
@@ -172,12 +196,21 @@ def promote(version: str, why: str, who: str | None) -> None:
 def rollback(to: str | None, why: str, who: str | None) -> None:
     """Take what serves out of service: everything of the release goes back together.
 
+    While a release is tried beside it (canary, shadow) that is what goes, and what serves stays.
+
     Example: homeostat rollback --why "alerts doubled overnight"
     """
     from homeostat import deployment
 
     with my_turn() as (of, now):
         click.echo(deployment.rollback(of, why, actor(of, who), now, to).sentence)
+
+
+def _spans(ledger: Ledger) -> Iterator[tuple[ReleaseEvent, datetime | None]]:
+    """Each event with the time until which it was in force: a step of a rollout ends with the next event."""
+    for place, event in enumerate(ledger.events):
+        later = ledger.events[place + 1 :]
+        yield event, next((e.at for e in later if event.beside or not e.beside), None)
 
 
 def _ledger(of: Project) -> Ledger:

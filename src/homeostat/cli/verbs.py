@@ -207,3 +207,18 @@ class Moment(click.ParamType[datetime]):
         if found.tzinfo is not None:
             self.fail(f"{value!r} has an offset; write the time in UTC, without one", param, ctx)
         return found
+
+
+class Percent(click.ParamType[float]):
+    """A share between nothing and all: 5% or 0.05."""
+
+    name = "share"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        try:
+            found = float(f"{value}".removesuffix("%")) / (100 if f"{value}".endswith("%") else 1)
+        except ValueError:
+            self.fail(f"{value!r} is no share; write 5% or 0.05", param, ctx)
+        if not 0 < found < 1:
+            self.fail(f"{value!r} is not between 0 and 100%; for all promote without it", param, ctx)
+        return found

@@ -3,6 +3,9 @@
 A tag ``<project>@v0.3.0`` registers a release, ``<project>@v0.3.0!`` says that it must never serve again, and
 ``<project>#prod#7`` is the seventh event of what serves. The message of each is JSON. Nothing is ever taken back: a
 rollback is one more event.
+
+A release serves whole from a ``promote`` or a ``rollback`` on. A ``canary`` or a ``shadow`` puts a challenger beside
+it: the rollout, which the next promote or rollback ends.
 """
 
 from __future__ import annotations
@@ -12,11 +15,13 @@ import re
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from datetime import datetime
-from typing import Any, Literal, TypeVar
+from typing import Any, Literal, TypeVar, get_args
 
 from homeostat.core.errors import EnvironmentFault
 
-Act = Literal["promote", "rollback"]
+Whole = Literal["promote", "rollback"]  # the release serves everything from then on
+Beside = Literal["canary", "shadow"]  # a challenger for a share of the keys, or scoring unseen
+Act = Whole | Beside
 STAGE = "prod"
 _TAG = re.compile(r"(?P<project>[^@#]+)(@v(?P<version>\d+\.\d+\.\d+)(?P<yank>!)?|#(?P<stage>[a-z]+)#(?P<number>\d+))")
 
@@ -57,7 +62,7 @@ class Yank:
 
 @dataclass(frozen=True)
 class ReleaseEvent:
-    """A release began to serve."""
+    """A release began to serve, whole or beside the one that does; ``share`` is the share of keys of a canary."""
 
     number: int
     version: str
@@ -68,10 +73,25 @@ class ReleaseEvent:
     at: datetime
     bundle: str
     evidence: tuple[str, ...] = ()
+    share: float | None = None
 
     def message(self) -> str:
         """The tag's message: JSON, sorted; number and commit are the tag's own name and target."""
         return _message(self)
+
+    @property
+    def beside(self) -> bool:
+        """Whether another release went on serving."""
+        return self.action in get_args(Beside)
+
+    @property
+    def what(self) -> str:
+        """What was done, in words.
+
+        >>> ReleaseEvent(3, "v0.2.0", "canary", "c", "ann", "why", datetime(2024, 1, 1), "b", share=0.05).what
+        'canary 5%'
+        """
+        return self.action if self.share is None else f"{self.action} {100 * self.share:g}%"
 
 
 @dataclass(frozen=True)
@@ -85,8 +105,26 @@ class Ledger:
 
     @property
     def champion(self) -> ReleaseEvent | None:
-        """The event that put what serves now in its place."""
-        return self.events[-1] if self.events else None
+        """The event that put what serves now in its place.
+
+        A release that was yanked never serves again: then it is the last that served before and is healthy.
+        """
+        whole = self.terms
+        if not whole or self.yanked(whole[-1].version) is None:
+            return whole[-1] if whole else None
+        barred = self.rolled_back()
+        return next((e for e in reversed(whole) if e.version not in barred and not self.yanked(e.version)), None)
+
+    @property
+    def terms(self) -> tuple[ReleaseEvent, ...]:
+        """The events from each of which a release served whole until the next."""
+        return tuple(e for e in self.events if not e.beside)
+
+    @property
+    def rollout(self) -> ReleaseEvent | None:
+        """The event of the challenger that is tried beside what serves, if one is."""
+        last = self.events[-1] if self.events else None
+        return last if last and last.beside and not self.yanked(last.version) else None
 
     def release(self, version: str) -> Register | None:
         return next((r for r in self.releases if r.version == version), None)
@@ -96,26 +134,39 @@ class Ledger:
         return next((y for y in self.yanks if y.version == version), None)
 
     def rolled_back(self) -> frozenset[str]:
-        """Versions that were rolled back from and have not been put back since."""
+        """Versions that were rolled back from, in a rollout too, and have not been put back since."""
         marked: set[str] = set()
-        serving = ""
+        serving = tried = ""
         for event in self.events:
             if event.action == "rollback":
-                marked.add(serving)
+                marked |= {serving, tried}
             marked.discard(event.version)
-            serving = event.version
+            serving, tried = (serving, event.version) if event.beside else (event.version, "")
         return frozenset(marked - {""})
 
     def previous_healthy(self) -> str | None:
         """The version to go back to: the last before the champion that was neither rolled back from nor yanked."""
-        if not self.events:
+        champion = self.champion
+        if champion is None:
             return None
-        barred = self.rolled_back() | {self.events[-1].version} | {y.version for y in self.yanks}
-        return next((e.version for e in reversed(self.events) if e.version not in barred), None)
+        barred = self.rolled_back() | {champion.version} | {y.version for y in self.yanks}
+        return next((e.version for e in reversed(self.terms) if e.version not in barred), None)
 
     def served_at(self, time: datetime) -> ReleaseEvent | None:
-        """The event in force at ``time`` (naive UTC); None before the first."""
-        return next((e for e in reversed(self.events) if e.at <= time), None)
+        """The event by which a release served at ``time`` (naive UTC); None before the first."""
+        return next((e for e in reversed(self.terms) if e.at <= time), None)
+
+    def beside_at(self, time: datetime) -> ReleaseEvent | None:
+        """The event by which a challenger was tried beside it at ``time``, if one was."""
+        last = next((e for e in reversed(self.events) if e.at <= time), None)
+        return last if last and last.beside else None
+
+    def rollout_began(self) -> datetime | None:
+        """When the first step of the rollout that is on began."""
+        if self.rollout is None:
+            return None
+        last = self.terms[-1].number if self.terms else 0
+        return next(e.at for e in self.events if e.number > last and e.version == self.rollout.version)
 
     def next_version(self) -> str:
         """One minor version above the highest."""
@@ -197,15 +248,14 @@ def describe(ledger: Ledger) -> list[dict[str, str]]:
     rows: list[tuple[datetime, int, str, str, Register | ReleaseEvent | Yank]] = [
         (r.at, 0, release_tag(ledger.project, r.version), "register", r) for r in ledger.releases
     ]
-    rows += [(e.at, e.number, event_tag(ledger.project, e.number), e.action, e) for e in ledger.events]
+    rows += [(e.at, e.number, event_tag(ledger.project, e.number), e.what, e) for e in ledger.events]
     last = len(rows)
     rows += [(y.at, last, yank_tag(ledger.project, y.version), "yank", y) for y in ledger.yanks]
-    champion = ledger.champion
-    serving = event_tag(ledger.project, champion.number) if champion else ""
+    now = {event_tag(ledger.project, e.number) for e in (ledger.champion, ledger.rollout) if e}
     return [
         {
             "tag": tag, "what": what, "version": item.version, "at": item.at.isoformat(sep=" "), "who": item.who,
-            "why": item.why, "bundle": item.bundle[:12], "serves": "now" if tag == serving else "",
+            "why": item.why, "bundle": item.bundle[:12], "serves": "now" if tag in now else "",
         }
         for _, _, tag, what, item in sorted(rows, key=lambda row: row[:3])
     ]  # fmt: skip
@@ -218,7 +268,8 @@ def _parts(version: str) -> tuple[int, int, int]:
 
 def _message(item: Register | ReleaseEvent | Yank, **more: str) -> str:
     body = asdict(item) | {"at": item.at.isoformat(), "evidence": list(item.evidence)} | more
-    return json.dumps({k: v for k, v in body.items() if k not in ("commit", "number")}, indent=1, sort_keys=True)
+    said = {k: v for k, v in body.items() if k not in ("commit", "number") and (k, v) != ("share", None)}
+    return json.dumps(said, indent=1, sort_keys=True)
 
 
 def _body(tag: str, message: str) -> dict[str, Any]:
@@ -245,10 +296,14 @@ def _event(tag: str, number: int, commit: str, body: dict[str, Any]) -> ReleaseE
         found = ReleaseEvent(**(body | {"number": number, "commit": commit}))
     except TypeError as error:
         raise _unreadable(tag) from error
-    if found.action not in ("promote", "rollback"):
+    if found.action not in (*get_args(Whole), *get_args(Beside)):
+        raise _unreadable(tag)
+    share = found.share
+    if (found.action == "canary") != (isinstance(share, float) and 0 < share < 1):
         raise _unreadable(tag)
     return found
 
 
 def _unreadable(tag: str) -> EnvironmentFault:
-    return EnvironmentFault(f"tag {tag}: its message is no release event; delete it (git tag -d '{tag}') or rename it")
+    mend = f"update Homeostat if a newer one made it, else delete it (git tag -d '{tag}') or rename it"
+    return EnvironmentFault(f"tag {tag}: its message is no release event; {mend}")

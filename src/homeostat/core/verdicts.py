@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
 Outcome = Literal["pass", "fail", "too few to say"]
-Action = Literal["nothing", "keep", "release", "retrain", "roll back"]
+Action = Literal["nothing", "keep", "release", "retrain", "roll back", "advance", "hold"]
 
 
 @dataclass(frozen=True)

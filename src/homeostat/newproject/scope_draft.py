@@ -346,6 +346,16 @@ release:                          # what a candidate must pass; each is a findin
   slice_not_worse: 0.10           # the same share in each slice, unless chance explains it
   calibration: 0.5                # share that mean score over mean label may be off
 
+rollout:                          # how a release that passed begins to serve
+  strategy: at once               # at once; shadow: scores unseen; canary: answers a share of the keys first
+  steps: [0.05, 0.25]             # shares of the keys a canary answers, step by step; after the last it serves all
+  hold: {format_duration(rhythm.decide):<27} # least time of a step, and of a shadow
+  patience: {format_duration(4 * rhythm.decide):<23} # a step that has too few events after this long alerts
+  events: {smallest:<25} # events the challenger must have scored in a step
+  errors: 0.01                    # share of requests that it may fail above the champion's
+  latency: 0.25                   # seconds within which it gives 95 % of its answers, or no later than the champion
+  score_drift: 0.5                # drift score of its scores from the champion's of the same time
+
 monitoring:
   window: {format_duration(window):<25} # events judged at each decision, those that are mature
   quality_drop: 0.10              # share that loss over the baseline's may be above what the release promised

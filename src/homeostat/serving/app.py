@@ -6,11 +6,11 @@ import logging
 import os
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pydantic_core import to_json
 from starlette.applications import Starlette
@@ -28,7 +28,11 @@ from homeostat.serving.guard import LARGEST, Guard
 from homeostat.serving.ready import Answer
 from homeostat.serving.requests import Refused, refusal
 from homeostat.serving.together import Together
+from homeostat.serving.unseen import Unseen, at_hand, finite
 from homeostat.serving.worker import State, Worker
+
+if TYPE_CHECKING:
+    from homeostat.core.ledger import ReleaseEvent
 
 OPEN = ("/live", "/ready")  # answered without the token
 log = logging.getLogger("homeostat.serving")
@@ -69,11 +73,13 @@ class Desk:
     def __init__(self, worker: Worker) -> None:
         self.worker = worker
         self.together = Together(worker.now, _round)
+        self.unseen = Unseen(worker)
 
     @asynccontextmanager
     async def lifespan(self, app: Starlette) -> AsyncIterator[None]:
         self.worker.start()
         yield
+        self.unseen.close()
         self.together.close()
         self.worker.stop()
 
@@ -117,8 +123,10 @@ class Desk:
             }  # fmt: skip
             found["data"] = {"as_of": state.context.now, "stale": worker.stale or None}
             found["precomputed"] = len(state.ready.answers)
-        if failure is not None:
-            found["failed"] = {"release": failure.event.version, "event": failure.event.number, "why": failure.why}
+            found["tried"] = _tried(state.challenger.live.event) if state.challenger else None
+        for failed in (worker.unloaded, failure):
+            if failed is not None:
+                found["failed"] = {"release": failed.event.version, "event": failed.event.number, "why": failed.why}
         return found
 
     async def live(self, request: Request) -> dict[str, Any]:
@@ -134,7 +142,8 @@ class Desk:
         """Figures for Prometheus."""
         state = self.worker.state
         measures.SERVING.set(state.live.event.number if state else 0)
-        measures.FAILED.set(self.worker.failure is not None)
+        measures.CHALLENGER.set(state.challenger.live.event.number if state and state.challenger else 0)
+        measures.FAILED.set(self.worker.failure is not None or self.worker.unloaded is not None)
         measures.STALE.set(bool(self.worker.stale))
         return Response(measures.text(), media_type=measures.TYPE)
 
@@ -159,32 +168,56 @@ class Desk:
 
     async def _answers(self, request: Request) -> tuple[State, list[Answer], list[str]]:
         """Answers to the events of the body, by one state throughout; they are kept before they are given."""
-        state = self._state()  # taken once: a switch in between changes nothing for this request
-        events = state.shapes.events(await _body(request))
-        keyed = _keyed(state, events)
-        found: dict[tuple[Any, ...], Answer] = {}
-        if request.query_params.get("how") != "computed":
-            now = self.worker.now()
-            for key, event in keyed.items():
-                answer = state.ready.find(key, tuple(event[n] for n in state.shapes.visible_at), now)
-                if answer is not None:
-                    found[key] = answer
+        whole = self._state()  # taken once: a switch in between changes nothing for this request
+        events = whole.shapes.events(await _body(request))
+        keyed = _keyed(whole, events)
+        ready = request.query_params.get("how") != "computed"
+        began = time.perf_counter()
+        state, answers, failure = await self._by_one(whole, keyed, ready)
+        seconds = time.perf_counter() - began
+        ids = self._kept(state, answers, events, seconds)
+        if failure is not None and whole.challenger is not None:
+            with suppress(OSError):  # the answer itself is kept
+                self.worker.predictions.note_failure(whole.challenger.live.event, ids[0], failure, self.worker.now())
+        elif whole.challenger is not None and state is whole:
+            self.unseen.score(whole.challenger, keyed, ids, ready)
+        return state, answers, ids
+
+    async def _by_one(
+        self, whole: State, keyed: dict[tuple[Any, ...], tuple[Any, ...]], ready: bool
+    ) -> tuple[State, list[Answer], str | None]:
+        """Answers by one release throughout, and why the challenger whose turn it was could not give them."""
+        chosen, failure = whole.answering(list(keyed)), None
+        if chosen is not whole:
+            try:
+                return chosen, finite(await self._found(chosen, keyed, ready)), None
+            except Exception as error:  # whatever it is, the request is answered by what serves
+                failure = str(error) or type(error).__name__
+        answers = await self._found(whole, keyed, ready)
+        if failure is not None:  # of a request that can be answered: it is the challenger's own
+            log.error("%s could not answer, %s did: %s", chosen.live.event.version, whole.live.event.version, failure)
+            measures.CHALLENGER_FAILURES.labels(chosen.live.event.version).inc()
+        return whole, answers, failure
+
+    async def _found(self, state: State, keyed: dict[tuple[Any, ...], tuple[Any, ...]], ready: bool) -> list[Answer]:
+        """Answers in the order of the events: those that are there already, if they are wanted, and the rest made."""
+        found = at_hand(state, keyed, self.worker.now()) if ready else {}
         missing = {key: event for key, event in keyed.items() if key not in found}
         if missing:
             computed = await self.together.compute(state, list(missing.values()))
             found |= dict(zip(missing, computed, strict=True))
-        answers = [found[key] for key in keyed]
-        ids = self._kept(state, answers, events)
-        return state, answers, ids
+        return [found[key] for key in keyed]
 
-    def _kept(self, state: State, answers: list[Answer], events: list[tuple[Any, ...]]) -> list[str]:
+    def _kept(self, state: State, answers: list[Answer], events: list[tuple[Any, ...]], seconds: float) -> list[str]:
+        version = state.live.event.version
         try:
-            ids = self.worker.predictions.keep(state.live.event, answers, events, self.worker.now())
+            ids = self.worker.predictions.keep(state.live.event, answers, events, self.worker.now(), seconds)
         except OSError as error:
             why = f"the prediction log cannot be written: {error.strerror}"
             raise refusal("service", why, "free the disk and ask again", 503) from error
+        measures.ANSWER_SECONDS.labels(version).observe(seconds)
         for answer in answers:
-            measures.PREDICTIONS.labels(state.live.event.version, answer.how).inc()
+            measures.PREDICTIONS.labels(version, answer.how).inc()
         return ids
 
 
@@ -225,6 +258,13 @@ def _answer(state: State, answers: Sequence[Answer], ids: Sequence[str]) -> dict
             for name, answer in zip(ids, answers, strict=True)
         ],
     }
+
+
+def _tried(event: ReleaseEvent) -> dict[str, Any]:
+    return {
+        "release": event.version, "bundle": event.bundle, "event": event.number, "action": event.action,
+        "share": event.share, "since": event.at, "who": event.who, "why": event.why,
+    }  # fmt: skip
 
 
 def _without_alert(answer: Answer) -> Answer:

@@ -24,6 +24,16 @@ SECONDS = prometheus_client.Histogram("homeostat_request_seconds", "Time to an a
 PREDICTIONS = prometheus_client.Counter(
     "homeostat_predictions_total", "Events predicted, by release and how.", ["release", "how"]
 )
+ANSWER_SECONDS = prometheus_client.Histogram(
+    "homeostat_answer_seconds", "Time of the answers of one request, by release.", ["release"], buckets=_FAST
+)
+CHALLENGER_FAILURES = prometheus_client.Counter(
+    "homeostat_challenger_failures_total", "Requests that a challenger could not answer.", ["release"]
+)
+UNSEEN = prometheus_client.Counter(
+    "homeostat_unseen_total", "Events a challenger scored unseen: scored, failed, or skipped for load.",
+    ["release", "outcome"],
+)  # fmt: skip
 LABELS = prometheus_client.Counter("homeostat_labels_total", "Labels received, by what became of them.", ["status"])
 ROUND_SECONDS = prometheus_client.Histogram(
     "homeostat_compute_seconds", "Time of one computation, which requests share.", buckets=_FAST
@@ -34,6 +44,10 @@ ROUND_EVENTS = prometheus_client.Histogram(
 SERVING = prometheus_client.Gauge(
     "homeostat_serving_event", "Number of the ledger's event that the worker serves by.", multiprocess_mode="liveall"
 )
+CHALLENGER = prometheus_client.Gauge(
+    "homeostat_challenger_event", "Number of the event of the release that the worker tries beside it; 0: none.",
+    multiprocess_mode="liveall",
+)  # fmt: skip
 FAILED = prometheus_client.Gauge(
     "homeostat_switch_failed", "1 where a release should serve and does not; see /release.", multiprocess_mode="liveall"
 )

@@ -2,14 +2,18 @@
 
 Each worker adds to a file of its own. The id of a prediction follows from all that decides on it, so one that is asked
 for twice within a second is one prediction, and counts once however often it was written.
+
+While a challenger is tried, lines without an id of their own stand beside the predictions: ``of`` is the prediction,
+``scores`` what the challenger said of it unseen, ``error`` why a release could not answer.
 """
 
 from __future__ import annotations
 
 import hashlib
 import os
+import threading
 from collections import OrderedDict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -37,11 +41,13 @@ class PredictionLog:
         self._journal: Journal | None = None
         self._lines = 0
         self._seen: OrderedDict[str, None] = OrderedDict()
+        self._turn = threading.Lock()
 
     def keep(
-        self, event: ReleaseEvent, answers: Sequence[Answer], given: Sequence[tuple[Any, ...]], now: datetime
-    ) -> list[str]:
-        """Write down what was answered for what was given; the ids.
+        self, event: ReleaseEvent, answers: Sequence[Answer], given: Sequence[tuple[Any, ...]], now: datetime,
+        seconds: float = 0.0,
+    ) -> list[str]:  # fmt: skip
+        """Write down what was answered for what was given, in so many seconds; the ids.
 
         Raises:
             OSError: it could not be written, so it must not be answered.
@@ -59,17 +65,53 @@ class PredictionLog:
             if name not in self._seen:
                 entries.append({"id": name, "at": now} | entry)
         if entries:
+            entries[0]["seconds"] = seconds  # of the request, so once
             self._add(entries, now)
         return ids
 
+    def keep_unseen(
+        self, event: ReleaseEvent, said: Mapping[str, tuple[float, ...]], now: datetime, seconds: float
+    ) -> None:
+        """Write down what a challenger said, by prediction, that nobody was told.
+
+        Raises:
+            OSError: it could not be written.
+        """
+        entries: list[dict[str, Any]] = [
+            {"of": name, "at": now, "release": event.version, "event": event.number, "scores": scores}
+            for name, scores in said.items()
+        ]
+        if entries:
+            entries[0]["seconds"] = seconds
+            self._add(entries, now)
+
+    def note_failure(self, event: ReleaseEvent, of: str | None, why: str, now: datetime) -> None:
+        """Write down that a release could not answer a request; ``of`` is the first prediction given instead."""
+        line = {"of": of, "at": now, "release": event.version, "event": event.number, "error": why}
+        if of is None or self.unsaid(event, [of]):
+            self._add([line], now)
+
+    def note_unloaded(self, event: ReleaseEvent, why: str, now: datetime) -> None:
+        """Write down that this worker cannot load a challenger."""
+        line = {"of": None, "at": now, "release": event.version, "event": event.number, "unloaded": why}
+        self._add([line | {"worker": os.getpid()}], now)
+
+    def unsaid(self, event: ReleaseEvent, ids: Sequence[str]) -> set[str]:
+        """Those of the predictions for which nothing of this release is written down yet."""
+        return {name for name in ids if f"{name} {event.version}" not in self._seen}
+
     def _add(self, entries: list[dict[str, Any]], now: datetime) -> None:
+        with self._turn:
+            self._write(entries, now)
+
+    def _write(self, entries: list[dict[str, Any]], now: datetime) -> None:
         if self._journal is None or self._lines >= LINES:
             self.close()
             self._journal, self._lines = Journal(self._folder / f"{stamp(now)}-{os.getpid()}.jsonl"), 0
         self._journal.add(entries)
         self._lines += len(entries)
         for entry in entries:
-            self._seen[entry["id"]] = None
+            self._seen[entry["id"] if "id" in entry else f"{entry['of']} {entry['release']}"] = None
         while len(self._seen) > REMEMBERED:
             self._seen.popitem(last=False)
 
@@ -89,9 +131,27 @@ def logged(project: Project) -> Iterator[dict[str, Any]]:
     seen: set[str] = set()
     for path in paths(project):
         for entry in journal.read(path):
-            if entry["id"] not in seen:
+            if "id" in entry and entry["id"] not in seen:
                 seen.add(entry["id"])
                 yield entry
+
+
+def lines_since(project: Project, since: datetime) -> Iterator[dict[str, Any]]:
+    """Predictions and what stands beside them, written from ``since`` on; of the newest file first."""
+    begin = since.isoformat()
+    ended: dict[str, str] = {}  # by process, the file that it has ended
+    for path in reversed(paths(project)):
+        writer = path.stem.rpartition("-")[2]
+        if writer in ended and ended[writer] <= stamp(since):
+            continue
+        ended[writer] = path.stem.rpartition("-")[0]
+        yield from (entry for entry in journal.read(path) if entry["at"] >= begin)
+
+
+def beside(project: Project, name: str) -> list[dict[str, Any]]:
+    """What stands beside one prediction."""
+    wanted = [path for path in paths(project) if name.encode() in path.read_bytes()]
+    return [entry for path in wanted for entry in journal.read(path) if entry.get("of") == name]
 
 
 def find(project: Project, name: str) -> dict[str, Any] | None:

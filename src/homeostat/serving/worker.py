@@ -12,15 +12,19 @@ import os
 import threading
 import time
 from collections import OrderedDict
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from pydantic_core import to_json
+
 from homeostat import deployment
 from homeostat.adapters import git
 from homeostat.clock import clock_now
 from homeostat.core.errors import DataError, HomeostatError
+from homeostat.core.rollout import in_canary
 from homeostat.serving import files, ready, requests
 from homeostat.serving.context import Context
 from homeostat.serving.label_log import LabelLog
@@ -58,6 +62,19 @@ class State:
     context: Context
     ready: Ready
     shapes: Shapes
+    challenger: State | None = None  # the release that is tried beside it
+
+    def answering(self, keys: Sequence[Sequence[Any]]) -> State:
+        """What answers for these keys, all of them as one: the challenger for its share of a canary.
+
+        One event goes by its key; several that are asked for together go by all their keys, in whatever order, for no
+        answer mixes two versions.
+        """
+        other = self.challenger
+        if other is None or (share := other.live.event.share) is None:
+            return self
+        unit = keys[0] if len(keys) == 1 else sorted(to_json(key).decode() for key in keys)
+        return other if in_canary(unit, other.live.event.bundle, share) else self
 
 
 @dataclass(frozen=True)
@@ -76,6 +93,7 @@ class Worker:
         self.fresh = fresh
         self.state: State | None = None
         self.failure: Failure | None = None
+        self.unloaded: Failure | None = None  # a challenger that should be tried and is not
         self.stale = ""  # why the data could not be read anew
         self.predictions = PredictionLog(project)
         self.labels = LabelLog(project)
@@ -129,14 +147,51 @@ class Worker:
             self._eyes.look_again(time.monotonic() + AGAIN)
             return
         champion = known.champion
+        if champion is not None and (self.state is None or self.state.live.event != champion):
+            self._switch(champion)
+        self._drop_yanked(known)
         if champion is None:
             return
-        if self.state is None or self.state.live.event != champion:
-            self._switch(champion)
         if self.state is None:
             self._fall_back(known)
+        self._look_beside(known)
         if self.failure is None:
             self._hold_previous(known)
+
+    def _drop_yanked(self, known: Ledger) -> None:
+        """What was yanked, wherever that was, serves no longer and is held no longer, whatever that leaves."""
+        barred = {yank.version for yank in known.yanks}
+        for yank in known.yanks:
+            self._held.pop(yank.bundle, None)
+            if self._context is not None:
+                self._context.prepared.pop(yank.version, None)
+        if self.state is not None and self.state.live.event.version in barred:
+            log.error("%s was yanked and serves no longer", self.state.live.event.version)
+            self.state = None
+
+    def _look_beside(self, known: Ledger) -> None:
+        """Have the challenger beside what serves as the ledger says, once that serves itself."""
+        state, wanted = self.state, known.rollout
+        if state is None or state.live.event != known.champion:
+            return
+        have = state.challenger.live.event if state.challenger else None
+        if wanted is None or wanted != (self.unloaded.event if self.unloaded else None):
+            self.unloaded = None
+        if wanted == have or self.unloaded is not None:
+            return
+        try:
+            beside = None if wanted is None else Live(wanted, self._rehearsed(wanted.version, wanted.bundle))
+            self._publish(state.live, state.context, beside)
+        except Exception as error:
+            assert wanted is not None
+            log.error("%s cannot be tried: %s", wanted.version, error)
+            if have is not None:
+                self._publish(state.live, state.context)
+            if not isinstance(error, DataError):
+                self._eyes.look_again(time.monotonic() + AGAIN)
+                return
+            self.unloaded = Failure(wanted, str(error))
+            self.predictions.note_unloaded(wanted, self.unloaded.why, self.now())
 
     def _switch(self, event: ReleaseEvent) -> None:
         """Put a release in the place of what serves; where it fails what serves stays."""
@@ -147,8 +202,8 @@ class Worker:
 
     def _fall_back(self, known: Ledger) -> None:
         """In a worker that has just begun: the last release that is healthy here, as the other workers have it."""
-        tried = {known.events[-1].version} | {y.version for y in known.yanks}
-        for event in reversed(known.events):
+        tried = {known.terms[-1].version} | {y.version for y in known.yanks}
+        for event in reversed(known.terms):
             if event.version not in tried and self._tried(event) is None:
                 return
             tried.add(event.version)
@@ -164,12 +219,16 @@ class Worker:
         log.info("%s serves after %.0f ms", event.version, 1000 * (time.perf_counter() - began))
         return None
 
-    def _publish(self, live: Live, context: Context) -> None:
+    def _publish(self, live: Live, context: Context, beside: Live | None = None) -> None:
         found = self._prepared(live.bundle, live.event.version, context)
         if self._shapes is None or self._shapes.scope != context.scope:
             self._shapes = requests.shapes(context.scope)
         self._context = context
-        self.state = State(live, context, found, self._shapes)
+        other = None
+        if beside is not None:
+            theirs = self._prepared(beside.bundle, beside.event.version, context)
+            other = State(beside, context, theirs, self._shapes)
+        self.state = State(live, context, found, self._shapes, other)
 
     def _prepared(self, bundle: Bundle, version: str, context: Context) -> Ready:
         """What a release needs to answer at once in a context: its SQL asked once, and the answers that are there."""
@@ -215,7 +274,8 @@ class Worker:
         if state is None or not self._eyes.data_settled(self.now()):
             return
         try:
-            self._publish(state.live, Context(self.project, self.now()))
+            beside = state.challenger.live if state.challenger else None
+            self._publish(state.live, Context(self.project, self.now()), beside)
             self._hold_previous(deployment.ledger(self.project))
             self.stale = ""
         except Exception as error:

@@ -1,0 +1,216 @@
+"""A challenger beside what serves, in one process: who is answered by whom, and what is written down."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import Any
+
+import asked
+import polars as pl
+import pytest
+from asked import NOW, event
+from at_work import until
+from starlette.testclient import TestClient
+
+from homeostat import bundles, deployment
+from homeostat.adapters import git
+from homeostat.core.ledger import Register, ReleaseEvent, Yank, event_tag, release_tag, yank_tag
+from homeostat.core.rollout import in_canary
+from homeostat.project import Project
+from homeostat.serving import journal, prediction_log
+
+EVENTS = [event(hour, meter) for hour in (50, 51, 52, 53, 54) for meter in range(6)]
+
+
+def predict(client: TestClient, *events: dict[str, Any], path: str = "/predict") -> dict[str, Any]:
+    answer = client.post(path, json={"events": list(events)})
+    assert answer.status_code == 200, answer.text
+    return answer.json()
+
+
+def lines(project: Project) -> list[dict[str, Any]]:
+    """What stands in the log beside predictions."""
+    found = [entry for path in prediction_log.paths(project) for entry in journal.read(path)]
+    return [entry for entry in found if "id" not in entry]
+
+
+def serves(client: TestClient, version: str | None, tried: str | None) -> bool:
+    said = client.get("/release").json()
+    found = said["serves"] and said["serves"]["release"], (said.get("tried") or {}).get("release")
+    return found == (version, tried)
+
+
+def chosen(said: dict[str, Any], bundle: str, share: float) -> bool:
+    (one,) = said["predictions"]
+    key = (one["key"]["meter"], datetime.fromisoformat(one["key"]["at"]))
+    return in_canary(key, bundle, share)
+
+
+def test_a_canary_answers_its_share_of_the_keys_and_stays_with_them(project: Project) -> None:
+    _, second = asked.sealed(project)
+    asked.beside(project, second, 0.3, after=1)
+    by_share: dict[float, set[str]] = {}
+    with asked.asking(project) as client:
+        until(lambda: serves(client, "v0.1.0", "v0.2.0"), 20, "the canary")
+        for share in (0.3, 0.6):
+            if share == 0.6:
+                asked.beside(project, second, share, after=2)
+                until(lambda: client.get("/release").json()["tried"]["share"] == 0.6, 20, "the next step")
+            answers = [predict(client, one) for one in EVENTS]
+            for said in answers:
+                weight = 3 if said["release"] == "v0.2.0" else 2
+                assert said["predictions"][0]["risk"] == weight * said["predictions"][0]["scores"]["high"]
+                assert (said["release"] == "v0.2.0") == chosen(said, second, share)
+            by_share[share] = {str(a["predictions"][0]["key"]) for a in answers if a["release"] == "v0.2.0"}
+            assert [predict(client, one)["release"] for one in EVENTS] == [a["release"] for a in answers]
+        assert 0 < len(by_share[0.3]) < len(by_share[0.6]) < len(EVENTS)
+        assert by_share[0.3] < by_share[0.6]
+        logged = list(prediction_log.logged(project))
+        assert {(e["release"], e["event"]) for e in logged} == {("v0.1.0", 1), ("v0.2.0", 2), ("v0.2.0", 3)}
+        assert lines(project) == []
+        metrics = client.get("/metrics").text
+        assert 'homeostat_predictions_total{how="ahead",release="v0.2.0"}' in metrics
+        assert 'homeostat_answer_seconds_count{release="v0.2.0"}' in metrics
+
+
+def test_a_list_is_answered_by_one_version_whatever_its_order(project: Project) -> None:
+    _, second = asked.sealed(project)
+    asked.beside(project, second, 0.5, after=1)
+    with asked.asking(project) as client:
+        seen = set()
+        for size in range(2, 12):
+            some = EVENTS[size : 2 * size]
+            told = [
+                predict(client, *order, path=path) for order in (some, some[::-1]) for path in ("/predict", "/rank")
+            ]
+            assert len({said["release"] for said in told}) == 1
+            for said in told:
+                weight = 3 if said["release"] == "v0.2.0" else 2
+                assert all(p["risk"] == weight * p["scores"]["high"] for p in said["predictions"])
+            seen.add(told[0]["release"])
+        assert seen == {"v0.1.0", "v0.2.0"}
+
+
+def test_a_shadow_is_in_the_log_and_in_no_answer(project: Project) -> None:
+    made = asked.spoilt(project, asked.flipped)
+    with asked.asking(project) as client:
+        before = [predict(client, one) for one in EVENTS]
+    asked.beside(project, made, None, after=1)
+    with asked.asking(project) as client:
+        until(lambda: serves(client, "v0.1.0", "v0.2.0"), 20, "the shadow")
+        after = [predict(client, one) for one in EVENTS]
+        ids = {said["predictions"][0]["id"] for said in after}
+        assert [said["predictions"] for said in after] == [said["predictions"] for said in before]
+        assert {said["release"] for said in after} == {"v0.1.0"} and "v0.2.0" not in str(after)
+        until(lambda: {line["of"] for line in lines(project)} == ids, 20, "the scores of the shadow")
+        told = {line["of"]: line["scores"] for line in lines(project)}
+        for said in after:
+            (one,) = said["predictions"]
+            assert told[one["id"]] != [one["scores"]["high"]]
+        assert all(line["release"] == "v0.2.0" and line["event"] == 2 for line in lines(project))
+        many = len(lines(project))
+        predict(client, *EVENTS)  # what was scored already is not scored again
+        assert 'homeostat_unseen_total{outcome="scored",release="v0.2.0"}' in client.get("/metrics").text
+        assert {e["release"] for e in prediction_log.logged(project)} == {"v0.1.0"}
+    assert len(lines(project)) == many
+
+
+@pytest.mark.parametrize("share", [0.999, None])
+def test_what_a_challenger_cannot_answer_is_answered_all_the_same(project: Project, share: float | None) -> None:
+    made = asked.spoilt(project, asked.failing)
+    asked.beside(project, made, share, after=1)
+    with asked.asking(project) as client:
+        until(lambda: serves(client, "v0.1.0", "v0.2.0"), 20, "the challenger")
+        said = {(e["at"], e["meter"]): predict(client, e)["release"] for e in EVENTS}
+        late = {
+            (e["at"], e["meter"])
+            for e in EVENTS
+            if e["phase"] == 2 and e["at"] > (NOW + timedelta(hours=2)).isoformat()
+        }
+        assert late
+        by_challenger = {key for key, release in said.items() if release == "v0.2.0"}
+        assert by_challenger == (set() if share is None else set(said) - late)
+        errors = until(
+            lambda: len(found := [n for n in lines(project) if "error" in n]) == len(late) and found, 20, "lines"
+        )
+        assert {line["release"] for line in errors} == {"v0.2.0"}
+        assert {line["of"] for line in errors} <= {e["id"] for e in prediction_log.logged(project)}
+        if share is not None:
+            assert f'challenger_failures_total{{release="v0.2.0"}} {len(late)}.0' in client.get("/metrics").text
+
+
+def test_what_both_cannot_answer_is_no_failure_of_the_challenger(project: Project) -> None:
+    _, second = asked.sealed(project)
+    asked.beside(project, second, 0.999, after=1)
+    with asked.asking(project) as client:
+        until(lambda: serves(client, "v0.1.0", "v0.2.0"), 20, "the challenger")
+        answer = client.post("/predict", json={"events": [event(5000)]})
+        assert answer.status_code == 422
+    assert lines(project) == []
+
+
+def test_a_step_ends_as_the_champion_or_as_if_it_had_never_been(project: Project) -> None:
+    _, second = asked.sealed(project)
+    with asked.asking(project) as client:
+        asked.beside(project, second, 0.5, after=1)
+        until(lambda: serves(client, "v0.1.0", "v0.2.0"), 20, "the canary")
+        deployment.rollback(project, "no", "ann", NOW + timedelta(hours=2))
+        until(lambda: serves(client, "v0.1.0", None), 20, "the rollback")
+        assert {predict(client, one)["release"] for one in EVENTS} == {"v0.1.0"}
+        asked.beside(project, second, 0.5, after=3)
+        until(lambda: serves(client, "v0.1.0", "v0.2.0"), 20, "the canary again")
+        deployment.promote(project, "v0.2.0", "well", "ann", NOW + timedelta(hours=4))
+        until(lambda: serves(client, "v0.2.0", None), 20, "the champion")
+        assert {predict(client, one)["release"] for one in EVENTS} == {"v0.2.0"}
+
+
+def yank_elsewhere(project: Project, version: str) -> None:
+    """As the tag of another host arrives, where the version did not serve."""
+    found = deployment.ledger(project).release(version)
+    assert found is not None
+    made = Yank(version, found.commit, "bob", "poison", NOW, found.bundle)
+    git.create_tag(project.home, yank_tag("meters", version), found.commit, made.message(), NOW)
+
+
+def test_a_version_that_is_yanked_elsewhere_is_dropped(project: Project) -> None:
+    first, second = asked.sealed(project)
+    asked.release(project, 1, after=1)
+    with asked.asking(project) as client:
+        until(lambda: serves(client, "v0.2.0", None), 20, "the second version")
+        worker = client.app.app.state.desk.worker  # type: ignore[attr-defined]
+        yank_elsewhere(project, "v0.2.0")
+        until(lambda: serves(client, "v0.1.0", None), 20, "the version before")
+        assert second not in worker._held and "v0.2.0" not in worker.state.context.prepared
+        assert predict(client, event(50))["release"] == "v0.1.0"
+        yank_elsewhere(project, "v0.1.0")
+        until(lambda: client.get("/ready").status_code == 503, 20, "nothing to serve")
+        assert client.post("/predict", json={"events": [event(50)]}).status_code == 503
+
+
+def test_a_challenger_that_is_yanked_elsewhere_is_dropped(project: Project) -> None:
+    asked.beside(project, asked.sealed(project)[1], 0.999, after=1)
+    with asked.asking(project) as client:
+        until(lambda: serves(client, "v0.1.0", "v0.2.0"), 20, "the canary")
+        yank_elsewhere(project, "v0.2.0")
+        until(lambda: serves(client, "v0.1.0", None), 20, "what serves alone")
+        assert {predict(client, one)["release"] for one in EVENTS} == {"v0.1.0"}
+
+
+def test_a_challenger_that_cannot_be_loaded_leaves_what_serves_alone(project: Project) -> None:
+    """Its tag is there, made elsewhere; here it answers otherwise than it was sealed."""
+    folder = project.releases / asked.sealed(project)[1]
+    table = pl.read_parquet(folder / "golden.parquet")
+    table.with_columns(pl.col("score__high") * (1 + 2**-52)).write_parquet(folder / "golden.parquet")
+    made = bundles.seal(folder, "meters", {})
+    folder.rename(project.releases / made)
+    commit = git.head(project.root)
+    registered = Register("v0.2.0", commit, "ann", "better", NOW, made)
+    git.create_tag(project.home, release_tag("meters", "v0.2.0"), commit, registered.message(), NOW)
+    event = ReleaseEvent(2, "v0.2.0", "canary", commit, "ann", "better", NOW, made, share=0.5)
+    git.create_tag(project.home, event_tag("meters", 2), commit, event.message(), NOW)
+    with asked.asking(project) as client:
+        assert serves(client, "v0.1.0", None)
+        failed = client.get("/release").json()["failed"]
+        assert failed["release"] == "v0.2.0" and "rehearsal failed" in failed["why"]
+        assert {predict(client, one)["release"] for one in EVENTS} == {"v0.1.0"}
+        assert [line["release"] for line in lines(project) if "unloaded" in line] == ["v0.2.0"]
