@@ -17,10 +17,21 @@ from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from homeostat.adapters import dvc, git
+from homeostat.adapters import dvc, git, remote
 from homeostat.adapters.tables import digest, write_text
 from homeostat.core.errors import DataError, EnvironmentFault, UsageError
-from homeostat.core.ledger import Act, Beside, Ledger, Register, ReleaseEvent, Yank, event_tag, release_tag, yank_tag
+from homeostat.core.ledger import (
+    Act,
+    Beside,
+    Ledger,
+    Register,
+    ReleaseEvent,
+    Yank,
+    event_tag,
+    is_release,
+    release_tag,
+    yank_tag,
+)
 
 if TYPE_CHECKING:
     from homeostat.bundles import Bundle
@@ -46,6 +57,16 @@ def ledger(project: Project) -> Ledger:
     return git.read_ledger(project.home, project.scope.project)
 
 
+def follow(project: Project) -> tuple[str, ...]:
+    """Take over what other hosts have released since, where the scope names a git remote; the tags that are new here.
+
+    Raises:
+        EnvironmentFault: the remote cannot be reached or is none, or its ledger is another one.
+    """
+    name = _remote(project)
+    return remote.fetch(project.home, name, project.scope.project).new if name else ()
+
+
 def release(
     project: Project, commit: str, bundle_hash: str, why: str, who: str, now: datetime, evidence: Sequence[str] = (),
     beside: Beside | None = None, share: float | None = None,
@@ -60,13 +81,13 @@ def release(
         UsageError: who or why is empty.
     """
     _need_words(who, why)
+    _agree(project)
     known = ledger(project)
     found = next((r for r in known.releases if r.bundle == bundle_hash), None)
     if found is None:
         found = Register(known.next_version(), commit, who, why, now, bundle_hash, tuple(evidence))
         _rehearse(project, found)
-        tag = release_tag(known.project, found.version)
-        git.create_tag(project.home, tag, commit, found.message(), now)
+        _publish(project, release_tag(known.project, found.version), commit, found.message(), now)
     if beside is None or known.champion is None:
         return promote(project, found.version, why, who, now, evidence)
     return try_beside(project, found.version, beside, share, why, who, now, evidence)
@@ -81,6 +102,7 @@ def promote(project: Project, version: str, why: str, who: str, now: datetime, e
         UsageError: there is no such version, or who or why is empty.
     """
     _need_words(who, why)
+    _agree(project)
     known = ledger(project)
     found = _registered(known, version)
     return _serving_already(known, found.version) or _switch(project, known, found, "promote", why, who, now, evidence)
@@ -99,6 +121,7 @@ def try_beside(
         DataError: the bundle is damaged, or does not answer as it did when it was sealed.
     """
     _need_words(who, why)
+    _agree(project)
     known = ledger(project)
     found = _registered(known, version)
     if (act == "canary") != (share is not None) or not 0 < (0.5 if share is None else share) < 1:
@@ -128,6 +151,7 @@ def rollback(
         DataError: the bundle is damaged, or does not answer as it did when it was sealed.
     """
     _need_words(who, why)
+    _agree(project)
     known = ledger(project)
     if known.champion is None:
         raise UsageError(
@@ -156,6 +180,7 @@ def yank(project: Project, version: str, why: str, who: str, now: datetime, evid
         EnvironmentFault: another run was first.
     """
     _need_words(who, why)
+    _agree(project)
     known = ledger(project)
     found = _registered(known, version)
     if (already := known.yanked(found.version)) is not None:
@@ -165,7 +190,7 @@ def yank(project: Project, version: str, why: str, who: str, now: datetime, evid
     if known.rollout is not None and known.rollout.version == found.version:
         raise UsageError(f"{found.version}: is being tried; roll back first, then yank it")
     made = Yank(found.version, found.commit, who, why, now, found.bundle, tuple(evidence))
-    git.create_tag(project.home, yank_tag(known.project, found.version), found.commit, made.message(), now)
+    _publish(project, yank_tag(known.project, found.version), found.commit, made.message(), now)
     return f"yanked {found.version}, which will never serve again: {why}"
 
 
@@ -201,8 +226,7 @@ def _switch(
     event = ReleaseEvent(
         known.next_number(), found.version, action, found.commit, who, why, now, found.bundle, tuple(evidence), share
     )
-    tag = event_tag(known.project, event.number)
-    git.create_tag(project.home, tag, event.commit, event.message(), now)
+    _publish(project, event_tag(known.project, event.number), event.commit, event.message(), now)
     return Switch(event, f"{_done(event, known)}: {why}")
 
 
@@ -216,6 +240,64 @@ def _done(event: ReleaseEvent, known: Ledger) -> str:
         return f"{served} serves everything, {tried} is tried no more"
     done = "promoted" if event.action == "promote" else "rolled back to"
     return f"{done} {event.version}{f', {served} before it' if served else ''}"
+
+
+# ---- hosts
+
+
+def _remote(project: Project) -> str | None:
+    """The git remote on which hosts agree, if the scope names one and this is no replay."""
+    named = project.scope.remote
+    return None if named is None else remote.name_of(project.home, named.git)
+
+
+def _agree(project: Project) -> None:
+    """Know what other hosts did before anything is switched.
+
+    Raises:
+        EnvironmentFault: the remote cannot be reached or is none, or its ledger is another one.
+    """
+    try:
+        follow(project)
+    except remote.Unreachable as error:
+        raise EnvironmentFault(f"{error}; what serves goes on and nothing was changed; run again when it is") from error
+
+
+def _publish(project: Project, tag: str, commit: str, message: str, now: datetime) -> None:
+    """Make a tag of the ledger. With a remote: the bundle goes there first, then the tag, and only then it is here.
+
+    Tags from before there was a remote go with it.
+
+    Raises:
+        EnvironmentFault: another run or host was first, or the remote takes nothing.
+    """
+    name, home, of = _remote(project), project.home, project.scope.project
+    if name is None:
+        git.create_tag(home, tag, commit, message, now)
+        return
+    try:
+        lacking = remote.fetch(home, name, of).lacking
+        commits = {found: at for found, at, _ in git.read_tags(home, of) if found in lacking} | {tag: commit}
+        for found, at in commits.items():
+            if is_release(found):
+                dvc.push_out(home, at, _bundle_path(project))
+        made = git.tag_object(home, tag, commit, message, now)
+        remote.push(home, name, of, git.tag_ids(home, of, lacking) | {tag: made})
+    except remote.Outrun as error:
+        raise _outrun(project, error) from error
+    git.set_tag(home, tag, made)
+
+
+def _outrun(project: Project, error: EnvironmentFault) -> EnvironmentFault:
+    """What the host that was first has done."""
+    follow(project)
+    champion = ledger(project).champion
+    serves = f"{champion.version} serves since {champion.at} ({champion.who}: {champion.why})" if champion else ""
+    return EnvironmentFault(f"{error}: {serves}; nothing was changed from here; look at it, then run again")
+
+
+def _bundle_path(project: Project) -> str:
+    return project.bundle.relative_to(project.root).as_posix()
 
 
 def _serving_already(known: Ledger, version: str) -> Switch | None:
@@ -314,12 +396,11 @@ def _unpack(project: Project, commit: str, bundle_hash: str, folder: Path) -> No
     """Fill ``folder`` whole or not at all: the copy is verified beside it, then put in its place."""
     from homeostat import bundles
 
-    out = project.bundle.relative_to(project.root).as_posix()
     fresh = folder.with_name(f".{bundle_hash}.{os.getpid()}")
     project.releases.mkdir(parents=True, exist_ok=True)
     shutil.rmtree(fresh, ignore_errors=True)
     try:
-        dvc.restore_out(project.home, commit, out, fresh)
+        dvc.restore_out(project.home, commit, _bundle_path(project), fresh)
         bundles.load(fresh, bundle_hash)
         shutil.rmtree(folder, ignore_errors=True)
         os.replace(fresh, folder)

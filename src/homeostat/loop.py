@@ -7,6 +7,7 @@ done is found done, and state moves on only at the end of a tick.
 from __future__ import annotations
 
 import json
+import logging
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -23,6 +24,7 @@ from homeostat.clock import beginning, move_on, stands_at
 from homeostat.core import incidents
 from homeostat.core.batches import Verdict
 from homeostat.core.decisions import Evidence, decide_action, starts_decision
+from homeostat.core.errors import EnvironmentFault, UsageError
 from homeostat.core.incidents import Incident
 from homeostat.core.ledger import Ledger
 from homeostat.core.periods import Period, floor, periods_between
@@ -31,6 +33,7 @@ from homeostat.project import Project, stamp
 from homeostat.records import Batch
 from homeostat.stages import featurize, ingest, validate
 
+log = logging.getLogger("homeostat.loop")
 WHO = "homeostat"  # who acts when the loop does
 FIRST = "nothing serves yet"
 PLAN = ".plan"  # what a decision is called until it is done
@@ -107,15 +110,26 @@ def tick(
 def begin(project: Project, now: datetime) -> Project:
     """The tree of scheduled work, brought to the code of the scope's branch; made before the first tick."""
     home, scope = project.home, project.scope
+    _hear(project)
     start = max(project.window[0], beginning(project))
     known = git.has_ledger(home, scope.project)
     if not known:
         move_on(project, start)  # first: a run cut short right here begins at the same time
     git.sync_ledger_tree(home, scope.project, scope.branch, now)
     dvc.share_cache(project.ledger.root, home)
+    if known and now < stands_at(project):
+        raise UsageError(f"{home}: joined the ledger of other hosts, which stands at {stands_at(project)}; run again")
     if not known:
         project.ledger.set_window(project.window[0], start)
     return project.ledger
+
+
+def _hear(project: Project) -> None:
+    """Take over what other hosts released; a remote that does not answer stops nothing."""
+    try:
+        deployment.follow(project)
+    except EnvironmentFault as error:
+        log.warning("%s; the loop goes on with what is known here", error)
 
 
 def data(project: Project, now: datetime) -> DataOutcome:

@@ -125,6 +125,13 @@ class Clock(Part):
         return self
 
 
+class Remote(Part):
+    """Where several hosts agree on what serves: a git remote, and how often a serving host looks there."""
+
+    git: Text
+    every: Length
+
+
 class Group(Part):
     """Columns that become known together, at an SQL expression over the row."""
 
@@ -356,6 +363,7 @@ class Scope(Part):
     seed: Annotated[Whole, Field(ge=0)]
     threads: Count
     clock: Clock = Clock()
+    remote: Remote | None = None
     sources: Annotated[dict[Name, Source], Field(min_length=1)]
     events: Events
     features: Features

@@ -76,10 +76,10 @@ def checkout(root: Path) -> None:
 
 
 def restore_out(root: Path, commit: str, out: str, target: Path) -> Path:
-    """Copy the out ``out`` (a path below ``root``) as it was at ``commit`` to ``target``, from the cache.
+    """Copy the out ``out`` (a path below ``root``) as it was at ``commit`` to ``target``, from cache or remote.
 
     Raises:
-        EnvironmentFault: the commit has no such out, or the cache does not hold it.
+        EnvironmentFault: the commit has no such out, or neither the cache nor the remote holds it.
     """
 
     def once() -> None:
@@ -87,16 +87,95 @@ def restore_out(root: Path, commit: str, out: str, target: Path) -> Path:
         from dvc_data.index import DataIndexDirError
 
         with _repo(root) as repo, switch(repo, commit):
+            _fetch(repo, commit, out)
             if not repo.dvcfs.exists(out):
                 raise EnvironmentFault(f"{root}: commit {commit[:12]} has no {out}; name a commit that was released")
             try:
                 repo.dvcfs.get(out, str(target), recursive=repo.dvcfs.isdir(out))
+                return
             except (FileNotFoundError, DataIndexDirError) as error:
-                lacks = f"the cache lacks {out} of {commit[:12]}; run dvc fetch, or dvc repro at that commit"
-                raise EnvironmentFault(f"{root}: {lacks}") from error
+                lacking = error
+        lacks = f"the cache lacks {out} of {commit[:12]}"
+        with _repo(root) as repo:
+            if why := _fetch(repo, commit, out):
+                mend = "run dvc fetch, or dvc repro at that commit"
+                raise EnvironmentFault(f"{root}: {lacks}, and {why}; {mend}") from lacking
+            shutil.rmtree(target, ignore_errors=True)  # a part of it, where the cache had a part
+            with switch(repo, commit):
+                repo.dvcfs.get(out, str(target), recursive=repo.dvcfs.isdir(out))
 
     _patiently(root, once)
     return target
+
+
+def push_out(root: Path, commit: str, out: str) -> None:
+    """Put the out ``out`` as it was at ``commit`` on the default remote, where it is not there yet.
+
+    Raises:
+        EnvironmentFault: there is no remote, it cannot be written, or the cache does not hold the out.
+    """
+
+    def once() -> None:
+        with _repo(root) as repo:
+            content = _content(repo, commit, out)
+            try:
+                whole = _transferred(repo, content, away=True)
+            except Exception as error:  # each kind of remote raises its own
+                raise EnvironmentFault(f"{root}: {out} cannot be pushed: {_why(error)}") from error
+            if not whole:
+                lacks = f"the cache lacks {out} of {commit[:12]}, so other hosts cannot have it"
+                raise EnvironmentFault(f"{root}: {lacks}; run dvc repro at that commit")
+
+    _patiently(root, once)
+
+
+def _fetch(repo: Repo, commit: str, out: str) -> str:
+    """Bring an out of a commit from the default remote to the cache; why it could not be done, or nothing."""
+    content = _content(repo, commit, out)
+    try:
+        return "" if _transferred(repo, content, away=False) else "the remote lacks it too"
+    except Exception as error:  # each kind of remote raises its own
+        return _why(error)
+
+
+def _transferred(repo: Repo, content: Any, away: bool) -> bool:
+    """Copy an out with all that is in it from the cache to the default remote, or back; whether all of it is there.
+
+    DVC's own push and fetch read the remote from the commit, and pass over what is lacking without a word.
+    """
+    from dvc_data.hashfile.status import compare_status
+
+    cache, remote = repo.cache.local, repo.cloud.get_remote_odb()
+    source, target = (cache, remote) if away else (remote, cache)
+    if not away:
+        repo.cloud.transfer(remote, cache, [content])  # the list of what is in it comes first
+    if not cache.exists(content.value):
+        return False
+    failed = repo.cloud.transfer(source, target, [content], shallow=False, cache_odb=cache).failed
+    found = compare_status(source, target, [content], check_deleted=False, shallow=False, cache_odb=cache)
+    return not (failed or found.missing or found.new)
+
+
+def _content(repo: Repo, commit: str, out: str) -> Any:
+    """What names the content of an out at a commit; the remotes are those of the folder as it is now."""
+    from dvc.repo.brancher import switch
+
+    with switch(repo, commit):
+        found = next((o.hash_info for o in repo.index.outs if o.def_path == out), None)
+    if found is None or not found.value:
+        raise EnvironmentFault(f"{repo.root_dir}: commit {commit[:12]} has no {out}; name a commit that was released")
+    return found
+
+
+def _why(error: Exception) -> str:
+    """What a remote raised, in one line, with the mend where it is a setting of DVC's own."""
+    from dvc.config import NoRemoteError, RemoteNotFoundError
+
+    if isinstance(error, NoRemoteError | RemoteNotFoundError):
+        return "dvc has no default remote (dvc remote add --default NAME ADDRESS, and commit .dvc/config)"
+    last = list(_causes(error))[-1]
+    said = " ".join(str(last).split()) or type(last).__name__
+    return f"its remote says: {said[:200]}"
 
 
 def share_cache(root: Path, home: Path) -> None:

@@ -11,7 +11,7 @@ import os
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -55,10 +55,33 @@ def create_tag(home: Path, name: str, commit: str, message: str, now: datetime) 
     Raises:
         EnvironmentFault: a tag of that name is there already: another run was first.
     """
+    set_tag(home, name, tag_object(home, name, commit, message, now))
+
+
+def tag_object(home: Path, name: str, commit: str, message: str, now: datetime) -> str:
+    """The object of an annotated tag, which no name points at yet; its id."""
     head = f"object {commit}\ntype commit\ntag {name}\ntagger {NAME} <{EMAIL}> {_epoch(now)} +0000\n\n"
-    made = _git(home, "mktag", text=f"{head}{message.rstrip()}\n")
+    return _git(home, "mktag", text=f"{head}{message.rstrip()}\n")
+
+
+def tag_ids(home: Path, project: str, names: Iterable[str]) -> dict[str, str]:
+    """The objects that these tags point at."""
+    wanted = (f"refs/tags/{project}@*", f"refs/tags/{project}#*")
+    lines = _git(home, "for-each-ref", "--format=%(refname:strip=2) %(objectname)", *wanted).splitlines()
+    found = dict(line.split(" ") for line in lines)
+    return {name: found[name] for name in names}
+
+
+def set_tag(home: Path, name: str, made: str) -> None:
+    """Let a tag's name point at its object.
+
+    Raises:
+        EnvironmentFault: a tag of that name is there already: another run was first.
+    """
     done = _try(home, "update-ref", f"refs/tags/{name}", made, NOWHERE)
     if done.returncode:
+        if _try(home, "rev-parse", "--verify", "--quiet", f"refs/tags/{name}").stdout.strip() == made:
+            return  # the very same, fetched meanwhile from where it was pushed to
         if _exists(home, f"refs/tags/{name}"):
             raise EnvironmentFault(f"tag {name}: another run created it first; look at it, then run again")
         raise _fault(home, done)
@@ -96,8 +119,8 @@ def user_name(home: Path) -> str:
 
 
 def has_ledger(home: Path, project: str) -> bool:
-    """Whether the branch of scheduled work is there: false before the first tick."""
-    if _exists(home, f"refs/heads/homeostat/{project}"):
+    """Whether the branch of scheduled work is there, here or on another host: false before the first tick."""
+    if _exists(home, f"refs/heads/homeostat/{project}") or _exists(home, seen_ref(project)):
         return True
     _git(home, "rev-parse", "--git-dir")  # the clearer error, if there is no repository
     return False
@@ -106,7 +129,8 @@ def has_ledger(home: Path, project: str) -> bool:
 def ensure_ledger_tree(home: Path, project: str, branch: str, now: datetime) -> Path:
     """The worktree ``.homeostat/ledger`` on branch ``homeostat/<project>``, made where it is missing.
 
-    A new branch starts at ``branch``; afterwards use ``sync_ledger_tree`` to follow it. ``now`` is project time.
+    A new branch starts at another host's, or at ``branch``; afterwards ``sync_ledger_tree`` follows it. ``now`` is
+    project time.
 
     Raises:
         EnvironmentFault: no git, no repository, no commit, no such branch, or the folder is somebody else's.
@@ -117,7 +141,7 @@ def ensure_ledger_tree(home: Path, project: str, branch: str, now: datetime) -> 
     tree = home / LEDGER
     _ignore_state(tree.parent)
     if not _exists(home, ref):
-        _git(home, "update-ref", ref, base, NOWHERE, now=now)
+        _git(home, "update-ref", ref, _elsewhere(home, project) or base, NOWHERE, now=now)
     if (tree / ".git").is_file():
         at = _try(tree, "symbolic-ref", "--quiet", "HEAD")
         if at.returncode == 0 and at.stdout.strip() == ref:
@@ -135,7 +159,7 @@ def sync_ledger_tree(home: Path, project: str, branch: str, now: datetime) -> st
     """Bring the ledger's worktree to the code of ``branch``; the id of its last commit.
 
     The commit is the tree of ``branch`` with the ledger's own window, amendments, ``dvc.lock`` and evaluation;
-    amendments that only the branch has are taken in. Parents: the last ledger commit and ``branch``.
+    amendments that only the branch or another host has are taken in. Parents: the last ledger commit and these.
     """
     there = (home / LEDGER / ".git").is_file()
     if there and (found := _stand(home, project, branch)) == _followed.get(home):
@@ -146,31 +170,47 @@ def sync_ledger_tree(home: Path, project: str, branch: str, now: datetime) -> st
 
 
 def _stand(home: Path, project: str, branch: str) -> tuple[str, str]:
-    """Where the branch and the ledger's branch are, in one call of git; empty for one that is missing."""
+    """Where the branch and the ledger's branch are, here and elsewhere, in one call; empty for what is missing."""
     refs = (f"refs/heads/{branch}", f"refs/heads/homeostat/{project}")
-    lines = _git(home, "for-each-ref", "--format=%(refname) %(objectname)", *refs).splitlines()
+    lines = _git(home, "for-each-ref", "--format=%(refname) %(objectname)", *refs, seen_ref(project)).splitlines()
     at = dict(line.split(" ") for line in lines)
-    return at.get(refs[0], ""), at.get(refs[1], "")
+    own = at.pop(refs[1], "")
+    return " ".join([at.pop(refs[0], ""), *at.values()]), own
 
 
 def _follow(home: Path, project: str, branch: str, now: datetime) -> str:
     tree = ensure_ledger_tree(home, project, branch, now)
     base, last = _branch(home, branch), head(tree)
-    if _is_ancestor(home, base, last):
+    elsewhere = _elsewhere(home, project)
+    fresh = [one for one in (base, elsewhere) if one and not _is_ancestor(home, one, last)]
+    if not fresh:
         return last
     with _index(tree) as env:
         _git(tree, "read-tree", base, env=env)
-        listed = _git(tree, "ls-tree", "-r", "--name-only", "-z", base, "--", "data/amendments").split("\0")
         _take(tree, KEPT, env)
-        theirs = [name for name in listed if name and not (tree / name).exists()]
-        if theirs:
-            _git(tree, "checkout", base, "--", *theirs, env=env)
+        for one in fresh:
+            listed = _git(tree, "ls-tree", "-r", "--name-only", "-z", one, "--", "data/amendments").split("\0")
+            theirs = [name for name in listed if name and not (tree / name).exists()]
+            if theirs:
+                _git(tree, "checkout", one, "--", *theirs, env=env)
         content = _git(tree, "write-tree", env=env)
-    nothing_own = content == _git(tree, "rev-parse", f"{base}^{{tree}}") and _is_ancestor(home, last, base)
-    made = base if nothing_own else _commit(tree, content, (last, base), f"follow {branch}", now)
+    nothing_own = content == _git(tree, "rev-parse", f"{fresh[-1]}^{{tree}}") and _is_ancestor(home, last, fresh[-1])
+    whole = nothing_own and all(_is_ancestor(home, one, fresh[-1]) for one in fresh)
+    told = f"follow {branch}" if fresh == [base] else f"follow {branch} and the other hosts"
+    made = fresh[-1] if whole else _commit(tree, content, (last, *fresh), told, now)
     _git(tree, "update-ref", "HEAD", made, last, now=now)
     _git(tree, "reset", "--quiet", "--hard", now=now)
     return made
+
+
+def seen_ref(project: str) -> str:
+    """Where what was last seen of the ledger's branch on the scope's remote is kept, apart from a clone's own refs."""
+    return f"refs/homeostat/seen/{project}"
+
+
+def _elsewhere(home: Path, project: str) -> str:
+    """The ledger's last commit by another host, as far as it was fetched; empty where there is none."""
+    return _try(home, "rev-parse", "--verify", "--quiet", seen_ref(project)).stdout.strip()
 
 
 def commit_ledger(tree: Path, message: str, now: datetime) -> str:
@@ -223,6 +263,7 @@ def clone_snapshot(home: Path, commit: str, target: Path, branch: str) -> Path:
     finally:
         _git(home, "update-ref", "-d", passing)
     _git(target, "reset", "--quiet", "--hard")
+    _git(target, "config", "homeostat.replay", "true")
     return target
 
 
@@ -294,22 +335,27 @@ def _epoch(now: datetime) -> int:
 
 def _environment(env: Mapping[str, str] | None, now: datetime | None) -> dict[str, str]:
     # A hook or an alias that called us may have set GIT_DIR and the like: the folder alone says which repository.
-    inherited = {k: v for k, v in os.environ.items() if not k.startswith("GIT_") or k.startswith("GIT_CONFIG")}
+    # How a remote is reached, and settings, are the caller's.
+    kept = ("GIT_CONFIG", "GIT_SSH", "GIT_ASKPASS", "GIT_PROXY")
+    inherited = {k: v for k, v in os.environ.items() if not k.startswith("GIT_") or k.startswith(kept)}
     who = {f"GIT_{role}_{what}": value for role in ("AUTHOR", "COMMITTER") for what, value in
            (("NAME", NAME), ("EMAIL", EMAIL), *([("DATE", f"{_epoch(now)} +0000")] if now else []))}  # fmt: skip
     return {**inherited, "LC_ALL": "C", "GIT_TERMINAL_PROMPT": "0", **who, **(env or {})}
 
 
 def _try(
-    tree: Path, *args: str, env: Mapping[str, str] | None = None, text: str | None = None, now: datetime | None = None
-) -> subprocess.CompletedProcess[str]:
+    tree: Path, *args: str, env: Mapping[str, str] | None = None, text: str | None = None, now: datetime | None = None,
+    timeout: float | None = None,
+) -> subprocess.CompletedProcess[str]:  # fmt: skip
     plain = [word for key, value in PLAIN.items() for word in ("-c", f"{key}={value}")]
     command = ["git", *plain, *args]
     try:
         return subprocess.run(
             command, cwd=tree, env=_environment(env, now), input=text or "", capture_output=True, text=True,
-            encoding="utf-8", errors="surrogateescape", check=False,
+            encoding="utf-8", errors="surrogateescape", check=False, timeout=timeout,
         )  # fmt: skip
+    except subprocess.TimeoutExpired as error:
+        return subprocess.CompletedProcess(command, 124, "", f"fatal: no answer within {error.timeout:g} seconds")
     except FileNotFoundError as error:
         if not tree.is_dir():
             raise EnvironmentFault(f"{tree}: no such folder; name a project folder with -C DIR") from error

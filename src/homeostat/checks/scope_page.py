@@ -208,6 +208,9 @@ def _rhythm(scope: Scope) -> Iterator[str]:
     if clock.start is not None:
         yield f"The project's own clock starts at {clock.start} and runs {clock.speed:g} times as fast as the wall's."
     yield f"Scheduled work runs the code of the git branch {scope.branch}."
+    if scope.remote is not None:
+        told = f"Hosts agree on what serves by the git remote {scope.remote.git}"
+        yield f"{told}; one that serves looks there every {_span(scope.remote.every)}."
 
 
 def _loss(scope: Scope) -> str:

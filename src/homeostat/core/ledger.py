@@ -192,6 +192,16 @@ def release_tag(project: str, version: str) -> str:
     return f"{project}@{version}"
 
 
+def is_release(tag: str) -> bool:
+    """Whether a tag of the ledger registers a release.
+
+    >>> [is_release(tag) for tag in ("tides@v0.3.0", "tides@v0.3.0!", "tides#prod#7")]
+    [True, False, False]
+    """
+    match = _TAG.fullmatch(tag)
+    return match is not None and bool(match["version"]) and not match["yank"]
+
+
 def yank_tag(project: str, version: str) -> str:
     """The tag that bars a release from service.
 

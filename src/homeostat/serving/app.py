@@ -22,7 +22,7 @@ from starlette.routing import Route
 
 from homeostat.core.errors import HomeostatError
 from homeostat.project import Project
-from homeostat.serving import description, measures
+from homeostat.serving import description, hosts, measures
 from homeostat.serving.environment import FRESH, PROJECT
 from homeostat.serving.guard import LARGEST, Guard
 from homeostat.serving.ready import Answer
@@ -127,6 +127,8 @@ class Desk:
         for failed in (worker.unloaded, failure):
             if failed is not None:
                 found["failed"] = {"release": failed.event.version, "event": failed.event.number, "why": failed.why}
+        if worker.project.scope.remote is not None:
+            found["remote"] = {"failed": hosts.failure(worker.project) or None}
         return found
 
     async def live(self, request: Request) -> dict[str, Any]:
@@ -145,6 +147,7 @@ class Desk:
         measures.CHALLENGER.set(state.challenger.live.event.number if state and state.challenger else 0)
         measures.FAILED.set(self.worker.failure is not None or self.worker.unloaded is not None)
         measures.STALE.set(bool(self.worker.stale))
+        measures.UNHEARD.set(bool(hosts.failure(self.worker.project)))
         return Response(measures.text(), media_type=measures.TYPE)
 
     async def openapi(self, request: Request) -> dict[str, Any]:

@@ -29,6 +29,10 @@ def metrics(project: Project) -> Path:  # counters that the workers share; gone 
     return project.state / "metrics"
 
 
+def remote(project: Project) -> Path:  # why other hosts are not heard from, while the service runs
+    return project.state / "remote.json"
+
+
 def working(project: Project) -> Project:
     """The tree in which the loop keeps its data: the ledger's once there is one."""
     return project.ledger if project.ledger.window_file.is_file() else project

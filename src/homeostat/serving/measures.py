@@ -54,6 +54,9 @@ FAILED = prometheus_client.Gauge(
 STALE = prometheus_client.Gauge(
     "homeostat_data_stale", "1 where the data could not be read anew; see /release.", multiprocess_mode="liveall"
 )
+UNHEARD = prometheus_client.Gauge(
+    "homeostat_remote_failed", "1 where other hosts are not heard from; see /release.", multiprocess_mode="liveall"
+)
 
 
 def text() -> bytes:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import logging.config
 import os
 import shutil
 import signal
@@ -13,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from homeostat.adapters.telemetry import quiet_environment
 from homeostat.core.errors import EnvironmentFault
-from homeostat.serving import files
+from homeostat.serving import files, hosts
 from homeostat.serving.environment import FRESH, PROJECT, SHARED
 from homeostat.serving.token import read_or_make
 
@@ -47,10 +48,13 @@ def serve(
     name = project.scope.project  # read first: an error in the scope is told before anything is started
     read_or_make(project)
     _tell_workers(project, fresh)
-    with _listening(host, port) as listening:
+    logging.config.dictConfig(LOGGING)
+    with _listening(host, port) as listening, hosts.followed(project):
         address = f"http://{host}:{listening.getsockname()[1]}"
         say(f"{name} is served at {address} by {workers} {'worker' if workers == 1 else 'workers'}")
         say(f"  look at  {address}/docs, with the token of {files.token(project)}")
+        if project.scope.remote is not None and not files.working(project).accepted.is_dir():
+            say("  no data here yet, so answers stand on the request alone: homeostat run data, here, at every tick")
         say("Ctrl-C ends it.")
         _run(listening, workers)
     say(f"{name} is served no more")
