@@ -333,7 +333,7 @@ def test_a_replay_ends_with_a_table_and_a_page(replayed: tuple[Project, str]) ->
     assert any(line.startswith("data       ") for line in lines)
     assert f"page       {project.report_page}" in lines
     assert project.report_page.is_file()
-    assert f"homeostat -C {project.home} status" in lines[-1]
+    assert lines[-2:] == [f"next       homeostat -C {project.home}", f"           homeostat -C {project.home} releases"]
 
 
 @pytest.mark.slow

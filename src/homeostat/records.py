@@ -88,6 +88,9 @@ def promised(evaluation: Mapping[str, Any]) -> list[str]:
     for name, trial in evaluation["objectives"].items():
         overall, other = trial["candidate"]["overall"], trial["baseline"]["overall"]["metrics"]
         loss = trial["candidate"]["loss"]
+        if not overall["metrics"]:
+            lines.append(f"{name}: nothing, for no event was held out to judge it by")
+            continue
         told = [f"{words(m)} {measure(found)}" for m, found in overall["metrics"].items()]
         against = f"the baseline's {words(loss)} {measure(other[loss])}; " if loss in other else ""
         lines.append(f"{name}: {', '.join(told)}; {against}{overall['rows']:,} events held out")

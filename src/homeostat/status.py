@@ -130,7 +130,7 @@ BOLD: Mapping[str, Any] = {"bold": True}
 def _row(left: str, said: str, style: Mapping[str, Any], width: int) -> str:
     import click
 
-    body = textwrap.wrap(said, width - LEFT) or [""]
+    body = textwrap.wrap(said, width - LEFT, break_long_words=False, break_on_hyphens=False) or [""]
     lines = [click.style(line, **style) for line in body]
     return f"{left:{LEFT}}" + ("\n" + " " * LEFT).join(lines)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Iterator
 from datetime import datetime
 from typing import TYPE_CHECKING
@@ -15,11 +16,13 @@ if TYPE_CHECKING:
     from homeostat.core.ledger import Beside, Ledger, Register, ReleaseEvent
     from homeostat.project import Project
 
+WHY = 120  # characters of a reason in the list
+
 
 @click.group(cls=Verbs, invoke_without_command=True)
 @click.pass_context
 def releases(context: click.Context) -> None:
-    """Every release and what was done with it, oldest first.
+    """Every release and what was done with it, oldest first; ``show`` has the whole of a long reason.
 
     Example: homeostat releases show v0.3.0
     """
@@ -34,7 +37,7 @@ def releases(context: click.Context) -> None:
     for row in rows:
         serves = "  <- serves now" if row["serves"] else ""
         said = f"{row['at']}  {row['tag']:{width}}  {row['what']:{what}}  {row['version']:8}"
-        click.echo(f"{said}  {row['who']}: {row['why']}{serves}")
+        click.echo(f"{said}  {row['who']}: {textwrap.shorten(row['why'], WHY, placeholder=' ...')}{serves}")
 
 
 @releases.command()

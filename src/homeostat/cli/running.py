@@ -7,6 +7,7 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import datetime
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
@@ -69,7 +70,8 @@ def replay(first: datetime, last: datetime, name: str | None, anew: bool) -> Non
     replayed = replays.prepare(of, start, end, name, anew)
     with one_run(replayed, click.echo):
         todo = len(replays.ticks(replayed, start, end))
-        click.echo(f"replay of {first:%Y-%m-%d} to {last:%Y-%m-%d} in {replayed.home}: {todo} ticks to go")
+        span = f"{first:%Y-%m-%d} to {last:%Y-%m-%d}"
+        click.echo(f"replay of {span} in {_from_here(replayed.home)}: {todo} ticks to go")
         with _watching(todo) as watch:
             done = replays.replay(replayed, start, end, watch)
     page = write_report(replayed, replayed.report_page)
@@ -78,8 +80,13 @@ def replay(first: datetime, last: datetime, name: str | None, anew: bool) -> Non
     if done.ticks:
         spent = ", ".join(f"{step} {seconds:.0f} s" for step, seconds in done.seconds.most_common())
         click.echo(f"\ntime       {spent}; largest process {done.peak:.2f} GB")
-    where = f"homeostat -C {replayed.home}"
-    click.echo(f"page       {page}\nnext       {where} status; {where} releases; dvc metrics show (in that folder)")
+    here = f"homeostat -C {_from_here(replayed.home)}"
+    click.echo(f"page       {_from_here(page)}\nnext       {here}\n           {here} releases")
+
+
+def _from_here(path: Path) -> Path:
+    """As short as it can be typed from this folder."""
+    return path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path
 
 
 @contextmanager

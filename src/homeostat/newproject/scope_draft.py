@@ -26,6 +26,7 @@ BARE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 WORDS_OF_YAML = {"y", "n", "yes", "no", "on", "off", "true", "false", "null", "none"}
 BLOCKS = 8  # that the shortest stretch that is judged has, for chance to be told from change
 SECOND = timedelta(seconds=1)
+ON_THE_WALL = 20  # seconds a batch of the history takes under `homeostat up`: a run takes some five
 
 
 def draft(project: str, found: Understanding, choices: Choices, leaks: Leaks, features: FeatureDraft) -> str:
@@ -87,7 +88,7 @@ def _head(project: str, found: Understanding, choices: Choices) -> str:
         "regression": f"Tell how large {found.label.column} of a row of {found.table.name} will be.",
         "ranking": f"Order the rows of {found.table.name} within each group by {found.label.column}.",
     }[found.label.task]
-    speed = max(1, int(found.rhythm.period.total_seconds() / 60))
+    speed = max(1, int(found.rhythm.period.total_seconds() / ON_THE_WALL))
     return f"""# THE SCOPE of this project: what a scoping meeting decides. `homeostat check scope` prints it as a page.
 # `homeostat new` guessed it from the table: each line says what it means and why this value. Correct what is wrong.
 # Times are UTC; durations are written 45m, 2h, 1d; a share is a number between 0 and 1. An SQL expression (DuckDB)
@@ -101,7 +102,7 @@ threads: 1                        # threads of one computation
 
 clock:                            # what "now" is for scheduled flows; without it: the wall's time
   start: "{found.start.isoformat()}"    # project time when the ledger is empty: where the data begin
-  speed: {speed:<26} # project seconds a second: one batch a minute, so that there is work to watch
+  speed: {speed:<26} # project seconds a second: a batch each {ON_THE_WALL} s, so that there is work to watch
 """
 
 
