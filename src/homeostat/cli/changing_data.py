@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from homeostat.cli.completing import held_batches, sources
 from homeostat.cli.verbs import Verbs, actor, my_turn, project, who, why, working
 from homeostat.core.errors import UsageError
 
@@ -31,8 +32,8 @@ def data(context: click.Context) -> None:
 
 
 @data.command()
-@click.argument("source", required=False)
-@click.argument("batch", required=False)
+@click.argument("source", required=False, shell_complete=sources)
+@click.argument("batch", required=False, shell_complete=held_batches)
 @click.option("--last", type=click.IntRange(min=1), default=20, show_default=True, help="Batches to list.")
 def review(source: str | None = None, batch: str | None = None, last: int = 20) -> None:
     """What is held back and why; with a source and a batch, its rows.
@@ -58,8 +59,8 @@ def review(source: str | None = None, batch: str | None = None, last: int = 20) 
 
 
 @data.command("release-rows")
-@click.argument("source")
-@click.argument("batch")
+@click.argument("source", shell_complete=sources)
+@click.argument("batch", shell_complete=held_batches)
 @click.option("--key", "keys", multiple=True, metavar="A,B,..", help="One row's key; again for more. All if not given.")
 @why
 @who
@@ -79,8 +80,8 @@ def release_rows(source: str, batch: str, keys: tuple[str, ...], why: str, who: 
 
 
 @data.command()
-@click.argument("source")
-@click.argument("batch")
+@click.argument("source", shell_complete=sources)
+@click.argument("batch", shell_complete=held_batches)
 @click.argument("file", type=click.Path(path_type=Path))
 @why
 @who

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from homeostat.cli.completing import versions
 from homeostat.cli.verbs import Moment, Percent, Verb, Verbs, actor, my_turn, project, who, why
 from homeostat.core.errors import DataError, UsageError
 
@@ -41,7 +42,7 @@ def releases(context: click.Context) -> None:
 
 
 @releases.command()
-@click.argument("version")
+@click.argument("version", shell_complete=versions)
 def show(version: str) -> None:
     """One release: who made it and why, when it served, and what it promised.
 
@@ -71,7 +72,7 @@ def show(version: str) -> None:
 
 
 @releases.command()
-@click.argument("version", required=False)
+@click.argument("version", required=False, shell_complete=versions)
 def verify(version: str | None) -> None:
     """Check that each release, or one, is still there whole: every file against the hash it was released with.
 
@@ -96,8 +97,8 @@ def verify(version: str | None) -> None:
 
 
 @releases.command()
-@click.argument("one")
-@click.argument("other")
+@click.argument("one", shell_complete=versions)
+@click.argument("other", shell_complete=versions)
 def compare(one: str, other: str) -> None:
     """Two releases side by side: what each promised, with intervals, and how they differ.
 
@@ -115,7 +116,7 @@ def compare(one: str, other: str) -> None:
 
 
 @releases.command()
-@click.argument("version")
+@click.argument("version", shell_complete=versions)
 @why
 @who
 def yank(version: str, why: str, who: str | None) -> None:
@@ -163,7 +164,7 @@ def served_at(time: datetime) -> None:
 
 
 @click.command(cls=Verb)
-@click.argument("version")
+@click.argument("version", shell_complete=versions)
 @click.option("--canary", type=Percent(), help="Have it answer this share of the keys first: 5%.")
 @click.option("--shadow", is_flag=True, help="Have it score what is asked first, unseen.")
 @why
@@ -193,7 +194,9 @@ def promote(version: str, canary: float | None, shadow: bool, why: str, who: str
 
 
 @click.command(cls=Verb, short_help="Take what serves out of service.")
-@click.option("--to", metavar="VERSION", help="The version to go back to; the last healthy one if not given.")
+@click.option(
+    "--to", metavar="VERSION", shell_complete=versions, help="The version to go back to; the last healthy one if none."
+)
 @why
 @who
 def rollback(to: str | None, why: str, who: str | None) -> None:

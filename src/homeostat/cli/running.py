@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from homeostat.cli.completing import flows
 from homeostat.cli.verbs import Moment, Verb, project
 from homeostat.core.errors import UsageError
 
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
 
 
 @click.command(cls=Verb, short_help="Run one flow now.")
-@click.argument("flow")
+@click.argument("flow", shell_complete=flows)
 @click.option("--now", type=Moment(), help="The time to run as of, in UTC; the project's own if not given.")
 def run(flow: str, now: datetime | None) -> None:
     """Run one flow now, in this process; the last line says what came of it.
