@@ -18,7 +18,7 @@ def parcel(n: int) -> tuple[str, str, float, str, str]:
     chance = Random(f"parcel {n}")
     depot, weight = chance.choice(list(SLOWER)), round(chance.gammavariate(2, 3), 1)
     slow = (weight > 5) == (n < TURNED * 336)
-    late = chance.random() < (0.8 if slow else 0.15) + SLOWER[depot]
+    late = chance.random() < (0.8 if slow else 0.2) + SLOWER[depot]
     sent = datetime(2024, 1, 15) + timedelta(minutes=30 * n)
     return f"{sent:%d.%m.%Y %H:%M}", depot, weight, "yes" if late else "no", "5" if late else ""
 

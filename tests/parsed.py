@@ -17,8 +17,9 @@ def parsed(command: str) -> click.Context:
     """
     name, *rest = shlex.split(command)
     verb: click.Command = main
+    context: click.Context | None = None
     while True:
-        context = verb.make_context(name, rest)
+        context = verb.make_context(name, rest, parent=context)
         if not isinstance(verb, click.Group):
             return context
         rest = [*context._protected_args, *context.args]

@@ -42,7 +42,7 @@ def tab(typed: str, folder: Path) -> list[str]:
     """What bash offers at the end of what is typed: its own function is asked, as the key asks it."""
     words = shlex.split(typed) + ([""] if typed.endswith(" ") else [])
     asked = f"COMP_WORDS=({shlex.join(words)}); COMP_CWORD={len(words) - 1}; "
-    call = r"""f=$(complete -p homeostat | sed 's/.* -F \([^ ]*\).*/\1/'); $f homeostat; printf '%s\n' "${COMPREPLY[@]}" """
+    call = r"""$(complete -p homeostat | sed 's/.* -F \([^ ]*\).*/\1/') homeostat; printf '%s\n' "${COMPREPLY[@]}" """
     return said("bash", f"{INSTALL['bash']}\n{asked}{call}", folder).split()
 
 
