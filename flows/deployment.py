@@ -15,7 +15,12 @@ from homeostat.turn import turn
 
 @flow(name="deployment", log_prints=True)
 def deployment(project: Path = Path(), now: datetime | None = None) -> str:
-    """Write the predictions of the release in service, for what has come and for the events ahead."""
+    """Write the predictions of the release in service, for what has come and for the events ahead.
+
+    A release that is being tried beside it takes its next step, or is taken back.
+    """
     with turn(project, now) as (here, at):
         take_in(here, at)
-        return publish(here, f"{loop.predict(here, at, live=True)} predictions", at)
+        done = f"{loop.predict(here, at, live=True)} predictions"
+        step = loop.step(here, at)
+        return publish(here, done if step is None else f"{done}; {step.action}: {step.sentence}", at)

@@ -58,6 +58,10 @@ monitoring: {window: 1d, quality_drop: 1, calibration: 1, roll_back: 1, drift_me
   drift_share: 1, score_drift: 1, reference_rows: 200, cool_down: 1d}
 rhythm: {offset: 0s, tick: 1h, decide: 2h, retrain: 4h}
 """
+ROLLOUT = """
+rollout: {strategy: at once, steps: [0.3, 0.6], hold: 3h, patience: 12h, events: 6, errors: 0.01, latency: 1,
+  score_drift: 2.5}
+"""
 SQL = """
 SELECT e.meter, e.at, min(e.phase) AS phase, min(hour(e.event_time)) AS hour, max_by(r.load, r.event_time) AS last_load
 FROM events e

@@ -21,6 +21,7 @@ from homeostat import deployment, loop
 from homeostat.clock import move_on, stands_at
 from homeostat.core.drift import DRIFT_SHARE, MISSING, SCORE_DRIFT
 from homeostat.core.health import AGAINST_BASELINE, CALIBRATION, QUALITY
+from homeostat.core.rollout import ROLLOUT
 from homeostat.project import Project
 
 ROOT = Path(__file__).parents[1]
@@ -46,7 +47,9 @@ def test_the_pages_show_what_there_is() -> None:
     assert len(OURS) > 15
 
 
-@pytest.mark.parametrize("kind", ["batch", QUALITY, AGAINST_BASELINE, CALIBRATION, SCORE_DRIFT, DRIFT_SHARE, MISSING])
+@pytest.mark.parametrize(
+    "kind", ["batch", QUALITY, AGAINST_BASELINE, CALIBRATION, SCORE_DRIFT, DRIFT_SHARE, MISSING, ROLLOUT]
+)
 def test_every_kind_of_alert_has_its_heading(kind: str) -> None:
     assert f"\n## {kind}\n" in PAGES["RUNBOOK.md"]
 
@@ -68,7 +71,7 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Project:
     """The hourly project after a day and a half: two versions, and a row that is held."""
     folder = tmp_path_factory.mktemp("docs") / "meters"
     clock = f'threads: 1\nclock: {{start: "{hourly.START.isoformat()}", speed: 60}}\n'
-    project = hourly.make(folder, params=hourly.PARAMS.replace("threads: 1\n", clock))
+    project = hourly.make(folder, params=hourly.PARAMS.replace("threads: 1\n", clock) + hourly.ROLLOUT)
     hourly.run(folder, "config", "user.name", "Ann")
     rows = hourly.readings()
     at = pl.col("at") == hourly.START + timedelta(hours=3)
@@ -99,6 +102,8 @@ def said(project: Project, command: str) -> subprocess.CompletedProcess[str]:
 def test_a_command_of_ours_runs(home: Project, command: str) -> None:
     if "rollback" in command:  # there must be something to take back
         deployment.promote(home, "v0.2.0", "to roll it back", "a test", stands_at(home))
+    if "--canary" in command:  # and something to try it beside
+        deployment.promote(home, "v0.1.0", "to try another", "a test", stands_at(home))
     done = said(home, command)
     allowed = (0, 1) if command.endswith("check leakage") else (0,)  # findings are an answer too
     assert done.returncode in allowed, done.stdout + done.stderr

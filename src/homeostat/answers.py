@@ -26,6 +26,8 @@ def publish(project: Project, answer: Answer, at: datetime) -> Answer:
     if isinstance(answer, Tick):
         for incident in answer.opened:
             prefect.publish_incident(name, incident)
+    if isinstance(answer, Tick) and answer.step is not None:
+        prefect.publish_decision(name, answer.step, at)
     if isinstance(decision, Decision):
         prefect.publish_decision(name, decision, at)
     prefect.log(sentence(answer), answer=True)
@@ -61,5 +63,5 @@ def _(answer: DataOutcome) -> str:
 
 @sentence.register
 def _(answer: Tick) -> str:
-    decided = f"; {sentence(answer.decision)}" if answer.decision else ""
+    decided = "".join(f"; {sentence(one)}" for one in (answer.step, answer.decision) if one)
     return f"{answer.now:%Y-%m-%d %H:%M}: {sentence(answer.data)}; {answer.predicted} predictions{decided}"

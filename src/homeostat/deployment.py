@@ -88,7 +88,7 @@ def release(
         found = Register(known.next_version(), commit, who, why, now, bundle_hash, tuple(evidence))
         _rehearse(project, found)
         _publish(project, release_tag(known.project, found.version), commit, found.message(), now)
-    if beside is None or known.champion is None:
+    if beside is None or known.champion is None or known.champion.version == found.version:
         return promote(project, found.version, why, who, now, evidence)
     return try_beside(project, found.version, beside, share, why, who, now, evidence)
 

@@ -16,7 +16,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from homeostat import deployment, evidence, monitoring, predictions
+from homeostat import deployment, evidence, monitoring, plans, predictions, rollout
 from homeostat.adapters import dvc, git
 from homeostat.adapters.tables import write_text
 from homeostat.amendments import read_amendments
@@ -36,7 +36,7 @@ from homeostat.stages import featurize, ingest, validate
 log = logging.getLogger("homeostat.loop")
 WHO = "homeostat"  # who acts when the loop does
 FIRST = "nothing serves yet"
-PLAN = ".plan"  # what a decision is called until it is done
+PLAN = plans.PLAN
 
 
 @dataclass(frozen=True)
@@ -71,7 +71,10 @@ class Weighed:
 
 @dataclass(frozen=True)
 class Tick:
-    """One pass of the loop; ``seconds`` says where its time went, ``opened`` what to alert on."""
+    """One pass of the loop; ``seconds`` says where its time went, ``opened`` what to alert on.
+
+    ``step`` is what was decided of a release that is being tried, if one was.
+    """
 
     now: datetime
     data: DataOutcome
@@ -79,6 +82,7 @@ class Tick:
     decision: Decision | None
     opened: tuple[Incident, ...]
     seconds: dict[str, float] = field(default_factory=dict)
+    step: Decision | None = None
 
 
 def tick(
@@ -95,7 +99,8 @@ def tick(
         outcome = (take_in or data)(project, now)
     with _timed(spent, "predict"):
         predicted = predict(project, now, live)
-    opened = _alert(project, _batch_findings(outcome), now)
+    tried = step(project, now)
+    opened = _alert(project, (*_batch_findings(outcome), rollout.alarm(tried)), now)
     decision = None
     if decision_is_due(project, now):
         with _timed(spent, "decide"):
@@ -104,7 +109,7 @@ def tick(
     ledger = project.ledger
     ledger.set_window(ledger.window[0], now)
     move_on(project, now)
-    return Tick(now, outcome, predicted, decision, opened, spent)
+    return Tick(now, outcome, predicted, decision, opened, spent, tried)
 
 
 def begin(project: Project, now: datetime) -> Project:
@@ -206,6 +211,11 @@ def predict(project: Project, now: datetime, live: bool = False) -> int:
     return done + (predictions.predict_ahead(project, now) if live else 0)
 
 
+def step(project: Project, now: datetime) -> Decision | None:
+    """Whether a release that is being tried beside the champion goes on, waits or is taken back; None: none is."""
+    return rollout.step(project, now, WHO)
+
+
 def decision_is_due(project: Project, now: datetime) -> bool:
     """Whether the rhythm asks for a decision at ``now``."""
     rhythm = project.ledger.scope.rhythm
@@ -239,6 +249,10 @@ def weigh(project: Project, now: datetime, seen: monitoring.Look, due: str = "")
     known = deployment.ledger(project)
     assert known.champion is not None, "nothing serves"
     scope = project.ledger.scope
+    if known.rollout is not None:
+        found = Evidence(known.champion.version, seen.paths, tried=known.rollout.version)
+        decision = decide_action(seen.findings, found, scope.monitoring.roll_back)
+        return Weighed(decision, None, known.champion.version, "", seen.quality)
     due = due or retrain_is_due(project, now)
     signs = starts_decision(seen.findings, now, _last_start(project, known), scope.monitoring.cool_down)
     previous = known.previous_healthy()
@@ -305,16 +319,7 @@ def _first(project: Project, now: datetime, known: Ledger) -> Weighed:
 
 
 def _settle(project: Project, now: datetime) -> None:
-    """What an earlier run had decided when it was cut short: on record if it was done, forgotten if not."""
-    for plan in sorted(project.decisions.glob(f"*{PLAN}")):
-        if plan.stem == stamp(now):
-            continue
-        body = json.loads(plan.read_text())
-        done = {(event.at.isoformat(), event.why) for event in deployment.ledger(project).events}
-        if body["action"] in ("nothing", "keep") or (body["at"], body["sentence"]) in done:
-            plan.replace(plan.with_suffix(".json"))
-        else:
-            plan.unlink()
+    plans.settle(project.decisions, deployment.ledger(project), now)
 
 
 def _carry_out(project: Project, plan: Path, now: datetime) -> Decision:
@@ -326,8 +331,8 @@ def _carry_out(project: Project, plan: Path, now: datetime) -> Decision:
     elif decision.action in ("retrain", "release"):
         root = project.ledger.root
         commit = git.commit_ledger(root, f"candidate of {now:%Y-%m-%d %H:%M}", now)
-        bundle = body["candidate"]["bundle"]
-        deployment.release(project, commit, bundle, decision.sentence, WHO, now, decision.evidence)
+        bundle, begin = body["candidate"]["bundle"], rollout.first_step(project.ledger.scope)
+        deployment.release(project, commit, bundle, decision.sentence, WHO, now, decision.evidence, *begin)
     plan.replace(plan.with_suffix(".json"))
     return decision
 

@@ -1,10 +1,14 @@
-"""Prediction rows: one an event, written once, by the release that served at the event's predict-at."""
+"""Prediction rows: one an event, written once, by the release that served at the event's predict-at.
+
+While a challenger is tried they stand for the requests: a canary gives the rows of its share of the keys, and what a
+shadow says of each event stands beside the row, as ``shadow__<objective>``.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
@@ -12,6 +16,8 @@ from homeostat import bundles, deployment
 from homeostat.adapters.tables import read_table, write_table
 from homeostat.core.costs import alerts
 from homeostat.core.periods import period_containing
+from homeostat.core.rollout import in_canary
+from homeostat.serving.prediction_log import PredictionLog
 from homeostat.stages import featurize
 
 if TYPE_CHECKING:
@@ -20,6 +26,7 @@ if TYPE_CHECKING:
     from homeostat.project import Project
     from homeostat.scope import Scope
 
+SHADOW = "shadow__"  # what a challenger said of an event that nobody was told, by objective
 Features = Callable[["Bundle"], pl.DataFrame]  # the rows to score, in the features of that bundle
 
 
@@ -32,14 +39,15 @@ def predict_batch(project: Project, label: str, now: datetime) -> int:
 
     times = featurize.features_of(ledger, label)["predict_at"]
     parts = []
-    for event, since, until in _terms(known):
-        if not times.is_between(since, until, closed="left").any():
+    for span in known.spans():
+        if not times.is_between(span.since, span.until, closed="left").any():
             continue
-        rows = _scored(project, known, event, features)
-        parts.append(rows.filter(pl.col("predict_at") >= since, pl.col("predict_at") < until))
+        rows = _scored(project, known, span.champion, features)
+        rows = _beside(project, known, span.rollout, rows, features, now)
+        parts.append(rows.filter(pl.col("predict_at") >= span.since, pl.col("predict_at") < span.until))
     if not parts:
         return 0
-    rows = _with_times(pl.concat(parts), now, pl.col("predict_at"))
+    rows = _with_times(pl.concat(parts, how="diagonal_relaxed"), now, pl.col("predict_at"))
     return append(project, label, with_alerts(ledger.scope, rows))
 
 
@@ -56,7 +64,9 @@ def predict_ahead(project: Project, now: datetime) -> int:
         return found
 
     scope = ledger.scope
-    rows = _with_times(_scored(project, known, known.champion, features), now, pl.lit(now, dtype=pl.Datetime("us")))
+    rows = _scored(project, known, known.champion, features)
+    rows = _beside(project, known, known.rollout, rows, features, now)
+    rows = _with_times(rows, now, pl.lit(now, dtype=pl.Datetime("us")))
     rows = with_alerts(scope, rows)
     labels = pl.Series("__label", _labels(scope, rows))
     return sum(append(project, str(label), rows.filter(labels == label)) for label in labels.unique().sort().to_list())
@@ -97,10 +107,41 @@ def _labels(scope: Scope, rows: pl.DataFrame) -> list[str]:
     return [period_containing(t, every, offset).label for t in rows["event_time"]]  # type: ignore[arg-type]
 
 
-def _terms(known: Ledger) -> list[tuple[ReleaseEvent, datetime, datetime]]:
-    """Each event of the ledger with the span in which its release served."""
-    starts = [event.at for event in known.events]
-    return list(zip(known.events, starts, [*starts[1:], datetime.max], strict=False))
+def _beside(
+    project: Project, known: Ledger, tried: ReleaseEvent | None, rows: pl.DataFrame, features: Features, now: datetime
+) -> pl.DataFrame:
+    """The champion's rows with the challenger's part in them; where it cannot score, that is noted and they stay."""
+    if tried is None:
+        return rows
+    try:
+        theirs = _scored(project, known, tried, features)
+    except Exception as error:
+        _note(project, tried, str(error) or type(error).__name__, now)
+        return rows
+    scores = [c for c in theirs.columns if c.startswith("score__")]
+    usable = theirs.select(pl.all_horizontal(pl.col(*scores, "risk").is_finite())).to_series().fill_null(False)
+    if not usable.all():
+        _note(project, tried, f"{(~usable).sum()} of {len(usable)} events have no score", now)
+    if tried.share is None:
+        seen = [pl.when(usable).then(theirs[c]).alias(f"{SHADOW}{c.removeprefix('score__')}") for c in scores]
+        return rows.with_columns(*seen, pl.lit(tried.version).alias("challenger"))
+    chosen = usable & pl.Series([in_canary(u, tried.bundle, tried.share) for u in _units(project.ledger.scope, rows)])
+    parts = [table.with_row_index("__row").filter(part) for table, part in ((rows, ~chosen), (theirs, chosen))]
+    return pl.concat(parts, how="diagonal_relaxed").sort("__row").drop("__row")
+
+
+def _units(scope: Scope, rows: pl.DataFrame) -> list[tuple[Any, ...]]:
+    """What a canary has or has not: an event by its key; a period whole where lists are ranked, which must not mix."""
+    if any(o.task == "ranking" for o in scope.objectives.values()):
+        return [(label,) for label in _labels(scope, rows)]
+    return rows.select(scope.key).rows()
+
+
+def _note(project: Project, tried: ReleaseEvent, why: str, now: datetime) -> None:
+    """Write down, where the service does too, that a challenger could not answer."""
+    log = PredictionLog(project)
+    log.note_failure(tried, None, why, now)
+    log.close()
 
 
 def _sql(ledger: Project, bundle: Bundle) -> str | None:

@@ -127,6 +127,10 @@ class Project:
         return self.home / "reports" / "decisions"
 
     @property
+    def rollouts(self) -> Path:  # <time>.json, one look at a release that is tried, append-only; the loop
+        return self.home / "reports" / "rollouts"
+
+    @property
     def incidents(self) -> Path:  # <number>.json, one problem each; the loop
         return self.home / "reports" / "incidents"
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -93,9 +93,12 @@ def money(project: Project, since: datetime, until: datetime) -> dict[str, Any]:
     return evaluate.realised(project.scope, table, table["alert"].fill_null(False).to_numpy(), until).to_dict()
 
 
-def rows(project: Project, since: datetime | None = None, until: datetime | None = None) -> pl.DataFrame:
+def rows(
+    project: Project, since: datetime | None = None, until: datetime | None = None, also: Sequence[str] = ()
+) -> pl.DataFrame:
     """Every event that was scored, once, with its labels where its batch was accepted; in order of event time.
 
+    ``also`` names further columns of the prediction rows, where these have them.
     Of rows with one key the first that was written counts. Empty, without columns, where nothing was predicted.
 
     Raises:
@@ -104,7 +107,7 @@ def rows(project: Project, since: datetime | None = None, until: datetime | None
     scope = project.scope
     key = list(scope.key)
     scores = [f"{prefix}{name}" for prefix in MODELS.values() for name in scope.objectives]
-    found = _read(_files(scope, project.predictions, since, until), [*key, *SCORED, *scores])
+    found = _read(_files(scope, project.predictions, since, until), [*key, *SCORED, *scores, *also])
     if found is None:
         return pl.DataFrame()
     found = found.unique(key, keep="first", maintain_order=True)

@@ -95,7 +95,7 @@ CASES: list[tuple[str, Seen, str, str]] = [
     ("too few to time", replace(WELL, challenger=arm("v2", seconds=0.3, answers=20)), "advance", "Go on"),
     ("other scores", replace(WELL, drift=drift(0.8)), "roll back", "the scores of late by v2 lie 0.80 from v1's"),
     ("other scores at once", replace(WELL, drift=drift(0.8), elapsed=DAY / 99), "roll back", "over the limit of 0.5"),
-    ("other scores by chance", replace(WELL, drift=drift(0.8, chance=0.4)), "advance", "Go on"),
+    ("too few scores to compare", replace(WELL, drift=drift(0.8, chance=0.4)), "hold", "too few scores of late"),
     ("no scores at all", replace(WELL, drift=drift(None, state="empty")), "roll back", "v2 gives no usable score"),
     ("worse beyond chance", replace(WELL, quality=loss(0.06, 0.01)), "roll back", "6.0% above v1's 0.35 on 500"),
     ("worse by chance", replace(WELL, quality=loss(0.06, -0.01)), "advance", "which chance explains"),

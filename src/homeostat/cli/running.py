@@ -131,5 +131,7 @@ def lines(tick: Tick) -> Iterator[str]:
     for incident in tick.opened:
         if not any(incident.sentence.split(" is ")[0] in said for said in batches):  # else it has just been said
             yield f"alert: {incident.sentence}"
+    if tick.step is not None and tick.step.action != "hold":
+        yield sentence(tick.step)
     if tick.decision is not None and tick.decision.action != "nothing":
         yield sentence(tick.decision)

@@ -29,7 +29,8 @@ class Evidence:
     ``previous``: the previous healthy version against the champion; ``candidate``: the fresh candidate against the
     champion; ``candidate_previous``: the candidate against the previous version. A share below zero: the first is
     better. ``due``: why a retrain is due by rhythm, or nothing. ``barred``: why the candidate may not be released by
-    itself, or nothing. ``paths``: the records, which a sentence cites.
+    itself, or nothing. ``paths``: the records, which a sentence cites. ``tried``: the version that is being tried
+    beside the champion, or nothing.
     """
 
     champion: str
@@ -41,6 +42,7 @@ class Evidence:
     candidate_previous: ByObjective = field(default_factory=dict)
     due: str = ""
     barred: str = ""
+    tried: str = ""
 
 
 @dataclass(frozen=True)
@@ -123,6 +125,15 @@ def decide_action(findings: Sequence[Finding], evidence: Evidence, roll_back: fl
     return next(decision for rule in RULES if (decision := rule(case)) is not None)
 
 
+def a_rollout_decides_first(case: Case) -> Decision | None:
+    """While a release is tried beside the champion no other is made, and none comes back: its steps decide."""
+    tried = case.evidence.tried
+    if not tried:
+        return None
+    said = f"{case.keep}: {tried} is being tried beside it, which decides first; to end that, roll back or promote it"
+    return _decision(case, "nothing", _seen(case, said))
+
+
 def champion_has_gone_bad(case: Case) -> Decision | None:
     """The previous version is materially better on the same rows: known good first, unless the candidate beats it."""
     seen = case.evidence
@@ -182,6 +193,7 @@ def all_is_well(case: Case) -> Decision:
 
 
 RULES: tuple[Callable[[Case], Decision | None], ...] = (
+    a_rollout_decides_first,
     champion_has_gone_bad,
     candidate_has_earned_it,
     candidate_is_barred,

@@ -148,6 +148,39 @@ def compare(
     )  # fmt: skip
 
 
+def compare_split(
+    task: str,
+    loss: str,
+    y: Array,
+    score: Array,
+    first: NDArray[np.bool_],
+    block: NDArray[Any],
+    settings: Settings,
+    group: NDArray[Any] | None = None,
+) -> Comparison:
+    """The loss of the rows of ``first`` against that of the others: two versions, each on its own part.
+
+    Both parts see the same blocks in the same resamples, so that what moves a whole day moves both.
+    """
+    parts = [np.flatnonzero(part) for part in (first, ~first)]
+    if min(len(part) for part in parts) < settings.min_slice:
+        return Comparison(loss, settings.min_slice, Compared(len(parts[0])))
+    drawn = Resamples.draw(block, settings)
+    metric = METRICS[task][loss]
+    assert isinstance(metric, Sums), "every loss is a function of sums"
+    sums = [
+        block_sums(
+            metric.terms(y[part], score[part], None if group is None else group[part]),
+            Resamples(drawn.block[part], drawn.counts),
+        )
+        for part in parts
+    ]
+    here, there = (metric.finish(s.sum(axis=1)) for s in sums)
+    drawn_here, drawn_there = (metric.finish(resampled_sums(s, drawn)) for s in sums)
+    share = summary(_share(here, there), _share(drawn_here, drawn_there), drawn, settings)
+    return Comparison(loss, settings.min_slice, Compared(len(parts[0]), tidy(here), tidy(there), share))
+
+
 def parts_of(values: NDArray[Any]) -> Iterator[tuple[str, NDArray[np.intp]]]:
     """Each distinct value as text, in order, with the places of its rows, in order."""
     texts = np.array([ABSENT if v is None else str(v) for v in values], dtype=np.str_)

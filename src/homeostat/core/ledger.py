@@ -13,7 +13,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 from typing import Any, Literal, TypeVar, get_args
 
@@ -95,6 +95,16 @@ class ReleaseEvent:
 
 
 @dataclass(frozen=True)
+class Span:
+    """A time in which one release served whole, and maybe another was tried beside it."""
+
+    champion: ReleaseEvent
+    rollout: ReleaseEvent | None
+    since: datetime
+    until: datetime
+
+
+@dataclass(frozen=True)
 class Ledger:
     """Releases in order of version, events in order of number."""
 
@@ -160,6 +170,20 @@ class Ledger:
         """The event by which a challenger was tried beside it at ``time``, if one was."""
         last = next((e for e in reversed(self.events) if e.at <= time), None)
         return last if last and last.beside else None
+
+    def spans(self) -> tuple[Span, ...]:
+        """What served, and what was tried beside it, from each change on to the next."""
+        changes = sorted({e.at for e in self.events} | {y.at for y in self.yanks})
+        found = []
+        for since, until in zip(changes, [*changes[1:], datetime.max], strict=False):
+            then = replace(
+                self,
+                events=tuple(e for e in self.events if e.at <= since),
+                yanks=tuple(y for y in self.yanks if y.at <= since),
+            )
+            if then.champion is not None:
+                found.append(Span(then.champion, then.rollout, since, until))
+        return tuple(found)
 
     def rollout_began(self) -> datetime | None:
         """When the first step of the rollout that is on began."""

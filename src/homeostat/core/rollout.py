@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from math import ceil, sqrt
 from statistics import NormalDist
@@ -106,35 +106,19 @@ def next_share(steps: Sequence[float], share: float | None) -> float | None:
 
 def decide_step(seen: Seen, limits: RolloutLimits, not_worse: float, confidence: float, evidence: str) -> Decision:
     """Advance, hold or roll back; ``not_worse`` is the gate's own limit of the loss, ``evidence`` the record's path."""
-    early = [
-        *([loads(seen)] if seen.unloaded else []),
-        errors(seen, limits.errors, confidence),
-        latency(seen, limits.latency, confidence),
-        *(scores(seen, name, column, limits.score_drift) for name, column in seen.drift.items()),
-    ]
-    enough = enough_events(seen, limits.events)
-    timely = seen.elapsed >= limits.hold
-    late = [quality(seen, name, found, not_worse) for name, found in seen.quality.items()] if timely else []
-    findings = tuple(Finding(**{**f.__dict__, "evidence": evidence}) for f in (enough, *early, *late))
-    failed = [f for f in findings if f.failed]
-    ours, theirs = seen.challenger.version, seen.champion.version
-    if failed:
-        said = "; ".join(f.sentence for f in failed)
-        return _decision(
-            "roll back", f"Take {ours} back ({_place(seen)}), {theirs} serves everything: {said}", findings
-        )
-    if not timely:
-        said = f"its step has had {_span(seen.elapsed)} of {_span(limits.hold)}"
-        return _decision("hold", f"Hold {ours} ({_place(seen)}): {said}", findings)
-    if enough.outcome != "pass":
-        stuck = seen.elapsed >= limits.patience
-        more = f"; it has been so for {_span(seen.elapsed)}: promote it, or roll back to end this" if stuck else ""
-        return _decision("hold", f"Hold {ours} ({_place(seen)}): not enough yet, {enough.sentence}{more}", findings)
-    share = next_share(limits.steps, seen.share)
-    held = "; ".join(f.sentence for f in findings if f.outcome == "pass")
-    if share is None:
-        return _decision("advance", f"{ours} serves everything in place of {theirs}: {held}", findings)
-    return _decision("advance", f"Go on with {ours}, from {_place(seen)} to {100 * share:g}% of keys: {held}", findings)
+    proofs = [enough_events(seen, limits.events)]
+    proofs += [scores(seen, name, column, limits.score_drift) for name, column in seen.drift.items()]
+    harms = [errors(seen, limits.errors, confidence), latency(seen, limits.latency, confidence)]
+    harms += [loads(seen)] if seen.unloaded else []
+    if seen.elapsed >= limits.hold:
+        harms += [quality(seen, name, found, not_worse) for name, found in seen.quality.items()]
+    findings = tuple(replace(f, evidence=evidence) for f in (*proofs, *harms))
+    lacking = [f for f in proofs if f.outcome == TOO_FEW]
+    if failed := [f for f in findings if f.failed]:
+        return _decision("roll back", _taken_back(seen, failed), findings)
+    if seen.elapsed < limits.hold or lacking:
+        return _decision("hold", _held(seen, limits, lacking), findings)
+    return _decision("advance", _advanced(seen, limits, findings), findings)
 
 
 def stuck(decision: Decision, seen: Seen, limits: RolloutLimits) -> bool:
@@ -241,6 +225,29 @@ def _wilson_low(failures: int, n: int, confidence: float) -> float:
 
 def _z(confidence: float) -> float:
     return NormalDist().inv_cdf((1 + confidence) / 2)
+
+
+def _taken_back(seen: Seen, failed: Sequence[Finding]) -> str:
+    said = "; ".join(f.sentence for f in failed)
+    return f"Take {seen.challenger.version} back ({_place(seen)}), {seen.champion.version} serves everything: {said}"
+
+
+def _held(seen: Seen, limits: RolloutLimits, lacking: Sequence[Finding]) -> str:
+    said = f"Hold {seen.challenger.version} ({_place(seen)}): "
+    if seen.elapsed < limits.hold:
+        return f"{said}its step has had {_span(seen.elapsed)} of {_span(limits.hold)}"
+    said += f"not enough yet, {lacking[0].sentence}"
+    if seen.elapsed < limits.patience:
+        return said
+    return f"{said}; it has been so for {_span(seen.elapsed)}: promote it, or roll back to end this"
+
+
+def _advanced(seen: Seen, limits: RolloutLimits, findings: Sequence[Finding]) -> str:
+    share, ours = next_share(limits.steps, seen.share), seen.challenger.version
+    said = "; ".join(f.sentence for f in findings if f.outcome == "pass")
+    if share is None:
+        return f"{ours} serves everything in place of {seen.champion.version}: {said}"
+    return f"Go on with {ours}, from {_place(seen)} to {100 * share:g}% of keys: {said}"
 
 
 def _rule(seen: Seen, what: str) -> str:

@@ -1,0 +1,168 @@
+"""The loop begins a release as a canary or in shadow, and takes each step or takes the release back, by itself."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+
+import hourly
+import polars as pl
+import pytest
+from asked import flipped
+
+from homeostat import bundles, deployment, golden, loop, replay, rollout
+from homeostat.adapters import git
+from homeostat.adapters.tables import write_table
+from homeostat.core.rollout import in_canary
+from homeostat.project import Project, stamp
+
+pytestmark = pytest.mark.slow
+START = hourly.START
+LEARNED = START + timedelta(hours=48)  # the first decision after the warm-up
+
+
+def at(hours: int) -> datetime:
+    return START + timedelta(hours=hours)
+
+
+@dataclass(frozen=True)
+class Tried:
+    """A replay that has run, each of its ticks, and the bundle of a bad release that was tried in its course."""
+
+    project: Project
+    ticks: tuple[loop.Tick, ...]
+
+    def at(self, hours: int) -> loop.Tick:
+        return next(tick for tick in self.ticks if tick.now == at(hours))
+
+
+def try_flipped(project: Project, now: datetime, share: float | None) -> str:
+    """Try the champion with each weight of its model the other way round; it passes its rehearsal. Its version."""
+    found = deployment.serving(project)
+    assert found is not None
+    folder = project.releases / "flipped"
+    shutil.copytree(found[1].folder, folder)
+    flipped(folder)
+    (folder / "features.sql").write_text(f"-- {share}\n{found[1].sql}")
+    rows = found[1].golden.select(pl.exclude("^(score|baseline)__.*$", "risk", "alert"))
+    write_table(golden.answered(bundles.Bundle(folder, "", {}), rows), folder / "golden.parquet")
+    made = bundles.seal(folder, "meters", found[1].manifest["inputs"] | {"code": "a slip"})
+    folder.rename(project.releases / made)
+    commit = git.head(project.ledger.root)
+    act = "shadow" if share is None else "canary"
+    return deployment.release(project, commit, made, "a slip of the hand", "ann", now, (), act, share).version
+
+
+@pytest.fixture(scope="module")
+def tried(tmp_path_factory: pytest.TempPathFactory) -> Tried:
+    folder = tmp_path_factory.mktemp("tries") / "meters"
+    params = hourly.STEADY + hourly.ROLLOUT.replace("at once", "canary")
+    of = hourly.make(folder, params=params, table=hourly.steady_readings(96))
+    project = replay.prepare(of, START, at(96), "short")
+    ticks: list[loop.Tick] = []
+    replay.replay(project, START, at(51), ticks.append)
+    try_flipped(project, at(51), None)
+    replay.replay(project, START, at(57), ticks.append)
+    try_flipped(project, at(57), 0.4)
+    replay.replay(project, START, at(69), ticks.append)
+    loop.retrain(project, at(69), "somebody asked")
+    replay.replay(project, START, at(90), ticks.append)
+    return Tried(project, tuple(ticks))
+
+
+def rows_of(project: Project) -> pl.DataFrame:
+    paths = sorted(project.predictions.glob("*.parquet"))
+    return pl.concat([pl.read_parquet(p) for p in paths], how="diagonal_relaxed")
+
+
+def test_what_is_bad_is_taken_back_and_what_is_well_becomes_the_champion(tried: Tried) -> None:
+    events = deployment.ledger(tried.project).events
+    assert [(e.what, e.version, e.who) for e in events] == [
+        ("promote", "v0.1.0", "homeostat"),
+        ("shadow", "v0.2.0", "ann"),
+        ("rollback", "v0.1.0", "homeostat"),
+        ("canary 40%", "v0.3.0", "ann"),
+        ("rollback", "v0.1.0", "homeostat"),
+        ("canary 30%", "v0.4.0", "homeostat"),  # the loop's own candidate begins as the scope says
+        ("canary 60%", "v0.4.0", "homeostat"),
+        ("promote", "v0.4.0", "homeostat"),
+    ]
+    for event in events[2:]:
+        assert event.why and (event.who == "ann" or event.evidence)
+    for event in (events[2], events[4], *events[6:]):
+        record = json.loads((tried.project.home / event.evidence[0]).read_text())
+        assert (record["sentence"], record["at"]) == (event.why, event.at.isoformat())
+        assert {f["rule"].partition(": ")[2] for f in record["findings"]} >= {"enough events", "high scores", "errors"}
+        assert event.evidence == (f"reports/rollouts/{stamp(event.at)}.json",)
+
+
+def test_a_release_that_is_taken_back_alerts_once_and_then_it_is_over(tried: Tried) -> None:
+    told = [(tick.now, i.problem) for tick in tried.ticks for i in tick.opened if "rollout" in i.problem]
+    assert [problem for _, problem in told] == ["v0.2.0: rollout", "v0.3.0: rollout"]
+    found = [json.loads(path.read_text()) for path in sorted(tried.project.incidents.glob("*.json"))]
+    assert all(i["closed"] for i in found if "rollout" in i["problem"])
+    assert found[0]["sentence"].startswith("Take v0.2.0 back (in shadow), v0.1.0 serves everything: the scores of high")
+
+
+def test_nothing_else_is_decided_meanwhile(tried: Tried) -> None:
+    decision = tried.at(72).decision
+    assert decision is not None and decision.action == "nothing"
+    assert decision.sentence.startswith("Keep v0.1.0: v0.4.0 is being tried beside it, which decides first")
+
+
+def test_prediction_rows_stand_for_the_requests(tried: Tried) -> None:
+    rows, events = rows_of(tried.project), deployment.ledger(tried.project).events
+    assert rows.select("meter", "at").is_duplicated().sum() == 0
+    for event, until in ((events[3], events[4].at), (events[5], events[6].at), (events[6], events[7].at)):
+        part = rows.filter(pl.col("predict_at") >= event.at, pl.col("predict_at") < until)
+        inside = [in_canary(key, event.bundle, event.share or 0) for key in part.select("meter", "at").iter_rows()]
+        assert part.height and 0 < sum(inside) < part.height
+        assert part["release"].to_list() == [event.version if one else "v0.1.0" for one in inside]
+    shadow = rows.filter(pl.col("predict_at") >= events[1].at, pl.col("predict_at") < events[2].at)
+    assert set(shadow["release"]) == {"v0.1.0"} and set(shadow["challenger"]) == {"v0.2.0"}
+    assert not (shadow["shadow__high"] == shadow["score__high"]).any()
+    rest = rows.filter(pl.col("predict_at") < events[1].at)
+    assert rest["challenger"].null_count() == rest.height > 0
+
+
+def test_losses_are_compared_where_labels_have_come(tried: Tried) -> None:
+    """Of the shadow on the same events, of the canary on its own against the rest; read again as of later."""
+    known = deployment.ledger(tried.project)
+    for number, rows in ((2, 20), (4, 15)):
+        then = replace(known, events=known.events[:number])
+        (found,) = rollout.measure(tried.project, then, at(90)).quality.values()
+        assert found.overall.rows >= rows or found.overall.loss is None
+        if number == 2:
+            assert found.overall.rows == rows_of(tried.project)["shadow__high"].count()
+
+
+def test_a_step_that_was_cut_short_is_done_once(tried: Tried) -> None:
+    project = tried.project
+    events = deployment.ledger(project).events
+    record = project.rollouts / f"{stamp(events[6].at)}.json"
+    kept = record.read_bytes()
+    record.rename(record.with_suffix(loop.PLAN))  # as a kill between its tag and its record leaves it
+    decision = loop.step(project, events[6].at)
+    assert decision is not None and decision.action == "advance"
+    assert (deployment.ledger(project).events, record.read_bytes()) == (events, kept)
+    record.rename(record.with_suffix(loop.PLAN))
+    assert loop.step(project, at(93)) is None  # the next run, at another time
+    assert record.read_bytes() == kept
+    undone = project.rollouts / f"{stamp(at(91))}{loop.PLAN}"  # decided, and cut short before it was done
+    undone.write_bytes(kept.replace(events[6].at.isoformat().encode(), at(91).isoformat().encode()))
+    assert loop.step(project, at(93)) is None
+    assert not undone.exists() and deployment.ledger(project).events == events
+
+
+def test_a_step_without_events_alerts(tried: Tried) -> None:
+    project = tried.project
+    first = try_flipped(project, at(90), 0.01)
+    waiting = loop.step(project, at(93))
+    assert waiting is not None and waiting.action == "hold" and rollout.alarm(waiting).outcome == "pass"
+    stuck = loop.step(project, at(104))
+    assert stuck is not None and stuck.action == "hold"
+    finding = rollout.alarm(stuck)
+    assert (finding.rule, finding.outcome) == (f"{first}: rollout", "fail")
+    assert "promote it, or roll back to end this" in finding.sentence and finding.evidence in stuck.evidence
