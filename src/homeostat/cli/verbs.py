@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import re
 import signal
 import sys
 import threading
@@ -47,12 +48,18 @@ def _everywhere() -> list[click.Parameter]:
     ]
 
 
+def _whole(help: str | None) -> str | None:
+    """A help text whose example stays on one line, to be copied."""
+    return help and re.sub(r"\n\n( *)Example: ", "\n\n\\1\b\n\\1Example: ", help)
+
+
 class Verb(click.Command):
     """A command with the options that every verb takes."""
 
     def __init__(self, *args: Any, **settings: Any) -> None:
         super().__init__(*args, **settings)
         self.params += _everywhere()
+        self.help = _whole(self.help)
 
 
 class Verbs(click.Group):
@@ -65,6 +72,7 @@ class Verbs(click.Group):
     def __init__(self, *args: Any, **settings: Any) -> None:
         super().__init__(*args, **settings)
         self.params += _everywhere()
+        self.help = _whole(self.help)
 
     def list_commands(self, context: click.Context) -> list[str]:
         return list(self.commands)  # in the order of the day, not of the alphabet
