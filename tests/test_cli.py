@@ -104,7 +104,11 @@ def test_the_page_is_written_when_it_is_asked_for(project: Project) -> None:
 
 
 def test_releases_oldest_first(project: Project) -> None:
-    lines = homeostat("releases", "-C", project.home).splitlines()
+    stand, _, done = homeostat("releases", "-C", project.home).partition("\n\n")
+    assert [" ".join(line.split()[:4]) for line in stand.splitlines()[1:]] == [
+        "v0.1.0 2024-03-01 06:00 serves", "v0.2.0 2024-03-01 12:00 rolled",
+    ]  # fmt: skip
+    lines = done.splitlines()
     assert [line.split()[2] for line in lines] == [
         "meters@v0.1.0", "meters#prod#1", "meters@v0.2.0", "meters#prod#2", "meters#prod#3",
     ]  # fmt: skip
@@ -355,7 +359,13 @@ def test_a_release_is_shown_verified_rolled_back_and_promoted(replayed: tuple[Pr
     shown = homeostat("releases", "show", "v0.2.0", *where)
     assert "served 2024-03-02 00:00:00 to now" in shown
     assert "promised high: log loss" in shown
-    assert [line.split()[1] for line in homeostat("releases", "verify", *where).splitlines()] == ["whole", "whole"]
+    assert [" ".join(line.split()[1:3]) for line in homeostat("releases", "verify", *where).splitlines()] == [
+        "serves; rebuildable", "serves; rebuildable",
+    ]  # fmt: skip
+    assert "rebuildable, and was: the same to the last bit" in homeostat(
+        "releases", "verify", "v0.2.0", "--rebuild", *where
+    )
+    assert not (project.state / "rebuilt").exists()
     assert "not known yet" in homeostat(*where)
     said = homeostat("rollback", "--why", "a drill", "--who", "ann", *where)
     assert said == "rolled back to v0.1.0, v0.2.0 before it: a drill\n"

@@ -15,7 +15,7 @@ import polars as pl
 import pytest
 from test_bundles import events, fill
 
-from homeostat import bundles, deployment
+from homeostat import bundles, deployment, verified
 from homeostat.adapters import dvc, git
 from homeostat.adapters.tables import write_table
 from homeostat.core.errors import DataError, EnvironmentFault, UsageError
@@ -311,3 +311,23 @@ def test_of_two_at_once_one_wins(project: Project, tmp_path: Path) -> None:
     assert [e.number for e in ledger.events] == [1, 2, 3, 4]
     winner = next(out for code, out, _ in outcomes if not code)
     assert ledger.events[-1].version in winner
+
+
+def test_whether_a_release_can_be_counted_on(project: Project) -> None:
+    one, two = candidate(project, "one"), candidate(project, "two")
+    for n, made in enumerate((one, two)):
+        deployment.release(project, *made, "passed", "ann", day(n))
+    params = project.root / "params.yaml"
+    params.write_text(hourly.PARAMS.replace("path: readings.csv", "url: sqlite:///x.db\n    query: SELECT 1"))
+    deployment.yank(project, "v0.1.0", "wrong prices", "ann", day(3))
+    project = Project(project.root, project.root)
+    known = deployment.ledger(project)
+    first, second = (verified.verify(project, known, release) for release in known.releases)
+    assert first.sentence.startswith("DOES NOT SERVE: yanked by ann: wrong prices; NOT REBUILDABLE: ")
+    assert second.serves == ""
+    assert f"commit {two[0][:12]} has no data/landed" in second.rebuildable
+    shutil.rmtree(project.root / ".dvc" / "cache")
+    shutil.rmtree(project.releases)
+    deployment._loaded.clear()
+    lost = verified.verify(project, known, known.releases[1])
+    assert f"the cache lacks models/bundle of {two[0][:12]}" in lost.serves

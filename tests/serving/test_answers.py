@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from datetime import timedelta
+from dataclasses import replace
+from datetime import datetime, timedelta
 from typing import Any
 
 import asked
@@ -16,7 +17,8 @@ from starlette.testclient import TestClient
 
 from homeostat import bundles, deployment
 from homeostat.project import Project
-from homeostat.serving import files, prediction_log
+from homeostat.serving import description, files, prediction_log
+from homeostat.serving.ready import Ready
 from homeostat.stages import featurize, ingest, validate
 
 
@@ -234,16 +236,37 @@ def test_every_prediction_is_kept_once_and_a_torn_line_is_passed_over(project: P
     assert [entry["id"] for entry in prediction_log.logged(project)] == [first[0]["id"], "x"]
 
 
-def test_the_description_has_examples_that_the_release_answers(client: TestClient) -> None:
+def test_the_examples_of_the_description_are_what_is_answered(client: TestClient) -> None:
     said = client.get("/openapi.json").json()
     assert said["info"]["title"] == "meters"
-    operation = said["paths"]["/predict"]["post"]
-    example = operation["requestBody"]["content"]["application/json"]["example"]
-    assert len(example["events"]) == 2
-    answer = operation["responses"]["200"]["content"]["application/json"]["example"]
-    assert answer["release"] == "v0.1.0"
+
+    def example(path: str) -> tuple[dict[str, Any], dict[str, Any]]:
+        operation = said["paths"][path]["post"]
+        asked_for = operation["requestBody"]["content"]["application/json"]["example"]
+        given = client.post(path, json=asked_for)
+        assert given.status_code == 200, given.text
+        promised = operation["responses"]["200"]["content"]["application/json"]["example"]
+        return promised, given.json()
+
+    promised, given = example("/predict")
+    assert len(promised["predictions"]) == 2
+    assert promised == given | {"worker": 1}
+    promised, given = example("/rank")
+    assert promised == given | {"worker": 1}
+    promised, given = example("/labels")
+    assert promised == given
     page = client.get("/docs").text
     assert "Known with read" in page and "http" not in page.replace("HTTP", "")
+
+
+def test_where_nothing_is_at_hand_the_examples_are_golden(client: TestClient) -> None:
+    state = client.app.app.state.desk.worker.state  # type: ignore[attr-defined]
+    events, answer = description.examples(replace(state, ready=Ready({}, {}, timedelta(0))))
+    sealed = state.live.bundle.golden
+    assert len(events) == 2
+    for asked_for, said in zip(events, answer["predictions"], strict=True):
+        row = sealed.filter(meter=asked_for["meter"], at=datetime.fromisoformat(asked_for["at"])).row(0, named=True)
+        assert (said["scores"]["high"], said["alert"]) == (row["score__high"], row["alert"])
 
 
 def test_nothing_released_yet(made: Project, tmp_path: Any) -> None:

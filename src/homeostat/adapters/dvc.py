@@ -29,11 +29,13 @@ _RAISED = re.compile(r"^(?:[\w.]+\.)?(ScopeError|DataError|EnvironmentFault|Usag
 _one_at_a_time = threading.Lock()
 
 
-def reproduce(root: Path, targets: list[str] | None = None, patience: float = PATIENCE) -> list[str]:
+def reproduce(
+    root: Path, targets: list[str] | None = None, patience: float = PATIENCE, anew: bool = False
+) -> list[str]:
     """Bring the outs of the tree at ``root`` up to date; the names of the stages that ran, in order.
 
     What the stages print goes to ``.dvc/tmp/stages.log``. While another run holds the folder, tries again with back-off
-    for ``patience`` seconds.
+    for ``patience`` seconds. ``anew``: every stage runs, whatever is up to date.
 
     Raises:
         HomeostatError: what the failing stage raised, or an EnvironmentFault with the last line that it wrote.
@@ -43,7 +45,7 @@ def reproduce(root: Path, targets: list[str] | None = None, patience: float = PA
     def once() -> None:
         with _repo(root) as repo, _stage_surroundings(root, ran):
             _drop_damaged_lock(repo)
-            for stage in repo.reproduce(targets or None):
+            for stage in repo.reproduce(targets or None, force=anew):
                 if stage.name not in ran:
                     ran.append(stage.name)  # restored from the run cache: no command was needed
 
@@ -106,6 +108,25 @@ def restore_out(root: Path, commit: str, out: str, target: Path) -> Path:
 
     _patiently(root, once)
     return target
+
+
+def holds(root: Path, commit: str, out: str) -> bool:
+    """Whether the cache has the out ``out`` as it was at ``commit``, with all that is in it.
+
+    Raises:
+        EnvironmentFault: there is no such commit, or it has no such out.
+    """
+
+    def once() -> bool:
+        from dvc_data.hashfile.tree import Tree
+
+        with _repo(root) as repo:
+            content, cache = _content(repo, commit, out), repo.cache.local
+            if not cache.exists(content.value):
+                return False
+            return not content.isdir or all(cache.exists(i.value) for _, _, i in Tree.load(cache, content))
+
+    return _patiently(root, once)
 
 
 def push_out(root: Path, commit: str, out: str) -> None:

@@ -155,6 +155,18 @@ def ensure_ledger_tree(home: Path, project: str, branch: str, now: datetime) -> 
     return tree
 
 
+def add_worktree(home: Path, tree: Path, commit: str, now: datetime) -> None:
+    """A worktree of its own at ``commit``, on no branch."""
+    _ignore_state(tree.parent)
+    _git(home, "worktree", "add", "--quiet", "--force", "--detach", str(tree), commit, now=now)
+
+
+def remove_worktree(home: Path, tree: Path, now: datetime) -> None:
+    """Take a worktree away with all that is in it, if it is there."""
+    shutil.rmtree(tree, ignore_errors=True)
+    _git(home, "worktree", "prune", now=now)
+
+
 def sync_ledger_tree(home: Path, project: str, branch: str, now: datetime) -> str:
     """Bring the ledger's worktree to the code of ``branch``; the id of its last commit.
 

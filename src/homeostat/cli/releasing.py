@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import textwrap
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import datetime
 from typing import TYPE_CHECKING
 
@@ -11,34 +11,33 @@ import click
 
 from homeostat.cli.completing import versions
 from homeostat.cli.verbs import Moment, Percent, Verb, Verbs, actor, my_turn, project, who, why
-from homeostat.core.errors import DataError, UsageError
+from homeostat.core.errors import DataError, HomeostatError, UsageError
 
 if TYPE_CHECKING:
     from homeostat.core.ledger import Beside, Ledger, Register, ReleaseEvent
     from homeostat.project import Project
 
-WHY = 120  # characters of a reason in the list
-
 
 @click.group(cls=Verbs, invoke_without_command=True)
 @click.pass_context
 def releases(context: click.Context) -> None:
-    """Every release and what was done with it, oldest first; ``show`` has the whole of a long reason.
+    """Every release: its state, the loss it promised and realised; then what was done, oldest first.
+
+    ``show`` has the whole of a long reason.
 
     Example: homeostat releases show v0.3.0
     """
     if context.invoked_subcommand is not None:
         return
-    from homeostat.core.ledger import describe
+    from homeostat import standing
 
-    rows = describe(_ledger(project()))
-    if not rows:
+    of = project()
+    ledger = _ledger(of)
+    if not ledger.releases:
         click.echo("no release yet; the loop makes the first: homeostat run lifecycle, or homeostat up")
-    width, what = (max((len(row[name]) for row in rows), default=0) for name in ("tag", "what"))
-    for row in rows:
-        serves = "  <- serves now" if row["serves"] else ""
-        said = f"{row['at']}  {row['tag']:{width}}  {row['what']:{what}}  {row['version']:8}"
-        click.echo(f"{said}  {row['who']}: {textwrap.shorten(row['why'], WHY, placeholder=' ...')}{serves}")
+        return
+    for line in (*standing.table(of, ledger), "", *standing.history(ledger)):
+        click.echo(line)
 
 
 @releases.command()
@@ -50,6 +49,7 @@ def show(version: str) -> None:
     """
     from homeostat.deployment import restore
     from homeostat.records import promised
+    from homeostat.standing import realised
 
     of = project()
     ledger = _ledger(of)
@@ -67,33 +67,39 @@ def show(version: str) -> None:
                 click.echo(f"    evidence {path}")
     if (barred := ledger.yanked(found.version)) is not None:
         click.echo(f"  yanked {barred.at} by {barred.who}: {barred.why}")
-    for line in promised(restore(of, found.version).evaluation):
-        click.echo(f"  promised {line}")
+    try:
+        for line in promised(restore(of, found.version).evaluation):
+            click.echo(f"  promised {line}")
+    except HomeostatError as error:
+        click.echo(f"  promised: not known here, {error}")
+    click.echo(f"  realised {realised(of, found.version)}")
 
 
 @releases.command()
 @click.argument("version", required=False, shell_complete=versions)
-def verify(version: str | None) -> None:
-    """Check that each release, or one, is still there whole: every file against the hash it was released with.
+@click.option("--rebuild", is_flag=True, help="Make it again at its commit, which takes minutes, and compare.")
+def verify(version: str | None, rebuild: bool) -> None:
+    """Check that each release, or one, would serve (every file by its hash, golden requests) and could be made again.
 
-    Example: homeostat releases verify
+    Example: homeostat releases verify v0.3.0 --rebuild
     """
-    from homeostat.core.errors import HomeostatError
-    from homeostat.deployment import restore
+    from homeostat import verified
+    from homeostat.clock import clock_now
 
     of = project()
     ledger = _ledger(of)
     wanted = [_registered(ledger, version)] if version else list(ledger.releases)
-    broken = 0
+    bad = 0
     for found in wanted:
-        try:
-            restore(of, found.version)
-            click.echo(f"{found.version}  whole  {found.bundle[:12]}")
-        except HomeostatError as error:
-            broken += 1
-            click.echo(f"{found.version}  BROKEN {error}")
-    if broken:
-        raise DataError(f"{broken} of {len(wanted)} releases cannot be put in service; restore them with dvc fetch")
+        told = verified.verify(of, ledger, found)
+        said = told.sentence
+        if rebuild and not told.rebuildable:
+            told = replace(told, rebuildable=verified.rebuild(of, found, clock_now(of)))
+            said = told.sentence + ("" if told.rebuildable else ", and was: the same to the last bit")
+        click.echo(f"{found.version}  {said}  ({found.bundle[:12]})")
+        bad += bool(told.rebuildable or (told.serves and ledger.yanked(found.version) is None))
+    if bad:
+        raise DataError(f"{bad} of {len(wanted)} releases cannot be counted on; see above, and RUNBOOK.md")
 
 
 @releases.command()

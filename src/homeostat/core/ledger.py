@@ -154,6 +154,18 @@ class Ledger:
             serving, tried = (serving, event.version) if event.beside else (event.version, "")
         return frozenset(marked - {""})
 
+    def state(self, version: str) -> str:
+        """What became of a release, in a word or two."""
+        if self.yanked(version) is not None:
+            return "yanked"
+        if self.champion is not None and self.champion.version == version:
+            return "serves"
+        if self.rollout is not None and self.rollout.version == version:
+            return f"tried, {self.rollout.what}"
+        if version in self.rolled_back():
+            return "rolled back"
+        return "served" if any(e.version == version for e in self.terms) else "never served"
+
     def previous_healthy(self) -> str | None:
         """The version to go back to: the last before the champion that was neither rolled back from nor yanked."""
         champion = self.champion

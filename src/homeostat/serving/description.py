@@ -9,14 +9,15 @@ import json
 from html import escape
 from typing import TYPE_CHECKING, Any
 
-import polars as pl
 from pydantic_core import from_json, to_json
 
-from homeostat import __version__
-from homeostat.core.errors import HomeostatError
-from homeostat.stages import featurize
+from homeostat import __version__, golden
+from homeostat.adapters.tables import read_table
+from homeostat.serving.prediction_log import entry, name_of
+from homeostat.serving.ready import answers
 
 if TYPE_CHECKING:
+    from homeostat.serving.ready import Answer
     from homeostat.serving.worker import State
 
 EXAMPLES = 2
@@ -44,16 +45,12 @@ def openapi(state: State) -> dict[str, Any]:
     events, said = examples(state)
     asked = {"events": events}
     ranked = dict(said, predictions=sorted(said["predictions"], key=lambda p: -p["risk"])) if said else None
-    told = [
-        {"event": {k: event[k] for k in scope.key}, "objective": next(iter(scope.objectives)), "value": 0}
-        for event in events
-    ]
-    kept = {"labels": [{"status": "kept", "late": False}] * len(told)}
+    told, kept = label_examples(state)
     ranking = "Combined risk: the scores by their weights. The riskiest first."
     paths = {
         "/predict": _post("Predict events", "In their order.", "Events", asked, "Predictions", said, [HOW]),
         "/rank": _post("Rank events by combined risk", ranking, "Events", asked, "Predictions", ranked, [HOW]),
-        "/labels": _post("Send labels back", _LABELS, "Labels", {"labels": told}, None, kept, []),
+        "/labels": _post("Send labels back", _LABELS, "Labels", {"labels": told}, None, {"labels": kept}, []),
         "/release": _get("What serves, and what should and does not"),
         "/metrics": _get("Figures for Prometheus", "text/plain"),
         "/live": _get("Whether the process answers", token=False),
@@ -73,40 +70,58 @@ def openapi(state: State) -> dict[str, Any]:
 
 
 def examples(state: State) -> tuple[list[dict[str, Any]], dict[str, Any]]:
-    """Events of the release's golden rows as the source tells them, and what the release says of them."""
-    context, bundle = state.context, state.live.bundle
-    key, names = list(context.scope.key), list(bundle.scope.objectives)
+    """Events at hand, as the source tells them, and just the answer they get; the release's golden ones without any."""
     columns = [state.shapes.columns[n] for n in state.shapes.visible_at]
-    events: list[dict[str, Any]] = []
-    said: list[dict[str, Any]] = []
-    for row in bundle.golden.iter_rows(named=True):
-        if len(events) == EXAMPLES:
-            break
-        found = _source_row(state, row, key)
-        if found is None:
-            continue
-        events.append({name: found[name] for name in columns})
-        said.append({
-            "id": "0" * 24, "key": {k: row[k] for k in key}, "event_time": row["event_time"],
-            "predict_at": row["predict_at"], "as_of": row["predict_at"],
-            "scores": {name: row[f"score__{name}"] for name in names}, "risk": row["risk"], "alert": False,
-            "how": "features",
-        })  # fmt: skip
-    event = state.live.event
+    found = _at_hand(state) or _golden(state, columns)
+    events = [dict(zip(columns, told, strict=True)) for _, told in found]
+    given = state.shapes.events(to_json({"events": events})) if events else []
+    event, key, objectives = state.live.event, state.context.scope.key, list(state.live.bundle.scope.objectives)
+    said = [
+        {
+            "id": name_of(entry(event, answer, asked)), "key": dict(zip(key, answer.key, strict=True)),
+            "event_time": answer.event_time, "predict_at": answer.predict_at, "as_of": answer.as_of,
+            "scores": dict(zip(objectives, answer.scores, strict=True)), "risk": answer.risk, "alert": answer.alert,
+            "how": answer.how,
+        }
+        for (answer, _), asked in zip(found, given, strict=True)
+    ]  # fmt: skip
     answer = {"release": event.version, "bundle": event.bundle, "event": event.number, "worker": 1, "predictions": said}
     return from_json(to_json(events)), from_json(to_json(answer))
 
 
-def _source_row(state: State, row: dict[str, Any], key: list[str]) -> dict[str, Any] | None:
-    """The event of a golden row as it was accepted, while it is still there."""
-    context = state.context
-    try:
-        look = context.look(context.period(row["event_time"]).label)
-        found = featurize.event_rows(context.tree, look)
-    except HomeostatError:
-        return None
-    found = found.filter(pl.all_horizontal(pl.col(k).eq_missing(pl.lit(row[k], dtype=found.schema[k])) for k in key))
-    return found.row(0, named=True) if found.height else None
+def label_examples(state: State) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+    """Labels of events at hand that have happened, or else of golden ones; and what is answered when they are new."""
+    scope, now = state.context.scope, state.context.now
+    past = sorted((a for a in state.ready.answers.values() if a.event_time <= now), key=lambda a: a.event_time)
+    found = past[-EXAMPLES:] or [a for a, _ in _golden(state, list(scope.key))]
+    objective = next(iter(scope.objectives))
+    told = [{"event": dict(zip(scope.key, a.key, strict=True)), "objective": objective, "value": 0} for a in found]
+    late = [now > a.event_time + scope.events.label_horizon for a in found]
+    return from_json(to_json(told)), [{"status": "kept", "late": one} for one in late]
+
+
+def _at_hand(state: State) -> list[tuple[Answer, tuple[Any, ...]]]:
+    """Answers that are there, those to what is ahead first."""
+    ready, now = state.ready, state.context.now
+    found = [
+        (answer, ready.told[key])
+        for key, answer in ready.answers.items()
+        if ready.find(key, ready.told[key], now) is answer
+    ]
+    return sorted(found, key=lambda one: (one[0].predict_at < now, abs(one[0].predict_at - now)))[:EXAMPLES]
+
+
+def _golden(state: State, columns: list[str]) -> list[tuple[Answer, tuple[Any, ...]]]:
+    """Golden requests that the release travels with, and what was sealed with them."""
+    bundle, key = state.live.bundle, list(state.context.scope.key)
+    path = bundle.folder / golden.REQUESTS
+    if not path.is_file():
+        return []
+    requests = read_table(path).join(bundle.golden, on=key, how="inner", nulls_equal=True, suffix="__feature")
+    requests = requests.head(EXAMPLES)
+    as_of = requests["predict_at"].to_list()
+    found = answers(bundle, requests, as_of, "computed", [""] * requests.height)
+    return list(zip(found, requests.select(columns).iter_rows(), strict=True))
 
 
 _LABELS = (

@@ -54,16 +54,11 @@ class PredictionLog:
         """
         ids, entries = [], []
         for answer, said in zip(answers, given, strict=True):
-            entry = {
-                "release": event.version, "bundle": event.bundle, "event": event.number, "given": said,
-                "event_time": answer.event_time, "predict_at": answer.predict_at, "as_of": answer.as_of,
-                "scores": answer.scores, "risk": answer.risk, "alert": answer.alert, "how": answer.how,
-                "context": answer.context,
-            }  # fmt: skip
-            name = hashlib.sha256(to_json(entry)).hexdigest()[:24]
+            made = entry(event, answer, said)
+            name = name_of(made)
             ids.append(name)
             if name not in self._seen:
-                entries.append({"id": name, "at": now} | entry)
+                entries.append({"id": name, "at": now} | made)
         if entries:
             entries[0]["seconds"] = seconds  # of the request, so once
             self._add(entries, now)
@@ -124,6 +119,21 @@ class PredictionLog:
         if self._journal is not None:
             self._journal.close()
             self._journal = None
+
+
+def entry(event: ReleaseEvent, answer: Answer, given: tuple[Any, ...]) -> dict[str, Any]:
+    """All that decides on a prediction, and what it came to."""
+    return {
+        "release": event.version, "bundle": event.bundle, "event": event.number, "given": given,
+        "event_time": answer.event_time, "predict_at": answer.predict_at, "as_of": answer.as_of,
+        "scores": answer.scores, "risk": answer.risk, "alert": answer.alert, "how": answer.how,
+        "context": answer.context,
+    }  # fmt: skip
+
+
+def name_of(made: dict[str, Any]) -> str:
+    """The id of a prediction."""
+    return hashlib.sha256(to_json(made)).hexdigest()[:24]
 
 
 def logged(project: Project) -> Iterator[dict[str, Any]]:
