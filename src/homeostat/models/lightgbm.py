@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import hashlib
+import platform
 import re
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -57,6 +60,23 @@ class Trees:
         (folder / NAME).write_bytes(self.text.encode())
 
 
+def library() -> ModuleType:
+    """LightGBM, without the two seconds that it takes to bring in scikit-learn for estimators that nothing here uses.
+
+    Where scikit-learn has to be loaded before it, as on ARM, it is: the two share a library of threads.
+    """
+    sklearn_first = platform.machine() not in ("x86_64", "AMD64")
+    hidden = not sklearn_first and not any(name in sys.modules for name in ("lightgbm", "sklearn"))
+    if hidden:
+        sys.modules["sklearn"] = None  # type: ignore[assignment]
+    try:
+        import lightgbm
+    finally:
+        if hidden:
+            del sys.modules["sklearn"]
+    return lightgbm
+
+
 def fit(
     objective: Objective,
     settings: LightGBM,
@@ -67,8 +87,7 @@ def fit(
     group: np.ndarray | None,
 ) -> Trees:
     """Boost trees; the same inputs give the same text at any number of threads."""
-    import lightgbm
-
+    lightgbm = library()
     encoded = encoding.learn(objective.features, table)
     x = encoding.matrix(encoded, table)
     sizes = None
@@ -92,8 +111,7 @@ def read(body: Mapping[str, Any], folder: Path, threads: int) -> Trees:
     Raises:
         DataError: the trees are missing or are not those that the model was saved with.
     """
-    import lightgbm
-
+    lightgbm = library()
     path = folder / NAME
     try:
         text = path.read_bytes().decode()

@@ -6,7 +6,7 @@ import json
 import shutil
 from collections import OrderedDict
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import cache as once
 from importlib import metadata
@@ -473,7 +473,7 @@ def _key(project: Project, sql: str, look: LookBack) -> str:
     said = {
         "sql": sql,
         "code": _code(),
-        "look": asdict(look),
+        "look": str(look),
         "sources": {name: source.model_dump(mode="json") for name, source in scope.sources.items()},
         "events": scope.events.model_dump(mode="json"),
         "history": scope.features.history.total_seconds(),

@@ -13,7 +13,7 @@ import polars as pl
 
 from homeostat import bundles, golden, models
 from homeostat.adapters.code_deps import code_hash
-from homeostat.adapters.tables import digest, read_table, write_table, write_text
+from homeostat.adapters.tables import digest, write_table, write_text
 from homeostat.core.errors import DataError
 from homeostat.stages import entry, evaluate, featurize, ingest, train, validate
 
@@ -48,19 +48,10 @@ def sample(project: Project, training: Mapping[str, Any]) -> pl.DataFrame:
     """
     scope = project.scope
     start, end = _judging(training)
-    paths = sorted(project.features.glob("*.parquet"))
-    if not paths:
-        raise DataError(f"{project.features}: no feature rows; run dvc repro")
-    inside = (pl.col("event_time") >= start) & (pl.col("event_time") < end)
-    keys = [pl.read_parquet(path, columns=[*scope.key, "event_time"]).filter(inside) for path in paths]
-    orders = [[_order(key) for key in rows.select(scope.key).iter_rows()] for rows in keys]
-    last = sorted(order for found in orders for order in found)[: scope.monitoring.reference_rows][-1:]
-    parts = []
-    for path, order in zip(paths, orders, strict=True):
-        rows = read_table(path).filter(inside).with_columns(pl.Series(ORDER, order, dtype=pl.String))
-        rows = rows.select(c for c in rows.columns if not c.startswith(LATER))
-        parts.append(rows.filter(pl.col(ORDER) <= last[0]) if last else rows)
-    return pl.concat(parts).sort(ORDER).drop(ORDER)
+    rows = featurize.read_features(project).filter(pl.col("event_time") >= start, pl.col("event_time") < end)
+    order = pl.Series(ORDER, [_order(key) for key in rows.select(scope.key).iter_rows()], dtype=pl.String)
+    lowest = rows.with_columns(order).sort(ORDER).head(scope.monitoring.reference_rows)
+    return lowest.select(c for c in rows.columns if not c.startswith(LATER))
 
 
 def with_judged(project: Project, training: Mapping[str, Any], rows: pl.DataFrame) -> pl.DataFrame:

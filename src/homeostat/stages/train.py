@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
+from collections.abc import Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -64,31 +67,43 @@ def train(project: Project) -> dict[str, Any]:
     table = read_features(project)
     kind = "heuristic" if as_of - start < scope.windows.warm_up else scope.training.model
     shutil.rmtree(project.candidate, ignore_errors=True)
-    told = {name: _train(project, name, kind, table, as_of) for name in scope.objectives}
+    rows = {name: split(scope, name, table, as_of) for name in scope.objectives}
+    del table
+    with ThreadPoolExecutor(_at_once(scope)) as pool:  # LightGBM leaves Python's lock alone while it fits
+        fitting = {name: _fits(pool, scope, name, kind, found) for name, found in rows.items()}
+        told = {name: _keep(project, name, rows[name], fits) for name, fits in fitting.items()}
     training = {"as_of": as_of.isoformat(), "objectives": told}
     write_text(json.dumps(training, indent=1) + "\n", project.candidate / "training.json")
     return training
 
 
-def _train(project: Project, name: str, kind: str, table: pl.DataFrame, as_of: datetime) -> dict[str, Any]:
-    scope = project.scope
-    rows = split(scope, name, table, as_of)
-    folder = project.candidate / name
-    final = judged = _fit(scope, name, kind, rows.before)
-    judged.save(folder / "judged")
-    if scope.training.refit:
-        final = _fit(scope, name, kind, rows.every)
-    final.save(folder / "final")
-    _fit(scope, name, "heuristic", rows.before).save(folder / "baseline")
-    _fit(scope, name, "heuristic", rows.every).save(folder / "baseline-final")
-    used = rows.every if scope.training.refit else rows.before
+def _at_once(scope: Scope) -> int:
+    """How many models are fitted at a time: each takes ``threads`` of the processors; how many changes no byte."""
+    return max(1, (os.cpu_count() or 1) // max(1, scope.threads))
+
+
+def _fits(pool: ThreadPoolExecutor, scope: Scope, name: str, kind: str, rows: Split) -> dict[str, Future[models.Model]]:
+    """One objective's models under way, by folder: judged and baseline before the holdout, and both for service."""
+    asked = {"judged": (kind, rows.before), "baseline": ("heuristic", rows.before)}
+    asked |= {"final": (kind, rows.every)} if scope.training.refit else {}
+    asked |= {"baseline-final": ("heuristic", rows.every)}
+    return {part: pool.submit(_fit, scope, name, *wanted) for part, wanted in asked.items()}
+
+
+def _keep(project: Project, name: str, rows: Split, fits: Mapping[str, Future[models.Model]]) -> dict[str, Any]:
+    """Save the models; what ``training.json`` says of them."""
+    made = {part: fit.result() for part, fit in fits.items()}
+    made.setdefault("final", made["judged"])
+    for part, model in made.items():
+        model.save(project.candidate / name / part)
+    used = rows.every if project.scope.training.refit else rows.before
     return {
-        "kind": final.kind,
+        "kind": made["final"].kind,
         "rows": len(used),
         "from": _time(used, "min"),
         "to": _time(used, "max"),
         "holdout": {"from": rows.start.isoformat(), "to": rows.end.isoformat(), "rows": len(rows.held)},
-        "features": list(final.features),
+        "features": list(made["final"].features),
     }
 
 

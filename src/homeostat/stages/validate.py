@@ -83,16 +83,18 @@ def validate(
     label: str,
     landed: Path | None = None,
     now: datetime | None = None,
+    verdicts: Mapping[str, Verdict] | None = None,
 ) -> Verdict:
     """Decide on one landed batch and write both sides; a verdict that still holds is read, not made again.
 
-    ``landed`` is the batch's file where it is not the project's own; ``now`` hides amendments known later.
+    ``landed`` is the batch's file where it is not the project's own; ``now`` hides amendments known later;
+    ``verdicts`` are those of the source on record, where the caller has them at hand.
 
     Raises:
         DataError: the landed file is missing or damaged.
         ScopeError: the contract cannot be used.
     """
-    case = case_of(project, source_name, label, landed, now)
+    case = case_of(project, source_name, label, landed, now, verdicts)
     recorded = read_verdict(project, source_name, label)
     if recorded is not None and recorded.key == case.key and _files_match(project, source_name, label, recorded):
         return recorded
@@ -393,24 +395,29 @@ def main() -> None:
         folder.mkdir(parents=True, exist_ok=True)
         remove_stray(folder, wanted)
     for name, found in called.items():
-        print(_tell(name, [_decide(project, name, period, as_of) for period in found]))
+        made: dict[str, Verdict] = {}
+        for period in found:  # in order of time: each is held against those before it
+            if (verdict := _decide(project, name, period, as_of, made)) is not None:
+                made[period.label] = verdict
+        print(_tell(name, list(made.values())))
 
 
-def _decide(project: Project, name: str, period: Period, as_of: datetime) -> Verdict | None:
+def _decide(
+    project: Project, name: str, period: Period, as_of: datetime, before: Mapping[str, Verdict]
+) -> Verdict | None:
     if (project.landed / name / f"{period.label}.parquet").is_file():
-        return validate(project, name, period.label, now=as_of)
+        return validate(project, name, period.label, now=as_of, verdicts=before)
     verdict = missing(project, name, period, as_of)
     if verdict is None:
         _remove(project, name, period.label)
     return verdict
 
 
-def _tell(name: str, verdicts: list[Verdict | None]) -> str:
-    made = [v for v in verdicts if v is not None]
-    count: Callable[[str], int] = lambda status: sum(v.status == status for v in made)  # noqa: E731
-    rows = sum(v.rows_quarantined for v in made)
+def _tell(name: str, verdicts: list[Verdict]) -> str:
+    count: Callable[[str], int] = lambda status: sum(v.status == status for v in verdicts)  # noqa: E731
+    rows = sum(v.rows_quarantined for v in verdicts)
     parts = [f"{count(s)} {s}" for s in ("accepted", "quarantined", "missing")]
-    return f"{name}: batches {', '.join(parts)}; {sum(v.rows_accepted for v in made)} rows accepted, {rows} held"
+    return f"{name}: batches {', '.join(parts)}; {sum(v.rows_accepted for v in verdicts)} rows accepted, {rows} held"
 
 
 if __name__ == "__main__":
