@@ -1,5 +1,6 @@
 -- Every feature of the project, once: one row an event, each from what was known before its predict_at.
 -- Averages are over whole numbers and sums over decimals, so that they are the same at any number of threads.
+-- MATERIALIZED: the same for many events, so the service keeps it from one request to the next.
 WITH
 -- the events, with their local clock in minutes and the last midnight in New York before their predict_at
 asked AS (
@@ -10,7 +11,8 @@ asked AS (
         date_trunc('day', predict_at - INTERVAL 5 HOUR) + INTERVAL 5 HOUR AS midnight
     FROM events
 ),
-moments AS MATERIALIZED (SELECT DISTINCT predict_at FROM asked),
+moments AS MATERIALIZED (SELECT DISTINCT predict_at, midnight FROM asked),
+nights AS MATERIALIZED (SELECT DISTINCT midnight FROM asked),
 -- flights since a day before the first event: no join but the last ones runs over the whole history
 recent AS MATERIALIZED (
     SELECT * FROM flights WHERE event_time >= (SELECT min(predict_at) - INTERVAL 1 DAY FROM moments)
@@ -30,7 +32,7 @@ due AS MATERIALIZED (
     JOIN recent f ON f.event_time < m.predict_at AND f.event_time >= m.predict_at - INTERVAL 8 HOUR
 ),
 -- how the three airports do together
-city AS (
+city AS MATERIALIZED (
     SELECT
         predict_at,
         avg(delay) FILTER (age <= 120) AS delay_2h,
@@ -39,7 +41,7 @@ city AS (
     FROM due GROUP BY ALL
 ),
 -- how the airport does
-airport AS (
+airport AS MATERIALIZED (
     SELECT
         predict_at, origin,
         avg(delay) FILTER (age <= 60) AS delay_1h,
@@ -52,7 +54,7 @@ airport AS (
     FROM due GROUP BY ALL
 ),
 -- how the carrier does, from all three airports
-company AS (
+company AS MATERIALIZED (
     SELECT
         predict_at, carrier,
         avg(delay) FILTER (age <= 120) AS delay_2h,
@@ -62,7 +64,7 @@ company AS (
     FROM due GROUP BY ALL
 ),
 -- how the carrier does at this airport
-station AS (
+station AS MATERIALIZED (
     SELECT
         predict_at, origin, carrier,
         avg(delay) FILTER (age <= 240) AS delay_4h,
@@ -70,7 +72,7 @@ station AS (
     FROM due GROUP BY ALL
 ),
 -- how flights to the destination do: its weather and its ground stops show here
-destination AS (
+destination AS MATERIALIZED (
     SELECT
         predict_at, dest,
         avg(waiting) FILTER (age <= 240) AS waiting_4h,
@@ -122,31 +124,58 @@ settled AS MATERIALIZED (
         f.event_time >= n.midnight - INTERVAL 7 DAY AS week,
         (f.arr_delay >= 30)::INT AS late,
         (f.dep_time IS NULL)::INT AS cancelled
-    FROM (SELECT DISTINCT midnight FROM asked) n
+    FROM nights n
     JOIN flights f ON f.outcome_known_at < n.midnight AND f.event_time >= n.midnight - INTERVAL 28 DAY
 ),
-rates AS (
+rates AS MATERIALIZED (
     SELECT
         midnight,
         avg(late) AS late_28d, avg(late) FILTER (week) AS late_7d,
         avg(cancelled) AS cancelled_28d, avg(cancelled) FILTER (week) AS cancelled_7d
     FROM settled GROUP BY ALL
 ),
-carrier_rates AS (
+carrier_rates AS MATERIALIZED (
     SELECT
         midnight, carrier,
         avg(late) FILTER (week) AS late_7d,
         avg(cancelled) FILTER (week) AS cancelled_7d
     FROM settled GROUP BY ALL
 ),
-origin_rates AS (
+origin_rates AS MATERIALIZED (
     SELECT midnight, origin, avg(late) FILTER (week) AS late_7d FROM settled GROUP BY ALL
 ),
-route_rates AS (
+route_rates AS MATERIALIZED (
     SELECT midnight, carrier, dest, avg(late) AS late_28d, avg(cancelled) AS cancelled_28d FROM settled GROUP BY ALL
 ),
-flight_rates AS (
+flight_rates AS MATERIALIZED (
     SELECT midnight, carrier, flight, dest, avg(arr_delay) AS arr_delay_28d FROM settled GROUP BY ALL
+),
+-- all that is of a moment and an airport, and of a moment and a carrier, side by side: few joins for each event
+place AS MATERIALIZED (
+    SELECT
+        m.predict_at, o.origin,
+        city.delay_2h AS city_delay_2h, city.late_4h AS city_late_4h, city.cancelled_4h AS city_cancelled_4h,
+        airport.* EXCLUDE (predict_at, origin),
+        w.temp, w.dewp, w.pressure, w.rising_3h, w.wind_dir, w.wind_speed, w.precip_6h, w.worst_visib,
+        rates.late_28d, rates.late_7d, rates.cancelled_28d, rates.cancelled_7d,
+        origin_rates.late_7d AS origin_late_7d
+    FROM moments m
+    CROSS JOIN (SELECT DISTINCT origin FROM flights) o
+    LEFT JOIN city USING (predict_at)
+    LEFT JOIN airport USING (predict_at, origin)
+    ASOF LEFT JOIN sky w ON w.place = o.origin AND w.observed_known_at < m.predict_at
+    LEFT JOIN rates USING (midnight)
+    LEFT JOIN origin_rates USING (midnight, origin)
+),
+line AS MATERIALIZED (
+    SELECT
+        m.predict_at, c.carrier,
+        company.* EXCLUDE (predict_at, carrier),
+        carrier_rates.late_7d, carrier_rates.cancelled_7d
+    FROM moments m
+    CROSS JOIN (SELECT DISTINCT carrier FROM flights) c
+    LEFT JOIN company USING (predict_at, carrier)
+    LEFT JOIN carrier_rates USING (midnight, carrier)
 )
 SELECT
     e.time_hour, e.minute, e.carrier, e.flight, e.origin,
@@ -160,20 +189,20 @@ SELECT
     e.distance,                                            -- miles
     crowd.departures_1h,                                   -- of the airport, up to this one
     -- delays so far, in minutes, and shares of the flights that were due
-    city.delay_2h AS city_delay_2h,                        -- all airports
-    city.late_4h AS city_late_4h,
-    city.cancelled_4h AS city_cancelled_4h,
-    airport.delay_1h AS airport_delay_1h,                  -- this airport
-    airport.delay_4h AS airport_delay_4h,
-    airport.waiting_3h AS airport_waiting_3h,              -- due and not reported: a delay that builds up
-    airport.cancelled_2h AS airport_cancelled_2h,
-    airport.cancelled_8h AS airport_cancelled_8h,
-    airport.arr_delay_8h AS airport_arr_delay_8h,          -- of those landed by now
-    airport.lost_8h AS airport_lost_8h,                    -- between departure and arrival
-    company.delay_2h AS carrier_delay_2h,                  -- this carrier
-    company.waiting_2h AS carrier_waiting_2h,
-    company.cancelled_8h AS carrier_cancelled_8h,
-    company.arr_delay_8h AS carrier_arr_delay_8h,
+    place.city_delay_2h,                                   -- all airports
+    place.city_late_4h,
+    place.city_cancelled_4h,
+    place.delay_1h AS airport_delay_1h,                    -- this airport
+    place.delay_4h AS airport_delay_4h,
+    place.waiting_3h AS airport_waiting_3h,                -- due and not reported: a delay that builds up
+    place.cancelled_2h AS airport_cancelled_2h,
+    place.cancelled_8h AS airport_cancelled_8h,
+    place.arr_delay_8h AS airport_arr_delay_8h,            -- of those landed by now
+    place.lost_8h AS airport_lost_8h,                      -- between departure and arrival
+    line.delay_2h AS carrier_delay_2h,                     -- this carrier
+    line.waiting_2h AS carrier_waiting_2h,
+    line.cancelled_8h AS carrier_cancelled_8h,
+    line.arr_delay_8h AS carrier_arr_delay_8h,
     station.delay_4h AS station_delay_4h,                  -- this carrier at this airport
     station.cancelled_8h AS station_cancelled_8h,
     destination.waiting_4h AS dest_waiting_4h,             -- flights to the same destination
@@ -187,37 +216,32 @@ SELECT
     inbound.slack - coalesce(inbound.arr_delay, inbound.dep_delay) AS inbound_margin,
     planes.seats AS plane_seats,
     -- the weather
-    w.temp,                                                -- degrees Fahrenheit
-    w.dewp,                                                -- dew point: humid air, thunderstorms
-    w.pressure,                                            -- millibars
-    w.rising_3h,                                           -- its change
-    w.wind_dir,                                            -- degrees: which runways are in use
-    w.wind_speed,                                          -- miles an hour
-    w.precip_6h,                                           -- inches
-    w.worst_visib,                                     -- miles
+    place.temp,                                            -- degrees Fahrenheit
+    place.dewp,                                            -- dew point: humid air, thunderstorms
+    place.pressure,                                        -- millibars
+    place.rising_3h,                                       -- its change
+    place.wind_dir,                                        -- degrees: which runways are in use
+    place.wind_speed,                                      -- miles an hour
+    place.precip_6h,                                       -- inches
+    place.worst_visib,                                     -- miles
     -- trailing rates: how things go lately
-    rates.late_28d,
-    rates.late_7d,
-    rates.cancelled_28d,
-    rates.cancelled_7d,
-    carrier_rates.late_7d AS carrier_late_7d,
-    carrier_rates.cancelled_7d AS carrier_cancelled_7d,
-    origin_rates.late_7d AS origin_late_7d,
+    place.late_28d,
+    place.late_7d,
+    place.cancelled_28d,
+    place.cancelled_7d,
+    line.late_7d AS carrier_late_7d,
+    line.cancelled_7d AS carrier_cancelled_7d,
+    place.origin_late_7d,
     route_rates.late_28d AS route_late_28d,
     route_rates.cancelled_28d AS route_cancelled_28d,
     flight_rates.arr_delay_28d AS flight_arr_delay_28d     -- the same flight number
 FROM asked e
-LEFT JOIN city USING (predict_at)
-LEFT JOIN airport USING (predict_at, origin)
-LEFT JOIN company USING (predict_at, carrier)
+LEFT JOIN place USING (predict_at, origin)
+LEFT JOIN line USING (predict_at, carrier)
 LEFT JOIN station USING (predict_at, origin, carrier)
 LEFT JOIN destination USING (predict_at, dest)
 LEFT JOIN crowd USING (origin, event_time)
 LEFT JOIN inbound USING (time_hour, minute, carrier, flight, origin)
 LEFT JOIN planes USING (tailnum)
-ASOF LEFT JOIN sky w ON w.place = e.origin AND w.observed_known_at < e.predict_at
-LEFT JOIN rates USING (midnight)
-LEFT JOIN carrier_rates USING (midnight, carrier)
-LEFT JOIN origin_rates USING (midnight, origin)
 LEFT JOIN route_rates USING (midnight, carrier, dest)
 LEFT JOIN flight_rates USING (midnight, carrier, flight, dest)

@@ -6,6 +6,7 @@ import json
 import os
 import re
 import tempfile
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from datetime import datetime
@@ -19,6 +20,8 @@ import polars as pl
 from homeostat.core.errors import ScopeError
 
 if TYPE_CHECKING:
+    import pyarrow as pa
+
     from homeostat.scope import Scope, Source
 
 FAR = datetime(9999, 12, 31)  # when a value that is never known becomes known
@@ -57,44 +60,50 @@ def build(
     Raises:
         ScopeError: the SQL cannot be used, or does not answer one row an event.
     """
+    refuse_unsteady(sql, "features.sql")
     with _session(threads) as session:
-        for name, rows in tables.items():
-            session.register(name, rows)
-        return answer(session, sql, scope, events, needed)
+        try:
+            for name, rows in (*tables.items(), ("events", events)):
+                session.register(name, rows)
+            found = session.sql(sql).to_arrow_table()
+        except duckdb.Error as error:
+            raise sql_error("features.sql", error) from error
+        return checked(scope, events, frame(found), needed)
 
 
-def held(tables: Mapping[str, pl.DataFrame], threads: int) -> duckdb.DuckDBPyConnection:
-    """A session that keeps ``tables`` in the engine's own form, to be asked often with ``answer``."""
-    session = _database(threads).cursor()
+def hold(tables: Mapping[str, pl.DataFrame], threads: int) -> duckdb.DuckDBPyConnection:
+    """A session that keeps ``tables`` in the engine's own form, to be asked often about few rows."""
+    session = _database(threads, hasty=True).cursor()
     for name, rows in tables.items():
         session.register("__rows", rows)
-        session.execute(f"CREATE TEMP TABLE {_quoted(name)} AS SELECT * FROM __rows")
+        session.execute(f"CREATE TEMP TABLE {quoted(name)} AS SELECT * FROM __rows")
         session.unregister("__rows")
     return session
 
 
-def answer(
-    session: duckdb.DuckDBPyConnection, sql: str, scope: Scope, events: pl.DataFrame, needed: Iterable[str] = ()
-) -> pl.DataFrame:
-    """As ``build``, over the tables of a session.
+def frame(found: pa.Table) -> pl.DataFrame:
+    """An answer as it comes.
 
     Raises:
-        ScopeError: as ``build``.
+        ScopeError: a column is of a type that no frame has.
     """
-    _refuse_unsteady(sql, "features.sql")
-    try:
-        session.register("events", events)
-        found = session.sql(sql).to_arrow_table()
-    except duckdb.Error as error:
-        raise _sql_error("features.sql", error) from error
-    _check_names(scope, found.column_names, needed)
     for field in found.schema:
         if "interval" in str(field.type):
             raise _no_feature(field.name, "an interval")
-    told = pl.DataFrame(found)
-    told = told.with_columns(_plain(scope, name, kind) for name, kind in told.schema.items())
+    return pl.DataFrame(found)
+
+
+def checked(scope: Scope, events: pl.DataFrame, found: pl.DataFrame, needed: Iterable[str] = ()) -> pl.DataFrame:
+    """An answer in plain types, one row an event, sorted by key.
+
+    Raises:
+        ScopeError: it is no such thing.
+    """
+    _check_names(scope, found.columns, needed)
+    told = found.select(_plain(scope, name, kind) for name, kind in found.schema.items())
+    told = told.sort(scope.key, nulls_last=True)
     _check_rows(scope, events, told)
-    return told.sort(scope.key, nulls_last=True)
+    return told
 
 
 def with_known_at(name: str, source: Source, rows: pl.DataFrame) -> pl.DataFrame:
@@ -105,16 +114,23 @@ def with_known_at(name: str, source: Source, rows: pl.DataFrame) -> pl.DataFrame
     """
     if source.time is None:
         return rows
+    return evaluate(rows, *times(name, source, source.time))
+
+
+def times(name: str, source: Source, time: str) -> Iterator[list[Expression]]:
+    """The steps by which rows of a source come to have ``event_time`` and ``<group>_known_at``."""
     place = f"sources.{name}"
-    timed = evaluate(rows, [Expression("event_time", source.time, "TIMESTAMP", f"{place}.time")])
+    yield [Expression("event_time", time, "TIMESTAMP", f"{place}.time")]
     groups = [
         Expression(known_column(g), group.at, "TIMESTAMP", f"{place}.known_at.{g}.at")
         for g, group in source.known_at.items()
     ]
-    found = evaluate(timed, groups)
-    first, *later = (g.name for g in groups)
-    found = found.with_columns(pl.col(first).fill_null(FAR))
-    return found.with_columns(pl.max_horizontal(first, pl.col(c).fill_null(FAR)).alias(c) for c in later)
+    yield groups
+    never = [f"coalesce({quoted(g.name)}, TIMESTAMP '{FAR}')" for g in groups]
+    yield [
+        Expression(g.name, f"greatest({never[0]}, {own})", "TIMESTAMP", g.place)
+        for g, own in zip(groups, never, strict=True)
+    ]
 
 
 def as_known(rows: pl.DataFrame, source: Source, at: pl.Expr | datetime) -> pl.DataFrame:
@@ -139,53 +155,81 @@ def as_known(rows: pl.DataFrame, source: Source, at: pl.Expr | datetime) -> pl.D
     return rows.filter(pl.col(known_column(first)) < limit).with_columns(cut)
 
 
-def evaluate(rows: pl.DataFrame, expressions: Sequence[Expression]) -> pl.DataFrame:
-    """``rows`` with one more column an expression; each expression sees the columns of its row.
+def evaluate(rows: pl.DataFrame, *steps: Sequence[Expression]) -> pl.DataFrame:
+    """``rows`` with one more column an expression, or another in its place.
+
+    Each expression sees the columns of its row, and those that the steps before its own have made.
 
     Raises:
         ScopeError: an expression is wrong; the line names its key in ``params.yaml``.
     """
-    if not expressions:
+    asked = [expression for step in steps for expression in step]
+    if not asked:
         return rows
-    for expression in expressions:
-        _refuse_unsteady(f"SELECT ({expression.sql}\n)", f"params.yaml: {expression.place}")
+    for expression in asked:
+        refuse_unsteady(f"SELECT ({expression.sql}\n)", f"params.yaml: {expression.place}")
     with _session(1) as session:
         session.register("__rows", rows)
         try:
-            found = _select(session, expressions)
+            found = _select(session, rows.columns, steps)
         except duckdb.Error as error:
-            blamed, cause = _blame(session, expressions, error)
-            raise _sql_error(f"params.yaml: {blamed}", cause, "the expression") from error
+            blamed, cause = _blame(session, rows.columns, steps, error)
+            raise sql_error(f"params.yaml: {blamed}", cause, "the expression") from error
     if found.height != rows.height:
-        raise ScopeError(f"params.yaml: {expressions[0].place}: must answer once a row; take out what aggregates")
+        raise ScopeError(f"params.yaml: {asked[0].place}: must answer once a row; take out what aggregates")
     return rows.with_columns(found.with_columns(pl.col(pl.Datetime).cast(pl.Datetime("us"))).get_columns())
 
 
-def _select(session: duckdb.DuckDBPyConnection, expressions: Sequence[Expression]) -> pl.DataFrame:
+def _select(
+    session: duckdb.DuckDBPyConnection, columns: Sequence[str], steps: Sequence[Sequence[Expression]]
+) -> pl.DataFrame:
     # Row order is DuckDB's default for a plain projection (preserve_insertion_order).
-    listed = ", ".join(f"CAST(({e.sql}\n) AS {e.kind}) AS {_quoted(e.name)}" for e in expressions)
-    return session.sql(f"SELECT {listed} FROM __rows").pl()
+    return session.sql(in_turn(columns, steps)).pl()
+
+
+def in_turn(columns: Sequence[str], steps: Sequence[Sequence[Expression]]) -> str:
+    """A SELECT of what the steps make, over rows ``__rows`` of these columns."""
+    rows, there, made = "__rows", {c.lower() for c in columns}, dict[str, str]()
+    for step in steps[:-1]:
+        anew = ", ".join(_cast(e) for e in step if e.name.lower() in there)
+        more = "".join(f", {_cast(e)}" for e in step if e.name.lower() not in there)
+        rows = f"(SELECT *{f' REPLACE ({anew})' if anew else ''}{more} FROM {rows})"
+        there |= {e.name.lower() for e in step}
+        made |= {e.name: quoted(e.name) for e in step}
+    listed = ", ".join((made | {e.name: _cast(e) for e in steps[-1]}).values())
+    return f"SELECT {listed} FROM {rows}"
+
+
+def _cast(expression: Expression) -> str:
+    return f"CAST(({expression.sql}\n) AS {expression.kind}) AS {quoted(expression.name)}"
 
 
 def _blame(
-    session: duckdb.DuckDBPyConnection, expressions: Sequence[Expression], error: duckdb.Error
+    session: duckdb.DuckDBPyConnection,
+    columns: Sequence[str],
+    steps: Sequence[Sequence[Expression]],
+    error: duckdb.Error,
 ) -> tuple[str, duckdb.Error]:
-    """The first expression that fails by itself, and how."""
-    for expression in expressions:
-        try:
-            _select(session, [expression])
-        except duckdb.Error as own:
-            return expression.place, own
-    return expressions[0].place, error
+    """The first expression that fails by itself, after the steps before it, and how."""
+    for n, step in enumerate(steps):
+        for expression in step:
+            try:
+                _select(session, columns, [*steps[:n], [expression]])
+            except duckdb.Error as own:
+                return expression.place, own
+    return steps[0][0].place, error
 
 
 # ---- the engine
 
 
 @once
-def _database(threads: int) -> duckdb.DuckDBPyConnection:
-    """One database in memory, that spills to disk, reaches no file and cannot be reset from SQL."""
-    spill = Path(tempfile.gettempdir()) / f"homeostat-spill-{os.getpid()}-{threads}"
+def _database(threads: int, hasty: bool = False) -> duckdb.DuckDBPyConnection:
+    """One database in memory, that spills to disk, reaches no file and cannot be reset from SQL.
+
+    A ``hasty`` one takes a good order of joins for the best: for few rows, finding that takes longer than the query.
+    """
+    spill = Path(tempfile.gettempdir()) / f"homeostat-spill-{os.getpid()}-{threads}{'-hasty' if hasty else ''}"
     database = duckdb.connect(
         config={
             "threads": threads,
@@ -197,6 +241,8 @@ def _database(threads: int) -> duckdb.DuckDBPyConnection:
         }
     )
     database.execute("SET TimeZone = 'UTC'")
+    if hasty:
+        database.execute("SET approximate_join_order_threshold = 3")
     database.execute("SET enable_external_access = false")
     database.execute("SET lock_configuration = true")
     return database
@@ -209,11 +255,11 @@ def _session(threads: int) -> Iterator[duckdb.DuckDBPyConnection]:
         yield session
 
 
-def _quoted(name: str) -> str:
+def quoted(name: str) -> str:
     return '"' + name.replace('"', '""') + '"'
 
 
-def _sql_error(where: str, error: duckdb.Error, what: str = "the query") -> ScopeError:
+def sql_error(where: str, error: duckdb.Error, what: str = "the query") -> ScopeError:
     text = str(error).strip()
     line = re.search(r"^LINE (\d+):", text, re.MULTILINE)
     said = re.sub(r"\s+", " ", text.split("\n\n")[0])
@@ -225,7 +271,7 @@ def _sql_error(where: str, error: duckdb.Error, what: str = "the query") -> Scop
 
 
 @once
-def _refuse_unsteady(sql: str, where: str) -> None:
+def refuse_unsteady(sql: str, where: str) -> None:
     """Only one SELECT, and nothing in it that would answer otherwise tomorrow.
 
     Raises:
@@ -234,12 +280,12 @@ def _refuse_unsteady(sql: str, where: str) -> None:
     try:
         statements = duckdb.extract_statements(sql)
     except duckdb.Error as error:
-        raise _sql_error(where, error) from error
+        raise sql_error(where, error) from error
     if len(statements) != 1 or statements[0].type != duckdb.StatementType.SELECT:
         raise ScopeError(f"{where}: must hold one SELECT and nothing else; take out the rest")
     with _session(1) as session:
         answer = session.execute("SELECT json_serialize_sql(?)", [statements[0].query]).fetchone()
-    for node in _nodes(json.loads(answer[0]) if answer else {}):
+    for node in nodes(json.loads(answer[0]) if answer else {}):
         said = _unsteady(node)
         if said:
             line = sql.encode()[: node.get("query_location", 0)].count(b"\n") + 1
@@ -258,12 +304,12 @@ def _unsteady_functions() -> frozenset[str]:
         return frozenset(row[0] for row in found.fetchall())
 
 
-def _nodes(tree: Any) -> Iterator[dict[str, Any]]:
+def nodes(tree: Any) -> Iterator[dict[str, Any]]:
     """Every object of a parsed statement."""
     if isinstance(tree, dict):
         yield tree
     for child in tree.values() if isinstance(tree, dict) else tree if isinstance(tree, list) else ():
-        yield from _nodes(child)
+        yield from nodes(child)
 
 
 def _unsteady(node: Mapping[str, Any]) -> str | None:
@@ -291,8 +337,9 @@ def _check_names(scope: Scope, names: Sequence[str], needed: Iterable[str]) -> N
             raise ScopeError(
                 f"features.sql: does not return {column}, of the event's key; add e.{column} to the SELECT"
             )
+    lowered = Counter(name.lower() for name in names)
     for name in names:
-        if sum(name.lower() == other.lower() for other in names) > 1:
+        if lowered[name.lower()] > 1:
             raise ScopeError(f"features.sql: returns {name} twice; rename one with AS")
         if name not in scope.key and (name in TAKEN or name.startswith(RESERVED)):
             raise ScopeError(f"features.sql: a feature cannot be called {name}, which means something else; rename it")
@@ -325,10 +372,10 @@ def _no_feature(name: str, kind: str) -> ScopeError:
 
 
 def _check_rows(scope: Scope, events: pl.DataFrame, answer: pl.DataFrame) -> None:
-    """One row an event: none twice, none missing, none besides."""
+    """One row an event, in a sorted answer: none twice, none missing, none besides."""
     key = list(scope.key)
     asked = events.select(key).sort(key, nulls_last=True)
-    got = answer.select(key).sort(key, nulls_last=True)
+    got = answer.select(key)
     if asked.equals(got):
         return
     if asked.schema != got.schema:

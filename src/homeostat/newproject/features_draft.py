@@ -84,6 +84,7 @@ class Drawer:
             f"-- `events` are the rows of {self.found.table.name} as they were known then; "
             "`outcome_known_at` says when a\n"
             "-- label came. Sums are over whole numbers and decimals, so that they are the same in any order.\n"
+            "-- MATERIALIZED: the service keeps it from one request to the next.\n"
         )
         common = "WITH\n" + ",\n".join(self.parts) + "\n" if self.parts else ""
         keys = ", ".join(f"e.{quoted(k)}" for k in self.found.table.key)
@@ -162,7 +163,7 @@ class Drawer:
             known = f"greatest(outcome_known_at, event_time + {_interval(self.found.horizon)})"
         self.parts.append(
             f"-- labels{of} by the moment from which they count: known, and mature\n"
-            f"{word} AS (\n"
+            f"{word} AS MATERIALIZED (\n"
             f"    SELECT {keys}{known} AS known, sum({value}) AS total, count(*) AS many\n"
             f"    FROM (SELECT *, {self._exact(self.found.label.sql)} AS {value} FROM {self.source})\n"
             f"    WHERE {value} IS NOT NULL GROUP BY ALL\n)"
@@ -175,7 +176,7 @@ class Drawer:
                 f"        lag(total / many) OVER ({partition}ORDER BY known) AS newest_but_one"
             )
         self.parts.append(
-            f"{lately} AS (\n"
+            f"{lately} AS MATERIALIZED (\n"
             f"    SELECT {keys}known,\n"
             f"        sum(total) OVER briefly / sum(many) OVER briefly AS mean_{short},\n"
             f"        sum(total) OVER at_length / sum(many) OVER at_length AS mean_{long}{extra}\n"
@@ -250,7 +251,7 @@ class Drawer:
             ]
         self.parts.append(
             "-- each row beside those before it: what came with an event is known when it is asked about\n"
-            f"moved AS (\n    SELECT {keys}event_time, given_known_at,\n"
+            f"moved AS MATERIALIZED (\n    SELECT {keys}event_time, given_known_at,\n"
             + ",\n".join(lines)
             + f"\n    FROM {self.source}\n"
             f"    WINDOW so_far AS ({partition}ORDER BY event_time),\n"
@@ -267,7 +268,7 @@ class Drawer:
         short = _words(self.choices.short)
         self.parts.append(
             "-- how many events came lately\n"
-            "crowd AS (\n"
+            "crowd AS MATERIALIZED (\n"
             f"    SELECT known, sum(many) OVER (ORDER BY known RANGE {_interval(self.choices.short)} "
             f"PRECEDING) AS rows_{short}\n"
             f"    FROM (SELECT given_known_at AS known, count(*) AS many FROM {self.source} GROUP BY ALL)\n)"

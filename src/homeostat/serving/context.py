@@ -18,8 +18,9 @@ from typing import TYPE_CHECKING, Any
 import polars as pl
 
 from homeostat.adapters import duckdb
-from homeostat.adapters.duckdb import as_known, known_column, with_known_at
+from homeostat.adapters.duckdb import as_known, known_column
 from homeostat.adapters.sources import TYPES
+from homeostat.adapters.standing import Evaluation, Standing
 from homeostat.adapters.tables import digest, read_table, write_table, write_text
 from homeostat.core.errors import DataError
 from homeostat.core.periods import Period, period_containing, period_of
@@ -29,8 +30,6 @@ from homeostat.stages import featurize
 from homeostat.stages.featurize import Batch, LookBack
 
 if TYPE_CHECKING:
-    from duckdb import DuckDBPyConnection
-
     from homeostat.scope import Scope
     from homeostat.serving.ready import Ready
 
@@ -48,7 +47,7 @@ class Tables:
     look: LookBack
     until: datetime
     ahead: pl.DataFrame | None  # rows of the event source that no accepted batch holds
-    session: DuckDBPyConnection
+    standing: Standing
 
 
 class Context:
@@ -92,9 +91,16 @@ class Context:
         Raises:
             ScopeError: an expression of the scope cannot take their values.
         """
-        source = self.scope.event_source
-        rows = pl.DataFrame(columns, schema={c: TYPES[kind] for c, kind in source.columns.items()})
-        return featurize.with_predict_at(self.scope, with_known_at(self.scope.events.source, source, rows))
+        rows = pl.DataFrame(columns, schema=self._columns)
+        return featurize.all_predicted(self.scope, self._times.of(rows))
+
+    @cached_property
+    def _columns(self) -> pl.Schema:
+        return pl.Schema({c: TYPES[kind] for c, kind in self.scope.event_source.columns.items()})
+
+    @cached_property
+    def _times(self) -> Evaluation:
+        return Evaluation(self._columns, featurize.times_of_events(self.scope))
 
     def features(self, sql: str, rows: pl.DataFrame, now: datetime) -> tuple[pl.DataFrame, pl.Series]:
         """The features of ``rows`` (of ``asked``), as of now or of their predict-at where that is past.
@@ -138,7 +144,7 @@ class Context:
     def _answered(self, sql: str, tables: Tables, rows: pl.DataFrame) -> pl.DataFrame:
         events, as_of = self._as_known(rows)
         needed = featurize.listed(self.scope) if sql == self.sql else ()  # another release's answers to its own scope
-        found = duckdb.answer(tables.session, sql, self.scope, as_of, needed)
+        found = tables.standing.answer(sql, self.scope, as_of, needed)
         return featurize.joined(self.scope, events, found)
 
     def _as_known(self, rows: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
@@ -187,7 +193,7 @@ class Context:
         ahead = pl.concat([rows.select(found[name].columns) for rows in more]) if more else None
         if ahead is not None:
             found[name] = pl.concat([found[name], ahead])
-        return Tables(_id(look, until, ahead), look, until, ahead, duckdb.held(found, self.scope.threads))
+        return Tables(_id(look, until, ahead), look, until, ahead, Standing(found, self.scope.threads))
 
     def _until(self, period: Period) -> Iterator[Period]:
         """From the period that it is now to ``period``, which may lie before."""
@@ -271,7 +277,7 @@ def found_again(project: Project, name: str) -> tuple[Context, Tables]:
     ahead = read_table(path) if path.is_file() else None
     if ahead is not None:
         found[context.scope.events.source] = pl.concat([found[context.scope.events.source], ahead])
-    return context, Tables(name, look, until, ahead, duckdb.held(found, context.scope.threads))
+    return context, Tables(name, look, until, ahead, Standing(found, context.scope.threads))
 
 
 def _batch(said: Mapping[str, Any]) -> Batch:

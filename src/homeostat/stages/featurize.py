@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 import polars as pl
 
 from homeostat.adapters import duckdb, sources, tables
-from homeostat.adapters.duckdb import FAR, Expression, as_known, evaluate, known_column, with_known_at
+from homeostat.adapters.duckdb import FAR, Expression, as_known, evaluate, known_column, times, with_known_at
 from homeostat.core import periods as grid
 from homeostat.core.errors import DataError, ScopeError
 from homeostat.core.periods import Period, period_containing, period_of
@@ -223,7 +223,26 @@ def event_rows(project: Project, look: LookBack) -> pl.DataFrame:
 
 def with_predict_at(scope: Scope, rows: pl.DataFrame) -> pl.DataFrame:
     """Rows of the event source with when each is predicted."""
-    found = evaluate(rows, [Expression("predict_at", scope.events.predict_at, "TIMESTAMP", "events.predict_at")])
+    return all_predicted(scope, evaluate(rows, [_predict_at(scope)]))
+
+
+def times_of_events(scope: Scope) -> list[list[Expression]]:
+    """The steps by which rows of the event source come to have event time, known-at and ``predict_at``."""
+    source = scope.event_source
+    assert source.time is not None, "events have a time"
+    return [*times(scope.events.source, source, source.time), [_predict_at(scope)]]
+
+
+def _predict_at(scope: Scope) -> Expression:
+    return Expression("predict_at", scope.events.predict_at, "TIMESTAMP", "events.predict_at")
+
+
+def all_predicted(scope: Scope, found: pl.DataFrame) -> pl.DataFrame:
+    """The same rows, each of which has a ``predict_at``.
+
+    Raises:
+        ScopeError: one has none.
+    """
     if found["predict_at"].null_count():
         row = found.filter(pl.col("predict_at").is_null()).select(scope.key).row(0)
         raise ScopeError(f"params.yaml: events.predict_at: is nothing for the event {row}; mend the expression")
