@@ -35,6 +35,7 @@ if TYPE_CHECKING:
 
 ALWAYS = datetime(1, 1, 1)  # a request itself makes its events known
 HELD = 6  # periods whose tables are kept
+MOMENTS = 1440  # of a tick, so one a minute where data come daily
 REACH = 48  # periods ahead that are looked at, at most
 _loading = threading.Lock()  # featurize keeps what it has read, for one thread at a time
 
@@ -84,6 +85,10 @@ class Context:
 
     def period(self, time: datetime) -> Period:
         return period_containing(time, self.every, self.scope.rhythm.offset)
+
+    def moment(self, now: datetime) -> datetime:
+        """The time that requests at ``now`` are answered as of: what follows from it is made once for all of them."""
+        return now - (now - datetime.min) % (self.scope.rhythm.tick / MOMENTS)
 
     def asked(self, columns: Mapping[str, list[Any]]) -> pl.DataFrame:
         """Events of requests, with event time, known-at and ``predict_at``.

@@ -72,7 +72,8 @@ class Together:
         while self._jobs:
             jobs = self._next()
             began = loop.time()
-            found = await loop.run_in_executor(self._thread, outcomes, jobs, self._now())
+            now = jobs[0].state.context.moment(self._now())
+            found = await loop.run_in_executor(self._thread, outcomes, jobs, now)
             self._on_round(sum(len(job.events) for job in jobs), loop.time() - began)
             for job, outcome in zip(jobs, found, strict=True):
                 self._waiting -= len(job.events)
