@@ -128,7 +128,14 @@ class Drawer:
             found.append(Feature(self._named("weekday"), "isodow(e.event_time)", "1 is Monday", part))
         if long_enough and (step is None or step < 300 * DAY):
             found.append(Feature(self._named("month"), "month(e.event_time)", "of the year", part))
+        if not self.found.series:  # the newest labels of a series say where it stands; elsewhere they come late
+            found.append(self._so_far("day_of_history", "e.event_time", part))
         return found
+
+    def _so_far(self, name: str, time: str, part: str) -> Feature:
+        """Tells the newest from what was before, so that a model can follow what changed."""
+        sql = f"date_diff('day', DATE '{self.found.start:%Y-%m-%d}', {time})"
+        return Feature(self._named(name), sql, "days since the history began: what is new can differ", part)
 
     def _other_times(self) -> list[Feature]:
         found = []
@@ -143,6 +150,8 @@ class Drawer:
             found.append(Feature(self._named(f"{name}_weekday"), f"isodow({sql})", "1 is Monday", part))
             if self.found.history > SPLIT:
                 found.append(Feature(self._named(f"{name}_month"), f"month({sql})", "of the year", part))
+            if not self.found.series:
+                found.append(self._so_far(f"{name}_day_of_history", sql, part))
         return found
 
     # ---- labels so far

@@ -25,7 +25,7 @@ FEWEST = 100  # rows of a table that a loop can be run on
 SAMPLE = 60_000  # rows that columns are judged on
 WORDS = ("yes", "true", "up", "churn", "fraud", "default", "fail", "cancel", "late", "bad", "spam", "positive", "won")
 LATEST = 0.10  # share of the history that waiting for labels may cost: an old model loses more than a bias does
-THIN, LASTING = 0.25, 8  # share of the usual rows below which a period is thin; periods in which it has to last
+THIN, LASTING = 0.4, 8  # share of the usual rows below which a period is thin; periods in which it has to last
 ROW_ID = "row_id"
 SECOND = timedelta(seconds=1)
 
