@@ -72,6 +72,8 @@ GONE_BAD = replace(BASE, previous=on(high=-0.4))
         (replace(GONE_BAD, gate=RELEASE, candidate_previous=on(high=-0.2, low=0.2)), [SIGN], "roll back"),
         (replace(GONE_BAD, gate=KEEP, candidate_previous=on(high=-0.2)), [SIGN], "roll back"),
         (replace(GONE_BAD, gate=RELEASE, barred="rolled back", candidate_previous=on(high=-0.2)), [SIGN], "roll back"),
+        (GONE_BAD, [finding("high: calibration")], "nothing"),  # the level of the world, which no older version knows
+        (GONE_BAD, [finding("high: calibration"), SIGN], "roll back"),
         # nothing serves yet
         (Evidence("", (RECORD,), gate=RELEASE, due="nothing serves"), [], "retrain"),
         (Evidence("", (RECORD,), gate=KEEP, due="nothing serves"), [], "nothing"),

@@ -135,8 +135,14 @@ def a_rollout_decides_first(case: Case) -> Decision | None:
 
 
 def champion_has_gone_bad(case: Case) -> Decision | None:
-    """The previous version is materially better on the same rows: known good first, unless the candidate beats it."""
+    """The previous version is materially better on the same rows: known good first, unless the candidate beats it.
+
+    Calibration alone is no sign that a release has gone bad: it is the level of the world that has moved, and for
+    some days an older model may happen to fit it; a newer one is what learns it.
+    """
     seen = case.evidence
+    if case.signs and all(kind(f.rule) == health.CALIBRATION for f in case.signs):
+        return None
     better = {o: c for o, c in _overall(seen.previous) if _better(c, case.roll_back)}
     worse = {o: c for o, c in _overall(seen.previous) if _worse(c, case.roll_back)}
     if not better or worse:
@@ -239,7 +245,8 @@ def _about_previous(case: Case) -> str:
     if not seen.previous_version:
         return ". There is no previous version to go back to" if seen.champion else ""
     said = _list(dict(_overall(seen.previous)), seen.previous_version, seen.champion)
-    needed = f"it would have to be {case.roll_back:.0%} better beyond chance, and no objective worse"
+    needed = f"it would have to be {case.roll_back:.0%} better beyond chance, no objective worse, and more than "
+    needed += "calibration off"
     return f". No reason to go back to {seen.previous_version} ({needed}): {said}" if said else ""
 
 
