@@ -30,8 +30,8 @@ def main() -> None:
     where = re.search(r"^time +(.+)$", loop.said, re.MULTILINE)
     print(f"Where the loop's time goes: {where[1] if where else 'not said'}\n")
     print("What the bare script says:\n\n```\n" + bare.said.strip() + "\n```\n")
-    ended = loop.said.partition("\ndata  ")[2].partition("\ntime  ")[0].rstrip()
-    print(f"What the loop says at its end:\n\n```\ndata  {ended}\n```")
+    ended = loop.said.partition("\n")[2].partition("\ntime  ")[0].rstrip()  # but where it is, and how to go on
+    print(f"What the loop says:\n\n```\n{ended}\n```")
 
 
 if __name__ == "__main__":
