@@ -57,7 +57,7 @@ def recorded(folder: Path) -> Project:
     end = START + HOURS * HOUR
     ledger.set_window(START, end)
     for period in periods_between(START, end, HOUR, timedelta(0)):
-        if land(ledger, "readings", period) is not None:
+        if land(ledger, "readings", period).path is not None:
             validate(ledger, "readings", period.label)
         else:
             missing(ledger, "readings", period)

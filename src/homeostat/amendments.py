@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from ruamel.yaml import YAML
 
-from homeostat.adapters.sources import PROBLEM, ordered, typed
+from homeostat.adapters.sources import ordered
 from homeostat.adapters.tables import digest, read_table, write_table
 from homeostat.core.errors import DataError, UsageError
 
@@ -89,13 +89,10 @@ def correct_batch(project: Project, source: str, batch: str, file: Path, who: st
     if not (project.landed / source / f"{batch}.parquet").is_file():
         raise UsageError(f"{source} {batch}: no such batch has landed; `homeostat status` names the last one")
     declared = project.scope.sources[source]
-    rows = typed(read_file(source, declared, file), dict(declared.columns))
-    bad = rows[PROBLEM].drop_nulls()
-    if len(bad):
-        raise DataError(f"{source}: {file}: {bad[0]}; correct it and say it again")
+    rows = read_file(source, declared, file)
     number = _next(project)
     name = f"{number:04d}-correct-{source}-{batch}.parquet"
-    write_table(ordered(rows.drop(PROBLEM), declared), project.amendments / name)
+    write_table(ordered(rows, declared), project.amendments / name)
     body = {"file": name, "sha256": digest((project.amendments / name).read_bytes())}
     return _append(project, "correct", source, batch, who, why, known, body)
 

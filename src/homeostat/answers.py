@@ -23,6 +23,9 @@ def publish(project: Project, answer: Answer, at: datetime) -> Answer:
     decision = answer.decision if isinstance(answer, Tick) else answer
     for batch in held(answer):
         prefect.log(batch.sentence)
+    outcome = answer.data if isinstance(answer, Tick) else answer
+    for remark in outcome.remarks if isinstance(outcome, DataOutcome) else ():
+        prefect.log(remark)
     if isinstance(answer, Tick):
         for incident in answer.opened:
             prefect.publish_incident(name, incident)

@@ -16,13 +16,12 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from homeostat import deployment, evidence, monitoring, plans, predictions, rollout
+from homeostat import deployment, evidence, known_columns, monitoring, plans, predictions, rollout
 from homeostat.adapters import dvc, git
 from homeostat.adapters.tables import write_text
 from homeostat.amendments import read_amendments
 from homeostat.clock import beginning, move_on, stands_at
 from homeostat.core import incidents
-from homeostat.core.batches import Verdict
 from homeostat.core.decisions import Evidence, decide_action, starts_decision
 from homeostat.core.errors import EnvironmentFault, UsageError
 from homeostat.core.incidents import Incident
@@ -41,10 +40,14 @@ PLAN = plans.PLAN
 
 @dataclass(frozen=True)
 class DataOutcome:
-    """What a tick did to the data: every batch that it decided on, and the event batches that got features."""
+    """What a tick did to the data: every batch that it decided on, and the event batches that got features.
+
+    ``remarks`` are sentences on what changed in the sources and holds nothing back.
+    """
 
     batches: tuple[Batch, ...]
     featurized: tuple[str, ...]
+    remarks: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -145,44 +148,55 @@ def data(project: Project, now: datetime) -> DataOutcome:
     """
     ledger = begin(project, now)
     last = stands_at(project)
-    judged = [
-        Batch(name, period.label, verdict)
-        for name in ledger.scope.sources
-        for period in _due(ledger, name, now)
-        if (verdict := _judge(ledger, name, period, now)) is not None
-    ]
+    taken = [_take(ledger, name, period, now) for name in ledger.scope.sources for period in _due(ledger, name, now)]
+    judged = [batch for batch, _ in taken if batch is not None]
     judged += _amended(ledger, last, now)
     ready = dict.fromkeys(
         j.label for j in judged if j.source == ledger.scope.events.source and j.verdict.status == "accepted"
     )
     for label in ready:
         featurize.featurize(ledger, label)
-    return DataOutcome(tuple(judged), tuple(ready))
+    for name in ledger.scope.sources:
+        known_columns.declare(ledger, name)
+    return DataOutcome(tuple(judged), tuple(ready), tuple(remark for _, remark in taken if remark))
 
 
 def _due(ledger: Project, name: str, now: datetime) -> Iterator[Period]:
-    """Batches whose period ended since the last tick, and those of the look-back that have not come yet."""
+    """Batches whose period ended since the last tick, and those of the look-back that wait: for rows, or for a mend.
+
+    Where the source is declared anew, all of the look-back is.
+    """
     scope, (start, _), last = ledger.scope, ledger.window, stands_at(ledger)
     source = scope.sources[name]
     if source.period == "once":
         yield Period(start, now, "once")
         return
-    for period in periods_between(start, now, source.period, scope.rhythm.offset):
-        late = period.end > now - scope.features.history and not _landed(ledger, name, period)
-        if period.end > last or late:
+    anew = known_columns.declared_anew(ledger, name)
+    since = max(start, floor(min(last, now - scope.features.history), source.period, scope.rhythm.offset))
+    for period in periods_between(since, now, source.period, scope.rhythm.offset):
+        if period.end > last or anew or _waits(ledger, name, period):
             yield period
 
 
-def _landed(ledger: Project, name: str, period: Period) -> bool:
-    return (ledger.landed / name / f"{period.label}.parquet").is_file()
-
-
-def _judge(ledger: Project, name: str, period: Period, now: datetime) -> Verdict | None:
-    """Land and validate one batch; None where it has not come and is not late yet, or is on record as missing."""
-    if ingest.land(ledger, name, period) is not None:
-        return validate.validate(ledger, name, period.label, now=now)
+def _waits(ledger: Project, name: str, period: Period) -> bool:
+    """Whether a batch has not come, or came otherwise than declared."""
+    if not (ledger.landed / name / f"{period.label}.parquet").is_file():
+        return True
     known = validate.read_verdict(ledger, name, period.label)
-    return None if known is not None else validate.missing(ledger, name, period, now)
+    return known is not None and any(f.failed and f.rule == "schema" for f in known.findings)
+
+
+def _take(ledger: Project, name: str, period: Period, now: datetime) -> tuple[Batch | None, str]:
+    """Land and validate one batch; None where nothing is new of it. With it a remark on its columns, or nothing."""
+    landing = ingest.land(ledger, name, period)
+    known = validate.read_verdict(ledger, name, period.label)
+    if landing.path is None:
+        verdict = validate.missing(ledger, name, period, now) if known is None else None
+        return (Batch(name, period.label, verdict) if verdict else None), ""
+    verdict = validate.validate(ledger, name, period.label, now=now)
+    new = known_columns.new_among(ledger, name, period.label, landing.besides)
+    old_news = known == verdict and period.label != "once" and period.end <= stands_at(ledger)
+    return (None if old_news else Batch(name, period.label, verdict)), landing.refused or new
 
 
 def _amended(ledger: Project, last: datetime, now: datetime) -> list[Batch]:

@@ -152,6 +152,7 @@ class Source(Part):
     key: Names
     columns: Annotated[dict[str, Kind], Field(min_length=1)]
     read: dict[str, Text] = {}  # by column, SQL over what is written, where it is not written so
+    optional: tuple[str, ...] = ()  # columns that a batch may come without; blank there
     known_at: dict[Name, Group] = {}
     volume: Positive | None = None
 
@@ -169,6 +170,10 @@ class Source(Part):
             self._declared(column, ("key", number))
         for column in self.read:
             self._declared(column, ("read", column))
+        for number, column in enumerate(self.optional):
+            self._declared(column, ("optional", number))
+            whole = f"{column!r} is of the key, without which no row has a name; remove it"
+            _require(column not in self.key, ("optional", number), whole)
         self._known()
         return self
 

@@ -15,10 +15,10 @@ FIRST = Period(START, START + timedelta(hours=1), "2024-03-01T00")
 
 def test_land_writes_the_same_bytes_and_skips(meters: Make) -> None:
     project = meters(readings(3), hours=3)
-    path = ingest.land(project, "readings", FIRST)
+    path = ingest.land(project, "readings", FIRST).path
     assert path is not None
     before = path.read_bytes(), path.stat().st_mtime_ns
-    assert ingest.land(project, "readings", FIRST) == path
+    assert ingest.land(project, "readings", FIRST).path == path
     assert (path.read_bytes(), path.stat().st_mtime_ns) == before
     path.unlink()
     ingest.land(project, "readings", FIRST)
@@ -28,9 +28,9 @@ def test_land_writes_the_same_bytes_and_skips(meters: Make) -> None:
 def test_nothing_came_and_nothing_is_lost(meters: Make) -> None:
     project = meters(readings(3), hours=3)
     later = Period(START + timedelta(hours=9), START + timedelta(hours=10), "2024-03-01T09")
-    assert ingest.land(project, "readings", later) is None
+    assert ingest.land(project, "readings", later).path is None
     readings(3).filter(pl.col("at") >= FIRST.end).write_csv(project.root / "readings.csv")
-    kept = ingest.land(project, "readings", FIRST)  # the source has it no longer; what has landed stays
+    kept = ingest.land(project, "readings", FIRST).path  # the source has it no longer; what has landed stays
     assert kept is not None and kept.is_file()
 
 

@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
-import codecs
 import hashlib
 import json
 import os
-import re
+import shutil
 import tempfile
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime
 from functools import cache as once
-from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
-from homeostat.adapters.tables import write_table
+from homeostat.adapters.casts import TYPES, WRITTEN, as_series, misfitting, not_of, typed
+from homeostat.adapters.source_files import digest_of, files_of, first_line, opened
+from homeostat.adapters.sql_names import columns_of, sees_other_rows
+from homeostat.adapters.tables import write_table, write_text
 from homeostat.core.errors import DataError, ScopeError
 
 if TYPE_CHECKING:
@@ -25,62 +29,105 @@ if TYPE_CHECKING:
     from homeostat.core.periods import Period
     from homeostat.scope import Source
 
-NULLS = ["NA", ""]
-TYPES: dict[str, pl.DataType] = {
-    "string": pl.String(),
-    "integer": pl.Int64(),
-    "float": pl.Float64(),
-    "boolean": pl.Boolean(),
-    "time": pl.Datetime("us"),
-}
-YES, NO = ("true", "t", "1", "yes", "y", "on"), ("false", "f", "0", "no", "n", "off")
-TRUTH = dict.fromkeys(YES, True) | dict.fromkeys(NO, False)
-DELIMITERS = (",", ";", "\t", "|")
 TIME = "__event_time"
-PROBLEM = "__problem"
-FORMAT = "2"  # of the converted files; a new number converts anew
-_digests: dict[tuple[str, str], str] = {}
-_spans: dict[Path, tuple[Any, Any]] = {}
+FORMAT = "3"  # of the converted files; a new number converts anew
+CELLS = 4_000_000  # values of a source in memory at a time
+MEMORY = "500MB"  # of the engine that reads; what needs more goes to disk
+_converted_files: dict[Path, Converted] = {}
+
+
+@dataclass(frozen=True)
+class Delivery:
+    """A batch as it came.
+
+    ``rows`` have the declared columns that are there, in their types; a value that does not fit is null and stands, as
+    it is written, in a column of its own (``casts.WRITTEN``). Where a declared column is absent, the columns that are
+    not declared stand there too, as they are written. ``besides`` names these in any case.
+    """
+
+    rows: pl.DataFrame
+    besides: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Converted:
+    """One file of a source as typed Parquet files in order of event time: (path, first, last event time) each."""
+
+    parts: tuple[tuple[Path, datetime | None, datetime | None], ...]
+    besides: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Selection:
+    """How the declared columns are made of what is written: SQL over ``written``, and what cannot be made."""
+
+    sql: str
+    absent: tuple[str, ...]
+    besides: tuple[str, ...]
+
+
+def read_delivery(name: str, source: Source, period: Period | None, root: Path, cache: Path) -> Delivery | None:
+    """The source's rows whose event time lies in ``period`` (all rows when the source has no time).
+
+    Sorted by key and then by every column. ``root`` is where relative paths start, ``cache`` where converted files are
+    kept. None when the source has no row for the period: the batch has not come.
+
+    Raises:
+        DataError: the source cannot be read, or a row has no event time.
+        ScopeError: an expression of the source is wrong.
+    """
+    if source.query is not None:
+        found = list(_answered(name, source, period, root))
+    else:
+        found = list(_filed(name, source, period, root, cache))
+    parts = [rows for rows, _ in found if rows.height]
+    if not parts:
+        return None
+    besides = tuple(dict.fromkeys(c for rows, extra in found if rows.height for c in extra))
+    return Delivery(_one(source, parts, besides), besides)
 
 
 def read_batch(name: str, source: Source, period: Period | None, root: Path, cache: Path) -> pl.DataFrame | None:
-    """The source's rows whose event time lies in ``period`` (all rows when the source has no time).
-
-    The declared columns only, in their declared types, sorted by key and then by every column.
-    ``root`` is where relative paths start, ``cache`` where converted files are kept.
-    None when the source has no row for the period: the batch has not come.
+    """As ``read_delivery``, of rows that are all as declared.
 
     Raises:
-        DataError: the source cannot be read, lacks a column, or a value of the batch does not fit its type.
-        ScopeError: the time expression of the source is wrong.
+        DataError: as ``read_delivery``, and where a column is absent or a value does not fit its type.
     """
-    if source.query is not None:
-        rows = _typed_rows(name, source, _query(name, source, period, root), "its query")
-    else:
-        parts = [_span_of(path, period) for path in _converted(name, source, root, cache)]
-        rows = pl.concat(parts)
-    if source.timed and period is not None:
-        rows = rows.filter((pl.col(TIME) >= period.start) & (pl.col(TIME) < period.end))
-    if rows.is_empty():
+    delivery = read_delivery(name, source, period, root, cache)
+    if delivery is None:
         return None
-    problems = rows[PROBLEM].drop_nulls()
-    if len(problems):
-        raise DataError(f"{name}: {problems[0]} ({len(problems)} such rows in the batch); mend the source or its type")
-    return ordered(rows.select(list(source.columns)), source)
+    wrong = unlike(source, delivery.rows)
+    if wrong is not None:
+        raise DataError(f"{name}: {wrong}; mend the source or params.yaml")
+    return delivery.rows.select(list(source.columns))
+
+
+def unlike(source: Source, rows: pl.DataFrame) -> str | None:
+    """How the rows of a batch differ from what is declared, in words; None where they do not."""
+    absent = [c for c in source.columns if c not in rows.columns]
+    if absent:
+        has = [c for c in rows.columns if c in source.columns or not c.startswith("__")]
+        return f"has no column {absent[0]!r} (it has {', '.join(has)})"
+    for column in misfitting(rows):
+        bad = rows[WRITTEN + column].drop_nulls()
+        return f"{not_of(column, bad[0], source.columns[column])} ({len(bad)} such rows in the batch)"
+    return None
 
 
 def content_key(source: Source, root: Path, name: str = "source") -> str | None:
     """A hash of everything a batch of ``source`` is read from; None for a query, which may answer anew each time."""
     if source.query is not None:
         return None
-    parts = [_digest(fs, path) for fs, path in _files(name, source, root)]
+    parts = [digest_of(fs, path) for fs, path in files_of(name, source, root)]
     return hashlib.sha256("".join([_spec(source), *parts]).encode()).hexdigest()
 
 
 def ordered(rows: pl.DataFrame, source: Source) -> pl.DataFrame:
     """Rows in their one order: by key, then by all columns."""
     rest = [c for c in source.columns if c not in source.key]
-    return rows.sort([*source.key, *rest], nulls_last=True)
+    by = [c for c in (*source.key, *rest) if c in rows.columns]
+    more = [c for c in rows.columns if c not in by and not rows.schema[c].is_nested()]
+    return rows.sort([*by, *more], nulls_last=True)
 
 
 def event_times(name: str, source: Source, rows: pl.DataFrame) -> pl.Series:
@@ -95,7 +142,7 @@ def event_times(name: str, source: Source, rows: pl.DataFrame) -> pl.Series:
         # Row order is DuckDB's default for a plain projection (preserve_insertion_order).
         found = connection.sql(f'SELECT CAST(({source.time}) AS TIMESTAMP) AS "{TIME}" FROM rows').pl()
     except duckdb.Error as error:
-        raise ScopeError(f"params.yaml: sources.{name}.time: {_first_line(error)}; mend the expression") from error
+        raise ScopeError(f"params.yaml: sources.{name}.time: {first_line(error)}; mend the expression") from error
     finally:
         connection.close()
     return found[TIME].cast(TYPES["time"])
@@ -108,278 +155,297 @@ def _connection() -> duckdb.DuckDBPyConnection:
     return duckdb.connect(config={"threads": 1})
 
 
-def typed(rows: pl.DataFrame, columns: dict[str, str]) -> pl.DataFrame:
-    """Rows in the declared types, with a column that names the first value of each row that does not fit."""
-    cast = rows.select(_cast(rows[c], kind).alias(c) for c, kind in columns.items())
-    problem = pl.lit(None, dtype=pl.String)
-    for column, kind in reversed(columns.items()):
-        given = rows[column]
-        if given.dtype == TYPES[kind]:
-            continue
-        bad = cast[column].is_null() & _given(given)
-        if bad.any():
-            text = pl.Series([f"{column} is {value!r}, which is not {kind}" for value in given])
-            problem = pl.when(bad).then(text).otherwise(problem)
-    return cast.with_columns(problem.alias(PROBLEM))
+# ---- one batch of parts
 
 
-def _given(values: pl.Series) -> pl.Series:
-    if values.dtype == pl.String:
-        return values.is_not_null() & ~values.is_in(NULLS)
-    if values.dtype.is_float():
-        return values.is_not_null() & values.is_not_nan()
-    return values.is_not_null()
+def _one(source: Source, parts: Sequence[pl.DataFrame], besides: Sequence[str]) -> pl.DataFrame:
+    """The parts of a batch as one; a column that is absent from any of them is absent, unless it is optional."""
+    parts = [_with_optional(source, part) for part in parts]
+    rows = pl.concat(parts, how="diagonal_relaxed")
+    there = [c for c in source.columns if all(c in part.columns for part in parts)]
+    unfit = [WRITTEN + c for c in there if WRITTEN + c in rows.columns and rows[WRITTEN + c].count()]
+    extra = [c for c in besides if c in rows.columns] if len(there) < len(source.columns) else []
+    return ordered(rows.select(*there, *unfit, *extra), source)
 
 
-def _cast(values: pl.Series, kind: str) -> pl.Series:
-    """The values as ``kind``; null where one does not fit."""
-    wanted = TYPES[kind]
-    if values.dtype == wanted and kind != "float":
-        return values
-    text = values.dtype == pl.String
-    if kind == "integer" and (text or values.dtype.is_float()):
-        real = values.cast(pl.Float64, strict=False)
-        whole = real.is_finite() & (real == real.floor()) & (real.abs() < 2**53)
-        from_real = real.set(~whole.fill_null(False), None).cast(pl.Int64, strict=False)
-        return values.cast(pl.Int64, strict=False).fill_null(from_real) if text else from_real
-    if kind == "boolean":
-        return values.cast(pl.String).str.to_lowercase().replace_strict(TRUTH, default=None, return_dtype=pl.Boolean)
-    if kind == "time" and text:
-        return _time(values)
-    if kind == "time" and getattr(values.dtype, "time_zone", None):
-        return values.dt.convert_time_zone("UTC").dt.replace_time_zone(None).cast(wanted)
-    if kind == "time" and not values.dtype.is_temporal() and values.dtype != pl.Null:
-        return pl.Series(values.name, [None] * len(values), dtype=wanted)
-    cast = values.cast(wanted, strict=False)
-    return cast.fill_nan(None) if kind == "float" else cast
+def _with_optional(source: Source, rows: pl.DataFrame) -> pl.DataFrame:
+    blank = [c for c in source.optional if c not in rows.columns]
+    return rows.with_columns(pl.lit(None, dtype=TYPES[source.columns[c]]).alias(c) for c in blank)
 
 
-def _time(values: pl.Series) -> pl.Series:
-    """Times from ISO text; one without an offset is in UTC."""
-    plain = values.str.strip_suffix("Z").str.replace(" ", "T", literal=True)
-    dated = plain.str.contains(r"^\d{4}-\d\d-\d\d$")
-    plain = (plain + pl.select(pl.when(dated).then(pl.lit("T00:00:00")).otherwise(pl.lit("")))[:, 0]).alias(values.name)
-    naive = plain.str.to_datetime("%Y-%m-%dT%H:%M:%S%.f", time_unit="us", strict=False)
-    if naive.null_count() > values.null_count():
-        naive = naive.fill_null(plain.str.to_datetime("%Y-%m-%dT%H:%M", time_unit="us", strict=False))
-    if naive.null_count() > values.null_count():
-        offset = plain.str.to_datetime("%Y-%m-%dT%H:%M:%S%.f%:z", time_unit="us", strict=False)
-        naive = naive.fill_null(offset.dt.replace_time_zone(None))
-    return naive
+def _within(rows: pl.DataFrame, source: Source, period: Period | None) -> pl.DataFrame:
+    if period is None or not source.timed:
+        return rows
+    return rows.filter((pl.col(TIME) >= period.start) & (pl.col(TIME) < period.end))
 
 
-def _typed_rows(name: str, source: Source, rows: pl.DataFrame, where: str) -> pl.DataFrame:
-    """Typed rows with their event time, in the order of event time."""
-    rows = _as_declared(name, source, rows, where)
-    result = typed(rows, dict(source.columns))
-    result = result.with_columns(event_times(name, source, result).alias(TIME))
+def _typed_rows(name: str, source: Source, rows: pl.DataFrame, selection: Selection, where: str) -> pl.DataFrame:
+    """What is written, in the declared types, with its event time."""
+    there = {c: kind for c, kind in source.columns.items() if c not in selection.absent}
+    result = typed(rows, there)
+    if selection.absent:
+        result = result.with_columns(rows.select(c for c in selection.besides if c in rows.columns))
+    seen = _with_optional(source, result) if source.optional else result
+    result = result.with_columns(event_times(name, source, seen).alias(TIME))
     if source.timed and result[TIME].null_count():
         row = result.filter(pl.col(TIME).is_null()).row(0, named=True)
-        why = row[PROBLEM] or ", ".join(f"{k}={row[k]}" for k in source.key)
+        unfit = [c for c in misfitting(result) if row[WRITTEN + c] is not None]
+        why = (
+            not_of(unfit[0], row[WRITTEN + unfit[0]], there[unfit[0]])
+            if unfit
+            else ", ".join(f"{k}={row[k]}" for k in source.key if k in row)
+        )
         raise DataError(f"{name}: {where}: a row has no event time ({why}); no batch can hold it: mend the source")
-    return result.sort(TIME) if source.timed else result
+    return result
 
 
-def _as_declared(name: str, source: Source, rows: pl.DataFrame, where: str) -> pl.DataFrame:
-    """The declared columns, by their own names, each as it is written or as ``read`` says."""
-    plain = [c for c in source.columns if c not in source.read]
-    _need_columns(name, plain, rows, where)
-    if not source.read:
-        return rows
-    import duckdb
+# ---- what is written
 
-    connection = _connection().cursor()
-    try:
-        connection.register("written", rows.to_arrow())
-        return connection.sql(f"SELECT {read_columns(source.columns, source.read)} FROM written").pl()
-    except duckdb.BinderException as error:
-        raise DataError(
-            f"{name}: {where} cannot be read as sources.{name}.read says: {_first_line(error)}; rename the column "
-            "there or mend params.yaml"
-        ) from error
-    except duckdb.Error as error:
-        raise ScopeError(f"params.yaml: sources.{name}.read: {_first_line(error)}; mend the expression") from error
-    finally:
-        connection.close()
+
+def selection_of(name: str, source: Source, names: Sequence[str], where: str) -> Selection:
+    """How the declared columns are made of a table with the columns ``names``, called ``written``.
+
+    A column that ``read`` makes of several, of which some are absent, is made with these blank.
+
+    Raises:
+        DataError: a column is absent without which no row has an event time.
+    """
+    lower = {n.lower() for n in names}
+    asked = {c: columns_of(sql) for c, sql in source.read.items()}
+    absent = tuple(
+        c for c in source.columns
+        if (bool(asked[c]) and not asked[c] & lower if c in asked else c not in names)
+    )  # fmt: skip
+    needed = columns_of(source.time) if source.time is not None else frozenset()
+    for column in absent:
+        if column.lower() in needed and column not in source.optional:
+            raise DataError(
+                f"{name}: {where} has no column {column!r} (it has {_listed(names)}), which says when its rows "
+                f"happened; rename it there, or say in params.yaml, sources.{name}.read, what it is made of"
+            )
+    made = {c: source.read.get(c) for c in source.columns if c not in absent}
+    blank = sorted({n for c in made if c in asked for n in asked[c]} - lower)
+    used = {c.lower() for c in made if c not in asked}.union(*asked.values()) if asked else {c.lower() for c in made}
+    besides = tuple(n for n in names if n.lower() not in used)
+    extra = [n for n in besides if n not in source.columns] if absent else []
+    inner = ", ".join(["*", *(f"NULL AS {_quoted(n)}" for n in blank)])
+    listed = read_columns(made, {c: sql for c, sql in made.items() if sql is not None})
+    columns = ", ".join([*([listed] if made else []), *map(_quoted, extra)])
+    return Selection(f"SELECT {columns} FROM (SELECT {inner} FROM written)", absent, besides)
 
 
 def read_columns(columns: Iterable[str], read: Mapping[str, str]) -> str:
     """The SQL list that makes the declared columns of what is written."""
-    names = [(read.get(c), '"' + c.replace('"', '""') + '"') for c in columns]
+    names = [(read.get(c), _quoted(c)) for c in columns]
     return ", ".join(f"({sql}\n) AS {name}" if sql is not None else name for sql, name in names)
 
 
-def _need_columns(name: str, columns: Iterable[str], rows: pl.DataFrame, where: str) -> None:
-    absent = [c for c in columns if c not in rows.columns]
-    if absent:
-        has = ", ".join(rows.columns)
-        raise DataError(
-            f"{name}: {where} has no column {absent[0]!r} (it has {has}); rename it there or in params.yaml"
-        )
+def _quoted(name: str) -> str:
+    return '"' + name.replace('"', '""') + '"'
 
 
-# ---- files
+def _listed(names: Sequence[str]) -> str:
+    return ", ".join(names) if len(names) <= 40 else f"{', '.join(names[:40])} and {len(names) - 40} more"
 
 
-def _files(name: str, source: Source, root: Path) -> list[tuple[Any, str]]:
-    """(file system, path) of every file of the source, in order of path."""
-    import fsspec
+@contextmanager
+def _reading_errors(name: str, where: str) -> Iterator[None]:
+    """What is wrong with the SQL of ``read`` is said of it, not of the file."""
+    import duckdb
 
-    if source.package is not None:
-        try:
-            address = str(metadata.distribution(source.package).locate_file(source.path or ""))
-        except metadata.PackageNotFoundError as error:
-            raise DataError(
-                f"{name}: the package {source.package} is not installed; install it, then run again"
-            ) from error
-    else:
-        address = source.path or ""
-        if "://" not in address:
-            address = str(root / address)
     try:
-        fs, path = fsspec.core.url_to_fs(address)
-        found = sorted(fs.glob(path)) if any(c in path for c in "*?[") else [path] if fs.isfile(path) else []
-    except (OSError, ImportError, ValueError) as error:
+        yield
+    except duckdb.BinderException as error:
         raise DataError(
-            f"{name}: {address} cannot be reached: {_first_line(error)}; correct its path or access"
+            f"{name}: {where} cannot be read as sources.{name}.read says: {first_line(error)}; rename the column "
+            "there or mend params.yaml"
         ) from error
-    if not found:
-        raise DataError(f"{name}: no file {address}; put it there or correct sources.{name}.path in params.yaml")
-    return [(fs, p) for p in found]
+    except (duckdb.ParserException, duckdb.CatalogException, duckdb.ConversionException) as error:
+        raise ScopeError(f"params.yaml: sources.{name}.read: {first_line(error)}; mend the expression") from error
 
 
 def read_file(name: str, source: Source, path: Path) -> pl.DataFrame:
-    """All rows of one local file as they are written, with every declared column.
+    """All rows of one local file, as declared and typed.
 
     Raises:
-        DataError: it cannot be read or lacks a column.
+        DataError: it cannot be read, lacks a column, or a value does not fit its type.
     """
     import fsspec
 
     if not path.is_file():
         raise DataError(f"{name}: no file {path}; correct the path")
-    return _as_declared(name, source, _load(name, fsspec.filesystem("file"), str(path)), str(path))
+    with tempfile.TemporaryDirectory() as scratch:
+        read = _chunks(name, source, fsspec.filesystem("file"), str(path), Path(scratch))
+        parts = [rows for rows, _ in read]
+    if not parts:
+        raise DataError(f"{name}: {path} has no rows; give the rows of the batch")
+    rows = _one(source, parts, ())
+    wrong = unlike(source, rows)
+    if wrong is not None:
+        raise DataError(f"{name}: {path}: {wrong}; correct it and say it again")
+    return rows.select(list(source.columns))
 
 
-def _digest(fs: Any, path: str) -> str:
-    """The hash of a file's content, asked once a process while its size and time stay."""
-    key = (path, fs.ukey(path))
-    if key not in _digests:
-        total = hashlib.sha256()
-        with fs.open(path, "rb") as stream:
-            while block := stream.read(1 << 20):
-                total.update(block)
-        _digests[key] = total.hexdigest()
-    return _digests[key]
+# ---- files
 
 
 def _spec(source: Source) -> str:
-    return json.dumps([FORMAT, source.time, dict(source.columns), list(source.key), dict(source.read)])
+    said = [FORMAT, source.time, dict(source.columns), list(source.key), dict(source.read), list(source.optional)]
+    return json.dumps(said)
 
 
-def _converted(name: str, source: Source, root: Path, cache: Path) -> list[Path]:
-    """Each file of the source as typed Parquet in order of event time, converted once for each content."""
-    found = []
-    for fs, path in _files(name, source, root):
-        key = hashlib.sha256((_spec(source) + _digest(fs, path)).encode()).hexdigest()[:32]
-        kept = cache / "sources" / f"{key}.parquet"
-        if not kept.is_file():
-            write_table(_typed_rows(name, source, _load(name, fs, path), path), kept)
-        found.append(kept)
-    return found
+def _filed(
+    name: str, source: Source, period: Period | None, root: Path, cache: Path
+) -> Iterator[tuple[pl.DataFrame, tuple[str, ...]]]:
+    """The rows of the period, file by file; what lies wholly outside it is not opened."""
+    for fs, path in files_of(name, source, root):
+        converted = _conversion(name, source, fs, path, cache / "sources")
+        for part, low, high in converted.parts:
+            if period is None or low is None or high is None or not (low >= period.end or high < period.start):
+                yield _span_of(part, source, period), converted.besides
 
 
-def _span_of(path: Path, period: Period | None) -> pl.DataFrame:
-    """The rows of a converted file that may lie in the period; a file wholly outside it is not opened."""
+def _span_of(path: Path, source: Source, period: Period | None) -> pl.DataFrame:
     table = pl.scan_parquet(path)
-    if period is None:
-        return table.collect()
-    if path not in _spans:
-        _spans[path] = table.select(pl.col(TIME).min().alias("low"), pl.col(TIME).max().alias("high")).collect().row(0)
-    low, high = _spans[path]
-    if low is not None and (low >= period.end or high < period.start):
-        return table.head(0).collect()
-    if low is None:
+    if period is None or not source.timed:
         return table.collect()
     return table.filter((pl.col(TIME) >= period.start) & (pl.col(TIME) < period.end)).collect()
 
 
-def _load(name: str, fs: Any, path: str) -> pl.DataFrame:
-    """All rows of one file; CSV values stay text."""
-    if fs.size(path) == 0:
-        raise DataError(f"{name}: {path} is empty; deliver it again")
-    parquet = path.endswith((".parquet", ".pq"))
-    handle, copy = tempfile.mkstemp(suffix=".parquet" if parquet else ".csv")
+def _conversion(name: str, source: Source, fs: Any, path: str, folder: Path) -> Converted:
+    """A file of the source, converted once for each content; an older content's conversion goes."""
+    key = hashlib.sha256((_spec(source) + digest_of(fs, path)).encode()).hexdigest()[:32]
+    kept = folder / key
+    if kept not in _converted_files or not kept.is_dir():
+        if not (kept / "about.json").is_file():
+            _convert(name, source, fs, path, kept)
+            _forget_older(folder, f"{name} {path}", key)
+        said = json.loads((kept / "about.json").read_text())
+        parts = tuple((kept / part, _moment(low), _moment(high)) for part, low, high in said["parts"])
+        _converted_files[kept] = Converted(parts, tuple(said["besides"]))
+    return _converted_files[kept]
+
+
+def _moment(text: str | None) -> datetime | None:
+    return None if text is None else datetime.fromisoformat(text)
+
+
+def _forget_older(folder: Path, what: str, key: str) -> None:
+    """Remove the conversion that this one replaces, unless another file has that content: a growing file is many."""
+    note = folder / "newest.json"
+    newest: dict[str, str] = json.loads(note.read_text()) if note.is_file() else {}
+    old, newest[what] = newest.get(what), key
+    write_text(json.dumps(newest, indent=0), note)
+    if old is not None and old not in newest.values():
+        shutil.rmtree(folder / old, ignore_errors=True)
+
+
+def _convert(name: str, source: Source, fs: Any, path: str, target: Path) -> None:
+    """Write a file's rows as typed Parquet files in order of event time, some rows in memory at a time."""
+    fresh = target.with_name(f".{target.name}.{os.getpid()}")
+    shutil.rmtree(fresh, ignore_errors=True)
+    parts: list[tuple[str, Any, Any]] = []
+    besides: tuple[str, ...] = ()
     try:
-        with os.fdopen(handle, "wb") as out, fs.open(path, "rb", compression=None if parquet else "infer") as stream:
-            while block := stream.read(1 << 20):
-                out.write(block)
-        rows = pl.read_parquet(Path(copy).read_bytes()) if parquet else _csv(name, path, Path(copy))
-    except DataError:
-        raise
-    except Exception as error:  # zip, gzip, zlib, Parquet and remote stores each have errors of their own
-        raise DataError(f"{name}: {path} is damaged or cut short ({_first_line(error)}); deliver it again") from error
+        for rows, undeclared in _chunks(name, source, fs, path, target.parent):
+            besides = undeclared
+            part = f"{len(parts):05d}.parquet"
+            write_table(rows.sort(TIME) if source.timed else rows, fresh / part)
+            parts.append((part, rows[TIME].min(), rows[TIME].max()))
+        if not parts:
+            raise DataError(f"{name}: {path} has no rows; deliver it again")
+        if source.timed and any(a[2] > b[1] for a, b in zip(parts, parts[1:], strict=False)):
+            parts = _sorted_parts(fresh, parts)
+        said = {"parts": [(p, _iso(low), _iso(high)) for p, low, high in parts], "besides": besides}
+        write_text(json.dumps(said), fresh / "about.json")
+        shutil.rmtree(target, ignore_errors=True)
+        fresh.rename(target)
     finally:
-        os.unlink(copy)
-    if rows.is_empty():
-        raise DataError(f"{name}: {path} has no rows; deliver it again")
-    return rows
+        shutil.rmtree(fresh, ignore_errors=True)
 
 
-def _csv(name: str, path: str, copy: Path) -> pl.DataFrame:
-    """A CSV file with a header, every row complete."""
+def _iso(time: datetime | None) -> str | None:
+    return None if time is None else time.isoformat()
+
+
+def _sorted_parts(folder: Path, parts: Sequence[tuple[str, Any, Any]]) -> list[tuple[str, Any, Any]]:
+    """The parts as one file in order of event time, sorted on disk."""
+    listed = ", ".join("'" + str(folder / p).replace("'", "''") + "'" for p, _, _ in parts)
+    target = str(folder / "all.parquet").replace("'", "''")
+    with _engine(folder) as connection:
+        connection.execute(
+            f"COPY (SELECT * FROM read_parquet([{listed}], union_by_name = true) ORDER BY {TIME}) "
+            f"TO '{target}' (FORMAT parquet, ROW_GROUP_SIZE 32768)"
+        )
+    for part, _, _ in parts:
+        (folder / part).unlink()
+    return [("all.parquet", min(low for _, low, _ in parts), max(high for _, _, high in parts))]
+
+
+def _chunks(
+    name: str, source: Source, fs: Any, path: str, scratch: Path
+) -> Iterator[tuple[pl.DataFrame, tuple[str, ...]]]:
+    """The rows of a file, typed, with their event time; some at a time. With them the columns not declared."""
+    with _engine(scratch) as connection, opened(connection, name, fs, path, scratch) as written:
+        selection = selection_of(name, source, written.columns, path)
+        many = max(1000, CELLS // max(len(written.columns), 1))
+        with _reading_errors(name, path) if source.read else _nothing():
+            written.create_view("written")
+            for batch in connection.sql(selection.sql).to_arrow_reader(many):
+                rows = pl.DataFrame(batch)
+                if rows.height:
+                    yield _typed_rows(name, source, rows, selection, path), selection.besides
+
+
+@contextmanager
+def _nothing() -> Iterator[None]:
+    yield
+
+
+@contextmanager
+def _engine(scratch: Path) -> Iterator[duckdb.DuckDBPyConnection]:
+    """An engine that reads files out of core."""
     import duckdb
 
-    if copy.stat().st_size == 0:
-        raise DataError(f"{name}: {path} is empty; deliver it again")
-    make_utf8(copy)
-    connection = duckdb.connect(config={"threads": 1})
-    listed: Any = [str(copy)]  # given by itself, DuckDB 2.0 reads no row of a file whose lines end as Windows' do
-    try:
-        rows = connection.read_csv(
-            listed, delimiter=delimiter_of(copy), header=True, all_varchar=True, quotechar='"', escapechar='"',
-            skiprows=0, na_values=NULLS, null_padding=False, strict_mode=True,
-        )  # fmt: skip
-        return rows.pl()
-    except duckdb.Error as error:
-        raise DataError(f"{name}: {path} is not a whole CSV file ({_first_line(error)}); deliver it again") from error
-    finally:
-        connection.close()
-
-
-def delimiter_of(path: Path) -> str:
-    """What separates the values of a CSV file, by its first line."""
-    with path.open("rb") as stream:
-        names = re.sub(rb'"[^"]*"', b"", stream.readline()).decode("latin-1")
-    return max(DELIMITERS, key=names.count)
-
-
-def make_utf8(path: Path) -> None:
-    """Rewrite a text file that is in another encoding: UTF-16 by its mark, or else Windows' Latin-1."""
-    decoder = codecs.getincrementaldecoder("utf-8")()
-    with path.open("rb") as stream:
-        marked = stream.read(2) in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
-        stream.seek(0)
+    scratch.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=scratch, prefix=".spill-") as spill:
+        connection = duckdb.connect(config={"threads": 1, "memory_limit": MEMORY, "temp_directory": spill})
         try:
-            while block := stream.read(1 << 22):
-                decoder.decode(block)
-            decoder.decode(b"", final=True)
-            return
-        except UnicodeDecodeError:
-            pass
-    fresh = path.with_name(path.name + ".utf8")
-    encoding = "utf-16" if marked else "cp1252"
-    with path.open(encoding=encoding, errors="replace", newline="") as old, fresh.open("wb") as new:
-        while text := old.read(1 << 20):
-            new.write(text.encode())
-    fresh.replace(path)
+            connection.execute("SET TimeZone = 'UTC'")
+            yield connection
+        finally:
+            connection.close()
 
 
 # ---- queries
 
 
-def _query(name: str, source: Source, period: Period | None, root: Path) -> pl.DataFrame:
-    """What the source's query answers; ``:start`` and ``:end`` in it are the period's."""
+def _answered(
+    name: str, source: Source, period: Period | None, root: Path
+) -> Iterator[tuple[pl.DataFrame, tuple[str, ...]]]:
+    """What the source's query answers, of the period; some rows in memory at a time."""
+    where = "its query"
+    parts = _query(name, source, period, root)
+    if any(sees_other_rows(sql) for sql in source.read.values()):
+        parts = iter([pl.concat(list(parts), how="diagonal_relaxed")])
+    for written in parts:
+        selection = selection_of(name, source, written.columns, where)
+        rows = _typed_rows(name, source, _selected(name, written, selection, where), selection, where)
+        yield _within(rows, source, period), selection.besides
+
+
+def _selected(name: str, written: pl.DataFrame, selection: Selection, where: str) -> pl.DataFrame:
+    connection = _connection().cursor()
+    try:
+        connection.register("written", written.to_arrow())
+        with _reading_errors(name, where):
+            return connection.sql(selection.sql).pl()
+    finally:
+        connection.close()
+
+
+def _query(name: str, source: Source, period: Period | None, root: Path) -> Iterator[pl.DataFrame]:
+    """What the query answers, as it is written; ``:start`` and ``:end`` in it are the period's."""
     import sqlalchemy as sa
 
     try:
@@ -394,24 +460,15 @@ def _query(name: str, source: Source, period: Period | None, root: Path) -> pl.D
         given = {k: str(v) if lite else v for k, v in wanted.items() if k in statement._bindparams}
         engine = sa.create_engine(url)
         try:
-            with engine.connect() as connection:
+            with engine.connect().execution_options(stream_results=True) as connection:
                 answer = connection.execute(statement, given)
-                names, rows = list(answer.keys()), answer.fetchall()
+                names = list(answer.keys())
+                many = max(1000, CELLS // max(len(names), 1))
+                while rows := answer.fetchmany(many):
+                    yield pl.DataFrame([as_series(n, (row[i] for row in rows)) for i, n in enumerate(names)])
         finally:
             engine.dispose()
     except (sa.exc.SQLAlchemyError, ImportError) as error:
         raise DataError(
-            f"{name}: the query failed: {_first_line(error)}; mend sources.{name} or the database"
+            f"{name}: the query failed: {first_line(error)}; mend sources.{name} or the database"
         ) from error
-    return pl.DataFrame([_values(n, [row[i] for row in rows]) for i, n in enumerate(names)])
-
-
-def _values(name: str, values: list[Any]) -> pl.Series:
-    try:
-        return pl.Series(name, values, strict=True)
-    except (TypeError, pl.exceptions.PolarsError):  # SQLite may mix types in one column
-        return pl.Series(name, [None if v is None else str(v) for v in values], dtype=pl.String)
-
-
-def _first_line(error: BaseException) -> str:
-    return str(error).strip().split("\n")[0] or type(error).__name__

@@ -128,6 +128,7 @@ def lines(tick: Tick) -> Iterator[str]:
 
     batches = [batch.sentence for batch in held(tick)]
     yield from batches
+    yield from tick.data.remarks
     for incident in tick.opened:
         if not any(incident.sentence.split(" is ")[0] in said for said in batches):  # else it has just been said
             yield f"alert: {incident.sentence}"

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import re
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import datetime, timedelta
 from statistics import median
@@ -13,6 +14,8 @@ from homeostat.core.verdicts import Finding
 Status = Literal["accepted", "quarantined", "missing"]
 HISTORY = 28  # accepted batches that volume is held against
 ENOUGH = 7  # of them, to say anything
+CHANGED = 0.1  # share of a batch's rows whose value does not fit, above which the column is another: fewer are slips
+SINCE = re.compile(r"^(column .+? (?:is not there|is not \w+)), since (\S+?): ", re.DOTALL)
 
 
 @dataclass(frozen=True)
@@ -87,3 +90,54 @@ def overdue(end: datetime, late_after: timedelta, now: datetime) -> Finding:
 
 def _hours(length: timedelta) -> str:
     return f"{length.total_seconds() / 3600:g} h"
+
+
+def column_gone(source: str, batch: str, column: str, besides: Sequence[str], before: Mapping[str, str]) -> Finding:
+    """A declared column that a batch came without; ``before`` is ``since_when`` of the batch before.
+
+    >>> column_gone("meters", "2024-03-05", "load", ["watts"], {}).sentence  # doctest: +ELLIPSIS
+    'column load is not there, since 2024-03-05: not declared but there: watts. If load has another ...'
+    """
+    what = f"column {column} is not there"
+    if what in before:
+        return _as_before(what, before[what])
+    listed = ", ".join(besides[:8]) + (f" and {len(besides) - 8} more" if len(besides) > 8 else "")
+    other = f"not declared but there: {listed}. " if besides else "nothing else is new. "
+    twin = besides[0] if len(besides) == 1 else "NEW NAME"
+    said = (
+        f"{what}, since {batch}: {other}If {column} has another name now, say sources.{source}.read: "
+        f'{{{column}: coalesce("{column}", "{twin}")}} in params.yaml; if batches may come without it, add it to '
+        f"sources.{source}.optional there; else deliver the batch again with it"
+    )
+    return Finding("schema", "fail", None, None, said)
+
+
+def column_changed(
+    source: str, batch: str, column: str, kind: str, few: tuple[int, int, str], before: Mapping[str, str]
+) -> Finding:
+    """A column that no longer holds its type; ``few`` is how many rows of how many, and one of the values."""
+    what = f"column {column} is not {kind}"
+    if what in before:
+        return _as_before(what, before[what])
+    unfit, rows, example = few
+    shown = repr(example if len(example) <= 40 else example[:37] + "...")
+    said = (
+        f"{what}, since {batch}: {unfit} of {rows} rows do not fit, such as {shown}. If that is what "
+        f"it holds now, change sources.{source}.columns.{column} in params.yaml, or say in sources.{source}.read how "
+        f"it is read, in SQL; else deliver the batch again"
+    )
+    return Finding("schema", "fail", unfit / rows, CHANGED, said)
+
+
+def _as_before(what: str, since: str) -> Finding:
+    return Finding("schema", "fail", None, None, f"{what}, since {since}: that batch says what to do")
+
+
+def since_when(failed: Iterable[str]) -> dict[str, str]:
+    """Since which batch each column fails, from the sentences of the batch before.
+
+    >>> since_when([column_gone("meters", "2024-03-05", "load", [], {}).sentence])
+    {'column load is not there': '2024-03-05'}
+    """
+    found = (SINCE.match(sentence) for sentence in failed)
+    return {match[1]: match[2] for match in found if match}

@@ -154,7 +154,8 @@ def _columns_of(connection: duckdb.DuckDBPyConnection, path: Path) -> tuple[tupl
 
 def _csv(connection: duckdb.DuckDBPyConnection, paths: list[Path]) -> duckdb.DuckDBPyRelation:
     """CSV files; a row that has too many or too few values stops here as it would in the loop."""
-    from homeostat.adapters.sources import NULLS, delimiter_of
+    from homeostat.adapters.casts import NULLS
+    from homeostat.adapters.source_files import delimiter_of
 
     named: Any = [str(p) for p in paths]
     return connection.read_csv(
@@ -181,7 +182,7 @@ def _local(address: Address, folder: Path, name: str) -> list[Path]:
     """The files, each where DuckDB can read it: as it lies, or as a copy, unpacked and in UTF-8."""
     import fsspec
 
-    from homeostat.adapters.sources import make_utf8
+    from homeostat.adapters.source_files import make_utf8
 
     try:
         fs, path = fsspec.core.url_to_fs(address.path)
@@ -219,7 +220,7 @@ def _fetch(address: Address, target: Path) -> None:
     import pyarrow.parquet as pq
     import sqlalchemy as sa
 
-    from homeostat.adapters.sources import _values
+    from homeostat.adapters.casts import as_series
 
     try:
         engine = sa.create_engine(os.path.expandvars(address.url or ""))
@@ -231,7 +232,7 @@ def _fetch(address: Address, target: Path) -> None:
             names = list(answer.keys())
             writer: Any = None
             while rows := answer.fetchmany(CHUNK):
-                part = pl.DataFrame([_values(n, [row[i] for row in rows]) for i, n in enumerate(names)]).to_arrow()
+                part = pl.DataFrame([as_series(n, (row[i] for row in rows)) for i, n in enumerate(names)]).to_arrow()
                 writer = writer or pq.ParquetWriter(target, part.schema)
                 writer.write_table(part.cast(writer.schema))
             if writer is None:

@@ -450,10 +450,10 @@ def ahead_rows(project: Project, period: Period) -> pl.DataFrame | None:
     verdict = read_verdict(project, name, period.label)
     if verdict is not None and verdict.files.get("accepted"):
         return event_rows(project, look_back(project, period.label))
-    rows = sources.read_batch(name, scope.event_source, period, project.root, project.cache)
-    if rows is None:
-        return None
-    rows = rows.unique(maintain_order=True)
+    delivery = sources.read_delivery(name, scope.event_source, period, project.root, project.cache)
+    if delivery is None or sources.unlike(scope.event_source, delivery.rows) is not None:
+        return None  # a batch that is not as declared is judged when it has come, and predicted once it is mended
+    rows = delivery.rows.select(list(scope.event_source.columns)).unique(maintain_order=True)
     rows = rows.filter(~rows.select(scope.key).is_duplicated())
     return with_predict_at(scope, with_known_at(name, scope.event_source, rows))
 

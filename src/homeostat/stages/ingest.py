@@ -4,32 +4,62 @@ from __future__ import annotations
 
 import json
 import shutil
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from homeostat.adapters.sources import content_key, read_batch
+from homeostat.adapters.casts import WRITTEN
+from homeostat.adapters.sources import content_key, read_delivery, unlike
 from homeostat.adapters.tables import digest, write_table, write_text
 from homeostat.core.periods import Period, periods_between
 from homeostat.stages import entry
 
 if TYPE_CHECKING:
     from homeostat.project import Project
+    from homeostat.scope import Source
 
 
-def land(project: Project, source_name: str, period: Period) -> Path | None:
-    """Write ``data/landed/<source>/<label>.parquet``; None when nothing has come for the period.
+@dataclass(frozen=True)
+class Landing:
+    """What became of a delivery: the landed file (None: nothing has come), and the columns that are not declared.
 
-    What has landed stays when the source no longer has it.
+    ``refused`` says why what had landed before was kept, where it was.
+    """
+
+    path: Path | None
+    besides: tuple[str, ...] = ()
+    refused: str = ""
+
+
+def land(project: Project, source_name: str, period: Period) -> Landing:
+    """Write ``data/landed/<source>/<label>.parquet``, as it came.
+
+    What has landed stays when the source no longer has it, or no longer as declared.
 
     Raises:
-        DataError: the source cannot be read or a value does not fit its type.
+        DataError: the source cannot be read.
     """
     source = project.scope.sources[source_name]
     path = project.landed / source_name / f"{period.label}.parquet"
-    rows = read_batch(source_name, source, period, project.root, project.cache)
-    if rows is None:
-        return path if path.is_file() else None
-    return write_table(rows, path)
+    delivery = read_delivery(source_name, source, period, project.root, project.cache)
+    if delivery is None:
+        return Landing(path if path.is_file() else None)
+    wrong = unlike(source, delivery.rows)
+    if wrong is not None and is_as_declared(path, source):
+        said = f"{source_name} {period.label}: what the source says now {wrong}; what had landed stays"
+        return Landing(path, delivery.besides, said)
+    return Landing(write_table(delivery.rows, path), delivery.besides)
+
+
+def is_as_declared(path: Path, source: Source) -> bool:
+    """Whether a batch has landed with every declared column, and no value that does not fit."""
+    import polars as pl
+
+    try:
+        names = pl.read_parquet_schema(path)
+    except (FileNotFoundError, pl.exceptions.PolarsError):
+        return False
+    return all(c in names for c in source.columns) and not any(c.startswith(WRITTEN) for c in names)
 
 
 def periods(project: Project, source_name: str) -> list[Period]:
@@ -74,8 +104,11 @@ def land_source(project: Project, source_name: str) -> int:
         have = digest(path.read_bytes()) if path is not None and path.is_file() else ""
         span = f"{period.start}/{period.end}" if source_timed(project, source_name) else "once"
         if key is None or seen.get(period.label) != [key, span, have]:
-            path = land(project, source_name, period)
+            landing = land(project, source_name, period)
+            path = landing.path
             have = digest(path.read_bytes()) if path is not None else ""
+            if landing.refused:
+                print(landing.refused)
         noted[period.label] = [key or "", span, have]
         count += bool(have)
     write_text(json.dumps(noted, indent=0), note)

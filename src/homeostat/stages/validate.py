@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 import polars as pl
 
 from homeostat import amendments
-from homeostat.adapters import gx, sources, tables
+from homeostat.adapters import casts, gx, sources, tables
 from homeostat.core import batches
 from homeostat.core.batches import Verdict
 from homeostat.core.errors import DataError
@@ -31,7 +31,10 @@ if TYPE_CHECKING:
     from homeostat.project import Project
     from homeostat.scope import Source
 
-DECIDING = (gx.__file__, sources.__file__, tables.__file__, batches.__file__, amendments.__file__, __file__)
+DECIDING = (
+    gx.__file__, casts.__file__, sources.__file__, tables.__file__, batches.__file__, amendments.__file__, __file__,
+)  # fmt: skip
+TYPES = "types"  # the rule that a row breaks whose value does not fit its column
 UNTIL = "accepted until "  # of a verdict's files: the version before an amendment that became known then
 _verdicts: dict[str, tuple[int, Verdict]] = {}
 
@@ -57,6 +60,7 @@ class Case:
     contract: bytes
     history: tuple[int, ...]
     others: Mapping[str, str]
+    changed: Mapping[str, str]  # what of the schema already failed in the batch before, and since which batch
     amendments: tuple[Amendment, ...]
 
     @property
@@ -72,7 +76,8 @@ class Case:
     @property
     def key(self) -> str:
         twin = batches.came_once(self.content, self.others).sentence
-        said = [self.name, self.label, self.source.model_dump_json(), str(self.span), str(self.history), twin]
+        said = [self.name, self.label, self.source.model_dump_json(), str(self.span), str(self.history), twin,
+                str(self.changed)]  # fmt: skip
         parts = [tables.digest(self.landed), tables.digest(self.contract), _code(), *said, str(self.amendments)]
         return tables.digest("\n".join(parts).encode())
 
@@ -178,6 +183,7 @@ def case_of(
         contract=contract.read_bytes() if contract.is_file() else b"",
         history=tuple(v.rows for v in earlier.values() if v.status == "accepted")[-batches.HISTORY :],
         others={k: v.batch for k, v in earlier.items() if v.batch},
+        changed=_changed_before(earlier),
         amendments=tuple(
             a for a in amendments.read_amendments(project, now) if (a.source, a.batch) == (name, label)
         ),
@@ -200,18 +206,24 @@ def judge(project: Project, case: Case) -> Judgement:
     rows = _read(case) if correction is None else amendments.corrected_rows(project, correction)
     since = 0 if correction is None else correction.number  # what was released before is no longer there
     releases = [a for a in case.amendments if a.kind == "release" and a.number > since]
-    whole = _whole_findings(case, rows)
-    shape = next((f for f in whole if f.rule == "schema" and f.failed), None)
-    if shape is not None:
-        return Judgement(None, _with_reason(rows, [shape.sentence] * len(rows)), tuple(whole))
+    landed, shape = rows, schema(case, rows)
+    if any(f.failed for f in shape):
+        reason = "; ".join(f.sentence for f in shape if f.failed)
+        return Judgement(None, _with_reason(rows, [reason] * len(rows)), tuple(shape))
+    rows = landed.select(list(case.source.columns))
+    unfit = _unfit(case.source, landed)
+    whole = [*shape, *_whole_findings(case, rows), *_unfit_finding(case.source, unfit)]
     repeated, twice = _repeated(case.source, rows)
     failures = gx.check(rows, case.contract, f"expectations/{case.name}.json")
     findings = [*whole, twice, *(_finding(f) for f in failures)]
-    fatal = [f.sentence for f in whole if f.failed] + [_say(f) for f in failures if f.severity == "critical"]
+    fatal = [f.sentence for f in whole if f.failed and f.rule != TYPES]
+    fatal += [_say(f) for f in failures if f.severity == "critical"]
     reasons: list[list[str]] = [list(fatal) for _ in range(len(rows))]
     for failure in failures:
         for row in failure.rows if failure.severity == "warning" else ():
             reasons[row].append(failure.reason)
+    for row, reason in unfit.items():
+        reasons[row].append(reason)
     for row in _released(case.source, rows, releases):
         reasons[row].clear()
     for row, reason in repeated.items():  # never released: the key would name two rows
@@ -252,10 +264,7 @@ def _with_reason(rows: pl.DataFrame, texts: list[str]) -> pl.DataFrame:
 
 def _whole_findings(case: Case, rows: pl.DataFrame) -> list[Finding]:
     """What concerns the batch as a whole, contract aside."""
-    shape = _schema(case.source, rows)
-    if shape.failed:
-        return [shape]
-    found = [shape, batches.came_once(case.content, case.others)]
+    found = [batches.came_once(case.content, case.others)]
     if case.span is not None:
         times = sources.event_times(case.name, case.source, rows)
         first, last = times.min(), times.max()
@@ -265,17 +274,48 @@ def _whole_findings(case: Case, rows: pl.DataFrame) -> list[Finding]:
     return found
 
 
-def _schema(source: Source, rows: pl.DataFrame) -> Finding:
-    want = {c: sources.TYPES[kind] for c, kind in source.columns.items()}
-    for column, kind in want.items():
+def schema(case: Case, rows: pl.DataFrame) -> list[Finding]:
+    """Whether the declared columns are there, in their types but for a few values; one finding a column that is not."""
+    source = case.source
+    besides = [c for c in rows.columns if c not in source.columns and not c.startswith(casts.WRITTEN)]
+    found = []
+    for column, kind in source.columns.items():
+        unfit = rows[casts.WRITTEN + column].drop_nulls() if casts.WRITTEN + column in rows.columns else None
         if column not in rows.columns:
-            return Finding("schema", "fail", None, None, f"column {column} is not there")
-        if rows.schema[column] != kind:
-            said = f"column {column} is {rows.schema[column]}, declared {source.columns[column]}"
-            return Finding("schema", "fail", None, None, said)
-    return Finding(
-        "schema", "pass", float(len(want)), float(len(want)), f"all {len(want)} columns are there, as declared"
-    )
+            found.append(batches.column_gone(case.name, case.label, column, besides, case.changed))
+        elif rows.schema[column] != sources.TYPES[kind]:
+            said = f"column {column} is {rows.schema[column]}, declared {kind}"
+            found.append(Finding("schema", "fail", None, None, said))
+        elif unfit is not None and len(unfit) > batches.CHANGED * rows.height:
+            few = len(unfit), rows.height, str(unfit[0])
+            found.append(batches.column_changed(case.name, case.label, column, kind, few, case.changed))
+    many = len(source.columns)
+    as_declared = Finding("schema", "pass", float(many), float(many), f"all {many} columns are there, as declared")
+    return found or [as_declared]
+
+
+def _changed_before(earlier: Mapping[str, Verdict]) -> dict[str, str]:
+    """What of the schema had failed in the last batch that came, and since which."""
+    came = [earlier[label] for label in sorted(earlier) if earlier[label].status != "missing"]
+    failed = [f.sentence for f in came[-1].findings if f.rule == "schema" and f.failed] if came else []
+    return batches.since_when(failed)
+
+
+def _unfit(source: Source, rows: pl.DataFrame) -> dict[int, str]:
+    """Rows with a value that does not fit its type, and which; they are few."""
+    reasons: dict[int, str] = {}
+    for column in casts.misfitting(rows):
+        for row, value in enumerate(rows[casts.WRITTEN + column]):
+            if value is not None:
+                reasons.setdefault(row, casts.not_of(column, value, source.columns[column]))
+    return reasons
+
+
+def _unfit_finding(source: Source, unfit: Mapping[int, str]) -> list[Finding]:
+    if not unfit:
+        return []
+    said = f"{len(unfit)} rows: {next(iter(unfit.values()))}"
+    return [Finding(TYPES, "fail", float(len(unfit)), 0.0, said, "warning")]
 
 
 def _repeated(source: Source, rows: pl.DataFrame) -> tuple[dict[int, str], Finding]:

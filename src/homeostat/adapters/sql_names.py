@@ -1,0 +1,45 @@
+"""What an SQL expression speaks of: the columns it names, and whether it looks at more than its own row."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from functools import cache as once
+from typing import Any
+
+
+@once
+def columns_of(sql: str) -> frozenset[str]:
+    """The columns that an expression names, in lower case; none where it cannot be parsed.
+
+    >>> sorted(columns_of('coalesce("Load", w.watts) + 1'))
+    ['load', 'watts']
+    """
+    names = [n["column_names"][-1] for n in _parts(sql) if n.get("class") == "COLUMN_REF"]
+    return frozenset(str(name).lower() for name in names)
+
+
+@once
+def sees_other_rows(sql: str) -> bool:
+    """Whether an expression has a window over other rows.
+
+    >>> sees_other_rows("row_number() OVER (PARTITION BY a)"), sees_other_rows("a + 1")
+    (True, False)
+    """
+    return any(node.get("class") == "WINDOW" for node in _parts(sql))
+
+
+@once
+def _parts(sql: str) -> tuple[dict[str, Any], ...]:
+    import duckdb
+
+    with duckdb.connect() as connection:
+        answer = connection.execute("SELECT json_serialize_sql(?)", [f"SELECT ({sql}\n)"]).fetchone()
+    return tuple(_nodes(json.loads(answer[0]) if answer else {}))
+
+
+def _nodes(tree: Any) -> Iterator[dict[str, Any]]:
+    if isinstance(tree, dict):
+        yield tree
+    for child in tree.values() if isinstance(tree, dict) else tree if isinstance(tree, list) else ():
+        yield from _nodes(child)
