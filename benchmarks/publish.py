@@ -21,11 +21,11 @@ REPLAYED = ".homeostat/replays/benchmark"  # what year.py leaves
 SMALL = (
     ("startup.py",), ("tick.py",), ("year.py", "2013-04-30"),
     ("serving.py", REPLAYED, "rollback", "--times", "10", "--rate", "100"),
-    ("serving.py", REPLAYED, "requests"), ("serving.py", REPLAYED, "batch"),
+    ("serving.py", REPLAYED, "requests"), ("serving.py", REPLAYED, "batch"), ("new.py", "small"),
 )  # fmt: skip
 FULL = (
     ("startup.py",), ("tick.py",), ("year.py",), ("serving.py", REPLAYED, "rollback"),
-    ("serving.py", REPLAYED, "requests"), ("serving.py", REPLAYED, "batch"),
+    ("serving.py", REPLAYED, "requests"), ("serving.py", REPLAYED, "batch"), ("new.py",),
 )  # fmt: skip
 TOOLS = ("homeostat", "prefect", "dvc", "great-expectations", "lightgbm", "evidently", "polars", "duckdb")
 

@@ -9,7 +9,8 @@ temporary folder:
 The bare model has LightGBM's own defaults and sees the columns that are known when an event is asked about, as they
 are, without those that give the label away. It is fitted whenever the loop made a candidate, to the labels that were
 mature by then, and predicts until the next. A line an objective: each loss over the same events, and by what share what
-was served lies above the bare model's loss (below: < 0), with the interval that a block bootstrap leaves it.
+was served lies above the bare model's loss (below: < 0), with the interval that a block bootstrap leaves it: over the
+scope's blocks of time, or, of a table with fewer than five of them, over 200 runs of rows by key.
 """
 
 from __future__ import annotations
@@ -28,12 +29,14 @@ from measured import BIN, run
 from homeostat import records, served
 from homeostat.core import metrics
 from homeostat.core.evaluation import compare
+from homeostat.core.intervals import FEWEST
 from homeostat.models import lightgbm as ours
 from homeostat.project import Project
 from homeostat.stages import evaluate, featurize
 
 PLAIN = {"num_threads": 1, "seed": 1, "deterministic": True, "force_row_wise": True, "verbosity": -1}
 ROUNDS = 100
+RUNS = 200
 MODELS = ("served", "never", "baseline", "bare")
 
 
@@ -129,6 +132,15 @@ def bare_scores(project: Project, objective: str, rows: pl.DataFrame) -> np.ndar
     return scores
 
 
+def blocks(project: Project, table: pl.DataFrame) -> np.ndarray:
+    """The scope's blocks of time; where there are too few to resample, as of yearly tables, runs of rows by key."""
+    found = evaluate.blocks(project.scope, table)
+    if len(np.unique(found)) >= FEWEST:
+        return found
+    place = table.with_row_index("row__").sort(project.scope.key)["row__"].arg_sort().to_numpy()
+    return np.asarray(place * RUNS // table.height)
+
+
 def beside(project: Project, objective: str) -> Beside:
     """Everything over the events that all four models have scored and whose labels are mature at the end."""
     scope, now = project.scope, project.ledger.window[1]
@@ -146,7 +158,7 @@ def beside(project: Project, objective: str) -> Beside:
     group = evaluate.groups(table, objective) if task == "ranking" else None
     scores = {model: table[column].cast(pl.Float64).to_numpy() for model, column in names.items()}
     losses = {model: metrics.value(task, loss, y, score, group) for model, score in scores.items()}
-    block, settings = evaluate.blocks(scope, table), evaluate.settings(scope)
+    block, settings = blocks(project, table), evaluate.settings(scope)
     shares = {}
     for model in MODELS[1:]:
         found = compare(task, loss, y, scores["served"], scores[model], block, {}, settings, group).overall.share
