@@ -16,6 +16,7 @@ from homeostat.core.errors import DataError, HomeostatError, UsageError
 from homeostat.newproject import making
 from homeostat.newproject.making import Draft
 from homeostat.newproject.opening import Address
+from homeostat.newproject.telling import guesses
 from homeostat.newproject.understanding import Asked
 from homeostat.project import Project
 
@@ -133,6 +134,55 @@ def test_the_task_follows_from_the_label(
     assert (made.found.label.task, made.found.label.sql) == (task, sql)
 
 
+def races(many: int = 120, field: int = 6) -> pl.DataFrame:
+    """Races whose runners come in by their form, mostly."""
+    found = []
+    for n in range(many):
+        forms = [(n * 31 + 17 * k * k) % 97 for k in range(field)]
+        order = sorted(range(field), key=lambda k: -forms[k])
+        found += [
+            {"race": f"R{n}", "run": START + timedelta(hours=6 * n), "lane": k, "form": forms[k],
+             "place": order.index(k) + 1, "money": 1000.5 / (order.index(k) + 1), "seen": int(order.index(k) < 2)}
+            for k in range(field)
+        ]  # fmt: skip
+    return pl.DataFrame(found)
+
+
+@pytest.mark.parametrize(
+    ("label", "asked", "sql"),
+    [
+        ("place", {}, "CAST(greatest(0, 6 - place) AS DOUBLE)"),
+        ("place", {"task": "ranking", "group": "race"}, "CAST(greatest(0, 6 - place) AS DOUBLE)"),
+        ("seen", {"task": "ranking", "group": "race"}, "CAST(seen AS DOUBLE)"),
+        ("money", {"task": "ranking", "group": "race"}, "CASE WHEN money IS NOT NULL THEN CAST(money > "),
+    ],
+)
+def test_an_order_within_a_group_is_graded(label: str, asked: dict[str, object], sql: str, tmp_path: Path) -> None:
+    made = drafted(races(), tmp_path, time="run", label=label, **asked)
+    assert (made.found.label.task, made.found.label.group) == ("ranking", "race")
+    assert made.found.label.sql.startswith(sql)
+    assert "race" not in [f.name for f in made.features.features]
+    making.write(made, tmp_path / "here")
+
+
+@pytest.mark.parametrize(
+    ("asked", "said"),
+    [
+        ({"label": "seen", "drop": ("lane",)}, "if it is an order within race: --task ranking --group 'race'"),
+        ({"label": "lane", "drop": ("race", "seen")}, "if its 6 values are classes: --positive VALUE"),
+    ],
+)
+def test_what_else_a_label_could_be_is_told(asked: dict[str, object], said: str, tmp_path: Path) -> None:
+    table = races().with_columns(pl.col("lane") * 2)
+    made = drafted(table, tmp_path, time="run", **asked)
+    assert said in "\n".join(guesses(made.found, made.choices, made.features))
+
+
+def test_a_group_is_offered_where_an_order_was_asked_for(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="--group COL .*, such as race"):
+        drafted(races(), tmp_path, time="run", label="seen", task="ranking")
+
+
 def test_a_folder_with_something_in_it_is_left_alone(tmp_path: Path) -> None:
     (tmp_path / "note").write_text("mine")
     with pytest.raises(UsageError, match="not empty"):
@@ -168,13 +218,22 @@ def test_a_table_that_cannot_be_read_is_told_in_one_line(
 
 
 @pytest.mark.parametrize(
-    ("encoding", "separator", "end"), [("utf-8", ",", "\r\n"), ("latin-1", ";", "\n"), ("utf-16", "\t", "\n")]
+    ("encoding", "separator", "end", "mixed"),
+    [
+        ("utf-8", ",", "\r\n", False),
+        ("utf-8-sig", ",", "\r\n", True),
+        ("latin-1", ";", "\n", False),
+        ("utf-16", "\t", "\n", False),
+    ],
 )
-def test_any_form_of_csv_is_read_here_and_by_the_loop(encoding: str, separator: str, end: str, tmp_path: Path) -> None:
+def test_any_form_of_csv_is_read_here_and_by_the_loop(
+    encoding: str, separator: str, end: str, mixed: bool, tmp_path: Path
+) -> None:
     from homeostat.adapters.sources import read_batch
 
     table = orders(300).rename({"Preis (€)": "Preis"})
     text = table.write_csv(separator=separator).replace("\n", end)
+    text = text.replace("\r\n", "\n", 1) if end == "\r\n" and mixed else text
     (tmp_path / "t.csv").write_bytes(text.encode(encoding))
     asked = Asked(Address.of(str(tmp_path / "t.csv")), time="Datum & Zeit", label="Zurück?")
     making.write(making.draft("tried", asked), tmp_path / "here")

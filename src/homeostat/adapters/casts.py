@@ -108,8 +108,9 @@ def _time(values: pl.Series) -> pl.Series:
     if naive.null_count() > values.null_count():
         naive = naive.fill_null(plain.str.to_datetime("%Y-%m-%dT%H:%M", time_unit="us", strict=False))
     if naive.null_count() > values.null_count():
-        offset = plain.str.to_datetime("%Y-%m-%dT%H:%M:%S%.f%:z", time_unit="us", strict=False)
-        naive = naive.fill_null(offset.dt.replace_time_zone(None))
+        for form in ("%Y-%m-%dT%H:%M:%S%.f%:z", "%Y-%m-%dT%H:%M%:z"):
+            offset = plain.str.to_datetime(form, time_unit="us", strict=False)
+            naive = naive.fill_null(offset.dt.replace_time_zone(None))
     return naive
 
 

@@ -342,7 +342,8 @@ def _exists(home: Path, ref: str) -> bool:
 
 
 def _epoch(now: datetime) -> int:
-    return int(now.replace(tzinfo=UTC).timestamp())
+    # Git knows no time before 1970. Nothing reads times from git: events say their own, and numbers order them.
+    return max(0, int(now.replace(tzinfo=UTC).timestamp()))
 
 
 def _environment(env: Mapping[str, str] | None, now: datetime | None) -> dict[str, str]:
@@ -351,7 +352,7 @@ def _environment(env: Mapping[str, str] | None, now: datetime | None) -> dict[st
     kept = ("GIT_CONFIG", "GIT_SSH", "GIT_ASKPASS", "GIT_PROXY")
     inherited = {k: v for k, v in os.environ.items() if not k.startswith("GIT_") or k.startswith(kept)}
     who = {f"GIT_{role}_{what}": value for role in ("AUTHOR", "COMMITTER") for what, value in
-           (("NAME", NAME), ("EMAIL", EMAIL), *([("DATE", f"{_epoch(now)} +0000")] if now else []))}  # fmt: skip
+           (("NAME", NAME), ("EMAIL", EMAIL), *([("DATE", f"@{_epoch(now)} +0000")] if now else []))}  # fmt: skip
     return {**inherited, "LC_ALL": "C", "GIT_TERMINAL_PROMPT": "0", **who, **(env or {})}
 
 

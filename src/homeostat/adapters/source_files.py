@@ -87,6 +87,7 @@ def opened(
             raise DataError(f"{name}: {path} is empty; deliver it again")
         if not parquet:
             make_utf8(file)
+            make_even(file)
         try:
             yield connection.read_parquet(str(file)) if parquet else csv_relation(connection, file)
         except duckdb.Error as error:
@@ -128,6 +129,23 @@ def delimiter_of(path: Path) -> str:
     with path.open("rb") as stream:
         names = re.sub(rb'"[^"]*"', b"", stream.readline()).decode("latin-1")
     return max(DELIMITERS, key=names.count)
+
+
+def make_even(path: Path) -> None:
+    """End all lines of a text file alike: of one that mixes the ends of Windows and Unix, DuckDB reads none."""
+    windows = unix = 0
+    with path.open("rb") as stream:
+        for line in stream:
+            windows, unix = windows + line.endswith(b"\r\n"), unix + (not line.endswith(b"\r\n"))
+            if windows and unix:
+                break
+    if not (windows and unix):
+        return
+    fresh = path.with_name(path.name + ".even")
+    with path.open("rb") as old, fresh.open("wb") as new:
+        for line in old:
+            new.write(line.removesuffix(b"\n").removesuffix(b"\r") + b"\n")
+    fresh.replace(path)
 
 
 def make_utf8(path: Path) -> None:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import polars as pl
 
-from homeostat.newproject.names import ascii_name
+from homeostat.newproject.names import ascii_name, quoted
 from homeostat.newproject.power import power
 from homeostat.newproject.rhythm import DAY
 from homeostat.newproject.understanding import ROW_ID, is_identifier_name
@@ -57,7 +57,8 @@ def choose(found: Understanding, leaks: Leaks, rows: pl.DataFrame) -> Choices:
     aside = {found.label.column, found.known_at, *leaks.barred}
     outcome = [c.name for c in found.table.columns if c.name in aside]
     given = [c for c in found.table.columns if c.name not in aside]
-    asked = [c for c in given if c.name not in (found.time_column, ROW_ID)]
+    group = [c.name for c in given if quoted(c.name) == found.label.group]  # the same for all that are compared
+    asked = [c for c in given if c.name not in (found.time_column, ROW_ID, *group)]
     constant = [c for c in asked if c.distinct <= 1]
     identifiers = [c for c in asked if c not in constant and _is_identifier(c, found)]
     left = [c for c in asked if c not in constant and c not in identifiers]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
@@ -25,6 +26,10 @@ UNITS = {
     3.2808: "metres and feet", 0.3048: "feet and metres", 4.546: "gallons and litres", 24.0: "days and hours",
     10.0: "tenfold", 12.0: "years and months", 1e6: "a millionfold",
 }  # fmt: skip
+SIGNED = {"temp", "temperature", "tmin", "tmax", "dewp", "dew", "dewpoint", "balance", "profit", "net", "margin",
+          "change", "delta", "diff", "difference", "return", "returns", "growth", "lat", "lon", "lng", "latitude",
+          "longitude", "altitude", "elevation", "offset", "delay", "lag", "score", "celsius", "fahrenheit",
+          "degrees", "anomaly", "residual", "gain", "yield", "rate", "pnl", "x", "z"}  # fmt: skip
 JUMP = 1.7  # times the usual value from which a step is another unit
 KEPT = 0.9  # share of the stretches on either side that agree with it
 FAR = 10.0  # times the range from one in a thousand to the last but one: beyond it is an error
@@ -70,10 +75,12 @@ def find(
     for column in table.columns:
         yield from _notes(connection, found, column)
     for raw in table.unusable:
-        yield _note(raw, f"{raw} is nested and cannot be used", "left out; flatten it before", 1.0, 35)
+        said = f"{raw} holds lists, structures or bytes, which no feature can be made of as they are"
+        yield _note(raw, said, "left out; give what matters in it a column of its own", 1.0, 35)
     for column in table.columns:
         if column.name in course.rows.columns and column.name not in choices.constant:
-            yield from _life(column, course)
+            if column.name != found.label.column:
+                yield from _life(column, course)
             yield from _absent(column)
             if column.name in choices.numbers:
                 yield from _step(column, course)
@@ -243,6 +250,12 @@ def _coding(column: Column, course: Course) -> Iterator[Doubt]:
                     drawn=f"share of rows with {', '.join(map(str, new))}")  # fmt: skip
 
 
+def _signed(column: Column) -> bool:
+    """Whether below nought is where such a number may well be: a temperature, a balance, a degree, what changed."""
+    said = set(re.split(r"[^a-z]+", re.sub(r"([a-z])([A-Z])", r"\1 \2", column.raw).lower()))
+    return bool(said & SIGNED)
+
+
 def _far_out(connection: duckdb.DuckDBPyConnection, found: Understanding, column: Column) -> Iterator[Doubt]:
     """Values that no measurement gives: far beyond all others, or below nought where hardly any is."""
     name = f"CAST({column.sql} AS DOUBLE)"
@@ -256,7 +269,7 @@ def _far_out(connection: duckdb.DuckDBPyConnection, found: Understanding, column
     if low is None or high == low:
         return
     said = []
-    if 0 < negative <= max(5, 0.001 * column.rows) and one >= 0:
+    if 0 < negative <= max(5, 0.001 * column.rows) and one >= 0 and not _signed(column):
         said.append(f"below nought in {negative} row{'s' if negative > 1 else ''} (down to {least:g})")
     width = max(high - low, 3 * (three - middle))
     if most > high + 3 * width or least < low - 3 * width:

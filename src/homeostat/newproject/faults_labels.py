@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -104,17 +104,33 @@ def _constant(found: Understanding, course: Course) -> Iterator[Doubt]:
     odds = float(overall) / max(course.rows.height, 1)  # type: ignore[arg-type]
     if not any(same) or odds ** min(len(p) for p in parts) > 1e-4:
         return
-    first, last = same.index(True), len(same) - 1 - same[::-1].index(True)
+    first, last = _longest(same)
+    if found.label.task != "binary" and last - first < 2 or last == first and found.series:
+        return  # a dry month, a quiet week
     where = f"from {course.starts[first]:%Y-%m-%d}" + (
         " to the end" if last == len(same) - 1 else f" to {course.starts[last]:%Y-%m-%d}"
     )
     said = (
-        f"{found.label.column} is the same in every row of {sum(same)} of {len(same)} stretches of "
-        f"the history ({where})"
+        f"{found.label.column} is the same in every row of {last - first + 1} of {len(same)} stretches of "
+        f"the history on end ({where})"
     )
     mend = "ask whether it was recorded then; objectives.*.where in params.yaml leaves such rows out"
     yield Doubt("labels that are constant", found.label.column, said, mend, 0.9, 78,
                 picture=course.picture([float(p.mean() or 0) for p in parts]), drawn=f"mean of {found.label.column}")  # type: ignore[arg-type] # fmt: skip
+
+
+def _longest(flags: Sequence[bool]) -> tuple[int, int]:
+    """First and last place of the longest run of true.
+
+    >>> _longest([True, False, True, True])
+    (2, 3)
+    """
+    best, start = (0, -1), 0
+    for n, flag in enumerate(flags):
+        start = start if flag else n + 1
+        if n - start > best[1] - best[0]:
+            best = (start, n)
+    return best
 
 
 def _rare(found: Understanding) -> Iterator[Doubt]:

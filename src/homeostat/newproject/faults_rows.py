@@ -87,8 +87,8 @@ def _near_duplicates(found: Understanding, choices: Choices, course: Course) -> 
 
 
 def _key(connection: duckdb.DuckDBPyConnection, found: Understanding) -> Iterator[Doubt]:
-    """A key that was given and does not name each row once."""
-    if not found.asked.key:
+    """A key that does not name each row once."""
+    if found.table.key == (ROW_ID,):
         return
     names = ", ".join(always_quoted(k) for k in found.table.key)
     twice = connection.sql(
@@ -100,7 +100,8 @@ def _key(connection: duckdb.DuckDBPyConnection, found: Understanding) -> Iterato
             f"{int(twice):,} rows share their key ({', '.join(found.table.key)}) with another: they "
             "are held in quarantine"
         )
-        yield Doubt("a key that comes twice", found.table.key[0], said, "name a further --key column", 1.0, 83)
+        weight = 83 if found.asked.key else 51
+        yield Doubt("a key that comes twice", found.table.key[0], said, "name a further --key column", 1.0, weight)
 
 
 def _ends(found: Understanding) -> Iterator[Doubt]:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from homeostat.newproject.names import PREFIXES, TAKEN, quoted
 from homeostat.newproject.rhythm import DAY
+from homeostat.newproject.understanding import label_of
 
 if TYPE_CHECKING:
     from homeostat.newproject.choices import Choices
@@ -337,8 +338,7 @@ def _own(found: Understanding, said: str) -> str:
 
 def _aliased(found: Understanding, alias: str) -> str:
     """The label of another row."""
-    column = quoted(found.label.column)
-    return found.label.sql.replace(column, f"{alias}.{column}", 1)
+    return label_of(found.label, alias)
 
 
 def _described(column: Column, code: bool) -> str:

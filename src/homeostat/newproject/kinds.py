@@ -21,20 +21,27 @@ NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?")
 WHOLE = re.compile(r"[+-]?\d+")
 GROUPED = re.compile(r"[+-]?\d{1,3}(,\d{3})+(\.\d+)?")
 COMMA = re.compile(r"[+-]?(\d{1,3}(\.\d{3})+|\d+),\d+")
-DECORATION = re.compile(r"[\s $€£¥₹%]|(?<![A-Za-z])(USD|EUR|GBP|CHF)(?![A-Za-z])")
+SIGNS = "$€£¥₹₽₩₺₪%"
+DECORATION = re.compile(rf"[\s\u00a0\u202f{SIGNS}]|(?<![A-Za-z])(USD|EUR|GBP|CHF)(?![A-Za-z])|(?<=\d)['’](?=\d)")
+BRACKETED = re.compile(r"\(([^()]*\d)\)")  # how accounts write what is below nought
+UNIT = re.compile(r"[+-]?[\d.,]*\d\s*([^\W\d_]{1,8}|°[CF]?|[^\W\d_]{1,4}/[^\W\d_]{1,4})")
 ISO = re.compile(r"\d{4}-\d\d-\d\d([ T]\d\d:\d\d(:\d\d(\.\d+)?)?(Z|[+-]\d\d:\d\d)?)?")
+QUARTER = re.compile(r"\d{4}[ :/-]?[Qq][1-4]|[Qq][1-4][ :/-]?\d{4}|[1-4][Qq][ :/-]?\d{4}")
+WEEK = re.compile(r"\d{4}-?[Ww]\d\d(-?[1-7])?")
 ZONED = re.compile(r"\d(Z|[+-]\d\d:?\d\d)$")
 DAYS = (
     "%Y-%m-%d", "%d/%m/%Y", "%m/%d/%Y", "%d.%m.%Y", "%Y/%m/%d", "%d-%m-%Y", "%m-%d-%Y", "%Y.%m.%d", "%d/%m/%y",
     "%m/%d/%y", "%d.%m.%y", "%d-%b-%Y", "%d %b %Y", "%b %d, %Y", "%b %d %Y", "%d %B %Y", "%B %d, %Y", "%d-%b-%y",
-    "%Y%m%d", "%m/%Y", "%b %Y", "%B %Y", "%Y-%m", "%a, %d %b %Y",
+    "%Y%m%d", "%m/%Y", "%m-%Y", "%Y/%m", "%m.%Y", "%b %Y", "%B %Y", "%Y %b", "%Y-%m", "%b-%Y", "%B-%Y", "%b-%d-%Y",
+    "%Y-%b-%d", "%Y-%b", "%YM%m", "%b-%y", "%b %y", "%a, %d %b %Y", "%a %d %b %Y", "%a %b %d %Y", "%A, %d %B %Y",
+    "%A, %B %d, %Y",
 )  # fmt: skip
 CLOCKS = (
     "", " %H:%M", " %H:%M:%S", " %H:%M:%S.%f", " %I:%M %p", " %I:%M:%S %p", "T%H:%M", "T%H:%M:%S", "T%H:%M:%S.%f",
     " %H",
 )  # fmt: skip
 ZONES = ("", "%z", " %z")
-ALL_FORMATS = [d + c + z for z in ZONES for d in DAYS for c in CLOCKS if c or not z]
+ALL_FORMATS = [d + c + z for z in ZONES for d in DAYS for c in CLOCKS if c or not z] + ["%a %b %d %H:%M:%S %Y"]
 FORMATS = 4  # that one column may mix
 
 
@@ -59,7 +66,7 @@ def reading_of(connection: duckdb.DuckDBPyConnection, table: str, raw: str, sql_
         return Reading("boolean")
     if kind.startswith("TIMESTAMP") or kind == "DATE":
         return Reading("time")
-    if kind.startswith(("ENUM", "UUID", "TIME", "INTERVAL")):
+    if kind.startswith(("ENUM", "UUID", "TIME", "INTERVAL")) or kind.strip('"') == "NULL":
         return Reading("string", f"CAST({name} AS VARCHAR)")
     if kind != "VARCHAR" or sql_type.endswith("]"):
         return None
@@ -75,6 +82,7 @@ def reading_of(connection: duckdb.DuckDBPyConnection, table: str, raw: str, sql_
 
 def _holds(connection: duckdb.DuckDBPyConnection, table: str, name: str, reading: Reading) -> bool:
     """Whether all values can be read so, not only the frequent ones."""
+    # What reads as nothing is told apart from what was nothing: a format that fails must not lose values.
     if reading.kind == "boolean":
         return True
     sql = reading.sql or name
@@ -125,10 +133,22 @@ def _boolean(values: Sequence[str], name: str) -> Reading | None:
 
 
 def _number(values: Sequence[str], name: str) -> Reading | None:
-    bare = [DECORATION.sub("", v) for v in values]
+    bracketed = any(BRACKETED.search(v) for v in values)
+    bare = [DECORATION.sub("", BRACKETED.sub(r"-\1", v) if bracketed else v).replace("\u2212", "-") for v in values]
     decorated = any(b != v.strip() for b, v in zip(bare, values, strict=True))
-    sql = rf"regexp_replace({name}, '[\s\x{{00A0}}$€£¥₹%]|USD|EUR|GBP|CHF', '', 'g')" if decorated else name
-    note = "signs around the number left out" if decorated else ""
+    sql, note = name, ""
+    unit = _unit(values)
+    if unit:
+        bare = [DECORATION.sub("", v.strip().removesuffix(unit)) for v in values]
+        sql, note = f"replace({name}, {text(unit)}, '')", f"the unit {unit} after the number left out"
+        decorated = True
+    if bracketed:
+        sql = rf"regexp_replace({sql}, '\(([^()]*)\)', '-\1')"
+        note = "what stands in brackets is below nought"
+    if decorated:
+        signs = rf"[\s\x{{00A0}}\x{{202F}}{SIGNS}''’]|USD|EUR|GBP|CHF"
+        sql = f"replace(regexp_replace({sql}, '{signs}', '', 'g'), '\u2212', '-')"
+        note = note or "signs around the number left out"
     if any("," in v for v in bare):
         if all(GROUPED.fullmatch(v) or NUMBER.fullmatch(v) for v in bare):
             kind = "float" if any("." in v for v in bare) else "integer"
@@ -145,6 +165,31 @@ def _number(values: Sequence[str], name: str) -> Reading | None:
     return Reading("float", sql if decorated else None, note)
 
 
+def _unit(values: Sequence[str]) -> str:
+    """What stands after every number, such as kg; empty where they differ or some have none."""
+    units = {found[1] for v in values if (found := UNIT.fullmatch(v.strip()))}
+    if len(units) != 1 or any(not UNIT.fullmatch(v.strip()) for v in values):
+        return ""
+    return units.pop()
+
+
+def _span(values: Sequence[str], name: str) -> Reading | None:
+    """Quarters and weeks, each by its first day."""
+    if all(QUARTER.fullmatch(v) for v in values):
+        year = rf"regexp_extract({name}, '\d{{4}}')"
+        digit = rf"regexp_extract(replace({name}, {year}, ''), '[1-4]')"
+        sql = f"CAST(try_strptime({year} || '-' || (3 * TRY_CAST({digit} AS INTEGER) - 2), '%Y-%m') AS VARCHAR)"
+        return Reading("time", sql, "a quarter: its first day")
+    if all(WEEK.fullmatch(v) for v in values):
+        bare = f"regexp_replace(upper({name}), '[-W]', '', 'g')"
+        sql = (
+            f"CAST(try_strptime(left({bare}, 4) || '-W' || substr({bare}, 5, 2) || '-' || "
+            f"coalesce(nullif(substr({bare}, 7, 1), ''), '1'), '%G-W%V-%u') AS VARCHAR)"
+        )
+        return Reading("time", sql, "a week: its first day")
+    return None
+
+
 def _time(connection: duckdb.DuckDBPyConnection, values: Sequence[str], name: str) -> Reading | None:
     if all(ISO.fullmatch(v) for v in values):
         zoned = sum(bool(ZONED.search(v) and len(v) > 10) for v in values)
@@ -152,7 +197,11 @@ def _time(connection: duckdb.DuckDBPyConnection, values: Sequence[str], name: st
                        if 0 < zoned < len(values) else "")  # fmt: skip
     if not all(re.search(r"\d", v) and len(v) <= 40 for v in values):
         return None
-    formats = _formats(connection, values)
+    span = _span(values, name)
+    if span is not None:
+        return span
+    # A Z is no offset that strptime reads; what is written as ISO asks needs no format.
+    formats = _formats(connection, [v for v in values if not (ISO.fullmatch(v) and v.endswith("Z"))])
     if formats is None:
         return None
     plain = [f for f in formats if not f.endswith("%z")]

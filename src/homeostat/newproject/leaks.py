@@ -16,6 +16,7 @@ import polars as pl
 from homeostat.newproject.doubt import Doubt
 from homeostat.newproject.names import always_quoted, quoted
 from homeostat.newproject.power import Array, power
+from homeostat.newproject.sums import sums
 
 if TYPE_CHECKING:
     import duckdb
@@ -112,7 +113,7 @@ def _perfect(found: Understanding, usable: Sequence[Column], powers: dict[str, f
         told = powers[column.name]
         if told < PERFECT or (found.series and found.label.task == "regression" and told < 0.995):
             continue
-        measure = f"R2 {told:.3f}" if found.label.task == "regression" else f"AUC {0.5 + told / 2:.3f}"
+        measure = f"AUC {0.5 + told / 2:.3f}" if found.label.task == "binary" else f"R2 {told:.3f}"
         said = (
             f"{column.raw} alone tells {found.label.column} almost perfectly ({measure} on later "
             "rows): it is known afterwards"
@@ -144,6 +145,14 @@ def _parts(found: Understanding, rows: pl.DataFrame, y: Array, usable: Sequence[
     for column in usable:
         if column.kind in ("integer", "float") and column.distinct > 2:
             numbers[column.name] = rows[column.name].cast(pl.Float64).to_numpy()
+    for made in sums(numbers, y):
+        for part in made.weights:
+            raw = found.table.column(part).raw
+            said = f"{raw} is a part of it: {made.said()} is {found.label.column}, known when it is"
+            if len(made.weights) == 1:
+                said = f"{raw} is the label in other clothes: {made.said()} is {found.label.column}"
+            yield _leak("a part of the label", part, said, 1.0, 99)
+        numbers = {k: v for k, v in numbers.items() if k not in made.weights}
     if len(y) > 5000:
         at = np.linspace(0, len(y) - 1, 5000).astype(int)
         y, numbers = y[at], {k: v[at] for k, v in numbers.items()}
@@ -156,21 +165,13 @@ def _parts(found: Understanding, rows: pl.DataFrame, y: Array, usable: Sequence[
             there.mean() > 0.5 and (np.abs(value - y)[there] <= 1e-6 * scale + 1e-9 * np.abs(y[there])).mean() >= 0.98
         )
 
-    for size in (2, 3, 4):
-        for parts in itertools.combinations(named, size):
-            if equal(np.sum([numbers[p] for p in parts], axis=0)):
-                for part in parts:
-                    said = f"{part} is a part of it: {' + '.join(parts)} is {found.label.column}, known when it is"
-                    yield _leak("a part of the label", part, said, 1.0, 99)
-                return
     for one, two in itertools.permutations(named, 2):
         with np.errstate(all="ignore"):
-            made = {
-                "-": numbers[one] - numbers[two],
+            answers = {
                 "*": numbers[one] * numbers[two],
                 "/": numbers[one] / numbers[two],
             }
-        for sign, value in made.items():
+        for sign, value in answers.items():
             if equal(value) and not (sign == "*" and one > two):
                 worse = max(
                     (one, two), key=lambda c: (_words(c) & AFTERWARDS != set(), abs(_correlation(numbers[c], y)))
@@ -269,7 +270,8 @@ def _constants(connection: duckdb.DuckDBPyConnection, found: Understanding, usab
     """Values, absences and presences that always go with one label, over all rows, against all odds."""
     name = always_quoted(found.table.name)
     label = f"CAST(({found.label.sql}) AS DOUBLE)"
-    block = max(int(found.rhythm.period.total_seconds()), 86400)
+    # Rows of a series are like their neighbours: its days count, not its rows.
+    block = 86400 if found.series else max(int(found.rhythm.period.total_seconds()), 86400)
     base = f"FROM {name} WHERE __t >= TIMESTAMP '{found.start}' AND {label} IS NOT NULL"
     shares = dict(connection.sql(f"SELECT {label}, count(*) / sum(count(*)) OVER () {base} GROUP BY 1").fetchall())
     most = max(shares.values())
@@ -280,7 +282,8 @@ def _constants(connection: duckdb.DuckDBPyConnection, found: Understanding, usab
     for column in usable:
         c = quoted(column.name)
         kinds = [f"CASE WHEN {c} IS NULL THEN 'absent' ELSE 'present' END"] if column.absent else []
-        by_value = column.distinct <= FEW and column.kind != "time"
+        measured = found.series and column.kind == "float"  # whose neighbours share both it and the label
+        by_value = column.distinct <= FEW and column.kind != "time" and not measured
         for kind, value in [(k, "NULL") for k in kinds] + ([("'value'", f"CAST({c} AS VARCHAR)")] if by_value else []):
             where = f" AND {c} IS NOT NULL" if kind == "'value'" else ""
             answer += [(column.name, *r) for r in connection.sql(
@@ -291,7 +294,7 @@ def _constants(connection: duckdb.DuckDBPyConnection, found: Understanding, usab
     return [
         Constant(column, kind, value, low, n)
         for column, kind, value, n, blocks, low, _ in answer
-        if blocks >= min(BLOCKS, periods) and n * log(shares[low]) < log(CHANCE)
+        if blocks >= min(BLOCKS, periods) and (blocks if found.series else n) * log(shares[low]) < log(CHANCE)
     ]
 
 

@@ -182,7 +182,7 @@ def _local(address: Address, folder: Path, name: str) -> list[Path]:
     """The files, each where DuckDB can read it: as it lies, or as a copy, unpacked and in UTF-8."""
     import fsspec
 
-    from homeostat.adapters.source_files import make_utf8
+    from homeostat.adapters.source_files import make_even, make_utf8
 
     try:
         fs, path = fsspec.core.url_to_fs(address.path)
@@ -210,6 +210,7 @@ def _local(address: Address, folder: Path, name: str) -> list[Path]:
             raise DataError(f"{one}: is damaged or cannot be read ({said}); give a whole file") from error
         if not parquet:
             make_utf8(copy)
+            make_even(copy)
         paths.append(copy)
     return paths
 

@@ -27,7 +27,7 @@ def power(values: pl.Series, y: Array, task: str) -> float:
         return 0.0
     score = _means(codes, y, cut)[cut:]
     later = y[cut:]
-    if task != "regression":
+    if task == "binary":
         return max(0.0, 2 * auc(later, score) - 1)
     total = float(((later - later.mean()) ** 2).sum())
     return max(0.0, 1 - float(((later - score) ** 2).sum()) / total) if total else 0.0

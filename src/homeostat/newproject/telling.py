@@ -25,11 +25,12 @@ def guesses(found: Understanding, choices: Choices, features: FeatureDraft) -> I
     yield f"{table.name}: {table.rows:,} rows, {len(table.columns)} columns, {found.first} to {found.last}"
     if found.timeless:
         yield f"  {found.timeless:,} rows have no time and are left out"
+    time = table.column(found.time_column)
+    yield f"  time       {time.raw}{f' ({time.note})' if time.note else ''}{_chosen_among(found)}"
     said = f"{label.rate:.1%} are {label.positive!r}, which counts as yes" if label.task == "binary" else "an amount"
-    yield (
-        f"  task       {label.task}: {label.column}, "
-        f"{said if label.task != 'ranking' else f'an order within {label.group}'}"
-    )
+    if label.task == "ranking":
+        said = f"an order within {label.group}"
+    yield f"  task       {label.task}: {label.column}, {said}{f'; {label.note}' if label.note else ''}"
     yield f"  key        {', '.join(table.key)} ({table.key_note})"
     yield (
         f"  rhythm     a batch every {format_duration(found.rhythm.period)} ({found.rhythm.rows:,} rows as a rule, "
@@ -58,6 +59,13 @@ def guesses(found: Understanding, choices: Choices, features: FeatureDraft) -> I
     ):
         if names:
             yield f"  left out   {', '.join(names)} ({kind})"
+
+
+def _chosen_among(found: Understanding) -> str:
+    """What else could have been the time of a row, where nobody said."""
+    own = (found.time_column, found.known_at)
+    others = [c.raw for c in found.table.columns if c.kind == "time" and c.name not in own]
+    return f", a guess among {', '.join(others)} and it; --time says it" if found.asked.time is None and others else ""
 
 
 def suspicions(doubts: Sequence[Doubt]) -> Iterator[str]:

@@ -6,12 +6,15 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
+from difflib import get_close_matches
 from statistics import median
 from typing import TYPE_CHECKING
 
 from homeostat.core.errors import DataError, UsageError
 from homeostat.core.periods import EPOCH, floor
+from homeostat.newproject import orders
 from homeostat.newproject import rhythm as rhythms
+from homeostat.newproject.composed import YEARS, composed
 from homeostat.newproject.kinds import reading_of
 from homeostat.newproject.names import always_quoted, ascii_name, plain_names, quoted, text
 from homeostat.newproject.opening import Address, open_table
@@ -27,7 +30,9 @@ WORDS = ("yes", "true", "up", "churn", "fraud", "default", "fail", "cancel", "la
 LATEST = 0.10  # share of the history that waiting for labels may cost: an old model loses more than a bias does
 THIN, LASTING = 0.4, 8  # share of the usual rows below which a period is thin; periods in which it has to last
 ROW_ID = "row_id"
+TWICE = 0.005  # share of the rows on a grid of times that may share their key with another
 SECOND = timedelta(seconds=1)
+NAMED = 24  # columns that a message lists
 
 
 @dataclass(frozen=True)
@@ -246,7 +251,17 @@ def find(table: Table, said: str, option: str) -> Column:
         found = [c for c in table.columns if matches(c)]
         if found:
             return found[0]
-    raise UsageError(f"{option} {said}: no such column; there are {', '.join(c.raw for c in table.columns)}")
+    near = get_close_matches(said.lower(), [c.raw.lower() for c in table.columns], 3, 0.6)
+    near += [c.raw.lower() for c in table.columns if said.lower() in c.raw.lower() and c.raw.lower() not in near]
+    like = [c for n in near for c in table.columns if c.raw.lower() == n][:3]
+    meant = f"perhaps {' or '.join(c.raw for c in like)}; " if like else ""
+    raise UsageError(f"{option} {said}: no such column; {meant}there are {_some(table.columns)}")
+
+
+def _some(columns: Sequence[Column]) -> str:
+    """Their names, the first of them where there are many."""
+    more = f" and {len(columns) - NAMED} more" if len(columns) > NAMED else ""
+    return ", ".join(c.raw for c in columns[:NAMED]) + more
 
 
 # ---- the whole
@@ -271,20 +286,20 @@ def understand(
         )
     dropped = [find(table, d, "--drop").name for d in asked.drop]
     table = replace(table, columns=tuple(c for c in table.columns if c.name not in dropped))
-    time_column = _time_column(table, asked)
-    time = _time_sql(time_column)
-    table, timeless = _with_time(connection, table, time)
     if asked.label is None:
-        raise UsageError(
-            f"--label: say which column is to be predicted; there are {', '.join(c.raw for c in table.columns)}"
-        )
-    label = read_label(connection, table, find(table, asked.label, "--label"), asked)
+        raise UsageError(f"--label: say which column is to be predicted; there are {_some(table.columns)}")
+    labelled = find(table, asked.label, "--label")
+    time_column = _time_column(table, asked, labelled.name)
+    table, time_column = composed(connection, table, time_column, labelled.name)
+    time = _time_sql(connection, table, time_column)
+    table, timeless = _with_time(connection, table, time)
+    label = read_label(connection, table, labelled, asked)
     known = _known_column(table, asked)
     first, last = connection.sql(f"SELECT min(__t), max(__t) FROM {always_quoted(name)}").fetchall()[0]
     if first == last:
         raise DataError(f"--time {time_column.raw}: all rows are of {first}; a loop needs a history")
     step = _step(connection, name)
-    table = _keyed(connection, table, asked, time_column, label.column)
+    table = _keyed(connection, table, asked, time_column, label.column, step)
     counted = {p: _counted(connection, name, p, first, last) for p in PERIODS if (last - first) / p < 50_000}
     start, kept = _start(counted, first)
     rhythm = rhythms.choose({p: c for p, c in kept.items() if c})
@@ -320,17 +335,17 @@ def _with_time(connection: duckdb.DuckDBPyConnection, table: Table, time: str) -
     return replace(table, time=time), timeless
 
 
-def _time_column(table: Table, asked: Asked) -> Column:
+def _time_column(table: Table, asked: Asked, label: str) -> Column:
+    """The column that was named; else the one time, or among several the one that is there in most rows, and early."""
     if asked.time is not None:
         return find(table, asked.time, "--time")
-    times = [c for c in table.columns if c.kind == "time"]
-    if len(times) == 1:
-        return times[0]
-    listed = ", ".join(c.raw for c in (times or table.columns))
-    raise UsageError(f"--time: say which column is the time of a row; there are {listed}")
+    times = [c for c in table.columns if c.kind == "time" and c.name not in (label, asked.known_at)]
+    if times:
+        return min(times, key=lambda c: (c.absent, c.low or "", c.high or ""))
+    raise UsageError(f"--time: say which column is the time of a row; there are {_some(table.columns)}")
 
 
-def _time_sql(column: Column) -> str:
+def _time_sql(connection: duckdb.DuckDBPyConnection, table: Table, column: Column) -> str:
     """The time of a row, in SQL, from a time or a number that counts one.
 
     Raises:
@@ -339,13 +354,26 @@ def _time_sql(column: Column) -> str:
     name = column.sql
     if column.kind == "time":
         return name
-    bad = f"--time {column.raw}: holds {column.low} to {column.high}, which is no time; name another column"
+    times = [c for c in table.columns if c.kind == "time"]
+    mend = f"there {'is' if len(times) == 1 else 'are'} {_some(times)}" if times else "none of the others is one either"
+    bad = f"--time {column.raw}: holds {column.low} to {column.high}, which is no time; name another column: {mend}"
+    if column.kind == "string" and column.absent < column.rows:
+        example = connection.sql(
+            f"SELECT {name} FROM {always_quoted(table.name)} WHERE {name} IS NOT NULL AND "
+            f"(NOT regexp_matches({name}, '[0-9]') OR length({name}) < 6) LIMIT 1"
+        ).fetchall()
+        like = f"such as {example[0][0]!r}" if example else f"such as {column.low!r} or {column.high!r}"
+        raise UsageError(
+            f"--time {column.raw}: some of its values are no times, {like}; mend them, or name another column: {mend}"
+        )
     if column.kind not in ("integer", "float") or column.low is None or column.high is None:
         raise UsageError(bad)
     low, high = float(column.low), float(column.high)
     whole = name if column.kind == "integer" else f"CAST({name} AS BIGINT)"
     for least, most, sql in (
-        (1900, 2100, f"make_timestamp({whole}, 1, 1, 0, 0, 0)"),
+        (*YEARS, f"make_timestamp({whole}, 1, 1, 0, 0, 0)"),
+        (20_000, 75_000, f"TIMESTAMP '1899-12-30' + to_microseconds(CAST({name} * 86400000000 AS BIGINT))"),
+        (620_000, 800_000, f"TIMESTAMP '0001-01-01' + to_days(CAST({name} AS INTEGER) - 1)"),
         (190001, 210012, f"make_timestamp({whole} // 100, {whole} % 100, 1, 0, 0, 0)"),
         (19000101, 21001231, f"make_timestamp({whole} // 10000, {whole} // 100 % 100, {whole} % 100, 0, 0, 0)"),
         (1e8, 5e9, f"make_timestamp(CAST({name} * 1000000 AS BIGINT))"),
@@ -374,19 +402,19 @@ def read_label(connection: duckdb.DuckDBPyConnection, table: Table, column: Colu
         only = f"only ever {values[0][0]}" if values else "empty"
         raise UsageError(f"--label {column.raw}: is {only}; there is nothing to predict, name another column")
     task = asked.task or _task(column, values)
-    group = find(table, asked.group, "--group").name if asked.group else None
+    group = find(table, asked.group, "--group") if asked.group else None
+    if asked.task is None and asked.positive is None and group is None:
+        group = orders.group_of(connection, table, column)
     if task == "ranking" and group is None:
-        raise UsageError("--task ranking: say with --group COL among which rows an order is wanted")
-    if group is not None:
-        if not column.numeric:
-            raise UsageError(
-                f"--label {column.raw}: an order needs a number or yes and no, not words; name another column"
-            )
-        return Label(column.name, "ranking", f"CAST({column.sql} AS DOUBLE)", None, quoted(group))
+        likely = orders.likely_group(table, column) or orders.group_of(connection, table, column)
+        like = f", such as {likely.raw}" if likely is not None else ""
+        raise UsageError(f"--task ranking: say with --group COL among which rows an order is wanted{like}")
+    if group is not None and asked.task in (None, "ranking"):
+        return _order(connection, table, column, group)
     if task == "regression" and asked.positive is None:
         if not column.numeric:
             raise UsageError(f"--label {column.raw}: is no number; leave out --task, or say --positive VALUE")
-        return Label(column.name, task, column.sql)
+        return Label(column.name, task, column.sql, note=_otherwise(table, column))
     if len(values) > 2 and asked.positive is None:
         listed = ", ".join(f"{v} ({n:,})" for v, n in values[:6])
         raise UsageError(
@@ -400,7 +428,27 @@ def read_label(connection: duckdb.DuckDBPyConnection, table: Table, column: Colu
         raise UsageError(f"--positive {positive}: no such value of {column.raw}; there are {', '.join(known.values())}")
     positive = known[positive.lower()]
     rate = sum(n for v, n in values if v == positive) / max(column.rows - column.absent, 1)
-    return Label(column.name, "binary", _is(column, positive), positive, None, rate)
+    note = _otherwise(table, column) if asked.task is None else ""
+    return Label(column.name, "binary", _is(column, positive), positive, None, rate, note)
+
+
+def _order(connection: duckdb.DuckDBPyConnection, table: Table, column: Column, group: Column) -> Label:
+    if not column.numeric:
+        raise UsageError(f"--label {column.raw}: an order needs a number or yes and no, not words; name another column")
+    if group.name == column.name or group.distinct > 0.9 * group.rows:
+        raise UsageError(f"--group {group.raw}: names hardly any two rows together; name the column that they share")
+    sql, note = orders.grade_sql(connection, table, column, group)
+    return Label(column.name, "ranking", sql, None, quoted(group.name), note=note)
+
+
+def _otherwise(table: Table, column: Column) -> str:
+    """What a number could be instead of an amount, and how to say so."""
+    likely = orders.likely_group(table, column)
+    if likely is not None:
+        return f"if it is an order within {likely.raw}: --task ranking --group {text(likely.raw)}"
+    if column.kind == "integer" and 2 < column.distinct <= 10:
+        return f"if its {column.distinct} values are classes: --positive VALUE says which one to predict"
+    return ""
 
 
 def _task(column: Column, values: Sequence[tuple[str, int]]) -> str:
@@ -431,6 +479,16 @@ def _is(column: Column, positive: str) -> str:
 def label_sql(label: Label) -> str:
     """The label as a number."""
     return f"CAST(({label.sql}) AS DOUBLE)"
+
+
+def label_of(label: Label, alias: str) -> str:
+    """The label's SQL over a row that goes by an alias.
+
+    >>> label_of(Label("up", "binary", "CASE WHEN up IS NOT NULL THEN upper(up) = 'up' END"), "e")
+    "CASE WHEN e.up IS NOT NULL THEN upper(e.up) = 'up' END"
+    """
+    column = quoted(label.column)
+    return re.sub(rf"""(?<![\w.'"]){re.escape(column)}(?![\w'"])""", lambda found: f"{alias}.{column}", label.sql)
 
 
 # ---- when labels come
@@ -551,13 +609,22 @@ def with_windows(found: Understanding) -> Understanding:
 # ---- the key
 
 
-def _keyed(connection: duckdb.DuckDBPyConnection, table: Table, asked: Asked, time: Column, label: str) -> Table:
-    """The key that was given, or found, or a row id made of the row's own content."""
+def _keyed(
+    connection: duckdb.DuckDBPyConnection, table: Table, asked: Asked, time: Column, label: str, step: timedelta | None
+) -> Table:
+    """The key that was given, or found, or a row id made of the row's own content.
+
+    Times on a grid name their rows also where a few come twice: those are errors, and held.
+    """
     if asked.key:
         return replace(table, key=tuple(find(table, k, "--key").name for k in asked.key), key_note="as given")
     for key in _candidates(table, time, label):
         if _unique(connection, table, key):
             return replace(table, key=key, key_note=f"found: {' and '.join(key)} name each row once")
+    if step is not None:
+        for key in _candidates(table, time, label):
+            if time.name in key and _twice(connection, table, key) <= TWICE * table.rows:
+                return replace(table, key=key, key_note=f"found: {' and '.join(key)} name nearly every row once")
     note = "no column names a row: made of the row's content, and a number among rows that are equal"
     return replace(table, key=(ROW_ID,), key_note=note)
 
@@ -604,6 +671,13 @@ def _unique(connection: duckdb.DuckDBPyConnection, table: Table, key: tuple[str,
     names = ", ".join(quoted(k) for k in key)
     most = f"SELECT max(n) FROM (SELECT count(*) AS n FROM {always_quoted(table.name)} GROUP BY {names})"
     return bool(connection.sql(most).fetchall()[0][0] == 1)
+
+
+def _twice(connection: duckdb.DuckDBPyConnection, table: Table, key: tuple[str, ...]) -> int:
+    """Rows beyond the first of each key."""
+    names = ", ".join(quoted(k) for k in key)
+    counted = f"SELECT count(*) - count(DISTINCT ({names})) FROM {always_quoted(table.name)}"
+    return int(connection.sql(counted).fetchall()[0][0])
 
 
 def _series(connection: duckdb.DuckDBPyConnection, table: Table, time: Column, step: timedelta | None) -> bool:

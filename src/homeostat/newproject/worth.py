@@ -10,6 +10,7 @@ import numpy as np
 from homeostat.newproject.features_draft import Feature, FeatureDraft, interval
 from homeostat.newproject.names import always_quoted, quoted
 from homeostat.newproject.scope_draft import SECOND, outcome_sql
+from homeostat.newproject.understanding import label_of
 
 if TYPE_CHECKING:
     import duckdb
@@ -98,8 +99,7 @@ def _built(connection: duckdb.DuckDBPyConnection, found: Understanding, features
         )
     session.execute("SET search_path = 'tried'")
     keys = ", ".join(quoted(k) for k in found.table.key)
-    column = quoted(found.label.column)
-    label = found.label.sql.replace(column, f"e.{column}", 1)
+    label = label_of(found.label, "e")
     sql = (
         f"SELECT f.*, CAST(({label}) AS DOUBLE) AS __y, e.event_time AS __t FROM ({features.sql}) f "
         f"JOIN tried.events e USING ({keys}) ORDER BY __t, {keys}"
