@@ -1,11 +1,16 @@
-"""The service's figures, each by one command on a project that has been replayed:
+"""The service's figures, on a project that has been replayed:
 
-    python benchmarks/serving.py PROJECT rollback [--times 100] [--rate 200]
-    python benchmarks/serving.py PROJECT requests
-    python benchmarks/serving.py PROJECT batch
+    python benchmarks/serving.py PROJECT all         each of these, in about six minutes
+    python benchmarks/serving.py PROJECT requests    one-row requests, beside `mlflow models serve`
+    python benchmarks/serving.py PROJECT batch       scoring a batch, beside bare LightGBM
+    python benchmarks/serving.py PROJECT rollback    from the command to the last worker, under load
+    python benchmarks/serving.py PROJECT bad         ten thousand bad requests
+    python benchmarks/serving.py PROJECT ends        SIGTERM and kill -9 under load
 
 The project is copied aside first, so nothing is released or predicted in it. PROJECT is what `homeostat replay` names
-at its end; it needs two releases. Every figure comes with what it is held against from the same run.
+at its end; its last two releases must have learned. Every figure comes with what it is held against from the same run.
+MLflow and schemathesis are put in environments of their own, below a temporary folder or the one that
+`--environments` names, which keeps them for the next time.
 """
 
 from __future__ import annotations
@@ -14,169 +19,30 @@ import argparse
 import asyncio
 import os
 import shutil
-import subprocess
-import sys
-import tempfile
+import signal
 import time
-from collections import Counter, deque
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass, field
+from collections import Counter
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import bad_requests
+import beside_mlflow
 import numpy as np
-import polars as pl
-from pydantic_core import from_json, to_json
+from asking import COMMAND, Connection, Seen, ask, at_once, at_rate, bodies, copied, serving, worker_processes
 
-from homeostat import bundles, deployment, predictions
+from homeostat import bundles, deployment
 from homeostat.clock import clock_now
+from homeostat.models import encoding
+from homeostat.models.lightgbm import NAME as TREES
+from homeostat.models.lightgbm import Trees
 from homeostat.project import Project
+from homeostat.serving import prediction_log
 from homeostat.serving.context import Context
-from homeostat.serving.token import read_or_make
+from homeostat.stages.featurize import read_features
 
 ROOT = Path(__file__).parents[1]
-COMMAND = [sys.executable, "-c", "from homeostat.cli import main; main()"]
-RENEWED = 20  # requests of a connection until it is made anew, so that every worker has some
-JSON = {"content-type": "application/json"}
-
-
-def copied(project: Path) -> Project:
-    """The project in a folder of its own, with the predictions of what is ahead."""
-    folder = Path(tempfile.mkdtemp(prefix="homeostat-serving-")) / "project"
-    shutil.copytree(project, folder, symlinks=True)
-    found = Project.find(folder)
-    predictions.predict_ahead(found, clock_now(found))
-    return found
-
-
-@contextmanager
-def serving(project: Project, workers: int) -> Iterator[tuple[str, dict[str, str]]]:
-    """A service of the project; its address, and the headers that it asks for."""
-    command = [*COMMAND, "-C", str(project.home), "serve", "--port", "0", "--workers", str(workers)]
-    log = project.home / "serve.log"
-    with log.open("wb") as out:
-        process = subprocess.Popen(command, stdout=out, stderr=subprocess.STDOUT)
-    try:
-        while log.read_text().count("serves after") < workers:  # else the first takes every connection
-            assert process.poll() is None, log.read_text()
-            time.sleep(0.1)
-        address = next(word for word in log.read_text().split() if word.startswith("http://"))
-        yield address, JSON | {"authorization": f"Bearer {read_or_make(project)}"}
-    finally:
-        process.terminate()
-        process.wait(60)
-
-
-def bodies(project: Project, many: int) -> list[bytes]:
-    """Requests for one event each, of those that are ahead."""
-    now = clock_now(project)
-    context = Context(project, now)
-    rows = pl.concat([rows for _, rows in context.coming()])
-    until = now + context.scope.rhythm.tick
-    rows = rows.filter(pl.col("predict_at") >= now, pl.col("predict_at") < until)
-    first, *_ = context.scope.event_source.known_at.values()
-    rows = rows.select(first.columns).sample(many, with_replacement=many > rows.height, seed=1)
-    return [to_json({"events": [row]}) for row in rows.to_dicts()]
-
-
-@dataclass
-class Seen:
-    """What came of requests: seconds of each, failures, and the answers where they are wanted."""
-
-    seconds: list[float] = field(default_factory=list)
-    failures: Counter[str] = field(default_factory=Counter)
-    answers: list[tuple[float, dict[str, Any]]] = field(default_factory=list)
-    keep: bool = False
-
-    def line(self, name: str) -> str:
-        p50, p99 = np.quantile(self.seconds, [0.5, 0.99]) * 1000
-        return (
-            f"{name}: {len(self.seconds)} answers, p50 {p50:.1f} ms, p99 {p99:.1f} ms, failures {dict(self.failures)}"
-        )
-
-
-class Connection:
-    """One HTTP/1.1 connection that is kept open, with next to no work of its own."""
-
-    def __init__(self, address: str, headers: dict[str, str]) -> None:
-        self._host, _, self._port = address.removeprefix("http://").partition(":")
-        self._head = "".join(f"{name}: {value}\r\n" for name, value in headers.items())
-        self.asked = 0
-        self._streams: tuple[asyncio.StreamReader, asyncio.StreamWriter] | None = None
-
-    async def post(self, path: str, body: bytes) -> tuple[int, bytes]:
-        if self._streams is None:
-            self._streams = await asyncio.open_connection(self._host, int(self._port))
-        reader, writer = self._streams
-        head = f"POST {path} HTTP/1.1\r\nhost: {self._host}\r\n{self._head}content-length: {len(body)}\r\n\r\n"
-        writer.write(head.encode() + body)
-        answer = (await reader.readuntil(b"\r\n\r\n")).decode().lower()
-        length = int(answer.split("content-length:")[1].split("\r\n")[0])
-        return int(answer.split()[1]), await reader.readexactly(length)
-
-    async def again(self) -> None:
-        if self._streams is not None:
-            self._streams[1].close()
-            self._streams = None
-
-
-async def ask(connection: Connection, path: str, body: bytes, seen: Seen) -> None:
-    began = time.perf_counter()
-    try:
-        status, text = await connection.post(path, body)
-    except (OSError, asyncio.IncompleteReadError) as error:
-        seen.failures[type(error).__name__] += 1
-        await connection.again()
-        return
-    at = time.perf_counter()
-    if status != 200:
-        seen.failures[str(status)] += 1
-        return
-    seen.seconds.append(at - began)
-    if seen.keep:
-        seen.answers.append((at, from_json(text)))
-
-
-async def at_once(
-    address: str, headers: dict[str, str], path: str, asked: list[bytes], callers: int, seen: Seen
-) -> float:
-    """All requests, by so many callers one after another; requests a second."""
-    waiting = iter(asked)
-
-    async def caller() -> None:
-        connection = Connection(address, headers)
-        for body in waiting:
-            await ask(connection, path, body, seen)
-
-    began = time.perf_counter()
-    await asyncio.gather(*(caller() for _ in range(callers)))
-    return len(asked) / (time.perf_counter() - began)
-
-
-async def at_rate(
-    address: str, headers: dict[str, str], path: str, asked: list[bytes], rate: float, over: asyncio.Event, seen: Seen
-) -> None:
-    """So many requests a second, whatever becomes of them, until it is over."""
-    idle = deque(Connection(address, headers) for _ in range(64))  # in turn, so that every worker has some
-    at_work: set[asyncio.Task[None]] = set()
-    began, number = time.perf_counter(), 0
-
-    async def one(body: bytes) -> None:
-        connection = idle.popleft() if idle else Connection(address, headers)
-        connection.asked += 1
-        if connection.asked % RENEWED == 0:
-            await connection.again()
-        await ask(connection, path, body, seen)
-        idle.append(connection)
-
-    while not over.is_set():
-        await asyncio.sleep(max(0.0, began + number / rate - time.perf_counter()))
-        task = asyncio.create_task(one(asked[number % len(asked)]))
-        at_work.add(task)
-        task.add_done_callback(at_work.discard)
-        number += 1
-    await asyncio.gather(*at_work)
+CALLERS = 8
 
 
 # ---- the figures
@@ -190,7 +56,7 @@ async def rollback(project: Project, times: int, rate: float, workers: int) -> N
     assert new is not None and old is not None, "the project needs two releases"
     weights = {r.bundle: _weights(project, r.version) for r in ledger.releases if r.version in (new.version, old)}
     took, lasted = [], []
-    with serving(project, workers) as (address, headers):
+    with serving(project, workers) as (address, headers, _):
         seen, over = Seen(keep=True), asyncio.Event()
         load = asyncio.create_task(at_rate(address, headers, "/predict", asked, rate, over, seen))
         await _until_all(seen, ledger.events[-1].number, workers)
@@ -251,28 +117,82 @@ def _by_one(answer: dict[str, Any], weights: dict[str, dict[str, float]]) -> boo
     return True
 
 
-async def requests(project: Project) -> None:
-    """One-row requests: throughput, then latency at half of it; precomputed, and computed on request."""
+async def requests(project: Project, environments: Path) -> None:
+    """One-row requests: throughput, then latency at half of it; precomputed, computed on request, and by MLflow."""
     asked = bodies(project, 400)
-    with serving(project, 1) as (address, headers):
-        for name, path, many, callers in (
-            ("nothing but HTTP (/release)", "/release", 0, 8),
-            ("precomputed", "/predict", 10, 8),
-            ("computed", "/predict?how=computed", 1, 8),
-        ):
-            if not many:
-                continue
-            seen = Seen()
-            await at_once(address, headers, path, asked[:100], callers, Seen())
-            rate = await at_once(address, headers, path, asked * many, callers, seen)
-            print(f"{seen.line(name)}: {rate:.0f} a second by {callers} callers")
-            half, over = Seen(), asyncio.Event()
-            load = asyncio.create_task(at_rate(address, headers, path, asked, rate / 2, over, half))
-            await asyncio.sleep(10)
-            over.set()
-            await load
-            print(half.line(f"{name} at half load, {rate / 2:.0f} a second"))
+    with serving(project, 1) as (address, headers, _):
+        ours = await measured("precomputed", address, headers, "/predict", asked * 10)
+        await measured("computed on request", address, headers, "/predict?how=computed", asked)
+    trees, path, matrix = _trees(project)
+    with beside_mlflow.serving(project.home.parent, environments, path) as (address, headers):
+        rows = beside_mlflow.bodies(trees, matrix[:400])
+        theirs = await measured(f"mlflow {beside_mlflow.VERSION}", address, headers, "/invocations", rows)
+    print(f"precomputed against mlflow, one worker each, side by side: {ours / theirs:.1f} times the throughput")
     shares(project, asked)
+
+
+async def measured(name: str, address: str, headers: dict[str, str], path: str, asked: list[bytes]) -> float:
+    """Requests a second by several callers, one after another each; then what half of that many take."""
+    await at_once(address, headers, path, asked[:200], CALLERS, Seen())
+    seen = Seen()
+    rate = await at_once(address, headers, path, asked, CALLERS, seen)
+    print(f"{seen.line(name)}: {rate:.0f} a second by {CALLERS} callers")
+    half, over = Seen(), asyncio.Event()
+    load = asyncio.create_task(at_rate(address, headers, path, asked, rate / 2, over, half))
+    await asyncio.sleep(10)
+    over.set()
+    await load
+    print(half.line(f"{name} at half load, {rate / 2:.0f} a second"), flush=True)
+    assert not seen.failures and not half.failures
+    return rate
+
+
+def _trees(project: Project) -> tuple[Trees, Path, np.ndarray]:
+    """A model of what serves, its file, and rows for it."""
+    found = deployment.serving(project)
+    assert found is not None
+    bundle = found[1]
+    name, model = next((n, m) for n, m in bundle.models.items() if isinstance(m, Trees))
+    label = max(p.stem for p in project.ledger.features.glob("*.parquet"))
+    matrix = encoding.matrix(model.encoded, read_features(project.ledger, [label]))
+    return model, bundle.folder / "models" / name / TREES, matrix
+
+
+async def ends(project: Project, rate: float) -> None:
+    """kill -9 of a worker, then SIGTERM to the service, under load: what was answered, and what is on record."""
+    asked = bodies(project, 200)
+    with serving(project, 2) as (address, headers, process):
+        seen, over = Seen(keep=True), asyncio.Event()
+        load = asyncio.create_task(at_rate(address, headers, "/predict", asked, rate, over, seen))
+        await asyncio.sleep(3)
+        killed = worker_processes(process.pid)[0]
+        os.kill(killed, signal.SIGKILL)
+        workers = {killed}
+        while len(workers) < 3:
+            await asyncio.sleep(0.1)
+            workers = {killed} | {a["worker"] for _, a in seen.answers}
+        over.set()
+        await load
+        print(f"{seen.line(f'kill -9 of one worker of two under {rate:g} a second')}; another came in its place")
+        last = Seen(keep=True)
+        at_work = [
+            asyncio.create_task(ask(Connection(address, headers), "/predict?how=computed", body, last))
+            for body in asked[:64]
+        ]
+        await asyncio.sleep(0.02)
+        process.send_signal(signal.SIGTERM)
+        await asyncio.gather(*at_work)
+        code = process.wait(60)
+        print(f"{last.line('SIGTERM with 64 computed requests under way')}; exit {code}")
+    said = {p["id"] for found in (seen, last) for _, answer in found.answers for p in answer["predictions"]}
+    kept = {entry["id"] for entry in prediction_log.logged(project)}
+    print(f"answered {len(said)} predictions, not on record {len(said - kept)}", flush=True)
+
+
+def bad(project: Project, many: int, environments: Path) -> None:
+    """Bad requests to two workers."""
+    with serving(project, 2) as (address, headers, process):
+        print(bad_requests.send(address, headers, process.pid, many, environments), flush=True)
 
 
 def shares(project: Project, asked: list[bytes]) -> None:
@@ -311,10 +231,6 @@ def shares(project: Project, asked: list[bytes]) -> None:
 
 def batch(project: Project) -> None:
     """Scoring a batch, against the boosters alone on ready matrices."""
-    from homeostat.models import encoding
-    from homeostat.models.lightgbm import Trees
-    from homeostat.stages.featurize import read_features
-
     found = deployment.serving(project)
     assert found is not None
     bundle = found[1]
@@ -345,20 +261,29 @@ def batch(project: Project) -> None:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("project", type=Path)
-    parser.add_argument("figure", choices=["rollback", "requests", "batch"])
+    parser.add_argument("figure", choices=["all", "requests", "batch", "rollback", "bad", "ends"])
     parser.add_argument("--times", type=int, default=100)
     parser.add_argument("--rate", type=float, default=200)
     parser.add_argument("--workers", type=int, default=2)
+    parser.add_argument("--many", type=int, default=10_000)
+    parser.add_argument("--environments", type=Path)
     given = parser.parse_args()
     os.environ["PYTHONPATH"] = str(ROOT / "src")
-    project = copied(given.project)
+    print(f"machine at the start: {' '.join(f'{load:.1f}' for load in os.getloadavg())} of load", flush=True)
+    project = copied(given.project.resolve())
+    environments = (given.environments or project.home.parent / "environments").resolve()
+    figures: dict[str, Callable[[], Any]] = {
+        "requests": lambda: asyncio.run(requests(project, environments)),
+        "batch": lambda: batch(project),
+        "rollback": lambda: asyncio.run(rollback(project, given.times, given.rate, given.workers)),
+        "ends": lambda: asyncio.run(ends(project, given.rate)),
+        "bad": lambda: bad(project, given.many, environments),
+    }
     try:
-        if given.figure == "rollback":
-            asyncio.run(rollback(project, given.times, given.rate, given.workers))
-        elif given.figure == "requests":
-            asyncio.run(requests(project))
-        else:
-            batch(project)
+        for name in figures if given.figure == "all" else [given.figure]:
+            began = time.perf_counter()
+            figures[name]()
+            print(f"  {name}: {time.perf_counter() - began:.0f} s\n", flush=True)
     finally:
         shutil.rmtree(project.home.parent)
 

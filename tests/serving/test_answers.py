@@ -136,6 +136,7 @@ BAD: list[tuple[Any, str, str]] = [
     ({"events": [event(50, at="noon")]}, "events.0.at", "2024-03-01T12:00:00"),
     ({"events": [event(50, at="0001-01-01T00:00:00+14:00")]}, "events.0.at", "correct at"),
     ({"events": [event(5000)]}, "events", "at hand"),
+    ({"events": [event(50, at="1900-01-01T00:00:00")]}, "events", "what gives its time"),
 ]
 
 

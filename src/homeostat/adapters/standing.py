@@ -30,6 +30,7 @@ KINDS: dict[str, pl.DataType] = {
     "HUGEINT": pl.Decimal(38, 0), "DATE": pl.Date(),
 }  # fmt: skip
 ROWWISE = 50  # events whose answer is taken row by row: by column it is bound once more, which costs more than rows
+UNFIT = (duckdb.Error, pl.exceptions.PolarsError, ValueError)  # what a short cut may meet that the long way does not
 FEW = 1000  # rows that events may give of a kept part: telling whether they changed must cost next to nothing
 
 
@@ -59,7 +60,8 @@ class Standing:
         if sql not in self._known:
             self._known[sql] = self._taken_apart(sql)
         query = self._known[sql]
-        with suppress(duckdb.Error):  # the whole query tells what is wrong, or does without what could not be kept
+        # The whole query tells what is wrong, or does without what could not be kept.
+        with suppress(*UNFIT):
             if query is not None:
                 return query.asked(events.height)
         return frame(self._session.sql(sql).to_arrow_table())
@@ -111,7 +113,7 @@ class Evaluation:
             ScopeError: as there.
         """
         if self._session is not None:
-            with suppress(duckdb.Error), self._turn:  # evaluate tells what is wrong
+            with suppress(*UNFIT), self._turn:  # evaluate tells what is wrong, or has more room
                 self._rows.put(self._session, rows)
                 found = self._session.execute("EXECUTE evaluation").fetchall()
                 return rows.with_columns(pl.DataFrame(found, schema=self._kinds, orient="row").get_columns())

@@ -19,7 +19,7 @@ from pydantic_core import to_json
 from homeostat.adapters.duckdb import with_known_at
 from homeostat.serving import files, journal
 from homeostat.serving.journal import Journal
-from homeostat.serving.requests import Label, refusal
+from homeostat.serving.requests import YEARS, Label, in_range, refusal
 
 if TYPE_CHECKING:
     from homeostat.project import Project
@@ -90,7 +90,11 @@ class LabelLog:
 
 
 def event_times(scope: Scope, labels: Sequence[Label]) -> list[datetime | None]:
-    """When each event was, where its key alone tells."""
+    """When each event was, where its key alone tells.
+
+    Raises:
+        Refused: an event lies outside the times that can be worked with.
+    """
     import polars as pl
 
     from homeostat.adapters.sources import TYPES
@@ -101,9 +105,13 @@ def event_times(scope: Scope, labels: Sequence[Label]) -> list[datetime | None]:
     columns = {name: keys.get(name, [None] * len(labels)) for name in source.columns}
     rows = pl.DataFrame(columns, schema={c: TYPES[kind] for c, kind in source.columns.items()})
     try:
-        return with_known_at(scope.events.source, source, rows)["event_time"].to_list()
+        found = with_known_at(scope.events.source, source, rows).select("event_time")
     except ScopeError:
         return [None] * len(labels)
+    for number, inside in enumerate(found.select(in_range("event_time")).to_series()):
+        if inside is False:
+            raise refusal(f"labels.{number}.event", f"lies outside {YEARS}", "correct what gives its time")
+    return found["event_time"].to_list()
 
 
 def _entry(scope: Scope, label: Label, late: bool, now: datetime) -> dict[str, Any]:

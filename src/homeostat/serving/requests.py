@@ -11,12 +11,14 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Annotated, Any, Literal
 
+import polars as pl
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, create_model
 
 from homeostat.scope import Objective, Scope
 
 MANY = 1000  # events or labels in one request
 EARLIEST, LATEST = datetime(1900, 1, 1), datetime(2200, 1, 1)  # arithmetic with times stays in range
+YEARS = f"{EARLIEST.year} to {LATEST.year - 1}"
 MENDS = {
     "missing": "add it, or send null where the value is missing",
     "extra_forbidden": "leave it out: {field} is no column of the events",
@@ -49,8 +51,13 @@ def refusal(field: str, problem: str, mend: str, status: int = 422) -> Refused:
 
 def _utc(time: datetime) -> datetime:
     if not EARLIEST <= time.replace(tzinfo=None) < LATEST:
-        raise ValueError(f"lies outside {EARLIEST.year} to {LATEST.year - 1}")
+        raise ValueError(f"lies outside {YEARS}")
     return time if time.tzinfo is None else time.astimezone(UTC).replace(tzinfo=None)
+
+
+def in_range(column: str) -> pl.Expr:
+    """Whether a time that was computed from what was sent is one that can be worked with; null where there is none."""
+    return pl.col(column).is_between(EARLIEST, LATEST, closed="left")
 
 
 Moment = Annotated[datetime, Field(strict=True), AfterValidator(_utc)]

@@ -14,11 +14,12 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 import duckdb
+import polars as pl
 
 from homeostat import bundles
 from homeostat.core.errors import ScopeError
 from homeostat.serving.ready import Answer, answers
-from homeostat.serving.requests import refusal
+from homeostat.serving.requests import YEARS, in_range, refusal
 
 if TYPE_CHECKING:
     from homeostat.serving.worker import State
@@ -133,17 +134,21 @@ def _computed(jobs: Sequence[Job], now: datetime) -> list[list[Answer]]:
     return [[found[key] for key in keys(job)] for job in jobs]
 
 
-def _check_times(state: State, rows: Any, now: datetime) -> None:
+def _check_times(state: State, rows: pl.DataFrame, now: datetime) -> None:
     """Each event has a time, near enough to now for what is known to bear on it."""
     scope = state.context.scope
-    for row in rows.select(*scope.key, "event_time").iter_rows():
-        *key, time = row
-        told = ", ".join(f"{name} {value}" for name, value in zip(scope.key, key, strict=True))
-        if time is None:
-            raise refusal("events", f"the event of {told} has no time: {scope.event_source.time}", "send what gives it")
-        if abs(time - now) > scope.features.history:
-            far = f"the event of {told} is at {time}, more than {scope.features.history} from now, {now}"
-            raise refusal("events", far, "ask about events at hand")
+    reach = scope.features.history
+    near = pl.col("event_time").is_between(now - reach, now + reach) & in_range("predict_at")
+    off = rows.filter(~near.fill_null(False)).head(1)
+    if off.is_empty():
+        return
+    told = "the event of " + ", ".join(f"{n} {v}" for n, v in off.select(scope.key).row(0, named=True).items())
+    if off["event_time"].null_count():
+        raise refusal("events", f"{told} has no time: {scope.event_source.time}", "send what gives it")
+    if off.filter(in_range("event_time"), in_range("predict_at")).is_empty():
+        raise refusal("events", f"{told} lies outside {YEARS}", "correct what gives its time")
+    far = f"{told} is at {off['event_time'][0]}, more than {reach} from now, {now}"
+    raise refusal("events", far, "ask about events at hand")
 
 
 def _told(error: Exception) -> BaseException:
