@@ -24,7 +24,7 @@ from homeostat.stages import pack
 
 NOW = hourly.START + timedelta(hours=49)  # what the clock of PARAMS says
 # A clock that stands at the next tick, an hour after the end of the window.
-PARAMS = hourly.PARAMS.replace("threads: 1\n", 'threads: 1\nclock:\n  start: "2024-03-03T00:00:00"\n')
+PARAMS = hourly.PARAMS.replace("threads: 1\n", 'threads: 1\nclock:\n  start: "2024-03-03T00:00:00"\n') + hourly.ROLLOUT
 WEIGHTS = (2, 3)
 
 

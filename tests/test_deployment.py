@@ -134,6 +134,45 @@ def test_what_was_yanked_never_serves_again(project: Project) -> None:
     assert [row["what"] for row in describe(deployment.ledger(project))].count("yank") == 1
 
 
+def test_a_release_is_tried_beside_what_serves_until_it_is_promoted_or_taken_back(project: Project) -> None:
+    one, two, three = (candidate(project, note) for note in ("one", "two", "three"))
+    first = deployment.release(project, *one, "passed", "ann", day(0), (), "canary", 0.1)
+    assert first.event.action == "promote"  # there is nothing to try the first beside
+    tried = deployment.release(project, *two, "better", "loop", day(1), ["reports/decisions/b.json"], "canary", 0.1)
+    assert tried.sentence == "v0.2.0 is tried beside v0.1.0 (canary 10%): better"
+    assert (tried.event.share, tried.event.evidence) == (0.1, ("reports/decisions/b.json",))
+    found = deployment.serving(project)
+    assert found is not None and found[0].version == "v0.1.0"
+    again = deployment.try_beside(project, "v0.2.0", "canary", 0.1, "again", "bob", day(2))
+    assert "is tried so already (canary 10%), since" in again.sentence
+    deployment.try_beside(project, "v0.2.0", "canary", 0.5, "well so far", "loop", day(2))
+    back = deployment.rollback(project, "slow", "ann", day(3), evidence=["reports/rollouts/c.json"])
+    assert back.sentence == "v0.1.0 serves everything, v0.2.0 is tried no more: slow"
+    assert deployment.ledger(project).rolled_back() == {"v0.2.0"}
+    already = deployment.rollback(project, "slow", "ann", day(3), to="v0.1.0")
+    assert already.sentence.startswith("v0.1.0 serves already")
+    deployment.release(project, *three, "other", "loop", day(4), (), "shadow")
+    cases = [
+        (lambda: deployment.try_beside(project, "v0.2.0", "shadow", None, "w", "a", day(5)), "v0.3.0: is being tried"),
+        (lambda: deployment.try_beside(project, "v0.1.0", "shadow", None, "w", "a", day(5)), "serves everything"),
+        (lambda: deployment.try_beside(project, "v0.3.0", "shadow", 0.1, "w", "a", day(5)), "a share of the keys"),
+        (lambda: deployment.try_beside(project, "v0.3.0", "canary", None, "w", "a", day(5)), "a share of the keys"),
+        (lambda: deployment.try_beside(project, "v0.3.0", "canary", 1.0, "w", "a", day(5)), "a share of the keys"),
+        (lambda: deployment.try_beside(project, "v0.3.0", "canary", 0.1, "w", " ", day(5)), "who is empty"),
+        (lambda: deployment.yank(project, "v0.3.0", "w", "a", day(5)), "v0.3.0: is being tried; roll back first"),
+    ]
+    for call, words in cases:
+        with pytest.raises(UsageError, match=words):
+            call()
+    assert deployment.promote(project, "v0.3.0", "well", "loop", day(6)).version == "v0.3.0"
+    assert [(e.what, e.version) for e in deployment.ledger(project).events] == [
+        ("promote", "v0.1.0"), ("canary 10%", "v0.2.0"), ("canary 50%", "v0.2.0"), ("rollback", "v0.1.0"),
+        ("shadow", "v0.3.0"), ("promote", "v0.3.0"),
+    ]  # fmt: skip
+    served = [deployment.serving(project, day(n)) for n in range(7)]
+    assert [f and f[0].version for f in served] == [*["v0.1.0"] * 6, "v0.3.0"]
+
+
 def test_what_cannot_be_is_refused_in_one_line_and_adds_nothing(project: Project) -> None:
     with pytest.raises(UsageError, match="nothing serves yet"):
         deployment.rollback(project, "why", "ann", NOW)
@@ -275,6 +314,42 @@ def test_killed_in_between_the_old_version_serves_and_the_next_run_carries_on(
     assert [e.version for e in ledger.events] == ["v0.1.0", "v0.2.0"]
 
 
+STEPS = {
+    "a canary": 'try_beside(Project(root, root), "v0.2.0", "canary", 0.1, "try it", "ann", datetime(2024, 3, 7))',
+    "the next step": 'try_beside(Project(root, root), "v0.2.0", "canary", 0.5, "go on", "ann", datetime(2024, 3, 7))',
+    "the end": 'promote(Project(root, root), "v0.2.0", "all of it", "ann", datetime(2024, 3, 7))',
+    "an abort": 'rollback(Project(root, root), "slow", "ann", datetime(2024, 3, 7))',
+}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("step", STEPS)
+@pytest.mark.parametrize("moment", ["before", "after"])
+def test_a_step_that_is_killed_is_there_whole_or_not_at_all(
+    project: Project, tmp_path: Path, step: str, moment: str
+) -> None:
+    """Killed before its tag is made, or as soon as it is; said again, the step is done once."""
+    one, two = (candidate(project, note) for note in ("one", "two"))
+    deployment.release(project, *one, "passed", "ann", NOW)
+    deployment.release(project, *two, "passed", "ann", NOW)
+    deployment.rollback(project, "not yet", "ann", NOW)
+    if step != "a canary":
+        deployment.try_beside(project, "v0.2.0", "canary", 0.1, "try it", "ann", day(1))
+    before = deployment.ledger(project).events
+    real = shutil.which("git")
+    done = f'{real} "$@" && kill -9 $PPID; exit 1' if moment == "after" else "kill -9 $PPID; exit 1"
+    env = in_front_of_git(tmp_path / "bin", f'case "$*" in *"update-ref refs/tags/meters#"*) {done};; esac')
+    process = start(project, STEPS[step], env)
+    assert process.wait(60) == -signal.SIGKILL, process.stderr and process.stderr.read()
+    events = deployment.ledger(project).events
+    assert events[: len(before)] == before and len(events) == len(before) + (moment == "after")
+    again = start(project, STEPS[step], dict(os.environ))
+    assert again.wait(60) == 0, again.stderr and again.stderr.read()
+    found = deployment.ledger(project).events
+    assert len(found) == len(before) + 1
+    assert (found[-1].who, found[-1].at) == ("ann", datetime(2024, 3, 7))
+
+
 @pytest.mark.slow
 def test_killed_while_unpacking_nothing_half_made_is_read(project: Project) -> None:
     one = candidate(project, "one")
@@ -288,7 +363,14 @@ def test_killed_while_unpacking_nothing_half_made_is_read(project: Project) -> N
 
 
 @pytest.mark.slow
-def test_of_two_at_once_one_wins(project: Project, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    "call",
+    [
+        'rollback(Project(root, root), "mine", "bob", datetime(2024, 3, 9))',
+        'try_beside(Project(root, root), "v0.2.0", "canary", 0.1, "mine", "bob", datetime(2024, 3, 9))',
+    ],
+)
+def test_of_two_at_once_one_wins(project: Project, tmp_path: Path, call: str) -> None:
     """Both have read the ledger before either makes its tag."""
     one, two, three = (candidate(project, note) for note in ("one", "two", "three"))
     deployment.release(project, *one, "passed", "ann", day(0))
@@ -300,7 +382,7 @@ def test_of_two_at_once_one_wins(project: Project, tmp_path: Path) -> None:
     env = in_front_of_git(tmp_path / "bin", f'case "$*" in *mktag*) {wait};; esac')
     calls = [
         'promote(Project(root, root), "v0.1.0", "mine", "ann", datetime(2024, 3, 9))',
-        'rollback(Project(root, root), "mine", "bob", datetime(2024, 3, 9))',
+        call,
     ]
     processes = [start(project, call, env) for call in calls]
     outcomes = [(p.wait(90), *p.communicate()) for p in processes]

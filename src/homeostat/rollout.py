@@ -25,6 +25,7 @@ from homeostat.core.verdicts import Decision, Finding
 from homeostat.predictions import SHADOW
 from homeostat.project import stamp
 from homeostat.serving import prediction_log
+from homeostat.serving.files import working
 from homeostat.stages import evaluate, featurize
 
 if TYPE_CHECKING:
@@ -68,7 +69,7 @@ def step(project: Project, now: datetime, who: str) -> Decision | None:
     plans.settle(project.rollouts, known, now)
     plan = project.rollouts / f"{stamp(now)}{plans.PLAN}"
     if not plan.is_file():
-        limits = project.ledger.scope.rollout
+        limits = working(project).scope.rollout
         if known.rollout is None or known.champion is None or limits is None:
             return None
         write_text(json.dumps(_decided(project, known, now), indent=1) + "\n", plan)
@@ -89,7 +90,7 @@ def measure(project: Project, known: Ledger, now: datetime) -> Seen:
     """What the step that is on came to so far."""
     champion, tried, began = known.champion, known.rollout, known.rollout_began()
     assert champion is not None and tried is not None and began is not None, "no release is being tried"
-    scope = project.ledger.scope
+    scope = working(project).scope
     ours, theirs = Tally(), Tally()
     unloaded = _from_log(project, scope, champion, tried, ours, theirs)
     _from_rows(project, scope, champion, tried, ours, theirs)
@@ -103,7 +104,7 @@ def measure(project: Project, known: Ledger, now: datetime) -> Seen:
 
 def _decided(project: Project, known: Ledger, now: datetime) -> dict[str, Any]:
     """The record of a step: the decision, and what it is about."""
-    scope, tried, champion = project.ledger.scope, known.rollout, known.champion
+    scope, tried, champion = working(project).scope, known.rollout, known.champion
     limits = scope.rollout
     assert tried is not None and champion is not None and limits is not None, "no release is being tried"
     seen = measure(project, known, now)
@@ -223,7 +224,7 @@ def _quality(
     project: Project, champion: ReleaseEvent, tried: ReleaseEvent, began: datetime, now: datetime
 ) -> dict[str, Comparison]:
     """By objective the challenger's loss against the champion's on the matured events of the rollout."""
-    scope = project.ledger.scope
+    scope = working(project).scope
     seen = [f"{SHADOW}{name}" for name in scope.objectives]
     table = served.rows(project, began, now, [*seen, "challenger", "as_of"])
     if table.is_empty():

@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from homeostat.core import metrics
 from homeostat.core.evaluation import (
     ABSENT,
     Comparison,
@@ -12,6 +13,7 @@ from homeostat.core.evaluation import (
     Scored,
     Settings,
     compare,
+    compare_split,
     evaluate,
     parts_of,
 )
@@ -166,3 +168,23 @@ def test_a_slice_that_is_worse_is_seen_among_many() -> None:
     value, low = worst(3, bad=0.4)
     assert value > 0.3
     assert low > 0
+
+
+@pytest.mark.parametrize(("worse", "beyond"), [(0.0, False), (0.6, True)])
+def test_two_versions_each_on_its_own_part(worse: float, beyond: bool) -> None:
+    """What moves a whole block moves both parts; what moves one part shows, beyond chance."""
+    rng = np.random.default_rng(3)
+    block = np.repeat(np.arange(20), 100)
+    rate = np.repeat(rng.uniform(0.1, 0.9, 20), 100)
+    y = (rng.uniform(size=2000) < rate).astype(float)
+    first = rng.uniform(size=2000) < 0.3
+    score = np.where(first, rate * (1 - worse) + 0.5 * worse, rate)
+    settings = Settings(resamples=200, confidence=0.95, seed=1, min_slice=50)
+    found = compare_split("binary", "log_loss", y, score, first, block, settings).overall
+    ours, theirs = (metrics.value("binary", "log_loss", y[part], score[part], None) for part in (first, ~first))
+    assert found.rows == first.sum()
+    assert (found.loss, found.other_loss) == (pytest.approx(ours), pytest.approx(theirs))
+    assert found.share.value == pytest.approx((ours - theirs) / theirs)
+    assert found.share.low is not None and (found.share.low > 0) is beyond
+    few = compare_split("binary", "log_loss", y, score, np.arange(2000) < 49, block, settings).overall
+    assert few.loss is None and few.rows == 49

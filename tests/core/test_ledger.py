@@ -191,6 +191,19 @@ def test_a_challenger_is_beside_what_serves_until_it_is_promoted_or_taken_back(
     assert ledger.next_number() == len([act for act in acts if act[0] != "!"]) + 1
 
 
+def test_spans_are_whole_and_tell_what_served_in_each() -> None:
+    found = tags("+1", "%2", "+2", "~3", "-2")
+    yank = Yank("v0.2.0", "commit2", "me", "poison", START + timedelta(days=6), "hash2")
+    ledger = fold("tides", [*found, (yank_tag("tides", "v0.2.0"), "commit2", yank.message())])
+    spans = ledger.spans()
+    assert [(s.champion.version, s.rollout and s.rollout.version) for s in spans] == [
+        ("v0.1.0", None), ("v0.1.0", "v0.2.0"), ("v0.2.0", None), ("v0.2.0", "v0.3.0"), ("v0.2.0", None),
+        ("v0.1.0", None),  # what was yanked serves no longer, and what was rolled back from does not come back
+    ]  # fmt: skip
+    assert all(one.until == other.since for one, other in zip(spans, spans[1:], strict=False))
+    assert (spans[0].since, spans[-1].until) == (START + timedelta(days=1), datetime.max)
+
+
 def test_what_was_beside_it_at_a_time() -> None:
     ledger = fold("tides", tags("+1", "%2", "%2", "-1", "~3"))
     days = [START + timedelta(days=n) for n in range(6)]

@@ -17,7 +17,7 @@ from homeostat.adapters import git
 from homeostat.core.ledger import Register, ReleaseEvent, Yank, event_tag, release_tag, yank_tag
 from homeostat.core.rollout import in_canary
 from homeostat.project import Project
-from homeostat.serving import journal, prediction_log
+from homeostat.serving import explain, journal, prediction_log
 
 EVENTS = [event(hour, meter) for hour in (50, 51, 52, 53, 54) for meter in range(6)]
 
@@ -108,6 +108,9 @@ def test_a_shadow_is_in_the_log_and_in_no_answer(project: Project) -> None:
             (one,) = said["predictions"]
             assert told[one["id"]] != [one["scores"]["high"]]
         assert all(line["release"] == "v0.2.0" and line["event"] == 2 for line in lines(project))
+        told_of = list(explain.lines(explain.explain(project, after[0]["predictions"][0]["id"])))
+        (unseen,) = told[after[0]["predictions"][0]["id"]]
+        assert f"beside it  v0.2.0 scored it unseen: high {unseen!r}" in told_of
         many = len(lines(project))
         predict(client, *EVENTS)  # what was scored already is not scored again
         assert 'homeostat_unseen_total{outcome="scored",release="v0.2.0"}' in client.get("/metrics").text

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import datetime
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
 from homeostat.cli.completing import versions
-from homeostat.cli.verbs import Moment, Percent, Verb, Verbs, actor, my_turn, project, who, why
+from homeostat.cli.verbs import Moment, Percent, Verb, Verbs, actor, my_turn, project, who, why, working
 from homeostat.core.errors import DataError, HomeostatError, UsageError
 
 if TYPE_CHECKING:
@@ -133,7 +135,7 @@ def yank(version: str, why: str, who: str | None) -> None:
     from homeostat import deployment
 
     with my_turn() as (of, now):
-        click.echo(deployment.yank(of, version, why, actor(of, who), now))
+        click.echo(deployment.yank(of, version, why, actor(of, who), now, at_hand(of)))
 
 
 @releases.command()
@@ -189,14 +191,14 @@ def promote(version: str, canary: float | None, shadow: bool, why: str, who: str
     with my_turn() as (of, now):
         by = actor(of, who)
         if not shadow and canary is None:
-            click.echo(deployment.promote(of, version, why, by, now).sentence)
+            click.echo(deployment.promote(of, version, why, by, now, at_hand(of)).sentence)
             return
-        if of.ledger.scope.rollout is None:
+        if working(of).scope.rollout is None:
             raise UsageError(
                 "params.yaml: no rollout, so nothing says when a step may go on; add it as `new` drafts it"
             )
         act: Beside = "shadow" if shadow else "canary"
-        click.echo(deployment.try_beside(of, version, act, canary, why, by, now).sentence)
+        click.echo(deployment.try_beside(of, version, act, canary, why, by, now, at_hand(of)).sentence)
 
 
 @click.command(cls=Verb, short_help="Take what serves out of service.")
@@ -215,7 +217,21 @@ def rollback(to: str | None, why: str, who: str | None) -> None:
     from homeostat import deployment
 
     with my_turn() as (of, now):
-        click.echo(deployment.rollback(of, why, actor(of, who), now, to).sentence)
+        click.echo(deployment.rollback(of, why, actor(of, who), now, to, at_hand(of)).sentence)
+
+
+def at_hand(of: Project) -> list[str]:
+    """What was on record when a person acted: the last decision, the last look at a rollout, the open incidents."""
+    last = [path for folder in (of.decisions, of.rollouts) for path in sorted(folder.glob("*.json"))[-1:]]
+    found = [path for path in sorted(of.incidents.glob("*.json")) if _open(path)]
+    return [path.relative_to(of.home).as_posix() for path in (*last, *found)]
+
+
+def _open(incident: Path) -> bool:
+    try:
+        return json.loads(incident.read_text())["closed"] is None
+    except (ValueError, KeyError, TypeError):
+        return False  # a damaged record keeps nobody from rolling back
 
 
 def _spans(ledger: Ledger) -> Iterator[tuple[ReleaseEvent, datetime | None]]:

@@ -6,7 +6,7 @@ the loop or a batch made is recomputed from the accepted batches as they are, an
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
@@ -40,6 +40,7 @@ class Explained:
     alert: bool | None
     parts: Mapping[str, Contributions | None]
     lacking: str = ""  # why it could not be derived
+    beside: Sequence[Mapping[str, Any]] = ()  # what challengers said of it unseen, or why one could not answer
 
     @property
     def same(self) -> bool:
@@ -58,16 +59,16 @@ def explain(project: Project, name: str) -> Explained:
     entry = prediction_log.find(project, name)
     if entry is None:
         raise UsageError(f"{name}: no such prediction in the log; an answer of /predict gives each its id")
-    bundle = deployment.restore(project, entry["release"])
+    bundle, beside = deployment.restore(project, entry["release"]), prediction_log.beside(project, name)
     try:
         row = _features(project, bundle, entry)
     except HomeostatError as error:
-        return Explained(entry, bundle, None, None, None, None, {}, str(error))
+        return Explained(entry, bundle, None, None, None, None, {}, str(error), beside)
     (answer,) = answers(
         bundle, bundles.score(bundle, row, baselines=False), [_time(entry["as_of"])], entry["how"], [""]
     )
     parts = {objective: contributions(model, row) for objective, model in bundle.models.items()}
-    return Explained(entry, bundle, row, answer.scores, answer.risk, answer.alert, parts)
+    return Explained(entry, bundle, row, answer.scores, answer.risk, answer.alert, parts, beside=beside)
 
 
 def _features(project: Project, bundle: Bundle, entry: Mapping[str, Any]) -> pl.DataFrame:
@@ -103,6 +104,7 @@ def lines(found: Explained) -> Iterator[str]:
     entry, scope = found.entry, found.bundle.scope
     yield f"prediction {entry['id']}  at {entry['at']}, as of {entry['as_of']}, {_HOW[entry['how']]}"
     yield f"release    {entry['release']} (event {entry['event']}, bundle {entry['bundle'][:12]})"
+    yield from _beside(found)
     yield f"event      {entry['event_time']}, needed by {entry['predict_at']}: {_plain(entry['given'])}"
     if found.row is None:
         yield f"it cannot be derived again: {found.lacking}"
@@ -119,6 +121,16 @@ def lines(found: Explained) -> Iterator[str]:
         yield f"RECOMPUTED OTHERWISE: scores {found.scores}, risk {found.risk!r}, alert {found.alert}"
         if entry["how"] not in ("computed", "ahead"):
             yield "the accepted batches or the source have changed since the loop made it"
+
+
+def _beside(found: Explained) -> Iterator[str]:
+    for said in found.beside:
+        if "error" in said:
+            yield f"beside it  {said['release']} could not answer: {said['error']}"
+        else:
+            pairs = zip(found.bundle.scope.objectives, said["scores"], strict=False)
+            told = ", ".join(f"{name} {score!r}" for name, score in pairs)
+            yield f"beside it  {said['release']} scored it unseen: {told}"
 
 
 def _parts(found: Explained, name: str) -> Iterator[str]:

@@ -1,0 +1,106 @@
+"""``homeostat serve`` as processes, and requests that go on while something happens to it."""
+
+from __future__ import annotations
+
+import itertools
+import os
+import signal
+import subprocess
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import asked
+import httpx
+from at_work import COMMAND, ROOT, until
+
+from homeostat.project import Project
+from homeostat.serving.token import read_or_make
+
+
+@dataclass
+class Service:
+    """A ``homeostat serve`` that runs."""
+
+    process: subprocess.Popen[bytes]
+    log: Path
+    headers: dict[str, str]
+
+    @property
+    def address(self) -> str:
+        return next(word for word in self.log.read_text().split() if word.startswith("http://"))
+
+    def get(self, path: str) -> httpx.Response:
+        return httpx.get(self.address + path, headers=self.headers, timeout=30, trust_env=False)
+
+    def end(self, how: signal.Signals = signal.SIGTERM) -> int:
+        self.process.send_signal(how)
+        return self.process.wait(60)
+
+
+@contextmanager
+def served(project: Project, *options: str) -> Iterator[Service]:
+    log = project.home / f"serve-{time.monotonic_ns()}.log"
+    command = [*COMMAND, "-C", str(project.home), "serve", "--port", "0", *options]
+    env = {**os.environ, "PYTHONPATH": str(ROOT / "src")}
+    with log.open("wb") as out:
+        process = subprocess.Popen(command, stdout=out, stderr=subprocess.STDOUT, env=env)
+    try:
+        until(lambda: process.poll() is not None or "Ctrl-C" in log.read_text(), 60, "homeostat serve")
+        assert process.poll() is None, log.read_text()
+        found = Service(process, log, {"authorization": f"Bearer {read_or_make(project)}"})
+        yield found
+    finally:
+        if process.poll() is None:
+            process.terminate()
+            process.wait(60)
+
+
+@dataclass
+class Load:
+    """Requests one after another, on connections of their own, and what came of each."""
+
+    service: Service
+    batches: list[list[dict[str, Any]]] = field(
+        default_factory=lambda: [[asked.event(50, n), asked.event(51, n)] for n in range(4)]
+    )
+    answers: list[dict[str, Any]] = field(default_factory=list)
+    failures: list[str] = field(default_factory=list)
+    over: threading.Event = field(default_factory=threading.Event)
+
+    def run(self) -> None:
+        for batch in itertools.cycle(self.batches):
+            if self.over.is_set():
+                return
+            try:
+                answer = httpx.post(
+                    self.service.address + "/predict", json={"events": batch}, headers=self.service.headers,
+                    timeout=60, trust_env=False,
+                )  # fmt: skip
+            except httpx.HTTPError as error:
+                self.failures.append(repr(error))
+                continue
+            if answer.status_code == 200:
+                self.answers.append(answer.json())
+            else:
+                self.failures.append(answer.text)
+
+
+@contextmanager
+def load(service: Service, *batches: list[dict[str, Any]]) -> Iterator[Load]:
+    found = Load(service, list(batches)) if batches else Load(service)
+    thread = threading.Thread(target=found.run)
+    thread.start()
+    try:
+        yield found
+    finally:
+        found.over.set()
+        thread.join()
+
+
+def workers_at(found: Load, event: int) -> set[int]:
+    return {answer["worker"] for answer in found.answers if answer["event"] == event}
