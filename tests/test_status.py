@@ -49,7 +49,7 @@ def test_what_serves_comes_first_then_how_it_does_what_is_open_and_what_is_next(
         "high: log loss 0.310 (promised 0.300) (80 events)",
         "cost 20, 75% less than the 80 of no alerts at all; 30 alerts, 4 not needed",
         "ok 1 rules against promise, baseline and truth hold",
-        "!! since 2024-03-01: readings 2024-03-01T20 is missing",
+        "!! readings: batch, since 2024-03-01: readings 2024-03-01T20 is missing",
         "2024-03-01 roll back: Roll back v0.2.0 to v0.1.0.",
         "2024-03-02 01:00  data and predictions",
         "2024-03-02 02:00  decision",
@@ -80,7 +80,7 @@ def test_what_fails_is_said_once_and_what_cannot_be_said_by_name(project: Projec
     incident = Incident(bad.rule, START, START, bad.sentence)
     text = click.unstyle(status.text(replace(found, incidents=(incident,)), 120))
     assert text.count(bad.sentence) == 1
-    assert "!! since 2024-03-01: mean score of high" in text
+    assert "!! high: calibration, since 2024-03-01: mean score of high" in text
 
 
 def test_a_batch_without_an_incident_is_open_too(project: Project) -> None:

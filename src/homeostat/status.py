@@ -216,7 +216,7 @@ def _open(status: Status) -> Iterator[Row]:
         yield left, f"!! no tick has been completed since {_when(status.as_of)}; homeostat run lifecycle, or up", BAD
         left = ""
     for incident in status.incidents[:SHOWN]:
-        yield left, f"!! since {incident.opened:%Y-%m-%d}: {_short(incident.sentence)}", BAD
+        yield left, f"!! {incident.problem}, since {incident.opened:%Y-%m-%d}: {_short(incident.sentence)}", BAD
         left = ""
     for batch in _alone(status)[:SHOWN]:
         yield left, f"- {_short(batch.sentence)}", PLAIN
