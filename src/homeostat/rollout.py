@@ -18,6 +18,7 @@ import polars as pl
 
 from homeostat import deployment, plans, served
 from homeostat.adapters.tables import read_table, write_text
+from homeostat.core.errors import HomeostatError
 from homeostat.core.evaluation import Comparison, compare, compare_split
 from homeostat.core.periods import period_of
 from homeostat.core.rollout import ROLLOUT, Arm, Seen, decide_step, next_share, stuck
@@ -94,10 +95,14 @@ def measure(project: Project, known: Ledger, now: datetime) -> Seen:
     ours, theirs = Tally(), Tally()
     unloaded = _from_log(project, scope, champion, tried, ours, theirs)
     _from_rows(project, scope, champion, tried, ours, theirs)
-    bundles = [deployment.restore(project, event.version) for event in (tried, champion)]
+    drift: dict[str, dict[str, Any]] = {}
+    try:
+        bundles = [deployment.restore(project, event.version) for event in (tried, champion)]
+        drift = _drift(scope, bundles, ours.scores, theirs.scores, paired=tried.share is None)
+    except HomeostatError as error:  # what cannot be had here is no release to go on with
+        unloaded = (*unloaded, str(error))
     return Seen(
-        theirs.arm(champion.version), ours.arm(tried.version), tried.share, now - tried.at,
-        _drift(scope, bundles, ours.scores, theirs.scores, paired=tried.share is None),
+        theirs.arm(champion.version), ours.arm(tried.version), tried.share, now - tried.at, drift,
         _quality(project, champion, tried, began, now), unloaded,
     )  # fmt: skip
 

@@ -101,7 +101,7 @@ CASES: list[tuple[str, Seen, str, str]] = [
     ("worse by chance", replace(WELL, quality=loss(0.06, -0.01)), "advance", "which chance explains"),
     ("worse within the limit", replace(WELL, quality=loss(0.004, 0.001)), "advance", "Go on"),
     ("worse, but asked too soon", replace(WELL, quality=loss(0.06, 0.01), elapsed=DAY / 2), "hold", "Hold v2"),
-    ("cannot be loaded", replace(WELL, unloaded=("disk full",)), "roll back", "1 workers cannot load v2: disk full"),
+    ("cannot be loaded", replace(WELL, unloaded=("disk full",)), "roll back", "v2 could not be loaded: disk full"),
 ]  # fmt: skip
 
 

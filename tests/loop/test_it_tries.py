@@ -166,3 +166,16 @@ def test_a_step_without_events_alerts(tried: Tried) -> None:
     finding = rollout.alarm(stuck)
     assert (finding.rule, finding.outcome) == (f"{first}: rollout", "fail")
     assert "promote it, or roll back to end this" in finding.sentence and finding.evidence in stuck.evidence
+
+
+def test_a_release_that_is_gone_is_taken_back(tried: Tried) -> None:
+    """After the test above, which leaves one that waits: its bundle is in no cache."""
+    project = tried.project
+    on = deployment.ledger(project).rollout
+    assert on is not None
+    shutil.rmtree(project.releases / on.bundle)
+    deployment._loaded.clear()
+    gone = loop.step(project, at(105))
+    assert gone is not None and gone.action == "roll back"
+    assert f"{on.version} could not be loaded" in gone.sentence
+    assert deployment.ledger(project).rollout is None

@@ -24,7 +24,5 @@ CASES = [
 
 
 @pytest.mark.parametrize(("numbers", "y", "said"), [c[1:] for c in CASES], ids=[c[0] for c in CASES])
-def test_a_sum_is_found_and_nothing_else_is_one(
-    numbers: dict[str, np.ndarray], y: np.ndarray, said: list[str]
-) -> None:
+def test_a_sum_is_found_and_nothing_else_is_one(numbers: dict[str, np.ndarray], y: np.ndarray, said: list[str]) -> None:
     assert [sorted(s.said().split()) for s in sums(numbers, y)] == [sorted(s.split()) for s in said]

@@ -10,10 +10,12 @@ import polars as pl
 import pytest
 from asked import NOW, event
 from at_work import until
+from click.testing import CliRunner
 from starlette.testclient import TestClient
 
 from homeostat import bundles, deployment
 from homeostat.adapters import git
+from homeostat.cli import main
 from homeostat.core.ledger import Register, ReleaseEvent, Yank, event_tag, release_tag, yank_tag
 from homeostat.core.rollout import in_canary
 from homeostat.project import Project
@@ -217,3 +219,48 @@ def test_a_challenger_that_cannot_be_loaded_leaves_what_serves_alone(project: Pr
         assert failed["release"] == "v0.2.0" and "rehearsal failed" in failed["why"]
         assert {predict(client, one)["release"] for one in EVENTS} == {"v0.1.0"}
         assert [line["release"] for line in lines(project) if "unloaded" in line] == ["v0.2.0"]
+
+
+def test_the_commands_tell_what_is_tried(project: Project) -> None:
+    def say(*words: str) -> str:
+        result = CliRunner().invoke(main, [*words, "-C", str(project.home)])
+        assert result.exit_code == 0, result.output
+        return " ".join(result.output.split())
+
+    _, second = asked.sealed(project)
+    asked.beside(project, second, None)
+    said = say("promote", "v0.2.0", "--canary", "5%", "--why", "a look", "--who", "bob")
+    assert said == "v0.2.0 is tried beside v0.1.0 (canary 5%): a look"
+    assert "canary 5% v0.2.0 bob: a look <- serves now" in say("releases")
+    shown = say("releases", "show", "v0.2.0")
+    assert f"tried {NOW} to {NOW} (shadow by ann" in shown and f"tried {NOW} to now (canary 5% by bob: a look)" in shown
+    at = say("releases", "served-at", NOW.isoformat())
+    assert at.startswith("v0.1.0 since") and f"beside it v0.2.0 since {NOW} (canary 5% by bob: a look)" in at
+    assert "tried v0.2.0 beside it, canary 5%, since 2024-03-03 01:00 by bob" in say("status")
+    said = say("rollback", "--why", "slow", "--who", "bob")
+    assert said == "v0.1.0 serves everything, v0.2.0 is tried no more: slow"
+    assert "serves already" in say("rollback", "--why", "slow", "--who", "bob")
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("--canary", "5"), "'5' is not between 0 and 100%; for all promote without it"),
+        (("--canary", "many"), "'many' is no share; write 5% or 0.05"),
+        (("--canary", "5%", "--shadow"), "two ways; give one"),
+    ],
+)
+def test_a_canary_that_cannot_be_is_refused_in_a_line(project: Project, words: tuple[str, ...], said: str) -> None:
+    command = ["promote", "v0.1.0", *words, "--why", "w", "--who", "ann", "-C", str(project.home)]
+    result = CliRunner().invoke(main, command)
+    assert result.exit_code == 2 and said in result.output and "Traceback" not in result.output
+    assert len(deployment.ledger(project).events) == 1
+
+
+def test_a_scope_without_rollout_says_so(project: Project) -> None:
+    params = project.root / "params.yaml"
+    params.write_text(params.read_text().partition("rollout:")[0])
+    asked.release(project, 1)
+    command = ["promote", "v0.1.0", "--shadow", "--why", "w", "--who", "ann", "-C", str(project.home)]
+    result = CliRunner().invoke(main, command)
+    assert result.exit_code == 2 and "params.yaml: no rollout" in result.output

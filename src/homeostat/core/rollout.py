@@ -134,8 +134,8 @@ def enough_events(seen: Seen, least: int) -> Finding:
 
 
 def loads(seen: Seen) -> Finding:
-    """Every worker could load the challenger."""
-    said = f"{len(seen.unloaded)} workers cannot load {seen.challenger.version}: {seen.unloaded[0]}"
+    """Whoever should answer by the challenger could load it."""
+    said = f"{len(seen.unloaded)} times {seen.challenger.version} could not be loaded: {seen.unloaded[0]}"
     return Finding(_rule(seen, "loads"), "fail", float(len(seen.unloaded)), 0.0, said)
 
 
