@@ -13,11 +13,11 @@ from newproject.odd_tables import START, loads, orders, write
 
 from homeostat.cli import main
 from homeostat.core.errors import DataError, HomeostatError, UsageError
-from homeostat.newproject import making
+from homeostat.newproject import making, worth
 from homeostat.newproject.making import Draft
-from homeostat.newproject.opening import Address
+from homeostat.newproject.opening import Address, workspace
 from homeostat.newproject.telling import guesses
-from homeostat.newproject.understanding import Asked
+from homeostat.newproject.understanding import Asked, understand
 from homeostat.project import Project
 
 
@@ -272,6 +272,24 @@ def test_a_further_table_is_joined(tmp_path: Path) -> None:
     assert "sites_floor_area" in [f.name for f in made.features.features]
     making.write(made, tmp_path / "here")
     assert Project.find(tmp_path / "here").scope.sources["sites"].period == "once"
+
+
+def test_a_further_table_with_a_time_of_its_own_is_joined_as_of(tmp_path: Path) -> None:
+    reports = [(START + timedelta(hours=h), f"site {s}", 100.0 * s + h) for h in range(0, 24 * 40, 5) for s in (0, 1)]
+    weather = pl.DataFrame(reports, schema=["read at", "site", "wind"], orient="row")
+    write(weather, tmp_path / "weather.csv")
+    path = write(loads(24 * 40), tmp_path / "l.csv")
+    context = ("weather", Address.of(str(tmp_path / "weather.csv")), ("site",))
+    made = making.draft("tried", Asked(Address.of(str(path)), time="timestamp", label="load"), [context])
+    making.write(made, tmp_path / "here")
+    assert Project.find(tmp_path / "here").scope.sources["weather"].known_at["given"].at == "event_time"
+    with workspace() as connection:
+        found = understand(connection, made.found.asked, [context])
+        rows = worth.built(connection, found, made.features)
+    assert rows.height > 1000
+    for site, at, wind in rows.select("site", "__t", "weather_wind").sample(50, seed=1).iter_rows():
+        known = [w for read_at, s, w in reports if s == site and read_at < at]  # strictly before predict_at
+        assert wind == (known[-1] if known else None)
 
 
 @pytest.mark.slow

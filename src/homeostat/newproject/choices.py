@@ -13,6 +13,7 @@ import polars as pl
 
 from homeostat.newproject.names import ascii_name, quoted
 from homeostat.newproject.power import power
+from homeostat.newproject.ratios import paying
 from homeostat.newproject.rhythm import DAY
 from homeostat.newproject.understanding import ROW_ID, is_identifier_name
 
@@ -45,6 +46,7 @@ class Choices:
     constant: tuple[str, ...]
     wordy: tuple[str, ...]  # too many different words to learn from
     things: tuple[str, ...]  # whose labels so far are followed
+    ratios: tuple[tuple[str, str], ...]  # of two numbers, where they pay
     moving: tuple[str, ...]  # numbers of a series whose change is a feature
     baseline: tuple[str, ...]
     slices: tuple[str, ...]
@@ -76,6 +78,7 @@ def choose(found: Understanding, leaks: Leaks, rows: pl.DataFrame) -> Choices:
         given=_names(given), outcome=tuple(outcome), numbers=_names(numbers), flags=_names(flags), words=_names(words),
         codes=_names(codes), times=_names(times), identifiers=_names(identifiers), constant=_names(constant),
         wordy=_names(wordy), things=tuple(entity) or _things(found, [*words, *codes, *wordy], rows, y, leaks),
+        ratios=paying(numbers, rows, y, found.label.task, leaks.powers),
         moving=_moving(found, numbers, leaks), baseline=_baseline(found, [*words, *codes, *flags, *numbers], rows, y),
         slices=_slices(found, [*words, *flags, *numbers], rows, leaks), short=short, long=long,
     )  # fmt: skip

@@ -58,7 +58,7 @@ class Drawer:
         self.taken = {n.lower() for n in (*TAKEN, *found.table.names)}
 
     def features(self) -> list[Feature]:
-        found: list[Feature] = [*self._as_given(), *self._calendar(), *self._other_times()]
+        found: list[Feature] = [*self._as_given(), *self._ratios(), *self._calendar(), *self._other_times()]
         found += self._labels((), "all")
         for thing in self.choices.things:
             found += self._labels((thing,), thing)
@@ -118,6 +118,13 @@ class Drawer:
             called = self._named(f"{name}_is") if name in key else name
             found.append(Feature(called, sql, _described(column, name in c.codes), "as the event comes"))
         return found
+
+    def _ratios(self) -> list[Feature]:
+        return [
+            Feature(self._named(f"{one}_per_{two}"), f"e.{quoted(one)} / nullif(e.{quoted(two)}, 0)", "",
+                    "ratios that tell more than their parts")
+            for one, two in self.choices.ratios
+        ]  # fmt: skip
 
     def _calendar(self) -> list[Feature]:
         step, long_enough = self.found.step, self.found.history > SPLIT

@@ -30,7 +30,7 @@ def added(
     connection: duckdb.DuckDBPyConnection, found: Understanding, choices: Choices, features: FeatureDraft
 ) -> dict[str, float]:
     """By feature, the share that the loss rises without it; empty where there is too little to say."""
-    table = _built(connection, found, features)
+    table = built(connection, found, features)
     if table.height < 300:
         return {}
     x = np.column_stack([_numbers(table[f.name]) for f in features.features])
@@ -57,7 +57,7 @@ def said(features: FeatureDraft, worth: dict[str, float]) -> tuple[Feature, ...]
     )
 
 
-def _built(connection: duckdb.DuckDBPyConnection, found: Understanding, features: FeatureDraft) -> pl.DataFrame:
+def built(connection: duckdb.DuckDBPyConnection, found: Understanding, features: FeatureDraft) -> pl.DataFrame:
     """The features of some events of the window, by the very SQL, with their labels as ``__y``."""
     import polars as pl
 
