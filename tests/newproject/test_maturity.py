@@ -48,7 +48,7 @@ def early_rate(made: Draft, table: pl.DataFrame, now: datetime) -> float:
         return float(connection.execute(sql, {"now": now}).fetchall()[0][0])
 
 
-@pytest.mark.parametrize(("column", "said"), [("due", "due"), ("term", "event_time + term * INTERVAL 1 DAY")])
+@pytest.mark.parametrize(("column", "said"), [("due", "due"), ("term", "TRY(event_time + term * INTERVAL 1 DAY)")])
 def test_no_label_counts_before_its_like_are_there(column: str, said: str, tmp_path: Path) -> None:
     table = loans().drop({"due": "term", "term": "due"}[column])
     made = drafted(table, tmp_path)
@@ -74,4 +74,6 @@ def test_a_time_that_bounds_nothing_is_no_bound(tmp_path: Path) -> None:
     table = loans().drop("due", "term")
     chance = random.Random(7)
     late = pl.Series("reviewed", [t + timedelta(days=chance.randrange(0, 900)) for t in table["taken"]])
-    assert drafted(table.with_columns(late), tmp_path).found.bound is None
+    huge = pl.Series("number", [10**15 + n for n in range(table.height)])
+    odd = pl.Series("share", [float("nan") if n % 3 else n / 7 for n in range(table.height)])
+    assert drafted(table.with_columns(late, huge, odd), tmp_path).found.bound is None

@@ -26,6 +26,7 @@ ALL = 0.99  # share of the labels that are there a while after the time that bou
 SHORT = 0.25  # of the time that nine of ten labels take: that while, at most
 NEAR = 0.2  # share of the labels that come about that time, at least: a later time would bound them as well
 STATED = 0.99  # share of the rows that say when their time is up
+LONGEST = 36500 * DAY
 UNITS = (("day", DAY), ("hour", HOUR))  # that a number may count from the event on
 
 
@@ -49,9 +50,10 @@ def _times(column: Column) -> Iterator[str]:
     name = quoted(column.name)
     if column.kind == "time":
         yield name
-    elif column.kind in ("integer", "float") and column.distinct > 2:
-        for unit, _ in UNITS:
-            yield f"event_time + {name} * INTERVAL 1 {unit.upper()}"
+    elif column.kind in ("integer", "float") and column.distinct > 2 and column.low and column.high:
+        for unit, length in UNITS:
+            if float(column.low) >= 0 and float(column.high) <= LONGEST / length:
+                yield f"TRY(event_time + {name} * INTERVAL 1 {unit.upper()})"  # a later one may be out of range
 
 
 def _bound(
