@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import gc
 import logging
 import os
+import sys
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
@@ -34,6 +36,7 @@ from homeostat.serving.worker import State, Worker
 if TYPE_CHECKING:
     from homeostat.core.ledger import ReleaseEvent
 
+SWITCH = 0.0005  # seconds that a request waits for another thread at its work, at most
 OPEN = ("/live", "/ready")  # answered without the token
 log = logging.getLogger("homeostat.serving")
 
@@ -78,6 +81,8 @@ class Desk:
     @asynccontextmanager
     async def lifespan(self, app: Starlette) -> AsyncIterator[None]:
         self.worker.start()
+        sys.setswitchinterval(SWITCH)
+        gc.freeze()  # what is loaded by now stays: looking through it for garbage would make requests wait
         yield
         self.unseen.close()
         self.together.close()
