@@ -43,7 +43,7 @@ def commands(text: str) -> list[str]:
 
 
 SHOWN = sorted({c for text in PAGES.values() for c in commands(text)})
-OWN_TESTS = ("homeostat up", "homeostat serve")  # they run until Ctrl-C: below, and in tests/serving
+OWN_TESTS = ("homeostat up", "homeostat serve", "homeostat serve --workers 2")  # until Ctrl-C: below, and in serving
 OURS = [c for c in SHOWN if c.startswith("homeostat") and c not in OWN_TESTS]
 
 

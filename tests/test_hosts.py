@@ -151,7 +151,8 @@ def test_a_replay_has_no_part_in_what_serves(ann: Project, tmp_path: Path) -> No
     assert deployment.follow(Project(target, target)) == ()
 
 
-def test_releases_from_before_there_was_a_remote_go_with_the_next(ann: Project) -> None:
+@pytest.mark.parametrize("by", ["the next tick", "the next switch"])
+def test_releases_from_before_there_was_a_remote_go_with(ann: Project, by: str) -> None:
     params = ann.root / "params.yaml"
     shared = params.read_text()
     params.write_text(hourly.PARAMS)
@@ -162,7 +163,11 @@ def test_releases_from_before_there_was_a_remote_go_with_the_next(ann: Project) 
     params.write_text(shared)
     hourly.commit(ann.root, "more hosts")
     hourly.run(ann.root, "push", "-q", "origin", "main")
-    deployment.rollback(ann, "bad", "ann", day(2))
+    if by == "the next tick":
+        deployment.catch_up(ann)
+        assert git.read_tags(ann.root.parent / "shared.git", "meters") == git.read_tags(ann.home, "meters")
+    else:
+        deployment.rollback(ann, "bad", "ann", day(2))
     bob = another_host(ann, "bob")
     assert told(bob) == told(ann)
     deployment._loaded.clear()

@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import platform
 import shutil
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cache as once
@@ -65,6 +65,17 @@ def follow(project: Project) -> tuple[str, ...]:
     """
     name = _remote(project)
     return remote.fetch(project.home, name, project.scope.project).new if name else ()
+
+
+def catch_up(project: Project) -> None:
+    """As ``follow``, and give the remote what it lacks: releases from before there was one.
+
+    Raises:
+        EnvironmentFault: as ``follow``, or the remotes take nothing.
+    """
+    name = _remote(project)
+    if name is not None and (lacking := remote.fetch(project.home, name, project.scope.project).lacking):
+        _push(project, name, lacking, {})
 
 
 def release(
@@ -282,15 +293,21 @@ def _publish(project: Project, tag: str, commit: str, message: str, now: datetim
         return
     try:
         lacking = remote.fetch(home, name, of).lacking
-        commits = {found: at for found, at, _ in git.read_tags(home, of) if found in lacking} | {tag: commit}
-        for found, at in commits.items():
-            if is_release(found):
-                dvc.push_out(home, at, _bundle_path(project))
         made = git.tag_object(home, tag, commit, message, now)
-        remote.push(home, name, of, git.tag_ids(home, of, lacking) | {tag: made})
+        _push(project, name, lacking, {tag: (commit, made)})
     except remote.Outrun as error:
         raise _outrun(project, error) from error
     git.set_tag(home, tag, made)
+
+
+def _push(project: Project, name: str, lacking: Sequence[str], new: Mapping[str, tuple[str, str]]) -> None:
+    """Push tags that are here and tags that are ``new`` (commit and object), after the bundles they stand for."""
+    home, of = project.home, project.scope.project
+    commits = {tag: commit for tag, commit, _ in git.read_tags(home, of) if tag in lacking}
+    for tag, commit in (commits | {tag: commit for tag, (commit, _) in new.items()}).items():
+        if is_release(tag):
+            dvc.push_out(home, commit, _bundle_path(project))
+    remote.push(home, name, of, git.tag_ids(home, of, lacking) | {tag: made for tag, (_, made) in new.items()})
 
 
 def _outrun(project: Project, error: EnvironmentFault) -> EnvironmentFault:

@@ -100,6 +100,8 @@ def tick(
     spent: dict[str, float] = {}
     with _timed(spent, "data"):
         outcome = (take_in or data)(project, now)
+    if now < stands_at(project):
+        raise UsageError(f"joined the ledger of other hosts, which stands at {stands_at(project)}; run again")
     with _timed(spent, "predict"):
         predicted = predict(project, now, live)
     tried = step(project, now)
@@ -125,17 +127,15 @@ def begin(project: Project, now: datetime) -> Project:
         move_on(project, start)  # first: a run cut short right here begins at the same time
     git.sync_ledger_tree(home, scope.project, scope.branch, now)
     dvc.share_cache(project.ledger.root, home)
-    if known and now < stands_at(project):
-        raise UsageError(f"{home}: joined the ledger of other hosts, which stands at {stands_at(project)}; run again")
     if not known:
         project.ledger.set_window(project.window[0], start)
     return project.ledger
 
 
 def _hear(project: Project) -> None:
-    """Take over what other hosts released; a remote that does not answer stops nothing."""
+    """Take over what other hosts released, and give them what they lack; a remote that fails stops nothing."""
     try:
-        deployment.follow(project)
+        deployment.catch_up(project)
     except EnvironmentFault as error:
         log.warning("%s; the loop goes on with what is known here", error)
 
@@ -148,6 +148,7 @@ def data(project: Project, now: datetime) -> DataOutcome:
     """
     ledger = begin(project, now)
     last = stands_at(project)
+    now = max(now, last)  # a host that has just joined the ledger of others knows the project's time from it
     taken = [_take(ledger, name, period, now) for name in ledger.scope.sources for period in _due(ledger, name, now)]
     judged = [batch for batch, _ in taken if batch is not None]
     judged += _amended(ledger, last, now)

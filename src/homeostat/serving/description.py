@@ -6,6 +6,7 @@ The page needs nothing from elsewhere, so it reads well where there is no networ
 from __future__ import annotations
 
 import json
+from datetime import datetime
 from html import escape
 from typing import TYPE_CHECKING, Any
 
@@ -92,12 +93,17 @@ def examples(state: State) -> tuple[list[dict[str, Any]], dict[str, Any]]:
 def label_examples(state: State) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
     """Labels of events at hand that have happened, or else of golden ones; and what is answered when they are new."""
     scope, now = state.context.scope, state.context.now
-    past = sorted((a for a in state.ready.answers.values() if a.event_time <= now), key=lambda a: a.event_time)
-    found = past[-EXAMPLES:] or [a for a, _ in _golden(state, list(scope.key))]
+    golden_ones = state.live.bundle.golden.head(EXAMPLES).select(*scope.key, "event_time").iter_rows()
+    past = sorted(((a.event_time, a.key) for a in state.ready.answers.values() if a.event_time <= now), key=_time_of)
+    found = past[-EXAMPLES:] or [(row[-1], row[:-1]) for row in golden_ones]
     objective = next(iter(scope.objectives))
-    told = [{"event": dict(zip(scope.key, a.key, strict=True)), "objective": objective, "value": 0} for a in found]
-    late = [now > a.event_time + scope.events.label_horizon for a in found]
+    told = [{"event": dict(zip(scope.key, k, strict=True)), "objective": objective, "value": 0} for _, k in found]
+    late = [now > time + scope.events.label_horizon for time, _ in found]
     return from_json(to_json(told)), [{"status": "kept", "late": one} for one in late]
+
+
+def _time_of(one: tuple[datetime, Any]) -> datetime:
+    return one[0]
 
 
 def _at_hand(state: State) -> list[tuple[Answer, tuple[Any, ...]]]:

@@ -52,7 +52,7 @@ def serve(
     with _listening(host, port) as listening, hosts.followed(project):
         address = f"http://{host}:{listening.getsockname()[1]}"
         say(f"{name} is served at {address} by {workers} {'worker' if workers == 1 else 'workers'}")
-        say(f"  look at  {address}/docs, with the token of {files.token(project)}")
+        say(f"  look at  {address}/docs; the password is the token in {files.token(project)}")
         if project.scope.remote is not None and not files.working(project).accepted.is_dir():
             say("  no data here yet, so answers stand on the request alone: homeostat run data, here, at every tick")
         say("Ctrl-C ends it.")
