@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import gc
 import os
 import re
 import signal
@@ -79,6 +80,7 @@ class Verbs(click.Group):
 
     def main(self, args: Any = None, prog_name: Any = None, *, standalone_mode: bool = True, **settings: Any) -> Any:  # type: ignore[override]
         self.verbose = False
+        gc.set_threshold(50_000)  # imports make much and throw away little: looking for it takes a tenth of a rollback
         try:
             with _noting_ctrl_c() as pressed:
                 code: Any = super().main(args, prog_name or "homeostat", standalone_mode=False, **settings)
