@@ -341,13 +341,14 @@ def _carry_out(project: Project, plan: Path, now: datetime) -> Decision:
     """Do what was decided, once however often this is called, and make the plan the record of it."""
     body = json.loads(plan.read_text())
     decision = Decision.from_dict(body)
+    cited = (*decision.evidence, monitoring.name(project, plan.with_suffix(".json")))
     if decision.action == "roll back":
-        deployment.rollback(project, decision.sentence, WHO, now, to=body["previous"], evidence=decision.evidence)
+        deployment.rollback(project, decision.sentence, WHO, now, to=body["previous"], evidence=cited)
     elif decision.action in ("retrain", "release"):
         root = project.ledger.root
         commit = git.commit_ledger(root, f"candidate of {now:%Y-%m-%d %H:%M}", now)
         bundle, begin = body["candidate"]["bundle"], rollout.first_step(project.ledger.scope)
-        deployment.release(project, commit, bundle, decision.sentence, WHO, now, decision.evidence, *begin)
+        deployment.release(project, commit, bundle, decision.sentence, WHO, now, cited, *begin)
     plan.replace(plan.with_suffix(".json"))
     return decision
 
