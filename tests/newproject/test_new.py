@@ -299,9 +299,9 @@ def test_the_loop_runs_on_it_with_no_file_edited(kind: str, tmp_path: Path, caps
     from homeostat.newproject.folder_draft import replay_days
 
     if kind == "orders":
-        made = drafted(orders(600), tmp_path, time="Datum & Zeit", label="Zurück?", known_at="bekannt am")
+        made = drafted(orders(300), tmp_path, time="Datum & Zeit", label="Zurück?", known_at="bekannt am")
     else:
-        made = drafted(loads(24 * 14), tmp_path, time="timestamp", label="load")
+        made = drafted(loads(24 * 8, sites=5), tmp_path, time="timestamp", label="load")
     making.write(made, tmp_path / "here")
     first, last = replay_days(made.found)
     code = main(

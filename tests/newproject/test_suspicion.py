@@ -43,6 +43,11 @@ def healthy() -> pl.DataFrame:
 
 LATE = pl.int_range(pl.len()) >= ROWS // 2
 BACK = pl.col("back") == 1
+PICTURED = {
+    "gives the label away", "gives the label away by absence", "known only afterwards", "newly alive", "dying",
+    "a value that always goes with one label", "a unit that changes", "a coding that changes", "labels that stop",
+    "labels that never come", "labels that are constant", "gaps",
+}  # fmt: skip
 Made = Callable[[pl.DataFrame], pl.DataFrame]
 FAULTS: list[tuple[str, str, Made]] = [
     (
@@ -123,6 +128,45 @@ FAULTS: list[tuple[str, str, Made]] = [
         "pages",
         lambda t: t.with_columns(pages=pl.when(LATE).then(pl.lit("many")).otherwise(pl.col("pages").cast(pl.String))),
     ),
+    (
+        "gives the label away by absence",
+        "fee",
+        lambda t: t.with_columns(
+            fee=pl.when(BACK, pl.col("pages") > 8).then(pl.col("spent") * 3 + pl.col("pages")).otherwise(0.0)
+        ),
+    ),
+    (
+        "a coding that changes",
+        "back",
+        lambda t: t.with_columns(
+            back=pl.when(LATE)
+            .then(pl.col("back").cast(pl.String))
+            .otherwise(pl.col("back").replace_strict({1: "yes", 0: "no"}))
+        ),
+    ),
+    (
+        "groups on both sides of the split",
+        "member",
+        lambda t: t.with_columns(
+            member=pl.format("m{}", pl.int_range(pl.len()) * 37 % 150),
+            back=(pl.int_range(pl.len()) * 37 % 150 * 7 % 10 < 4).cast(pl.Int64),
+        ),
+    ),
+    (
+        "groups on both sides of the split",
+        "member_no",
+        lambda t: t.with_columns(
+            member_no=pl.int_range(pl.len()) * 37 % 150 + 7000,
+            back=(pl.int_range(pl.len()) * 37 % 150 * 7 % 10 < 4).cast(pl.Int64),
+        ),
+    ),
+    (
+        "near duplicates",
+        "pages",
+        lambda t: pl.concat([t, t.head(300).with_columns(pl.col("pages") + 40)]).sort("at"),
+    ),
+    ("rows without a time", "at", lambda t: t.with_columns(at=pl.when(pl.col("pages") != 3).then(pl.col("at")))),
+    ("a column of little use", "ticket", lambda t: t.with_columns(ticket=pl.int_range(pl.len()) + 500_000)),
     ("a column of little use", "store", lambda t: t.with_columns(store=pl.lit("one"))),
 ]
 
@@ -138,6 +182,7 @@ def test_a_fault_is_told_with_its_mend(kind: str, column: str, made: Made, tmp_p
     here = [d for d in told if d.kind == kind and d.column in (column, "")]
     assert here, [(d.kind, d.column, d.said) for d in told]
     assert here[0].said and here[0].mend and 0 < here[0].sure <= 1
+    assert kind not in PICTURED or len(here[0].picture) > 1 and here[0].drawn
     leaks = {d.column for d in told if d.barred}
     assert leaks == ({column} if here[0].barred else set())
 
@@ -152,6 +197,46 @@ def test_parts_that_add_up_to_the_label_are_kept_out(tmp_path: Path) -> None:
     table.write_csv(tmp_path / "visits.csv")
     made = making.draft("tried", Asked(Address.of(str(tmp_path / "visits.csv")), time="at", label="total"))
     assert set(made.leaks.barred) == {"spent", "pages"}
+
+
+def amounts(local: bool = False) -> pl.DataFrame:
+    """Hourly amounts of two things that follow the hour; in local time the clocks change."""
+    hours = pl.datetime_range(START, START + timedelta(days=330), "1h", eager=True, time_zone="UTC")
+    zoned = hours.dt.convert_time_zone("Europe/Berlin") if local else hours
+    chance = random.Random(9)
+    parts = [
+        pl.DataFrame({
+            "ts": zoned.dt.replace_time_zone(None),
+            "thing": f"t{n}",
+            "warm": [round(chance.gauss(10, 4), 1) for _ in hours],
+            "used": [round(20 + 5 * n + t.hour + chance.gauss(0, 2), 2) for t in hours],
+        })
+        for n in range(2)
+    ]  # fmt: skip
+    return pl.concat(parts)
+
+
+AMOUNTS: list[tuple[str, Made]] = [
+    ("clock changes", lambda t: amounts(local=True)),
+    ("a key that comes twice", lambda t: amounts(local=True)),
+    ("labels that are cut off", lambda t: t.with_columns(pl.col("used").clip(upper_bound=38.0))),
+    ("a part of the label", lambda t: t.with_columns(own=pl.col("used") - pl.col("warm"))),
+    ("a part of the label", lambda t: t.with_columns(other_unit=pl.col("used") * 3.6 + 2)),
+    ("a label that moves", lambda t: t.with_columns(used=pl.col("used") + pl.col("ts").rank("dense") / 300)),
+]
+
+
+@pytest.mark.parametrize(("kind", "made"), AMOUNTS, ids=[f"{n}: {k}" for n, (k, _) in enumerate(AMOUNTS)])
+def test_a_fault_of_a_series_is_told(kind: str, made: Made, tmp_path: Path) -> None:
+    made(amounts()).write_csv(tmp_path / "used.csv")
+    told = making.draft("tried", Asked(Address.of(str(tmp_path / "used.csv")), time="ts", label="used")).doubts
+    assert kind in [d.kind for d in told]
+
+
+def test_of_a_healthy_series_nothing_is_told(tmp_path: Path) -> None:
+    amounts().write_csv(tmp_path / "used.csv")
+    told = making.draft("tried", Asked(Address.of(str(tmp_path / "used.csv")), time="ts", label="used")).doubts
+    assert [(d.kind, d.said) for d in told] == []
 
 
 def test_labels_that_come_early_are_told_to_be_biased(tmp_path: Path) -> None:

@@ -100,8 +100,10 @@ def _key(connection: duckdb.DuckDBPyConnection, found: Understanding) -> Iterato
             f"{int(twice):,} rows share their key ({', '.join(found.table.key)}) with another: they "
             "are held in quarantine"
         )
-        weight = 83 if found.asked.key else 51
-        yield Doubt("a key that comes twice", found.table.key[0], said, "name a further --key column", 1.0, weight)
+        weight, mend = 83, "name a further --key column"
+        if not found.asked.key:
+            weight, mend = 51, "remove copies in the table, or bring local times to UTC; or name a further --key column"
+        yield Doubt("a key that comes twice", found.table.key[0], said, mend, 1.0, weight)
 
 
 def _ends(found: Understanding) -> Iterator[Doubt]:
@@ -110,10 +112,7 @@ def _ends(found: Understanding) -> Iterator[Doubt]:
     if len(counts) < 12:
         return
     usual = float(np.median(counts))
-    shown = tuple(
-        (f"{floor(found.start, found.rhythm.period, timedelta(0)) + n * found.rhythm.period:%Y-%m-%d}", float(c))
-        for n, c in enumerate(counts)
-    )
+    shown = _by_batch(found)
     if found.start - found.first > 3 * found.rhythm.period:
         said = (
             f"before {found.start:%Y-%m-%d} there are few rows: the beginning, from {found.first:%Y-%m-%d}, is left out"
@@ -133,6 +132,12 @@ def _ends(found: Understanding) -> Iterator[Doubt]:
         yield Doubt("a thin end", found.time_column, said, mend, 0.75, 68, picture=shown, drawn="rows a batch")
 
 
+def _by_batch(found: Understanding) -> tuple[tuple[str, float | None], ...]:
+    """Rows of each batch with its day, for a drawing."""
+    first = floor(found.start, found.rhythm.period, timedelta(0))
+    return tuple((f"{first + n * found.rhythm.period:%Y-%m-%d}", float(c)) for n, c in enumerate(found.counts))
+
+
 def _gaps(connection: duckdb.DuckDBPyConnection, found: Understanding) -> Iterator[Doubt]:
     """Stretches without a row."""
     least = max(3 * (found.step or timedelta(0)), found.rhythm.period, timedelta(hours=1))
@@ -146,7 +151,8 @@ def _gaps(connection: duckdb.DuckDBPyConnection, found: Understanding) -> Iterat
         more = f" and {len(rows) - 1} shorter ones" if len(rows) > 1 else ""
         said = f"no row from {rows[0][0]:%Y-%m-%d %H:%M} to {rows[0][1]:%Y-%m-%d %H:%M} ({length / DAY:.3g} days){more}"
         mend = "batches of that time are told as missing; if they exist, deliver them"
-        yield Doubt("gaps", found.time_column, said, mend, 0.95, 54 if length > 2 * found.rhythm.period else 38)
+        weight = 54 if length > 2 * found.rhythm.period else 38
+        yield Doubt("gaps", found.time_column, said, mend, 0.95, weight, picture=_by_batch(found), drawn="rows a batch")
 
 
 def _clock(connection: duckdb.DuckDBPyConnection, found: Understanding) -> Iterator[Doubt]:
@@ -187,7 +193,8 @@ def _known_things(found: Understanding, choices: Choices, course: Course) -> Ite
     """Things that come again and again with the same label: a model learns them by heart."""
     rows = course.rows
     cut = rows.height * 2 // 3
-    for name in (*choices.words, *choices.codes, *choices.wordy):
+    whole = [n for n in choices.numbers if found.table.column(n).kind == "integer"]
+    for name in (*choices.words, *choices.codes, *choices.wordy, *whole):
         column = found.table.column(name)
         if not 50 < column.distinct < 0.5 * column.rows:
             continue

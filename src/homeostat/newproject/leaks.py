@@ -17,6 +17,7 @@ from homeostat.newproject.doubt import Doubt
 from homeostat.newproject.names import always_quoted, quoted
 from homeostat.newproject.power import Array, power
 from homeostat.newproject.sums import sums
+from homeostat.newproject.understanding import is_identifier_name
 
 if TYPE_CHECKING:
     import duckdb
@@ -28,6 +29,9 @@ MADE_OF = 0.9  # of a number against its trailing mean
 STRONG = 0.5
 CHANCE = 1e-6  # as in the give-away check: a constant label less likely than this is no chance
 BLOCKS = 5
+THINGS = 50  # values from which a column of words names things rather than says how they went
+LITTLE = 40  # weight up to which nothing more is said of a column that is kept out anyway
+SHOWN = 12  # values or bins of a picture
 FEW = 200  # values of a column up to which each is looked at
 SAME = 0.95  # share of rows in which two columns say the same
 BEFORE = {"previous", "prev", "prior", "past", "last", "hist", "history", "lag", "avg", "mean", "expected", "planned",
@@ -81,11 +85,41 @@ def find_leaks(connection: duckdb.DuckDBPyConnection, found: Understanding, rows
     out = {d.column for d in doubts if d.barred}
     for column, group in itertools.groupby(constants, key=lambda c: c.column):
         if column not in out:
-            doubts.append(_constant(found, list(group)))
+            doubts.append(_constant(found, list(group), powers[column]))
     out = {d.column for d in doubts if d.barred}
     allowed = [c for c in dict.fromkeys(c.column for c in constants) if c not in out]
     barred = [c.name for c in usable if c.name in out]
-    return Leaks(tuple(sorted(doubts, key=lambda d: -d.weight)), tuple(barred), tuple(allowed), powers)
+    doubts = [d for d in doubts if d.barred or d.column not in out]
+    drawn = [_drawn(found, rows, y, d) for d in sorted(doubts, key=lambda d: -d.weight)]
+    return Leaks(tuple(drawn), tuple(barred), tuple(allowed), powers)
+
+
+def _drawn(found: Understanding, rows: pl.DataFrame, y: Array, doubt: Doubt) -> Doubt:
+    """The doubt with a picture of the label's mean by the values of the column, or by bins of them."""
+    if doubt.column not in rows.columns or doubt.picture:
+        return doubt
+    column = found.table.column(doubt.column)
+    values = _as_number(rows, column)
+    if values.dtype.is_numeric() and values.n_unique() > SHOWN:
+        place = values.cast(pl.Float64).fill_nan(None)
+        numbers = place.drop_nulls().to_numpy()
+        edges = np.unique(np.quantile(numbers, np.linspace(0, 1, SHOWN + 1)[1:-1]))
+        by = pl.Series(np.searchsorted(edges, place.fill_null(0.0).to_numpy(), side="right"))
+        by = by.cast(pl.String).set(place.is_null(), None)
+    else:
+        by, place = values.cast(pl.String), values.cast(pl.String)
+    told = pl.DataFrame({"by": by, "place": place, "y": y}).group_by("by").agg(pl.len(), pl.min("place"), pl.mean("y"))
+    told = told.sort("len", descending=True).head(SHOWN + 1).sort("place", nulls_last=True)
+    shown = tuple((_value(column, low), mean) for low, mean in told.select("place", "y").iter_rows())
+    return replace(doubt, picture=shown, drawn=f"mean of {found.label.column} by {column.raw}")
+
+
+def _value(column: Column, value: object) -> str:
+    """A value or the least of a bin, as it stands under a picture."""
+    if value is None:
+        return "missing"
+    since = " days" if column.kind == "time" else ""
+    return f"{value:.4g}{since}" if isinstance(value, float) else str(value)[:20]
 
 
 def _aside(found: Understanding) -> set[str]:
@@ -111,6 +145,8 @@ def _leak(kind: str, column: str, said: str, sure: float, weight: float) -> Doub
 def _perfect(found: Understanding, usable: Sequence[Column], powers: dict[str, float]) -> Iterator[Doubt]:
     for column in usable:
         told = powers[column.name]
+        if _names_things(column):
+            continue  # each has its own label: not told afterwards, but learned by heart
         if told < PERFECT or (found.series and found.label.task == "regression" and told < 0.995):
             continue
         measure = f"AUC {0.5 + told / 2:.3f}" if found.label.task == "binary" else f"R2 {told:.3f}"
@@ -119,6 +155,12 @@ def _perfect(found: Understanding, usable: Sequence[Column], powers: dict[str, f
             "rows): it is known afterwards"
         )
         yield _leak("gives the label away", column.name, said, min(1.0, told), 100 + told)
+
+
+def _names_things(column: Column) -> bool:
+    """Whether its values are many and come again: customers, machines."""
+    many = column.kind == "string" or column.kind == "integer" and is_identifier_name(column.raw)
+    return many and THINGS < column.distinct < 0.5 * column.rows
 
 
 def _same_as_known(found: Understanding, rows: pl.DataFrame, usable: Sequence[Column]) -> Iterator[Doubt]:
@@ -176,7 +218,9 @@ def _parts(found: Understanding, rows: pl.DataFrame, y: Array, usable: Sequence[
                 worse = max(
                     (one, two), key=lambda c: (_words(c) & AFTERWARDS != set(), abs(_correlation(numbers[c], y)))
                 )
-                yield _leak("a part of the label", worse, f"{one} {sign} {two} is {found.label.column}", 0.97, 97)
+                raw = found.table.column(worse).raw
+                said = f"{raw} makes it with another: {one} {sign} {two} is {found.label.column}, known when it is"
+                yield _leak("a part of the label", worse, said, 0.97, 97)
                 return
 
 
@@ -257,7 +301,7 @@ def _by_name(
                 "later known_at group"
             )
             yield Doubt("maybe known only afterwards", column.name, said, mend, 0.6, 60)
-        elif told >= 0.85 and not found.series:
+        elif told >= 0.85 and not found.series and not _names_things(column):
             said = (
                 f"{column.raw} alone tells {found.label.column} very well (power {told:.2f}); kept "
                 "in: was it known before?"
@@ -282,6 +326,8 @@ def _constants(connection: duckdb.DuckDBPyConnection, found: Understanding, usab
     for column in usable:
         c = quoted(column.name)
         kinds = [f"CASE WHEN {c} IS NULL THEN 'absent' ELSE 'present' END"] if column.absent else []
+        if column.kind in ("integer", "float") and column.distinct > 2 and column.low and float(column.low) == 0:
+            kinds.append(f"CASE WHEN {c} = 0 THEN 'nought' WHEN {c} > 0 THEN 'above nought' END")
         measured = found.series and column.kind == "float"  # whose neighbours share both it and the label
         by_value = column.distinct <= FEW and column.kind != "time" and not measured
         for kind, value in [(k, "NULL") for k in kinds] + ([("'value'", f"CAST({c} AS VARCHAR)")] if by_value else []):
@@ -298,7 +344,7 @@ def _constants(connection: duckdb.DuckDBPyConnection, found: Understanding, usab
     ]
 
 
-def _constant(found: Understanding, constants: Sequence[Constant]) -> Doubt:
+def _constant(found: Understanding, constants: Sequence[Constant], power: float) -> Doubt:
     column = constants[0].column
     label = found.label.column
     raw = found.table.column(column).raw
@@ -310,10 +356,19 @@ def _constant(found: Understanding, constants: Sequence[Constant]) -> Doubt:
             "its absence is the label's doing"
         )
         return _leak("gives the label away by absence", column, said, 0.97, 94)
+    filled = next((c for c in constants if c.kind == "above nought"), None)
+    if filled is not None and power >= STRONG:
+        said = (
+            f"whenever {raw} is above nought, {label} is {filled.label:g} ({filled.rows:,} rows, all of them), and it "
+            f"tells {label} well (power {power:.2f}): it is filled when the label is known"
+        )
+        return _leak("gives the label away by absence", column, said, 0.9, 93)
+    constants = [c for c in constants if c.kind == "value"] or constants
     first = max(constants, key=lambda c: c.rows)
+    value = f"= {first.value}" if first.kind == "value" else f"is {first.kind}"
     more = f", and {len(constants) - 1} more of its values tell as surely" if len(constants) > 1 else ""
     said = (
-        f"{raw} = {first.value} always goes with {label} {first.label:g} ({first.rows:,} rows){more}; "
+        f"{raw} {value} always goes with {label} {first.label:g} ({first.rows:,} rows){more}; "
         "kept in: is it known before?"
     )
     mend = f"if it is written afterwards: move {column} from features.allowed to features.barred in params.yaml"

@@ -85,6 +85,7 @@ def draft(
             d
             for kind in (faults_labels, faults_rows, faults_columns)
             for d in kind.find(connection, found, chosen, course)
+            if d.column not in told.barred or d.weight > leaks.LITTLE
         ]
     told = replace(told, allowed=tuple(_with_features(told.allowed, found, chosen, features)))
     doubts = tuple(sorted([*told.doubts, *made_of, *faults], key=lambda d: -d.weight))

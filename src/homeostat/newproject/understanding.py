@@ -15,7 +15,7 @@ from homeostat.core.periods import EPOCH, floor
 from homeostat.newproject import orders
 from homeostat.newproject import rhythm as rhythms
 from homeostat.newproject.composed import YEARS, composed
-from homeostat.newproject.kinds import reading_of
+from homeostat.newproject.kinds import NO, YES, reading_of
 from homeostat.newproject.names import always_quoted, ascii_name, plain_names, quoted, text
 from homeostat.newproject.opening import Address, open_table
 from homeostat.newproject.rhythm import DAY, PERIODS, Rhythm, rounded_up
@@ -231,7 +231,8 @@ def _profiled(connection: duckdb.DuckDBPyConnection, table: Table) -> list[Colum
         exact = dict(zip((c.name for c in few), answer, strict=True))
     return [
         replace(
-            c, rows=table.rows, absent=table.rows - row[4 * n], distinct=exact.get(c.name, row[4 * n + 1]),
+            c, rows=table.rows, absent=table.rows - row[4 * n],
+            distinct=exact.get(c.name, min(row[4 * n + 1], row[4 * n])),
             low=row[4 * n + 2], high=row[4 * n + 3],
         )
         for n, c in enumerate(table.columns)
@@ -415,6 +416,8 @@ def read_label(connection: duckdb.DuckDBPyConnection, table: Table, column: Colu
         if not column.numeric:
             raise UsageError(f"--label {column.raw}: is no number; leave out --task, or say --positive VALUE")
         return Label(column.name, task, column.sql, note=_otherwise(table, column))
+    if len(values) > 2 and asked.positive is None and _two_codings(values):
+        return _yes_or_no(column, values)
     if len(values) > 2 and asked.positive is None:
         listed = ", ".join(f"{v} ({n:,})" for v, n in values[:6])
         raise UsageError(
@@ -430,6 +433,20 @@ def read_label(connection: duckdb.DuckDBPyConnection, table: Table, column: Colu
     rate = sum(n for v, n in values if v == positive) / max(column.rows - column.absent, 1)
     note = _otherwise(table, column) if asked.task is None else ""
     return Label(column.name, "binary", _is(column, positive), positive, None, rate, note)
+
+
+def _two_codings(values: Sequence[tuple[str, int]]) -> bool:
+    """Whether all that is said is yes or no, in more words than two: its coding changed."""
+    said = {str(v).strip().lower() for v, _ in values}
+    return said <= YES | NO | {"0", "1"} and bool(said & (YES | {"1"})) and bool(said & (NO | {"0"}))
+
+
+def _yes_or_no(column: Column, values: Sequence[tuple[str, int]]) -> Label:
+    yes = sorted(str(v) for v, _ in values if str(v).strip().lower() in YES | {"1"})
+    rate = sum(n for v, n in values if str(v) in yes) / max(column.rows - column.absent, 1)
+    words = ", ".join(map(text, yes))
+    note = "it is coded in more than one way, which sources.read can mend"
+    return Label(column.name, "binary", f"{column.sql} IN ({words})", " or ".join(yes), None, rate, note)
 
 
 def _order(connection: duckdb.DuckDBPyConnection, table: Table, column: Column, group: Column) -> Label:
@@ -618,11 +635,11 @@ def _keyed(
     """
     if asked.key:
         return replace(table, key=tuple(find(table, k, "--key").name for k in asked.key), key_note="as given")
-    for key in _candidates(table, time, label):
+    for key in _candidates(table, time, label, step):
         if _unique(connection, table, key):
             return replace(table, key=key, key_note=f"found: {' and '.join(key)} name each row once")
     if step is not None:
-        for key in _candidates(table, time, label):
+        for key in _candidates(table, time, label, step):
             if time.name in key and _twice(connection, table, key) <= TWICE * table.rows:
                 return replace(table, key=key, key_note=f"found: {' and '.join(key)} name nearly every row once")
     note = "no column names a row: made of the row's content, and a number among rows that are equal"
@@ -640,13 +657,14 @@ def with_row_id(table: Table, first: Sequence[str]) -> Table:
     return replace(table, columns=(column, *table.columns))
 
 
-def _candidates(table: Table, time: Column, label: str) -> list[tuple[str, ...]]:
+def _candidates(table: Table, time: Column, label: str, step: timedelta | None) -> list[tuple[str, ...]]:
     whole = [c for c in table.columns if not c.absent and c.name != label and c.kind in ("string", "integer")]
     nearly = [c for c in whole if c.distinct >= 0.9 * table.rows and c.name != time.name]
     named = [c for c in nearly if is_identifier_name(c.raw)]
-    things = sorted(
-        (c for c in whole if c.name != time.name and 1 < c.distinct < 0.5 * table.rows), key=lambda c: c.distinct
-    )
+    few = [c for c in whole if c.name != time.name and 1 < c.distinct < 0.5 * table.rows]
+    # Off a grid a number beside the time is a measure that happened to differ, not a thing that is measured.
+    naming = [c for c in few if step is not None or c.kind == "string" or is_identifier_name(c.raw)]
+    things = sorted(naming, key=lambda c: c.distinct)
     own = [(time.name,)] if not time.absent else []
     pairs = [(c.name, time.name) for c in things if not time.absent][:12]
     worded = [c for c in nearly if c.kind == "string" and c not in named]
