@@ -20,6 +20,8 @@ from homeostat.adapters import dvc, git
 from homeostat.adapters.tables import write_table
 from homeostat.core.errors import DataError, EnvironmentFault, UsageError
 from homeostat.core.ledger import describe
+from homeostat.core.verdicts import Decision
+from homeostat.evidence import Candidate, barred
 from homeostat.project import Project
 
 NOW = datetime(2024, 3, 5)
@@ -130,6 +132,9 @@ def test_what_was_yanked_never_serves_again(project: Project) -> None:
     ):
         with pytest.raises(UsageError, match="v0.2.0: yanked by ann: wrong prices"):
             call()
+    again = Candidate(two[1], {}, Decision("release", "passed"), {}, {})
+    said = barred(project, deployment.ledger(project), again, day(4))
+    assert said.startswith("it is v0.2.0 bit for bit, which ann yanked on") and "wrong prices" in said
     assert deployment.rollback(project, "bad", "ann", day(4)).version == "v0.1.0"
     assert [row["what"] for row in describe(deployment.ledger(project))].count("yank") == 1
 

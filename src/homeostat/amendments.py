@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from ruamel.yaml import YAML
+from ruamel.yaml.error import YAMLError
 
 from homeostat.adapters.sources import ordered
 from homeostat.adapters.tables import digest, read_table, write_table
@@ -46,12 +47,29 @@ def read_amendments(project: Project, now: datetime | None = None) -> list[Amend
     """
     found = []
     for path in project.amendments.glob("*.yaml"):
-        raw = YAML(typ="safe").load(path.read_text())
+        raw = _read(path)
         if raw.get("kind") not in ("release", "correct"):
             continue
         rows = raw.pop("rows", None)
-        found.append(Amendment(**raw, rows=None if rows is None else tuple(tuple(r) for r in rows)))
+        try:
+            found.append(Amendment(**raw, rows=None if rows is None else tuple(tuple(r) for r in rows)))
+        except TypeError as error:
+            raise _damaged(path) from error
     return sorted((a for a in found if now is None or a.known <= now), key=lambda a: a.number)
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        raw = YAML(typ="safe").load(path.read_text())
+    except (YAMLError, ValueError, OSError) as error:
+        raise _damaged(path) from error
+    if not isinstance(raw, dict):
+        raise _damaged(path)
+    return raw
+
+
+def _damaged(path: Path) -> DataError:
+    return DataError(f"{path}: damaged, not an amendment; restore it from git")
 
 
 def release_rows(

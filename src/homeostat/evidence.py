@@ -13,7 +13,7 @@ import polars as pl
 from homeostat import deployment, models
 from homeostat.adapters import dvc
 from homeostat.adapters.tables import digest
-from homeostat.core.decisions import barred_by
+from homeostat.core.decisions import barred_as_yanked, barred_by
 from homeostat.core.evaluation import Comparison
 from homeostat.core.gates import decide_release
 from homeostat.core.periods import period_of
@@ -69,7 +69,10 @@ def fresh_candidate(project: Project, now: datetime, known: Ledger, previous: st
 
 
 def barred(project: Project, known: Ledger, candidate: Candidate, now: datetime) -> str:
-    """Why the candidate may not be released by itself after a rollback, or nothing."""
+    """Why the candidate may not be released by itself: it was yanked, or is as what was rolled back; or nothing."""
+    yank = known.yanked_bundle(candidate.bundle)
+    if yank is not None:
+        return barred_as_yanked(yank.version, yank.who, yank.why, yank.at)
     away = [(before, event) for before, event in zip(known.events, known.events[1:], strict=False)
             if event.action == "rollback"]  # fmt: skip
     if not away:
@@ -97,7 +100,7 @@ def previous_beside_champion(project: Project, now: datetime, known: Ledger, pre
 
 def rows_of(ledger: Project, bundle: Bundle, since: datetime, until: datetime) -> pl.DataFrame:
     """Feature rows, as the bundle's own ``features.sql`` has them, of events after ``since`` and before ``until``."""
-    sql = None if bundle.sql == ledger.features_sql.read_text() else bundle.sql
+    sql = None if bundle.sql == ledger.features_text else bundle.sql
     labels = labels_since(ledger, since)
     if sql is None:
         table = featurize.read_features(ledger, labels)

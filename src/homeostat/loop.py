@@ -126,6 +126,7 @@ def begin(project: Project, now: datetime) -> Project:
     if not known:
         move_on(project, start)  # first: a run cut short right here begins at the same time
     git.sync_ledger_tree(home, scope.project, scope.branch, now)
+    project.ledger.amendments.mkdir(parents=True, exist_ok=True)  # git keeps no empty folder, and the DAG reads it
     dvc.share_cache(project.ledger.root, home)
     if not known:
         project.ledger.set_window(project.window[0], start)
@@ -330,6 +331,9 @@ def _first(project: Project, now: datetime, known: Ledger) -> Weighed:
             said = f"{FIRST}, and no event of {name} is mature yet: the first decision waits."
             return Weighed(Decision("nothing", said))
     candidate = evidence.fresh_candidate(project, now, known, None)
+    barred = evidence.barred(project, known, candidate, now)
+    if barred and candidate.gate.action == "release":
+        return Weighed(Decision("keep", f"{FIRST}, and the candidate is barred: {barred}"), candidate)
     return Weighed(candidate.gate, candidate)
 
 

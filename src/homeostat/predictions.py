@@ -146,7 +146,7 @@ def _note(project: Project, tried: ReleaseEvent, why: str, now: datetime) -> Non
 
 def _sql(ledger: Project, bundle: Bundle) -> str | None:
     """The bundle's features where they are not the tree's."""
-    return None if bundle.sql == ledger.features_sql.read_text() else bundle.sql
+    return None if bundle.sql == ledger.features_text else bundle.sql
 
 
 def _scored(project: Project, known: Ledger, event: ReleaseEvent, features: Features) -> pl.DataFrame:

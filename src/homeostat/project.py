@@ -61,6 +61,22 @@ class Project:
         return self.root / "features.sql"
 
     @property
+    def features_text(self) -> str:
+        """What ``features.sql`` says.
+
+        Raises:
+            ScopeError: it is not there, or is no text.
+        """
+        try:
+            return self.features_sql.read_text(encoding="utf-8")
+        except FileNotFoundError as error:
+            raise ScopeError(f"{self.features_sql}: not there; write the SELECT that makes the features") from error
+        except (UnicodeDecodeError, OSError) as error:
+            raise ScopeError(
+                f"{self.features_sql}: not a file of UTF-8 text; save it as UTF-8, or git restore it"
+            ) from error
+
+    @property
     def window_file(self) -> Path:  # from and as_of; the loop
         return self.root / "data" / "window.yaml"
 
@@ -152,7 +168,7 @@ class Project:
             start, as_of = raw["from"], raw["as_of"]
         except FileNotFoundError as error:
             raise ScopeError(f"{path}: not there; {mend}") from error
-        except (YAMLError, KeyError, TypeError) as error:
+        except (YAMLError, KeyError, TypeError, ValueError, OSError) as error:
             raise ScopeError(
                 f"{path}: needs `from: TIME` and `as_of: TIME`, in UTC; mend it or git restore it"
             ) from error

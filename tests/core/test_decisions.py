@@ -105,7 +105,7 @@ def test_the_action_follows_the_evidence(evidence: Evidence, findings: list[Find
         (BASE, [SIGN], "Keep v0.3.0: the candidate is not released: high: log_loss 0.4 is 1.0% above the champion's."),
         (BASE, [SIGN], "No reason to go back to v0.2.0 (it would have to be 5% better beyond chance"),
         (replace(BASE, previous_version=""), [SIGN], "There is no previous version to go back to"),
-        (replace(EARNED, barred="same code and scope as v0.1.0"), [SIGN], "promote it by hand"),
+        (replace(EARNED, barred="same code and scope as v0.1.0"), [SIGN], "barred: same code and scope as v0.1.0"),
         (Evidence("v0.3.0"), [SIGN], "Keep v0.3.0: no candidate was judged"),
         (Evidence("v0.3.0"), [finding("x: quality", "pass"), finding("y: quality", "too few to say")],
          "v0.3.0 serves; of 2 rules none failed, 1 had too few events to say."),

@@ -210,13 +210,17 @@ def share_cache(root: Path, home: Path) -> None:
     if local.is_file() and (not theirs.is_file() or theirs.stat().st_mtime_ns <= local.stat().st_mtime_ns):
         return
     quiet_environment()
-    from dvc.config import Config
+    from dvc.config import Config, ConfigError
 
-    where = Config(str(home / ".dvc")).get("cache", {}).get("dir") or str(home.resolve() / ".dvc" / "cache")
-    if theirs.is_file():
-        shutil.copyfile(theirs, local)
-    with Config(str(root / ".dvc")).edit("local") as settings:
-        settings.setdefault("cache", {})["dir"] = os.path.abspath(where)
+    try:
+        where = Config(str(home / ".dvc")).get("cache", {}).get("dir") or str(home.resolve() / ".dvc" / "cache")
+        if theirs.is_file():
+            shutil.copyfile(theirs, local)
+        with Config(str(root / ".dvc")).edit("local") as settings:
+            settings.setdefault("cache", {})["dir"] = os.path.abspath(where)
+    except ConfigError as error:
+        said = " ".join(str(error).split())
+        raise EnvironmentFault(f"{home}/.dvc/config: {said[:200]}; mend it, or git restore .dvc/config") from error
 
 
 def stage_environment(root: Path) -> dict[str, str]:

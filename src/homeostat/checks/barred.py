@@ -81,7 +81,7 @@ def _follows(project: Project, labels: Sequence[str], name: str, column: str, fe
 def _built_without(project: Project, label: str, column: str) -> pl.DataFrame:
     """The features of a batch, made with a column of the event source blank everywhere."""
     scope = project.scope
-    sql = project.features_sql.read_text()
+    sql = project.features_text
     look = look_back(project, label)
     parts = []
     for events, tables in views(project, look, event_rows(project, look)):

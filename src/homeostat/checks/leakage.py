@@ -182,7 +182,7 @@ def _travel(project: Project, label: str, built: pl.DataFrame, moments: Sequence
     key = list(scope.key)
     if not moments:
         return
-    sql = project.features_sql.read_text()
+    sql = project.features_text
     look = look_back(project, label)
     asked = pl.concat(moments).select(key)
     rows = event_rows(project, look).join(asked, on=key, how="semi", nulls_equal=True)

@@ -284,7 +284,7 @@ def _features(project: Project, tables: dict[str, pl.DataFrame], events: pl.Data
         if needed:
             raise ScopeError("features.sql: not there, but objectives name features; write it")
         return
-    build(project.features_sql.read_text(), project.scope, tables, events, project.scope.threads, sorted(needed))
+    build(project.features_text, project.scope, tables, events, project.scope.threads, sorted(needed))
 
 
 def _known_too_early(project: Project) -> Iterator[str]:

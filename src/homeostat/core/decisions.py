@@ -109,14 +109,25 @@ def barred_by(
 
     >>> day = timedelta(days=1)
     >>> barred_by(("c", "s"), ("c", "s"), "v0.2.0", datetime(2024, 1, 1), datetime(2024, 1, 8), 14 * day)
-    'same code and scope as v0.2.0, rolled back on 2024-01-01; not released by itself before 2024-01-15'
+    'same code and scope as v0.2.0, rolled back on 2024-01-01; not released by itself before 2024-01-15; to release it \
+all the same, promote it by hand'
     >>> barred_by(("new", "s"), ("c", "s"), "v0.2.0", datetime(2024, 1, 1), datetime(2024, 1, 8), 14 * day)
     ''
     """
     if candidate != rolled_back or now >= at + over:
         return ""
     same = f"same code and scope as {version}, rolled back on {at:%Y-%m-%d}"
-    return f"{same}; not released by itself before {at + over:%Y-%m-%d}"
+    return f"{same}; not released by itself before {at + over:%Y-%m-%d}; to release it all the same, promote it by hand"
+
+
+def barred_as_yanked(version: str, who: str, why: str, at: datetime) -> str:
+    """Why a candidate that is bit for bit a release that was yanked may not be released.
+
+    >>> barred_as_yanked("v0.2.0", "ann", "wrong prices", datetime(2024, 1, 1))
+    'it is v0.2.0 bit for bit, which ann yanked on 2024-01-01: wrong prices; edit what it is made of, or wait for data'
+    """
+    same = f"it is {version} bit for bit, which {who} yanked on {at:%Y-%m-%d}: {why}"
+    return f"{same}; edit what it is made of, or wait for data"
 
 
 def decide_action(findings: Sequence[Finding], evidence: Evidence, roll_back: float) -> Decision:
@@ -166,12 +177,11 @@ def candidate_has_earned_it(case: Case) -> Decision | None:
 
 
 def candidate_is_barred(case: Case) -> Decision | None:
-    """It passed, but is made as the one that was rolled back: a person may release it."""
+    """It passed, but is made as one that was rolled back, which a person may release, or is one that was yanked."""
     gate = case.evidence.gate
     if not case.evidence.barred or gate is None or gate.action != "release":
         return None
-    said = f"{case.keep}: the fresh candidate passed its gate but is barred ({case.evidence.barred}); "
-    said += "to release it all the same, promote it by hand"
+    said = f"{case.keep}: the fresh candidate passed its gate but is barred: {case.evidence.barred}"
     return _decision(case, "nothing", _seen(case, said))
 
 

@@ -139,6 +139,10 @@ class Ledger:
     def release(self, version: str) -> Register | None:
         return next((r for r in self.releases if r.version == version), None)
 
+    def yanked_bundle(self, bundle: str) -> Yank | None:
+        """Why no release of these very bytes may serve, or None."""
+        return next((y for y in self.yanks if y.bundle == bundle), None)
+
     def yanked(self, version: str) -> Yank | None:
         """Who said that the version must never serve again, and why, if anybody did."""
         return next((y for y in self.yanks if y.version == version), None)

@@ -70,7 +70,7 @@ class Context:
     @cached_property
     def sql(self) -> str:
         """The tree's own features."""
-        return self.tree.features_sql.read_text()
+        return self.tree.features_text
 
     @cached_property
     def here(self) -> Period:

@@ -71,7 +71,7 @@ def featurize(project: Project, label: str) -> Path:
         ScopeError: features.sql or an expression of the scope cannot be used.
         DataError: an accepted batch is missing or was changed.
     """
-    sql = _sql(project)
+    sql = project.features_text
     look = look_back(project, label)
     path, note = project.features / f"{label}.parquet", project.features / f"{label}.json"
     key = _key(project, sql, look)
@@ -404,7 +404,7 @@ def upcoming(project: Project, now: datetime, sql: str | None = None) -> pl.Data
         ScopeError, DataError: as ``featurize``, and where the source cannot be read.
     """
     scope = project.scope
-    text = _sql(project) if sql is None else sql
+    text = project.features_text if sql is None else sql
     ahead = _ahead(project, now)
     if ahead is None:
         return None
@@ -477,13 +477,6 @@ def _unlabelled(scope: Scope, table: pl.DataFrame) -> pl.DataFrame:
 
 
 # ---- what a table follows from
-
-
-def _sql(project: Project) -> str:
-    try:
-        return project.features_sql.read_text()
-    except FileNotFoundError as error:
-        raise ScopeError(f"{project.features_sql}: not there; write the SELECT that makes the features") from error
 
 
 def _key(project: Project, sql: str, look: LookBack) -> str:
