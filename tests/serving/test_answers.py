@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import json
+import signal
+import subprocess
+import sys
 from dataclasses import replace
 from datetime import datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import asked
@@ -235,6 +239,54 @@ def test_every_prediction_is_kept_once_and_a_torn_line_is_passed_over(project: P
     journal.add([{"id": "x"}])
     journal.close()
     assert [entry["id"] for entry in prediction_log.logged(project)] == [first[0]["id"], "x"]
+
+
+def ended(path: Path) -> Path:
+    """The file as a process left it that is there no more."""
+    process = subprocess.Popen(["true"])
+    process.wait()
+    return path.rename(path.with_name(f"{path.name.rpartition('-')[0]}-{process.pid}.jsonl"))
+
+
+def test_what_has_ended_is_packed_and_reads_as_before(client: TestClient, project: Project) -> None:
+    said = [predict(client, event(50, n))["predictions"][0]["id"] for n in range(3)]
+    (path,) = prediction_log.paths(project)
+    assert prediction_log.pack_ended(project) == []  # this process still adds to it
+    before = list(prediction_log.logged(project))
+    since = list(prediction_log.lines_since(project, NOW - timedelta(days=1)))
+    ended(path)
+    packed = prediction_log.pack_ended(project)
+    assert [p.suffix for p in packed] == [".gz"] and not list(files.served(project).glob("*.jsonl"))
+    assert list(prediction_log.logged(project)) == before
+    assert list(prediction_log.lines_since(project, NOW - timedelta(days=1))) == since
+    assert [(prediction_log.find(project, name) or {}).get("id") for name in said] == said
+    assert prediction_log.pack_ended(project) == []
+
+
+KILL = """
+import os, signal, sys
+from pathlib import Path
+from homeostat.serving import journal
+def die(*args): os.kill(os.getpid(), signal.SIGKILL)
+setattr(os, sys.argv[2], die)
+journal.pack(Path(sys.argv[1]))
+"""
+
+
+@pytest.mark.parametrize("where", ["fsync", "replace", "unlink"])
+def test_killed_while_packing_nothing_is_lost_or_twice(tmp_path: Path, where: str) -> None:
+    folder = files.served(Project(tmp_path, tmp_path))
+    folder.mkdir(parents=True)
+    path = folder / "2024-03-03T010000-1.jsonl"
+    path.write_text("".join(json.dumps({"id": str(n), "at": "2024"}) + "\n" for n in range(1000)))
+    path = ended(path)
+    done = subprocess.run([sys.executable, "-c", KILL, str(path), where], check=False, timeout=60)
+    assert done.returncode == -signal.SIGKILL
+    project = Project(tmp_path, tmp_path)
+    for _ in range(2):
+        assert [e["id"] for e in prediction_log.logged(project)] == [str(n) for n in range(1000)]
+        prediction_log.pack_ended(project)
+    assert [p.suffix for p in prediction_log.paths(project)] == [".gz"]
 
 
 def test_the_examples_of_the_description_are_what_is_answered(client: TestClient) -> None:

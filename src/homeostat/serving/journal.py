@@ -7,12 +7,16 @@ passed over by ``read``, and the next line begins anew.
 
 from __future__ import annotations
 
+import gzip
 import os
+import shutil
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from pydantic_core import from_json, to_json
+
+PACKED = ".gz"
 
 
 class Journal:
@@ -55,9 +59,34 @@ class Journal:
         return size > 0 and os.pread(self._file, 1, size - 1) != b"\n"
 
 
+def opened(path: Path) -> IO[bytes]:
+    """A journal to read, whether it was packed or not."""
+    return gzip.open(path, "rb") if path.suffix == PACKED else path.open("rb")  # type: ignore[return-value]
+
+
+def pack(path: Path) -> Path:
+    """Put a packed copy in the place of a journal that nobody adds to any more; the copy's path.
+
+    The journal goes only when the copy is on the disk, so whatever happens one of them is whole, and it is the journal
+    where both are there.
+    """
+    packed, fresh = path.with_name(path.name + PACKED), path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        with path.open("rb") as source, fresh.open("wb") as target:
+            with gzip.GzipFile("", "wb", 6, target, mtime=0) as writer:
+                shutil.copyfileobj(source, writer, 1 << 20)
+            target.flush()
+            os.fsync(target.fileno())
+        os.replace(fresh, packed)
+    finally:
+        fresh.unlink(missing_ok=True)
+    path.unlink()
+    return packed
+
+
 def read(path: Path, start: int = 0) -> Iterator[dict[str, Any]]:
     """The whole lines of a journal from a byte on; what was torn is passed over."""
-    with path.open("rb") as file:
+    with opened(path) as file:
         file.seek(start)
         for line in file:
             try:

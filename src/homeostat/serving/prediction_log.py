@@ -1,7 +1,8 @@
 """The prediction log: every answer, with what is needed to derive it again.
 
-Each worker adds to a file of its own. The id of a prediction follows from all that decides on it, so one that is asked
-for twice within a second is one prediction, and counts once however often it was written.
+Each worker adds to a file of its own, which is packed once it has ended; nothing is dropped. The id of a prediction
+follows from all that decides on it, so one that is asked for twice within a second is one prediction, and counts once
+however often it was written.
 
 While a challenger is tried, lines without an id of their own stand beside the predictions: ``of`` is the prediction,
 ``scores`` what the challenger said of it unseen, ``error`` why a release could not answer.
@@ -20,9 +21,10 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic_core import to_json
 
+from homeostat.clock import alive
 from homeostat.project import stamp
 from homeostat.serving import files, journal
-from homeostat.serving.journal import Journal
+from homeostat.serving.journal import PACKED, Journal
 
 if TYPE_CHECKING:
     from homeostat.core.ledger import ReleaseEvent
@@ -151,23 +153,23 @@ def lines_since(project: Project, since: datetime) -> Iterator[dict[str, Any]]:
     begin = since.isoformat()
     ended: dict[str, str] = {}  # by process, the file that it has ended
     for path in reversed(paths(project)):
-        writer = path.stem.rpartition("-")[2]
+        begun, writer = _parts(path)
         if writer in ended and ended[writer] <= stamp(since):
             continue
-        ended[writer] = path.stem.rpartition("-")[0]
+        ended[writer] = begun
         yield from (entry for entry in journal.read(path) if entry["at"] >= begin)
 
 
 def beside(project: Project, name: str) -> list[dict[str, Any]]:
     """What stands beside one prediction."""
-    wanted = [path for path in paths(project) if name.encode() in path.read_bytes()]
+    wanted = [path for path in paths(project) if _holds(path, name)]
     return [entry for path in wanted for entry in journal.read(path) if entry.get("of") == name]
 
 
 def find(project: Project, name: str) -> dict[str, Any] | None:
     """One prediction by its id."""
     for path in reversed(paths(project)):
-        if name.encode() in path.read_bytes():
+        if _holds(path, name):
             for entry in journal.read(path):
                 if entry.get("id") == name:
                     return entry
@@ -175,4 +177,27 @@ def find(project: Project, name: str) -> dict[str, Any] | None:
 
 
 def paths(project: Project) -> list[Path]:
-    return sorted(files.served(project).glob("*.jsonl"))
+    """The files of the log in order, each once: packed or not."""
+    folder = files.served(project)
+    plain = {path.name: path for path in folder.glob("*.jsonl")}
+    packed = {path.name.removesuffix(PACKED): path for path in folder.glob(f"*.jsonl{PACKED}")}
+    return [path for _, path in sorted((packed | plain).items())]
+
+
+def pack_ended(project: Project) -> list[Path]:
+    """Pack the files that no worker adds to any more, some ten times smaller; nothing of them is lost."""
+    plain = [path for path in paths(project) if path.suffix != PACKED]
+    last = {_parts(path)[1]: path for path in plain}
+    ended = [p for p in plain if last[_parts(p)[1]] != p or not alive(int(_parts(p)[1]))]
+    return [journal.pack(path) for path in ended]
+
+
+def _parts(path: Path) -> tuple[str, str]:
+    """When a file was begun, and the process that did."""
+    begun, _, writer = path.name.partition(".")[0].rpartition("-")
+    return begun, writer
+
+
+def _holds(path: Path, name: str) -> bool:
+    with journal.opened(path) as file:
+        return any(name.encode() in line for line in file)

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 import logging.config
 import os
 import shutil
 import signal
 import socket
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Iterator
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from homeostat.adapters.telemetry import quiet_environment
 from homeostat.core.errors import EnvironmentFault
-from homeostat.serving import files, hosts
+from homeostat.serving import files, hosts, prediction_log
 from homeostat.serving.environment import FRESH, PROJECT, SHARED
 from homeostat.serving.token import read_or_make
 
@@ -23,6 +25,7 @@ if TYPE_CHECKING:
 
 GRACE = 30  # seconds for what was accepted to be finished
 HEALTH = 60.0  # seconds until a worker that does not answer is replaced: the machine may be busy
+PACK = 3600  # seconds between two looks for files of the prediction log to pack
 KEEP = 75  # seconds that an idle connection is kept: longer than load balancers keep theirs, so none meets a closed one
 LOGGING: dict[str, Any] = {
     "version": 1,
@@ -49,7 +52,7 @@ def serve(
     read_or_make(project)
     _tell_workers(project, fresh)
     logging.config.dictConfig(LOGGING)
-    with _listening(host, port) as listening, hosts.followed(project):
+    with _listening(host, port) as listening, hosts.followed(project), _packing(project):
         address = f"http://{host}:{listening.getsockname()[1]}"
         say(f"{name} is served at {address} by {workers} {'worker' if workers == 1 else 'workers'}")
         say(f"  look at  {address}/docs; the password is the token in {files.token(project)}")
@@ -83,6 +86,25 @@ def _run(listening: socket.socket, workers: int) -> None:
             Multiprocess(config, sockets=[listening]).run()
         else:
             uvicorn.Server(config).run(sockets=[listening])
+
+
+@contextlib.contextmanager
+def _packing(project: Project) -> Iterator[None]:
+    """Have files of the prediction log that have ended packed meanwhile, now and every hour."""
+    over = threading.Event()
+
+    def work() -> None:
+        for pause in itertools.chain([1], itertools.repeat(PACK)):
+            if over.wait(pause):
+                return
+            with contextlib.suppress(OSError):  # a full disk stops no service; the next hour tries again
+                prediction_log.pack_ended(project)
+
+    threading.Thread(target=work, name="pack", daemon=True).start()
+    try:
+        yield
+    finally:
+        over.set()
 
 
 def _listening(host: str, port: int) -> socket.socket:
