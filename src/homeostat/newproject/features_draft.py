@@ -64,8 +64,6 @@ class Drawer:
             found += self._labels((thing,), thing)
         if self.found.series:
             found += self._lags() + self._moves()
-        else:
-            found += self._crowd()
         found += self._contexts()
         return found
 
@@ -279,23 +277,6 @@ class Drawer:
             f"LEFT JOIN moved ON moved.event_time = e.event_time{same} AND moved.given_known_at < e.predict_at"
         )
         return found
-
-    def _crowd(self) -> list[Feature]:
-        """How many events there were lately."""
-        short = _words(self.choices.short)
-        self.parts.append(
-            "-- how many events came lately\n"
-            "crowd AS MATERIALIZED (\n"
-            f"    SELECT known, sum(many) OVER (ORDER BY known RANGE {_interval(self.choices.short)} "
-            f"PRECEDING) AS rows_{short}\n"
-            f"    FROM (SELECT given_known_at AS known, count(*) AS many FROM {self.source} GROUP BY ALL)\n)"
-        )
-        self.joins.append("ASOF LEFT JOIN crowd ON crowd.known < e.predict_at")
-        return [
-            Feature(
-                self._named(f"events_{short}"), f"crowd.rows_{short}", f"events of the last {short}", "how busy it is"
-            )
-        ]
 
     def _contexts(self) -> list[Feature]:
         found = []
