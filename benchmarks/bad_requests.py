@@ -55,8 +55,8 @@ def _round(bin: Path, address: str, headers: dict[str, str], seed: int) -> None:
     """One run: bad requests as the description lets one think of them, and good ones beside."""
     with tempfile.TemporaryDirectory() as folder:
         command = [
-            bin / "schemathesis", "run", address + "/openapi.json", "--mode", "all", "--phases", "coverage,fuzzing",
-            "--checks", "not_a_server_error", "--max-examples", str(EXAMPLES), "--seed", str(seed),
+            bin / "schemathesis", "run", address + "/openapi.json", "--mode", "all", "--max-examples", str(EXAMPLES),
+            "--phases", "examples,coverage,fuzzing", "--checks", "not_a_server_error", "--seed", str(seed),
             "--suppress-health-check", "all", "--request-timeout", "60", "--continue-on-failure",
             "--generation-database", "none", "--no-color",
             "-H", f"authorization: {headers['authorization']}",

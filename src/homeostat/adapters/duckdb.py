@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 FAR = datetime(9999, 12, 31)  # when a value that is never known becomes known
 RESERVED = ("given__", "label__", "known__", "group__", "score__", "baseline__", "never__")
 TAKEN = {"event_time", "predict_at", "as_of", "tick", "release", "risk", "alert"}
+PLAIN = {pl.Int64, pl.Float64, pl.Boolean, pl.String}  # what a feature is in the end
 MEMORY = "1GB"  # of one computation; what needs more goes to disk
 VAGUE = {"first", "last", "any_value", "arbitrary", "list", "array_agg", "string_agg", "group_concat", "listagg"}
 
@@ -100,7 +101,8 @@ def checked(scope: Scope, events: pl.DataFrame, found: pl.DataFrame, needed: Ite
         ScopeError: it is no such thing.
     """
     _check_names(scope, found.columns, needed)
-    told = found.select(_plain(scope, name, kind) for name, kind in found.schema.items())
+    other = [_plain(scope, name, kind) for name, kind in found.schema.items() if kind not in PLAIN]
+    told = found.with_columns(pl.col(pl.Float64).fill_nan(None), *other)
     told = told.sort(scope.key, nulls_last=True)
     _check_rows(scope, events, told)
     return told

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 ROWS = "__rows"
 KINDS: dict[str, pl.DataType] = {
     "TIMESTAMP": pl.Datetime("us"), "DOUBLE": pl.Float64(), "BOOLEAN": pl.Boolean(), "VARCHAR": pl.String(),
-    "TINYINT": pl.Int8(), "SMALLINT": pl.Int16(), "INTEGER": pl.Int32(), "BIGINT": pl.Int64(),
+    "TINYINT": pl.Int64(), "SMALLINT": pl.Int64(), "INTEGER": pl.Int64(), "BIGINT": pl.Int64(),
     "HUGEINT": pl.Decimal(38, 0), "DATE": pl.Date(),
 }  # fmt: skip
 ROWWISE = 50  # events whose answer is taken row by row: by column it is bound once more, which costs more than rows
