@@ -10,6 +10,7 @@ import polars as pl
 import pytest
 
 from homeostat import scope
+from homeostat.adapters import sources
 from homeostat.adapters.sources import read_batch
 from homeostat.adapters.tables import write_table
 from homeostat.core.errors import DataError, ScopeError
@@ -170,3 +171,40 @@ def test_errors_of_expression_query_and_package(tmp_path: Path) -> None:
         read(small(None, url="sqlite:///s.db", query="SELECT * FROM t"), tmp_path)
     with pytest.raises(DataError, match="not installed"):
         read(small("s.csv", package="no-such-package-here"), tmp_path)
+
+
+@pytest.mark.parametrize("form", ["csv", "parquet"])
+def test_a_file_is_read_some_rows_at_a_time_whatever_their_order(
+    form: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sources, "CELLS", 5_000)  # a thousand rows of five columns
+    hours = [HOUR.start + timedelta(hours=n % 7, seconds=n // 7) for n in range(6000)]
+    columns = {"id": [f"{n:05d}" for n in range(6000)], "at": hours, "n": list(range(6000))}
+    table = pl.DataFrame(columns).with_columns(x=pl.lit(0.5), ok=pl.lit(True)).sample(fraction=1, shuffle=True, seed=2)
+    path = tmp_path / f"s.{form}"
+    if form == "csv":
+        table.write_csv(path, datetime_format="%Y-%m-%dT%H:%M:%S")
+    else:
+        table.write_parquet(path)
+    got = read(small(path.name), tmp_path)
+    assert got is not None
+    assert got.equals(table.filter(pl.col("at") < HOUR.end).sort("id"))
+    assert len(list((tmp_path / "cache" / "sources").glob("*/*.parquet"))) == 1  # the parts overlap: sorted into one
+
+
+def test_a_file_that_grows_keeps_one_conversion(tmp_path: Path) -> None:
+    for n in range(3):
+        (tmp_path / "s.csv").write_text(GOOD + f"c,2024-01-01T00:3{n}:00Z,3,3,true\n")
+        read(small("s.csv"), tmp_path)
+    assert len(list((tmp_path / "cache" / "sources").glob("*/about.json"))) == 1
+
+
+def test_a_column_read_of_two_names_is_there_while_either_is(tmp_path: Path) -> None:
+    (tmp_path / "s-1.csv").write_text(GOOD)
+    (tmp_path / "s-2.csv").write_text(GOOD.replace("x,", "weight,").replace("\na", "\nc").replace("\nb", "\nd"))
+    rows = read(small("s-*.csv", read={"x": "coalesce(x, weight)"}), tmp_path)
+    assert rows is not None and rows["x"].to_list() == [1.5, None, 1.5, None]
+    with pytest.raises(DataError, match="has no column 'x'"):
+        read(small("s-*.csv", read={"x": "coalesce(width, height)"}), tmp_path)
+    blank = read(small("s-2.csv", optional=["x"]), tmp_path)
+    assert blank is not None and blank["x"].to_list() == [None, None]
