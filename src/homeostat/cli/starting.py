@@ -11,7 +11,11 @@ import click
 from homeostat.cli.verbs import Verb
 from homeostat.core.errors import UsageError
 
+ENOUGH = "quit"
+
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from homeostat.newproject.making import Draft
     from homeostat.newproject.opening import Address
     from homeostat.newproject.understanding import Asked
@@ -68,35 +72,68 @@ def new(
         task or ("ranking" if group else None), group, before,
     )  # fmt: skip
     contexts = [_context(said) for said in context]
-    while True:
-        made = making.draft(making.project_name(target), asked, contexts, click.echo)
-        for line in _guesses(made):
-            click.echo(line)
-        if yes or not (sys.stdin.isatty() and sys.stdout.isatty()):
-            break
-        said = click.prompt(
-            "Enter writes it; or change a guess, such as drop=COL or label=COL", default="", show_default=False
-        )
-        if not said:
-            break
-        asked = _changed(asked, said)
+    talk = not yes and sys.stdin.isatty() and sys.stdout.isatty()
+    made = _agreed(making.project_name(target), asked, contexts) if talk else _drafted(
+        making.project_name(target), asked, contexts)  # fmt: skip
     making.write(made, target)
     click.echo(f"\n{made.project} is in {target}, committed. Next:\n  cd {directory}\n  make run")
 
 
+def _drafted(project: str, asked: Asked, contexts: Sequence[tuple[str, Address, tuple[str, ...]]]) -> Draft:
+    from homeostat.newproject import making
+
+    made = making.draft(project, asked, contexts, click.echo)
+    for line in _guesses(made):
+        click.echo(line)
+    return made
+
+
+def _agreed(project: str, asked: Asked, contexts: Sequence[tuple[str, Address, tuple[str, ...]]]) -> Draft:
+    """A draft that the person at the terminal takes; what cannot be is told, and asked again."""
+    while True:
+        made = None
+        try:
+            made = _drafted(project, asked, contexts)
+        except UsageError as error:
+            click.echo(str(error))
+        wanted = "Enter writes it; or change a guess" if made else "Say what to change"
+        said = click.prompt(f"{wanted}, such as label=COL, drop=COL or key=COL; {ENOUGH} stops", "", show_default=False)
+        if said.strip().lower() == ENOUGH:
+            raise UsageError("stopped, and nothing was written; run it again when you know")
+        if not said.strip() and made is not None:
+            return made
+        if said.strip():
+            asked = _changed(asked, said)
+
+
 def _changed(asked: Asked, said: str) -> Asked:
-    """``asked`` with an option that was typed as ``name=value``; as it was where that says nothing."""
+    """``asked`` with an option that was typed as ``name=value``; as it was where that says nothing.
+
+    ``drop`` and ``key`` add a column; with no value they take all of theirs back.
+    """
     from dataclasses import fields, replace
 
-    name, _, value = said.partition("=")
+    from homeostat.scope import parse_duration
+
+    name, equals, value = said.partition("=")
     name, value = name.strip().lstrip("-").replace("-", "_"), value.strip()
-    change: dict[str, Any] = {name: value or None}
+    if not equals or name not in {f.name for f in fields(asked)} - {"source"}:
+        known = ", ".join(f.name.replace("_", "-") for f in fields(asked) if f.name != "source")
+        click.echo(f"{said}: is no change; write NAME=VALUE with one of {known}")
+        return asked
     if name in ("drop", "key"):
-        change = {name: (*getattr(asked, name), value)}
-    if name in {f.name for f in fields(asked)} - {"source", "predict_before"}:
-        return replace(asked, **change)
-    click.echo(f"{said}: no such option; there are time, label, known-at, key, drop, positive, task and group")
-    return asked
+        columns: dict[str, Any] = {name: (*getattr(asked, name), value) if value else ()}
+        return replace(asked, **columns)
+    if name == "predict_before":
+        try:
+            return replace(asked, predict_before=parse_duration(value or "0s"))
+        except ValueError as error:
+            click.echo(f"predict-before: {error}")
+            return asked
+    change: dict[str, Any] = {name: value or None}
+    if name == "group" and value and asked.task is None:
+        change["task"] = "ranking"
+    return replace(asked, **change)
 
 
 def _context(said: str) -> tuple[str, Address, tuple[str, ...]]:

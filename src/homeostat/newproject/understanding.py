@@ -30,6 +30,7 @@ WORDS = ("yes", "true", "up", "churn", "fraud", "default", "fail", "cancel", "la
 LATEST = 0.10  # share of the history that waiting for labels may cost: an old model loses more than a bias does
 THIN, LASTING = 0.4, 8  # share of the usual rows below which a period is thin; periods in which it has to last
 ROW_ID = "row_id"
+TASKS = ("binary", "regression", "ranking")
 TWICE = 0.005  # share of the rows on a grid of times that may share their key with another
 SECOND = timedelta(seconds=1)
 NAMED = 24  # columns that a message lists
@@ -286,6 +287,9 @@ def understand(
             f"{asked.source.path or asked.source.url}: {table.rows} rows are too few for a loop; give {FEWEST} or more"
         )
     dropped = [find(table, d, "--drop").name for d in asked.drop]
+    for option, said in (("--label", asked.label), ("--time", asked.time), ("--known-at", asked.known_at)):
+        if said is not None and find(table, said, option).name in dropped:
+            raise UsageError(f"--drop {said}: is what {option} names; leave out one of the two")
     table = replace(table, columns=tuple(c for c in table.columns if c.name not in dropped))
     if asked.label is None:
         raise UsageError(f"--label: say which column is to be predicted; there are {_some(table.columns)}")
@@ -402,6 +406,8 @@ def read_label(connection: duckdb.DuckDBPyConnection, table: Table, column: Colu
     if len(values) < 2:
         only = f"only ever {values[0][0]}" if values else "empty"
         raise UsageError(f"--label {column.raw}: is {only}; there is nothing to predict, name another column")
+    if asked.task not in (None, *TASKS):
+        raise UsageError(f"--task {asked.task}: no such task; there are {', '.join(TASKS)}")
     task = asked.task or _task(column, values)
     group = find(table, asked.group, "--group") if asked.group else None
     if asked.task is None and asked.positive is None and group is None:
@@ -539,7 +545,13 @@ def _delays(connection: duckdb.DuckDBPyConnection, table: Table, known: str | No
     row = connection.sql(
         f"SELECT {asked} FROM {always_quoted(table.name)} WHERE {quoted(known)} IS NOT NULL AND __t IS NOT NULL"
     ).fetchall()[0]
-    return {q: timedelta(seconds=round(s or 0)) for q, s in zip(shares, row, strict=True)}
+    delays = {q: timedelta(seconds=round(s or 0)) for q, s in zip(shares, row, strict=True)}
+    if delays[0.5] < timedelta(0):
+        raise UsageError(
+            f"--known-at {table.column(known).raw}: lies before the time of most rows, and labels come after it; name "
+            "the column that says when they came"
+        )
+    return delays
 
 
 def _delay(step: timedelta | None, series: bool, rhythm: Rhythm) -> timedelta:
