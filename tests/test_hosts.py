@@ -224,6 +224,23 @@ def test_of_two_hosts_at_once_one_wins_and_both_agree(ann: Project, tmp_path: Pa
     assert [number for number, _, _ in told(ann)] == [1, 2, 3, 4]
 
 
+@pytest.mark.slow
+def test_a_host_that_heard_too_little_has_lost(ann: Project, tmp_path: Path) -> None:
+    """It is about to push when another host is done."""
+    released(ann, "one", "two", "three")
+    bob = another_host(ann, "bob")
+    here, go = tmp_path / "here", tmp_path / "go"
+    wait = f"touch {here}; while [ ! -e {go} ]; do sleep 0.05; done"
+    env = in_front_of_git(tmp_path / "bin", f'case "$*" in *"push --quiet"*) {wait};; esac')
+    process = start(bob, 'promote(Project(root, root), "v0.2.0", "mine", "bob", datetime(2024, 3, 9))', env)
+    assert waited(here.exists, 60)
+    deployment.promote(ann, "v0.1.0", "mine", "ann", day(4))
+    go.touch()
+    assert process.wait(60) == 1
+    assert "origin: another host has pushed first: v0.1.0 serves since 2024-03-09" in process.communicate()[1]
+    assert told(ann) == told(bob) and told(ann)[-1] == (4, "v0.1.0", "ann")
+
+
 KILLS = {
     "before the bundle is pushed": '*"ls-remote"*) [ -e {gone} ] && {{ kill -9 $PPID; sleep 1; }}; touch {gone};;',
     "before the tag is pushed": '*"push --quiet"*) kill -9 $PPID; sleep 1;;',

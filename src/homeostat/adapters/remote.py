@@ -61,7 +61,7 @@ def fetch(home: Path, name: str, project: str) -> Heard:
     """
     there, here = _there(home, name, project), _here(home, project)
     tags = {ref for ref in there if ref.startswith(TAGS)}
-    new = sorted(tags - here.keys())
+    new = sorted(tags - here.keys(), key=lambda ref: ("#" in ref, ref))  # no event before the release that it names
     differing = next((ref for ref in sorted(tags & here.keys()) if there[ref] != here[ref]), None)
     if differing is not None:
         tag = differing.removeprefix(TAGS)
