@@ -11,7 +11,7 @@ import logging
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -22,7 +22,7 @@ from homeostat.adapters.tables import write_text
 from homeostat.amendments import read_amendments
 from homeostat.clock import beginning, move_on, stands_at
 from homeostat.core import incidents
-from homeostat.core.decisions import Evidence, decide_action, starts_decision
+from homeostat.core.decisions import Evidence, decide_action, loses_to_baseline, starts_decision
 from homeostat.core.errors import EnvironmentFault, UsageError
 from homeostat.core.incidents import Incident
 from homeostat.core.ledger import Ledger
@@ -286,8 +286,20 @@ def weigh(project: Project, now: datetime, seen: monitoring.Look, due: str = "")
             barred=evidence.barred(project, known, candidate, now) if candidate else "",
         )  # fmt: skip
     decision = decide_action(seen.findings, found, scope.monitoring.roll_back)
+    if decision.action == "nothing" and loses_to_baseline(seen.findings):
+        instead = _to_the_baseline(project, now, known, found)
+        other = decide_action(seen.findings, instead, scope.monitoring.roll_back)
+        if other.action == "roll back":
+            decision, previous = other, instead.previous_version
     started = "" if not signs else "drift" if monitoring.only_drift(signs) else "quality"
     return Weighed(decision, candidate, known.champion.version, previous or "", seen.quality, started)
+
+
+def _to_the_baseline(project: Project, now: datetime, known: Ledger, found: Evidence) -> Evidence:
+    """The evidence with the last release of the baseline as the version to go back to, where there is one."""
+    version = evidence.baseline_release(project, known)
+    beside = evidence.previous_beside_champion(project, now, known, version)
+    return replace(found, previous_version=version or "", previous=beside, candidate_previous={})
 
 
 def retrain(project: Project, now: datetime, reason: str) -> Decision:
@@ -310,11 +322,12 @@ def retrain_is_due(project: Project, now: datetime) -> str:
     scope, (start, _) = project.ledger.scope, project.ledger.window
     known = deployment.ledger(project)
     assert known.champion is not None
-    serving = deployment.restore(project, known.champion.version).training["objectives"].values()
-    if scope.training.model != "heuristic" and all(o["kind"] == "heuristic" for o in serving):
-        due = start + scope.windows.warm_up
-        return f"the warm-up ended on {due:%Y-%m-%d} and the baseline still serves" if now >= due else ""
     last = _last_candidate(project)
+    serving = deployment.restore(project, known.champion.version)
+    if scope.training.model != "heuristic" and evidence.is_baseline(serving.training):
+        due = start + scope.windows.warm_up
+        tried = last is not None and due <= last > now - scope.monitoring.cool_down
+        return f"the warm-up ended on {due:%Y-%m-%d} and the baseline still serves" if now >= due and not tried else ""
     if last is None:
         return "there has been no candidate yet"
     return f"the last candidate is of {last:%Y-%m-%d}" if now - last >= scope.rhythm.retrain else ""

@@ -86,6 +86,11 @@ def alarming(finding: Finding) -> bool:
     return finding.failed and kind(finding.rule) in (*DRIFT, *QUALITY)
 
 
+def loses_to_baseline(findings: Iterable[Finding]) -> bool:
+    """Whether the champion is worse than its own baseline, beyond chance: then the baseline may serve in its place."""
+    return any(f.failed and kind(f.rule) == health.AGAINST_BASELINE for f in findings)
+
+
 def starts_decision(
     findings: Iterable[Finding], now: datetime, last: datetime | None, cool_down: timedelta
 ) -> tuple[Finding, ...]:

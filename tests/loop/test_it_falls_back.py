@@ -1,0 +1,60 @@
+"""Where neither what serves nor the version before it is worth running, the baseline serves again."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from datetime import datetime, timedelta
+from pathlib import Path
+
+import hourly
+import polars as pl
+import pytest
+from asked import flipped
+
+from homeostat import bundles, deployment, golden, loop, replay
+from homeostat.adapters import git
+from homeostat.adapters.tables import write_table
+from homeostat.project import Project
+
+pytestmark = pytest.mark.slow
+PARAMS = hourly.STEADY.replace("warm_up: 12h", "warm_up: 30h").replace("cool_down: 12h", "cool_down: 30h")
+
+
+def at(hours: int) -> datetime:
+    return hourly.START + timedelta(hours=hours)
+
+
+def release_flipped(project: Project, name: str) -> str:
+    """Release the model that the loop released, each of its weights the other way round; its version."""
+    good = deployment.restore(project, "v0.2.0")
+    folder = project.releases / name
+    shutil.copytree(good.folder, folder)
+    flipped(folder)
+    (folder / "features.sql").write_text(f"-- {name}\n{good.sql}")
+    rows = good.golden.select(pl.exclude("^(score|baseline)__.*$", "risk", "alert"))
+    write_table(golden.answered(bundles.Bundle(folder, "", {}), rows), folder / "golden.parquet")
+    made = bundles.seal(folder, "meters", good.manifest["inputs"])
+    folder.rename(project.releases / made)
+    return deployment.release(project, git.head(project.ledger.root), made, "a slip", "ann", at(51)).version
+
+
+def test_where_no_version_before_is_better_the_baseline_serves_again(tmp_path: Path) -> None:
+    of = hourly.make(tmp_path / "meters", params=PARAMS, table=hourly.steady_readings(96))
+    project = replay.prepare(of, hourly.START, at(96), "short")
+    ticks: list[loop.Tick] = []
+    replay.replay(project, hourly.START, at(51), ticks.append)
+    assert [release_flipped(project, name) for name in ("once", "twice")] == ["v0.3.0", "v0.4.0"]
+    replay.replay(project, hourly.START, at(72), ticks.append)
+    told = [(e.action, e.version, e.who) for e in deployment.ledger(project).events]
+    assert told == [
+        ("promote", "v0.1.0", "homeostat"),
+        ("promote", "v0.2.0", "homeostat"),
+        ("promote", "v0.3.0", "ann"),
+        ("promote", "v0.4.0", "ann"),
+        ("rollback", "v0.1.0", "homeostat"),
+    ]
+    decision = ticks[-1].decision
+    assert decision is not None and decision.sentence.startswith("Roll back v0.4.0 to v0.1.0: high: loss of v0.1.0")
+    record = json.loads((project.decisions / f"{at(72):%Y-%m-%dT%H%M%S}.json").read_text())
+    assert (record["previous"], record["candidate"]) == ("v0.1.0", None)
