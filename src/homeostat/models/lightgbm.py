@@ -6,6 +6,7 @@ import hashlib
 import platform
 import re
 import sys
+import threading
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from homeostat.scope import LightGBM, Objective
 
 NAME = "trees.txt"
+_one_at_a_time = threading.Lock()  # what is hidden meanwhile is hidden from every thread
 LOSS = {"binary": "binary", "regression": "regression", "ranking": "lambdarank"}
 
 
@@ -66,14 +68,15 @@ def library() -> ModuleType:
     Where scikit-learn has to be loaded before it, as on ARM, it is: the two share a library of threads.
     """
     sklearn_first = platform.machine() not in ("x86_64", "AMD64")
-    hidden = not sklearn_first and not any(name in sys.modules for name in ("lightgbm", "sklearn"))
-    if hidden:
-        sys.modules["sklearn"] = None  # type: ignore[assignment]
-    try:
-        import lightgbm
-    finally:
+    with _one_at_a_time:
+        hidden = not sklearn_first and not any(name in sys.modules for name in ("lightgbm", "sklearn"))
         if hidden:
-            del sys.modules["sklearn"]
+            sys.modules["sklearn"] = None  # type: ignore[assignment]
+        try:
+            import lightgbm
+        finally:
+            if hidden:
+                del sys.modules["sklearn"]
     return lightgbm
 
 

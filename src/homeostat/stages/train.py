@@ -69,7 +69,7 @@ def train(project: Project) -> dict[str, Any]:
     shutil.rmtree(project.candidate, ignore_errors=True)
     rows = {name: split(scope, name, table, as_of) for name in scope.objectives}
     del table
-    with ThreadPoolExecutor(_at_once(scope)) as pool:  # LightGBM leaves Python's lock alone while it fits
+    with ThreadPoolExecutor(_at_once(scope, kind)) as pool:
         fitting = {name: _fits(pool, scope, name, kind, found) for name, found in rows.items()}
         told = {name: _keep(project, name, rows[name], fits) for name, fits in fitting.items()}
     training = {"as_of": as_of.isoformat(), "objectives": told}
@@ -77,9 +77,12 @@ def train(project: Project) -> dict[str, Any]:
     return training
 
 
-def _at_once(scope: Scope) -> int:
-    """How many models are fitted at a time: each takes ``threads`` of the processors; how many changes no byte."""
-    return max(1, (os.cpu_count() or 1) // max(1, scope.threads))
+def _at_once(scope: Scope, kind: str) -> int:
+    """How many models are fitted at a time: each takes ``threads`` of the processors; how many changes no byte.
+
+    LightGBM leaves Python's lock alone while it fits; the other kinds would wait for each other.
+    """
+    return max(1, (os.cpu_count() or 1) // max(1, scope.threads)) if kind == "lightgbm" else 1
 
 
 def _fits(pool: ThreadPoolExecutor, scope: Scope, name: str, kind: str, rows: Split) -> dict[str, Future[models.Model]]:
