@@ -23,7 +23,8 @@ SMALL = (
     ("serving.py", REPLAYED, "all", "--times", "10", "--rate", "100", "--many", "300"), ("new.py", "small"),
 )  # fmt: skip
 FULL = (  # the service is asked in the midst of the year: at its end no event is ahead
-    ("startup.py",), ("tick.py",), ("year.py", "2013-04-30"), ("serving.py", REPLAYED, "all"), ("year.py",), ("new.py",),
+    ("startup.py",), ("tick.py",), ("year.py", "2013-04-30"), ("serving.py", REPLAYED, "all"),
+    ("year.py",), ("new.py",),
 )  # fmt: skip
 TOOLS = ("homeostat", "prefect", "dvc", "great-expectations", "lightgbm", "evidently", "polars", "duckdb")
 
