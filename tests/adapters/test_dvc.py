@@ -40,6 +40,7 @@ value = int(Path("{source}").read_text())
 out.write_text(str({formula}))
 Path("{name}-python.txt").write_text(sys.executable + "\\n" + __file__)
 """
+HEARS = "import os, signal; signal.signal(2, signal.SIG_DFL)"  # also where the tests run in the background
 
 
 def write_stage(home: Path, name: str, source: str, formula: str, extra: str = "") -> None:
@@ -164,7 +165,7 @@ def test_what_the_cache_lost_is_named(home: Path, tmp_path: Path) -> None:
         ("sys.exit('homeostat.core.errors.DataError: x.csv: empty; send it again')", DataError, "^x.csv: empty; send"),
         ("sys.exit('DataError: x.csv: empty; send it again')", DataError, "^x.csv: empty; send it again$"),
         ("import os; os.kill(os.getpid(), 9)", EnvironmentFault, "double"),
-        ("import os; os.kill(os.getpid(), 2); import time; time.sleep(5)", KeyboardInterrupt, "^$"),
+        (f"{HEARS}; os.kill(os.getpid(), 2); import time; time.sleep(5)", KeyboardInterrupt, "^$"),
     ],
 )
 def test_a_stage_that_fails_says_why_in_one_line(home: Path, extra: str, kind: type[BaseException], words: str) -> None:
