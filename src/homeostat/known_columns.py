@@ -6,6 +6,8 @@ import json
 from typing import TYPE_CHECKING, Any
 
 from homeostat.adapters.tables import digest, write_text
+from homeostat.core.batches import NAMED
+from homeostat.core.listing import listed
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -39,11 +41,11 @@ def new_among(project: Project, source: str, batch: str, besides: Sequence[str])
     write_text(json.dumps(known | {"besides": (seen or {}) | dict.fromkeys(fresh, batch)}, indent=1) + "\n", path)
     if seen is None:
         return ""
-    listed = ", ".join(fresh[:8]) + (f" and {len(fresh) - 8} more" if len(fresh) > 8 else "")
     many = "columns" if len(fresh) > 1 else "column"
     return (
-        f"{source} {batch}: new {many} {listed}, not used: the rest goes on. To use one, add it in params.yaml to "
-        f"sources.{source}.columns, to a group of known_at, and to optional, since earlier batches lack it"
+        f"{source} {batch}: new {many} {listed(fresh, NAMED)}, not used: the rest goes on. To use one, add it in "
+        f"params.yaml to sources.{source}.columns, to a group of known_at, and to optional, since earlier batches "
+        "lack it"
     )
 
 

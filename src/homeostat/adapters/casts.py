@@ -38,15 +38,6 @@ def typed(rows: pl.DataFrame, columns: Mapping[str, str]) -> pl.DataFrame:
     return pl.DataFrame(parts)
 
 
-def misfit(rows: pl.DataFrame, columns: Mapping[str, str]) -> str | None:
-    """The first value of typed rows that does not fit, in words; None where all do."""
-    for column in misfitting(rows):
-        value = rows[WRITTEN + column].drop_nulls().first()
-        if value is not None:
-            return not_of(column, value, columns[column])
-    return None
-
-
 def not_of(column: str, value: object, kind: str) -> str:
     """What is wrong with a value that does not fit."""
     said = repr(value)

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import duckdb
 import polars as pl
 
+from homeostat.adapters.sql_names import nodes, quoted
 from homeostat.core.errors import ScopeError
 
 if TYPE_CHECKING:
@@ -257,10 +258,6 @@ def _session(threads: int) -> Iterator[duckdb.DuckDBPyConnection]:
         yield session
 
 
-def quoted(name: str) -> str:
-    return '"' + name.replace('"', '""') + '"'
-
-
 def sql_error(where: str, error: duckdb.Error, what: str = "the query") -> ScopeError:
     text = str(error).strip()
     line = re.search(r"^LINE (\d+):", text, re.MULTILINE)
@@ -304,14 +301,6 @@ def _unsteady_functions() -> frozenset[str]:
             "WHERE stability IN ('VOLATILE', 'CONSISTENT_WITHIN_QUERY') AND function_name <> 'error'"
         )
         return frozenset(row[0] for row in found.fetchall())
-
-
-def nodes(tree: Any) -> Iterator[dict[str, Any]]:
-    """Every object of a parsed statement."""
-    if isinstance(tree, dict):
-        yield tree
-    for child in tree.values() if isinstance(tree, dict) else tree if isinstance(tree, list) else ():
-        yield from nodes(child)
 
 
 def _unsteady(node: Mapping[str, Any]) -> str | None:

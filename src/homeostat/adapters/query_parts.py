@@ -10,7 +10,7 @@ from typing import Any
 
 import duckdb
 
-from homeostat.adapters.duckdb import nodes, quoted
+from homeostat.adapters.sql_names import nodes, quoted
 
 EVENTS = "events"
 INDIRECT = {"query", "query_table"}  # functions that name what they read in a text

@@ -8,7 +8,7 @@ import os
 import shutil
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cache as once
@@ -19,9 +19,10 @@ import polars as pl
 
 from homeostat.adapters.casts import TYPES, WRITTEN, as_series, misfitting, not_of, typed
 from homeostat.adapters.source_files import digest_of, files_of, first_line, opened
-from homeostat.adapters.sql_names import columns_of, sees_other_rows
+from homeostat.adapters.sql_names import columns_of, quoted, sees_other_rows
 from homeostat.adapters.tables import write_table, write_text
 from homeostat.core.errors import DataError, ScopeError
+from homeostat.core.listing import listed
 
 if TYPE_CHECKING:
     import duckdb
@@ -173,7 +174,7 @@ def _with_optional(source: Source, rows: pl.DataFrame) -> pl.DataFrame:
     return rows.with_columns(pl.lit(None, dtype=TYPES[source.columns[c]]).alias(c) for c in blank)
 
 
-def _within(rows: pl.DataFrame, source: Source, period: Period | None) -> pl.DataFrame:
+def _within(rows: pl.LazyFrame, source: Source, period: Period | None) -> pl.LazyFrame:
     if period is None or not source.timed:
         return rows
     return rows.filter((pl.col(TIME) >= period.start) & (pl.col(TIME) < period.end))
@@ -220,7 +221,7 @@ def selection_of(name: str, source: Source, names: Sequence[str], where: str) ->
     for column in absent:
         if column.lower() in needed and column not in source.optional:
             raise DataError(
-                f"{name}: {where} has no column {column!r} (it has {_listed(names)}), which says when its rows "
+                f"{name}: {where} has no column {column!r} (it has {listed(names, 40)}), which says when its rows "
                 f"happened; rename it there, or say in params.yaml, sources.{name}.read, what it is made of"
             )
     made = {c: source.read.get(c) for c in source.columns if c not in absent}
@@ -228,24 +229,16 @@ def selection_of(name: str, source: Source, names: Sequence[str], where: str) ->
     used = {c.lower() for c in made if c not in asked}.union(*asked.values()) if asked else {c.lower() for c in made}
     besides = tuple(n for n in names if n.lower() not in used)
     extra = [n for n in besides if n not in source.columns] if absent else []
-    inner = ", ".join(["*", *(f"NULL AS {_quoted(n)}" for n in blank)])
-    listed = read_columns(made, {c: sql for c, sql in made.items() if sql is not None})
-    columns = ", ".join([*([listed] if made else []), *map(_quoted, extra)])
+    inner = ", ".join(["*", *(f"NULL AS {quoted(n)}" for n in blank)])
+    declared = read_columns(made, {c: sql for c, sql in made.items() if sql is not None})
+    columns = ", ".join([*([declared] if made else []), *map(quoted, extra)])
     return Selection(f"SELECT {columns} FROM (SELECT {inner} FROM written)", absent, besides)
 
 
 def read_columns(columns: Iterable[str], read: Mapping[str, str]) -> str:
     """The SQL list that makes the declared columns of what is written."""
-    names = [(read.get(c), _quoted(c)) for c in columns]
+    names = [(read.get(c), quoted(c)) for c in columns]
     return ", ".join(f"({sql}\n) AS {name}" if sql is not None else name for sql, name in names)
-
-
-def _quoted(name: str) -> str:
-    return '"' + name.replace('"', '""') + '"'
-
-
-def _listed(names: Sequence[str]) -> str:
-    return ", ".join(names) if len(names) <= 40 else f"{', '.join(names[:40])} and {len(names) - 40} more"
 
 
 @contextmanager
@@ -302,14 +295,7 @@ def _filed(
         converted = _conversion(name, source, fs, path, cache / "sources")
         for part, low, high in converted.parts:
             if period is None or low is None or high is None or not (low >= period.end or high < period.start):
-                yield _span_of(part, source, period), converted.besides
-
-
-def _span_of(path: Path, source: Source, period: Period | None) -> pl.DataFrame:
-    table = pl.scan_parquet(path)
-    if period is None or not source.timed:
-        return table.collect()
-    return table.filter((pl.col(TIME) >= period.start) & (pl.col(TIME) < period.end)).collect()
+                yield _within(pl.scan_parquet(part), source, period).collect(), converted.besides
 
 
 def _conversion(name: str, source: Source, fs: Any, path: str, folder: Path) -> Converted:
@@ -370,11 +356,11 @@ def _iso(time: datetime | None) -> str | None:
 
 def _sorted_parts(folder: Path, parts: Sequence[tuple[str, Any, Any]]) -> list[tuple[str, Any, Any]]:
     """The parts as one file in order of event time, sorted on disk."""
-    listed = ", ".join("'" + str(folder / p).replace("'", "''") + "'" for p, _, _ in parts)
+    files = ", ".join("'" + str(folder / p).replace("'", "''") + "'" for p, _, _ in parts)
     target = str(folder / "all.parquet").replace("'", "''")
     with _engine(folder) as connection:
         connection.execute(
-            f"COPY (SELECT * FROM read_parquet([{listed}], union_by_name = true) ORDER BY {TIME}) "
+            f"COPY (SELECT * FROM read_parquet([{files}], union_by_name = true) ORDER BY {TIME}) "
             f"TO '{target}' (FORMAT parquet, ROW_GROUP_SIZE 32768)"
         )
     for part, _, _ in parts:
@@ -389,17 +375,12 @@ def _chunks(
     with _engine(scratch) as connection, opened(connection, name, fs, path, scratch) as written:
         selection = selection_of(name, source, written.columns, path)
         many = max(1000, CELLS // max(len(written.columns), 1))
-        with _reading_errors(name, path) if source.read else _nothing():
+        with _reading_errors(name, path) if source.read else nullcontext():
             written.create_view("written")
             for batch in connection.sql(selection.sql).to_arrow_reader(many):
                 rows = pl.DataFrame(batch)
                 if rows.height:
                     yield _typed_rows(name, source, rows, selection, path), selection.besides
-
-
-@contextmanager
-def _nothing() -> Iterator[None]:
-    yield
 
 
 @contextmanager
@@ -431,7 +412,7 @@ def _answered(
     for written in parts:
         selection = selection_of(name, source, written.columns, where)
         rows = _typed_rows(name, source, _selected(name, written, selection, where), selection, where)
-        yield _within(rows, source, period), selection.besides
+        yield _within(rows.lazy(), source, period).collect(), selection.besides
 
 
 def _selected(name: str, written: pl.DataFrame, selection: Selection, where: str) -> pl.DataFrame:

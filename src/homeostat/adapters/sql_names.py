@@ -1,4 +1,4 @@
-"""What an SQL expression speaks of: the columns it names, and whether it looks at more than its own row."""
+"""SQL as text and as the engine reads it: names in quotes, the columns that an expression names, the rows it sees."""
 
 from __future__ import annotations
 
@@ -6,6 +6,15 @@ import json
 from collections.abc import Iterator
 from functools import cache as once
 from typing import Any
+
+
+def quoted(name: str) -> str:
+    """A name as SQL says it, whatever is in it.
+
+    >>> quoted('a"b')
+    '"a""b"'
+    """
+    return '"' + name.replace('"', '""') + '"'
 
 
 @once
@@ -35,11 +44,12 @@ def _parts(sql: str) -> tuple[dict[str, Any], ...]:
 
     with duckdb.connect() as connection:
         answer = connection.execute("SELECT json_serialize_sql(?)", [f"SELECT ({sql}\n)"]).fetchone()
-    return tuple(_nodes(json.loads(answer[0]) if answer else {}))
+    return tuple(nodes(json.loads(answer[0]) if answer else {}))
 
 
-def _nodes(tree: Any) -> Iterator[dict[str, Any]]:
+def nodes(tree: Any) -> Iterator[dict[str, Any]]:
+    """Every object of a parsed statement."""
     if isinstance(tree, dict):
         yield tree
     for child in tree.values() if isinstance(tree, dict) else tree if isinstance(tree, list) else ():
-        yield from _nodes(child)
+        yield from nodes(child)

@@ -9,12 +9,14 @@ from datetime import datetime, timedelta
 from statistics import median
 from typing import Any, Literal
 
+from homeostat.core.listing import listed
 from homeostat.core.verdicts import Finding
 
 Status = Literal["accepted", "quarantined", "missing"]
 HISTORY = 28  # accepted batches that volume is held against
 ENOUGH = 7  # of them, to say anything
 CHANGED = 0.1  # share of a batch's rows whose value does not fit, above which the column is another: fewer are slips
+NAMED = 8  # columns that a sentence lists
 SINCE = re.compile(r"^(column .+? (?:is not there|is not \w+)), since (\S+?): ", re.DOTALL)
 
 
@@ -101,8 +103,7 @@ def column_gone(source: str, batch: str, column: str, besides: Sequence[str], be
     what = f"column {column} is not there"
     if what in before:
         return _as_before(what, before[what])
-    listed = ", ".join(besides[:8]) + (f" and {len(besides) - 8} more" if len(besides) > 8 else "")
-    other = f"not declared but there: {listed}. " if besides else "nothing else is new. "
+    other = f"not declared but there: {listed(besides, NAMED)}. " if besides else "nothing else is new. "
     twin = besides[0] if len(besides) == 1 else "NEW NAME"
     said = (
         f"{what}, since {batch}: {other}If {column} has another name now, say sources.{source}.read: "

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from itertools import takewhile
 from typing import TYPE_CHECKING
 
-from homeostat.newproject.names import always_quoted
+from homeostat.newproject.names import always_quoted, apart, words
 
 if TYPE_CHECKING:
     import duckdb
@@ -27,6 +29,7 @@ CLOCK = {"time", "clock", "uhrzeit", "zeit", "hora", "heure"}
 FILLING = {"of", "in", "the", "number", "no", "nr", "num", "local"}
 MONTHS = ["jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec"]
 YEARS = (1700, 2200)
+WHOLE = "TRY_CAST(TRY_CAST({} AS DOUBLE) AS BIGINT)"  # a whole number of what is written
 
 
 @dataclass(frozen=True)
@@ -50,8 +53,7 @@ def composed(connection: duckdb.DuckDBPyConnection, table: Table, time: Column, 
         return table, time
     if not form:
         return table, time
-    typed = _filled(form, {"": time, **{k: p.column for k, p in parts.items()}}, parts, time, raw=False)
-    read = _filled(form, {"": time, **{k: p.column for k, p in parts.items()}}, parts, time, raw=True)
+    typed, read = (_filled(form, parts, time, raw) for raw in (False, True))
     name, column = always_quoted(table.name), always_quoted(time.name)
     connection.execute(f"ALTER TABLE {name} ADD COLUMN __whole TIMESTAMP")
     connection.execute(f"UPDATE {name} SET __whole = {typed}")
@@ -84,29 +86,21 @@ def _is_day(connection: duckdb.DuckDBPyConnection, table: Table, time: Column) -
 
 
 def _of_a_year(connection: duckdb.DuckDBPyConnection, table: Table, year: Column) -> dict[str, Part]:
-    about = words(year.raw) - YEAR
+    about = _words(year.raw) - YEAR
     found: dict[str, Part] = {}
     for kind in PARTS:
         part = _part(connection, table, kind, about)
         if part is not None:
             found[kind] = part
-    if "month" in found:
-        found.pop("quarter", None), found.pop("week", None)
-    wanted = ("month", "day", "hour", "minute")
-    if "month" not in found:
-        return {k: found[k] for k in ("quarter", "week") if k in found and (k == "quarter" or "quarter" not in found)}
-    kept: dict[str, Part] = {}
-    for kind in wanted:  # a finer part says nothing without the coarser
-        if kind not in found:
-            break
-        kept[kind] = found[kind]
-    return kept
+    if "month" in found:  # a finer part says nothing without the coarser
+        return {k: found[k] for k in takewhile(found.__contains__, ("month", "day", "hour", "minute"))}
+    return {k: found[k] for k in [k for k in ("quarter", "week") if k in found][:1]}
 
 
 def _of_a_day(connection: duckdb.DuckDBPyConnection, table: Table, day: Column) -> dict[str, Part]:
-    about = words(day.raw) - DATE
+    about = _words(day.raw) - DATE
     for column in table.columns:
-        if column.name != day.name and column.kind == "string" and words(column.raw) & CLOCK:
+        if column.name != day.name and column.kind == "string" and _words(column.raw) & CLOCK:
             text = always_quoted(column.name)
             odd = f"{text} IS NOT NULL AND NOT regexp_full_match({text}, '\\d{{1,2}}[:.]\\d\\d([:.]\\d\\d(\\.\\d+)?)?')"
             if not connection.sql(f"SELECT 1 FROM {always_quoted(table.name)} WHERE {odd} LIMIT 1").fetchall():
@@ -121,13 +115,13 @@ def _of_a_day(connection: duckdb.DuckDBPyConnection, table: Table, day: Column) 
 def _part(connection: duckdb.DuckDBPyConnection, table: Table, kind: str, about: set[str]) -> Part | None:
     """The column that says this part of the time, by its name and its range; one whose other words agree first."""
     named, low, high = PARTS[kind]
-    fitting = [c for c in table.columns if words(c.raw) & named and not c.raw.lower().startswith("is")]
-    fitting = [c for c in fitting if words(c.raw) - named in (about, set())]
-    for column in sorted(fitting, key=lambda c: words(c.raw) - named != about):
+    fitting = [c for c in table.columns if _words(c.raw) & named and not c.raw.lower().startswith("is")]
+    fitting = [c for c in fitting if _words(c.raw) - named in (about, set())]
+    for column in sorted(fitting, key=lambda c: _words(c.raw) - named != about):
         if column.absent * 10 > column.rows or column.low is None or column.high is None or column.distinct < 2:
             continue
         if column.kind in ("integer", "float") and low <= float(column.low) and float(column.high) <= high:
-            return Part(column, "TRY_CAST(TRY_CAST({} AS DOUBLE) AS BIGINT)")
+            return Part(column, WHOLE)
         if kind == "month" and column.kind == "string" and column.distinct <= 12:
             text, listed = always_quoted(column.name), ", ".join(f"'{m}'" for m in MONTHS)
             odd = f"{text} IS NOT NULL AND lower(left(trim({text}), 3)) NOT IN ({listed})"
@@ -158,27 +152,24 @@ def _written_day(parts: dict[str, Part]) -> str:
     return ""
 
 
-def _filled(form: str, columns: dict[str, Column], parts: dict[str, Part], time: Column, raw: bool) -> str:
+def _filled(form: str, parts: Mapping[str, Part], time: Column, raw: bool) -> str:
     """The form with its columns, as they are written (``raw``) or as they were read."""
-    for kind, column in columns.items():
-        said = (column.read or always_quoted(column.raw)) if raw else always_quoted(column.name)
-        if kind:
-            sql = parts[kind].sql.replace("{}", f"({said})")
-        elif time.kind == "time":
-            sql = f"CAST({said} AS TIMESTAMP)"
-        else:
-            sql = f"TRY_CAST(TRY_CAST({said} AS DOUBLE) AS BIGINT)"
-        form = form.replace(f"<{kind}>", sql)
+
+    def said(column: Column) -> str:
+        return (column.read or always_quoted(column.raw)) if raw else always_quoted(column.name)
+
+    own = "CAST({} AS TIMESTAMP)" if time.kind == "time" else WHOLE
+    form = form.replace("<>", own.replace("{}", said(time)))
+    for kind, part in parts.items():
+        form = form.replace(f"<{kind}>", part.sql.replace("{}", f"({said(part.column)})"))
     return form
 
 
-def words(name: str) -> set[str]:
-    """The words of a name in small letters, without those that only fill.
+def _words(name: str) -> set[str]:
+    """The words of a name without those that only fill.
 
-    >>> sorted(words("arrivalDate_day of month"))
+    >>> sorted(_words("arrivalDate_day of month"))
     ['arrival', 'date', 'day']
     """
-    apart = re.sub(r"([a-z])([A-Z])", r"\1 \2", name)
-    apart = re.sub(r"(?i)day[ _.-]*of[ _.-]*month", "day", re.sub(r"(?i)(week)[ _.-]*of[ _.-]*year", r"\1", apart))
-    apart = re.sub(r"(?i)day[ _.-]*of[ _.-]*(week|year)", "dayname", apart)
-    return set(re.split(r"[^a-z]+", apart.lower())) - FILLING - {""}
+    said = re.sub(r"day[ _.-]*of[ _.-]*month", "day", re.sub(r"(week)[ _.-]*of[ _.-]*year", r"\1", apart(name)))
+    return words(re.sub(r"day[ _.-]*of[ _.-]*(week|year)", "dayname", said)) - FILLING

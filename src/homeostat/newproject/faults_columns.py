@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from homeostat.newproject.doubt import Doubt
-from homeostat.newproject.names import always_quoted
+from homeostat.newproject.names import always_quoted, words
 
 if TYPE_CHECKING:
     import duckdb
@@ -252,8 +251,7 @@ def _coding(column: Column, course: Course) -> Iterator[Doubt]:
 
 def _signed(column: Column) -> bool:
     """Whether below nought is where such a number may well be: a temperature, a balance, a degree, what changed."""
-    said = set(re.split(r"[^a-z]+", re.sub(r"([a-z])([A-Z])", r"\1 \2", column.raw).lower()))
-    return bool(said & SIGNED)
+    return bool(words(column.raw) & SIGNED)
 
 
 def _far_out(connection: duckdb.DuckDBPyConnection, found: Understanding, column: Column) -> Iterator[Doubt]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
@@ -14,7 +13,7 @@ import numpy as np
 import polars as pl
 
 from homeostat.newproject.doubt import Doubt
-from homeostat.newproject.names import always_quoted, quoted
+from homeostat.newproject.names import always_quoted, quoted, words
 from homeostat.newproject.power import Array, power
 from homeostat.newproject.sums import sums
 from homeostat.newproject.understanding import is_identifier_name
@@ -414,8 +413,7 @@ def of_moves(
 
 def _words(name: str) -> set[str]:
     """The words of a name in small letters; those that begin with ``cancel`` are one."""
-    apart = re.sub(r"([a-z])([A-Z])", r"\1 \2", name)
-    return {"cancel" if word.startswith("cancel") else word for word in re.split(r"[^a-z]+", apart.lower())}
+    return {"cancel" if word.startswith("cancel") else word for word in words(name)}
 
 
 def _is_later(one: str, two: str) -> bool:

@@ -7,6 +7,8 @@ import unicodedata
 from collections.abc import Iterable
 from functools import cache
 
+from homeostat.adapters.sql_names import quoted as always_quoted
+
 # What Homeostat adds to tables and predictions, and the name that features.sql gives the events.
 TAKEN = ("event_time", "predict_at", "reason", "as_of", "tick", "release", "risk", "alert", "events", "row_id")
 PREFIXES = ("given__", "label__", "known__", "group__", "score__", "baseline__", "never__")
@@ -61,8 +63,22 @@ def quoted(name: str) -> str:
     return always_quoted(name)
 
 
-def always_quoted(name: str) -> str:
-    return '"' + name.replace('"', '""') + '"'
+def words(name: str) -> set[str]:
+    """The words of a name in small letters.
+
+    >>> sorted(words("arrivalDate_hour"))
+    ['arrival', 'date', 'hour']
+    """
+    return set(re.split(r"[^a-z]+", apart(name))) - {""}
+
+
+def apart(name: str) -> str:
+    """A name in small letters, its words apart.
+
+    >>> apart("dayOfMonth")
+    'day of month'
+    """
+    return re.sub(r"([a-z])([A-Z])", r"\1 \2", name).lower()
 
 
 def text(value: object) -> str:

@@ -11,6 +11,7 @@ from statistics import median
 from typing import TYPE_CHECKING
 
 from homeostat.core.errors import DataError, UsageError
+from homeostat.core.listing import listed
 from homeostat.core.periods import EPOCH, floor
 from homeostat.newproject import orders
 from homeostat.newproject import rhythm as rhythms
@@ -262,8 +263,7 @@ def find(table: Table, said: str, option: str) -> Column:
 
 def _some(columns: Sequence[Column]) -> str:
     """Their names, the first of them where there are many."""
-    more = f" and {len(columns) - NAMED} more" if len(columns) > NAMED else ""
-    return ", ".join(c.raw for c in columns[:NAMED]) + more
+    return listed([c.raw for c in columns], NAMED)
 
 
 # ---- the whole
