@@ -7,18 +7,18 @@ the decision, each held to what was sealed, bit for bit.
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+import numpy as np
 import polars as pl
 
 from homeostat import bundles
 from homeostat.adapters import duckdb
 from homeostat.adapters.duckdb import as_known, known_column, with_known_at
-from homeostat.adapters.tables import read_table, write_table
+from homeostat.adapters.tables import place_of, read_table, write_table
 from homeostat.core.costs import worth
 from homeostat.core.errors import DataError
 from homeostat.stages import featurize
@@ -118,8 +118,8 @@ def _asked(project: Project, start: datetime, end: datetime) -> tuple[featurize.
     if last is None:
         raise DataError(f"{project.features}: no feature rows of the training window; run dvc repro")
     events = pl.concat(found)
-    order = sorted(range(events.height), key=lambda n: _order(events.select(key).row(n)))[:EVENTS]
-    return last, events[sorted(order)]
+    places = [place_of(one) for one in events.select(key).iter_rows()]
+    return last, events[sorted(np.argsort(places, kind="stable")[:EVENTS].tolist())]
 
 
 def _near(project: Project, look: featurize.LookBack) -> featurize.LookBack:
@@ -153,7 +153,3 @@ def _joined(source: Source, rows: pl.DataFrame, asked: pl.DataFrame) -> pl.DataF
 
 def _timed(scope: Scope, name: str, rows: pl.DataFrame) -> pl.DataFrame:
     return with_known_at(name, scope.sources[name], rows)
-
-
-def _order(key: tuple[Any, ...]) -> str:
-    return hashlib.sha256("\0".join(map(str, key)).encode()).hexdigest()

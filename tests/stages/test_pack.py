@@ -13,7 +13,7 @@ import polars as pl
 import pytest
 
 from homeostat import bundles, golden, models
-from homeostat.adapters.tables import write_table
+from homeostat.adapters.tables import place_of, write_table
 from homeostat.core.errors import DataError
 from homeostat.project import Project
 from homeostat.stages import pack
@@ -113,7 +113,7 @@ def test_what_is_sampled_follows_from_keys_not_from_batches(judged: Project) -> 
     sampled = pack.sample(judged, training)
     held = training["objectives"]["high"]["holdout"]["to"]
     whole = read_features(judged).filter(pl.col("event_time") < pl.lit(held).str.to_datetime())
-    order = [pack._order(key) for key in whole.select("meter", "at").iter_rows()]
+    order = [place_of(key) for key in whole.select("meter", "at").iter_rows()]
     lowest = whole.with_columns(pl.Series("order", order)).sort("order").head(200)
     assert sampled.select("meter", "at").equals(lowest.select("meter", "at"))
 

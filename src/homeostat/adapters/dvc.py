@@ -86,23 +86,12 @@ def restore_out(root: Path, commit: str, out: str, target: Path) -> Path:
 
     def once() -> None:
         from dvc.repo.brancher import switch
-        from dvc_data.index import DataIndexDirError
 
-        with _repo(root) as repo, switch(repo, commit):
-            _fetch(repo, commit, out)
-            if not repo.dvcfs.exists(out):
-                raise EnvironmentFault(f"{root}: commit {commit[:12]} has no {out}; name a commit that was released")
-            try:
-                repo.dvcfs.get(out, str(target), recursive=repo.dvcfs.isdir(out))
-                return
-            except (FileNotFoundError, DataIndexDirError) as error:
-                lacking = error
-        lacks = f"the cache lacks {out} of {commit[:12]}"
         with _repo(root) as repo:
-            if why := _fetch(repo, commit, out):
-                mend = "run dvc fetch, or dvc repro at that commit"
-                raise EnvironmentFault(f"{root}: {lacks}, and {why}; {mend}") from lacking
-            shutil.rmtree(target, ignore_errors=True)  # a part of it, where the cache had a part
+            content = _content(repo, commit, out)
+            if not _cached(repo, content) and (why := _fetched(repo, content)):
+                lacks = f"the cache lacks {out} of {commit[:12]}, and {why}"
+                raise EnvironmentFault(f"{root}: {lacks}; run dvc fetch, or dvc repro at that commit")
             with switch(repo, commit):
                 repo.dvcfs.get(out, str(target), recursive=repo.dvcfs.isdir(out))
 
@@ -118,13 +107,8 @@ def holds(root: Path, commit: str, out: str) -> bool:
     """
 
     def once() -> bool:
-        from dvc_data.hashfile.tree import Tree
-
         with _repo(root) as repo:
-            content, cache = _content(repo, commit, out), repo.cache.local
-            if not cache.exists(content.value):
-                return False
-            return not content.isdir or all(cache.exists(i.value) for _, _, i in Tree.load(cache, content))
+            return _cached(repo, _content(repo, commit, out))
 
     return _patiently(root, once)
 
@@ -150,9 +134,18 @@ def push_out(root: Path, commit: str, out: str) -> None:
     _patiently(root, once)
 
 
-def _fetch(repo: Repo, commit: str, out: str) -> str:
-    """Bring an out of a commit from the default remote to the cache; why it could not be done, or nothing."""
-    content = _content(repo, commit, out)
+def _cached(repo: Repo, content: Any) -> bool:
+    """Whether the cache has a content with all that is in it."""
+    from dvc_data.hashfile.tree import Tree
+
+    cache = repo.cache.local
+    if not cache.exists(content.value):
+        return False
+    return not content.isdir or all(cache.exists(inside.value) for _, _, inside in Tree.load(cache, content))
+
+
+def _fetched(repo: Repo, content: Any) -> str:
+    """Bring a content from the default remote to the cache; why it could not be done, or nothing."""
     try:
         return "" if _transferred(repo, content, away=False) else "the remote lacks it too"
     except Exception as error:  # each kind of remote raises its own

@@ -120,7 +120,7 @@ def user_name(home: Path) -> str:
 
 def has_ledger(home: Path, project: str) -> bool:
     """Whether the branch of scheduled work is there, here or on another host: false before the first tick."""
-    if _exists(home, f"refs/heads/homeostat/{project}") or _exists(home, seen_ref(project)):
+    if _exists(home, ledger_ref(project)) or _exists(home, seen_ref(project)):
         return True
     _git(home, "rev-parse", "--git-dir")  # the clearer error, if there is no repository
     return False
@@ -136,7 +136,7 @@ def ensure_ledger_tree(home: Path, project: str, branch: str, now: datetime) -> 
         EnvironmentFault: no git, no repository, no commit, no such branch, or the folder is somebody else's.
     """
     _require_top(home)
-    ref = f"refs/heads/homeostat/{project}"
+    ref = ledger_ref(project)
     base = _branch(home, branch)
     tree = home / LEDGER
     _ignore_state(tree.parent)
@@ -183,7 +183,7 @@ def sync_ledger_tree(home: Path, project: str, branch: str, now: datetime) -> st
 
 def _stand(home: Path, project: str, branch: str) -> tuple[str, str]:
     """Where the branch and the ledger's branch are, here and elsewhere, in one call; empty for what is missing."""
-    refs = (f"refs/heads/{branch}", f"refs/heads/homeostat/{project}")
+    refs = (f"refs/heads/{branch}", ledger_ref(project))
     lines = _git(home, "for-each-ref", "--format=%(refname) %(objectname)", *refs, seen_ref(project)).splitlines()
     at = dict(line.split(" ") for line in lines)
     own = at.pop(refs[1], "")
@@ -213,6 +213,11 @@ def _follow(home: Path, project: str, branch: str, now: datetime) -> str:
     _git(tree, "update-ref", "HEAD", made, last, now=now)
     _git(tree, "reset", "--quiet", "--hard", now=now)
     return made
+
+
+def ledger_ref(project: str) -> str:
+    """The full name of the ledger's branch."""
+    return f"refs/heads/homeostat/{project}"
 
 
 def seen_ref(project: str) -> str:

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from homeostat.adapters.git import _exists, _git, _is_ancestor, _try, seen_ref
+from homeostat.adapters.git import _exists, _git, _is_ancestor, _try, ledger_ref, seen_ref
 from homeostat.core.errors import EnvironmentFault
 
 PATIENCE = 20.0  # seconds for the remote to answer; a fetch of a few tags takes one
@@ -31,11 +31,6 @@ class Heard:
 
     new: tuple[str, ...]
     lacking: tuple[str, ...]
-
-
-def branch(project: str) -> str:
-    """The full name of the ledger's branch."""
-    return f"refs/heads/homeostat/{project}"
 
 
 def name_of(home: Path, name: str) -> str | None:
@@ -69,19 +64,10 @@ def fetch(home: Path, name: str, project: str) -> Heard:
             f"tag {tag}: is another one on {name} than here, and nothing is taken over; look at both, and delete the "
             f"wrong one (here: git tag -d '{tag}')"
         )
-    if new or there.get(branch(project)) != here.get(seen_ref(project)):
-        kept = [f"+{branch(project)}:{seen_ref(project)}"] if branch(project) in there else []
-        _far(
-            home,
-            name,
-            "fetch",
-            "--quiet",
-            "--no-tags",
-            "--no-write-fetch-head",
-            name,
-            *kept,
-            *(f"{r}:{r}" for r in new),
-        )
+    if new or there.get(ledger_ref(project)) != here.get(seen_ref(project)):
+        kept = [f"+{ledger_ref(project)}:{seen_ref(project)}"] if ledger_ref(project) in there else []
+        wanted = [*kept, *(f"{ref}:{ref}" for ref in new)]
+        _far(home, name, "fetch", "--quiet", "--no-tags", "--no-write-fetch-head", name, *wanted)
     lacking = sorted(ref for ref in here if ref.startswith(TAGS) and ref not in there)
     return Heard(_short(new), _short(lacking))
 
@@ -95,7 +81,7 @@ def push(home: Path, name: str, project: str, tags: Mapping[str, str]) -> None:
         EnvironmentFault: it takes none of it.
     """
     named = [f"{oid}:{TAGS}{tag}" for tag, oid in tags.items()]
-    own = [f"{branch(project)}:{branch(project)}"] if _goes_on(home, project) else []
+    own = [f"{ledger_ref(project)}:{ledger_ref(project)}"] if _goes_on(home, project) else []
     done = _try(home, "push", "--quiet", "--porcelain", "--atomic", name, *named, *own, timeout=PATIENCE)
     if not done.returncode:
         return
@@ -111,12 +97,12 @@ def push(home: Path, name: str, project: str, tags: Mapping[str, str]) -> None:
 
 def _goes_on(home: Path, project: str) -> bool:
     """Whether the ledger's branch is here and goes on from what the remote has; if not, the next tick joins them."""
-    own, last = branch(project), seen_ref(project)
+    own, last = ledger_ref(project), seen_ref(project)
     return _exists(home, own) and (not _exists(home, last) or _is_ancestor(home, last, own))
 
 
 def _there(home: Path, name: str, project: str) -> dict[str, str]:
-    told = _far(home, name, "ls-remote", name, *_patterns(project), branch(project))
+    told = _far(home, name, "ls-remote", name, *_patterns(project), ledger_ref(project))
     rows = (line.split("\t") for line in told.splitlines())
     return {ref: oid for oid, ref in rows if not ref.endswith("^{}")}
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import os
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from homeostat.core.errors import DataError
 
@@ -63,3 +64,8 @@ def digest(data: bytes) -> str:
     'e3b0c442'
     """
     return hashlib.sha256(data).hexdigest()
+
+
+def place_of(key: Sequence[Any]) -> str:
+    """Where a row stands among others in an order that follows from the keys alone, and from nothing in them."""
+    return digest("\0".join(map(str, key)).encode())

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import shutil
 from collections.abc import Mapping
 from datetime import datetime
@@ -13,7 +12,7 @@ import polars as pl
 
 from homeostat import bundles, golden, models
 from homeostat.adapters.code_deps import code_hash
-from homeostat.adapters.tables import digest, write_table, write_text
+from homeostat.adapters.tables import digest, place_of, write_table, write_text
 from homeostat.core.errors import DataError
 from homeostat.stages import entry, evaluate, featurize, ingest, train, validate
 
@@ -49,7 +48,7 @@ def sample(project: Project, training: Mapping[str, Any]) -> pl.DataFrame:
     scope = project.scope
     start, end = _judging(training)
     rows = featurize.read_features(project).filter(pl.col("event_time") >= start, pl.col("event_time") < end)
-    order = pl.Series(ORDER, [_order(key) for key in rows.select(scope.key).iter_rows()], dtype=pl.String)
+    order = pl.Series(ORDER, [place_of(key) for key in rows.select(scope.key).iter_rows()], dtype=pl.String)
     lowest = rows.with_columns(order).sort(ORDER).head(scope.monitoring.reference_rows)
     return lowest.select(c for c in rows.columns if not c.startswith(LATER))
 
@@ -116,10 +115,6 @@ def _judging(training: Mapping[str, Any]) -> tuple[datetime, datetime]:
     """From when on events have trained or judged any model, and until when."""
     spans = [_span(o) for o in training["objectives"].values()]
     return min(s for s, _, _ in spans), max(e for _, _, e in spans)
-
-
-def _order(key: tuple[Any, ...]) -> str:
-    return hashlib.sha256("\0".join(map(str, key)).encode()).hexdigest()
 
 
 def main() -> None:
