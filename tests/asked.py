@@ -64,24 +64,30 @@ def beside(project: Project, bundle: str, share: float | None, after: int = 0) -
 
 def spoilt(project: Project, spoil: Callable[[Path], None]) -> str:
     """The hash of the second bundle once it is spoilt and sealed again; it passes its rehearsal."""
-    folder, second = project.releases / "spoilt", sealed(project)[1]
-    shutil.copytree(project.releases / second, folder)
+    return resealed(project, bundles.load(project.releases / sealed(project)[1]), spoil)
+
+
+def resealed(project: Project, of: bundles.Bundle, spoil: Callable[[Path], None], **inputs: str) -> str:
+    """The hash of a copy of a bundle once it is spoilt and sealed again; it passes its rehearsal."""
+    folder = project.releases / "spoilt"
+    shutil.copytree(of.folder, folder)
     spoil(folder)
     unsealed = bundles.Bundle(folder, "", {})
     rows = unsealed.golden.select(pl.exclude("^(score|baseline)__.*$", "risk", "alert"))
     write_table(golden.answered(unsealed, rows), folder / "golden.parquet")
-    made = bundles.seal(folder, "meters", bundles.load(project.releases / second).manifest["inputs"])
+    made = bundles.seal(folder, "meters", of.manifest["inputs"] | inputs)
     folder.rename(project.releases / made)
     return made
 
 
-def flipped(folder: Path) -> None:
-    """Each weight of the model the other way round, and larger."""
+def flipped(folder: Path, size: int = 9) -> None:
+    """Each weight of the model the other way round, and ``size`` times as large."""
     path = folder / "models" / "high" / "model.json"
     model = json.loads(path.read_text())
-    model["intercept"] = -9 * model["intercept"]
+    assert model["kind"] == "linear"
+    model["intercept"] = -size * model["intercept"]
     for feature in model["features"]:
-        feature["weight"], feature["missing"] = -9 * feature["weight"], -9 * feature["missing"]
+        feature["weight"], feature["missing"] = -size * feature["weight"], -size * feature["missing"]
     path.write_text(json.dumps(model))
 
 

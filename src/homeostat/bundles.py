@@ -100,6 +100,11 @@ class Bundle:
         return {name: models.load(self.folder / kind / name) for name in self.scope.objectives}
 
 
+def is_baseline(training: Mapping[str, Any]) -> bool:
+    """Whether all that was trained is the baseline itself."""
+    return all(o["kind"] == "heuristic" for o in training["objectives"].values())
+
+
 def seal(folder: Path, project: str, inputs: Mapping[str, str]) -> str:
     """Write ``manifest.json``, last, over every file of ``folder``; the bundle's hash.
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
-from homeostat import deployment, models
+from homeostat import bundles, deployment, models
 from homeostat.adapters import dvc
 from homeostat.adapters.tables import digest
 from homeostat.core.decisions import barred_as_yanked, barred_by
@@ -60,7 +60,7 @@ def fresh_candidate(project: Project, now: datetime, known: Ledger, previous: st
         {name: trial.against_baseline for name, trial in report.trials.items()},
         against_champion or None,
         ledger.scope.release,
-        is_baseline(training),
+        bundles.is_baseline(training),
     )
     manifest = (ledger.bundle / MANIFEST).read_bytes()
     theirs = _on_holdout(ledger, training, deployment.restore(project, previous)) if previous else {}
@@ -97,16 +97,11 @@ def previous_beside_champion(project: Project, now: datetime, known: Ledger, pre
     return evaluate.compare_models(ledger.scope, tables[1], scores[0], scores[1], now)
 
 
-def is_baseline(training: Mapping[str, Any]) -> bool:
-    """Whether all that was trained is the baseline itself."""
-    return all(o["kind"] == "heuristic" for o in training["objectives"].values())
-
-
 def baseline_release(project: Project, known: Ledger) -> str | None:
     """The last version of the baseline that has served and may serve again; None where a model was the first."""
     barred = {yank.version for yank in known.yanks}
     served = dict.fromkeys(event.version for event in reversed(known.terms) if event.version not in barred)
-    return next((v for v in served if is_baseline(deployment.restore(project, v).training)), None)
+    return next((v for v in served if bundles.is_baseline(deployment.restore(project, v).training)), None)
 
 
 def rows_of(ledger: Project, bundle: Bundle, since: datetime, until: datetime) -> pl.DataFrame:

@@ -16,7 +16,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from homeostat import deployment, evidence, known_columns, monitoring, plans, predictions, rollout
+from homeostat import bundles, deployment, evidence, known_columns, monitoring, plans, predictions, rollout
 from homeostat.adapters import dvc, git
 from homeostat.adapters.tables import write_text
 from homeostat.amendments import read_amendments
@@ -28,14 +28,13 @@ from homeostat.core.incidents import Incident
 from homeostat.core.ledger import Ledger
 from homeostat.core.periods import Period, floor, periods_between
 from homeostat.core.verdicts import Decision, Finding
-from homeostat.project import Project, stamp
+from homeostat.project import Project
 from homeostat.records import Batch
 from homeostat.stages import featurize, ingest, validate
 
 log = logging.getLogger("homeostat.loop")
 WHO = "homeostat"  # who acts when the loop does
 FIRST = "nothing serves yet"
-PLAN = plans.PLAN
 
 
 @dataclass(frozen=True)
@@ -250,7 +249,7 @@ def decide(project: Project, now: datetime, due: str = "") -> Decision:
         HomeostatError: the DAG or the deployment was stopped; what serves is whole, and the next run carries on.
     """
     _settle(project, now)
-    plan = project.decisions / f"{stamp(now)}{PLAN}"
+    plan = plans.of(project.decisions, now)
     if not plan.is_file():
         known = deployment.ledger(project)
         weighed = (
@@ -298,8 +297,10 @@ def weigh(project: Project, now: datetime, seen: monitoring.Look, due: str = "")
 def _to_the_baseline(project: Project, now: datetime, known: Ledger, found: Evidence) -> Evidence:
     """The evidence with the last release of the baseline as the version to go back to, where there is one."""
     version = evidence.baseline_release(project, known)
+    if version in (None, found.previous_version):
+        return found
     beside = evidence.previous_beside_champion(project, now, known, version)
-    return replace(found, previous_version=version or "", previous=beside, candidate_previous={})
+    return replace(found, previous_version=version, previous=beside, candidate_previous={})
 
 
 def retrain(project: Project, now: datetime, reason: str) -> Decision:
@@ -324,7 +325,7 @@ def retrain_is_due(project: Project, now: datetime) -> str:
     assert known.champion is not None
     last = _last_candidate(project)
     serving = deployment.restore(project, known.champion.version)
-    if scope.training.model != "heuristic" and evidence.is_baseline(serving.training):
+    if scope.training.model != "heuristic" and bundles.is_baseline(serving.training):
         due = start + scope.windows.warm_up
         tried = last is not None and due <= last > now - scope.monitoring.cool_down
         return f"the warm-up ended on {due:%Y-%m-%d} and the baseline still serves" if now >= due and not tried else ""
@@ -358,7 +359,7 @@ def _carry_out(project: Project, plan: Path, now: datetime) -> Decision:
     """Do what was decided, once however often this is called, and make the plan the record of it."""
     body = json.loads(plan.read_text())
     decision = Decision.from_dict(body)
-    cited = (*decision.evidence, monitoring.name(project, plan.with_suffix(".json")))
+    cited = (*decision.evidence, project.cited(plan.with_suffix(".json")))
     if decision.action == "roll back":
         deployment.rollback(project, decision.sentence, WHO, now, to=body["previous"], evidence=cited)
     elif decision.action in ("retrain", "release"):
@@ -366,7 +367,7 @@ def _carry_out(project: Project, plan: Path, now: datetime) -> Decision:
         commit = git.commit_ledger(root, f"candidate of {now:%Y-%m-%d %H:%M}", now)
         bundle, begin = body["candidate"]["bundle"], rollout.first_step(project.ledger.scope)
         deployment.release(project, commit, bundle, decision.sentence, WHO, now, cited, *begin)
-    plan.replace(plan.with_suffix(".json"))
+    plans.done(plan)
     return decision
 
 

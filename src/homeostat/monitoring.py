@@ -58,7 +58,7 @@ def judge(project: Project, now: datetime) -> Look:
     recorded = path.is_file() and json.loads(path.read_text())["release"] == event.version
     findings = judge_drift(project, bundle, path) if recorded else []
     health, quality = judge_health(project, bundle, event.version, now)
-    return Look((*health, *findings), (name(project, path),) if recorded else (), quality)
+    return Look((*health, *findings), (project.cited(path),) if recorded else (), quality)
 
 
 def write_drift(project: Project, bundle: Bundle, version: str, now: datetime) -> Path | None:
@@ -76,7 +76,7 @@ def write_drift(project: Project, bundle: Bundle, version: str, now: datetime) -
 
 def judge_drift(project: Project, bundle: Bundle, path: Path) -> list[Finding]:
     """The findings of a stored record, by the champion's limits."""
-    return drift_findings(json.loads(path.read_text()), bundle.scope.monitoring, name(project, path))
+    return drift_findings(json.loads(path.read_text()), bundle.scope.monitoring, project.cited(path))
 
 
 def judge_health(
@@ -91,7 +91,7 @@ def judge_health(
     findings: list[Finding] = []
     quality: dict[str, dict[str, Any]] = {}
     since = now - bundle.scope.monitoring.window
-    cited = name(project, project.decisions / f"{stamp(now)}.json")
+    cited = project.cited(project.decisions / f"{stamp(now)}.json")
     for objective, rows in served.realised(project, since, now, version).items():
         trial = report.trials[objective]
         window = Window(
@@ -147,8 +147,3 @@ def render_page(project: Project, path: Path, target: Path) -> Path:
 def only_drift(findings: Iterable[Finding]) -> bool:
     """Whether nothing but drift is in question."""
     return all(kind(f.rule) in DRIFT for f in findings)
-
-
-def name(project: Project, path: Path) -> str:
-    """A record as a person cites it: relative to the project."""
-    return path.relative_to(project.home).as_posix()

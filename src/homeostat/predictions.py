@@ -89,7 +89,7 @@ def first_learned(project: Project, known: Ledger) -> Bundle | None:
     """The first release whose models learned: the one that is never retrained."""
     for release in known.releases:
         bundle = deployment.restore(project, release.version)
-        if any(o["kind"] != "heuristic" for o in bundle.training["objectives"].values()):
+        if not bundles.is_baseline(bundle.training):
             return bundle
     return None
 

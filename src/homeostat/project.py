@@ -142,6 +142,10 @@ class Project:
     def decisions(self) -> Path:  # <time>.json, one decision each, append-only; the loop
         return self.home / "reports" / "decisions"
 
+    def cited(self, record: Path) -> str:
+        """A record as a person cites it: relative to the project."""
+        return record.relative_to(self.home).as_posix()
+
     @property
     def rollouts(self) -> Path:  # <time>.json, one look at a release that is tried, append-only; the loop
         return self.home / "reports" / "rollouts"

@@ -68,7 +68,7 @@ def step(project: Project, now: datetime, who: str) -> Decision | None:
     """
     known = deployment.ledger(project)
     plans.settle(project.rollouts, known, now)
-    plan = project.rollouts / f"{stamp(now)}{plans.PLAN}"
+    plan = plans.of(project.rollouts, now)
     if not plan.is_file():
         limits = working(project).scope.rollout
         if known.rollout is None or known.champion is None or limits is None:
@@ -113,7 +113,7 @@ def _decided(project: Project, known: Ledger, now: datetime) -> dict[str, Any]:
     limits = scope.rollout
     assert tried is not None and champion is not None and limits is not None, "no release is being tried"
     seen = measure(project, known, now)
-    path = (project.rollouts / f"{stamp(now)}.json").relative_to(project.home).as_posix()
+    path = project.cited(project.rollouts / f"{stamp(now)}.json")
     decision = decide_step(seen, limits, scope.release.not_worse, scope.evaluation.confidence, path)
     body: dict[str, Any] = {"at": now.isoformat(), **decision.to_dict()}
     if stuck(decision, seen, limits):
@@ -136,7 +136,7 @@ def _carry_out(project: Project, plan: Path, now: datetime, who: str) -> Decisio
             deployment.promote(project, on.version, *said, evidence=decision.evidence)
         elif decision.action == "advance":
             deployment.try_beside(project, on.version, "canary", body["share"], *said, evidence=decision.evidence)
-    plan.replace(plan.with_suffix(".json"))
+    plans.done(plan)
     return decision
 
 

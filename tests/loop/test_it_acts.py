@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import json
-import shutil
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 import hourly
 import polars as pl
 import pytest
+from asked import flipped, resealed
 
-from homeostat import bundles, deployment, golden, loop, monitoring, replay
+from homeostat import deployment, loop, monitoring, plans, replay
 from homeostat.adapters import git
-from homeostat.adapters.tables import write_table
 from homeostat.core.decisions import alarming
 from homeostat.core.incidents import kind
 from homeostat.project import Project, stamp
@@ -49,21 +48,7 @@ def plant_flipped(project: Project, now: datetime) -> None:
     """Release the champion with each weight of its model the other way round; it passes its rehearsal."""
     found = deployment.serving(project)
     assert found is not None
-    _, champion = found
-    folder = project.releases / "flipped"
-    shutil.copytree(champion.folder, folder)
-    path = folder / "models" / "high" / "model.json"
-    model = json.loads(path.read_text())
-    assert model["kind"] == "linear"
-    model["intercept"] = -model["intercept"]
-    for feature in model["features"]:
-        feature["weight"] = -feature["weight"]
-        feature["missing"] = -feature["missing"]
-    path.write_text(json.dumps(model))
-    rows = champion.golden.select(pl.exclude("^(score|baseline)__.*$", "risk", "alert"))
-    write_table(golden.answered(bundles.Bundle(folder, "", {}), rows), folder / "golden.parquet")
-    made = bundles.seal(folder, "meters", champion.manifest["inputs"])
-    folder.rename(project.releases / made)
+    made = resealed(project, found[1], lambda folder: flipped(folder, 1))
     deployment.release(project, git.head(project.ledger.root), made, "a slip of the hand", "ann", now)
 
 
@@ -118,13 +103,13 @@ def test_the_loop_rolls_a_flipped_release_back_and_cites_why(acted: Acted) -> No
 def test_a_rollback_that_was_cut_short_once_it_was_done_is_not_done_again(acted: Acted) -> None:
     record = acted.project.decisions / f"{stamp(NEXT)}.json"
     events, kept = deployment.ledger(acted.project).events, record.read_bytes()
-    record.rename(record.with_suffix(loop.PLAN))  # as a kill between its tag and its record leaves it
+    record.rename(record.with_suffix(plans.PLAN))  # as a kill between its tag and its record leaves it
     assert loop.decide(acted.project, NEXT).action == "roll back"
     assert (deployment.ledger(acted.project).events, record.read_bytes()) == (events, kept)
-    record.rename(record.with_suffix(loop.PLAN))
+    record.rename(record.with_suffix(plans.PLAN))
     loop._settle(acted.project, LAST)  # the next run, at another time
     assert record.read_bytes() == kept
-    undone = record.with_name(f"{stamp(FLIPPED)}{loop.PLAN}")
+    undone = record.with_name(f"{stamp(FLIPPED)}{plans.PLAN}")
     undone.write_bytes(kept.replace(NEXT.isoformat().encode(), FLIPPED.isoformat().encode()))
     loop._settle(acted.project, LAST)
     assert sorted(p.name for p in acted.project.decisions.iterdir()) == [

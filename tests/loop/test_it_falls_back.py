@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 import json
-import shutil
 from datetime import datetime, timedelta
 from pathlib import Path
 
 import hourly
-import polars as pl
 import pytest
-from asked import flipped
+from asked import flipped, resealed
 
-from homeostat import bundles, deployment, golden, loop, replay
+from homeostat import deployment, loop, replay
 from homeostat.adapters import git
-from homeostat.adapters.tables import write_table
 from homeostat.project import Project
 
 pytestmark = pytest.mark.slow
@@ -27,15 +24,12 @@ def at(hours: int) -> datetime:
 
 def release_flipped(project: Project, name: str) -> str:
     """Release the model that the loop released, each of its weights the other way round; its version."""
-    good = deployment.restore(project, "v0.2.0")
-    folder = project.releases / name
-    shutil.copytree(good.folder, folder)
-    flipped(folder)
-    (folder / "features.sql").write_text(f"-- {name}\n{good.sql}")
-    rows = good.golden.select(pl.exclude("^(score|baseline)__.*$", "risk", "alert"))
-    write_table(golden.answered(bundles.Bundle(folder, "", {}), rows), folder / "golden.parquet")
-    made = bundles.seal(folder, "meters", good.manifest["inputs"])
-    folder.rename(project.releases / made)
+
+    def spoil(folder: Path) -> None:
+        flipped(folder)
+        (folder / "features.sql").write_text(f"-- {name}\n{(folder / 'features.sql').read_text()}")
+
+    made = resealed(project, deployment.restore(project, "v0.2.0"), spoil)
     return deployment.release(project, git.head(project.ledger.root), made, "a slip", "ann", at(51)).version
 
 

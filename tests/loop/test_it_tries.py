@@ -11,11 +11,10 @@ from pathlib import Path
 import hourly
 import polars as pl
 import pytest
-from asked import flipped
+from asked import flipped, resealed
 
-from homeostat import bundles, deployment, golden, loop, replay, rollout
+from homeostat import deployment, loop, plans, replay, rollout
 from homeostat.adapters import git
-from homeostat.adapters.tables import write_table
 from homeostat.core.rollout import in_canary
 from homeostat.project import Project, stamp
 
@@ -43,14 +42,12 @@ def try_flipped(project: Project, now: datetime, share: float | None) -> str:
     """Try the champion with each weight of its model the other way round; it passes its rehearsal. Its version."""
     found = deployment.serving(project)
     assert found is not None
-    folder = project.releases / "flipped"
-    shutil.copytree(found[1].folder, folder)
-    flipped(folder)
-    (folder / "features.sql").write_text(f"-- {share}\n{found[1].sql}")
-    rows = found[1].golden.select(pl.exclude("^(score|baseline)__.*$", "risk", "alert"))
-    write_table(golden.answered(bundles.Bundle(folder, "", {}), rows), folder / "golden.parquet")
-    made = bundles.seal(folder, "meters", found[1].manifest["inputs"] | {"code": "a slip"})
-    folder.rename(project.releases / made)
+
+    def spoil(folder: Path) -> None:
+        flipped(folder)
+        (folder / "features.sql").write_text(f"-- {share}\n{(folder / 'features.sql').read_text()}")
+
+    made = resealed(project, found[1], spoil, code="a slip")
     commit = git.head(project.ledger.root)
     act = "shadow" if share is None else "canary"
     return deployment.release(project, commit, made, "a slip of the hand", "ann", now, (), act, share).version
@@ -145,14 +142,14 @@ def test_a_step_that_was_cut_short_is_done_once(tried: Tried) -> None:
     events = deployment.ledger(project).events
     record = project.rollouts / f"{stamp(events[6].at)}.json"
     kept = record.read_bytes()
-    record.rename(record.with_suffix(loop.PLAN))  # as a kill between its tag and its record leaves it
+    record.rename(record.with_suffix(plans.PLAN))  # as a kill between its tag and its record leaves it
     decision = loop.step(project, events[6].at)
     assert decision is not None and decision.action == "advance"
     assert (deployment.ledger(project).events, record.read_bytes()) == (events, kept)
-    record.rename(record.with_suffix(loop.PLAN))
+    record.rename(record.with_suffix(plans.PLAN))
     assert loop.step(project, at(93)) is None  # the next run, at another time
     assert record.read_bytes() == kept
-    undone = project.rollouts / f"{stamp(at(91))}{loop.PLAN}"  # decided, and cut short before it was done
+    undone = project.rollouts / f"{stamp(at(91))}{plans.PLAN}"  # decided, and cut short before it was done
     undone.write_bytes(kept.replace(events[6].at.isoformat().encode(), at(91).isoformat().encode()))
     assert loop.step(project, at(93)) is None
     assert not undone.exists() and deployment.ledger(project).events == events

@@ -224,7 +224,7 @@ def at_hand(of: Project) -> list[str]:
     """What was on record when a person acted: the last decision, the last look at a rollout, the open incidents."""
     last = [path for folder in (of.decisions, of.rollouts) for path in sorted(folder.glob("*.json"))[-1:]]
     found = [path for path in sorted(of.incidents.glob("*.json")) if _open(path)]
-    return [path.relative_to(of.home).as_posix() for path in (*last, *found)]
+    return [of.cited(path) for path in (*last, *found)]
 
 
 def _open(incident: Path) -> bool:

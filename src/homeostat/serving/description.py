@@ -6,8 +6,8 @@ The page needs nothing from elsewhere, so it reads well where there is no networ
 from __future__ import annotations
 
 import json
-from datetime import datetime
 from html import escape
+from operator import itemgetter
 from typing import TYPE_CHECKING, Any
 
 from pydantic_core import from_json, to_json
@@ -94,16 +94,13 @@ def label_examples(state: State) -> tuple[list[dict[str, Any]], list[dict[str, A
     """Labels of events at hand that have happened, or else of golden ones; and what is answered when they are new."""
     scope, now = state.context.scope, state.context.now
     golden_ones = state.live.bundle.golden.head(EXAMPLES).select(*scope.key, "event_time").iter_rows()
-    past = sorted(((a.event_time, a.key) for a in state.ready.answers.values() if a.event_time <= now), key=_time_of)
+    met = [(a.event_time, a.key) for a in state.ready.answers.values() if a.event_time <= now]
+    past = sorted(met, key=itemgetter(0))
     found = past[-EXAMPLES:] or [(row[-1], row[:-1]) for row in golden_ones]
     objective = next(iter(scope.objectives))
     told = [{"event": dict(zip(scope.key, k, strict=True)), "objective": objective, "value": 0} for _, k in found]
     late = [now > time + scope.events.label_horizon for time, _ in found]
     return from_json(to_json(told)), [{"status": "kept", "late": one} for one in late]
-
-
-def _time_of(one: tuple[datetime, Any]) -> datetime:
-    return one[0]
 
 
 def _at_hand(state: State) -> list[tuple[Answer, tuple[Any, ...]]]:

@@ -203,13 +203,13 @@ def _code() -> str:
 def judge(project: Project, case: Case) -> Judgement:
     """Decide on one batch and write nothing."""
     correction = case.correction
-    rows = _read(case) if correction is None else amendments.corrected_rows(project, correction)
+    landed = _read(case) if correction is None else amendments.corrected_rows(project, correction)
     since = 0 if correction is None else correction.number  # what was released before is no longer there
     releases = [a for a in case.amendments if a.kind == "release" and a.number > since]
-    landed, shape = rows, schema(case, rows)
+    shape = schema(case, landed)
     if any(f.failed for f in shape):
         reason = "; ".join(f.sentence for f in shape if f.failed)
-        return Judgement(None, _with_reason(rows, [reason] * len(rows)), tuple(shape))
+        return Judgement(None, _with_reason(landed, [reason] * len(landed)), tuple(shape))
     rows = landed.select(list(case.source.columns))
     unfit = _unfit(case.source, landed)
     whole = [*shape, *_whole_findings(case, rows), *_unfit_finding(case.source, unfit)]
