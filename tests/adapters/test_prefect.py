@@ -5,16 +5,17 @@ from __future__ import annotations
 import json
 import logging
 import sys
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from prefect import flow
 from prefect.states import Failed
 
 from homeostat.adapters.log_lines import LoopsOwn, OneLine
-from homeostat.adapters.prefect import outside, page_of, payload_of
+from homeostat.adapters.prefect import Served, _deployment, outside, page_of, payload_of
 from homeostat.adapters.prefect_server import port_of
 from homeostat.core.errors import DataError, EnvironmentFault, ScopeError
 from homeostat.core.verdicts import Decision, Finding
@@ -103,3 +104,14 @@ def test_a_project_keeps_its_port() -> None:
     ports = {port_of(Path(f"/somewhere/{n}")) for n in range(20)}
     assert len(ports) == 20
     assert all(10_000 <= port < 30_000 for port in ports)
+
+
+def test_a_run_begins_when_its_period_is_over_though_prefect_rounds_to_whole_seconds(tmp_path: Path) -> None:
+    @flow
+    def tick(project: str) -> None:
+        """Nothing."""
+
+    first = datetime(2024, 3, 1, 13, tzinfo=UTC)
+    (schedule,) = _deployment("meters", tmp_path, Served(tick, timedelta(hours=1), first)).schedules
+    half = timedelta(seconds=0.5)  # what is left to wait is rounded down below it
+    assert first + half <= schedule.schedule.anchor_date < first + 4 * half

@@ -50,6 +50,7 @@ from homeostat.core.verdicts import Decision
 HEARTBEAT = 30  # seconds between two signs of life of a run: the least that Prefect takes
 SILENCE = timedelta(seconds=3 * HEARTBEAT)  # of a run that has died: three signs missed
 POLL = 5  # seconds between two looks for runs that are due
+EARLY = timedelta(seconds=1)  # Prefect rounds what is left to wait: a run may begin before its period has ended
 AT_WORK = 2  # runs at a time: one at work, and the next that waits its turn and says so
 PATIENCE = 30.0  # seconds of silence after which a server counts as lost
 UNFINISHED = ("RUNNING", "PENDING", "CANCELLING")
@@ -239,7 +240,7 @@ def deployment_name(project: str, flow: Flow[..., Any]) -> str:
 
 
 def _deployment(project: str, folder: Path, row: Served) -> Any:
-    schedule = Interval(row.every, anchor_date=row.first) if row.every else None
+    schedule = Interval(row.every, anchor_date=row.first and row.first + EARLY) if row.every else None
     return row.flow.to_deployment(
         deployment_name(project, row.flow),
         schedule=schedule,
