@@ -31,7 +31,7 @@ bench: setup ## run the benchmarks and write benchmarks/RESULTS.md; SIZE=full fo
 	@$(BIN)/python benchmarks/publish.py $(SIZE)
 
 dag: setup ## write the code and the objectives that each stage depends on into dvc.yaml
-	@PYTHONPATH=src $(BIN)/python -m homeostat.adapters.dag
+	@PYTHONPATH=src $(BIN)/python -m homeostat.adapters.dvc_yaml
 
 lock: ## make requirements.lock anew from pyproject.toml; keeps what still fits (needs uv)
 	@uv pip compile pyproject.toml --all-extras --universal --python-version 3.11 --generate-hashes \

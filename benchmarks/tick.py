@@ -14,13 +14,15 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
-from homeostat import bundles, loop, replay
-from homeostat.project import Project
-from homeostat.stages import featurize, ingest, validate
+from homeostat import loop, replay
+from homeostat.data import ingest, validate
+from homeostat.features import build
+from homeostat.project.layout import Project
+from homeostat.training import bundle
 
 FIRST, LAST = datetime(2013, 1, 1), datetime(2013, 1, 14)
-OWN = {"landing": (ingest, "land"), "validation": (validate, "validate"), "features": (featurize, "featurize"),
-       "scoring": (bundles, "score")}  # fmt: skip
+OWN = {"landing": (ingest, "land"), "validation": (validate, "validate"), "features": (build, "featurize"),
+       "scoring": (bundle, "score")}  # fmt: skip
 spent: Counter[str] = Counter()
 
 

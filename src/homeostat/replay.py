@@ -16,10 +16,10 @@ from datetime import datetime, timedelta
 
 from homeostat import loop
 from homeostat.adapters import dvc, git
-from homeostat.clock import move_on, stands_at
 from homeostat.core.errors import UsageError
 from homeostat.core.periods import floor
-from homeostat.project import Project
+from homeostat.project.clock import move_on, stands_at
+from homeostat.project.layout import Project
 
 
 @dataclass

@@ -18,7 +18,7 @@ from homeostat.adapters.log_lines import LoopsOwn, OneLine
 from homeostat.adapters.prefect import Served, _deployment, outside, page_of, payload_of
 from homeostat.adapters.prefect_server import port_of
 from homeostat.core.errors import DataError, EnvironmentFault, ScopeError
-from homeostat.core.verdicts import Decision, Finding
+from homeostat.core.findings import Decision, Finding
 
 NOW = datetime(2024, 3, 1, 6)
 DECISION = Decision(

@@ -6,7 +6,7 @@ from loads import SQL, feature, loads, make
 
 from homeostat.checks.leakage import LeakageReport, check
 from homeostat.core.errors import DataError, ScopeError
-from homeostat.stages import validate
+from homeostat.data import validate
 
 KNOWN = "r.meter = e.meter AND r.read_known_at"
 LEAKS = {

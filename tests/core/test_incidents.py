@@ -2,8 +2,8 @@ import json
 from collections.abc import Iterable
 from datetime import datetime, timedelta
 
+from homeostat.core.findings import Finding, Outcome
 from homeostat.core.incidents import Incident, look
-from homeostat.core.verdicts import Finding, Outcome
 
 START = datetime(2024, 3, 1)
 WEEK = timedelta(days=7)

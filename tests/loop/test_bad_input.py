@@ -14,13 +14,14 @@ import polars as pl
 import pytest
 from click.testing import CliRunner
 
-from homeostat import deployment, loop, replay
+from homeostat import loop, replay
 from homeostat.adapters import git
 from homeostat.cli import main
-from homeostat.clock import next_tick, stands_at
 from homeostat.core.periods import Period
-from homeostat.project import Project
-from homeostat.stages.validate import read_verdict
+from homeostat.data.validate import read_verdict
+from homeostat.project.clock import next_tick, stands_at
+from homeostat.project.layout import Project
+from homeostat.releases import registry
 
 TICK = timedelta(hours=3)
 START, END = hourly.START, hourly.START + timedelta(days=3)
@@ -319,5 +320,5 @@ def test_a_disk_that_fills_within_a_decision_loses_nothing_either(tmp_path: Path
             (disk / "ballast").unlink()
         tick, _ = full.one_tick()
         assert tick.decision is not None and tick.decision.action == "release"
-        serving = deployment.ledger(full.replayed).champion
+        serving = registry.ledger(full.replayed).champion
         assert serving is not None and (serving.version, serving.at) == ("v0.1.0", START + 4 * TICK)

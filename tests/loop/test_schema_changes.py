@@ -16,9 +16,9 @@ from click.testing import CliRunner
 
 from homeostat import loop, replay
 from homeostat.cli import main
-from homeostat.clock import next_tick
-from homeostat.project import Project
-from homeostat.stages.validate import read_verdict
+from homeostat.data.validate import read_verdict
+from homeostat.project.clock import next_tick
+from homeostat.project.layout import Project
 
 TICK = timedelta(hours=3)
 START, END = hourly.START, hourly.START + timedelta(days=3)

@@ -15,7 +15,7 @@ from homeostat.newproject import making
 from homeostat.newproject.making import Draft
 from homeostat.newproject.opening import Address
 from homeostat.newproject.understanding import Asked
-from homeostat.scope import parse
+from homeostat.project.scope import parse
 
 DEFAULTED = 0.3
 

@@ -12,7 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from starlette.testclient import TestClient
 
-from homeostat.project import Project
+from homeostat.project.layout import Project
 
 NUMBERS = [0, -1, 2**31, 2**63 - 1, -(2**63), 2**63, 10**400, 0.1, -0.0, 1e308, 5e-324]
 TEXTS = ["", "m1", "\x00", "\u2028", "9" * 5000, "2024-03-03T02:00:00", "9999-12-31T23:59:59", "0001-01-01T00:00:00Z",

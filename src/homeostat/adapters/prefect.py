@@ -42,10 +42,10 @@ from prefect.tasks import exponential_backoff
 
 from homeostat.adapters.log_lines import told
 from homeostat.adapters.prefect_server import answers
-from homeostat.clock import alive
 from homeostat.core.errors import DataError, EnvironmentFault
+from homeostat.core.findings import Decision
 from homeostat.core.incidents import Incident
-from homeostat.core.verdicts import Decision
+from homeostat.project.clock import alive
 
 HEARTBEAT = 30  # seconds between two signs of life of a run: the least that Prefect takes
 SILENCE = timedelta(seconds=3 * HEARTBEAT)  # of a run that has died: three signs missed

@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any
 
 from homeostat.core.drift import COLUMN_DRIFT
-from homeostat.core.verdicts import Finding
+from homeostat.core.findings import Finding
 
 CALM = 2  # looks in a row without the problem that end it, so that one at the limit does not alert every week
 EXPLAINING = (COLUMN_DRIFT,)  # kinds that explain a problem and are none

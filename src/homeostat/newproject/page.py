@@ -6,9 +6,9 @@ from collections.abc import Iterator, Sequence
 from html import escape
 from typing import TYPE_CHECKING
 
-from homeostat.charts import Line, lines
 from homeostat.newproject.telling import guesses
-from homeostat.report_style import STYLE
+from homeostat.reports.charts import Line, lines
+from homeostat.reports.style import STYLE
 
 if TYPE_CHECKING:
     from homeostat.newproject.choices import Choices

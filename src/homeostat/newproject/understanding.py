@@ -11,8 +11,8 @@ from statistics import median
 from typing import TYPE_CHECKING
 
 from homeostat.core.errors import DataError, UsageError
-from homeostat.core.listing import listed
 from homeostat.core.periods import EPOCH, floor
+from homeostat.core.text import listed
 from homeostat.newproject import orders
 from homeostat.newproject import rhythm as rhythms
 from homeostat.newproject.composed import YEARS, composed

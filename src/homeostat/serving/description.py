@@ -12,13 +12,14 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic_core import from_json, to_json
 
-from homeostat import __version__, golden
-from homeostat.adapters.tables import read_table
+from homeostat import __version__
+from homeostat.adapters.parquet import read_table
+from homeostat.serving.precomputed import answers
 from homeostat.serving.prediction_log import entry, name_of
-from homeostat.serving.ready import answers
+from homeostat.training import golden
 
 if TYPE_CHECKING:
-    from homeostat.serving.ready import Answer
+    from homeostat.serving.precomputed import Answer
     from homeostat.serving.worker import State
 
 EXAMPLES = 2

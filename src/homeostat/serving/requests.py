@@ -14,7 +14,7 @@ from typing import Annotated, Any, Literal
 import polars as pl
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, create_model
 
-from homeostat.scope import Objective, Scope
+from homeostat.project.scope import Objective, Scope
 
 MANY = 1000  # events or labels in one request
 EARLIEST, LATEST = datetime(1900, 1, 1), datetime(2200, 1, 1)  # arithmetic with times stays in range
