@@ -26,7 +26,7 @@ from homeostat.serving.context import Context
 from homeostat.serving.token import read_or_make
 
 COMMAND = [sys.executable, "-c", "from homeostat.cli import main; main()"]
-RENEWED = 20  # requests of a connection until it is made anew, so that every worker has some
+RENEWED = 20  # requests of a connection until it is made again, so that every worker has some
 JSON = {"content-type": "application/json"}
 
 

@@ -42,7 +42,7 @@ def main() -> None:
     for step, (module, name) in OWN.items():
         setattr(module, name, timed(step, getattr(module, name)))
     start, end = replay.span(project, FIRST, LAST)
-    replayed = replay.prepare(project, start, end, "benchmark-tick", anew=True)
+    replayed = replay.prepare(project, start, end, "benchmark-tick", force=True)
     rows: list[dict[str, float]] = []
     print(f"{'tick':17}{'all':>8}" + "".join(f"{step:>12}" for step in OWN) + f"{'beyond':>10}   seconds")
     for now in replay.ticks(replayed, start, end):

@@ -1,6 +1,6 @@
 """The loop: the steps of a tick, as plain functions of the project and of ``now`` (naive UTC).
 
-Flows, replay and the command line call these and nothing else. Each can be called again after it was cut short: what is
+Flows, replay and the command line call these and nothing else. Each can be called again after it was interrupted: what is
 done is found done, and state moves on only at the end of a tick.
 """
 
@@ -168,19 +168,19 @@ def data(project: Project, now: datetime) -> DataOutcome:
 
 
 def _due(ledger: Project, name: str, now: datetime) -> Iterator[Period]:
-    """Batches whose period ended since the last tick, and those of the look-back that wait: for rows, or for a mend.
+    """Batches whose period ended since the last tick, and those of the look-back that wait: for rows, or for a fix.
 
-    Where the source is declared anew, all of the look-back is.
+    Where the source is declared again, all of the look-back is.
     """
     scope, (start, _), last = ledger.scope, ledger.window, stands_at(ledger)
     source = scope.sources[name]
     if source.period == "once":
         yield Period(start, now, "once")
         return
-    anew = schema_changes.declared_anew(ledger, name)
+    redeclared = schema_changes.declared_again(ledger, name)
     since = max(start, floor(min(last, now - scope.features.history), source.period, scope.rhythm.offset))
     for period in periods_between(since, now, source.period, scope.rhythm.offset):
-        if period.end > last or anew or _waits(ledger, name, period):
+        if period.end > last or redeclared or _waits(ledger, name, period):
             yield period
 
 
@@ -248,7 +248,7 @@ def decide(project: Project, now: datetime, due: str = "") -> Decision:
     """Look at how the champion does; where something asks for it fetch the evidence, act on it and keep the record.
 
     ``due`` is why a fresh candidate is wanted in any case; by itself the rhythm says when one is. What is decided is
-    written down before it is done: a run that was cut short in between does what was decided, not something else.
+    written down before it is done: a run that was interrupted in between does what was decided, not something else.
 
     Raises:
         HomeostatError: the DAG or the deployment was stopped; what serves is whole, and the next run carries on.

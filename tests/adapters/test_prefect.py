@@ -83,7 +83,7 @@ def record(error: BaseException | None, message: str = "it", level: int = loggin
     ("shown", "expected"),
     [
         (record(None, "3 batches", flow_name="data"), "data: 3 batches"),
-        (record(DataError("a.csv: is broken; mend it"), flow_name="data"), "data: a.csv: is broken; mend it"),
+        (record(DataError("a.csv: is broken; fix it"), flow_name="data"), "data: a.csv: is broken; fix it"),
         (record(ValueError("bug"), flow_name="data", flow_run_id="1"), "ValueError: bug"),
         (record(OSError("gone")), "prefect.flow_runs: it (OSError('gone'))"),
         (record(KeyboardInterrupt(), flow_name="data"), "data: it"),

@@ -38,7 +38,7 @@ def test_each_planted_leak_is_caught(tmp_path: Path, leak: str) -> None:
     said = failed(report, "point in time")
     assert report.failed and len(said) == 1 and said[0].startswith("leak sees the future: it differs for ")
     assert "for the event meter m" in said[0] and " from what was known at 2024-" in said[0]
-    assert report.text.startswith("leakage: 1 to mend\n  FAIL  leak sees")
+    assert report.text.startswith("leakage: 1 to fix\n  FAIL  leak sees")
 
 
 def test_a_sample_catches_a_leak_and_covers_time_and_slices(tmp_path: Path) -> None:

@@ -263,7 +263,7 @@ def test_a_folder_that_may_not_be_written_is_named(project: Project) -> None:
 def test_a_file_where_a_folder_should_be_is_named(tmp_path: Path) -> None:
     of = empty(tmp_path / "meters")
     (of.home / "reports").write_text("")
-    assert f"{of.home / 'reports'}: file exists; mend that" in refused("status", "--page", "-C", of.home)
+    assert f"{of.home / 'reports'}: file exists; fix that" in refused("status", "--page", "-C", of.home)
 
 
 def raising(error: BaseException) -> Callable[..., None]:

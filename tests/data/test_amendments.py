@@ -59,7 +59,7 @@ def test_a_correction_takes_the_place_and_the_earlier_version_stays(meters: Make
     before = landed.read_bytes()
     validate(project, "readings", LABEL)
     readings(3).filter(pl.col("at").dt.hour() == 1).write_csv(tmp_path / "new.csv")
-    path = correct_batch(project, "readings", LABEL, tmp_path / "new.csv", "Ann", "the meter was read anew", NOW)
+    path = correct_batch(project, "readings", LABEL, tmp_path / "new.csv", "Ann", "the meter was read again", NOW)
     assert validate(project, "readings", LABEL).rows_accepted == 10 and landed.read_bytes() == before
     kept = path.with_suffix(".parquet")
     kept.write_bytes(kept.read_bytes() + b"x")

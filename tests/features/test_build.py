@@ -203,7 +203,7 @@ KNOWN = START + 3 * HOUR + timedelta(minutes=30)  # the predict-at of m3 of hour
 def corrected(project: Project, folder: Path, label: str, load: float, known: datetime = KNOWN) -> None:
     rows = read_table(project.landed / "readings" / f"{label}.parquet").with_columns(pl.lit(load).alias("load"))
     rows.write_csv(folder / "new.csv", datetime_format="%Y-%m-%dT%H:%M:%S", null_value="NA")
-    correct_batch(project, "readings", label, folder / "new.csv", "Ann", "read anew", known)
+    correct_batch(project, "readings", label, folder / "new.csv", "Ann", "read again", known)
 
 
 def test_an_event_before_an_amendment_sees_the_earlier_version(tmp_path: Path) -> None:

@@ -35,7 +35,7 @@ READINGS = with_known_at("readings", SCOPE.event_source, rows())
 EVENTS = READINGS.select("meter", "taken", "phase", "note", "event_time", predict_at=pl.col("event_time") - HOUR)
 TABLES = {"readings": READINGS}
 # Everything at once: parts of the tables alone, of the moment, of other parts, of one's own name, named columns, and
-# what is asked anew with a window, a join on a range and an ASOF join.
+# what is asked again with a window, a join on a range and an ASOF join.
 SQL = """
 WITH asked AS (SELECT *, date_trunc('day', predict_at) AS night FROM events),
 readings AS MATERIALIZED (SELECT *, (load * 10)::DECIMAL(9, 2) AS exact FROM readings),
@@ -53,7 +53,7 @@ newest AS (
     QUALIFY row_number() OVER (PARTITION BY e.meter, e.taken ORDER BY r.event_time DESC) = 1
 )
 SELECT e.meter, e.taken, l.total, l.many, l.phases, d.most, s.before, n.load AS newest, l.total / l.many AS mean,
-    e.phase > 1 AS flag, -0.0::FLOAT AS nought, e.note
+    e.phase > 1 AS flag, -0.0::FLOAT AS zero, e.note
 FROM asked e LEFT JOIN lately l ON l.moment = e.predict_at AND l.meter = e.meter
 LEFT JOIN daily d USING (night) LEFT JOIN newest n ON n.meter = e.meter AND n.taken = e.taken
 ASOF LEFT JOIN steps s ON s.meter = e.meter AND s.event_time < e.predict_at
@@ -61,7 +61,7 @@ ASOF LEFT JOIN steps s ON s.meter = e.meter AND s.event_time < e.predict_at
 
 
 def same(one: pl.DataFrame, other: pl.DataFrame) -> bool:
-    """To the bit: the sign of nought too."""
+    """To the bit: the sign of zero too."""
     return one.schema == other.schema and repr(one.rows()) == repr(other.rows())
 
 

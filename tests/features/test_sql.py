@@ -48,9 +48,9 @@ def test_the_answer_is_sorted_and_in_plain_types() -> None:
 @pytest.mark.parametrize(
     ("sql", "said"),
     [
-        ("SELECT meter,\n  taken,\n  nope FROM events", r'features.sql.*"nope" not found.*mend the query'),
-        ("SELECT meter,\n taken\n FRO events", r"features.sql:3: .*syntax error.*mend the query"),
-        ("SELECT meter, taken,\n 'x'::INT AS bad FROM events", r"features.sql:2: .*Could not convert.*mend the query"),
+        ("SELECT meter,\n  taken,\n  nope FROM events", r'features.sql.*"nope" not found.*fix the query'),
+        ("SELECT meter,\n taken\n FRO events", r"features.sql:3: .*syntax error.*fix the query"),
+        ("SELECT meter, taken,\n 'x'::INT AS bad FROM events", r"features.sql:2: .*Could not convert.*fix the query"),
         ("SELECT 1; SELECT 2", "must hold one SELECT and nothing else"),
         ("CREATE TABLE t AS SELECT 1", "must hold one SELECT and nothing else"),
         ("SET threads = 4", "must hold one SELECT and nothing else"),
@@ -75,7 +75,7 @@ def test_the_answer_is_sorted_and_in_plain_types() -> None:
         ("FROM (SELECT meter, taken FROM events UNION ALL SELECT 'x', '2024-01-01'::TIMESTAMP)", "meter=x.* no event"),
     ],
 )  # fmt: skip
-def test_what_cannot_be_used_is_said_with_its_mend(sql: str, said: str) -> None:
+def test_what_cannot_be_used_is_said_with_its_fix(sql: str, said: str) -> None:
     with pytest.raises(ScopeError, match=said) as caught:
         ask(sql)
     assert "\n" not in str(caught.value) and str(caught.value).startswith("features.sql")
@@ -160,8 +160,8 @@ def test_as_known_cuts_strictly() -> None:
     ("sql", "said"),
     [
         ("load >", "params.yaml: objectives.high.label: .*syntax error"),
-        ("laod > 5", 'params.yaml: objectives.high.label: .*"laod" not found.*mend the expression'),
-        ("note", "params.yaml: objectives.high.label: .*Could not convert.*mend the expression"),
+        ("laod > 5", 'params.yaml: objectives.high.label: .*"laod" not found.*fix the expression'),
+        ("note", "params.yaml: objectives.high.label: .*Could not convert.*fix the expression"),
         ("sum(load)", "params.yaml: objectives.high.label: must answer once a row"),
         ("random()", "params.yaml: objectives.high.label: random answers otherwise"),
     ],

@@ -1,4 +1,4 @@
-"""Bad input to a replay that is under way: one clear line, nothing lost, and after the mend the next run carries on."""
+"""Bad input to a replay that is under way: one clear line, nothing lost, and after the fix the next run carries on."""
 
 from __future__ import annotations
 
@@ -84,7 +84,7 @@ def site(place: Path, params: str = NO_DECISIONS) -> Site:
 
 @pytest.fixture(scope="module")
 def days(tmp_path_factory: pytest.TempPathFactory) -> Site:
-    """Tests each spoil it, mend it and take it a tick further."""
+    """Tests each spoil it, fix it and take it a tick further."""
     made = site(tmp_path_factory.mktemp("bad"))
     made.one_tick()
     return made

@@ -1,4 +1,4 @@
-"""A replay that is cut short, again and again, ends as one that was not; and one range ends alike wherever it runs."""
+"""A replay that is interrupted, again and again, ends as one that was not; and one range ends alike wherever it runs."""
 
 from __future__ import annotations
 
@@ -103,7 +103,7 @@ def git_that_kills(place: Path, tag: str) -> dict[str, str]:
 
 @dataclass(frozen=True)
 class Cut:
-    """When a run is cut short: at a moment, or by the git that it calls; ``group``: with all that it has started."""
+    """When a run is interrupted: at a moment, or by the git that it calls; ``group``: with all that it has started."""
 
     when: Callable[[Project], bool] | None = None
     how: signal.Signals = signal.SIGKILL

@@ -27,7 +27,7 @@ def refusal(text: str) -> str:
     return said
 
 
-# What is changed in the small project's scope, the key that is named, and part of the mend.
+# What is changed in the small project's scope, the key that is named, and part of the fix.
 BAD = [
     ("seed: 1", "sead: 1", "sead", "did you mean seed?"),
     ("  refit: true", "  refitt: true", "training.refitt", "did you mean refit?"),
@@ -106,7 +106,7 @@ BAD = [
 NOT_YAML = [
     ("seed: 1", "seed: 1\nseed: 2", "the key seed is there twice; remove one"),
     ("threads: 1", "threads:\n\t- 1", "indent with spaces"),
-    ("by: [meter]", "by: [meter", "mend the line"),
+    ("by: [meter]", "by: [meter", "fix the line"),
     ("goal: know tomorrow's load", "goal: *load", "put it in quotes"),
     ("goal: know tomorrow's load", "goal: !load", "put it in quotes"),
     ("goal: know tomorrow's load", "goal: \x07", "a control character; remove it"),
@@ -121,30 +121,30 @@ def lines_named(said: str) -> int:
     return int(match[1])
 
 
-@pytest.mark.parametrize(("old", "new", "key", "mend"), BAD, ids=[f"{key} {new[:24]!r}" for _, new, key, _ in BAD])
-def test_a_bad_scope_is_refused_with_line_key_and_mend(old: str, new: str, key: str, mend: str) -> None:
+@pytest.mark.parametrize(("old", "new", "key", "fix"), BAD, ids=[f"{key} {new[:24]!r}" for _, new, key, _ in BAD])
+def test_a_bad_scope_is_refused_with_line_key_and_fix(old: str, new: str, key: str, fix: str) -> None:
     assert PARAMS.count(old) == 1
     text = PARAMS.replace(old, new)
     said = refusal(text)
     assert f": {key}: " in said
-    assert mend in said
+    assert fix in said
     last = [step for step in key.split(".") if not step.isdigit()][-1]
     if "missing" not in said:
         assert re.search(rf"\b{last}\b", text.splitlines()[lines_named(said) - 1]), said
 
 
-@pytest.mark.parametrize(("old", "new", "mend"), NOT_YAML, ids=[new[-20:].strip() for _, new, _ in NOT_YAML])
-def test_what_is_not_yaml_is_refused_with_its_line(old: str, new: str, mend: str) -> None:
+@pytest.mark.parametrize(("old", "new", "fix"), NOT_YAML, ids=[new[-20:].strip() for _, new, _ in NOT_YAML])
+def test_what_is_not_yaml_is_refused_with_its_line(old: str, new: str, fix: str) -> None:
     text = PARAMS.replace(old, new)
     said = refusal(text)
-    assert mend in said
+    assert fix in said
     first = text[: text.index(new)].count("\n") + 1
     assert first <= lines_named(said) <= first + new.count("\n") + 1
 
 
-@pytest.mark.parametrize(("text", "mend"), [("", "is empty"), ("- a", "holds no keys"), ("just text", "holds no keys")])
-def test_a_file_that_is_no_scope_says_how_one_starts(text: str, mend: str) -> None:
-    assert mend in refusal(text)
+@pytest.mark.parametrize(("text", "fix"), [("", "is empty"), ("- a", "holds no keys"), ("just text", "holds no keys")])
+def test_a_file_that_is_no_scope_says_how_one_starts(text: str, fix: str) -> None:
+    assert fix in refusal(text)
     assert "project: NAME" in refusal(text)
 
 

@@ -146,14 +146,14 @@ BAD: list[tuple[Any, str, str]] = [
 ]
 
 
-@pytest.mark.parametrize(("body", "field", "mend"), BAD)
-def test_a_bad_request_is_told_the_field_and_the_mend(client: TestClient, body: Any, field: str, mend: str) -> None:
+@pytest.mark.parametrize(("body", "field", "fix"), BAD)
+def test_a_bad_request_is_told_the_field_and_the_fix(client: TestClient, body: Any, field: str, fix: str) -> None:
     headers = {"content-type": "application/json"}
     answer = client.post("/predict", content=json.dumps(body), headers=headers)
     assert answer.status_code == 422, answer.text
     (problem,) = answer.json()["problems"]
     assert problem["field"] == field
-    assert mend in problem["mend"]
+    assert fix in problem["fix"]
     assert "\n" not in problem["problem"]
 
 
@@ -196,7 +196,7 @@ def test_content_type_size_token_and_paths(client: TestClient, project: Project)
     assert [(answer.request.url.path, answer.status_code) for answer, _ in cases] == [
         (answer.request.url.path, status) for answer, status in cases
     ]
-    assert all("mend" in answer.text for answer, status in cases if status != 200)
+    assert all("fix" in answer.text for answer, status in cases if status != 200)
     assert paths.token(project).stat().st_mode & 0o777 == 0o600
 
 

@@ -72,8 +72,8 @@ def test_every_request_has_a_defined_answer(
     assert answer.status_code in (200, 404, 405, 413, 415, 422), answer.text
     if answer.status_code >= 400 and method != "HEAD":
         for problem in answer.json()["problems"]:
-            assert set(problem) == {"field", "problem", "mend"}
-            assert problem["mend"]
+            assert set(problem) == {"field", "problem", "fix"}
+            assert problem["fix"]
 
 
 def test_it_still_answers(standing: TestClient) -> None:

@@ -95,7 +95,7 @@ def test_a_release_that_fails_its_rehearsal_does_not_serve(project: Project) -> 
         assert "rehearsal failed: score__high of golden row 0" in said["failed"]["why"]
         assert 'homeostat_switch_failed{pid="' in service.get("/metrics").text
         assert service.get("/ready").status_code == 200
-    with asked.asking(project) as client:  # nor where a worker begins anew
+    with asked.asking(project) as client:  # nor where a worker begins again
         said = client.get("/release").json()
         assert (said["serves"]["release"], said["failed"]["release"]) == ("v0.1.0", "v0.2.0")
 

@@ -87,10 +87,10 @@ def check_objectives(root: Path) -> None:
         listed = stage.get("params", [])
         wanted = objective_params(name, listed, params)
         for missing in [p for p in wanted if p not in listed]:
-            raise ScopeError(f"dvc.yaml: params of stage {name} lack {missing}; write them anew with `make dag`")
+            raise ScopeError(f"dvc.yaml: params of stage {name} lack {missing}; rewrite them with `make dag`")
         for stale in [p for p in listed if p not in wanted]:
             raise ScopeError(
-                f"dvc.yaml: params of stage {name} name {stale}, now gone; write them anew with `make dag`"
+                f"dvc.yaml: params of stage {name} name {stale}, now gone; rewrite them with `make dag`"
             )
 
 
@@ -123,14 +123,14 @@ def _set(stage: Any, key: str, wanted: list[str]) -> None:
 
 
 def main() -> None:
-    """Write ``dvc.yaml`` anew, if it has to change."""
+    """Rewrite ``dvc.yaml``, if it has to change."""
     root = Path.cwd()
     text = rewritten(root)
     if text == (root / FILE).read_text():
         print("dvc.yaml is as the code and the scope ask")
         return
     (root / FILE).write_text(text)
-    print("dvc.yaml written anew; look at git diff dvc.yaml")
+    print("dvc.yaml rewritten; look at git diff dvc.yaml")
 
 
 if __name__ == "__main__":

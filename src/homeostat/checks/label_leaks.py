@@ -161,5 +161,5 @@ def _finding(scope: Scope, objective: str, giveaways: Sequence[Giveaway]) -> Fin
     for place, names in (("bars", scope.features.barred), ("allows", scope.features.allowed)):
         if name in names:
             return Finding("give-away", "pass", worst.chance, CHANCE, f"{said}; the scope {place} it")
-    mend = f"add {name} to features.barred in params.yaml, or to features.allowed if it is right that it tells"
-    return Finding("give-away", "fail", worst.chance, CHANCE, f"{said}: it gives the label away; {mend}")
+    fix = f"add {name} to features.barred in params.yaml, or to features.allowed if it is right that it tells"
+    return Finding("give-away", "fail", worst.chance, CHANCE, f"{said}: it gives the label away; {fix}")

@@ -42,7 +42,7 @@ class LeakageReport:
     def text(self) -> str:
         """Plain sentences for a person who knows the domain."""
         bad = sum(f.failed for f in self.findings)
-        head = f"leakage: {bad} to mend" if bad else "leakage: none found"
+        head = f"leakage: {bad} to fix" if bad else "leakage: none found"
         return "\n".join([head, *(f"  {'FAIL' if f.failed else 'ok'}  {f.sentence}" for f in self.findings)])
 
 

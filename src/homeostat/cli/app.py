@@ -115,7 +115,7 @@ def _noting_ctrl_c() -> Iterator[list[int]]:
 
 
 def told(error: BaseException) -> tuple[str, int]:
-    """An error in one line, with the mend, and the exit code."""
+    """An error in one line, with the fix, and the exit code."""
     match error:
         case click.Abort() | KeyboardInterrupt():
             return "stopped; nothing is lost, run again to carry on", STOPPED
@@ -135,7 +135,7 @@ def told(error: BaseException) -> tuple[str, int]:
     if cause is not None:
         return f"{cause.filename or 'a file'}: no permission; give yourself access to it and run again", 1
     if isinstance(error, OSError) and error.filename:
-        return f"{error.filename}: {str(error.strerror).lower()}; mend that and run again", 1
+        return f"{error.filename}: {str(error.strerror).lower()}; fix that and run again", 1
     if isinstance(error, MemoryError):
         return "out of memory; end other programs and run again, nothing is lost", 1
     return f"a bug in homeostat: {_bug(error)}; run again with -v for details, and report it", 1

@@ -30,7 +30,7 @@ def check(context: click.Context) -> None:
             click.echo(str(error))
             failed.append(name)
     if failed:
-        raise ScopeError(f"check {' and '.join(failed)} found what has to be mended: see above")
+        raise ScopeError(f"check {' and '.join(failed)} found what has to be fixed: see above")
 
 
 @check.command()
@@ -64,7 +64,7 @@ def leakage(events: int) -> None:
     click.echo(CLEAR if somebody else "", nl=False, err=True)
     click.echo(report.text)
     if report.failed:
-        raise ScopeError("features.sql or the data give the label away; mend it, or allow it in the scope's features")
+        raise ScopeError("features.sql or the data give the label away; fix it, or allow it in the scope's features")
 
 
 def _progress(what: str, done: int, of: int) -> None:

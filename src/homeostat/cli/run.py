@@ -51,8 +51,8 @@ def up() -> None:
 @click.option("--from", "first", type=Moment(), required=True, help="First day.")
 @click.option("--to", "last", type=Moment(), required=True, help="Last day, whole.")
 @click.option("--name", help="What to call the replay; made from the range and the folder if not given.")
-@click.option("--anew", "--force", "anew", is_flag=True, help="Replace a replay of that name.")
-def replay(first: datetime, last: datetime, name: str | None, anew: bool) -> None:
+@click.option("--force", is_flag=True, help="Replace a replay of that name.")
+def replay(first: datetime, last: datetime, name: str | None, force: bool) -> None:
     """The loop over history with a simulated clock, on the folder as it is; ends with a table and a report page.
 
     One that was stopped carries on when it is run again.
@@ -68,7 +68,7 @@ def replay(first: datetime, last: datetime, name: str | None, anew: bool) -> Non
         raise UsageError(f"--name {name}: begin with a letter or digit, then letters, digits, ., - and _")
     of = project()
     start, end = replays.span(of, first, last)
-    replayed = replays.prepare(of, start, end, name, anew)
+    replayed = replays.prepare(of, start, end, name, force)
     with one_run(replayed, click.echo):
         todo = len(replays.ticks(replayed, start, end))
         span = f"{first:%Y-%m-%d} to {last:%Y-%m-%d}"

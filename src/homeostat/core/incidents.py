@@ -18,7 +18,7 @@ EXPLAINING = (COLUMN_DRIFT,)  # kinds that explain a problem and are none
 class Incident:
     """``problem`` is the rule that failed, with its subject; ``closed`` is None while it is open.
 
-    ``looked`` is when it was last calm: the same look twice, after a run was cut short, counts once.
+    ``looked`` is when it was last calm: the same look twice, after a run was interrupted, counts once.
     """
 
     problem: str

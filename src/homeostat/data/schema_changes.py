@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from homeostat.project.layout import Project
 
 
-def declared_anew(project: Project, source: str) -> bool:
+def declared_again(project: Project, source: str) -> bool:
     """Whether the source is declared otherwise than when ``declare`` was last called; not before its first call."""
     known = _read(_path(project, source)).get("declared")
     return known is not None and known != _declared(project, source)
@@ -60,6 +60,6 @@ def _path(project: Project, source: str) -> Path:
 def _read(path: Path) -> dict[str, Any]:
     try:
         found: dict[str, Any] = json.loads(path.read_text())
-    except (FileNotFoundError, ValueError):  # a note to be made anew: what it says can be found again
+    except (FileNotFoundError, ValueError):  # a note to be made again: what it says can be found again
         return {}
     return found

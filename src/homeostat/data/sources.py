@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from homeostat.project.scope import Source
 
 TIME = "__event_time"
-FORMAT = "3"  # of the converted files; a new number converts anew
+FORMAT = "3"  # of the converted files; a new number converts again
 CELLS = 4_000_000  # values of a source in memory at a time
 MEMORY = "500MB"  # of the engine that reads; what needs more goes to disk
 _converted_files: dict[Path, Converted] = {}
@@ -99,7 +99,7 @@ def read_batch(name: str, source: Source, period: Period | None, root: Path, cac
         return None
     wrong = unlike(source, delivery.rows)
     if wrong is not None:
-        raise DataError(f"{name}: {wrong}; mend the source or params.yaml")
+        raise DataError(f"{name}: {wrong}; fix the source or params.yaml")
     return delivery.rows.select(list(source.columns))
 
 
@@ -116,7 +116,7 @@ def unlike(source: Source, rows: pl.DataFrame) -> str | None:
 
 
 def content_key(source: Source, root: Path, name: str = "source") -> str | None:
-    """A hash of everything a batch of ``source`` is read from; None for a query, which may answer anew each time."""
+    """A hash of everything a batch of ``source`` is read from; None for a query, which may answer again each time."""
     if source.query is not None:
         return None
     parts = [digest_of(fs, path) for fs, path in files_of(name, source, root)]
@@ -143,7 +143,7 @@ def event_times(name: str, source: Source, rows: pl.DataFrame) -> pl.Series:
         # Row order is DuckDB's default for a plain projection (preserve_insertion_order).
         found = connection.sql(f'SELECT CAST(({source.time}) AS TIMESTAMP) AS "{TIME}" FROM rows').pl()
     except duckdb.Error as error:
-        raise ScopeError(f"params.yaml: sources.{name}.time: {first_line(error)}; mend the expression") from error
+        raise ScopeError(f"params.yaml: sources.{name}.time: {first_line(error)}; fix the expression") from error
     finally:
         connection.close()
     return found[TIME].cast(TYPES["time"])
@@ -196,7 +196,7 @@ def _typed_rows(name: str, source: Source, rows: pl.DataFrame, selection: Select
             if unfit
             else ", ".join(f"{k}={row[k]}" for k in source.key if k in row)
         )
-        raise DataError(f"{name}: {where}: a row has no event time ({why}); no batch can hold it: mend the source")
+        raise DataError(f"{name}: {where}: a row has no event time ({why}); no batch can hold it: fix the source")
     return result
 
 
@@ -251,10 +251,10 @@ def _reading_errors(name: str, where: str) -> Iterator[None]:
     except duckdb.BinderException as error:
         raise DataError(
             f"{name}: {where} cannot be read as sources.{name}.read says: {first_line(error)}; rename the column "
-            "there or mend params.yaml"
+            "there or fix params.yaml"
         ) from error
     except (duckdb.ParserException, duckdb.CatalogException, duckdb.ConversionException) as error:
-        raise ScopeError(f"params.yaml: sources.{name}.read: {first_line(error)}; mend the expression") from error
+        raise ScopeError(f"params.yaml: sources.{name}.read: {first_line(error)}; fix the expression") from error
 
 
 def read_file(name: str, source: Source, path: Path) -> pl.DataFrame:
@@ -451,5 +451,5 @@ def _query(name: str, source: Source, period: Period | None, root: Path) -> Iter
             engine.dispose()
     except (sa.exc.SQLAlchemyError, ImportError) as error:
         raise DataError(
-            f"{name}: the query failed: {first_line(error)}; mend sources.{name} or the database"
+            f"{name}: the query failed: {first_line(error)}; fix sources.{name} or the database"
         ) from error

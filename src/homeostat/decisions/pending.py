@@ -27,7 +27,7 @@ def done(plan: Path) -> None:
 
 
 def settle(folder: Path, known: Ledger, now: datetime) -> None:
-    """What an earlier run had decided when it was cut short: on record if it was done, forgotten if not."""
+    """What an earlier run had decided when it was interrupted: on record if it was done, forgotten if not."""
     for plan in sorted(folder.glob(f"*{PLAN}")):
         if plan.stem == stamp(now):
             continue

@@ -64,7 +64,7 @@ def first_step(scope: Scope) -> tuple[Beside | None, float | None]:
 def step(project: Project, now: datetime, who: str) -> Decision | None:
     """Decide on the step of the release that is being tried, and do it; None: none is, or the scope does not say how.
 
-    A run that was cut short does what was decided, not something else.
+    A run that was interrupted does what was decided, not something else.
 
     Raises:
         HomeostatError: the deployment was stopped; what serves is whole, and the next run carries on.

@@ -246,7 +246,7 @@ def all_predicted(scope: Scope, found: pl.DataFrame) -> pl.DataFrame:
     """
     if found["predict_at"].null_count():
         row = found.filter(pl.col("predict_at").is_null()).select(scope.key).row(0)
-        raise ScopeError(f"params.yaml: events.predict_at: is nothing for the event {row}; mend the expression")
+        raise ScopeError(f"params.yaml: events.predict_at: is nothing for the event {row}; fix the expression")
     return found
 
 
@@ -453,7 +453,7 @@ def ahead_rows(project: Project, period: Period) -> pl.DataFrame | None:
         return event_rows(project, look_back(project, period.label))
     delivery = sources.read_delivery(name, scope.event_source, period, project.root, project.cache)
     if delivery is None or sources.unlike(scope.event_source, delivery.rows) is not None:
-        return None  # a batch that is not as declared is judged when it has come, and predicted once it is mended
+        return None  # a batch that is not as declared is judged when it has come, and predicted once it is fixed
     rows = delivery.rows.select(list(scope.event_source.columns)).unique(maintain_order=True)
     rows = rows.filter(~rows.select(scope.key).is_duplicated())
     return with_predict_at(scope, with_known_at(name, scope.event_source, rows))

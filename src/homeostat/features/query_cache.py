@@ -1,6 +1,6 @@
 """A query that is asked again and again, over tables that stay.
 
-What the query calls MATERIALIZED is kept from one asking to the next, and is made anew only where what it is made from
+What the query calls MATERIALIZED is kept from one asking to the next, and is made again only where what it is made from
 has changed: never, where that is the tables alone; where the events are in it, when they give other rows. The rest is
 asked every time, so the answer is always that of the whole query.
 """

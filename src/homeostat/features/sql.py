@@ -194,9 +194,9 @@ def in_turn(columns: Sequence[str], steps: Sequence[Sequence[Expression]]) -> st
     """A SELECT of what the steps make, over rows ``__rows`` of these columns."""
     rows, there, made = "__rows", {c.lower() for c in columns}, dict[str, str]()
     for step in steps[:-1]:
-        anew = ", ".join(_cast(e) for e in step if e.name.lower() in there)
+        replaced = ", ".join(_cast(e) for e in step if e.name.lower() in there)
         more = "".join(f", {_cast(e)}" for e in step if e.name.lower() not in there)
-        rows = f"(SELECT *{f' REPLACE ({anew})' if anew else ''}{more} FROM {rows})"
+        rows = f"(SELECT *{f' REPLACE ({replaced})' if replaced else ''}{more} FROM {rows})"
         there |= {e.name.lower() for e in step}
         made |= {e.name: quoted(e.name) for e in step}
     listed = ", ".join((made | {e.name: _cast(e) for e in steps[-1]}).values())
@@ -263,7 +263,7 @@ def sql_error(where: str, error: duckdb.Error, what: str = "the query") -> Scope
     line = re.search(r"^LINE (\d+):", text, re.MULTILINE)
     said = re.sub(r"\s+", " ", text.split("\n\n")[0])
     place = f"{where}:{line[1]}" if line and where.endswith(".sql") else where
-    return ScopeError(f"{place}: {said.rstrip('.!')}; mend {what}")
+    return ScopeError(f"{place}: {said.rstrip('.!')}; fix {what}")
 
 
 # ---- what SQL may say
@@ -358,8 +358,8 @@ def _plain(scope: Scope, name: str, kind: pl.DataType) -> pl.Expr:
 
 
 def _no_feature(name: str, kind: str) -> ScopeError:
-    mend = "a feature is a number, a boolean or a string: use date_part() or epoch()"
-    return ScopeError(f"features.sql: {name} is {kind}; {mend}")
+    fix = "a feature is a number, a boolean or a string: use date_part() or epoch()"
+    return ScopeError(f"features.sql: {name} is {kind}; {fix}")
 
 
 def _check_rows(scope: Scope, events: pl.DataFrame, answer: pl.DataFrame) -> None:
@@ -374,12 +374,12 @@ def _check_rows(scope: Scope, events: pl.DataFrame, answer: pl.DataFrame) -> Non
         raise ScopeError(f"features.sql: {column} of the key is {got.schema[column]}; return e.{column} as it is")
     twice = got.filter(got.is_duplicated())
     if twice.height:
-        mend = "a join finds several rows; aggregate, or take the latest by a total order"
-        raise ScopeError(f"features.sql: {_named(twice)} comes {twice.unique().height} times over or more; {mend}")
+        fix = "a join finds several rows; aggregate, or take the latest by a total order"
+        raise ScopeError(f"features.sql: {_named(twice)} comes {twice.unique().height} times over or more; {fix}")
     absent = asked.join(got, on=key, how="anti", nulls_equal=True)
     if absent.height:
-        mend = "start FROM events and use LEFT JOIN"
-        raise ScopeError(f"features.sql: {_named(absent)} is missing, with {absent.height} events in all; {mend}")
+        fix = "start FROM events and use LEFT JOIN"
+        raise ScopeError(f"features.sql: {_named(absent)} is missing, with {absent.height} events in all; {fix}")
     strange = got.join(asked, on=key, how="anti", nulls_equal=True)
     raise ScopeError(f"features.sql: {_named(strange)} is no event; return a row for each row of events only")
 

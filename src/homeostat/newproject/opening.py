@@ -102,7 +102,7 @@ def open_table(
         first = connection.sql(f"SELECT 1 FROM {always_quoted(name)} LIMIT 1").fetchall()
     except duckdb.Error as error:
         said = str(error).strip().split("\n")[0]
-        raise DataError(f"{address.path or address.url}: cannot be read ({said}); mend the file") from error
+        raise DataError(f"{address.path or address.url}: cannot be read ({said}); fix the file") from error
     if not first:
         raise DataError(f"{address.path or address.url}: has no rows; give a table with a history")
     return columns, changes
@@ -242,4 +242,4 @@ def _fetch(address: Address, target: Path) -> None:
         engine.dispose()
     except (sa.exc.SQLAlchemyError, ImportError) as error:
         said = str(error).strip().split("\n")[0]
-        raise DataError(f"{address.url}: the query failed ({said}); mend --from or --query") from error
+        raise DataError(f"{address.url}: the query failed ({said}); fix --from or --query") from error

@@ -166,18 +166,18 @@ class Project:
             ScopeError: the file is missing or says something else.
         """
         path = self.window_file
-        mend = "write `from: TIME` and `as_of: TIME`, in UTC, from first"
+        fix = "write `from: TIME` and `as_of: TIME`, in UTC, from first"
         try:
             raw = YAML(typ="safe").load(path.read_text())
             start, as_of = raw["from"], raw["as_of"]
         except FileNotFoundError as error:
-            raise ScopeError(f"{path}: not there; {mend}") from error
+            raise ScopeError(f"{path}: not there; {fix}") from error
         except (YAMLError, KeyError, TypeError, ValueError, OSError) as error:
             raise ScopeError(
-                f"{path}: needs `from: TIME` and `as_of: TIME`, in UTC; mend it or git restore it"
+                f"{path}: needs `from: TIME` and `as_of: TIME`, in UTC; fix it or git restore it"
             ) from error
         if not (isinstance(start, datetime) and isinstance(as_of, datetime) and start <= as_of):
-            raise ScopeError(f"{path}: not two times in order; {mend}")
+            raise ScopeError(f"{path}: not two times in order; {fix}")
         return start, as_of
 
     def set_window(self, start: datetime, as_of: datetime) -> None:

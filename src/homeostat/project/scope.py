@@ -57,13 +57,13 @@ def format_duration(value: timedelta) -> str:
 
 
 def _utc(value: object) -> object:
-    mend = 'write it in quotes, in UTC, like "2013-01-01T05:00:00"'
+    fix = 'write it in quotes, in UTC, like "2013-01-01T05:00:00"'
     if isinstance(value, date):
-        raise ValueError(f"is a bare time, which DVC cannot read; {mend}")
+        raise ValueError(f"is a bare time, which DVC cannot read; {fix}")
     try:
         time = datetime.fromisoformat(str(value))
     except ValueError:
-        raise ValueError(f"{value!r} is not a time; {mend}") from None
+        raise ValueError(f"{value!r} is not a time; {fix}") from None
     if time.tzinfo is not None:
         raise ValueError("has an offset; write the time in UTC, without one")
     return time
@@ -454,7 +454,7 @@ def parse(text: str, where: str = "params.yaml") -> Scope:
     """Read a scope from YAML text; the same text is read once.
 
     Raises:
-        ScopeError: one line that names the file, the line, the key and the mend.
+        ScopeError: one line that names the file, the line, the key and the fix.
     """
     try:
         plain: Any = YAML(typ="safe").load(text)
@@ -467,8 +467,8 @@ def parse(text: str, where: str = "params.yaml") -> Scope:
     try:
         return Scope.model_validate(plain)
     except ValidationError as error:
-        line, key, mend = scope_errors.of_validation(error, text, Scope)
-        raise ScopeError(f"{where}:{line}: {key}: {mend}") from error
+        line, key, fix = scope_errors.of_validation(error, text, Scope)
+        raise ScopeError(f"{where}:{line}: {key}: {fix}") from error
 
 
 def read(path: Path) -> Scope:

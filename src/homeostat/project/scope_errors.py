@@ -1,4 +1,4 @@
-"""What is wrong with a scope, in one line: the file's line, the key and the mend."""
+"""What is wrong with a scope, in one line: the file's line, the key and the fix."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ BY_YAML = {  # what the reader of YAML says, in words of the file
 
 
 class Contradiction(ValueError):
-    """A part that does not go with another: ``path`` leads from the part that is checked to the key to mend."""
+    """A part that does not go with another: ``path`` leads from the part that is checked to the key to fix."""
 
     def __init__(self, path: Path, said: str) -> None:
         super().__init__(said)
@@ -45,7 +45,7 @@ def of_yaml(error: YAMLError | ValueError, text: str) -> tuple[int, str]:
         for pattern, words in BY_YAML.items():
             said = re.sub(pattern, words, said)
         mark = error.problem_mark
-        return mark.line + 1 if mark else 1, said if ";" in said else f"not YAML: {said}; mend the line"
+        return mark.line + 1 if mark else 1, said if ";" in said else f"not YAML: {said}; fix the line"
     if isinstance(error, YAMLError):  # a character that no YAML may hold
         place = int(getattr(error, "position", 0) or 0)
         return text.count("\n", 0, place) + 1, "a control character; remove it"
@@ -53,15 +53,15 @@ def of_yaml(error: YAMLError | ValueError, text: str) -> tuple[int, str]:
 
 
 def of_validation(error: ValidationError, text: str, kind: type[BaseModel]) -> tuple[int, str, str]:
-    """The line (from 1), the key and the mend of the first problem; a misspelt key comes before all others."""
+    """The line (from 1), the key and the fix of the first problem; a misspelt key comes before all others."""
     problems = error.errors()
     first = next((p for p in problems if p["type"] == "extra_forbidden"), problems[0])
     path: Path = tuple(step for step in first["loc"] if step != "[key]")
     cause = first.get("ctx", {}).get("error")
     if isinstance(cause, Contradiction):
         path += cause.path
-    mend = _unknown(path, kind) if first["type"] == "extra_forbidden" else _mend(dict(first))
-    return line_of(text, path), ".".join(map(str, path)) or "scope", mend
+    fix = _unknown(path, kind) if first["type"] == "extra_forbidden" else _fix(dict(first))
+    return line_of(text, path), ".".join(map(str, path)) or "scope", fix
 
 
 def line_of(text: str, path: Path) -> int:
@@ -126,7 +126,7 @@ def _keys_at(path: Path, kind: type[BaseModel]) -> list[str]:
     return list(getattr(part, "model_fields", {}))
 
 
-def _mend(problem: dict[str, Any]) -> str:
+def _fix(problem: dict[str, Any]) -> str:
     kind, given, context = problem["type"], problem["input"], problem.get("ctx", {})
     if kind == "missing":
         return "is missing; add it"

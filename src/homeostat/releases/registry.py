@@ -156,7 +156,7 @@ def rollback(
     """Go back to ``to``, or to the last version that served before and was not rolled back from.
 
     While a challenger is tried beside what serves it is the one to take back, and what serves stays. Said again in the
-    same words, as after a command that was cut short, it adds nothing.
+    same words, as after a command that was interrupted, it adds nothing.
 
     Raises:
         UsageError: nothing serves, there is nothing to go back to, ``to`` never served, or who or why is empty.
@@ -387,7 +387,7 @@ def rehearse(project: Project, bundle: Bundle, version: str) -> None:
     if off is not None:
         raise DataError(
             f"{version}: rehearsal failed: {off}; what serves stays: run the code and versions that made it, or train "
-            "anew"
+            "again"
         )
     write_text(_standing(), _note(project, bundle.hash))
 

@@ -49,7 +49,7 @@ def rebuild(project: Project, release: Register, now: datetime) -> str:
         landed = project.landed.relative_to(project.root).as_posix()
         if dvc.holds(project.home, release.commit, landed):
             dvc.restore_out(project.home, release.commit, landed, tree / landed)
-        dvc.reproduce(tree, anew=True)
+        dvc.reproduce(tree, force=True)
         made = bundle.load(Project(tree, tree).bundle)
     return "" if made.hash == release.bundle else f"comes out as bundle {made.hash[:12]}, not {release.bundle[:12]}"
 

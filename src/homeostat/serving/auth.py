@@ -33,13 +33,13 @@ class Guard:
             return
         headers = dict(scope["headers"])
         if scope["path"] not in self._open and not self._known(headers.get(b"authorization", b"")):
-            mend = "send the header Authorization: Bearer TOKEN, the token of .homeostat/token"
-            await _refuse(401, "authorization", "no token, or another", mend)(scope, receive, send)
+            fix = "send the header Authorization: Bearer TOKEN, the token of .homeostat/token"
+            await _refuse(401, "authorization", "no token, or another", fix)(scope, receive, send)
             return
         length = headers.get(b"content-length", b"0")
         if not length.isdigit() or int(length) > LARGEST:
-            mend = "send fewer events in one request"
-            await _refuse(413, "body", f"is larger than {LARGEST} bytes", mend)(scope, receive, send)
+            fix = "send fewer events in one request"
+            await _refuse(413, "body", f"is larger than {LARGEST} bytes", fix)(scope, receive, send)
             return
         await self.app(scope, receive, send)
 
@@ -57,7 +57,7 @@ def _password(given: bytes) -> bytes:
         return b""
 
 
-def _refuse(status: int, field: str, problem: str, mend: str) -> Response:
-    body = to_json({"problems": [{"field": field, "problem": problem, "mend": mend}]})
+def _refuse(status: int, field: str, problem: str, fix: str) -> Response:
+    body = to_json({"problems": [{"field": field, "problem": problem, "fix": fix}]})
     headers = {"www-authenticate": ASKED} if status == 401 else {"connection": "close"}
     return Response(body, status, headers, "application/json")

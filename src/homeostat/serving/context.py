@@ -56,7 +56,7 @@ class Context:
 
     def __init__(self, project: Project, now: datetime) -> None:
         tree = paths.working(project)
-        self.tree = Project(tree.root, tree.home)  # the scope is read anew: it may have moved on
+        self.tree = Project(tree.root, tree.home)  # the scope is read again: it may have moved on
         self.now = now
         self._held: OrderedDict[tuple[str, datetime], Tables] = OrderedDict()
         self.prepared: dict[str, Ready] = {}  # by version, what is answered at once

@@ -172,7 +172,7 @@ class Desk:
         if state is None:
             failure = self.worker.failure
             said = f"{failure.event.version} does not serve: {failure.why}" if failure else "nothing is released yet"
-            raise refusal("service", said, "release a version, or mend it, and ask again", 503)
+            raise refusal("service", said, "release a version, or fix it, and ask again", 503)
         return state
 
     async def _answers(self, request: Request) -> tuple[State, list[Answer], list[str]]:
@@ -298,7 +298,7 @@ async def _body(request: Request) -> bytes:
 
 
 def _answered(handler: Callable[[Request], Awaitable[dict[str, Any]]]) -> Callable[[Request], Awaitable[Response]]:
-    """The handler's answer as JSON; what it refuses, and what stands in its way, with the mend."""
+    """The handler's answer as JSON; what it refuses, and what stands in its way, with the fix."""
 
     async def endpoint(request: Request) -> Response:
         began = time.perf_counter()
@@ -310,7 +310,7 @@ def _answered(handler: Callable[[Request], Awaitable[dict[str, Any]]]) -> Callab
             response = Response(status_code=499)  # nobody reads it
         except HomeostatError as error:
             log.error("%s", error)
-            response = _refused(refusal("service", str(error), "mend that and ask again", 503))
+            response = _refused(refusal("service", str(error), "fix that and ask again", 503))
         path = request.url.path
         measures.REQUESTS.labels(path, response.status_code).inc()
         measures.SECONDS.labels(path).observe(time.perf_counter() - began)
@@ -327,8 +327,8 @@ def _refused(refused: Refused) -> Response:
 
 async def _no_such(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
-    mend = {404: "see /docs for what there is", 405: "see /docs for how to ask"}.get(error.status_code, "correct it")
-    refused = refusal("path", f"{request.url.path}: {error.detail}", mend, error.status_code)
+    fix = {404: "see /docs for what there is", 405: "see /docs for how to ask"}.get(error.status_code, "correct it")
+    refused = refusal("path", f"{request.url.path}: {error.detail}", fix, error.status_code)
     response = _refused(refused)
     for name, value in (error.headers or {}).items():
         response.headers[name] = value

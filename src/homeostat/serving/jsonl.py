@@ -2,7 +2,7 @@
 
 A line is written in one call before anybody is told of it, so the end of the process loses none; ``sync`` puts what
 was written on the disk, so the end of the machine loses what came since the last. A line that was torn by either is
-passed over by ``read``, and the next line begins anew.
+passed over by ``read``, and the next line begins again.
 """
 
 from __future__ import annotations

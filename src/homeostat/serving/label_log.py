@@ -76,7 +76,7 @@ class LabelLog:
         try:
             fcntl.flock(log.fileno(), fcntl.LOCK_EX)
             size = self._path.stat().st_size
-            if size < self._read_to:  # put in place anew
+            if size < self._read_to:  # put in place again
                 self._read_to, self._known = 0, {}
             for entry in jsonl.read(self._path, self._read_to):
                 self._known[_name(entry["objective"], entry["key"])] = entry["value"]

@@ -52,7 +52,7 @@ FAILED = prometheus_client.Gauge(
     "homeostat_switch_failed", "1 where a release should serve and does not; see /release.", multiprocess_mode="liveall"
 )
 STALE = prometheus_client.Gauge(
-    "homeostat_data_stale", "1 where the data could not be read anew; see /release.", multiprocess_mode="liveall"
+    "homeostat_data_stale", "1 where the data could not be read again; see /release.", multiprocess_mode="liveall"
 )
 UNHEARD = prometheus_client.Gauge(
     "homeostat_remote_failed", "1 where other hosts are not heard from; see /release.", multiprocess_mode="liveall"

@@ -96,7 +96,7 @@ class Worker:
         self.state: State | None = None
         self.failure: Failure | None = None
         self.unloaded: Failure | None = None  # a challenger that should be tried and is not
-        self.stale = ""  # why the data could not be read anew
+        self.stale = ""  # why the data could not be read again
         self.predictions = PredictionLog(project)
         self.labels = LabelLog(project)
         self._context: Context | None = None
@@ -282,7 +282,7 @@ class Worker:
             self.stale = ""
         except Exception as error:
             self.stale = str(error) or type(error).__name__
-            log.error("the data cannot be read anew, the last state of them goes on: %s", error)
+            log.error("the data cannot be read again, the last state of them goes on: %s", error)
 
 
 class _Clock:

@@ -34,7 +34,7 @@ SECTIONS = (
     "project", "goal", "seed", "sources", "events", "features", "objectives", "costs", "windows", "training",
     "evaluation", "release", "monitoring",
 )  # fmt: skip
-MEND = "remove the folder and it is unpacked again, or run dvc repro"
+FIX = "remove the folder and it is unpacked again, or run dvc repro"
 
 
 @dataclass(frozen=True)
@@ -132,21 +132,21 @@ def load(folder: Path, expected_hash: str | None = None) -> Bundle:
     try:
         data = path.read_bytes()
     except OSError as error:
-        raise DataError(f"{folder}: no bundle here, {MANIFEST} is missing; {MEND}") from error
+        raise DataError(f"{folder}: no bundle here, {MANIFEST} is missing; {FIX}") from error
     found = digest(data)
     if expected_hash is not None and found != expected_hash:
-        raise DataError(f"{folder}: is bundle {found[:12]}, not {expected_hash[:12]} as the ledger says; {MEND}")
+        raise DataError(f"{folder}: is bundle {found[:12]}, not {expected_hash[:12]} as the ledger says; {FIX}")
     manifest = _manifest(path, data)
     files: Mapping[str, str] = manifest["files"]
     _refuse_kinds(folder, files)
     present = set(_names(folder))
     for name in sorted(present - files.keys()):
-        raise DataError(f"{folder}: {name} is not in its manifest; {MEND}")
+        raise DataError(f"{folder}: {name} is not in its manifest; {FIX}")
     for name, expected in files.items():
         if name not in present:
-            raise DataError(f"{folder}: {name} is missing; {MEND}")
+            raise DataError(f"{folder}: {name} is missing; {FIX}")
         if digest((folder / name).read_bytes()) != expected:
-            raise DataError(f"{folder}: {name} is damaged, its hash differs from the manifest's; {MEND}")
+            raise DataError(f"{folder}: {name} is damaged, its hash differs from the manifest's; {FIX}")
     return Bundle(folder, found, manifest)
 
 
@@ -204,7 +204,7 @@ def _names(folder: Path) -> list[str]:
     found = sorted(folder.rglob("*"))
     for path in found:
         if path.is_symlink():
-            raise DataError(f"{folder}: {path.relative_to(folder)} is a link; {MEND}")
+            raise DataError(f"{folder}: {path.relative_to(folder)} is a link; {FIX}")
     names = sorted(p.relative_to(folder).as_posix() for p in found if not p.is_dir())
     return [name for name in names if name != MANIFEST]
 
@@ -214,7 +214,7 @@ def _refuse_kinds(folder: Path, names: Iterable[str]) -> None:
         path = Path(name)
         if path.suffix not in KINDS or path.is_absolute() or ".." in path.parts:
             kinds = ", ".join(sorted(KINDS))
-            raise DataError(f"{folder}: {name} has no place in a bundle, which holds {kinds} alone; {MEND}")
+            raise DataError(f"{folder}: {name} has no place in a bundle, which holds {kinds} alone; {FIX}")
 
 
 def _manifest(path: Path, data: bytes) -> dict[str, Any]:
@@ -223,9 +223,9 @@ def _manifest(path: Path, data: bytes) -> dict[str, Any]:
         version, files = body["format"], body["files"]
         whole = isinstance(body["inputs"], dict) and all(isinstance(v, str) for v in files.values())
     except (ValueError, TypeError, KeyError, AttributeError) as error:
-        raise DataError(f"{path}: is damaged; {MEND}") from error
+        raise DataError(f"{path}: is damaged; {FIX}") from error
     if version != FORMAT:
         raise DataError(f"{path}: is of format {version}, this version reads {FORMAT}; run the version that made it")
     if not whole:
-        raise DataError(f"{path}: is damaged; {MEND}")
+        raise DataError(f"{path}: is damaged; {FIX}")
     return dict(body)

@@ -27,7 +27,7 @@ ORDER = "__order"
 
 
 def pack(project: Project) -> str:
-    """Write ``models/bundle`` anew from the candidate, its evaluation and the feature rows; the bundle's hash.
+    """Rewrite ``models/bundle`` from the candidate, its evaluation and the feature rows; the bundle's hash.
 
     Raises:
         DataError: the candidate, its evaluation or the feature rows are missing or damaged.

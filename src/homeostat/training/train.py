@@ -55,7 +55,7 @@ def split(scope: Scope, objective: str, table: pl.DataFrame, as_of: datetime) ->
 
 
 def train(project: Project) -> dict[str, Any]:
-    """Write ``models/candidate`` anew; what ``training.json`` says.
+    """Rewrite ``models/candidate``; what ``training.json`` says.
 
     Raises:
         DataError: an objective has no mature event, or features or labels cannot be used.
