@@ -9,7 +9,6 @@ from prefect import flow
 
 from homeostat import loop
 from homeostat.adapters.prefect import outside
-from homeostat.project.run_context import turn
 from homeostat.scheduling.publish import publish
 
 take_in = outside(loop.data, name="take in")  # sources are other people's: what they break is tried again
@@ -18,5 +17,5 @@ take_in = outside(loop.data, name="take in")  # sources are other people's: what
 @flow(name="data", log_prints=True)
 def data(project: Path = Path(), now: datetime | None = None) -> loop.DataOutcome:
     """Land, judge and featurize every batch that is due."""
-    with turn(project, now) as (here, at):
-        return publish(here, take_in(here, at), at)
+    with loop.run(project, now) as (session, at):
+        return publish(session.project, take_in(session, at), at)

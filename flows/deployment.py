@@ -9,7 +9,6 @@ from prefect import flow
 
 from flows.data import take_in
 from homeostat import loop
-from homeostat.project.run_context import turn
 from homeostat.scheduling.publish import publish
 
 
@@ -19,8 +18,8 @@ def deployment(project: Path = Path(), now: datetime | None = None) -> str:
 
     A release that is being tried beside it takes its next step, or is taken back.
     """
-    with turn(project, now) as (here, at):
-        take_in(here, at)
-        done = f"{loop.predict(here, at, live=True)} predictions"
-        step = loop.step(here, at)
-        return publish(here, done if step is None else f"{done}; {step.action}: {step.sentence}", at)
+    with loop.run(project, now) as (session, at):
+        take_in(session, at)
+        done = f"{loop.predict(session, at, live=True)} predictions"
+        step = loop.advance_rollout(session, at)
+        return publish(session.project, done if step is None else f"{done}; {step.action}: {step.sentence}", at)

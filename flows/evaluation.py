@@ -10,14 +10,13 @@ from prefect import flow
 from flows.data import take_in
 from homeostat import loop
 from homeostat.core.findings import Decision
-from homeostat.project.run_context import turn
 from homeostat.scheduling.publish import publish
 
 
 @flow(name="evaluation", log_prints=True)
 def evaluation(project: Path = Path(), now: datetime | None = None) -> Decision:
     """Rebuild the model from what is known now and say what its gate would decide."""
-    with turn(project, now) as (here, at):
-        take_in(here, at)
-        loop.predict(here, at, live=True)
-        return publish(here, loop.judge(here, at), at)
+    with loop.run(project, now) as (session, at):
+        take_in(session, at)
+        loop.predict(session, at, live=True)
+        return publish(session.project, loop.judge_candidate(session, at), at)

@@ -9,12 +9,11 @@ from prefect import flow
 
 from flows.data import take_in
 from homeostat import loop
-from homeostat.project.run_context import turn
 from homeostat.scheduling.publish import publish
 
 
 @flow(name="lifecycle", log_prints=True)
 def lifecycle(project: Path = Path(), now: datetime | None = None) -> loop.Tick:
     """One tick: bring in what is due, predict what is ahead, and decide when the rhythm says so."""
-    with turn(project, now) as (here, at):
-        return publish(here, loop.tick(here, at, live=True, take_in=take_in), at)
+    with loop.run(project, now) as (session, at):
+        return publish(session.project, loop.tick(session, at, live=True, take_in=take_in), at)

@@ -10,14 +10,13 @@ from prefect import flow
 from flows.data import take_in
 from homeostat import loop
 from homeostat.core.findings import Decision
-from homeostat.project.run_context import turn
 from homeostat.scheduling.publish import publish
 
 
 @flow(name="monitoring", log_prints=True)
 def monitoring(project: Path = Path(), now: datetime | None = None) -> Decision:
     """Measure quality and drift; where something asks for it fetch the evidence, decide and act."""
-    with turn(project, now) as (here, at):
-        take_in(here, at)
-        loop.predict(here, at, live=True)
-        return publish(here, loop.decide(here, at), at)
+    with loop.run(project, now) as (session, at):
+        take_in(session, at)
+        loop.predict(session, at, live=True)
+        return publish(session.project, loop.decide(session, at), at)

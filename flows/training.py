@@ -10,14 +10,13 @@ from prefect import flow
 from flows.data import take_in
 from homeostat import loop
 from homeostat.core.findings import Decision
-from homeostat.project.run_context import turn
 from homeostat.scheduling.publish import publish
 
 
 @flow(name="training", log_prints=True)
 def training(project: Path = Path(), now: datetime | None = None, reason: str = "somebody asked for it") -> Decision:
     """Rebuild the model from what is known now; release it if it earns it."""
-    with turn(project, now) as (here, at):
-        take_in(here, at)
-        loop.predict(here, at, live=True)
-        return publish(here, loop.retrain(here, at, reason), at)
+    with loop.run(project, now) as (session, at):
+        take_in(session, at)
+        loop.predict(session, at, live=True)
+        return publish(session.project, loop.retrain(session, at, reason), at)

@@ -22,14 +22,16 @@ import pytest
 
 from homeostat import loop
 from homeostat.core import drift, health
+from homeostat.core.authorship import Authorship
 from homeostat.core.drift import DRIFT_SHARE, MISSING, SCORE_DRIFT
 from homeostat.core.health import AGAINST_BASELINE, CALIBRATION, QUALITY
 from homeostat.core.incidents import EXPLAINING
 from homeostat.core.rollout import ROLLOUT
 from homeostat.decisions import rollout
+from homeostat.decisions.session import Session
 from homeostat.project.clock import move_on, stands_at
 from homeostat.project.layout import Project
-from homeostat.releases import registry
+from homeostat.releases.registry import Registry
 
 ROOT = Path(__file__).parents[1]
 PAGES = {name: (ROOT / name).read_text() for name in ("README.md", "RUNBOOK.md")}
@@ -113,11 +115,11 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Project:
     rows.filter(pl.col("at").dt.truncate("1h") == hourly.START + timedelta(hours=3)).write_csv(
         folder / "again.csv", datetime_format="%Y-%m-%dT%H:%M:%S"
     )
-    loop.begin(project, hourly.START)
+    loop.begin(Session.open(project), hourly.START)
     move_on(project, hourly.START)
     for hours in (2, 3, 4, 26, 30):
-        loop.tick(project, hourly.START + timedelta(hours=hours))
-    assert [r.version for r in registry.ledger(project).releases][:2] == ["v0.1.0", "v0.2.0"]
+        loop.tick(Session.open(project), hourly.START + timedelta(hours=hours))
+    assert [r.version for r in Registry.open(project).ledger.releases][:2] == ["v0.1.0", "v0.2.0"]
     return project
 
 
@@ -131,9 +133,9 @@ def said(project: Project, command: str) -> subprocess.CompletedProcess[str]:
 @pytest.mark.parametrize("command", OURS)
 def test_a_command_of_ours_runs(home: Project, command: str) -> None:
     if "rollback" in command:  # there must be something to take back
-        registry.promote(home, "v0.2.0", "to roll it back", "a test", stands_at(home))
+        Registry(home).promote("v0.2.0", Authorship("a test", "to roll it back", stands_at(home)))
     if "--canary" in command:  # and something to try it beside
-        registry.promote(home, "v0.1.0", "to try another", "a test", stands_at(home))
+        Registry(home).promote("v0.1.0", Authorship("a test", "to try another", stands_at(home)))
     done = said(home, command)
     allowed = (0, 1) if command.endswith("check leakage") else (0,)  # findings are an answer too
     assert done.returncode in allowed, done.stdout + done.stderr

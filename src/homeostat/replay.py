@@ -18,6 +18,7 @@ from homeostat import loop
 from homeostat.adapters import dvc, git
 from homeostat.core.errors import UsageError
 from homeostat.core.periods import floor
+from homeostat.decisions.session import Session
 from homeostat.project.clock import move_on, stands_at
 from homeostat.project.layout import Project
 
@@ -69,7 +70,7 @@ def prepare(project: Project, start: datetime, end: datetime, name: str | None, 
     git.clone_snapshot(project.root, snapshot, target, project.scope.branch)
     dvc.share_cache(target, project.root)
     replayed = Project.find(target)
-    loop.begin(replayed, start).set_window(start, start)
+    loop.begin(Session.open(replayed), start).set_window(start, start)
     move_on(replayed, start)
     note.write_text(json.dumps(wanted))
     return replayed
@@ -77,9 +78,9 @@ def prepare(project: Project, start: datetime, end: datetime, name: str | None, 
 
 def replay(replayed: Project, start: datetime, end: datetime, watch: Callable[[loop.Tick], None]) -> Replay:
     """Run every tick after ``start`` up to ``end`` that is not done yet; ``watch`` sees each."""
-    result = Replay(replayed, start, end)
+    result, session = Replay(replayed, start, end), Session.open(replayed)
     for now in ticks(replayed, start, end):
-        tick = loop.tick(replayed, now)
+        tick = loop.tick(session, now)
         result.ticks += 1
         result.seconds.update(tick.seconds)
         watch(tick)

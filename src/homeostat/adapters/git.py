@@ -13,8 +13,10 @@ import subprocess
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import NamedTuple
 
 from homeostat.core.errors import EnvironmentFault, UsageError
 from homeostat.core.ledger import Ledger, fold
@@ -32,16 +34,54 @@ PLAIN = {
 }
 NOWHERE = "0" * 40
 LEDGER = Path(".homeostat") / "ledger"
-_followed: dict[Path, tuple[str, str]] = {}  # where both branches were when this process last brought them together
+TAGS = "refs/tags/"
+
+
+class Branches(NamedTuple):
+    """Where the branches of a project's scheduled work stand; empty for one that is not there."""
+
+    code: str  # the scope's branch, which scheduled work follows
+    own: str  # that of scheduled work itself
+    elsewhere: str  # the same on the scope's remote, as it was fetched last
+
+
+@dataclass(frozen=True)
+class Refs:
+    """A project's tags and branches, as one call of git has them."""
+
+    tags: tuple[tuple[str, str, str], ...]  # of the release ledger: tag, commit, message
+    branches: Branches
+
+
+def read_refs(home: Path, project: str, branch: str) -> Refs:
+    """The tags of the project's ledger, ``branch`` and the branches of scheduled work, in one call of git.
+
+    Raises:
+        EnvironmentFault: there is no git or no repository.
+    """
+    branches = (f"refs/heads/{branch}", ledger_ref(project), seen_ref(project))
+    rows = _read_refs(home, *_tags_of(project), *branches)
+    at = {ref: commit for ref, commit, _ in rows}
+    tags = tuple((ref.removeprefix(TAGS), commit, text) for ref, commit, text in rows if ref.startswith(TAGS))
+    return Refs(tags, Branches(*(at.get(ref, "") for ref in branches)))
 
 
 def read_tags(home: Path, project: str) -> list[tuple[str, str, str]]:
     """Every ``(tag, commit, message)`` of the project's ledger, in one call of git."""
-    form = "%(refname:strip=2)%00%(objectname)%00%(*objectname)%00%(if)%(*objectname)%(then)%(contents)%(end)%00"
-    wanted = (f"refs/tags/{project}@*", f"refs/tags/{project}#*")
+    rows = _read_refs(home, *_tags_of(project))
+    return [(ref.removeprefix(TAGS), commit, message) for ref, commit, message in rows]
+
+
+def _read_refs(home: Path, *wanted: str) -> list[tuple[str, str, str]]:
+    """The full name, the commit and, of an annotated tag, the message of every ref that matches."""
+    form = "%(refname)%00%(objectname)%00%(*objectname)%00%(if)%(*objectname)%(then)%(contents)%(end)%00"
     fields = _git(home, "for-each-ref", f"--format={form}", *wanted).split("\0")
     rows = zip(fields[0::4], fields[1::4], fields[2::4], fields[3::4], strict=False)
-    return [(tag.strip("\n"), peeled or own, message) for tag, own, peeled, message in rows]
+    return [(ref.strip("\n"), peeled or own, message) for ref, own, peeled, message in rows]
+
+
+def _tags_of(project: str) -> tuple[str, str]:
+    return f"{TAGS}{project}@*", f"{TAGS}{project}#*"
 
 
 def read_ledger(home: Path, project: str) -> Ledger:
@@ -66,8 +106,8 @@ def tag_object(home: Path, name: str, commit: str, message: str, now: datetime) 
 
 def tag_ids(home: Path, project: str, names: Iterable[str]) -> dict[str, str]:
     """The objects that these tags point at."""
-    wanted = (f"refs/tags/{project}@*", f"refs/tags/{project}#*")
-    lines = _git(home, "for-each-ref", "--format=%(refname:strip=2) %(objectname)", *wanted).splitlines()
+    form = "--format=%(refname:strip=2) %(objectname)"
+    lines = _git(home, "for-each-ref", form, *_tags_of(project)).splitlines()
     found = dict(line.split(" ") for line in lines)
     return {name: found[name] for name in names}
 
@@ -118,14 +158,6 @@ def user_name(home: Path) -> str:
     return _try(home, "config", "user.name").stdout.strip()
 
 
-def has_ledger(home: Path, project: str) -> bool:
-    """Whether the branch of scheduled work is there, here or on another host: false before the first tick."""
-    if _exists(home, ledger_ref(project)) or _exists(home, seen_ref(project)):
-        return True
-    _git(home, "rev-parse", "--git-dir")  # the clearer error, if there is no repository
-    return False
-
-
 def ensure_ledger_tree(home: Path, project: str, branch: str, now: datetime) -> Path:
     """The worktree ``.homeostat/ledger`` on branch ``homeostat/<project>``, made where it is missing.
 
@@ -173,24 +205,6 @@ def sync_ledger_tree(home: Path, project: str, branch: str, now: datetime) -> st
     The commit is the tree of ``branch`` with the ledger's own window, amendments, ``dvc.lock`` and evaluation;
     amendments that only the branch or another host has are taken in. Parents: the last ledger commit and these.
     """
-    there = (home / LEDGER / ".git").is_file()
-    if there and (found := _stand(home, project, branch)) == _followed.get(home):
-        return found[1]
-    last = _follow(home, project, branch, now)
-    _followed[home] = _stand(home, project, branch)
-    return last
-
-
-def _stand(home: Path, project: str, branch: str) -> tuple[str, str]:
-    """Where the branch and the ledger's branch are, here and elsewhere, in one call; empty for what is missing."""
-    refs = (f"refs/heads/{branch}", ledger_ref(project))
-    lines = _git(home, "for-each-ref", "--format=%(refname) %(objectname)", *refs, seen_ref(project)).splitlines()
-    at = dict(line.split(" ") for line in lines)
-    own = at.pop(refs[1], "")
-    return " ".join([at.pop(refs[0], ""), *at.values()]), own
-
-
-def _follow(home: Path, project: str, branch: str, now: datetime) -> str:
     tree = ensure_ledger_tree(home, project, branch, now)
     base, last = _branch(home, branch), head(tree)
     elsewhere = _elsewhere(home, project)

@@ -13,6 +13,7 @@ import click
 
 from homeostat.cli.app import Moment, Percent, Verb, Verbs, actor, my_turn, project, who, why, working
 from homeostat.cli.completion import versions
+from homeostat.core.authorship import Authorship
 from homeostat.core.errors import DataError, HomeostatError, UsageError
 
 if TYPE_CHECKING:
@@ -50,11 +51,12 @@ def show(version: str) -> None:
     Example: homeostat releases show v0.3.0
     """
     from homeostat.decisions.history import promised
-    from homeostat.releases.registry import restore
+    from homeostat.releases.registry import Registry
     from homeostat.reports.releases import realised
 
     of = project()
-    ledger = _ledger(of)
+    registry = Registry.open(of)
+    ledger = registry.ledger
     found = _registered(ledger, version)
     click.echo(f"{found.version}  made {found.at} by {found.who}: {found.why}")
     click.echo(f"  commit {found.commit}\n  bundle {found.bundle}")
@@ -70,7 +72,7 @@ def show(version: str) -> None:
     if (barred := ledger.yanked(found.version)) is not None:
         click.echo(f"  yanked {barred.at} by {barred.who}: {barred.why}")
     try:
-        for line in promised(restore(of, found.version).evaluation):
+        for line in promised(registry.load(found.version).evaluation):
             click.echo(f"  promised {line}")
     except HomeostatError as error:
         click.echo(f"  promised: not known here, {error}")
@@ -87,13 +89,15 @@ def verify(version: str | None, rebuild: bool) -> None:
     """
     from homeostat.project.clock import clock_now
     from homeostat.releases import verify as verified
+    from homeostat.releases.registry import Registry
 
     of = project()
-    ledger = _ledger(of)
+    registry = Registry.open(of)
+    ledger = registry.ledger
     wanted = [_registered(ledger, version)] if version else list(ledger.releases)
     bad = 0
     for found in wanted:
-        told = verified.verify(of, ledger, found)
+        told = verified.verify(of, registry, found)
         said = told.sentence
         if rebuild and not told.rebuildable:
             told = replace(told, rebuildable=verified.rebuild(of, found, clock_now(of)))
@@ -113,12 +117,11 @@ def compare(one: str, other: str) -> None:
     Example: homeostat releases compare v0.2.0 v0.3.0
     """
     from homeostat.releases.diff import lines
-    from homeostat.releases.registry import restore
+    from homeostat.releases.registry import Registry
 
-    of = project()
-    ledger = _ledger(of)
-    found = [_registered(ledger, version) for version in (one, other)]
-    bundles = [restore(of, release.version) for release in found]
+    registry = Registry.open(project())
+    found = [_registered(registry.ledger, version) for version in (one, other)]
+    bundles = [registry.load(release.version) for release in found]
     for line in lines(bundles[0], bundles[1], (found[0].version, found[1].version)):
         click.echo(line)
 
@@ -132,10 +135,10 @@ def yank(version: str, why: str, who: str | None) -> None:
 
     Example: homeostat releases yank v0.3.0 --why "trained on last year's prices"
     """
-    from homeostat.releases import registry
+    from homeostat.releases.registry import Registry
 
     with my_turn() as (of, now):
-        click.echo(registry.yank(of, version, why, actor(of, who), now, at_hand(of)))
+        click.echo(Registry(of).yank(version, authorship(of, who, why, now)))
 
 
 @releases.command()
@@ -184,21 +187,21 @@ def promote(version: str, canary: float | None, shadow: bool, why: str, who: str
 
     Example: homeostat promote v0.3.0 --why "checked by hand on last week"
     """
-    from homeostat.releases import registry
+    from homeostat.releases.registry import Registry
 
     if shadow and canary is not None:
         raise UsageError("--canary and --shadow are two ways; give one")
     with my_turn() as (of, now):
-        by = actor(of, who)
+        by = authorship(of, who, why, now)
         if not shadow and canary is None:
-            click.echo(registry.promote(of, version, why, by, now, at_hand(of)).sentence)
+            click.echo(Registry(of).promote(version, by).sentence)
             return
         if working(of).scope.rollout is None:
             raise UsageError(
                 "params.yaml: no rollout, so nothing says when a step may go on; add it as `new` drafts it"
             )
         act: Beside = "shadow" if shadow else "canary"
-        click.echo(registry.try_beside(of, version, act, canary, why, by, now, at_hand(of)).sentence)
+        click.echo(Registry(of).try_beside(version, act, canary, by).sentence)
 
 
 @click.command(cls=Verb, short_help="Take what serves out of service.")
@@ -214,10 +217,15 @@ def rollback(to: str | None, why: str, who: str | None) -> None:
 
     Example: homeostat rollback --why "alerts doubled overnight"
     """
-    from homeostat.releases import registry
+    from homeostat.releases.registry import Registry
 
     with my_turn() as (of, now):
-        click.echo(registry.rollback(of, why, actor(of, who), now, to, at_hand(of)).sentence)
+        click.echo(Registry(of).rollback(authorship(of, who, why, now), to).sentence)
+
+
+def authorship(of: Project, who: str | None, why: str, now: datetime) -> Authorship:
+    """Who acts and why, with what is on record now."""
+    return Authorship(actor(of, who), why, now, tuple(at_hand(of)))
 
 
 def at_hand(of: Project) -> list[str]:

@@ -32,6 +32,7 @@ class Decided:
     path: Path
     quality: dict[str, Any] = field(default_factory=dict)
     candidate: bool = False  # whether a fresh candidate was judged
+    started: str = ""  # the kind of sign that asked for it: drift, quality, or none
 
     @property
     def failing(self) -> list[Finding]:
@@ -70,7 +71,7 @@ def incidents(project: Project) -> list[Incident]:
 def decisions(project: Project, last: int | None = None) -> list[Decided]:
     """The decisions on record, oldest first; the ``last`` ones only, if it is given."""
     paths = sorted(project.decisions.glob("*.json"))
-    return [_decided(path) for path in (paths if last is None else paths[-last:])]
+    return [read_decision(path) for path in (paths if last is None else paths[-last:])]
 
 
 def batches(project: Project, last: int | None = None) -> list[Batch]:
@@ -104,7 +105,12 @@ def _batches(project: Project, source: str, last: int | None) -> Iterator[Batch]
         yield Batch(source, path.stem, Verdict.from_dict(_read(path)))
 
 
-def _decided(path: Path) -> Decided:
+def read_decision(path: Path) -> Decided:
+    """The decision on record in that file.
+
+    Raises:
+        EnvironmentFault: the file is damaged.
+    """
     raw = _read(path)
     try:
         return Decided(
@@ -112,6 +118,7 @@ def _decided(path: Path) -> Decided:
             findings=tuple(Finding(**f) for f in raw.get("findings", ())), evidence=tuple(raw.get("evidence", ())),
             release=raw.get("release") or "", path=path,
             quality=raw.get("quality") or {}, candidate=raw.get("candidate") is not None,
+            started=raw.get("started") or "",
         )  # fmt: skip
     except (KeyError, TypeError, ValueError) as error:
         raise _damaged(path, error) from error

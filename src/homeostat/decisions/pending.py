@@ -21,19 +21,24 @@ def of(folder: Path, now: datetime) -> Path:
     return folder / f"{stamp(now)}{PLAN}"
 
 
-def done(plan: Path) -> None:
-    """Make a plan the record of what was done."""
-    plan.replace(plan.with_suffix(".json"))
+def done(plan: Path) -> Path:
+    """Make a plan the record of what was done; the record."""
+    return plan.replace(plan.with_suffix(".json"))
 
 
-def settle(folder: Path, known: Ledger, now: datetime) -> None:
-    """What an earlier run had decided when it was interrupted: on record if it was done, forgotten if not."""
+def settle(folder: Path, known: Ledger, now: datetime) -> list[Path]:
+    """What an earlier run had decided when it was interrupted: on record if it was done, forgotten if not.
+
+    The records that came of it.
+    """
+    records = []
     for plan in sorted(folder.glob(f"*{PLAN}")):
         if plan.stem == stamp(now):
             continue
         body = json.loads(plan.read_text())
         carried_out = {(event.at.isoformat(), event.why) for event in known.events}
         if body["action"] in IDLE or (body["at"], body["sentence"]) in carried_out:
-            done(plan)
+            records.append(done(plan))
         else:
             plan.unlink()
+    return records

@@ -11,32 +11,30 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import polars as pl
 
 from homeostat.adapters.parquet import read_table, write_text
+from homeostat.core.authorship import Authorship
 from homeostat.core.errors import HomeostatError
 from homeostat.core.evaluation import Comparison, compare, compare_split
 from homeostat.core.findings import Decision, Finding
+from homeostat.core.ledger import Beside, Ledger, ReleaseEvent
 from homeostat.core.periods import period_of
 from homeostat.core.rollout import ROLLOUT, Arm, Seen, decide_step, next_share, stuck
 from homeostat.decisions import pending
+from homeostat.decisions.session import WHO, Session
 from homeostat.features import build
 from homeostat.monitoring import outcomes
-from homeostat.project.layout import stamp
-from homeostat.releases import registry
+from homeostat.project.layout import Project, stamp
+from homeostat.project.scope import Scope
+from homeostat.releases.registry import Registry
 from homeostat.serving import prediction_log
 from homeostat.serving.batch_scoring import SHADOW
-from homeostat.serving.paths import working
 from homeostat.training import evaluate
-
-if TYPE_CHECKING:
-    from homeostat.core.ledger import Beside, Ledger, ReleaseEvent
-    from homeostat.project.layout import Project
-    from homeostat.project.scope import Scope
-    from homeostat.training.bundle import Bundle
+from homeostat.training.bundle import Bundle
 
 Scores = dict[str, Mapping[str, float | None]]  # by the event's key as text, then by objective
 
@@ -61,7 +59,7 @@ def first_step(scope: Scope) -> tuple[Beside | None, float | None]:
     return ("shadow", None) if rollout.strategy == "shadow" else ("canary", rollout.steps[0])
 
 
-def step(project: Project, now: datetime, who: str) -> Decision | None:
+def advance_rollout(session: Session, now: datetime) -> Decision | None:
     """Decide on the step of the release that is being tried, and do it; None: none is, or the scope does not say how.
 
     A run that was interrupted does what was decided, not something else.
@@ -69,15 +67,14 @@ def step(project: Project, now: datetime, who: str) -> Decision | None:
     Raises:
         HomeostatError: the deployment was stopped; what serves is whole, and the next run carries on.
     """
-    known = registry.ledger(project)
-    pending.settle(project.rollouts, known, now)
-    plan = pending.of(project.rollouts, now)
+    ledger, folder = session.registry.ledger, session.project.rollouts
+    pending.settle(folder, ledger, now)
+    plan = pending.of(folder, now)
     if not plan.is_file():
-        limits = working(project).scope.rollout
-        if known.rollout is None or known.champion is None or limits is None:
+        if ledger.rollout is None or ledger.champion is None or session.tree.scope.rollout is None:
             return None
-        write_text(json.dumps(_decided(project, known, now), indent=1) + "\n", plan)
-    return _carry_out(project, plan, now, who)
+        write_text(json.dumps(_decided(session, now), indent=1) + "\n", plan)
+    return _carry_out(session, plan, now)
 
 
 def alarm(decision: Decision | None) -> Finding:
@@ -90,55 +87,56 @@ def alarm(decision: Decision | None) -> Finding:
     return Finding(f"{version}: {ROLLOUT}", "fail", None, None, decision.sentence, path)
 
 
-def measure(project: Project, known: Ledger, now: datetime) -> Seen:
-    """What the step that is on came to so far."""
-    champion, tried, began = known.champion, known.rollout, known.rollout_began()
+def measure(tree: Project, registry: Registry, ledger: Ledger, now: datetime) -> Seen:
+    """What the step that is on in ``ledger`` came to so far."""
+    champion, tried, began = ledger.champion, ledger.rollout, ledger.rollout_began()
     assert champion is not None and tried is not None and began is not None, "no release is being tried"
-    scope = working(project).scope
+    scope = tree.scope
     ours, theirs = Tally(), Tally()
-    unloaded = _from_log(project, scope, champion, tried, ours, theirs)
-    _from_rows(project, scope, champion, tried, ours, theirs)
+    unloaded = _from_log(tree, scope, champion, tried, ours, theirs)
+    _from_rows(tree, scope, champion, tried, ours, theirs)
     drift: dict[str, dict[str, Any]] = {}
     try:
-        bundles = [registry.restore(project, event.version) for event in (tried, champion)]
+        bundles = [registry.load(event.version) for event in (tried, champion)]
         drift = _drift(scope, bundles, ours.scores, theirs.scores, paired=tried.share is None)
     except HomeostatError as error:  # what cannot be had here is no release to go on with
         unloaded = (*unloaded, str(error))
     return Seen(
         theirs.arm(champion.version), ours.arm(tried.version), tried.share, now - tried.at, drift,
-        _quality(project, champion, tried, began, now), unloaded,
+        _quality(tree, champion, tried, began, now), unloaded,
     )  # fmt: skip
 
 
-def _decided(project: Project, known: Ledger, now: datetime) -> dict[str, Any]:
+def _decided(session: Session, now: datetime) -> dict[str, Any]:
     """The record of a step: the decision, and what it is about."""
-    scope, tried, champion = working(project).scope, known.rollout, known.champion
+    tree, ledger = session.tree, session.registry.ledger
+    scope, tried, champion = tree.scope, ledger.rollout, ledger.champion
     limits = scope.rollout
     assert tried is not None and champion is not None and limits is not None, "no release is being tried"
-    seen = measure(project, known, now)
-    path = project.cited(project.rollouts / f"{stamp(now)}.json")
-    decision = decide_step(seen, limits, scope.release.not_worse, scope.evaluation.confidence, path)
+    measured = measure(tree, session.registry, ledger, now)
+    path = tree.cited(tree.rollouts / f"{stamp(now)}.json")
+    decision = decide_step(measured, limits, scope.release.not_worse, scope.evaluation.confidence, path)
     body: dict[str, Any] = {"at": now.isoformat(), **decision.to_dict()}
-    if stuck(decision, seen, limits):
+    if stuck(decision, measured, limits):
         waits = Finding(ROLLOUT, "too few to say", None, None, decision.sentence, path)
         body["findings"] = [*body["findings"], vars(waits)]
     share = next_share(limits.steps, tried.share) if decision.action == "advance" else None
     return body | {"event": tried.number, "release": tried.version, "champion": champion.version, "share": share}
 
 
-def _carry_out(project: Project, plan: Path, now: datetime, who: str) -> Decision:
+def _carry_out(session: Session, plan: Path, now: datetime) -> Decision:
     """Do what was decided, once however often this is called, and make the plan the record of it."""
     body = json.loads(plan.read_text())
     decision = Decision.from_dict(body)
-    on = registry.ledger(project).rollout
+    on, registry = session.registry.ledger.rollout, session.registry
     if on is not None and on.number == body["event"]:  # else it is done, or a person has been faster
-        said = (decision.sentence, who, now)
+        by = Authorship(WHO, decision.sentence, now, decision.evidence)
         if decision.action == "roll back":
-            registry.rollback(project, *said, evidence=decision.evidence)
+            registry.rollback(by)
         elif decision.action == "advance" and body["share"] is None:
-            registry.promote(project, on.version, *said, evidence=decision.evidence)
+            registry.promote(on.version, by)
         elif decision.action == "advance":
-            registry.try_beside(project, on.version, "canary", body["share"], *said, evidence=decision.evidence)
+            registry.try_beside(on.version, "canary", body["share"], by)
     pending.done(plan)
     return decision
 
@@ -147,7 +145,7 @@ def _carry_out(project: Project, plan: Path, now: datetime, who: str) -> Decisio
 
 
 def _from_log(
-    project: Project, scope: Scope, champion: ReleaseEvent, tried: ReleaseEvent, ours: Tally, theirs: Tally
+    tree: Project, scope: Scope, champion: ReleaseEvent, tried: ReleaseEvent, ours: Tally, theirs: Tally
 ) -> tuple[str, ...]:
     """Add what the service wrote down since the step began; why workers could not load the challenger."""
     keys: dict[str, str] = {}
@@ -156,7 +154,7 @@ def _from_log(
     failed: set[tuple[str, str]] = set()
     at = [list(scope.event_source.columns).index(name) for name in scope.key]
     tallies = {tried.version: ours, champion.version: theirs}
-    for entry in prediction_log.lines_since(project, tried.at):
+    for entry in prediction_log.lines_since(tree, tried.at):
         tally = tallies.get(entry["release"])
         if tally is None or (tally is ours and entry["event"] != tried.number):
             continue
@@ -180,12 +178,12 @@ def _from_log(
 
 
 def _from_rows(
-    project: Project, scope: Scope, champion: ReleaseEvent, tried: ReleaseEvent, ours: Tally, theirs: Tally
+    tree: Project, scope: Scope, champion: ReleaseEvent, tried: ReleaseEvent, ours: Tally, theirs: Tally
 ) -> None:
     """Add the prediction rows that were scored since the step began."""
     every = scope.event_source.period
     assert every != "once", "events have a time"
-    for path in sorted(project.predictions.glob("*.parquet")):
+    for path in sorted(tree.predictions.glob("*.parquet")):
         if period_of(path.stem, every, scope.rhythm.offset).end <= tried.at:
             continue
         rows = read_table(path).filter(pl.col("as_of") >= tried.at)
@@ -229,12 +227,12 @@ def _learned(bundle: Bundle, objective: str) -> bool:
 
 
 def _quality(
-    project: Project, champion: ReleaseEvent, tried: ReleaseEvent, began: datetime, now: datetime
+    tree: Project, champion: ReleaseEvent, tried: ReleaseEvent, began: datetime, now: datetime
 ) -> dict[str, Comparison]:
     """By objective the challenger's loss against the champion's on the matured events of the rollout."""
-    scope = working(project).scope
+    scope = tree.scope
     seen = [f"{SHADOW}{name}" for name in scope.objectives]
-    table = outcomes.rows(project, began, now, [*seen, "challenger", "as_of"])
+    table = outcomes.rows(tree, began, now, [*seen, "challenger", "as_of"])
     if table.is_empty():
         return {}
     table = table.filter(pl.col("as_of") >= began)

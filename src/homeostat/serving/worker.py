@@ -24,7 +24,7 @@ from homeostat.adapters import git
 from homeostat.core.errors import DataError, HomeostatError
 from homeostat.core.rollout import in_canary
 from homeostat.project.clock import clock_now
-from homeostat.releases import registry
+from homeostat.releases.registry import Registry
 from homeostat.serving import paths as files
 from homeostat.serving import precomputed as ready
 from homeostat.serving import requests
@@ -99,6 +99,7 @@ class Worker:
         self.stale = ""  # why the data could not be read again
         self.predictions = PredictionLog(project)
         self.labels = LabelLog(project)
+        self._registry = Registry(project)
         self._context: Context | None = None
         self._shapes: Shapes | None = None
         self._held: OrderedDict[str, Bundle] = OrderedDict()
@@ -143,7 +144,8 @@ class Worker:
 
     def _look_at_ledger(self) -> None:
         try:
-            known = registry.ledger(self.project)
+            self._registry.refresh()
+            known = self._registry.ledger
         except HomeostatError as error:
             log.error("the ledger cannot be read: %s", error)
             self._eyes.look_again(time.monotonic() + AGAIN)
@@ -251,8 +253,8 @@ class Worker:
     def _rehearsed(self, version: str, bundle_hash: str) -> Bundle:
         found = self._held.get(bundle_hash)
         if found is None:
-            found = registry.restore(self.project, version)
-            registry.rehearse(self.project, found, version)
+            found = self._registry.load(version)
+            self._registry.rehearse(found, version)
             self._held[bundle_hash] = found
         self._held.move_to_end(bundle_hash)
         while len(self._held) > HELD:
@@ -278,7 +280,7 @@ class Worker:
         try:
             beside = state.challenger.live if state.challenger else None
             self._publish(state.live, Context(self.project, self.now()), beside)
-            self._hold_previous(registry.ledger(self.project))
+            self._hold_previous(self._registry.ledger)
             self.stale = ""
         except Exception as error:
             self.stale = str(error) or type(error).__name__
