@@ -11,11 +11,12 @@ from pathlib import Path
 import hourly
 import polars as pl
 import pytest
-from asked import flipped, resealed
+from asked import turned
 
 from homeostat import deployment, loop, plans, replay, rollout
 from homeostat.adapters import git
 from homeostat.core.rollout import in_canary
+from homeostat.faults.bad_release import reseal
 from homeostat.project import Project, stamp
 
 pytestmark = pytest.mark.slow
@@ -39,15 +40,11 @@ class Tried:
 
 
 def try_flipped(project: Project, now: datetime, share: float | None) -> str:
-    """Try the champion with each weight of its model the other way round; it passes its rehearsal. Its version."""
+    """Try the champion with its scores turned around; it passes its rehearsal. Its version."""
     found = deployment.serving(project)
     assert found is not None
 
-    def spoil(folder: Path) -> None:
-        flipped(folder)
-        (folder / "features.sql").write_text(f"-- {share}\n{(folder / 'features.sql').read_text()}")
-
-    made = resealed(project, found[1], spoil, code="a slip")
+    made = reseal(project, found[1], turned, fault=str(share), code="a slip")
     commit = git.head(project.ledger.root)
     act = "shadow" if share is None else "canary"
     return deployment.release(project, commit, made, "a slip of the hand", "ann", now, (), act, share).version
