@@ -16,11 +16,11 @@ from datetime import datetime, timedelta
 
 from homeostat import loop
 from homeostat.adapters import dvc, git
-from homeostat.clock import move_on, stands_at
 from homeostat.core.errors import UsageError
 from homeostat.core.periods import floor
 from homeostat.faults import Fault, check_times
-from homeostat.project import Project
+from homeostat.project.clock import move_on, stands_at
+from homeostat.project.layout import Project
 
 
 @dataclass
@@ -49,7 +49,7 @@ def span(project: Project, first: datetime, last: datetime) -> tuple[datetime, d
 
 
 def prepare(
-    project: Project, start: datetime, end: datetime, name: str | None, anew: bool = False,
+    project: Project, start: datetime, end: datetime, name: str | None, force: bool = False,
     faults: Sequence[Fault] = (),
 ) -> Project:  # fmt: skip
     """The replay's project: a new copy of the folder as it is, or the one of that name to carry on with.
@@ -67,13 +67,13 @@ def prepare(
     wanted: dict[str, object] = {"snapshot": snapshot, "from": start.isoformat(), "to": end.isoformat()}
     if faults:
         wanted["faults"] = [str(fault) for fault in faults]
-    if anew and target.exists():
+    if force and target.exists():
         shutil.rmtree(target)
     if target.exists() and not note.is_file():
-        shutil.rmtree(target)  # its making was cut short
+        shutil.rmtree(target)  # its making was interrupted
     if note.is_file():
         if json.loads(note.read_text()) != wanted:
-            raise UsageError(f"{target}: a replay of other inputs; choose another --name, or --anew to replace it")
+            raise UsageError(f"{target}: a replay of other inputs; choose another --name, or --force to replace it")
         return Project.find(target)
     git.clone_snapshot(project.root, snapshot, target, project.scope.branch)
     dvc.share_cache(target, project.root)

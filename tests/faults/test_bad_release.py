@@ -14,12 +14,13 @@ import hourly
 import numpy as np
 import pytest
 
-from homeostat import deployment, faults, models, replay
+from homeostat import faults, models, replay
 from homeostat.core.errors import UsageError
 from homeostat.core.ledger import Act, Ledger, ReleaseEvent
 from homeostat.faults.bad_release import outcome, turned_around
 from homeostat.models.heuristic import Given
-from homeostat.project import Project
+from homeostat.project.layout import Project
+from homeostat.releases import registry
 from tests.loop.test_it_survives import git_that_kills
 from tests.models.test_models import CASES, Case, events, fitted
 
@@ -97,7 +98,7 @@ def test_it_is_planted_once_though_killed_and_the_loop_takes_it_back(tmp_path: P
     assert run.returncode == 0, run.stderr
     who = f"drill bad-release@{AT.isoformat()}"
     at = hourly.START + timedelta(hours=42)  # the first tick at or after it
-    assert [(e.action, e.version, e.who, e.at) for e in deployment.ledger(whole).events] == [
+    assert [(e.action, e.version, e.who, e.at) for e in registry.ledger(whole).events] == [
         ("promote", "v0.1.0", "homeostat", hourly.START + timedelta(hours=24)),
         ("promote", "v0.2.0", who, at),
         ("rollback", "v0.1.0", "homeostat", hourly.START + timedelta(hours=48)),

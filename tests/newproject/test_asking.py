@@ -13,10 +13,10 @@ from pathlib import Path
 import pytest
 from newproject.odd_tables import loads, write
 
-from homeostat.cli.starting import _changed
+from homeostat.cli.new import _changed
 from homeostat.newproject.opening import Address
 from homeostat.newproject.understanding import Asked
-from homeostat.project import Project
+from homeostat.project.layout import Project
 
 LIMIT = 240  # seconds until a terminal that says nothing is given up
 

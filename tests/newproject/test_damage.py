@@ -27,7 +27,7 @@ DAMAGE: dict[str, Callable[[Path], object]] = {
     "a folder": lambda path: (path.unlink(), path.mkdir()),
 }
 VERBS = (["status"], ["check", "scope"], ["releases"], ["data", "review"])
-REPLAY = ["replay", "--from", "2022-01-03", "--to", "2022-01-03", "--name", "day", "--anew"]
+REPLAY = ["replay", "--from", "2022-01-03", "--to", "2022-01-03", "--name", "day", "--force"]
 TOLD = ("params.yaml", "features.sql", "expectations/t.json", "data/window.yaml", "dvc.yaml", ".dvc/config")
 
 

@@ -14,7 +14,7 @@ from parsed import parsed
 from homeostat.newproject import making
 from homeostat.newproject.opening import Address
 from homeostat.newproject.understanding import Asked
-from homeostat.project import Project
+from homeostat.project.layout import Project
 
 
 @pytest.fixture(scope="module")

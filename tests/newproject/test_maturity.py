@@ -15,7 +15,7 @@ from homeostat.newproject import making
 from homeostat.newproject.making import Draft
 from homeostat.newproject.opening import Address
 from homeostat.newproject.understanding import Asked
-from homeostat.scope import parse
+from homeostat.project.scope import parse
 
 DEFAULTED = 0.3
 
@@ -59,7 +59,7 @@ def test_no_label_counts_before_its_like_are_there(column: str, said: str, tmp_p
     naive = table.filter(pl.col("settled") < now, pl.col("taken") > now - timedelta(days=180))["bad"].mean()
     assert isinstance(naive, float) and naive > DEFAULTED + 0.1
     assert abs(early_rate(made, table, now) - DEFAULTED) < 0.06
-    assert "no label counts before" in next(d.mend for d in made.doubts if d.kind == "labels that come late")
+    assert "no label counts before" in next(d.fix for d in made.doubts if d.kind == "labels that come late")
 
 
 def test_without_such_a_time_most_labels_are_waited_for(tmp_path: Path) -> None:

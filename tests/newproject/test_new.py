@@ -18,7 +18,7 @@ from homeostat.newproject.making import Draft
 from homeostat.newproject.opening import Address, workspace
 from homeostat.newproject.telling import guesses
 from homeostat.newproject.understanding import Asked, understand
-from homeostat.project import Project
+from homeostat.project.layout import Project
 
 
 def drafted(table: pl.DataFrame, folder: Path, separator: str = ",", **asked: object) -> Draft:
@@ -232,7 +232,7 @@ def test_a_table_that_cannot_be_read_is_told_in_one_line(
 def test_any_form_of_csv_is_read_here_and_by_the_loop(
     encoding: str, separator: str, end: str, mixed: bool, tmp_path: Path
 ) -> None:
-    from homeostat.adapters.sources import read_batch
+    from homeostat.data.sources import read_batch
 
     table = orders(300).rename({"Preis (€)": "Preis"})
     text = table.write_csv(separator=separator).replace("\n", end)

@@ -177,11 +177,11 @@ def doubts_of(table: pl.DataFrame, folder: Path) -> tuple[Doubt, ...]:
 
 
 @pytest.mark.parametrize(("kind", "column", "made"), FAULTS, ids=[f"{k}: {c}" for k, c, _ in FAULTS])
-def test_a_fault_is_told_with_its_mend(kind: str, column: str, made: Made, tmp_path: Path) -> None:
+def test_a_fault_is_told_with_its_fix(kind: str, column: str, made: Made, tmp_path: Path) -> None:
     told = doubts_of(made(healthy()), tmp_path)
     here = [d for d in told if d.kind == kind and d.column in (column, "")]
     assert here, [(d.kind, d.column, d.said) for d in told]
-    assert here[0].said and here[0].mend and 0 < here[0].sure <= 1
+    assert here[0].said and here[0].fix and 0 < here[0].sure <= 1
     assert kind not in PICTURED or len(here[0].picture) > 1 and here[0].drawn
     leaks = {d.column for d in told if d.barred}
     assert leaks == ({column} if here[0].barred else set())

@@ -9,12 +9,12 @@ import polars as pl
 import pytest
 from newproject.odd_tables import START
 
-from homeostat.adapters.sources import event_times, read_batch
 from homeostat.core.errors import UsageError
+from homeostat.data.sources import event_times, read_batch
 from homeostat.newproject import making
 from homeostat.newproject.opening import Address
 from homeostat.newproject.understanding import Asked
-from homeostat.project import Project
+from homeostat.project.layout import Project
 
 ROWS = 400
 DAYS = [date(2020, 1, 1) + timedelta(days=n) for n in range(ROWS)]

@@ -17,7 +17,7 @@ from homeostat.faults import bad_release
 
 if TYPE_CHECKING:
     from homeostat.core.ledger import Ledger
-    from homeostat.project import Project
+    from homeostat.project.layout import Project
 
 
 @dataclass(frozen=True)

@@ -21,9 +21,9 @@ from homeostat.models.lightgbm import Trees
 from homeostat.models.linear import Linear, Number
 
 if TYPE_CHECKING:
-    from homeostat.bundles import Bundle
     from homeostat.core.ledger import Ledger
-    from homeostat.project import Project
+    from homeostat.project.layout import Project
+    from homeostat.training.bundle import Bundle
 
 
 def inject(project: Project, who: str, now: datetime) -> str:
@@ -34,16 +34,16 @@ def inject(project: Project, who: str, now: datetime) -> str:
     Raises:
         UsageError: the champion's score is a column of the table, which no model file can turn around.
     """
-    from homeostat import deployment
     from homeostat.adapters import git
+    from homeostat.releases import registry
 
-    ledger = deployment.ledger(project)
+    ledger = registry.ledger(project)
     champion = ledger.champion
     if champion is None or any(event.who == who for event in ledger.events):
         return ""
-    bundle = reseal(project, deployment.restore(project, champion.version), turn_models_around, fault=who)
+    bundle = reseal(project, registry.restore(project, champion.version), turn_models_around, fault=who)
     why = f"{champion.version} with its scores turned around"
-    event = deployment.release(project, git.head(project.ledger.root), bundle, why, who, now).event
+    event = registry.release(project, git.head(project.ledger.root), bundle, why, who, now).event
     return f"{event.version} is put in service: {why}"
 
 
@@ -69,8 +69,9 @@ def reseal(project: Project, bundle: Bundle, change: Callable[[Path], None], **i
     """
     import polars as pl
 
-    from homeostat import bundles, golden
-    from homeostat.adapters.tables import write_table
+    from homeostat.adapters.parquet import write_table
+    from homeostat.training import bundle as bundles
+    from homeostat.training import golden
 
     folder = project.releases / ".changed"
     shutil.rmtree(folder, ignore_errors=True)

@@ -112,7 +112,7 @@ def _is_code(column: Column, rows: pl.DataFrame, y: np.ndarray, task: str, leaks
     if not 24 < column.distinct <= THINGS or column.distinct > column.rows / 20:
         return False
     if float(rows[column.name].value_counts()["count"].max() or 0) > 0.4 * rows.height:  # type: ignore[arg-type]
-        return False  # a count that is mostly nought
+        return False  # a count that is mostly zero
     by_name = power(rows[column.name].cast(pl.String), y, task)
     return by_name > leaks.powers.get(column.name, 0.0) + 0.05
 

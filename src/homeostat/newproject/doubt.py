@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Doubt:
-    """One thing that is wrong, or looks so, with a table: what, where, how sure, and the line that mends it.
+    """One thing that is wrong, or looks so, with a table: what, where, how sure, and the line that fixes it.
 
     ``sure`` from 0 to 1; ``barred`` columns stay out of the first scope; ``weight`` orders, the worst first.
     """
@@ -15,7 +15,7 @@ class Doubt:
     kind: str
     column: str
     said: str
-    mend: str
+    fix: str
     sure: float
     weight: float
     barred: bool = False

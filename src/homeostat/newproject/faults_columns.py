@@ -66,11 +66,11 @@ def find(
         yield _note(name, f"{column.raw} has {column.distinct:,} different words, too many to learn from",
                     "left out of the features; a table that groups them would help (--context)", 0.8, 20)  # fmt: skip
     for said in table.changes:
-        mend = (
+        fix = (
             "only columns that all files have are used, as words where types differ: add it to all, "
             "or --from later ones"
         )
-        yield Doubt("columns that come and go", said.split(" is ")[0], said, mend, 1.0, 76)
+        yield Doubt("columns that come and go", said.split(" is ")[0], said, fix, 1.0, 76)
     for column in table.columns:
         yield from _notes(connection, found, column)
     for raw in table.unusable:
@@ -98,15 +98,15 @@ def _notes(connection: duckdb.DuckDBPyConnection, found: Understanding, column: 
         ).fetchall()[0]  # fmt: skip
         if many:
             said = f"{column.raw} {column.note}: {many:,} rows, such as {example!r}, first on {since:%Y-%m-%d}"
-            mend = "mend these values in the table, or say in sources.read of params.yaml what they stand for"
-            yield Doubt("a type that changes", column.name, said, mend, 0.95, 73)
+            fix = "fix these values in the table, or say in sources.read of params.yaml what they stand for"
+            yield Doubt("a type that changes", column.name, said, fix, 0.95, 73)
     elif "cannot be told apart" in column.note:
-        mend = f"if it is the other way round, change the format in sources.read.{column.name} of params.yaml"
-        yield Doubt("an ambiguous date", column.name, f"{column.raw} is {column.note}", mend, 0.6, 59)
+        fix = f"if it is the other way round, change the format in sources.read.{column.name} of params.yaml"
+        yield Doubt("an ambiguous date", column.name, f"{column.raw} is {column.note}", fix, 0.6, 59)
 
 
-def _note(column: str, said: str, mend: str, sure: float, weight: float) -> Doubt:
-    return Doubt("a column of little use", column, said, mend, sure, weight)
+def _note(column: str, said: str, fix: str, sure: float, weight: float) -> Doubt:
+    return Doubt("a column of little use", column, said, fix, sure, weight)
 
 
 def _life(column: Column, course: Course) -> Iterator[Doubt]:
@@ -126,14 +126,14 @@ def _life(column: Column, course: Course) -> Iterator[Doubt]:
         if 3 <= first < len(flags) and sum(flags[first:]) <= 0.1 * len(flags[first:]):
             since = course.starts[first]
             said = f"{column.raw} is {state} until {since:%Y-%m-%d} and alive from then on"
-            mend = f"train only on what came since: windows.train, or leave {column.raw} out of the first releases"
-            yield Doubt("newly alive", column.name, said, mend, 0.97, 66, picture=shown, drawn=drawn)
+            fix = f"train only on what came since: windows.train, or leave {column.raw} out of the first releases"
+            yield Doubt("newly alive", column.name, said, fix, 0.97, 66, picture=shown, drawn=drawn)
             return
         if 3 <= last < len(flags) and sum(flags[: len(flags) - last]) <= 0.1 * (len(flags) - last):
             since = course.starts[len(flags) - last]
             said = f"{column.raw} is {state} since {since:%Y-%m-%d}: it has died"
-            mend = f"ask who delivers it; until then homeostat new ... --drop {column.raw!r}"
-            yield Doubt("dying", column.name, said, mend, 0.97, 72, picture=shown, drawn=drawn)
+            fix = f"ask who delivers it; until then homeostat new ... --drop {column.raw!r}"
+            yield Doubt("dying", column.name, said, fix, 0.97, 72, picture=shown, drawn=drawn)
             return
 
 
@@ -161,11 +161,11 @@ def _step(column: Column, course: Course) -> Iterator[Doubt]:
     )
     if unit:
         said += f": {unit}?"
-    mend = (
+    fix = (
         f"bring it to one unit in sources.read of params.yaml, e.g. CASE WHEN ... THEN {column.name} "
         f"/ {ratio:.4g} ELSE {column.name} END"
     )
-    yield Doubt("a unit that changes", column.name, said, mend, 0.9 if unit else 0.7, 75,
+    yield Doubt("a unit that changes", column.name, said, fix, 0.9 if unit else 0.7, 75,
                 picture=course.picture(middles), drawn=f"median of {column.raw}")  # fmt: skip
 
 
@@ -243,19 +243,19 @@ def _coding(column: Column, course: Course) -> Iterator[Doubt]:
             f"{column.raw} is coded otherwise from {course.starts[at]:%Y-%m-%d} on: {', '.join(map(repr, new))} came"
             + (f" and {', '.join(map(repr, old))} went" if old else "")
         )
-        mend = f"bring it to one coding in sources.read of params.yaml: CASE {column.name} WHEN ... END"
-        yield Doubt("a coding that changes", column.name, said, mend, 0.9, 74,
+        fix = f"bring it to one coding in sources.read of params.yaml: CASE {column.name} WHEN ... END"
+        yield Doubt("a coding that changes", column.name, said, fix, 0.9, 74,
                     picture=course.picture(list(shares[:, [place[w] for w in new]].sum(axis=1))),
                     drawn=f"share of rows with {', '.join(map(str, new))}")  # fmt: skip
 
 
 def _signed(column: Column) -> bool:
-    """Whether below nought is where such a number may well be: a temperature, a balance, a degree, what changed."""
+    """Whether below zero is where such a number may well be: a temperature, a balance, a degree, what changed."""
     return bool(words(column.raw) & SIGNED)
 
 
 def _far_out(connection: duckdb.DuckDBPyConnection, found: Understanding, column: Column) -> Iterator[Doubt]:
-    """Values that no measurement gives: far beyond all others, or below nought where hardly any is."""
+    """Values that no measurement gives: far beyond all others, or below zero where hardly any is."""
     name = f"CAST({column.sql} AS DOUBLE)"
     table = always_quoted(found.table.name)
     low, high, negative, least, most, one, middle, three = connection.sql(
@@ -268,7 +268,7 @@ def _far_out(connection: duckdb.DuckDBPyConnection, found: Understanding, column
         return
     said = []
     if 0 < negative <= max(5, 0.001 * column.rows) and one >= 0 and not _signed(column):
-        said.append(f"below nought in {negative} row{'s' if negative > 1 else ''} (down to {least:g})")
+        said.append(f"below zero in {negative} row{'s' if negative > 1 else ''} (down to {least:g})")
     width = max(high - low, 3 * (three - middle))
     if most > high + 3 * width or least < low - 3 * width:
         worst = most if most > high + 3 * width else least
@@ -280,5 +280,5 @@ def _far_out(connection: duckdb.DuckDBPyConnection, found: Understanding, column
             f"lie between {low:g} and {high:g}"
         )
     if said:
-        mend = f"the contract holds such rows: look at expectations/{found.table.name}.json"
-        yield Doubt("values that cannot be", column.name, f"{column.raw} is {' and '.join(said)}", mend, 0.8, 52)
+        fix = f"the contract holds such rows: look at expectations/{found.table.name}.json"
+        yield Doubt("values that cannot be", column.name, f"{column.raw} is {' and '.join(said)}", fix, 0.8, 52)

@@ -12,7 +12,7 @@ from homeostat.newproject.doubt import Doubt
 from homeostat.newproject.names import always_quoted
 from homeostat.newproject.rhythm import DAY
 from homeostat.newproject.understanding import label_sql
-from homeostat.scope import format_duration
+from homeostat.project.scope import format_duration
 
 if TYPE_CHECKING:
     import duckdb
@@ -61,11 +61,11 @@ def _delay(connection: duckdb.DuckDBPyConnection, found: Understanding) -> Itera
         said += (
             f"; what is known within {early / DAY:.3g} days is a biased sample: {form(one)} instead of {form(whole)}"
         )
-    mend = f"events count as mature after events.label_horizon: {format_duration(found.horizon)} in params.yaml"
+    fix = f"events count as mature after events.label_horizon: {format_duration(found.horizon)} in params.yaml"
     if found.bound is not None:
         until = f"{found.bound.column} and {format_duration(found.bound.wait)}"
-        mend = f"no label counts before {until}, when nearly all are there: known_at.outcome in params.yaml"
-    yield Doubt("labels that come late", label, said, mend, 0.97, 80 if off > 0.05 else 45)
+        fix = f"no label counts before {until}, when nearly all are there: known_at.outcome in params.yaml"
+    yield Doubt("labels that come late", label, said, fix, 0.97, 80 if off > 0.05 else 45)
 
 
 def _stops(connection: duckdb.DuckDBPyConnection, found: Understanding) -> Iterator[Doubt]:
@@ -85,15 +85,15 @@ def _stops(connection: duckdb.DuckDBPyConnection, found: Understanding) -> Itera
     if last >= 2 and last < len(shares):
         since = rows[len(shares) - last][0]
         said = f"{column.raw} stops: from {since:%Y-%m-%d} on it is missing in nearly every row"
-        mend = (
+        fix = (
             "the loop goes on with what it has learned; ask whether labels still come, or give what "
             "says when: --known-at COL"
         )
-        yield Doubt("labels that stop", column.name, said, mend, 0.95, 85, picture=shown, drawn=drawn)
+        yield Doubt("labels that stop", column.name, said, fix, 0.95, 85, picture=shown, drawn=drawn)
     elif column.missing > 0.02:
         said = f"{column.raw} is missing in {column.missing:.1%} of the rows: they neither train nor judge"
-        mend = "if missing means no, say so in objectives.*.label of params.yaml: coalesce(..., false)"
-        yield Doubt("labels that never come", column.name, said, mend, 0.9, 55, picture=shown, drawn=drawn)
+        fix = "if missing means no, say so in objectives.*.label of params.yaml: coalesce(..., false)"
+        yield Doubt("labels that never come", column.name, said, fix, 0.9, 55, picture=shown, drawn=drawn)
 
 
 def _constant(found: Understanding, course: Course) -> Iterator[Doubt]:
@@ -114,8 +114,8 @@ def _constant(found: Understanding, course: Course) -> Iterator[Doubt]:
         f"{found.label.column} is the same in every row of {last - first + 1} of {len(same)} stretches of "
         f"the history on end ({where})"
     )
-    mend = "ask whether it was recorded then; objectives.*.where in params.yaml leaves such rows out"
-    yield Doubt("labels that are constant", found.label.column, said, mend, 0.9, 78,
+    fix = "ask whether it was recorded then; objectives.*.where in params.yaml leaves such rows out"
+    yield Doubt("labels that are constant", found.label.column, said, fix, 0.9, 78,
                 picture=course.picture([float(p.mean() or 0) for p in parts]), drawn=f"mean of {found.label.column}")  # type: ignore[arg-type] # fmt: skip
 
 
@@ -145,8 +145,8 @@ def _rare(found: Understanding) -> Iterator[Doubt]:
             f"batch and {held:.0f} in "
             "the holdout, too few to judge a model closely"
         )
-        mend = "widen windows.holdout and monitoring.window in params.yaml, or predict something less rare"
-        yield Doubt("a class too small to judge", found.label.column, said, mend, 0.95, 58)
+        fix = "widen windows.holdout and monitoring.window in params.yaml, or predict something less rare"
+        yield Doubt("a class too small to judge", found.label.column, said, fix, 0.95, 58)
 
 
 def _cut_off(connection: duckdb.DuckDBPyConnection, found: Understanding) -> Iterator[Doubt]:
@@ -167,11 +167,11 @@ def _cut_off(connection: duckdb.DuckDBPyConnection, found: Understanding) -> Ite
                 f"{found.label.column} is exactly {limit:g}, its {word}, in {count / many:.1%} of the "
                 "rows: it looks cut off there"
             )
-            mend = (
+            fix = (
                 "a model cannot learn what lies beyond; ask for the values as measured, or predict "
                 "whether the limit is reached"
             )
-            yield Doubt("labels that are cut off", found.label.column, said, mend, 0.75, 57)
+            yield Doubt("labels that are cut off", found.label.column, said, fix, 0.75, 57)
 
 
 def _alike(found: Understanding, course: Course) -> Iterator[Doubt]:
@@ -184,8 +184,8 @@ def _alike(found: Understanding, course: Course) -> Iterator[Doubt]:
         most = max(y.mean(), 1 - y.mean())
         if same > most + 0.1:
             said = f"the same as last time is right {same:.1%} of the time; the more frequent answer {most:.1%}"
-            mend = "not a fault: a model has to beat that; features.sql has the newest labels known"
-            yield Doubt("labels much like the one before", found.label.column, said, mend, 0.95, 32)
+            fix = "not a fault: a model has to beat that; features.sql has the newest labels known"
+            yield Doubt("labels much like the one before", found.label.column, said, fix, 0.95, 32)
 
 
 def _drifts(found: Understanding, course: Course) -> Iterator[Doubt]:
@@ -204,6 +204,6 @@ def _drifts(found: Understanding, course: Course) -> Iterator[Doubt]:
             f"{found.label.column} moved from {form.format(early)} in the first third to "
             f"{form.format(late)} in the last"
         )
-        mend = "not a fault: trailing means in features.sql follow it; watch rhythm.retrain"
-        yield Doubt("a label that moves", found.label.column, said, mend, 0.8, 31,
+        fix = "not a fault: trailing means in features.sql follow it; watch rhythm.retrain"
+        yield Doubt("a label that moves", found.label.column, said, fix, 0.8, 31,
                     picture=course.picture(means), drawn=f"mean of {found.label.column}")  # fmt: skip

@@ -38,7 +38,7 @@ def find(
     yield from _known_things(found, choices, course)
     if found.timeless:
         said = f"{found.timeless:,} rows have no {found.table.column(found.time_column).raw}: no batch can hold them"
-        yield Doubt("rows without a time", found.time_column, said, "left out; mend them in the table", 1.0, 56)
+        yield Doubt("rows without a time", found.time_column, said, "left out; fix them in the table", 1.0, 56)
 
 
 def _duplicates(connection: duckdb.DuckDBPyConnection, found: Understanding) -> Iterator[Doubt]:
@@ -53,11 +53,11 @@ def _duplicates(connection: duckdb.DuckDBPyConnection, found: Understanding) -> 
         return
     but = f" but for {', '.join(own)}" if own else ""
     said = f"{rows:,} rows are in groups that are equal{but} ({rows - groups:,} are copies of another)"
-    mend = (
+    fix = (
         "kept, each as a row of its own: it may be two like things; if copies are errors, remove them "
         "in the table or name the --key"
     )
-    yield Doubt("duplicates", "", said, mend, 0.9 if rows > 0.05 * found.table.rows else 0.7, 65)
+    yield Doubt("duplicates", "", said, fix, 0.9 if rows > 0.05 * found.table.rows else 0.7, 65)
 
 
 def _near_duplicates(found: Understanding, choices: Choices, course: Course) -> Iterator[Doubt]:
@@ -82,8 +82,8 @@ def _near_duplicates(found: Understanding, choices: Choices, course: Course) -> 
         said = f"{share:.1%} of the rows repeat another but for {raw}"
         if name == found.label.column:
             said += ": the same row has two labels"
-        mend = "look at some of them: are they corrections of one another? Then keep the last, or name the --key"
-        yield Doubt("near duplicates", name, said, mend, 0.6, 64 if name == found.label.column else 42)
+        fix = "look at some of them: are they corrections of one another? Then keep the last, or name the --key"
+        yield Doubt("near duplicates", name, said, fix, 0.6, 64 if name == found.label.column else 42)
 
 
 def _key(connection: duckdb.DuckDBPyConnection, found: Understanding) -> Iterator[Doubt]:
@@ -100,10 +100,10 @@ def _key(connection: duckdb.DuckDBPyConnection, found: Understanding) -> Iterato
             f"{int(twice):,} rows share their key ({', '.join(found.table.key)}) with another: they "
             "are held in quarantine"
         )
-        weight, mend = 83, "name a further --key column"
+        weight, fix = 83, "name a further --key column"
         if not found.asked.key:
-            weight, mend = 51, "remove copies in the table, or bring local times to UTC; or name a further --key column"
-        yield Doubt("a key that comes twice", found.table.key[0], said, mend, 1.0, weight)
+            weight, fix = 51, "remove copies in the table, or bring local times to UTC; or name a further --key column"
+        yield Doubt("a key that comes twice", found.table.key[0], said, fix, 1.0, weight)
 
 
 def _ends(found: Understanding) -> Iterator[Doubt]:
@@ -128,8 +128,8 @@ def _ends(found: Understanding) -> Iterator[Doubt]:
             f"rows thin out towards the end, from about {since:%Y-%m-%d} on: those that are there may "
             "be an early, biased part"
         )
-        mend = f"end the history before: homeostat replay --to {since:%Y-%m-%d}"
-        yield Doubt("a thin end", found.time_column, said, mend, 0.75, 68, picture=shown, drawn="rows a batch")
+        fix = f"end the history before: homeostat replay --to {since:%Y-%m-%d}"
+        yield Doubt("a thin end", found.time_column, said, fix, 0.75, 68, picture=shown, drawn="rows a batch")
 
 
 def _by_batch(found: Understanding) -> tuple[tuple[str, float | None], ...]:
@@ -150,9 +150,9 @@ def _gaps(connection: duckdb.DuckDBPyConnection, found: Understanding) -> Iterat
         length = rows[0][1] - rows[0][0]
         more = f" and {len(rows) - 1} shorter ones" if len(rows) > 1 else ""
         said = f"no row from {rows[0][0]:%Y-%m-%d %H:%M} to {rows[0][1]:%Y-%m-%d %H:%M} ({length / DAY:.3g} days){more}"
-        mend = "batches of that time are told as missing; if they exist, deliver them"
+        fix = "batches of that time are told as missing; if they exist, deliver them"
         weight = 54 if length > 2 * found.rhythm.period else 38
-        yield Doubt("gaps", found.time_column, said, mend, 0.95, weight, picture=_by_batch(found), drawn="rows a batch")
+        yield Doubt("gaps", found.time_column, said, fix, 0.95, weight, picture=_by_batch(found), drawn="rows a batch")
 
 
 def _clock(connection: duckdb.DuckDBPyConnection, found: Understanding) -> Iterator[Doubt]:
@@ -174,11 +174,11 @@ def _clock(connection: duckdb.DuckDBPyConnection, found: Understanding) -> Itera
             f"an hour is missing at night on {', '.join(map(str, missing))}, when summer time begins: "
             "the times are local, not UTC"
         )
-        mend = (
+        fix = (
             "bring them to UTC in sources.time of params.yaml: timezone('UTC', "
             "timezone('Europe/Paris', COLUMN)), with your zone"
         )
-        yield Doubt("clock changes", found.time_column, said, mend, 0.8, 53)
+        yield Doubt("clock changes", found.time_column, said, fix, 0.8, 53)
 
 
 def _sunday(year: int, month: int, which: int) -> date:
@@ -217,5 +217,5 @@ def _known_things(found: Understanding, choices: Choices, course: Course) -> Ite
                 f"each {column.raw} nearly always has one label, and {known:.0%} of the later rows "
                 "are of one that came before: a model learns them by heart"
             )
-            mend = f"judge it on new ones: drop {column.raw!r} from features, or make it a slice"
-            yield Doubt("groups on both sides of the split", name, said, mend, 0.7, 63)
+            fix = f"judge it on new ones: drop {column.raw!r} from features, or make it a slice"
+            yield Doubt("groups on both sides of the split", name, said, fix, 0.7, 63)

@@ -44,7 +44,7 @@ def replay_days(found: Understanding) -> tuple[str, str]:
 
 
 def _lock() -> str:
-    lines = ["# The versions that made this project's figures; an edit here makes every stage run anew."]
+    lines = ["# The versions that made this project's figures; an edit here makes every stage run again."]
     for name in PACKAGES:
         try:
             lines.append(f"{name}=={metadata.version(name)}")
@@ -116,7 +116,7 @@ to correct.
 
 takes the project round the loop over its history, {first} to {last}, in a project of its own under
 `.homeostat/replays`, and ends with what was served, what a model that is never retrained would have done, the baseline,
-and a page. Cut short, it carries on when it is run again; after an edit it begins anew.
+and a page. Cut short, it carries on when it is run again; after an edit it begins again.
 
     make test
 

@@ -23,7 +23,7 @@ GROUPED = re.compile(r"[+-]?\d{1,3}(,\d{3})+(\.\d+)?")
 COMMA = re.compile(r"[+-]?(\d{1,3}(\.\d{3})+|\d+),\d+")
 SIGNS = "$€£¥₹₽₩₺₪%"
 DECORATION = re.compile(rf"[\s\u00a0\u202f{SIGNS}]|(?<![A-Za-z])(USD|EUR|GBP|CHF)(?![A-Za-z])|(?<=\d)['’](?=\d)")
-BRACKETED = re.compile(r"\(([^()]*\d)\)")  # how accounts write what is below nought
+BRACKETED = re.compile(r"\(([^()]*\d)\)")  # how accounts write what is below zero
 UNIT = re.compile(r"[+-]?[\d.,]*\d\s*([^\W\d_]{1,8}|°[CF]?|[^\W\d_]{1,4}/[^\W\d_]{1,4})")
 ISO = re.compile(r"\d{4}-\d\d-\d\d([ T]\d\d:\d\d(:\d\d(\.\d+)?)?(Z|[+-]\d\d:\d\d)?)?")
 QUARTER = re.compile(r"\d{4}[ :/-]?[Qq][1-4]|[Qq][1-4][ :/-]?\d{4}|[1-4][Qq][ :/-]?\d{4}")
@@ -144,7 +144,7 @@ def _number(values: Sequence[str], name: str) -> Reading | None:
         decorated = True
     if bracketed:
         sql = rf"regexp_replace({sql}, '\(([^()]*)\)', '-\1')"
-        note = "what stands in brackets is below nought"
+        note = "what stands in brackets is below zero"
     if decorated:
         signs = rf"[\s\x{{00A0}}\x{{202F}}{SIGNS}''’]|USD|EUR|GBP|CHF"
         sql = f"replace(regexp_replace({sql}, '{signs}', '', 'g'), '\u2212', '-')"

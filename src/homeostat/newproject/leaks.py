@@ -134,8 +134,8 @@ def _as_number(rows: pl.DataFrame, column: Column) -> pl.Series:
 
 
 def _leak(kind: str, column: str, said: str, sure: float, weight: float) -> Doubt:
-    mend = f"kept out of the first scope; if it is known by then, move it to the first known_at group: {column}"
-    return Doubt(kind, column, said, mend, sure, weight, True)
+    fix = f"kept out of the first scope; if it is known by then, move it to the first known_at group: {column}"
+    return Doubt(kind, column, said, fix, sure, weight, True)
 
 
 # ---- each way to give a label away
@@ -295,18 +295,18 @@ def _by_name(
                 f"{column.raw} looks like another model's answer (power {told:.2f}); kept in: was it "
                 "there before the event?"
             )
-            mend = (
+            fix = (
                 f"if it was made afterwards: homeostat new ... --drop {column.raw!r}, or move it to a "
                 "later known_at group"
             )
-            yield Doubt("maybe known only afterwards", column.name, said, mend, 0.6, 60)
+            yield Doubt("maybe known only afterwards", column.name, said, fix, 0.6, 60)
         elif told >= 0.85 and not found.series and not _names_things(column):
             said = (
                 f"{column.raw} alone tells {found.label.column} very well (power {told:.2f}); kept "
                 "in: was it known before?"
             )
-            mend = f"if it is known afterwards: homeostat new ... --drop {column.raw!r}"
-            yield Doubt("maybe known only afterwards", column.name, said, mend, 0.6, 62)
+            fix = f"if it is known afterwards: homeostat new ... --drop {column.raw!r}"
+            yield Doubt("maybe known only afterwards", column.name, said, fix, 0.6, 62)
 
 
 def _constants(connection: duckdb.DuckDBPyConnection, found: Understanding, usable: Sequence[Column]) -> list[Constant]:
@@ -326,7 +326,7 @@ def _constants(connection: duckdb.DuckDBPyConnection, found: Understanding, usab
         c = quoted(column.name)
         kinds = [f"CASE WHEN {c} IS NULL THEN 'absent' ELSE 'present' END"] if column.absent else []
         if column.kind in ("integer", "float") and column.distinct > 2 and column.low and float(column.low) == 0:
-            kinds.append(f"CASE WHEN {c} = 0 THEN 'nought' WHEN {c} > 0 THEN 'above nought' END")
+            kinds.append(f"CASE WHEN {c} = 0 THEN 'zero' WHEN {c} > 0 THEN 'above zero' END")
         measured = found.series and column.kind == "float"  # whose neighbours share both it and the label
         by_value = column.distinct <= FEW and column.kind != "time" and not measured
         for kind, value in [(k, "NULL") for k in kinds] + ([("'value'", f"CAST({c} AS VARCHAR)")] if by_value else []):
@@ -355,10 +355,10 @@ def _constant(found: Understanding, constants: Sequence[Constant], power: float)
             "its absence is the label's doing"
         )
         return _leak("gives the label away by absence", column, said, 0.97, 94)
-    filled = next((c for c in constants if c.kind == "above nought"), None)
+    filled = next((c for c in constants if c.kind == "above zero"), None)
     if filled is not None and power >= STRONG:
         said = (
-            f"whenever {raw} is above nought, {label} is {filled.label:g} ({filled.rows:,} rows, all of them), and it "
+            f"whenever {raw} is above zero, {label} is {filled.label:g} ({filled.rows:,} rows, all of them), and it "
             f"tells {label} well (power {power:.2f}): it is filled when the label is known"
         )
         return _leak("gives the label away by absence", column, said, 0.9, 93)
@@ -370,8 +370,8 @@ def _constant(found: Understanding, constants: Sequence[Constant], power: float)
         f"{raw} {value} always goes with {label} {first.label:g} ({first.rows:,} rows){more}; "
         "kept in: is it known before?"
     )
-    mend = f"if it is written afterwards: move {column} from features.allowed to features.barred in params.yaml"
-    return Doubt("a value that always goes with one label", column, said, mend, 0.6, 70)
+    fix = f"if it is written afterwards: move {column} from features.allowed to features.barred in params.yaml"
+    return Doubt("a value that always goes with one label", column, said, fix, 0.6, 70)
 
 
 def of_moves(
@@ -402,8 +402,8 @@ def of_moves(
                 f"{told:.2f}): that feature is "
                 f"left out; {raw} stays in: is it known before {found.label.column} is?"
             )
-            mend = f"if it comes with the label, move {name} to the known_at group outcome in params.yaml"
-            doubts.append(Doubt("what the label is made of", name, said, mend, 0.85, 87))
+            fix = f"if it comes with the label, move {name} to the known_at group outcome in params.yaml"
+            doubts.append(Doubt("what the label is made of", name, said, fix, 0.85, 87))
             out.append(name)
     return tuple(doubts), tuple(out)
 

@@ -159,13 +159,13 @@ def write(made: Draft, folder: Path) -> None:
 
 def _complete(made: Draft, folder: Path) -> None:
     """What follows from the files: the window, the objectives in the DAG; and whether all of it holds together."""
-    from homeostat.adapters import dag
+    from homeostat.adapters import dvc_yaml
     from homeostat.checks.scope_page import scope_page
-    from homeostat.project import Project
+    from homeostat.project.layout import Project
 
     project = Project(folder, folder)
     project.set_window(made.found.start, made.found.end)  # what `dvc repro` makes a candidate of: all there is
-    (folder / "dvc.yaml").write_text(dag.rewritten(folder))
+    (folder / "dvc.yaml").write_text(dvc_yaml.rewritten(folder))
     try:
         problems = scope_page(project).problems
     except HomeostatError as error:

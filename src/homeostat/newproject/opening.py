@@ -102,7 +102,7 @@ def open_table(
         first = connection.sql(f"SELECT 1 FROM {always_quoted(name)} LIMIT 1").fetchall()
     except duckdb.Error as error:
         said = str(error).strip().split("\n")[0]
-        raise DataError(f"{address.path or address.url}: cannot be read ({said}); mend the file") from error
+        raise DataError(f"{address.path or address.url}: cannot be read ({said}); fix the file") from error
     if not first:
         raise DataError(f"{address.path or address.url}: has no rows; give a table with a history")
     return columns, changes
@@ -154,8 +154,8 @@ def _columns_of(connection: duckdb.DuckDBPyConnection, path: Path) -> tuple[tupl
 
 def _csv(connection: duckdb.DuckDBPyConnection, paths: list[Path]) -> duckdb.DuckDBPyRelation:
     """CSV files; a row that has too many or too few values stops here as it would in the loop."""
-    from homeostat.adapters.casts import NULLS
-    from homeostat.adapters.source_files import delimiter_of
+    from homeostat.data.casts import NULLS
+    from homeostat.data.source_files import delimiter_of
 
     named: Any = [str(p) for p in paths]
     return connection.read_csv(
@@ -182,7 +182,7 @@ def _local(address: Address, folder: Path, name: str) -> list[Path]:
     """The files, each where DuckDB can read it: as it lies, or as a copy, unpacked and in UTF-8."""
     import fsspec
 
-    from homeostat.adapters.source_files import make_even, make_utf8
+    from homeostat.data.source_files import make_even, make_utf8
 
     try:
         fs, path = fsspec.core.url_to_fs(address.path)
@@ -221,7 +221,7 @@ def _fetch(address: Address, target: Path) -> None:
     import pyarrow.parquet as pq
     import sqlalchemy as sa
 
-    from homeostat.adapters.casts import as_series
+    from homeostat.data.casts import as_series
 
     try:
         engine = sa.create_engine(os.path.expandvars(address.url or ""))
@@ -242,4 +242,4 @@ def _fetch(address: Address, target: Path) -> None:
         engine.dispose()
     except (sa.exc.SQLAlchemyError, ImportError) as error:
         said = str(error).strip().split("\n")[0]
-        raise DataError(f"{address.url}: the query failed ({said}); mend --from or --query") from error
+        raise DataError(f"{address.url}: the query failed ({said}); fix --from or --query") from error

@@ -6,9 +6,9 @@ from collections.abc import Iterator, Sequence
 from html import escape
 from typing import TYPE_CHECKING
 
-from homeostat.charts import Line, lines
 from homeostat.newproject.telling import guesses
-from homeostat.report_style import STYLE
+from homeostat.reports.charts import Line, lines
+from homeostat.reports.style import STYLE
 
 if TYPE_CHECKING:
     from homeostat.newproject.choices import Choices
@@ -26,7 +26,7 @@ def page(project: str, found: Understanding, choices: Choices, features: Feature
     body = [
         f"<h1>What looks wrong with {escape(found.table.name)}</h1>",
         f'<p class="soft">Of the project {escape(project)}: {len(doubts)} things, the worst first. '
-        "Each says what, where, how sure, and the one line that mends it.</p>",
+        "Each says what, where, how sure, and the one line that fixes it.</p>",
         *_section("Kept out of the first scope: they give the label away", kept_out, "No column gives the label away."),
         *_section("To look at", others, "Nothing else."),
         "<h2>What was understood</h2><p>",
@@ -56,5 +56,5 @@ def _item(doubt: Doubt) -> str:
         drawn = f"<figure><figcaption>{escape(doubt.drawn)}</figcaption>{chart}</figure>"
     return (
         f'<h3>{escape(doubt.kind)}{where} <small class="{HOW[doubt.certainty]}">{doubt.certainty}</small></h3>'
-        f"<p>{escape(doubt.said)}</p>{drawn}<p><small>mend:</small> {escape(doubt.mend)}</p>"
+        f"<p>{escape(doubt.said)}</p>{drawn}<p><small>fix:</small> {escape(doubt.fix)}</p>"
     )

@@ -51,7 +51,7 @@ def _apart(found: Sequence[tuple[float, str, str]]) -> tuple[tuple[str, str], ..
 
 
 def _positive(values: pl.Series) -> bool:
-    """Whether hardly any is below nought or nought: a share of nothing is none."""
+    """Whether hardly any is below zero or zero: a share of nothing is none."""
     there = values.drop_nulls()
     return bool(len(there)) and float((there > 0).mean() or 0.0) > 0.9  # type: ignore[arg-type]
 

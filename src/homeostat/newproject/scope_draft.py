@@ -13,7 +13,7 @@ from homeostat.newproject.features_draft import FeatureDraft, interval
 from homeostat.newproject.names import quoted
 from homeostat.newproject.rhythm import DAY, HOUR, rounded_up
 from homeostat.newproject.understanding import known_sql
-from homeostat.scope import format_duration
+from homeostat.project.scope import format_duration
 
 if TYPE_CHECKING:
     from homeostat.newproject.choices import Choices
@@ -311,7 +311,7 @@ training:
     learning_rate: 0.05           # share of each tree's correction that is taken
     min_leaf: {least:<19} # events; a quarter of a hundredth of the table, 100 at most
     feature_share: 0.5            # of the features a tree may use: no one of them may rule
-    l2: 10.0                      # what holds leaves of few events near nought: tables change
+    l2: 10.0                      # what holds leaves of few events near zero: tables change
   baseline:                       # version 0, the one to beat: the label's mean by these columns of the events
     {by:<29} # {why}
 """

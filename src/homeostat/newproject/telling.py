@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from homeostat.newproject.rhythm import DAY
-from homeostat.scope import format_duration
+from homeostat.project.scope import format_duration
 
 if TYPE_CHECKING:
     from homeostat.newproject.choices import Choices
@@ -69,7 +69,7 @@ def _chosen_among(found: Understanding) -> str:
 
 
 def suspicions(doubts: Sequence[Doubt]) -> Iterator[str]:
-    """The worst first, each with the line that mends it."""
+    """The worst first, each with the line that fixes it."""
     if not doubts:
         yield "Nothing looked wrong with the table."
         return
@@ -79,6 +79,6 @@ def suspicions(doubts: Sequence[Doubt]) -> Iterator[str]:
         yield from textwrap.wrap(
             f"{out}{doubt.said} [{doubt.certainty}]", WIDTH, initial_indent=f"{number:>3}. ", subsequent_indent="     "
         )
-        yield from textwrap.wrap(f"mend: {doubt.mend}", WIDTH, initial_indent="     ", subsequent_indent="     ")
+        yield from textwrap.wrap(f"fix: {doubt.fix}", WIDTH, initial_indent="     ", subsequent_indent="     ")
     if len(doubts) > SHOWN:
         yield f"     and {len(doubts) - SHOWN} more on the page"

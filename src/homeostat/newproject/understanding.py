@@ -11,8 +11,8 @@ from statistics import median
 from typing import TYPE_CHECKING
 
 from homeostat.core.errors import DataError, UsageError
-from homeostat.core.listing import listed
 from homeostat.core.periods import EPOCH, floor
+from homeostat.core.text import listed
 from homeostat.newproject import orders
 from homeostat.newproject import rhythm as rhythms
 from homeostat.newproject.composed import YEARS, composed
@@ -360,8 +360,8 @@ def _time_sql(connection: duckdb.DuckDBPyConnection, table: Table, column: Colum
     if column.kind == "time":
         return name
     times = [c for c in table.columns if c.kind == "time"]
-    mend = f"there {'is' if len(times) == 1 else 'are'} {_some(times)}" if times else "none of the others is one either"
-    bad = f"--time {column.raw}: holds {column.low} to {column.high}, which is no time; name another column: {mend}"
+    fix = f"there {'is' if len(times) == 1 else 'are'} {_some(times)}" if times else "none of the others is one either"
+    bad = f"--time {column.raw}: holds {column.low} to {column.high}, which is no time; name another column: {fix}"
     if column.kind == "string" and column.absent < column.rows:
         example = connection.sql(
             f"SELECT {name} FROM {always_quoted(table.name)} WHERE {name} IS NOT NULL AND "
@@ -369,7 +369,7 @@ def _time_sql(connection: duckdb.DuckDBPyConnection, table: Table, column: Colum
         ).fetchall()
         like = f"such as {example[0][0]!r}" if example else f"such as {column.low!r} or {column.high!r}"
         raise UsageError(
-            f"--time {column.raw}: some of its values are no times, {like}; mend them, or name another column: {mend}"
+            f"--time {column.raw}: some of its values are no times, {like}; fix them, or name another column: {fix}"
         )
     if column.kind not in ("integer", "float") or column.low is None or column.high is None:
         raise UsageError(bad)
@@ -451,7 +451,7 @@ def _yes_or_no(column: Column, values: Sequence[tuple[str, int]]) -> Label:
     yes = sorted(str(v) for v, _ in values if str(v).strip().lower() in YES | {"1"})
     rate = sum(n for v, n in values if str(v) in yes) / max(column.rows - column.absent, 1)
     words = ", ".join(map(text, yes))
-    note = "it is coded in more than one way, which sources.read can mend"
+    note = "it is coded in more than one way, which sources.read can fix"
     return Label(column.name, "binary", f"{column.sql} IN ({words})", " or ".join(yes), None, rate, note)
 
 
@@ -736,8 +736,8 @@ def _context(
         key = (*columns, times[0].name)
         table = replace(table, time=times[0].sql)
     if not _unique(connection, table, key):
-        mend = "name further join columns, or leave one row for each"
-        raise UsageError(f"--context {name}: {', '.join(join)} name several rows of it; {mend}")
+        fix = "name further join columns, or leave one row for each"
+        raise UsageError(f"--context {name}: {', '.join(join)} name several rows of it; {fix}")
     return Context(replace(table, key=key), join)
 
 
