@@ -21,6 +21,7 @@ import click
 from homeostat.core.errors import HomeostatError, UsageError
 
 if TYPE_CHECKING:
+    from homeostat.faults import Fault
     from homeostat.project.layout import Project
 
 STOPPED = 130
@@ -232,3 +233,14 @@ class Percent(click.ParamType[float]):
         if not 0 < found < 1:
             self.fail(f"{value!r} is not between 0 and 100%; for all promote without it", param, ctx)
         return found
+
+
+class FaultAt(click.ParamType["Fault"]):
+    """A fault that a replay injects, and when: bad-release@2013-05-01, in UTC."""
+
+    name = "name@time"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Fault:
+        from homeostat import faults
+
+        return value if isinstance(value, faults.Fault) else faults.parse(value)
