@@ -8,11 +8,11 @@ from pathlib import Path
 
 import hourly
 import pytest
-from asked import flipped, resealed
 
 from homeostat import loop, replay
 from homeostat.adapters import git
 from homeostat.core.authorship import Authorship
+from homeostat.faults.bad_release import reseal, turn_models_around
 from homeostat.project.layout import Project
 from homeostat.releases.registry import Registry
 
@@ -25,13 +25,8 @@ def at(hours: int) -> datetime:
 
 
 def release_flipped(project: Project, name: str) -> str:
-    """Release the model that the loop released, each of its weights the other way round; its version."""
-
-    def spoil(folder: Path) -> None:
-        flipped(folder)
-        (folder / "features.sql").write_text(f"-- {name}\n{(folder / 'features.sql').read_text()}")
-
-    made = resealed(project, Registry.open(project).load("v0.2.0"), spoil)
+    """Release the model that the loop released with its scores turned around; its version."""
+    made = reseal(project, Registry.open(project).load("v0.2.0"), turn_models_around, fault=name)
     return Registry(project).release(git.head(project.ledger.root), made, Authorship("ann", "a slip", at(51))).version
 
 

@@ -210,8 +210,8 @@ def test_of_two_hosts_at_once_one_wins_and_both_agree(ann: Project, tmp_path: Pa
     wait = f'touch {meet}/$PPID; while [ "$(ls {meet} | wc -l)" -lt 2 ]; do sleep 0.05; done'
     env = in_front_of_git(tmp_path / "bin", f'case "$*" in *mktag*) {wait};; esac')
     processes = [
-        start(ann, 'promote("v0.1.0", Authorship("ann", "mine", datetime(2024, 3, 9)))', env),
-        start(bob, 'promote("v0.2.0", Authorship("bob", "mine", datetime(2024, 3, 9)))', env),
+        start(ann, 'promote(Project(root, root), "v0.1.0", "mine", "ann", datetime(2024, 3, 9))', env),
+        start(bob, 'promote(Project(root, root), "v0.2.0", "mine", "bob", datetime(2024, 3, 9))', env),
     ]
     outcomes = [(p.wait(90), *p.communicate()) for p in processes]
     assert sorted(code for code, _, _ in outcomes) == [0, 1], outcomes
@@ -231,7 +231,7 @@ def test_a_host_that_heard_too_little_has_lost(ann: Project, tmp_path: Path) -> 
     here, go = tmp_path / "here", tmp_path / "go"
     wait = f"touch {here}; while [ ! -e {go} ]; do sleep 0.05; done"
     env = in_front_of_git(tmp_path / "bin", f'case "$*" in *"push --quiet"*) {wait};; esac')
-    process = start(bob, 'promote("v0.2.0", Authorship("bob", "mine", datetime(2024, 3, 9)))', env)
+    process = start(bob, 'promote(Project(root, root), "v0.2.0", "mine", "bob", datetime(2024, 3, 9))', env)
     assert waited(here.exists, 60)
     Registry(ann).promote("v0.1.0", By("ann", "mine", day(4)))
     go.touch()
@@ -241,10 +241,10 @@ def test_a_host_that_heard_too_little_has_lost(ann: Project, tmp_path: Path) -> 
 
 
 KILLS = {
-    "before the bundle is pushed": '*"ls-remote"*) [ -e {gone} ] && {{ kill -9 $PPID; exit 1; }}; touch {gone};;',
-    "before the tag is pushed": '*"push --quiet"*) kill -9 $PPID; exit 1;;',
-    "after the release is pushed": '*"update-ref refs/tags/meters@v0.2.0"*) kill -9 $PPID; exit 1;;',
-    "after the event is pushed": '*"update-ref refs/tags/meters#prod#2"*) kill -9 $PPID; exit 1;;',
+    "before the bundle is pushed": '*"ls-remote"*) [ -e {gone} ] && {{ kill -9 $PPID; sleep 1; }}; touch {gone};;',
+    "before the tag is pushed": '*"push --quiet"*) kill -9 $PPID; sleep 1;;',
+    "after the release is pushed": '*"update-ref refs/tags/meters@v0.2.0"*) kill -9 $PPID; sleep 1;;',
+    "after the event is pushed": '*"update-ref refs/tags/meters#prod#2"*) kill -9 $PPID; sleep 1;;',
 }
 
 
@@ -258,7 +258,7 @@ def test_killed_in_between_every_host_has_a_whole_version_and_the_next_run_carri
     two = candidate(ann, "two")
     case = KILLS[where].format(gone=tmp_path / "gone")
     env = in_front_of_git(tmp_path / "bin", f'case "$*" in {case} esac')
-    call = f'release("{two[0]}", "{two[1]}", Authorship("ann", "better", datetime(2024, 3, 6)))'
+    call = f'release(Project(root, root), "{two[0]}", "{two[1]}", "better", "ann", datetime(2024, 3, 6))'
     process = start(ann, call, env)
     assert process.wait(60) == -signal.SIGKILL, process.stderr and process.stderr.read()
     hosts.follow(bob)
@@ -281,13 +281,13 @@ def test_the_service_hears_and_says_once_that_it_does_not(ann: Project, caplog: 
     bob = another_host(ann, "bob")
     caplog.set_level("INFO", "homeostat.serving")
     shared = ann.root.parent / "shared.git"
-    with sync.followed(bob):
+    with sync.following_remote(bob):
         assert sync.failure(bob) == ""
         Registry(ann).rollback(By("ann", "bad", day(3)))
         assert waited(lambda: told(bob) == told(ann))
         shared.rename(shared.with_name("away.git"))
         assert waited(lambda: sync.failure(bob).startswith("origin: cannot be reached"))
-        sync.look(bob)  # once more, and no second line
+        sync.poll(bob)  # once more, and no second line
         found = Registry.open(bob).load_champion()
         assert found is not None and found[0].version == "v0.1.0"
         shared.with_name("away.git").rename(shared)

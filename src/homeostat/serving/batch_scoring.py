@@ -19,6 +19,7 @@ from homeostat.core.periods import period_containing
 from homeostat.core.rollout import in_canary
 from homeostat.features import build
 from homeostat.project.layout import Project
+from homeostat.project.private import private_folder
 from homeostat.project.scope import Scope
 from homeostat.releases.registry import Registry
 from homeostat.serving.prediction_log import PredictionLog
@@ -65,7 +66,7 @@ def predict_ahead(tree: Project, registry: Registry, now: datetime) -> int:
 
 def append(tree: Project, label: str, rows: pl.DataFrame) -> int:
     """Add the rows whose events have none yet; how many that were. Rows that are there stay as they are."""
-    path = tree.predictions / f"{label}.parquet"
+    path = private_folder(tree.predictions) / f"{label}.parquet"
     if path.is_file():
         there = read_table(path)
         rows = rows.join(there, list(tree.scope.key), "anti", nulls_equal=True)
