@@ -205,7 +205,8 @@ def predict(session: Session, now: datetime, live: bool = False) -> int:
     tree, registry = session.tree, session.registry
     every, offset = tree.scope.event_source.period, tree.scope.rhythm.offset
     assert every != "once", "events have a time"
-    due = [p.label for p in periods_between(session.start, now, every, offset) if p.end > session.stands_at]
+    since = max(session.start, floor(session.stands_at, every, offset))
+    due = [p.label for p in periods_between(since, now, every, offset) if p.end > session.stands_at]
     done = sum(
         batch_scoring.predict_batch(tree, registry, label, now)
         for label in due

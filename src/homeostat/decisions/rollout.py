@@ -22,7 +22,7 @@ from homeostat.core.errors import HomeostatError
 from homeostat.core.evaluation import Comparison, compare, compare_split
 from homeostat.core.findings import Decision, Finding
 from homeostat.core.ledger import Beside, Ledger, ReleaseEvent
-from homeostat.core.periods import period_of
+from homeostat.core.periods import labels_between
 from homeostat.core.rollout import ROLLOUT, Arm, Seen, decide_step, next_share, stuck
 from homeostat.decisions import pending
 from homeostat.decisions.session import WHO, Session
@@ -183,10 +183,9 @@ def _from_rows(
     """Add the prediction rows that were scored since the step began."""
     every = scope.event_source.period
     assert every != "once", "events have a time"
-    for path in sorted(tree.predictions.glob("*.parquet")):
-        if period_of(path.stem, every, scope.rhythm.offset).end <= tried.at:
-            continue
-        rows = read_table(path).filter(pl.col("as_of") >= tried.at)
+    labels = (path.stem for path in tree.predictions.glob("*.parquet"))
+    for label in labels_between(labels, every, scope.rhythm.offset, tried.at, None):
+        rows = read_table(tree.predictions / f"{label}.parquet").filter(pl.col("as_of") >= tried.at)
         for row in rows.iter_rows(named=True):
             key = _key([row[name] for name in scope.key])
             tally = ours if row["release"] == tried.version else theirs

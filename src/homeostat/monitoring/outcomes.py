@@ -14,7 +14,7 @@ import polars.selectors as cs
 
 from homeostat.core import metrics
 from homeostat.core.errors import DataError
-from homeostat.core.periods import period_of
+from homeostat.core.periods import labels_between
 from homeostat.features import build
 from homeostat.training import evaluate
 
@@ -186,12 +186,8 @@ def _files(scope: Scope, folder: Path, since: datetime | None, until: datetime |
     """The files of the batches that overlap the span, in order of batch."""
     every = scope.event_source.period
     assert every != "once", "events have a time"
-    found = []
-    for path in sorted(folder.glob("*.parquet")):
-        period = period_of(path.stem, every, scope.rhythm.offset)
-        if (since is None or period.end > since) and (until is None or period.start < until):
-            found.append(path)
-    return found
+    labels = (path.stem for path in folder.glob("*.parquet"))
+    return [folder / f"{label}.parquet" for label in labels_between(labels, every, scope.rhythm.offset, since, until)]
 
 
 def _read(paths: Iterable[Path], columns: list[str]) -> pl.DataFrame | None:

@@ -7,7 +7,7 @@ from datetime import datetime
 import polars as pl
 
 from homeostat.core.errors import DataError
-from homeostat.core.periods import period_of
+from homeostat.core.periods import labels_between
 from homeostat.features import build
 from homeostat.project.layout import Project
 
@@ -16,18 +16,16 @@ class FeatureRows:
     """The feature rows of one tree as they are now; each batch is read once for as long as this lives."""
 
     def __init__(self, tree: Project) -> None:
-        scope = tree.scope
-        every = scope.event_source.period
-        assert every != "once", "events have a time"
-        labels = sorted(path.stem for path in tree.features.glob("*.parquet"))
         self._tree = tree
         self._sql = tree.features_text
-        self._ends = {label: period_of(label, every, scope.rhythm.offset).end for label in labels}
+        self._labels = [path.stem for path in tree.features.glob("*.parquet")]
         self._tables: dict[tuple[str, str], pl.DataFrame] = {}
 
     def labels_since(self, since: datetime) -> list[str]:
         """The batches with features that may hold events after ``since``, in order of time."""
-        return [label for label, end in self._ends.items() if end > since]
+        every, offset = self._tree.scope.event_source.period, self._tree.scope.rhythm.offset
+        assert every != "once", "events have a time"
+        return labels_between(self._labels, every, offset, since, None)
 
     def between(self, sql: str, since: datetime, until: datetime) -> pl.DataFrame:
         """The rows of events after ``since`` and before ``until``, as ``sql`` has them, in order of batch.

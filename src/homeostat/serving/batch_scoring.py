@@ -13,9 +13,8 @@ from typing import Any
 import polars as pl
 
 from homeostat.adapters.parquet import read_table, write_table
-from homeostat.core.costs import alerts
 from homeostat.core.ledger import ReleaseEvent
-from homeostat.core.periods import period_containing
+from homeostat.core.periods import EPOCH, period_containing
 from homeostat.core.rollout import in_canary
 from homeostat.features import build
 from homeostat.project.layout import Project
@@ -24,6 +23,7 @@ from homeostat.project.scope import Scope
 from homeostat.releases.registry import Registry
 from homeostat.serving.prediction_log import PredictionLog
 from homeostat.training import bundle as bundles
+from homeostat.training import evaluate
 from homeostat.training.bundle import Bundle
 
 SHADOW = "shadow__"  # what a challenger said of an event that nobody was told, by objective
@@ -60,8 +60,8 @@ def predict_ahead(tree: Project, registry: Registry, now: datetime) -> int:
 
     rows = Scoring(tree, registry, table, remade, now).rows(ledger.champion, ledger.rollout)
     rows = with_alerts(scope, _with_times(rows, now, pl.lit(now, dtype=pl.Datetime("us"))))
-    labels = pl.Series("__label", _labels(scope, rows))
-    return sum(append(tree, str(label), rows.filter(labels == label)) for label in labels.unique().sort().to_list())
+    labels = _labels(scope, rows)
+    return sum(append(tree, label, rows.filter(labels == label)) for label in labels.unique().sort().to_list())
 
 
 def append(tree: Project, label: str, rows: pl.DataFrame) -> int:
@@ -138,14 +138,16 @@ class Scoring:
 def with_alerts(scope: Scope, rows: pl.DataFrame) -> pl.DataFrame:
     """Mark the events that the capacity of their period allows to act on, the riskiest first."""
     scores = {name: rows[f"score__{name}"].to_numpy() for name in scope.objectives}
-    period = pl.Series(_labels(scope, rows)).to_numpy()
-    chosen = alerts(scores, scope.objectives, period, scope.costs.capacity, scope.costs.alert)
-    return rows.with_columns(pl.Series("alert", chosen))
+    return rows.with_columns(pl.Series("alert", evaluate.alerts_of(scope, rows, scores)))
 
 
-def _labels(scope: Scope, rows: pl.DataFrame) -> list[str]:
+def _labels(scope: Scope, rows: pl.DataFrame) -> pl.Series:
+    """The batch of each row."""
     every, offset = scope.event_source.period, scope.rhythm.offset
-    return [period_containing(t, every, offset).label for t in rows["event_time"]]  # type: ignore[arg-type]
+    assert every != "once", "events have a time"
+    numbers = evaluate.periods(scope, rows).tolist()
+    names = {n: period_containing(EPOCH + offset + n * every, every, offset).label for n in set(numbers)}
+    return pl.Series("__label", [names[n] for n in numbers], dtype=pl.String)
 
 
 def _units(scope: Scope, rows: pl.DataFrame) -> list[tuple[Any, ...]]:
