@@ -6,6 +6,7 @@ from datetime import datetime
 
 import polars as pl
 
+from homeostat.adapters.parquet import read_table
 from homeostat.core.errors import DataError
 from homeostat.core.periods import labels_between
 from homeostat.features import build
@@ -46,8 +47,9 @@ class FeatureRows:
 
     def _table(self, label: str, sql: str) -> pl.DataFrame:
         if (label, sql) not in self._tables:
-            own = sql == self._sql
             self._tables[label, sql] = (
-                build.read_features(self._tree, [label]) if own else build.features_of(self._tree, label, sql)
+                read_table(self._tree.features / f"{label}.parquet")
+                if sql == self._sql
+                else build.features_of(self._tree, label, sql)
             )
         return self._tables[label, sql]
