@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from homeostat.adapters.gx import contract_problems
+from homeostat.adapters.gx import Contracts, contract_problems
 from homeostat.adapters.tables import digest
 from homeostat.core.batches import Verdict
 from homeostat.stages.validate import case_of, judge, recorded_verdicts
@@ -22,10 +22,11 @@ def what_if(project: Project) -> str:
     Raises:
         ScopeError: a contract cannot be used.
     """
-    return "\n".join(_source_report(project, name) for name in project.scope.sources)
+    contracts = Contracts()
+    return "\n".join(_source_report(project, name, contracts) for name in project.scope.sources)
 
 
-def _source_report(project: Project, name: str) -> str:
+def _source_report(project: Project, name: str, contracts: Contracts) -> str:
     path = project.contracts / f"{name}.json"
     if path.is_file():
         contract_problems(path, project.scope)
@@ -38,7 +39,7 @@ def _source_report(project: Project, name: str) -> str:
         return f"{name}: the contract is unchanged: {_total(recorded, labels)}"
     supposed: dict[str, Verdict] = {}
     for label in labels:
-        supposed[label] = _suppose(project, name, label, supposed)
+        supposed[label] = _suppose(project, name, label, supposed, contracts)
     lines = [f"{name}: would have {_total(supposed, labels)}"]
     if recorded:
         lines.append(f"  on record: {_total(recorded, labels)}")
@@ -46,9 +47,9 @@ def _source_report(project: Project, name: str) -> str:
     return "\n".join(lines)
 
 
-def _suppose(project: Project, name: str, label: str, earlier: Mapping[str, Verdict]) -> Verdict:
+def _suppose(project: Project, name: str, label: str, earlier: Mapping[str, Verdict], contracts: Contracts) -> Verdict:
     case = case_of(project, name, label, verdicts=earlier)
-    found = judge(project, case)
+    found = judge(project, case, contracts)
     kept = 0 if found.accepted is None else len(found.accepted)
     status = "quarantined" if found.accepted is None else "accepted"
     return Verdict(status, case.key, kept, len(found.held), found.findings, case.content)  # type: ignore[arg-type]

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 import polars as pl
 
 from homeostat import amendments
-from homeostat.adapters import casts, gx, sources, tables
+from homeostat.adapters import casts, gx, metric_graph, sources, tables
 from homeostat.core import batches
 from homeostat.core.batches import Verdict
 from homeostat.core.errors import DataError
@@ -32,7 +32,8 @@ if TYPE_CHECKING:
     from homeostat.scope import Source
 
 DECIDING = (
-    gx.__file__, casts.__file__, sources.__file__, tables.__file__, batches.__file__, amendments.__file__, __file__,
+    gx.__file__, metric_graph.__file__, casts.__file__, sources.__file__, tables.__file__, batches.__file__,
+    amendments.__file__, __file__,
 )  # fmt: skip
 TYPES = "types"  # the rule that a row breaks whose value does not fit its column
 UNTIL = "accepted until "  # of a verdict's files: the version before an amendment that became known then
@@ -89,11 +90,12 @@ def validate(
     landed: Path | None = None,
     now: datetime | None = None,
     verdicts: Mapping[str, Verdict] | None = None,
+    contracts: gx.Contracts | None = None,
 ) -> Verdict:
     """Decide on one landed batch and write both sides; a verdict that still holds is read, not made again.
 
     ``landed`` is the batch's file where it is not the project's own; ``now`` hides amendments known later;
-    ``verdicts`` are those of the source on record, where the caller has them at hand.
+    ``verdicts`` are those of the source on record, and ``contracts`` what is kept of them, where the caller has any.
 
     Raises:
         DataError: the landed file is missing or damaged.
@@ -103,14 +105,16 @@ def validate(
     recorded = read_verdict(project, source_name, label)
     if recorded is not None and recorded.key == case.key and _files_match(project, source_name, label, recorded):
         return recorded
-    return _write(project, case, judge(project, case), earlier_versions(project, case))
+    contracts = contracts or gx.Contracts()
+    return _write(project, case, judge(project, case, contracts), earlier_versions(project, case, contracts))
 
 
 def validate_many(
     project: Project, source_name: str, labels: Iterable[str], now: datetime | None = None
 ) -> list[Verdict]:
     """Decide on batches in order of time, since volume is held against the batches before."""
-    return [validate(project, source_name, label, now=now) for label in sorted(labels)]
+    contracts = gx.Contracts()
+    return [validate(project, source_name, label, now=now, contracts=contracts) for label in sorted(labels)]
 
 
 def missing(project: Project, source_name: str, period: Period, now: datetime | None = None) -> Verdict | None:
@@ -200,7 +204,7 @@ def _code() -> str:
     return tables.digest(b"\n".join(texts))
 
 
-def judge(project: Project, case: Case) -> Judgement:
+def judge(project: Project, case: Case, contracts: gx.Contracts) -> Judgement:
     """Decide on one batch and write nothing."""
     correction = case.correction
     landed = _read(case) if correction is None else amendments.corrected_rows(project, correction)
@@ -214,7 +218,7 @@ def judge(project: Project, case: Case) -> Judgement:
     unfit = _unfit(case.source, landed)
     whole = [*shape, *_whole_findings(case, rows), *_unfit_finding(case.source, unfit)]
     repeated, twice = _repeated(case.source, rows)
-    failures = gx.check(rows, case.contract, f"expectations/{case.name}.json")
+    failures = contracts.check(rows, case.contract, f"expectations/{case.name}.json")
     findings = [*whole, twice, *(_finding(f) for f in failures)]
     fatal = [f.sentence for f in whole if f.failed and f.rule != TYPES]
     fatal += [_say(f) for f in failures if f.severity == "critical"]
@@ -232,11 +236,11 @@ def judge(project: Project, case: Case) -> Judgement:
     return _split(rows, reasons, findings)
 
 
-def earlier_versions(project: Project, case: Case) -> dict[datetime, pl.DataFrame | None]:
+def earlier_versions(project: Project, case: Case, contracts: gx.Contracts) -> dict[datetime, pl.DataFrame | None]:
     """What was accepted of a batch until each of its amendments became known; None: nothing was."""
     times = sorted({a.known for a in case.amendments})
     before = [replace(case, amendments=tuple(a for a in case.amendments if a.known < time)) for time in times]
-    return {time: judge(project, b).accepted for time, b in zip(times, before, strict=True)}
+    return {time: judge(project, b, contracts).accepted for time, b in zip(times, before, strict=True)}
 
 
 def version_path(project: Project, name: str, label: str, sha256: str) -> Path:
@@ -431,22 +435,28 @@ def main() -> None:
     _, as_of = project.window
     called = {name: periods(project, name) for name in project.scope.sources}
     wanted = {name: {p.label for p in found} for name, found in called.items()}
+    contracts = gx.Contracts()
     for folder in (project.accepted, project.quarantine):
         folder.mkdir(parents=True, exist_ok=True)
         remove_stray(folder, wanted)
     for name, found in called.items():
         made: dict[str, Verdict] = {}
         for period in found:  # in order of time: each is held against those before it
-            if (verdict := _decide(project, name, period, as_of, made)) is not None:
+            if (verdict := _decide(project, name, period, as_of, made, contracts)) is not None:
                 made[period.label] = verdict
         print(_tell(name, list(made.values())))
 
 
 def _decide(
-    project: Project, name: str, period: Period, as_of: datetime, before: Mapping[str, Verdict]
+    project: Project,
+    name: str,
+    period: Period,
+    as_of: datetime,
+    before: Mapping[str, Verdict],
+    contracts: gx.Contracts,
 ) -> Verdict | None:
     if (project.landed / name / f"{period.label}.parquet").is_file():
-        return validate(project, name, period.label, now=as_of, verdicts=before)
+        return validate(project, name, period.label, now=as_of, verdicts=before, contracts=contracts)
     verdict = missing(project, name, period, as_of)
     if verdict is None:
         _remove(project, name, period.label)
