@@ -20,7 +20,7 @@ from ruamel.yaml import YAML
 
 from homeostat import bundles, scope
 from homeostat.adapters import dag, dvc, git
-from homeostat.adapters.code_deps import reached
+from homeostat.adapters.import_graph import reached
 from homeostat.core.errors import EnvironmentFault, ScopeError
 from homeostat.project import Project
 from homeostat.stages import entry

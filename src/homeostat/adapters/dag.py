@@ -13,7 +13,7 @@ from typing import Any
 
 from ruamel.yaml import YAML
 
-from homeostat.adapters.code_deps import reached
+from homeostat.adapters.import_graph import reached
 from homeostat.core.errors import ScopeError
 
 # What of an objective these stages do not see; others list objectives whole or not at all.

@@ -8,8 +8,6 @@ from collections import OrderedDict
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from functools import cache as once
-from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,7 +15,7 @@ import polars as pl
 
 from homeostat.adapters import duckdb, sources, tables
 from homeostat.adapters.duckdb import FAR, Expression, as_known, evaluate, known_column, times, with_known_at
-from homeostat.core import periods as grid
+from homeostat.adapters.import_graph import work_hash
 from homeostat.core.errors import DataError, ScopeError
 from homeostat.core.periods import Period, period_containing, period_of
 from homeostat.stages import entry
@@ -28,7 +26,6 @@ if TYPE_CHECKING:
     from homeostat.project import Project
     from homeostat.scope import Scope
 
-DECIDING = (duckdb.__file__, sources.__file__, tables.__file__, grid.__file__, __file__)
 EMPTY = ""  # the hash of a version in which nothing was accepted
 _prepared: OrderedDict[tuple[str, str], pl.DataFrame] = OrderedDict()
 
@@ -484,7 +481,7 @@ def _key(project: Project, sql: str, look: LookBack) -> str:
     scope = project.scope
     said = {
         "sql": sql,
-        "code": _code(),
+        "code": work_hash("homeostat.stages.featurize"),
         "look": str(look),
         "sources": {name: source.model_dump(mode="json") for name, source in scope.sources.items()},
         "events": scope.events.model_dump(mode="json"),
@@ -497,13 +494,6 @@ def _key(project: Project, sql: str, look: LookBack) -> str:
         "needed": listed(scope),
     }
     return tables.digest(json.dumps(said, default=str).encode())
-
-
-@once
-def _code() -> str:
-    """A hash of the code that decides, and of the engine."""
-    texts = [Path(f).read_bytes() for f in DECIDING] + [metadata.version("duckdb").encode()]
-    return tables.digest(b"\n".join(texts))
 
 
 def main() -> None:

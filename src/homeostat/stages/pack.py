@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import polars as pl
 
 from homeostat import bundles, golden, models
-from homeostat.adapters.code_deps import code_hash
+from homeostat.adapters.import_graph import code_hash
 from homeostat.adapters.tables import digest, place_of, write_table, write_text
 from homeostat.core.errors import DataError
 from homeostat.stages import entry, evaluate, featurize, ingest, train, validate

@@ -8,8 +8,6 @@ import shutil
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
-from functools import cache as once
-from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,6 +15,7 @@ import polars as pl
 
 from homeostat import amendments
 from homeostat.adapters import casts, gx, sources, tables
+from homeostat.adapters.import_graph import work_hash
 from homeostat.core import batches
 from homeostat.core.batches import Verdict
 from homeostat.core.errors import DataError
@@ -31,9 +30,6 @@ if TYPE_CHECKING:
     from homeostat.project import Project
     from homeostat.scope import Source
 
-DECIDING = (
-    gx.__file__, casts.__file__, sources.__file__, tables.__file__, batches.__file__, amendments.__file__, __file__,
-)  # fmt: skip
 TYPES = "types"  # the rule that a row breaks whose value does not fit its column
 UNTIL = "accepted until "  # of a verdict's files: the version before an amendment that became known then
 _verdicts: dict[str, tuple[int, Verdict]] = {}
@@ -78,7 +74,8 @@ class Case:
         twin = batches.came_once(self.content, self.others).sentence
         said = [self.name, self.label, self.source.model_dump_json(), str(self.span), str(self.history), twin,
                 str(self.changed)]  # fmt: skip
-        parts = [tables.digest(self.landed), tables.digest(self.contract), _code(), *said, str(self.amendments)]
+        code = work_hash("homeostat.stages.validate")
+        parts = [tables.digest(self.landed), tables.digest(self.contract), code, *said, str(self.amendments)]
         return tables.digest("\n".join(parts).encode())
 
 
@@ -191,13 +188,6 @@ def case_of(
     if found.correction is not None:
         amendments.corrected_rows(project, found.correction)  # a changed file is told even when a verdict is kept
     return found
-
-
-@once
-def _code() -> str:
-    """A hash of the code that decides, and of the tool that judges."""
-    texts = [Path(f).read_bytes() for f in DECIDING] + [metadata.version("great_expectations").encode()]
-    return tables.digest(b"\n".join(texts))
 
 
 def judge(project: Project, case: Case) -> Judgement:
