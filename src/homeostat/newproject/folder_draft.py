@@ -80,7 +80,7 @@ check: installed ## what a person should read before a commit: the scope, leakag
 \t@"$(BIN)/homeostat" check
 
 dag: installed ## write what each stage depends on into dvc.yaml, after an edit of objectives or of files in this folder
-\t@"$(BIN)/python" -m homeostat.adapters.dag
+\t@"$(BIN)/python" -m homeostat.adapters.dvc_yaml
 
 installed:
 \t@test -x "$(BIN)/homeostat" || {{ \\
