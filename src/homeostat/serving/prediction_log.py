@@ -23,6 +23,7 @@ from pydantic_core import to_json
 
 from homeostat.project.clock import alive
 from homeostat.project.layout import stamp
+from homeostat.project.private import private_folder
 from homeostat.serving import jsonl, paths
 from homeostat.serving.jsonl import PACKED, Journal
 
@@ -39,7 +40,7 @@ class PredictionLog:
     """The file of one worker, begun with its first prediction."""
 
     def __init__(self, project: Project) -> None:
-        self._folder = paths.served(project)
+        self._folder = private_folder(paths.served(project))
         self._journal: Journal | None = None
         self._lines = 0
         self._written: OrderedDict[str, None] = OrderedDict()
