@@ -181,7 +181,7 @@ def test_two_ledgers_are_told_and_neither_is_touched(ann: Project) -> None:
     found = registry.ledger(ann).releases[0]
     git.create_tag(bob.home, "meters#prod#1", found.commit, "{}", NOW)
     before = git.read_tags(bob.home, "meters")
-    with pytest.raises(EnvironmentFault, match="tag meters#prod#1: origin has another tag of that name than this clone"):
+    with pytest.raises(EnvironmentFault, match="tag meters#prod#1: origin has another tag of that name"):
         registry.follow(bob)
     assert git.read_tags(bob.home, "meters") == before
 
@@ -278,7 +278,7 @@ def test_killed_in_between_every_host_has_a_whole_version_and_the_next_run_carri
 
 
 @pytest.mark.slow
-def test_the_service_hears_and_says_once_that_it_does_not(ann: Project, caplog: pytest.LogCaptureFixture) -> None:
+def test_the_service_receives_releases_and_warns_once_when_it_does_not(ann: Project, caplog: pytest.LogCaptureFixture) -> None:
     released(ann, "one", "two")
     bob = another_host(ann, "bob")
     caplog.set_level("INFO", "homeostat.serving")
@@ -296,7 +296,7 @@ def test_the_service_hears_and_says_once_that_it_does_not(ann: Project, caplog: 
         assert waited(lambda: sync.failure(bob) == "")
     lines = [r.getMessage() for r in caplog.records]
     assert [line for line in lines if "from other hosts" in line] == ["from other hosts: meters#prod#3"]
-    assert len([line for line in lines if "cannot be reached" in line and "what serves goes on" in line]) == 1
+    assert len([line for line in lines if "cannot be reached" in line and "keeps serving its release" in line]) == 1
     assert lines[-1] == "the git remote answers again"
 
 
