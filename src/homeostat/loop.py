@@ -1,7 +1,7 @@
 """The loop: the steps of a tick, as plain functions of the project and of ``now`` (naive UTC).
 
-Flows, replay and the command line call these and nothing else. Each can be called again after it was interrupted: what is
-done is found done, and state moves on only at the end of a tick.
+Flows, replay and the command line call these and nothing else. Each can be called again after it was interrupted:
+what is done is found done, and state moves on only at the end of a tick.
 """
 
 from __future__ import annotations

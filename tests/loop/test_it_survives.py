@@ -1,4 +1,4 @@
-"""A replay that is interrupted, again and again, ends as one that was not; and one range ends alike wherever it runs."""
+"""A replay that is interrupted many times ends as one that was not; one range ends alike wherever it runs."""
 
 from __future__ import annotations
 
