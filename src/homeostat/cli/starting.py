@@ -16,9 +16,9 @@ ENOUGH = "quit"
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from homeostat.newproject.making import Draft
-    from homeostat.newproject.opening import Address
-    from homeostat.newproject.understanding import Asked
+    from homeostat.scaffold.draft.create import Draft
+    from homeostat.scaffold.profile.open_table import Address
+    from homeostat.scaffold.profile.profile_table import Asked
 
 
 @click.command(cls=Verb, short_help="A new project from a table of yours.")
@@ -56,9 +56,9 @@ def new(
 
     Example: homeostat new bikes --from rentals.csv --time when --label rentals
     """
-    from homeostat.newproject import making
-    from homeostat.newproject.opening import Address
-    from homeostat.newproject.understanding import Asked
+    from homeostat.scaffold.draft import create as making
+    from homeostat.scaffold.profile.open_table import Address
+    from homeostat.scaffold.profile.profile_table import Asked
     from homeostat.scope import parse_duration
 
     target = Path(directory).absolute()
@@ -80,7 +80,7 @@ def new(
 
 
 def _drafted(project: str, asked: Asked, contexts: Sequence[tuple[str, Address, tuple[str, ...]]]) -> Draft:
-    from homeostat.newproject import making
+    from homeostat.scaffold.draft import create as making
 
     made = making.draft(project, asked, contexts, click.echo)
     for line in _guesses(made):
@@ -142,7 +142,7 @@ def _context(said: str) -> tuple[str, Address, tuple[str, ...]]:
     Raises:
         UsageError: it says something else.
     """
-    from homeostat.newproject.opening import Address
+    from homeostat.scaffold.profile.open_table import Address
 
     name, equals, rest = said.partition("=")
     file, colon, columns = rest.rpartition(":")
@@ -153,6 +153,6 @@ def _context(said: str) -> tuple[str, Address, tuple[str, ...]]:
 
 def _guesses(made: Draft) -> list[str]:
     """What was understood, a line each."""
-    from homeostat.newproject.telling import guesses, suspicions
+    from homeostat.scaffold.draft.summary import guesses, suspicions
 
     return [*guesses(made.found, made.choices, made.features), "", *suspicions(made.doubts)]
