@@ -17,8 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from homeostat.scaffold.draft.create import Draft
-    from homeostat.scaffold.profile.open_table import Address
-    from homeostat.scaffold.profile.profile_table import Asked
+    from homeostat.scaffold.profile.request import Address, Request
 
 
 @click.command(cls=Verb, short_help="A new project from a table of yours.")
@@ -56,39 +55,38 @@ def new(
 
     Example: homeostat new bikes --from rentals.csv --time when --label rentals
     """
-    from homeostat.scaffold.draft import create as making
-    from homeostat.scaffold.profile.open_table import Address
-    from homeostat.scaffold.profile.profile_table import Asked
+    from homeostat.scaffold.draft import create
+    from homeostat.scaffold.profile.request import Address, Request
     from homeostat.scope import parse_duration
 
     target = Path(directory).absolute()
-    making.check_free(target)
+    create.check_free(target)
     try:
         before = parse_duration(predict_before)
     except ValueError as error:
         raise UsageError(f"--predict-before: {error}") from error
-    asked = Asked(
+    asked = Request(
         Address.of(source, query), time, label, known_at, key, drop, positive,
         task or ("ranking" if group else None), group, before,
     )  # fmt: skip
     contexts = [_context(said) for said in context]
     talk = not yes and sys.stdin.isatty() and sys.stdout.isatty()
-    made = _agreed(making.project_name(target), asked, contexts) if talk else _drafted(
-        making.project_name(target), asked, contexts)  # fmt: skip
-    making.write(made, target)
+    made = _agreed(create.project_name(target), asked, contexts) if talk else _drafted(
+        create.project_name(target), asked, contexts)  # fmt: skip
+    create.write(made, target)
     click.echo(f"\n{made.project} is in {target}, committed. Next:\n  cd {directory}\n  make run")
 
 
-def _drafted(project: str, asked: Asked, contexts: Sequence[tuple[str, Address, tuple[str, ...]]]) -> Draft:
-    from homeostat.scaffold.draft import create as making
+def _drafted(project: str, asked: Request, contexts: Sequence[tuple[str, Address, tuple[str, ...]]]) -> Draft:
+    from homeostat.scaffold.draft import create
 
-    made = making.draft(project, asked, contexts, click.echo)
+    made = create.draft(project, asked, contexts, click.echo)
     for line in _guesses(made):
         click.echo(line)
     return made
 
 
-def _agreed(project: str, asked: Asked, contexts: Sequence[tuple[str, Address, tuple[str, ...]]]) -> Draft:
+def _agreed(project: str, asked: Request, contexts: Sequence[tuple[str, Address, tuple[str, ...]]]) -> Draft:
     """A draft that the person at the terminal takes; what cannot be is told, and asked again."""
     while True:
         made = None
@@ -106,7 +104,7 @@ def _agreed(project: str, asked: Asked, contexts: Sequence[tuple[str, Address, t
             asked = _changed(asked, said)
 
 
-def _changed(asked: Asked, said: str) -> Asked:
+def _changed(asked: Request, said: str) -> Request:
     """``asked`` with an option that was typed as ``name=value``; as it was where that says nothing.
 
     ``drop`` and ``key`` add a column; with no value they take all of theirs back.
@@ -142,7 +140,7 @@ def _context(said: str) -> tuple[str, Address, tuple[str, ...]]:
     Raises:
         UsageError: it says something else.
     """
-    from homeostat.scaffold.profile.open_table import Address
+    from homeostat.scaffold.profile.request import Address
 
     name, equals, rest = said.partition("=")
     file, colon, columns = rest.rpartition(":")
@@ -153,6 +151,6 @@ def _context(said: str) -> tuple[str, Address, tuple[str, ...]]:
 
 def _guesses(made: Draft) -> list[str]:
     """What was understood, a line each."""
-    from homeostat.scaffold.draft.summary import guesses, suspicions
+    from homeostat.scaffold.draft.summary import issue_lines, summary_lines
 
-    return [*guesses(made.found, made.choices, made.features), "", *suspicions(made.doubts)]
+    return [*summary_lines(made.profile, made.roles, made.plan, made.features), "", *issue_lines(made.issues)]

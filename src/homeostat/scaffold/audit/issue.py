@@ -1,27 +1,26 @@
-"""One thing that is wrong, or looks so, with a table."""
+"""One issue of a table: what is wrong, or looks so, and the line that fixes it."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
+Chart = tuple[tuple[str, float | None], ...]  # a date or a value, and what was measured there
+
 
 @dataclass(frozen=True)
-class Doubt:
-    """One thing that is wrong, or looks so, with a table: what, where, how sure, and the line that mends it.
-
-    ``sure`` from 0 to 1; ``barred`` columns stay out of the first scope; ``weight`` orders, the worst first.
-    """
+class Issue:
+    """``confidence`` is from 0 to 1; ``severity`` orders, the worst first; ``barred``: kept out of the first scope."""
 
     kind: str
     column: str
-    said: str
-    mend: str
-    sure: float
-    weight: float
+    text: str
+    fix: str
+    confidence: float
+    severity: float
     barred: bool = False
-    picture: tuple[tuple[str, float | None], ...] = ()  # of the history: when, and a value
-    drawn: str = ""  # what the picture shows
+    chart: Chart = ()
+    chart_title: str = ""
 
     @property
     def certainty(self) -> str:
-        return "certain" if self.sure >= 0.95 else "likely" if self.sure >= 0.6 else "possible"
+        return "certain" if self.confidence >= 0.95 else "likely" if self.confidence >= 0.6 else "possible"

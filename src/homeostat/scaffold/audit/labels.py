@@ -1,128 +1,110 @@
-"""What is wrong with labels: late, biased where early, stopped, constant, cut off, rare, or much like "
-"the one before."""
+"""Issues of the label: delayed, stopped, missing, constant, rare, censored, autocorrelated, or drifting."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
-import numpy as np
-
-from homeostat.scaffold.audit.issue import Doubt
+from homeostat.scaffold.audit.issue import Issue
 from homeostat.scaffold.profile.batch_period import DAY
-from homeostat.scaffold.profile.identifiers import always_quoted
-from homeostat.scaffold.profile.profile_table import label_sql
+from homeostat.scaffold.profile.identifiers import quoted
+from homeostat.scaffold.profile.open_table import first_row
 from homeostat.scope import format_duration
 
 if TYPE_CHECKING:
     import duckdb
 
-    from homeostat.scaffold.audit.time_bins import Course
-    from homeostat.scaffold.draft.roles import Choices
-    from homeostat.scaffold.profile.profile_table import Understanding
+    from homeostat.scaffold.audit.time_bins import TimeBins
+    from homeostat.scaffold.profile.profile_table import Profile
 
 EARLY = 30 * DAY
-FEW = 10  # yeses in a batch, and in the holdout five times as many, below which a rate says little
+FEW = 10  # positives of a batch, and five times as many of the holdout, below which a rate says little
 
 
-def find(
-    connection: duckdb.DuckDBPyConnection, found: Understanding, choices: Choices, course: Course
-) -> Iterator[Doubt]:
-    yield from _delay(connection, found)
-    yield from _stops(connection, found)
-    yield from _constant(found, course)
-    yield from _rare(found)
-    yield from _cut_off(connection, found)
-    yield from _alike(found, course)
-    yield from _drifts(found, course)
+def label_issues(connection: duckdb.DuckDBPyConnection, profile: Profile, bins: TimeBins) -> Iterator[Issue]:
+    yield from _delayed(connection, profile)
+    yield from _missing(connection, profile)
+    yield from _constant(profile, bins)
+    yield from _rare(profile)
+    yield from _censored(connection, profile)
+    yield from _autocorrelated(profile, bins)
+    yield from _drifting(profile, bins)
 
 
-def _delay(connection: duckdb.DuckDBPyConnection, found: Understanding) -> Iterator[Doubt]:
-    if found.known_at is None or found.delays[0.9] < DAY:
+def _delayed(connection: duckdb.DuckDBPyConnection, profile: Profile) -> Iterator[Issue]:
+    delay, label = profile.delay, profile.label.column
+    if delay.column is None or delay.quantiles[0.9] < DAY:
         return
-    early = min(EARLY, found.delays[0.5]) if found.delays[0.5] >= DAY else DAY
-    early = EARLY if found.delays[0.1] <= EARLY <= found.delays[0.9] else early
-    known = always_quoted(found.known_at)
-    took = f"epoch({known}) - epoch(__t)"
-    one, whole, many = connection.sql(
-        f"SELECT avg(y) FILTER (took <= {early.total_seconds()}), avg(y), count(*) FILTER (took <= "
-        f"{early.total_seconds()}) "
-        f"FROM (SELECT {label_sql(found.label)} AS y, {took} AS took FROM "
-        f"{always_quoted(found.table.name)}) WHERE took IS NOT NULL"
-    ).fetchall()[0]
-    if one is None:
+    early = min(EARLY, delay.quantiles[0.5]) if delay.quantiles[0.5] >= DAY else DAY
+    early = EARLY if delay.quantiles[0.1] <= EARLY <= delay.quantiles[0.9] else early
+    soon = f"FILTER (took <= {early.total_seconds()})"
+    early_mean, mean, rows = first_row(
+        connection,
+        f"SELECT avg(y) {soon}, avg(y), count(*) {soon} FROM (SELECT {profile.label.number_sql} AS y, "
+        f"epoch({quoted(delay.column)}) - epoch(__t) AS took FROM {profile.table.sql}) WHERE took IS NOT NULL",
+    )
+    if early_mean is None:
         return
-    label = found.label.column
-    d = {q: f"{t / DAY:.3g}" for q, t in found.delays.items()}
-    said = f"{label} comes late: after {d[0.5]} days in the middle, {d[0.9]} for nine of ten"
-    off = abs(one - whole) / max(abs(whole), 1e-9)
-    if off > 0.05 and many > 100:
-        form = (lambda v: f"{v:.0%}") if found.label.task == "binary" else (lambda v: f"{v:.4g}")
-        said += (
-            f"; what is known within {early / DAY:.3g} days is a biased sample: {form(one)} instead of {form(whole)}"
-        )
-    mend = f"events count as mature after events.label_horizon: {format_duration(found.horizon)} in params.yaml"
-    if found.bound is not None:
-        until = f"{found.bound.column} and {format_duration(found.bound.wait)}"
-        mend = f"no label counts before {until}, when nearly all are there: known_at.outcome in params.yaml"
-    yield Doubt("labels that come late", label, said, mend, 0.97, 80 if off > 0.05 else 45)
+    text = f"{label} comes late: after {delay.days(0.5)} days at the median, {delay.days(0.9)} for nine of ten"
+    bias = abs(early_mean - mean) / max(abs(mean), 1e-9)
+    if bias > 0.05 and rows > 100:
+        form = "{:.0%}" if profile.label.task == "binary" else "{:.4g}"
+        text += f"; labels known within {early / DAY:.3g} days are a biased sample: "
+        text += f"{form.format(early_mean)} instead of {form.format(mean)}"
+    fix = f"events count as mature after events.label_horizon: {format_duration(delay.horizon)} in params.yaml"
+    if delay.due is not None:
+        due = f"{delay.due.column} and {format_duration(delay.due.wait)}"
+        fix = f"no label counts before {due}, when nearly all are there: known_at.outcome in params.yaml"
+    yield Issue("delayed labels", label, text, fix, 0.97, 80 if bias > 0.05 else 45)
 
 
-def _stops(connection: duckdb.DuckDBPyConnection, found: Understanding) -> Iterator[Doubt]:
-    """Labels that are missing from some day on."""
-    column = found.table.column(found.label.column)
+def _missing(connection: duckdb.DuckDBPyConnection, profile: Profile) -> Iterator[Issue]:
+    """Labels that are missing from some day on, or here and there."""
+    column = profile.label_column
     if not column.absent:
         return
-    seconds = int(found.rhythm.period.total_seconds())
+    seconds = int(profile.rhythm.period.total_seconds())
     rows = connection.sql(
-        f"SELECT min(__t), 1 - count({column.sql}) / count(*) FROM {always_quoted(found.table.name)} "
-        f"WHERE __t >= TIMESTAMP '{found.start}' GROUP BY floor(epoch(__t) / {seconds}) ORDER BY 1"
+        f"SELECT min(__t), 1 - count({column.sql}) / count(*) FROM {profile.table.sql} "
+        f"WHERE __t >= TIMESTAMP '{profile.history.start}' GROUP BY floor(epoch(__t) / {seconds}) ORDER BY 1"
     ).fetchall()
-    shares = [float(r[1]) for r in rows]
-    shown = tuple((f"{t:%Y-%m-%d}", s) for (t, _), s in zip(rows, shares, strict=True))
-    last = next((n for n, s in enumerate(reversed(shares)) if s < 0.9), len(shares))
-    drawn = f"share of {column.raw} that is missing, by batch"
-    if last >= 2 and last < len(shares):
-        since = rows[len(shares) - last][0]
-        said = f"{column.raw} stops: from {since:%Y-%m-%d} on it is missing in nearly every row"
-        mend = (
-            "the loop goes on with what it has learned; ask whether labels still come, or give what "
-            "says when: --known-at COL"
-        )
-        yield Doubt("labels that stop", column.name, said, mend, 0.95, 85, picture=shown, drawn=drawn)
+    chart = tuple((f"{t:%Y-%m-%d}", float(share)) for t, share in rows)
+    title = f"share of {column.raw} that is missing, by batch"
+    tail = next((n for n, (_, share) in enumerate(reversed(rows)) if share < 0.9), len(rows))
+    if 2 <= tail < len(rows):
+        text = f"{column.raw} stops: from {rows[len(rows) - tail][0]:%Y-%m-%d} on it is missing in nearly every row"
+        fix = "ask whether labels still come, or name the column that says when: --known-at COL"
+        yield Issue("labels stop", column.name, text, fix, 0.95, 85, chart=chart, chart_title=title)
     elif column.missing > 0.02:
-        said = f"{column.raw} is missing in {column.missing:.1%} of the rows: they neither train nor judge"
-        mend = "if missing means no, say so in objectives.*.label of params.yaml: coalesce(..., false)"
-        yield Doubt("labels that never come", column.name, said, mend, 0.9, 55, picture=shown, drawn=drawn)
+        text = f"{column.raw} is missing in {column.missing:.1%} of the rows: they neither train nor evaluate a model"
+        fix = "if missing means no, say so in objectives.*.label of params.yaml: coalesce(..., false)"
+        yield Issue("missing labels", column.name, text, fix, 0.9, 55, chart=chart, chart_title=title)
 
 
-def _constant(found: Understanding, course: Course) -> Iterator[Doubt]:
-    """Stretches in which every label is the same."""
-    parts = course.each("__y")
+def _constant(profile: Profile, bins: TimeBins) -> Iterator[Issue]:
+    """Bins of the history in which all labels are equal."""
+    parts = bins.parts("__y")
     same = [p.n_unique() <= 1 and len(p) >= 15 for p in parts]
-    overall = course.rows["__y"].value_counts()["count"].max()
-    odds = float(overall) / max(course.rows.height, 1)  # type: ignore[arg-type]
-    if not any(same) or odds ** min(len(p) for p in parts) > 1e-4:
+    most = float(bins.rows["__y"].value_counts()["count"].max()) / max(bins.rows.height, 1)  # type: ignore[arg-type]
+    if not any(same) or most ** min(len(p) for p in parts) > 1e-4:
         return
-    first, last = _longest(same)
-    if found.label.task != "binary" and last - first < 2 or last == first and found.series:
+    first, last = _longest_run(same)
+    if profile.label.task != "binary" and last - first < 2 or last == first and profile.series:
         return  # a dry month, a quiet week
-    where = f"from {course.starts[first]:%Y-%m-%d}" + (
-        " to the end" if last == len(same) - 1 else f" to {course.starts[last]:%Y-%m-%d}"
+    until = "to the end" if last == len(same) - 1 else f"to {bins.starts[last]:%Y-%m-%d}"
+    text = (
+        f"{profile.label.column} is the same in every row of {last - first + 1} of {len(same)} consecutive parts of "
+        f"the history (from {bins.starts[first]:%Y-%m-%d} {until})"
     )
-    said = (
-        f"{found.label.column} is the same in every row of {last - first + 1} of {len(same)} stretches of "
-        f"the history on end ({where})"
-    )
-    mend = "ask whether it was recorded then; objectives.*.where in params.yaml leaves such rows out"
-    yield Doubt("labels that are constant", found.label.column, said, mend, 0.9, 78,
-                picture=course.picture([float(p.mean() or 0) for p in parts]), drawn=f"mean of {found.label.column}")  # type: ignore[arg-type] # fmt: skip
+    fix = "ask whether it was recorded then; objectives.*.where in params.yaml leaves such rows out"
+    yield Issue("constant labels", profile.label.column, text, fix, 0.9, 78,
+                chart=bins.chart(bins.means("__y")), chart_title=f"mean of {profile.label.column}")  # fmt: skip
 
 
-def _longest(flags: Sequence[bool]) -> tuple[int, int]:
+def _longest_run(flags: Sequence[bool]) -> tuple[int, int]:
     """First and last place of the longest run of true.
 
-    >>> _longest([True, False, True, True])
+    >>> _longest_run([True, False, True, True])
     (2, 3)
     """
     best, start = (0, -1), 0
@@ -133,77 +115,67 @@ def _longest(flags: Sequence[bool]) -> tuple[int, int]:
     return best
 
 
-def _rare(found: Understanding) -> Iterator[Doubt]:
-    if found.label.task != "binary":
+def _rare(profile: Profile) -> Iterator[Issue]:
+    if profile.label.task != "binary":
         return
-    rate = min(found.label.rate, 1 - found.label.rate)
-    batch = rate * found.rhythm.rows
-    held = batch * (found.holdout / found.rhythm.period)
-    if held < 5 * FEW:
-        said = (
-            f"the rarer answer of {found.label.column} is {rate:.2%} of the rows: about {batch:.1f} a "
-            f"batch and {held:.0f} in "
-            "the holdout, too few to judge a model closely"
+    rate = min(profile.label.rate, 1 - profile.label.rate)
+    batch = rate * profile.rhythm.rows
+    holdout = batch * (profile.windows.holdout / profile.rhythm.period)
+    if holdout < 5 * FEW:
+        text = (
+            f"the rarer class of {profile.label.column} is {rate:.2%} of the rows: about {batch:.1f} a batch and "
+            f"{holdout:.0f} in the holdout, too few to evaluate a model closely"
         )
-        mend = "widen windows.holdout and monitoring.window in params.yaml, or predict something less rare"
-        yield Doubt("a class too small to judge", found.label.column, said, mend, 0.95, 58)
+        fix = "widen windows.holdout and monitoring.window in params.yaml, or predict something less rare"
+        yield Issue("rare class", profile.label.column, text, fix, 0.95, 58)
 
 
-def _cut_off(connection: duckdb.DuckDBPyConnection, found: Understanding) -> Iterator[Doubt]:
-    """A label that stands at its limit suspiciously often: what lay beyond was not recorded."""
-    if found.label.task != "regression":
+def _censored(connection: duckdb.DuckDBPyConnection, profile: Profile) -> Iterator[Issue]:
+    """A label that is at its limit suspiciously often: values beyond it were not recorded."""
+    if profile.label.task != "regression":
         return
-    y, table = label_sql(found.label), always_quoted(found.table.name)
-    least, most, at_least, at_most, many, kinds = connection.sql(
+    y, table = profile.label.number_sql, profile.table.sql
+    least, most, at_least, at_most, rows, distinct = first_row(
+        connection,
         f"SELECT min(y), max(y), count(*) FILTER (y = (SELECT min({y}) FROM {table})), "
-        f"count(*) FILTER (y = (SELECT max({y}) FROM {table})), count(*), approx_count_distinct(y) FROM "
-        f"(SELECT {y} AS y FROM {table}) WHERE y IS NOT NULL"
-    ).fetchall()[0]
-    if kinds < 50:
+        f"count(*) FILTER (y = (SELECT max({y}) FROM {table})), count(*), approx_count_distinct(y) "
+        f"FROM (SELECT {y} AS y FROM {table}) WHERE y IS NOT NULL",
+    )
+    if distinct < 50:
         return
-    for limit, count, word in ((most, at_most, "most"), (least, at_least, "least")):
-        if count > max(20, 0.02 * many) and limit != 0:
-            said = (
-                f"{found.label.column} is exactly {limit:g}, its {word}, in {count / many:.1%} of the "
-                "rows: it looks cut off there"
-            )
-            mend = (
-                "a model cannot learn what lies beyond; ask for the values as measured, or predict "
-                "whether the limit is reached"
-            )
-            yield Doubt("labels that are cut off", found.label.column, said, mend, 0.75, 57)
+    for limit, count, which in ((most, at_most, "maximum"), (least, at_least, "minimum")):
+        if count > max(20, 0.02 * rows) and limit != 0:
+            text = f"{profile.label.column} is exactly {limit:g}, its {which}, in {count / rows:.1%} of the rows: it "
+            text += "looks censored there"
+            fix = "ask for the values as measured, or predict whether the limit is reached"
+            yield Issue("censored labels", profile.label.column, text, fix, 0.75, 57)
 
 
-def _alike(found: Understanding, course: Course) -> Iterator[Doubt]:
-    """How often the next label is the last one."""
-    if not found.series or len(found.table.key) > 1:
+def _autocorrelated(profile: Profile, bins: TimeBins) -> Iterator[Issue]:
+    """How often the next label equals the last one."""
+    if not profile.series or profile.entities or profile.label.task != "binary":
         return
-    y = course.rows["__y"].to_numpy().astype(float)
-    if found.label.task == "binary":
-        same = float((y[1:] == y[:-1]).mean())
-        most = max(y.mean(), 1 - y.mean())
-        if same > most + 0.1:
-            said = f"the same as last time is right {same:.1%} of the time; the more frequent answer {most:.1%}"
-            mend = "not a fault: a model has to beat that; features.sql has the newest labels known"
-            yield Doubt("labels much like the one before", found.label.column, said, mend, 0.95, 32)
+    y = bins.rows["__y"].to_numpy().astype(float)
+    same, most = float((y[1:] == y[:-1]).mean()), max(y.mean(), 1 - y.mean())
+    if same > most + 0.1:
+        text = f"predicting the previous label is right {same:.1%} of the time; the more frequent class {most:.1%}"
+        fix = "not an error: a model has to beat that; features.sql has the newest known labels"
+        yield Issue("autocorrelated labels", profile.label.column, text, fix, 0.95, 32)
 
 
-def _drifts(found: Understanding, course: Course) -> Iterator[Doubt]:
+def _drifting(profile: Profile, bins: TimeBins) -> Iterator[Issue]:
     """A mean that moves far over the history."""
-    parts = course.each("__y")
-    if len(parts) < 8:
+    means = bins.means("__y")
+    if len(means) < 8:
         return
-    means = np.array([float(p.mean() or 0.0) for p in parts])  # type: ignore[arg-type]
     third = len(means) // 3
     early, late = means[:third].mean(), means[-third:].mean()
-    spread = float(course.rows["__y"].std() or 1.0)  # type: ignore[arg-type]
-    inner = max(means[:third].std(), means[-third:].std(), 1e-9)
-    if abs(late - early) > 0.25 * spread and abs(late - early) > 1.5 * inner:
-        form = "{:.1%}" if found.label.task == "binary" else "{:.4g}"
-        said = (
-            f"{found.label.column} moved from {form.format(early)} in the first third to "
-            f"{form.format(late)} in the last"
-        )
-        mend = "not a fault: trailing means in features.sql follow it; watch rhythm.retrain"
-        yield Doubt("a label that moves", found.label.column, said, mend, 0.8, 31,
-                    picture=course.picture(means), drawn=f"mean of {found.label.column}")  # fmt: skip
+    spread = float(bins.rows["__y"].std() or 1.0)  # type: ignore[arg-type]
+    within = max(means[:third].std(), means[-third:].std(), 1e-9)
+    if abs(late - early) > 0.25 * spread and abs(late - early) > 1.5 * within:
+        form = "{:.1%}" if profile.label.task == "binary" else "{:.4g}"
+        text = f"{profile.label.column} moved from {form.format(early)} in the first third of the history to "
+        text += f"{form.format(late)} in the last"
+        fix = "not an error: trailing means in features.sql follow it; watch rhythm.retrain"
+        yield Issue("label drift", profile.label.column, text, fix, 0.8, 31,
+                    chart=bins.chart(means), chart_title=f"mean of {profile.label.column}")  # fmt: skip

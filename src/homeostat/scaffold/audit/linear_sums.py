@@ -1,4 +1,4 @@
-"""Numbers that the label is made of: found one after the other, each the one that explains most of what is left."""
+"""Columns that add up to the label: picked one after the other, each the one that explains most of the residual."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ import numpy as np
 
 from homeostat.scaffold.audit.predictive_power import Array
 
-MOST = 12  # parts of a sum
-ROWS = 4000  # that are looked at
+MOST = 12  # columns of a sum
+ROWS = 4000  # that sums are tried on
 EXACT = 0.98  # share of the rows in which a sum has to hold
 CLOSE = 0.9999  # R2 of a sum that holds but for rounding
 SETS = 3  # sums that one label may be
@@ -23,10 +23,10 @@ class Sum:
     weights: Mapping[str, float]
     constant: float
 
-    def said(self) -> str:
+    def __str__(self) -> str:
         """The sum as a person writes it.
 
-        >>> Sum({"a": 1.0, "b": -1.0}, 0.0).said(), Sum({"f": 1.8}, 32.0).said()
+        >>> str(Sum({"a": 1.0, "b": -1.0}, 0.0)), str(Sum({"f": 1.8}, 32.0))
         ('a - b', '1.8 * f + 32')
         """
         parts = [(w, n if abs(abs(w) - 1) < 1e-3 else f"{abs(w):.4g} * {n}") for n, w in self.weights.items()]
@@ -38,52 +38,52 @@ class Sum:
         return text
 
 
-def sums(numbers: Mapping[str, Array], y: Array) -> list[Sum]:
-    """Sums of columns (n,) that are ``y`` (n,), each of other columns than those before.
+def find_sums(numbers: Mapping[str, Array], y: Array) -> list[Sum]:
+    """Sums of columns (n,) that equal ``y`` (n,), no column in two of them.
 
-    Orthogonal matching pursuit (Pati, Rezaiifar, Krishnaprasad 1993): with few parts and an exact answer it ends at
-    once, and where the label is no sum, it is given up as soon as the parts stop explaining much.
+    Orthogonal matching pursuit (Pati, Rezaiifar, Krishnaprasad 1993): it ends at once where few columns give an exact
+    sum, and stops as soon as further columns stop explaining much.
     """
     at = np.linspace(0, len(y) - 1, min(len(y), ROWS)).astype(int)
     y, left = y[at], {k: v[at] for k, v in numbers.items()}
     left = {k: v for k, v in left.items() if np.isfinite(v).mean() > 0.95 and np.nanstd(v) > 0}
-    found: list[Sum] = []
-    while left and len(found) < SETS:
-        one = _pursued(left, y)
+    sums: list[Sum] = []
+    while left and len(sums) < SETS:
+        one = _pursue(left, y)
         if one is None:
             break
-        found.append(one)
+        sums.append(one)
         left = {k: v for k, v in left.items() if k not in one.weights}
-    return found
+    return sums
 
 
-def _pursued(numbers: Mapping[str, Array], y: Array) -> Sum | None:
+def _pursue(numbers: Mapping[str, Array], y: Array) -> Sum | None:
     names = list(numbers)
     x = np.column_stack([numbers[n] for n in names])
-    there = np.isfinite(x).all(axis=1)
-    if there.sum() < 50 or there.mean() < 0.5 or y[there].std() == 0:
+    finite = np.isfinite(x).all(axis=1)
+    if finite.sum() < 50 or finite.mean() < 0.5 or y[finite].std() == 0:
         return None
-    x, y = x[there], y[there]
-    shape = (x - x.mean(axis=0)) / x.std(axis=0).clip(1e-300)
+    x, y = x[finite], y[finite]
+    standard = (x - x.mean(axis=0)) / x.std(axis=0).clip(1e-300)
     chosen: list[int] = []
     residual = y - y.mean()
     for _ in range(min(MOST, len(names), len(y) // 20)):
-        told = np.abs(shape.T @ residual)
-        told[chosen] = -1.0
-        chosen.append(int(np.argmax(told)))
+        correlation = np.abs(standard.T @ residual)
+        correlation[chosen] = -1.0
+        chosen.append(int(np.argmax(correlation)))
         design = np.column_stack([x[:, chosen], np.ones(len(y))])
         scale = np.abs(design).max(axis=0).clip(1e-300)
         weights = np.linalg.lstsq(design / scale, y, rcond=None)[0] / scale
         residual = y - design @ weights
-        if _holds(residual, y, weights[:-1]):
+        if _is_exact(residual, y, weights[:-1]):
             constant = float(weights[-1]) if abs(weights[-1]) > 1e-3 * float(y.std()) else 0.0
             return _without_idle(Sum({names[c]: float(w) for c, w in zip(chosen, weights[:-1], strict=True)}, constant),
                                  {names[c]: x[:, c] for c in chosen}, y)  # fmt: skip
     return None
 
 
-def _holds(residual: Array, y: Array, weights: Array) -> bool:
-    """Whether nothing is left: to the last digit with any weights, or to the label's rounding with weights of one."""
+def _is_exact(residual: Array, y: Array, weights: Array) -> bool:
+    """Whether the residual is zero with any weights, or below the label's rounding with equal weights."""
     spread = float(y.std())
     if (np.abs(residual) <= 1e-6 * spread).mean() >= EXACT:
         return True
@@ -102,8 +102,8 @@ def _digit(y: Array) -> float:
     return 0.0
 
 
-def _without_idle(told: Sum, numbers: Mapping[str, Array], y: Array) -> Sum:
-    """The sum without parts that add nothing, which were tried on the way."""
+def _without_idle(whole: Sum, numbers: Mapping[str, Array], y: Array) -> Sum:
+    """The sum without columns that add nothing, which were tried on the way."""
     spread = float(y.std())
-    kept = {n: w for n, w in told.weights.items() if abs(w) * float(numbers[n].std()) > 1e-5 * spread}
-    return Sum(kept, told.constant)
+    kept = {n: w for n, w in whole.weights.items() if abs(w) * float(numbers[n].std()) > 1e-5 * spread}
+    return Sum(kept, whole.constant)

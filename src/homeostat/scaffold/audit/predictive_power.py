@@ -1,4 +1,4 @@
-"""How well one column alone tells the label, on rows later than those that it was learned from."""
+"""How well one column alone predicts the label, on rows later than those that it was learned from."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ if TYPE_CHECKING:
     import polars as pl
 
 Array = NDArray[np.float64]
-BINS = 24  # of a number; absence has one of its own
-PRIOR = 10.0  # rows that the overall mean counts for beside a bin's own
-EARLIER = 0.6  # share of the rows, in order of time, that is learned from
+BINS = 24  # of a number; missing values have one of their own
+PRIOR = 10.0  # rows that the overall mean counts for in each bin
+EARLIER = 0.6  # share of the rows, in order of time, that it is learned from
 
 
-def power(values: pl.Series, y: Array, task: str) -> float:
-    """From 0, tells nothing, to 1, tells all: of a yes or no twice the AUC less one, of an amount the R2.
+def predictive_power(values: pl.Series, y: Array, task: str) -> float:
+    """From 0, none, to 1, perfect: of a binary label twice the AUC less one (Gini), of a number the R2.
 
     Rows are in order of time; ``y`` (n,) has no missing values.
     """
@@ -34,38 +34,38 @@ def power(values: pl.Series, y: Array, task: str) -> float:
 
 
 def auc(y: Array, score: Array) -> float:
-    """The chance that a yes scores above a no; 0.5 where there is only one of them.
+    """The area under the ROC curve; 0.5 where there is only one class.
 
     >>> auc(np.array([0.0, 1.0]), np.array([0.2, 0.7]))
     1.0
     """
-    yes = y > 0.5
-    many, few = int(yes.sum()), int((~yes).sum())
-    if not many or not few:
+    positive = y > 0.5
+    positives, negatives = int(positive.sum()), int((~positive).sum())
+    if not positives or not negatives:
         return 0.5
     _, place, count = np.unique(score, return_inverse=True, return_counts=True)
-    middle = np.cumsum(count) - (count - 1) / 2
-    return float((middle[place][yes].sum() - many * (many + 1) / 2) / (many * few))
+    rank = (np.cumsum(count) - (count - 1) / 2)[place]
+    return float((rank[positive].sum() - positives * (positives + 1) / 2) / (positives * negatives))
 
 
 def _codes(values: pl.Series) -> NDArray[np.intp]:
-    """A small number for each value or bin of values; 0 where it is absent."""
+    """A small number for each value or bin of values; 0 where it is missing."""
     import polars as pl
 
     if values.dtype.is_temporal():
         values = values.to_physical()
     if values.dtype.is_numeric() and values.n_unique() > BINS:
         numbers = values.cast(pl.Float64).to_numpy()
-        there = np.isfinite(numbers)
+        finite = np.isfinite(numbers)
         cuts = np.linspace(0, 1, BINS + 1)[1:-1]
-        edges = np.unique(np.quantile(numbers[there], cuts)) if there.any() else np.zeros(0)
-        return np.where(there, 1 + np.searchsorted(edges, numbers, side="right"), 0)
+        edges = np.unique(np.quantile(numbers[finite], cuts)) if finite.any() else np.zeros(0)
+        return np.where(finite, 1 + np.searchsorted(edges, numbers, side="right"), 0)
     return values.cast(pl.String).rank("dense").fill_null(0).to_numpy().astype(np.intp)
 
 
 def _means(codes: NDArray[np.intp], y: Array, cut: int) -> Array:
-    """The label's mean by code over the first ``cut`` rows, drawn towards the mean of all, (n,)."""
+    """The label's mean by code over the first ``cut`` rows, shrunk towards the overall mean, (n,)."""
     rows = np.bincount(codes[:cut], minlength=int(np.max(codes)) + 1)
     sums = np.bincount(codes[:cut], weights=y[:cut], minlength=len(rows))
-    found: Array = ((sums + PRIOR * y[:cut].mean()) / (rows + PRIOR))[codes]
-    return found
+    means: Array = ((sums + PRIOR * y[:cut].mean()) / (rows + PRIOR))[codes]
+    return means

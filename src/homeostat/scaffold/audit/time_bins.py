@@ -1,7 +1,8 @@
-"""A table's columns over the history: the rows in order of time, in stretches of equal length."""
+"""Labelled rows in order of time, cut into bins of equal numbers of rows."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING
@@ -11,38 +12,45 @@ import numpy as np
 if TYPE_CHECKING:
     import polars as pl
 
+    from homeostat.scaffold.audit.issue import Chart
     from homeostat.scaffold.audit.predictive_power import Array
 
-STRETCHES = 48
-LEAST = 15  # rows of a stretch that says anything
+BINS = 48
+LEAST = 15  # rows of a bin
 
 
 @dataclass(frozen=True)
-class Course:
-    """``rows`` in order of time, with ``__t`` and ``__y``; stretch n is rows ``cuts[n]`` to ``cuts[n + 1]``."""
+class TimeBins:
+    """``rows`` in order of time, with ``__t`` and ``__y``; bin n is rows ``cuts[n]`` to ``cuts[n + 1]``."""
 
     rows: pl.DataFrame
     cuts: tuple[int, ...]
     starts: tuple[datetime, ...]
 
     @classmethod
-    def of(cls, rows: pl.DataFrame) -> Course:
-        """Stretches of equal numbers of rows; as many as leave each enough."""
-        many = max(1, min(STRETCHES, rows.height // LEAST))
+    def of(cls, rows: pl.DataFrame) -> TimeBins:
+        """As many bins as leave each enough rows; equal times are in one bin."""
+        many = max(1, min(BINS, rows.height // LEAST))
         times = rows["__t"]
-        cuts = sorted({0, rows.height, *(_turn(times, rows.height * n // many) for n in range(1, many))})
+        inner = (int(times.search_sorted(times[rows.height * n // many], side="left")) for n in range(1, many))
+        cuts = sorted({0, rows.height, *inner})
         return cls(rows, tuple(cuts), tuple(times[c] for c in cuts[:-1]))
 
-    def each(self, column: str) -> list[pl.Series]:
+    def parts(self, column: str) -> list[pl.Series]:
+        """The values of a column in each bin."""
         values = self.rows[column]
         return [values[a:b] for a, b in zip(self.cuts, self.cuts[1:], strict=False)]
 
-    def picture(self, values: list[float | None] | Array) -> tuple[tuple[str, float | None], ...]:
-        """A value a stretch, with its date, for a drawing."""
-        said = [None if v is None or not np.isfinite(v) else float(v) for v in values]
-        return tuple((f"{t:%Y-%m-%d}", v) for t, v in zip(self.starts, said, strict=True))
+    def medians(self, column: str) -> Array:
+        """The median of a column in each bin, NaN where it has no value."""
+        middles = [part.median() for part in self.parts(column)]
+        return np.array([np.nan if m is None else float(m) for m in middles])  # type: ignore[arg-type]
 
+    def means(self, column: str) -> Array:
+        """The mean of a column in each bin, 0 where it has no value."""
+        return np.array([float(part.mean() or 0.0) for part in self.parts(column)])  # type: ignore[arg-type]
 
-def _turn(times: pl.Series, place: int) -> int:
-    """The first row of the moment that the row at ``place`` belongs to: a moment is in one stretch."""
-    return int(times.search_sorted(times[place], side="left"))
+    def chart(self, values: Sequence[float | None] | Array) -> Chart:
+        """A value a bin, with the bin's first day."""
+        finite = [None if v is None or not np.isfinite(v) else float(v) for v in values]
+        return tuple((f"{t:%Y-%m-%d}", v) for t, v in zip(self.starts, finite, strict=True))

@@ -1,111 +1,118 @@
-"""What each feature adds: how much worse a model gets on later rows when that feature is shuffled among them."""
+"""The importance of each feature: how much a model's loss on later rows rises when that feature is shuffled."""
 
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from homeostat.scaffold.draft.features_sql import Feature, FeatureDraft, interval
-from homeostat.scaffold.draft.params_yaml import SECOND, outcome_sql
+from homeostat.scaffold.draft.features_sql import features_sql
+from homeostat.scaffold.profile.batch_period import interval
 from homeostat.scaffold.profile.identifiers import always_quoted, quoted
-from homeostat.scaffold.profile.profile_table import label_of
+from homeostat.scaffold.profile.label_delay import outcome_time
+from homeostat.scaffold.profile.open_table import first_row
+from homeostat.scaffold.profile.table import ROW_ID
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     import duckdb
     import polars as pl
 
     from homeostat.scaffold.audit.predictive_power import Array
-    from homeostat.scaffold.draft.roles import Choices
-    from homeostat.scaffold.profile.profile_table import Understanding
+    from homeostat.scaffold.draft.features_sql import FeatureQuery
+    from homeostat.scaffold.profile.profile_table import Profile
 
 ROWS = 30_000  # events that the features are tried on
+LEAST = 300  # events below which nothing is said
 HISTORY = 600_000  # rows of the table that they may look at
 TREES, LEAVES = 120, 31
-MANY = 60  # features from which each gets less work, so that hundreds take no minutes
+MANY = 60  # features from which fewer trees are grown, so that hundreds of features take no minutes
 EARLIER = 0.7
+BEFORE = timedelta(seconds=1)  # before predict_at, that given columns are known
 
 
-def added(
-    connection: duckdb.DuckDBPyConnection, found: Understanding, choices: Choices, features: FeatureDraft
+def with_importance(connection: duckdb.DuckDBPyConnection, profile: Profile, query: FeatureQuery) -> FeatureQuery:
+    """The features with what each adds in their comment, where there are enough events to say."""
+    importance = permutation_importance(connection, profile, query)
+    return query.with_features([
+        replace(f, comment="; ".join(s for s in (f.comment, f"adds {importance[f.name]:.1%}") if s))
+        if f.name in importance else f
+        for f in query.features
+    ])  # fmt: skip
+
+
+def permutation_importance(
+    connection: duckdb.DuckDBPyConnection, profile: Profile, query: FeatureQuery
 ) -> dict[str, float]:
-    """By feature, the share that the loss rises without it; empty where there is too little to say."""
-    table = built(connection, found, features)
-    if table.height < 300:
+    """By feature, the share that the loss rises without it (Breiman 2001); empty where there are too few events."""
+    table = build_features(connection, profile, query)
+    if table.height < LEAST:
         return {}
-    x = np.column_stack([_numbers(table[f.name]) for f in features.features])
+    x = np.column_stack([_numbers(table[f.name]) for f in query.features])
     y = table["__y"].to_numpy().astype(float)
     cut = int(len(y) * EARLIER)
-    predict = _fitted(x[:cut], y[:cut], found.label.task)
-    whole = _loss(y[cut:], predict(x[cut:]), found.label.task)
+    predict = _fit(x[:cut], y[:cut], profile.label.task)
+    whole = _loss(y[cut:], predict(x[cut:]), profile.label.task)
     if not whole:
         return {}
-    chance = np.random.default_rng(1)
-    answer = {}
-    for n, feature in enumerate(features.features):
+    random = np.random.default_rng(1)
+    importance = {}
+    for n, feature in enumerate(query.features):
         shuffled = x[cut:].copy()
-        shuffled[:, n] = chance.permutation(shuffled[:, n])
-        answer[feature.name] = _loss(y[cut:], predict(shuffled), found.label.task) / whole - 1
-    return answer
+        shuffled[:, n] = random.permutation(shuffled[:, n])
+        importance[feature.name] = _loss(y[cut:], predict(shuffled), profile.label.task) / whole - 1
+    return importance
 
 
-def said(features: FeatureDraft, worth: dict[str, float]) -> tuple[Feature, ...]:
-    """The features with what each adds in their comment."""
-    return tuple(
-        replace(f, said="; ".join(s for s in (f.said, f"adds {worth[f.name]:.1%}") if s)) if f.name in worth else f
-        for f in features.features
-    )
-
-
-def built(connection: duckdb.DuckDBPyConnection, found: Understanding, features: FeatureDraft) -> pl.DataFrame:
-    """The features of some events of the window, by the very SQL, with their labels as ``__y``."""
+def build_features(connection: duckdb.DuckDBPyConnection, profile: Profile, query: FeatureQuery) -> pl.DataFrame:
+    """The features of some events of the window, by the drafted SQL, with their labels as ``__y``."""
     import polars as pl
 
-    name = found.table.name
-    before = found.asked.predict_before
-    since = connection.sql(
-        f"SELECT min(__t) FROM (SELECT __t FROM {always_quoted(name)} WHERE __t >= TIMESTAMP '{found.start}' "
-        f"ORDER BY __t DESC LIMIT {HISTORY})"
-    ).fetchall()[0][0]  # fmt: skip
-    columns = ", ".join(f"t.{always_quoted(c.name)}" for c in found.table.columns if c.name not in ("row_id",))
-    row_id = "CAST(t.rowid AS VARCHAR) AS row_id, " if "row_id" in found.table.names else ""
-    made = (
-        f"SELECT {row_id}{columns}, t.__t AS event_time, t.__t - {interval(before)} AS predict_at, "
-        f"t.__t - {interval(before + SECOND)} AS given_known_at FROM {always_quoted(name)} t WHERE t.__t "
-        f">= TIMESTAMP '{since}'"
-    )
     session = connection.cursor()
     session.execute("CREATE SCHEMA IF NOT EXISTS tried")
-    outcome = outcome_sql(found)
-    session.execute(
-        f"CREATE OR REPLACE TABLE tried.{quoted(name)} AS SELECT *, coalesce(greatest({outcome}, given_known_at), "
-        f"TIMESTAMP '9999-12-31') AS outcome_known_at FROM ({made})"
-    )
-    many = int(session.sql(f"SELECT count(*) FROM tried.{quoted(name)}").fetchall()[0][0])
-    every = max(1, many // ROWS)
-    session.execute(
-        f"CREATE OR REPLACE TABLE tried.events AS SELECT * EXCLUDE (outcome_known_at) FROM tried.{quoted(name)} "
-        f"WHERE ({found.label.sql}) IS NOT NULL AND hash(event_time, rowid) % {every} = 0"
-    )
-    for context in found.contexts:
-        time = (
-            f", {context.table.time} AS event_time, {context.table.time} AS given_known_at"
-            if context.table.time
-            else ""
-        )
-        session.execute(
-            f"CREATE OR REPLACE VIEW tried.{quoted(context.table.name)} AS SELECT *{time} FROM "
-            f"main.{quoted(context.table.name)}"
-        )
+    _add_events(session, profile)
+    for context in profile.contexts:
+        name = quoted(context.table.name)
+        time = f", {context.time} AS event_time, {context.time} AS given_known_at" if context.time else ""
+        session.execute(f"CREATE OR REPLACE VIEW tried.{name} AS SELECT *{time} FROM main.{name}")
     session.execute("SET search_path = 'tried'")
-    keys = ", ".join(quoted(k) for k in found.table.key)
-    label = label_of(found.label, "e")
+    keys = ", ".join(map(quoted, profile.key.columns))
     sql = (
-        f"SELECT f.*, CAST(({label}) AS DOUBLE) AS __y, e.event_time AS __t FROM ({features.sql}) f "
-        f"JOIN tried.events e USING ({keys}) ORDER BY __t, {keys}"
+        f"SELECT f.*, CAST(({profile.label.sql_of('e')}) AS DOUBLE) AS __y, e.event_time AS __t "
+        f"FROM ({features_sql(profile, query)}) f JOIN tried.events e USING ({keys}) ORDER BY __t, {keys}"
     )
     return pl.DataFrame(session.sql(sql).to_arrow_table())
+
+
+def _add_events(session: duckdb.DuckDBPyConnection, profile: Profile) -> None:
+    """The source as the loop shows it, and some labelled rows of it as ``events``."""
+    table, before = profile.table, profile.request.predict_before
+    name = f"tried.{quoted(table.name)}"
+    (since,) = first_row(
+        session,
+        f"SELECT min(__t) FROM (SELECT __t FROM {table.sql} WHERE __t >= TIMESTAMP '{profile.history.start}' "
+        f"ORDER BY __t DESC LIMIT {HISTORY})",
+    )
+    columns = [f"t.{always_quoted(c)}" for c in table.names if c != ROW_ID]
+    if profile.key.generated:
+        columns.insert(0, f"CAST(t.rowid AS VARCHAR) AS {ROW_ID}")
+    rows = (
+        f"SELECT {', '.join(columns)}, t.__t AS event_time, t.__t - {interval(before)} AS predict_at, "
+        f"t.__t - {interval(before + BEFORE)} AS given_known_at FROM {table.sql} t WHERE t.__t >= TIMESTAMP '{since}'"
+    )
+    outcome, _ = outcome_time(profile.delay, profile.series)
+    session.execute(
+        f"CREATE OR REPLACE TABLE {name} AS SELECT *, coalesce(greatest({outcome}, given_known_at), "
+        f"TIMESTAMP '9999-12-31') AS outcome_known_at FROM ({rows})"
+    )
+    every = max(1, int(first_row(session, f"SELECT count(*) FROM {name}")[0]) // ROWS)
+    session.execute(
+        f"CREATE OR REPLACE TABLE tried.events AS SELECT * EXCLUDE (outcome_known_at) FROM {name} "
+        f"WHERE ({profile.label.sql}) IS NOT NULL AND hash(event_time, rowid) % {every} = 0"
+    )
 
 
 def _numbers(values: pl.Series) -> Array:
@@ -116,7 +123,7 @@ def _numbers(values: pl.Series) -> Array:
     return values.cast(pl.Float64).to_numpy()
 
 
-def _fitted(x: Array, y: Array, task: str):  # type: ignore[no-untyped-def]
+def _fit(x: Array, y: Array, task: str) -> Callable[[Array], Array]:
     import lightgbm
 
     settings = {
@@ -125,7 +132,7 @@ def _fitted(x: Array, y: Array, task: str):  # type: ignore[no-untyped-def]
     }  # fmt: skip
     trees = max(30, TREES * MANY // max(x.shape[1], MANY))
     booster = lightgbm.train(settings, lightgbm.Dataset(x, y), trees)
-    return booster.predict
+    return lambda rows: np.asarray(booster.predict(rows))
 
 
 def _loss(y: Array, score: Array, task: str) -> float:

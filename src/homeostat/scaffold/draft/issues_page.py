@@ -1,4 +1,4 @@
-"""The suspicion page: what looks wrong with a table, the worst first, with pictures; one file that needs no other."""
+"""The page of issues: what looks wrong with a table, the worst first, with charts; one file that needs no other."""
 
 from __future__ import annotations
 
@@ -8,53 +8,45 @@ from typing import TYPE_CHECKING
 
 from homeostat.charts import Line, lines
 from homeostat.report_style import STYLE
-from homeostat.scaffold.draft.summary import guesses
 
 if TYPE_CHECKING:
-    from homeostat.scaffold.audit.issue import Doubt
-    from homeostat.scaffold.draft.features_sql import FeatureDraft
-    from homeostat.scaffold.draft.roles import Choices
-    from homeostat.scaffold.profile.profile_table import Understanding
+    from homeostat.scaffold.audit.issue import Issue
 
-HOW = {"certain": "bad", "likely": "", "possible": "soft"}
+CLASSES = {"certain": "bad", "likely": "", "possible": "soft"}
 
 
-def page(project: str, found: Understanding, choices: Choices, features: FeatureDraft, doubts: Sequence[Doubt]) -> str:
-    """The whole page as HTML."""
-    kept_out = [d for d in doubts if d.barred]
-    others = [d for d in doubts if not d.barred]
+def issues_page(project: str, table: str, issues: Sequence[Issue], summary: Sequence[str]) -> str:
+    """The whole page as HTML; ``summary`` are lines on the profile of the table."""
+    barred, others = ([i for i in issues if i.barred is flag] for flag in (True, False))
     body = [
-        f"<h1>What looks wrong with {escape(found.table.name)}</h1>",
-        f'<p class="soft">Of the project {escape(project)}: {len(doubts)} things, the worst first. '
-        "Each says what, where, how sure, and the one line that mends it.</p>",
-        *_section("Kept out of the first scope: they give the label away", kept_out, "No column gives the label away."),
-        *_section("To look at", others, "Nothing else."),
-        "<h2>What was understood</h2><p>",
-        "<br>".join(escape(line) for line in guesses(found, choices, features)),
-        "</p>",
+        f"<h1>Issues with {escape(table)}</h1>",
+        f'<p class="soft">Of the project {escape(project)}: {len(issues)} issues, the worst first. '
+        "Each says what, where, how sure, and how to fix it.</p>",
+        *_section("Left out of the first scope: they leak the label", barred, "No column leaks the label."),
+        *_section("To look at", others, "No other issues."),
+        f"<h2>Profile</h2><p>{'<br>'.join(map(escape, summary))}</p>",
     ]
     return (
         '<!doctype html><html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width">'
-        f"<title>{escape(project)}: "
-        f"suspicions</title><style>{STYLE}</style></head><body><main>{''.join(body)}</main></body></html>\n"
+        f"<title>{escape(project)}: issues</title><style>{STYLE}</style></head>"
+        f"<body><main>{''.join(body)}</main></body></html>\n"
     )
 
 
-def _section(title: str, doubts: Sequence[Doubt], none: str) -> Iterator[str]:
+def _section(title: str, issues: Sequence[Issue], none: str) -> Iterator[str]:
     yield f"<h2>{escape(title)}</h2>"
-    if not doubts:
+    if not issues:
         yield f"<p>{escape(none)}</p>"
-    for doubt in doubts:
-        yield _item(doubt)
+    yield from map(_item, issues)
 
 
-def _item(doubt: Doubt) -> str:
-    where = f" <code>{escape(doubt.column)}</code>" if doubt.column else ""
-    drawn = ""
-    if doubt.picture:
-        chart = lines([label for label, _ in doubt.picture], [Line("", "served", [v for _, v in doubt.picture])], 3)
-        drawn = f"<figure><figcaption>{escape(doubt.drawn)}</figcaption>{chart}</figure>"
+def _item(issue: Issue) -> str:
+    where = f" <code>{escape(issue.column)}</code>" if issue.column else ""
+    figure = ""
+    if issue.chart:
+        chart = lines([label for label, _ in issue.chart], [Line("", "served", [v for _, v in issue.chart])], 3)
+        figure = f"<figure><figcaption>{escape(issue.chart_title)}</figcaption>{chart}</figure>"
     return (
-        f'<h3>{escape(doubt.kind)}{where} <small class="{HOW[doubt.certainty]}">{doubt.certainty}</small></h3>'
-        f"<p>{escape(doubt.said)}</p>{drawn}<p><small>mend:</small> {escape(doubt.mend)}</p>"
+        f'<h3>{escape(issue.kind)}{where} <small class="{CLASSES[issue.certainty]}">{issue.certainty}</small></h3>'
+        f"<p>{escape(issue.text)}</p>{figure}<p><small>fix:</small> {escape(issue.fix)}</p>"
     )

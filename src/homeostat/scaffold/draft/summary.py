@@ -1,4 +1,4 @@
-"""What was understood and what is doubted, in lines for a terminal."""
+"""The profile and the issues of a table, in lines for a terminal."""
 
 from __future__ import annotations
 
@@ -6,79 +6,91 @@ import textwrap
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
-from homeostat.scaffold.profile.batch_period import DAY
 from homeostat.scope import format_duration
 
 if TYPE_CHECKING:
-    from homeostat.scaffold.audit.issue import Doubt
-    from homeostat.scaffold.draft.features_sql import FeatureDraft
-    from homeostat.scaffold.draft.roles import Choices
-    from homeostat.scaffold.profile.profile_table import Understanding
+    from homeostat.scaffold.audit.column_roles import Roles
+    from homeostat.scaffold.audit.issue import Issue
+    from homeostat.scaffold.draft.features_sql import FeatureQuery
+    from homeostat.scaffold.draft.plan import Plan
+    from homeostat.scaffold.profile.profile_table import Profile
 
 WIDTH = 100
-SHOWN = 12  # doubts on a terminal; the page has all
+SHOWN = 12  # issues on a terminal; the page has all
 
 
-def guesses(found: Understanding, choices: Choices, features: FeatureDraft) -> Iterator[str]:
+def summary_lines(profile: Profile, roles: Roles, plan: Plan, query: FeatureQuery) -> Iterator[str]:
     """A line a guess: what, and why."""
-    table, label = found.table, found.label
-    yield f"{table.name}: {table.rows:,} rows, {len(table.columns)} columns, {found.first} to {found.last}"
-    if found.timeless:
-        yield f"  {found.timeless:,} rows have no time and are left out"
-    time = table.column(found.time_column)
-    yield f"  time       {time.raw}{f' ({time.note})' if time.note else ''}{_chosen_among(found)}"
-    said = f"{label.rate:.1%} are {label.positive!r}, which counts as yes" if label.task == "binary" else "an amount"
-    if label.task == "ranking":
-        said = f"an order within {label.group}"
-    yield f"  task       {label.task}: {label.column}, {said}{f'; {label.note}' if label.note else ''}"
-    yield f"  key        {', '.join(table.key)} ({table.key_note})"
+    table, time, label, windows = profile.table, profile.time, profile.label, profile.windows
+    yield f"{table.name}: {table.rows:,} rows, {len(table.columns)} columns, {time.first} to {time.last}"
+    if time.missing:
+        yield f"  {time.missing:,} rows have no time and are left out"
+    yield f"  time       {_time(profile)}"
+    yield f"  task       {label.task}: {label.column}, {_values(profile)}{f'; {label.note}' if label.note else ''}"
+    yield f"  key        {', '.join(profile.key.columns)} ({profile.key.note})"
+    yield f"  rhythm     {_rhythm(profile)}"
+    yield from _label_delay(profile)
     yield (
-        f"  rhythm     a batch every {format_duration(found.rhythm.period)} ({found.rhythm.rows:,} rows as a rule, "
-        f"{found.rhythm.batches} so far), a decision every {format_duration(found.rhythm.decide)}, "
-        f"a fresh candidate every {format_duration(found.rhythm.retrain)}"
+        f"  window     from {profile.history.start:%Y-%m-%d}; first model after {format_duration(windows.warm_up)}, "
+        f"evaluated on {format_duration(windows.holdout)}"
     )
-    if found.delays:
-        middle, nine = found.delays[0.5] / DAY, found.delays[0.9] / DAY
-        mature = format_duration(found.horizon)
-        if found.bound is not None:
-            mature = f"{found.bound.column} and {format_duration(found.bound.wait)}"
-        yield f"  labels     came after {middle:.3g} days in the middle, {nine:.3g} for nine of ten"
-        yield f"             mature after {mature}"
-    else:
-        yield f"  labels     taken as known {format_duration(found.delay)} after the row; --known-at COL says it better"
-    yield (
-        f"  window     from {found.start:%Y-%m-%d}; first model after "
-        f"{format_duration(found.warm_up)}, judged on {format_duration(found.holdout)}"
-    )
-    yield f"  baseline   the mean of {label.column} by {', '.join(choices.baseline) or 'nothing: of all rows'}"
-    yield f"  features   {len(features.features)} in features.sql"
-    for kind, names in (
-        ("name a row", choices.identifiers),
-        ("never change", choices.constant),
-        ("too many words", choices.wordy),
+    yield f"  baseline   the mean of {label.column} by {', '.join(plan.baseline) or 'nothing: of all rows'}"
+    yield f"  features   {len(query.features)} in features.sql"
+    for reason, names in (
+        ("identify a row", roles.identifiers),
+        ("never change", roles.constant),
+        ("too many words", roles.wordy),
     ):
         if names:
-            yield f"  left out   {', '.join(names)} ({kind})"
+            yield f"  left out   {', '.join(names)} ({reason})"
 
 
-def _chosen_among(found: Understanding) -> str:
-    """What else could have been the time of a row, where nobody said."""
-    own = (found.time_column, found.known_at)
-    others = [c.raw for c in found.table.columns if c.kind == "time" and c.name not in own]
-    return f", a guess among {', '.join(others)} and it; --time says it" if found.asked.time is None and others else ""
+def _time(profile: Profile) -> str:
+    """The time column, and what else could have been it where nobody said."""
+    column, own = profile.time_column, (profile.time.column, profile.delay.column)
+    note = f" ({column.reading.note})" if column.reading.note else ""
+    others = [c.raw for c in profile.table.columns if c.kind == "time" and c.name not in own]
+    if profile.request.time is None and others:
+        note += f", a guess among {', '.join(others)} and it; --time says it"
+    return f"{column.raw}{note}"
 
 
-def suspicions(doubts: Sequence[Doubt]) -> Iterator[str]:
-    """The worst first, each with the line that mends it."""
-    if not doubts:
-        yield "Nothing looked wrong with the table."
+def _values(profile: Profile) -> str:
+    label = profile.label
+    return {
+        "binary": f"{label.rate:.1%} are {label.positive!r}, which counts as yes",
+        "regression": "an amount",
+        "ranking": f"a ranking within {label.group}",
+    }[label.task]
+
+
+def _rhythm(profile: Profile) -> str:
+    rhythm = profile.rhythm
+    return (
+        f"a batch every {format_duration(rhythm.period)} ({rhythm.rows:,} rows as a rule, {rhythm.batches} so far), "
+        f"a decision every {format_duration(rhythm.decide)}, a fresh candidate every {format_duration(rhythm.retrain)}"
+    )
+
+
+def _label_delay(profile: Profile) -> Iterator[str]:
+    delay = profile.delay
+    if delay.column is None:
+        yield f"  labels     taken as known {format_duration(delay.assumed)} after the row; better: --known-at COL"
         return
-    yield f"What looks wrong with the table ({len(doubts)}, the worst first; suspicion.html shows it):"
-    for number, doubt in enumerate(doubts[:SHOWN], 1):
-        out = "OUT " if doubt.barred else ""
-        yield from textwrap.wrap(
-            f"{out}{doubt.said} [{doubt.certainty}]", WIDTH, initial_indent=f"{number:>3}. ", subsequent_indent="     "
-        )
-        yield from textwrap.wrap(f"mend: {doubt.mend}", WIDTH, initial_indent="     ", subsequent_indent="     ")
-    if len(doubts) > SHOWN:
-        yield f"     and {len(doubts) - SHOWN} more on the page"
+    yield f"  labels     known after {delay.days(0.5)} days at the median, {delay.days(0.9)} for nine of ten"
+    due = f"{delay.due.column} and {format_duration(delay.due.wait)}" if delay.due else format_duration(delay.horizon)
+    yield f"             mature after {due}"
+
+
+def issue_lines(issues: Sequence[Issue]) -> Iterator[str]:
+    """The worst first, each with the line that fixes it."""
+    if not issues:
+        yield "No issues with the table."
+        return
+    yield f"Issues with the table ({len(issues)}, the worst first; issues.html shows them):"
+    for number, issue in enumerate(issues[:SHOWN], 1):
+        text = f"{'LEFT OUT: ' if issue.barred else ''}{issue.text} [{issue.certainty}]"
+        yield from textwrap.wrap(text, WIDTH, initial_indent=f"{number:>3}. ", subsequent_indent="     ")
+        yield from textwrap.wrap(f"fix: {issue.fix}", WIDTH, initial_indent="     ", subsequent_indent="     ")
+    if len(issues) > SHOWN:
+        yield f"     and {len(issues) - SHOWN} more on the page"

@@ -1,92 +1,134 @@
-"""From when on a row's label may count: labels that come early are a biased sample of those of their day.
-
-Where some labels come as soon as something goes wrong and the others only when their time is up (a default and a loan
-paid back), the known part of recent rows is nearly all of the first kind, and a model learns that whatever lies ahead
-goes wrong. A column that is known beforehand often says when time is up; from a while after it on the labels of all
-rows are there, whichever way they went, and none of them counts before.
-"""
+"""When labels become known: measured where a column says so, assumed otherwise."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import replace
+from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
-from homeostat.scaffold.profile.batch_period import DAY, HOUR, rounded_up
-from homeostat.scaffold.profile.identifiers import always_quoted, quoted
-from homeostat.scaffold.profile.profile_table import Bound, known_sql, with_windows
+from homeostat.core.errors import UsageError
+from homeostat.scaffold.profile.batch_period import DAY, HOUR, interval, rounded_up
+from homeostat.scaffold.profile.identifiers import quoted
+from homeostat.scaffold.profile.open_table import first_row
+from homeostat.scaffold.profile.table import find_column
 
 if TYPE_CHECKING:
     import duckdb
 
-    from homeostat.scaffold.profile.profile_table import Column, Understanding
+    from homeostat.scaffold.profile.history import History
+    from homeostat.scaffold.profile.request import Request
+    from homeostat.scaffold.profile.table import Table
 
-ALL = 0.99  # share of the labels that are there a while after the time that bounds them
-SHORT = 0.25  # of the time that nine of ten labels take: that while, at most
-NEAR = 0.2  # share of the labels that come about that time, at least: a later time would bound them as well
-STATED = 0.99  # share of the rows that say when their time is up
-LONGEST = 36500 * DAY
-UNITS = (("day", DAY), ("hour", HOUR))  # that a number may count from the event on
+LATEST = 0.10  # share of the history that waiting for labels may cost: an old model loses more than a bias does
+QUANTILES = (0.1, 0.5, 0.9, 0.95, 0.99)
 
 
-def bounded(connection: duckdb.DuckDBPyConnection, found: Understanding, barred: Sequence[str]) -> Understanding:
-    """The same, with the time that bounds its labels, where a column says one; ``barred`` ones are known too late."""
-    if found.known_at is None or found.delays[0.9] < HOUR:
-        return found
-    aside = {found.known_at, found.time_column, found.label.column, *barred}
-    tried = [b for c in found.table.columns if c.name not in aside for sql in _times(c) for b in _bound(
-        connection, found, c, sql)]  # fmt: skip
-    if not tried:
-        return found
-    times = {c.name for c in found.table.columns if c.kind == "time"}
-    _, bound = max(tried, key=lambda b: (round(b[0], 2), b[1].column in times))
-    unit = DAY if bound.middle >= DAY else HOUR
-    return with_windows(replace(found, bound=bound, horizon=unit))
+@dataclass(frozen=True)
+class DueTime:
+    """A time known beforehand after which all labels are there: ``sql`` over a row, and a ``wait``.
+
+    ``median`` and ``p95`` are quantiles of the time from the event until its label counts.
+    """
+
+    column: str
+    sql: str
+    wait: timedelta
+    median: timedelta
+    p95: timedelta
 
 
-def _times(column: Column) -> Iterator[str]:
-    """The times that a column may stand for, in SQL: its own, or that of so many days or hours from the event on."""
-    name = quoted(column.name)
-    if column.kind == "time":
-        yield name
-    elif column.kind in ("integer", "float") and column.distinct > 2 and column.low and column.high:
-        for unit, length in UNITS:
-            if float(column.low) >= 0 and float(column.high) <= LONGEST / length:
-                yield f"TRY(event_time + {name} * INTERVAL 1 {unit.upper()})"  # a later one may be out of range
+@dataclass(frozen=True)
+class LabelDelay:
+    """How long labels take: ``quantiles`` where ``column`` says when each came, else ``assumed``.
+
+    An event is mature after ``horizon``; ``due`` is a time before which no label counts.
+    """
+
+    column: str | None
+    quantiles: Mapping[float, timedelta]
+    assumed: timedelta
+    horizon: timedelta
+    due: DueTime | None = None
+
+    @property
+    def known_sql(self) -> str:
+        """When the label of a row is known, in SQL, by the column that says so: a day is over when it is known."""
+        assert self.column is not None
+        names_a_day = self.quantiles[0.1] % DAY == timedelta(0) == self.quantiles[0.5] % DAY
+        return quoted(self.column) + (" + INTERVAL 1 DAY" if names_a_day else "")
+
+    @property
+    def usual(self) -> timedelta:
+        """The median wait until a label counts, where a due time decides."""
+        return self.due.median if self.due is not None else timedelta(0)
+
+    def days(self, quantile: float) -> str:
+        """A quantile in days, for a sentence."""
+        return f"{self.quantiles[quantile] / DAY:.3g}"
 
 
-def _bound(
-    connection: duckdb.DuckDBPyConnection, found: Understanding, column: Column, sql: str
-) -> Iterator[tuple[float, Bound]]:
-    """The bound that this time is, with the share of labels that come about it; none where it is no bound."""
-    known = known_sql(found)
-    least = HOUR if found.delays[0.9] < 4 * DAY else DAY
-    stated, late, ahead = connection.sql(
-        f"SELECT count(due) / count(*), quantile_cont(epoch(known) - epoch(due), {ALL}), "
-        "quantile_cont(epoch(due) - epoch(event_time), 0.5) "
-        f"FROM ({_rows(found, known, sql)})"
-    ).fetchall()[0]
-    if not stated or stated < STATED or ahead <= 0:
-        return
-    wait = rounded_up(timedelta(seconds=max(late, 0.0)), least)
-    if wait > found.delays[0.9] * SHORT:
-        return
-    near, middle, most = connection.sql(
-        f"SELECT avg(CAST(abs(epoch(known) - epoch(due)) <= {wait.total_seconds()} AS INT)), "
-        + ", ".join(f"quantile_cont(epoch(counts) - epoch(event_time), {q})" for q in (0.5, 0.95))
-        + f" FROM (SELECT *, greatest(known, due + to_seconds({wait.total_seconds()})) AS counts "
-        f"FROM ({_rows(found, known, sql)}))"
-    ).fetchall()[0]
-    if near >= NEAR:
-        yield near, Bound(column.name, sql, wait, timedelta(seconds=middle), timedelta(seconds=most))
+def known_column(table: Table, request: Request) -> str | None:
+    """The column that says when labels became known, if one was named.
+
+    Raises:
+        UsageError: it is no time.
+    """
+    if request.known_at is None:
+        return None
+    column = find_column(table, request.known_at, "--known-at")
+    if column.kind != "time":
+        raise UsageError(
+            f"--known-at {column.raw}: is {column.kind}, not a time; name the column that says when labels came"
+        )
+    return column.name
 
 
-def _rows(found: Understanding, known: str, due: str) -> str:
-    """Event, due and known time of the rows whose label is known."""
-    columns = ", ".join(always_quoted(c.name) for c in found.table.columns if c.name != "event_time")
-    return (
-        f"SELECT event_time, {known} AS known, {due} AS due FROM (SELECT {columns}, __t AS event_time "
-        f"FROM {always_quoted(found.table.name)} WHERE __t IS NOT NULL AND {always_quoted(found.known_at or '')} "
-        "IS NOT NULL)"
+def read_label_delay(
+    connection: duckdb.DuckDBPyConnection, table: Table, column: str | None, history: History, step: timedelta | None
+) -> LabelDelay:
+    """Measure the delay, or assume one; ``step`` is that of a series, whose row is complete when the next begins.
+
+    Raises:
+        UsageError: most labels were known before their event.
+    """
+    quantiles = _quantiles(connection, table, column) if column is not None else {}
+    assumed = min(step if step is not None else DAY, history.rhythm.period)
+    return LabelDelay(column, quantiles, assumed, _horizon(quantiles, assumed, history.length))
+
+
+def _quantiles(connection: duckdb.DuckDBPyConnection, table: Table, column: str) -> dict[float, timedelta]:
+    measures = ", ".join(f"quantile_cont(epoch({quoted(column)}) - epoch(__t), {q})" for q in QUANTILES)
+    row = first_row(
+        connection, f"SELECT {measures} FROM {table.sql} WHERE {quoted(column)} IS NOT NULL AND __t IS NOT NULL"
     )
+    quantiles = {q: timedelta(seconds=round(s or 0)) for q, s in zip(QUANTILES, row, strict=True)}
+    if quantiles[0.5] < timedelta(0):
+        raise UsageError(
+            f"--known-at {table.column(column).raw}: lies before the time of most rows, and labels come after it; name "
+            "the column that says when they came"
+        )
+    return quantiles
+
+
+def _horizon(quantiles: Mapping[float, timedelta], assumed: timedelta, history: timedelta) -> timedelta:
+    """When nine of ten labels are there, unless waiting for them would cost too much of the history."""
+    if not quantiles:
+        return assumed
+    most = timedelta(days=int(history * LATEST / DAY)) or DAY
+    unit = DAY if quantiles[0.9] >= DAY else HOUR
+    return max(min(rounded_up(quantiles[0.9], unit), most), unit)
+
+
+def outcome_time(delay: LabelDelay, series: bool) -> tuple[str, str]:
+    """When the label of a row is known, in SQL, and why it is taken to be so."""
+    if delay.column is not None:
+        if delay.due is not None:
+            sql = f"greatest({delay.known_sql}, {delay.due.sql} + {interval(delay.due.wait)})"
+            return sql, "no label counts before its due time: those that come early are a biased sample"
+        names_a_day = delay.known_sql != quoted(delay.column)
+        return delay.known_sql, f"{delay.column} names a day: known when it is over" if names_a_day else "as given"
+    known = f"event_time + {interval(delay.assumed)}"
+    if series:
+        return f"{known} - INTERVAL 1 SECOND", "guess: measured before the next row"
+    return known, "guess: no column says when labels come; name one with --known-at"

@@ -1,4 +1,4 @@
-"""Labels that are an order within a group: whether one is, and the grades that make it one to learn."""
+"""Labels that rank rows within a group: whether one does, and the grades that a model learns."""
 
 from __future__ import annotations
 
@@ -7,31 +7,33 @@ from typing import TYPE_CHECKING
 
 from homeostat.models.targets import GRADES
 from homeostat.scaffold.profile.identifiers import always_quoted
+from homeostat.scaffold.profile.open_table import first_row
 
 if TYPE_CHECKING:
     import duckdb
 
-    from homeostat.scaffold.profile.profile_table import Column, Table
+    from homeostat.scaffold.profile.table import Column, Table
 
-TRIED = 40  # columns that are tried as the group of an order
-WHOLE = 0.9  # share of the groups that have to be numbered 1, 2, 3
-TOP = 5  # places of an order that earn a grade
+TRIED = 40  # columns that are tried as the group
+NUMBERED = 0.9  # share of the groups that have to be numbered 1, 2, 3
+TOP = 5  # places that earn a grade
 LISTS = {"query", "queries", "qid", "session", "search", "request", "list", "slate", "impression", "auction", "race",
          "heat", "match", "round", "basket"}  # fmt: skip
 
 
 def group_of(connection: duckdb.DuckDBPyConnection, table: Table, label: Column) -> Column | None:
-    """The column within whose values the label numbers the rows 1, 2, 3; None where there is none."""
+    """The column within whose values the label numbers the rows 1, 2, 3; None if there is none."""
     if label.kind not in ("integer", "float") or label.low is None or float(label.low) != 1 or label.distinct < 3:
         return None
     name = always_quoted(label.name)
     for column in _candidates(table, label):
-        share = connection.sql(
+        (share,) = first_row(
+            connection,
             f"SELECT avg(CAST(n = k AND least = 1 AND most = n AS INTEGER)) FROM (SELECT count(*) AS n, "
-            f"count(DISTINCT {name}) AS k, min({name}) AS least, max({name}) AS most FROM {always_quoted(table.name)} "
-            f"WHERE {name} IS NOT NULL GROUP BY {always_quoted(column.name)} HAVING count(*) > 1)"
-        ).fetchall()[0][0]
-        if share is not None and share >= WHOLE:
+            f"count(DISTINCT {name}) AS k, min({name}) AS least, max({name}) AS most FROM {table.sql} "
+            f"WHERE {name} IS NOT NULL GROUP BY {always_quoted(column.name)} HAVING count(*) > 1)",
+        )
+        if share is not None and share >= NUMBERED:
             return column
     return None
 
@@ -46,7 +48,7 @@ def _candidates(table: Table, label: Column) -> list[Column]:
 
 
 def likely_group(table: Table, label: Column) -> Column | None:
-    """A column that is called like a list whose rows are put in order, if the label looks like a grade."""
+    """A column that is called like a ranked list, if the label looks like a grade."""
     if not (label.kind == "boolean" or label.kind == "integer" and label.low in ("0", "1") and label.distinct <= 11):
         return None
     for column in _candidates(table, label):
@@ -56,21 +58,20 @@ def likely_group(table: Table, label: Column) -> Column | None:
 
 
 def grade_sql(connection: duckdb.DuckDBPyConnection, table: Table, label: Column, group: Column) -> tuple[str, str]:
-    """SQL of a whole grade, higher is better, and in words what it is."""
+    """SQL of a whole grade, higher is better, and a note on it."""
     if label.kind == "boolean":
         return f"CAST({label.sql} AS DOUBLE)", ""
     low, high = float(label.low or 0), float(label.high or 0)
-    found = group_of(connection, table, label)
-    if found is not None and found.name == group.name:
+    numbered = group_of(connection, table, label)
+    if numbered is not None and numbered.name == group.name:
         top = max(1, min(TOP, int(high) - 1))
         return (
             f"CAST(greatest(0, {top + 1} - {label.sql}) AS DOUBLE)",
-            f"the first of a group is graded {top}, those after place {top} nothing",
+            f"the first of a group is graded {top}, those after place {top} zero",
         )
     if label.kind == "integer" and low >= 0 and high < GRADES:
         return f"CAST({label.sql} AS DOUBLE)", ""
-    limits = connection.sql(
-        f"SELECT quantile_cont(CAST({label.sql} AS DOUBLE), [0.2, 0.4, 0.6, 0.8]) FROM {always_quoted(table.name)}"
-    ).fetchall()[0][0]
+    fifths = f"quantile_cont(CAST({label.sql} AS DOUBLE), [0.2, 0.4, 0.6, 0.8])"
+    (limits,) = first_row(connection, f"SELECT {fifths} FROM {table.sql}")
     steps = " + ".join(f"CAST({label.sql} > {limit:.6g} AS DOUBLE)" for limit in dict.fromkeys(limits))
     return f"CASE WHEN {label.sql} IS NOT NULL THEN {steps} END", "graded 0 to 4 by its fifths"
