@@ -31,9 +31,9 @@ bench: setup ## run the benchmarks and write benchmarks/RESULTS.md; SIZE=full fo
 	@$(BIN)/python benchmarks/publish.py $(SIZE)
 
 dag: setup ## write the code and the objectives that each stage depends on into dvc.yaml
-	@PYTHONPATH=src $(BIN)/python -m homeostat.adapters.dag
+	@PYTHONPATH=src $(BIN)/python -m homeostat.adapters.dvc_yaml
 
-lock: ## make requirements.lock anew from pyproject.toml; keeps what still fits (needs uv)
+lock: ## make requirements.lock again from pyproject.toml; keeps what still fits (needs uv)
 	@uv pip compile pyproject.toml --all-extras --universal --python-version 3.11 --generate-hashes \
 		--no-emit-index-url --no-annotate --no-header --quiet -o requirements.lock
 	@sed -i '1i # Exact versions and hashes for Python 3.11, 3.12 and 3.13, from pyproject.toml; made by `make lock`.' \

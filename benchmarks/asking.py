@@ -19,14 +19,14 @@ import numpy as np
 import polars as pl
 from pydantic_core import from_json, to_json
 
-from homeostat import predictions
-from homeostat.clock import clock_now
-from homeostat.project import Project
+from homeostat.project.clock import clock_now
+from homeostat.project.layout import Project
+from homeostat.serving import batch_scoring
 from homeostat.serving.context import Context
 from homeostat.serving.token import read_or_make
 
 COMMAND = [sys.executable, "-c", "from homeostat.cli import main; main()"]
-RENEWED = 20  # requests of a connection until it is made anew, so that every worker has some
+RENEWED = 20  # requests of a connection until it is made again, so that every worker has some
 JSON = {"content-type": "application/json"}
 
 
@@ -35,7 +35,7 @@ def copied(project: Path) -> Project:
     folder = Path(tempfile.mkdtemp(prefix="homeostat-serving-")) / "project"
     shutil.copytree(project, folder, symlinks=True)
     found = Project.find(folder)
-    predictions.predict_ahead(found, clock_now(found))
+    batch_scoring.predict_ahead(found, clock_now(found))
     return found
 
 

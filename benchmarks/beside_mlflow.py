@@ -52,7 +52,7 @@ def serving(folder: Path, environments: Path, trees: Path) -> Iterator[tuple[str
 
 
 def bodies(trees: Trees, matrix: np.ndarray) -> list[bytes]:
-    """One request a row; a missing value is sent as nought, which costs the same."""
+    """One request a row; a missing value is sent as zero, which costs the same."""
     names = [f"f{n}" for n in range(len(trees.encoded))]
     rows = np.nan_to_num(matrix).tolist()
     return [to_json({"dataframe_split": {"columns": names, "data": [row]}}) for row in rows]

@@ -31,15 +31,16 @@ import beside_mlflow
 import numpy as np
 from asking import COMMAND, Connection, Seen, ask, at_once, at_rate, bodies, copied, serving, worker_processes
 
-from homeostat import bundles, deployment
-from homeostat.clock import clock_now
+from homeostat.features.build import read_features
 from homeostat.models import encoding
 from homeostat.models.lightgbm import NAME as TREES
 from homeostat.models.lightgbm import Trees
-from homeostat.project import Project
+from homeostat.project.clock import clock_now
+from homeostat.project.layout import Project
+from homeostat.releases import registry
 from homeostat.serving import prediction_log
 from homeostat.serving.context import Context
-from homeostat.stages.featurize import read_features
+from homeostat.training import bundle as bundles
 
 ROOT = Path(__file__).parents[1]
 CALLERS = 8
@@ -51,7 +52,7 @@ CALLERS = 8
 async def rollback(project: Project, times: int, rate: float, workers: int) -> None:
     """From the command's start to the last worker's first answer by the old version, under load."""
     asked = bodies(project, 200)
-    ledger = deployment.ledger(project)
+    ledger = registry.ledger(project)
     new, old = ledger.champion, ledger.previous_healthy()
     assert new is not None and old is not None, "the project needs two releases"
     weights = {r.bundle: _weights(project, r.version) for r in ledger.releases if r.version in (new.version, old)}
@@ -101,7 +102,7 @@ async def _until_all(seen: Seen, event: int, workers: int) -> float:
 
 
 def _weights(project: Project, version: str) -> dict[str, float]:
-    scope = deployment.restore(project, version).scope
+    scope = registry.restore(project, version).scope
     return {name: objective.weight for name, objective in scope.objectives.items()}
 
 
@@ -149,7 +150,7 @@ async def measured(name: str, address: str, headers: dict[str, str], path: str, 
 
 def _trees(project: Project) -> tuple[Trees, Path, np.ndarray]:
     """A model of what serves, its file, and rows for it."""
-    found = deployment.serving(project)
+    found = registry.serving(project)
     assert found is not None
     bundle = found[1]
     name, model = next((n, m) for n, m in bundle.models.items() if isinstance(m, Trees))
@@ -197,11 +198,11 @@ def bad(project: Project, many: int, environments: Path) -> None:
 
 def shares(project: Project, asked: list[bytes]) -> None:
     """What share of a computed request is the model and the features, in this process, one event at a time."""
-    from homeostat.serving.ready import answers
+    from homeostat.serving.precomputed import answers
     from homeostat.serving.requests import shapes
 
     context = Context(project, clock_now(project))
-    found = deployment.serving(project)
+    found = registry.serving(project)
     assert found is not None
     bundle, shape = found[1], shapes(context.scope)
     context.warm(bundle.sql)
@@ -231,7 +232,7 @@ def shares(project: Project, asked: list[bytes]) -> None:
 
 def batch(project: Project) -> None:
     """Scoring a batch, against the boosters alone on ready matrices."""
-    found = deployment.serving(project)
+    found = registry.serving(project)
     assert found is not None
     bundle = found[1]
     labels = sorted(p.stem for p in project.ledger.features.glob("*.parquet"))[-60:]

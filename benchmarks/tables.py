@@ -26,13 +26,15 @@ import numpy as np
 import polars as pl
 from measured import BIN, run
 
-from homeostat import records, served
 from homeostat.core import metrics
 from homeostat.core.evaluation import compare
 from homeostat.core.intervals import FEWEST
+from homeostat.decisions import history
+from homeostat.features import build
 from homeostat.models import lightgbm as ours
-from homeostat.project import Project
-from homeostat.stages import evaluate, featurize
+from homeostat.monitoring import outcomes
+from homeostat.project.layout import Project
+from homeostat.training import evaluate
 
 PLAIN = {"num_threads": 1, "seed": 1, "deterministic": True, "force_row_wise": True, "verbosity": -1}
 ROUNDS = 100
@@ -66,7 +68,7 @@ def _share(value: float | None, low: float | None, high: float | None) -> str:
 def dates(project: Project) -> list[datetime]:
     """When the loop made a candidate that learns."""
     start = project.ledger.window[0] + project.scope.windows.warm_up
-    return [d.at for d in records.decisions(project) if d.candidate and d.at >= start]
+    return [d.at for d in history.decisions(project) if d.candidate and d.at >= start]
 
 
 def raw_columns(project: Project) -> tuple[str, ...]:
@@ -117,7 +119,7 @@ def bare_scores(project: Project, objective: str, rows: pl.DataFrame) -> np.ndar
     scores = np.full(rows.height, np.nan)
     when = dates(project)
     for now, until in zip(when, [*when[1:], datetime.max], strict=True):
-        mature = featurize.mature(numbered, objective, scope, now).sort("row__")["row__"].to_numpy()
+        mature = build.mature(numbered, objective, scope, now).sort("row__")["row__"].to_numpy()
         group = None
         if task == "ranking":
             names = evaluate.groups(rows[mature], objective)
@@ -146,12 +148,12 @@ def beside(project: Project, objective: str) -> Beside:
     scope, now = project.scope, project.ledger.window[1]
     task = scope.objectives[objective].task
     loss = evaluate.metrics_of(scope, objective)[0]
-    features = featurize.read_features(project.ledger).sort("event_time", maintain_order=True)
+    features = build.read_features(project.ledger).sort("event_time", maintain_order=True)
     bare = features.select(*scope.key, pl.Series("bare__" + objective, bare_scores(project, objective, features)))
-    table = served.rows(project).join(bare, list(scope.key), "left", nulls_equal=True, maintain_order="left")
-    names = {model: f"{prefix}{objective}" for model, prefix in [*served.MODELS.items(), ("bare", "bare__")]}
+    table = outcomes.rows(project).join(bare, list(scope.key), "left", nulls_equal=True, maintain_order="left")
+    names = {model: f"{prefix}{objective}" for model, prefix in [*outcomes.MODELS.items(), ("bare", "bare__")]}
     names["served"] = f"score__{objective}"
-    table = featurize.mature(table, objective, scope, now).filter(
+    table = build.mature(table, objective, scope, now).filter(
         pl.all_horizontal(pl.col(c).is_not_null() & pl.col(c).cast(pl.Float64).is_not_nan() for c in names.values())
     )
     y = table[f"label__{objective}"].to_numpy()

@@ -14,13 +14,15 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
-from homeostat import bundles, loop, replay
-from homeostat.project import Project
-from homeostat.stages import featurize, ingest, validate
+from homeostat import loop, replay
+from homeostat.data import ingest, validate
+from homeostat.features import build
+from homeostat.project.layout import Project
+from homeostat.training import bundle
 
 FIRST, LAST = datetime(2013, 1, 1), datetime(2013, 1, 14)
-OWN = {"landing": (ingest, "land"), "validation": (validate, "validate"), "features": (featurize, "featurize"),
-       "scoring": (bundles, "score")}  # fmt: skip
+OWN = {"landing": (ingest, "land"), "validation": (validate, "validate"), "features": (build, "featurize"),
+       "scoring": (bundle, "score")}  # fmt: skip
 spent: Counter[str] = Counter()
 
 
@@ -40,7 +42,7 @@ def main() -> None:
     for step, (module, name) in OWN.items():
         setattr(module, name, timed(step, getattr(module, name)))
     start, end = replay.span(project, FIRST, LAST)
-    replayed = replay.prepare(project, start, end, "benchmark-tick", anew=True)
+    replayed = replay.prepare(project, start, end, "benchmark-tick", force=True)
     rows: list[dict[str, float]] = []
     print(f"{'tick':17}{'all':>8}" + "".join(f"{step:>12}" for step in OWN) + f"{'beyond':>10}   seconds")
     for now in replay.ticks(replayed, start, end):

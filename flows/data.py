@@ -9,8 +9,8 @@ from prefect import flow
 
 from homeostat import loop
 from homeostat.adapters.prefect import outside
-from homeostat.answers import publish
-from homeostat.turn import turn
+from homeostat.project.run_context import turn
+from homeostat.scheduling.publish import publish
 
 take_in = outside(loop.data, name="take in")  # sources are other people's: what they break is tried again
 

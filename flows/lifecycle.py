@@ -9,8 +9,8 @@ from prefect import flow
 
 from flows.data import take_in
 from homeostat import loop
-from homeostat.answers import publish
-from homeostat.turn import turn
+from homeostat.project.run_context import turn
+from homeostat.scheduling.publish import publish
 
 
 @flow(name="lifecycle", log_prints=True)

@@ -9,9 +9,9 @@ from prefect import flow
 
 from flows.data import take_in
 from homeostat import loop
-from homeostat.answers import publish
-from homeostat.core.verdicts import Decision
-from homeostat.turn import turn
+from homeostat.core.findings import Decision
+from homeostat.project.run_context import turn
+from homeostat.scheduling.publish import publish
 
 
 @flow(name="training", log_prints=True)

@@ -13,14 +13,15 @@ import hourly
 import polars as pl
 from starlette.testclient import TestClient
 
-from homeostat import bundles, deployment, golden
 from homeostat.adapters import git
-from homeostat.adapters.tables import write_table
+from homeostat.adapters.parquet import write_table
 from homeostat.core.ledger import Beside
-from homeostat.project import Project
-from homeostat.serving.app import application
+from homeostat.project.layout import Project
+from homeostat.releases import registry
+from homeostat.serving.http import application
 from homeostat.serving.token import read_or_make
-from homeostat.stages import pack
+from homeostat.training import bundle as bundles
+from homeostat.training import golden, pack
 
 NOW = hourly.START + timedelta(hours=49)  # what the clock of PARAMS says
 # A clock that stands at the next tick, an hour after the end of the window.
@@ -52,14 +53,14 @@ def release(project: Project, number: int, after: int = 0) -> str:
     """Release one of the bundles; its version."""
     commit = git.head(project.root)
     at = NOW + timedelta(hours=after)
-    return deployment.release(project, commit, sealed(project)[number], "passed", "ann", at).version
+    return registry.release(project, commit, sealed(project)[number], "passed", "ann", at).version
 
 
 def beside(project: Project, bundle: str, share: float | None, after: int = 0) -> str:
     """Try one of the bundles as a canary for a share of the keys, or in shadow; its version."""
     commit, at = git.head(project.root), NOW + timedelta(hours=after)
     act: Beside = "shadow" if share is None else "canary"
-    return deployment.release(project, commit, bundle, "passed", "ann", at, (), act, share).version
+    return registry.release(project, commit, bundle, "passed", "ann", at, (), act, share).version
 
 
 def spoilt(project: Project, spoil: Callable[[Path], None]) -> str:

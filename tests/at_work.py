@@ -17,7 +17,7 @@ from typing import Any, TypeVar
 import hourly
 import httpx
 
-from homeostat.project import Project
+from homeostat.project.layout import Project
 
 Answer = TypeVar("Answer")
 ROOT = Path(__file__).parents[1]

@@ -16,8 +16,8 @@ from pathlib import Path
 
 import polars as pl
 
-from homeostat.adapters import dag, git
-from homeostat.project import Project
+from homeostat.adapters import dvc_yaml, git
+from homeostat.project.layout import Project
 
 ROOT = Path(__file__).parents[1]
 START = datetime(2024, 3, 1)
@@ -137,7 +137,7 @@ def make(
     write(readings() if table is None else table, folder / "readings.csv")
     project = Project(folder, folder)
     project.set_window(START, START + timedelta(hours=hours))
-    (folder / "dvc.yaml").write_text(dag.rewritten(folder))
+    (folder / "dvc.yaml").write_text(dvc_yaml.rewritten(folder))
     run(folder, "init", "-q", "-b", "main")
     commit(folder, "start")
     return project

@@ -14,13 +14,13 @@ import polars as pl
 from readings import CONTRACT, PARAMS, START, readings, write_contract
 
 from homeostat.adapters import git
+from homeostat.core.findings import Decision, Finding
 from homeostat.core.incidents import Incident
 from homeostat.core.ledger import Register, ReleaseEvent, event_tag, release_tag
 from homeostat.core.periods import periods_between
-from homeostat.core.verdicts import Decision, Finding
-from homeostat.project import Project, stamp
-from homeostat.stages.ingest import land
-from homeostat.stages.validate import missing, validate
+from homeostat.data.ingest import land
+from homeostat.data.validate import missing, validate
+from homeostat.project.layout import Project, stamp
 
 HOURS = 24
 HELD, GONE = 5, 20  # the hour with a bad value, the hour that never came

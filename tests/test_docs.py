@@ -20,14 +20,16 @@ import hourly
 import polars as pl
 import pytest
 
-from homeostat import deployment, loop, rollout
-from homeostat.clock import move_on, stands_at
+from homeostat import loop
 from homeostat.core import drift, health
 from homeostat.core.drift import DRIFT_SHARE, MISSING, SCORE_DRIFT
 from homeostat.core.health import AGAINST_BASELINE, CALIBRATION, QUALITY
 from homeostat.core.incidents import EXPLAINING
 from homeostat.core.rollout import ROLLOUT
-from homeostat.project import Project
+from homeostat.decisions import rollout
+from homeostat.project.clock import move_on, stands_at
+from homeostat.project.layout import Project
+from homeostat.releases import registry
 
 ROOT = Path(__file__).parents[1]
 PAGES = {name: (ROOT / name).read_text() for name in ("README.md", "RUNBOOK.md")}
@@ -115,7 +117,7 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Project:
     move_on(project, hourly.START)
     for hours in (2, 3, 4, 26, 30):
         loop.tick(project, hourly.START + timedelta(hours=hours))
-    assert [r.version for r in deployment.ledger(project).releases][:2] == ["v0.1.0", "v0.2.0"]
+    assert [r.version for r in registry.ledger(project).releases][:2] == ["v0.1.0", "v0.2.0"]
     return project
 
 
@@ -129,9 +131,9 @@ def said(project: Project, command: str) -> subprocess.CompletedProcess[str]:
 @pytest.mark.parametrize("command", OURS)
 def test_a_command_of_ours_runs(home: Project, command: str) -> None:
     if "rollback" in command:  # there must be something to take back
-        deployment.promote(home, "v0.2.0", "to roll it back", "a test", stands_at(home))
+        registry.promote(home, "v0.2.0", "to roll it back", "a test", stands_at(home))
     if "--canary" in command:  # and something to try it beside
-        deployment.promote(home, "v0.1.0", "to try another", "a test", stands_at(home))
+        registry.promote(home, "v0.1.0", "to try another", "a test", stands_at(home))
     done = said(home, command)
     allowed = (0, 1) if command.endswith("check leakage") else (0,)  # findings are an answer too
     assert done.returncode in allowed, done.stdout + done.stderr

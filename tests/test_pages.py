@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from walked import Reader, blocks, steps
 
-from homeostat.project import Project
+from homeostat.project.layout import Project
 
 DOCS = Path(__file__).parents[1] / "docs"
 TUTORIAL = DOCS / "tutorial.md"
@@ -56,7 +56,7 @@ def test_the_tutorial_takes_ten_minutes_at_most(walked: Reader) -> None:
 @slow
 @patient
 def test_what_was_rolled_back_does_not_serve_though_it_is_kept(walked: Reader) -> None:
-    from homeostat.deployment import ledger
+    from homeostat.releases.registry import ledger
 
     found = ledger(Project.find(walked.folder))
     assert found.champion is not None

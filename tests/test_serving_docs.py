@@ -14,8 +14,8 @@ import hourly
 import pytest
 
 from homeostat import loop
-from homeostat.clock import move_on
-from homeostat.project import Project
+from homeostat.project.clock import move_on
+from homeostat.project.layout import Project
 from tests.serving.test_service import served
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]

@@ -18,7 +18,7 @@ import asked
 import httpx
 from at_work import COMMAND, ROOT, until
 
-from homeostat.project import Project
+from homeostat.project.layout import Project
 from homeostat.serving.token import read_or_make
 
 

@@ -1,7 +1,7 @@
 """The loop: the steps of a tick, as plain functions of the project and of ``now`` (naive UTC).
 
-Flows, replay and the command line call these and nothing else. Each can be called again after it was cut short: what is
-done is found done, and state moves on only at the end of a tick.
+Flows, replay and the command line call these and nothing else. Each can be called again after it was interrupted:
+what is done is found done, and state moves on only at the end of a tick.
 """
 
 from __future__ import annotations
@@ -16,21 +16,26 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from homeostat import bundles, deployment, evidence, known_columns, monitoring, plans, predictions, rollout
 from homeostat.adapters import dvc, git
-from homeostat.adapters.tables import write_text
-from homeostat.amendments import read_amendments
-from homeostat.clock import beginning, move_on, stands_at
+from homeostat.adapters.parquet import write_text
 from homeostat.core import incidents
-from homeostat.core.decisions import Evidence, decide_action, loses_to_baseline, starts_decision
 from homeostat.core.errors import EnvironmentFault, UsageError
+from homeostat.core.findings import Decision, Finding
 from homeostat.core.incidents import Incident
 from homeostat.core.ledger import Ledger
 from homeostat.core.periods import Period, floor, periods_between
-from homeostat.core.verdicts import Decision, Finding
-from homeostat.project import Project
-from homeostat.records import Batch
-from homeostat.stages import featurize, ingest, validate
+from homeostat.core.policy import Evidence, decide_action, loses_to_baseline, starts_decision
+from homeostat.data import ingest, schema_changes, validate
+from homeostat.data.amendments import read_amendments
+from homeostat.decisions import evidence, pending, rollout
+from homeostat.decisions.history import Batch
+from homeostat.features import build
+from homeostat.monitoring import champion
+from homeostat.project.clock import beginning, move_on, stands_at
+from homeostat.project.layout import Project
+from homeostat.releases import registry
+from homeostat.serving import batch_scoring
+from homeostat.training import bundle as bundles
 
 log = logging.getLogger("homeostat.loop")
 WHO = "homeostat"  # who acts when the loop does
@@ -135,7 +140,7 @@ def begin(project: Project, now: datetime) -> Project:
 def _hear(project: Project) -> None:
     """Take over what other hosts released, and give them what they lack; a remote that fails stops nothing."""
     try:
-        deployment.catch_up(project)
+        registry.catch_up(project)
     except EnvironmentFault as error:
         log.warning("%s; the loop goes on with what is known here", error)
 
@@ -156,26 +161,26 @@ def data(project: Project, now: datetime) -> DataOutcome:
         j.label for j in judged if j.source == ledger.scope.events.source and j.verdict.status == "accepted"
     )
     for label in ready:
-        featurize.featurize(ledger, label)
+        build.featurize(ledger, label)
     for name in ledger.scope.sources:
-        known_columns.declare(ledger, name)
+        schema_changes.declare(ledger, name)
     return DataOutcome(tuple(judged), tuple(ready), tuple(remark for _, remark in taken if remark))
 
 
 def _due(ledger: Project, name: str, now: datetime) -> Iterator[Period]:
-    """Batches whose period ended since the last tick, and those of the look-back that wait: for rows, or for a mend.
+    """Batches whose period ended since the last tick, and those of the look-back that wait: for rows, or for a fix.
 
-    Where the source is declared anew, all of the look-back is.
+    Where the source is declared again, all of the look-back is.
     """
     scope, (start, _), last = ledger.scope, ledger.window, stands_at(ledger)
     source = scope.sources[name]
     if source.period == "once":
         yield Period(start, now, "once")
         return
-    anew = known_columns.declared_anew(ledger, name)
+    redeclared = schema_changes.declared_again(ledger, name)
     since = max(start, floor(min(last, now - scope.features.history), source.period, scope.rhythm.offset))
     for period in periods_between(since, now, source.period, scope.rhythm.offset):
-        if period.end > last or anew or _waits(ledger, name, period):
+        if period.end > last or redeclared or _waits(ledger, name, period):
             yield period
 
 
@@ -195,7 +200,7 @@ def _take(ledger: Project, name: str, period: Period, now: datetime) -> tuple[Ba
         verdict = validate.missing(ledger, name, period, now) if known is None else None
         return (Batch(name, period.label, verdict) if verdict else None), ""
     verdict = validate.validate(ledger, name, period.label, now=now)
-    new = known_columns.new_among(ledger, name, period.label, landing.besides)
+    new = schema_changes.new_among(ledger, name, period.label, landing.besides)
     old_news = known == verdict and period.label != "once" and period.end <= stands_at(ledger)
     return (None if old_news else Batch(name, period.label, verdict)), landing.refused or new
 
@@ -219,11 +224,11 @@ def predict(project: Project, now: datetime, live: bool = False) -> int:
     assert every != "once", "events have a time"
     labels = [p.label for p in periods_between(start, now, every, scope.rhythm.offset) if p.end > last]
     done = sum(
-        predictions.predict_batch(project, label, now)
+        batch_scoring.predict_batch(project, label, now)
         for label in labels
         if (ledger.features / f"{label}.parquet").is_file()
     )
-    return done + (predictions.predict_ahead(project, now) if live else 0)
+    return done + (batch_scoring.predict_ahead(project, now) if live else 0)
 
 
 def step(project: Project, now: datetime) -> Decision | None:
@@ -243,25 +248,25 @@ def decide(project: Project, now: datetime, due: str = "") -> Decision:
     """Look at how the champion does; where something asks for it fetch the evidence, act on it and keep the record.
 
     ``due`` is why a fresh candidate is wanted in any case; by itself the rhythm says when one is. What is decided is
-    written down before it is done: a run that was cut short in between does what was decided, not something else.
+    written down before it is done: a run that was interrupted in between does what was decided, not something else.
 
     Raises:
         HomeostatError: the DAG or the deployment was stopped; what serves is whole, and the next run carries on.
     """
     _settle(project, now)
-    plan = plans.of(project.decisions, now)
+    plan = pending.of(project.decisions, now)
     if not plan.is_file():
-        known = deployment.ledger(project)
+        known = registry.ledger(project)
         weighed = (
-            weigh(project, now, monitoring.look(project, now), due) if known.champion else _first(project, now, known)
+            weigh(project, now, champion.look(project, now), due) if known.champion else _first(project, now, known)
         )
         write_text(json.dumps(weighed.to_dict(now), indent=1) + "\n", plan)
     return _carry_out(project, plan, now)
 
 
-def weigh(project: Project, now: datetime, seen: monitoring.Look, due: str = "") -> Weighed:
+def weigh(project: Project, now: datetime, seen: champion.Look, due: str = "") -> Weighed:
     """What to do about what was seen of the champion, by the evidence that it asks for; nothing is done or recorded."""
-    known = deployment.ledger(project)
+    known = registry.ledger(project)
     assert known.champion is not None, "nothing serves"
     scope = project.ledger.scope
     if known.rollout is not None:
@@ -290,7 +295,7 @@ def weigh(project: Project, now: datetime, seen: monitoring.Look, due: str = "")
         other = decide_action(seen.findings, instead, scope.monitoring.roll_back)
         if other.action == "roll back":
             decision, previous = other, instead.previous_version
-    started = "" if not signs else "drift" if monitoring.only_drift(signs) else "quality"
+    started = "" if not signs else "drift" if champion.only_drift(signs) else "quality"
     return Weighed(decision, candidate, known.champion.version, previous or "", seen.quality, started)
 
 
@@ -310,21 +315,21 @@ def retrain(project: Project, now: datetime, reason: str) -> Decision:
 
 def judge(project: Project, now: datetime) -> Decision:
     """What the gate says of a fresh candidate; nothing is released or recorded."""
-    return evidence.fresh_candidate(project, now, deployment.ledger(project), None).gate
+    return evidence.fresh_candidate(project, now, registry.ledger(project), None).gate
 
 
-def monitor(project: Project, now: datetime) -> monitoring.Look | None:
+def monitor(project: Project, now: datetime) -> champion.Look | None:
     """How the champion does: findings and their records; None before the first release. Nothing is decided."""
-    return monitoring.look(project, now) if deployment.ledger(project).champion else None
+    return champion.look(project, now) if registry.ledger(project).champion else None
 
 
 def retrain_is_due(project: Project, now: datetime) -> str:
     """Why the rhythm asks for a fresh candidate at ``now``, or nothing."""
     scope, (start, _) = project.ledger.scope, project.ledger.window
-    known = deployment.ledger(project)
+    known = registry.ledger(project)
     assert known.champion is not None
     last = _last_candidate(project)
-    serving = deployment.restore(project, known.champion.version)
+    serving = registry.restore(project, known.champion.version)
     if scope.training.model != "heuristic" and bundles.is_baseline(serving.training):
         due = start + scope.windows.warm_up
         tried = last is not None and due <= last > now - scope.monitoring.cool_down
@@ -339,9 +344,9 @@ def _first(project: Project, now: datetime, known: Ledger) -> Weighed:
     if not any(ledger.features.glob("*.parquet")):
         said = f"{FIRST}, and no batch of events was accepted yet: the first decision waits."
         return Weighed(Decision("nothing", said))
-    table = featurize.read_features(ledger)
+    table = build.read_features(ledger)
     for name in ledger.scope.objectives:
-        if featurize.mature(table, name, ledger.scope, now).is_empty():
+        if build.mature(table, name, ledger.scope, now).is_empty():
             said = f"{FIRST}, and no event of {name} is mature yet: the first decision waits."
             return Weighed(Decision("nothing", said))
     candidate = evidence.fresh_candidate(project, now, known, None)
@@ -352,7 +357,7 @@ def _first(project: Project, now: datetime, known: Ledger) -> Weighed:
 
 
 def _settle(project: Project, now: datetime) -> None:
-    plans.settle(project.decisions, deployment.ledger(project), now)
+    pending.settle(project.decisions, registry.ledger(project), now)
 
 
 def _carry_out(project: Project, plan: Path, now: datetime) -> Decision:
@@ -361,13 +366,13 @@ def _carry_out(project: Project, plan: Path, now: datetime) -> Decision:
     decision = Decision.from_dict(body)
     cited = (*decision.evidence, project.cited(plan.with_suffix(".json")))
     if decision.action == "roll back":
-        deployment.rollback(project, decision.sentence, WHO, now, to=body["previous"], evidence=cited)
+        registry.rollback(project, decision.sentence, WHO, now, to=body["previous"], evidence=cited)
     elif decision.action in ("retrain", "release"):
         root = project.ledger.root
         commit = git.commit_ledger(root, f"candidate of {now:%Y-%m-%d %H:%M}", now)
         bundle, begin = body["candidate"]["bundle"], rollout.first_step(project.ledger.scope)
-        deployment.release(project, commit, bundle, decision.sentence, WHO, now, cited, *begin)
-    plans.done(plan)
+        registry.release(project, commit, bundle, decision.sentence, WHO, now, cited, *begin)
+    pending.done(plan)
     return decision
 
 

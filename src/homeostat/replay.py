@@ -1,7 +1,7 @@
 """The loop over the project's own history, with a simulated clock, in a complete project of its own.
 
 A replay runs the folder as it is, uncommitted edits included, in ``.homeostat/replays/NAME``; what it leaves there is a
-project like any other. A replay that was cut short carries on where it stopped.
+project like any other. A replay that was interrupted carries on where it stopped.
 """
 
 from __future__ import annotations
@@ -16,10 +16,10 @@ from datetime import datetime, timedelta
 
 from homeostat import loop
 from homeostat.adapters import dvc, git
-from homeostat.clock import move_on, stands_at
 from homeostat.core.errors import UsageError
 from homeostat.core.periods import floor
-from homeostat.project import Project
+from homeostat.project.clock import move_on, stands_at
+from homeostat.project.layout import Project
 
 
 @dataclass
@@ -47,7 +47,7 @@ def span(project: Project, first: datetime, last: datetime) -> tuple[datetime, d
     return start, end
 
 
-def prepare(project: Project, start: datetime, end: datetime, name: str | None, anew: bool = False) -> Project:
+def prepare(project: Project, start: datetime, end: datetime, name: str | None, force: bool = False) -> Project:
     """The replay's project: a new copy of the folder as it is, or the one of that name to carry on with.
 
     Raises:
@@ -58,13 +58,13 @@ def prepare(project: Project, start: datetime, end: datetime, name: str | None, 
     target = project.state / "replays" / name
     note = target / ".homeostat" / "replay.json"
     wanted = {"snapshot": snapshot, "from": start.isoformat(), "to": end.isoformat()}
-    if anew and target.exists():
+    if force and target.exists():
         shutil.rmtree(target)
     if target.exists() and not note.is_file():
-        shutil.rmtree(target)  # its making was cut short
+        shutil.rmtree(target)  # its making was interrupted
     if note.is_file():
         if json.loads(note.read_text()) != wanted:
-            raise UsageError(f"{target}: a replay of other inputs; choose another --name, or --anew to replace it")
+            raise UsageError(f"{target}: a replay of other inputs; choose another --name, or --force to replace it")
         return Project.find(target)
     git.clone_snapshot(project.root, snapshot, target, project.scope.branch)
     dvc.share_cache(target, project.root)

@@ -18,7 +18,7 @@ from homeostat.adapters.log_lines import LoopsOwn, OneLine
 from homeostat.adapters.prefect import Served, _deployment, outside, page_of, payload_of
 from homeostat.adapters.prefect_server import port_of
 from homeostat.core.errors import DataError, EnvironmentFault, ScopeError
-from homeostat.core.verdicts import Decision, Finding
+from homeostat.core.findings import Decision, Finding
 
 NOW = datetime(2024, 3, 1, 6)
 DECISION = Decision(
@@ -83,7 +83,7 @@ def record(error: BaseException | None, message: str = "it", level: int = loggin
     ("shown", "expected"),
     [
         (record(None, "3 batches", flow_name="data"), "data: 3 batches"),
-        (record(DataError("a.csv: is broken; mend it"), flow_name="data"), "data: a.csv: is broken; mend it"),
+        (record(DataError("a.csv: is broken; fix it"), flow_name="data"), "data: a.csv: is broken; fix it"),
         (record(ValueError("bug"), flow_name="data", flow_run_id="1"), "ValueError: bug"),
         (record(OSError("gone")), "prefect.flow_runs: it (OSError('gone'))"),
         (record(KeyboardInterrupt(), flow_name="data"), "data: it"),

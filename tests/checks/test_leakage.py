@@ -6,7 +6,7 @@ from loads import SQL, feature, loads, make
 
 from homeostat.checks.leakage import LeakageReport, check
 from homeostat.core.errors import DataError, ScopeError
-from homeostat.stages import validate
+from homeostat.data import validate
 
 KNOWN = "r.meter = e.meter AND r.read_known_at"
 LEAKS = {
@@ -38,7 +38,7 @@ def test_each_planted_leak_is_caught(tmp_path: Path, leak: str) -> None:
     said = failed(report, "point in time")
     assert report.failed and len(said) == 1 and said[0].startswith("leak sees the future: it differs for ")
     assert "for the event meter m" in said[0] and " from what was known at 2024-" in said[0]
-    assert report.text.startswith("leakage: 1 to mend\n  FAIL  leak sees")
+    assert report.text.startswith("leakage: 1 to fix\n  FAIL  leak sees")
 
 
 def test_a_sample_catches_a_leak_and_covers_time_and_slices(tmp_path: Path) -> None:

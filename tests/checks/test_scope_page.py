@@ -9,9 +9,9 @@ import pytest
 from readings import PARAMS, write_contract
 from recorded import recorded
 
-from homeostat.checks.edited import edited
 from homeostat.checks.scope_page import Page, scope_page
-from homeostat.project import Project
+from homeostat.checks.worktree_view import edited
+from homeostat.project.layout import Project
 
 ROOT = Path(__file__).parents[2]
 

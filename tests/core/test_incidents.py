@@ -2,8 +2,8 @@ import json
 from collections.abc import Iterable
 from datetime import datetime, timedelta
 
+from homeostat.core.findings import Finding, Outcome
 from homeostat.core.incidents import Incident, look
-from homeostat.core.verdicts import Finding, Outcome
 
 START = datetime(2024, 3, 1)
 WEEK = timedelta(days=7)
@@ -76,7 +76,7 @@ def test_an_incident_goes_to_json_and_back() -> None:
 
 
 def test_the_same_look_again_counts_once() -> None:
-    """A tick that was cut short after its look is run again."""
+    """A tick that was interrupted after its look is run again."""
     state = look((), [finding(*BAD)], START).open
     for _ in range(3):
         state = look(state, [finding(*WELL)], START + WEEK).open

@@ -12,7 +12,7 @@ import pytest
 from at_work import Up, runs, said, start, toyed, until, up
 
 from homeostat.adapters.prefect_server import server
-from homeostat.project import Project
+from homeostat.project.layout import Project
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(240)]
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from at_work import ask, said, start, toyed, until, up
 
-from homeostat.up import where
+from homeostat.scheduling.up import where
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(200)]
 

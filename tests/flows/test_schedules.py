@@ -11,9 +11,9 @@ from ruamel.yaml import YAML
 
 from flows.schedules import SCHEDULES
 from homeostat.core.errors import UsageError
-from homeostat.project import Project
-from homeostat.turn import turn
-from homeostat.up import interval, where
+from homeostat.project.layout import Project
+from homeostat.project.run_context import turn
+from homeostat.scheduling.up import interval, where
 
 ROOT = Path(__file__).parents[2]
 CLOCK = 'threads: 1\nclock:\n  start: "2024-03-01T12:00:00"\n  speed: {speed}\n'

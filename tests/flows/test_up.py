@@ -12,10 +12,10 @@ import httpx
 import pytest
 from at_work import Up, ask, looped, runs, said, start, until, up
 
-from homeostat.answers import sentence
-from homeostat.one_run import one_run
-from homeostat.project import Project
-from homeostat.up import run_flow, where
+from homeostat.project.layout import Project
+from homeostat.project.lock import one_run
+from homeostat.scheduling.publish import sentence
+from homeostat.scheduling.up import run_flow, where
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(200)]
 

@@ -1,4 +1,4 @@
-"""Bad input to a replay that is under way: one clear line, nothing lost, and after the mend the next run carries on."""
+"""Bad input to a replay that is under way: one clear line, nothing lost, and after the fix the next run carries on."""
 
 from __future__ import annotations
 
@@ -14,13 +14,14 @@ import polars as pl
 import pytest
 from click.testing import CliRunner
 
-from homeostat import deployment, loop, replay
+from homeostat import loop, replay
 from homeostat.adapters import git
 from homeostat.cli import main
-from homeostat.clock import next_tick, stands_at
 from homeostat.core.periods import Period
-from homeostat.project import Project
-from homeostat.stages.validate import read_verdict
+from homeostat.data.validate import read_verdict
+from homeostat.project.clock import next_tick, stands_at
+from homeostat.project.layout import Project
+from homeostat.releases import registry
 
 TICK = timedelta(hours=3)
 START, END = hourly.START, hourly.START + timedelta(days=3)
@@ -83,7 +84,7 @@ def site(place: Path, params: str = NO_DECISIONS) -> Site:
 
 @pytest.fixture(scope="module")
 def days(tmp_path_factory: pytest.TempPathFactory) -> Site:
-    """Tests each spoil it, mend it and take it a tick further."""
+    """Tests each spoil it, fix it and take it a tick further."""
     made = site(tmp_path_factory.mktemp("bad"))
     made.one_tick()
     return made
@@ -319,5 +320,5 @@ def test_a_disk_that_fills_within_a_decision_loses_nothing_either(tmp_path: Path
             (disk / "ballast").unlink()
         tick, _ = full.one_tick()
         assert tick.decision is not None and tick.decision.action == "release"
-        serving = deployment.ledger(full.replayed).champion
+        serving = registry.ledger(full.replayed).champion
         assert serving is not None and (serving.version, serving.at) == ("v0.1.0", START + 4 * TICK)

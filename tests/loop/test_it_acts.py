@@ -11,12 +11,15 @@ import polars as pl
 import pytest
 from asked import flipped, resealed
 
-from homeostat import deployment, loop, monitoring, plans, replay
+from homeostat import loop, replay
 from homeostat.adapters import git
-from homeostat.core.decisions import alarming
 from homeostat.core.incidents import kind
-from homeostat.project import Project, stamp
-from homeostat.stages import featurize
+from homeostat.core.policy import alarming
+from homeostat.decisions import pending
+from homeostat.features import build
+from homeostat.monitoring import champion
+from homeostat.project.layout import Project, stamp
+from homeostat.releases import registry
 
 pytestmark = pytest.mark.slow
 START = hourly.START
@@ -46,10 +49,10 @@ def spoilt(table: pl.DataFrame) -> pl.DataFrame:
 
 def plant_flipped(project: Project, now: datetime) -> None:
     """Release the champion with each weight of its model the other way round; it passes its rehearsal."""
-    found = deployment.serving(project)
+    found = registry.serving(project)
     assert found is not None
     made = resealed(project, found[1], lambda folder: flipped(folder, 1))
-    deployment.release(project, git.head(project.ledger.root), made, "a slip of the hand", "ann", now)
+    registry.release(project, git.head(project.ledger.root), made, "a slip of the hand", "ann", now)
 
 
 @pytest.fixture(scope="module")
@@ -59,7 +62,7 @@ def acted(tmp_path_factory: pytest.TempPathFactory) -> Acted:
     project = replay.prepare(of, START, LAST, "short")
     ticks: list[loop.Tick] = []
     replay.replay(project, START, FLIPPED, ticks.append)
-    monitoring.look(project, FLIPPED)  # leaves a record of the good release
+    champion.look(project, FLIPPED)  # leaves a record of the good release
     plant_flipped(project, FLIPPED)
     replay.replay(project, START, NEXT - timedelta(hours=3), ticks.append)
     own, other = by_two_records(project)
@@ -73,15 +76,15 @@ def by_two_records(project: Project) -> tuple[loop.Weighed, loop.Weighed]:
     """
     loop.data(project, NEXT)
     loop.predict(project, NEXT)
-    own = loop.weigh(project, NEXT, monitoring.look(project, NEXT))
+    own = loop.weigh(project, NEXT, champion.look(project, NEXT))
     stored, good = (project.drift / f"{stamp(at)}.json" for at in (NEXT, FLIPPED))
     calm = json.loads(good.read_text()) | {"release": json.loads(stored.read_text())["release"]}
     stored.write_text(json.dumps(calm))
-    return own, loop.weigh(project, NEXT, monitoring.judge(project, NEXT))
+    return own, loop.weigh(project, NEXT, champion.judge(project, NEXT))
 
 
 def test_the_loop_rolls_a_flipped_release_back_and_cites_why(acted: Acted) -> None:
-    ledger = deployment.ledger(acted.project)
+    ledger = registry.ledger(acted.project)
     assert [(e.action, e.version, e.who, e.at) for e in ledger.events] == [
         ("promote", "v0.1.0", "homeostat", START + timedelta(hours=24)),
         ("promote", "v0.2.0", "ann", FLIPPED),
@@ -102,14 +105,14 @@ def test_the_loop_rolls_a_flipped_release_back_and_cites_why(acted: Acted) -> No
 
 def test_a_rollback_that_was_cut_short_once_it_was_done_is_not_done_again(acted: Acted) -> None:
     record = acted.project.decisions / f"{stamp(NEXT)}.json"
-    events, kept = deployment.ledger(acted.project).events, record.read_bytes()
-    record.rename(record.with_suffix(plans.PLAN))  # as a kill between its tag and its record leaves it
+    events, kept = registry.ledger(acted.project).events, record.read_bytes()
+    record.rename(record.with_suffix(pending.PLAN))  # as a kill between its tag and its record leaves it
     assert loop.decide(acted.project, NEXT).action == "roll back"
-    assert (deployment.ledger(acted.project).events, record.read_bytes()) == (events, kept)
-    record.rename(record.with_suffix(plans.PLAN))
+    assert (registry.ledger(acted.project).events, record.read_bytes()) == (events, kept)
+    record.rename(record.with_suffix(pending.PLAN))
     loop._settle(acted.project, LAST)  # the next run, at another time
     assert record.read_bytes() == kept
-    undone = record.with_name(f"{stamp(FLIPPED)}{plans.PLAN}")
+    undone = record.with_name(f"{stamp(FLIPPED)}{pending.PLAN}")
     undone.write_bytes(kept.replace(NEXT.isoformat().encode(), FLIPPED.isoformat().encode()))
     loop._settle(acted.project, LAST)
     assert sorted(p.name for p in acted.project.decisions.iterdir()) == [
@@ -144,14 +147,14 @@ def test_the_loop_quarantines_the_bad_spell_and_says_so_once(acted: Acted) -> No
 
 def test_nothing_learns_from_the_bad_spell(acted: Acted) -> None:
     ledger = acted.project.ledger
-    assert featurize.read_features(ledger, BAD).is_empty()
+    assert build.read_features(ledger, BAD).is_empty()
     training = json.loads((ledger.candidate / "training.json").read_text())
     told = training["objectives"]["high"]
     assert training["as_of"] == NEXT.isoformat()
     assert told["from"] < BAD[0] < told["holdout"]["from"]  # the spell lies inside what it was trained on
-    rows = featurize.read_features(ledger).filter(pl.col("event_time") < NEXT)
+    rows = build.read_features(ledger).filter(pl.col("event_time") < NEXT)
     assert rows["last_load"].max() < 10  # nor is a bad value any other event's feature
-    assert told["rows"] == len(featurize.mature(rows, "high", ledger.scope, NEXT)) == 12 * 47 + 1 - 2 * 36
+    assert told["rows"] == len(build.mature(rows, "high", ledger.scope, NEXT)) == 12 * 47 + 1 - 2 * 36
 
 
 def test_another_drift_record_is_another_decision(acted: Acted) -> None:

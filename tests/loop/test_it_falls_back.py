@@ -10,9 +10,10 @@ import hourly
 import pytest
 from asked import flipped, resealed
 
-from homeostat import deployment, loop, replay
+from homeostat import loop, replay
 from homeostat.adapters import git
-from homeostat.project import Project
+from homeostat.project.layout import Project
+from homeostat.releases import registry
 
 pytestmark = pytest.mark.slow
 PARAMS = hourly.STEADY.replace("warm_up: 12h", "warm_up: 30h").replace("cool_down: 12h", "cool_down: 30h")
@@ -29,8 +30,8 @@ def release_flipped(project: Project, name: str) -> str:
         flipped(folder)
         (folder / "features.sql").write_text(f"-- {name}\n{(folder / 'features.sql').read_text()}")
 
-    made = resealed(project, deployment.restore(project, "v0.2.0"), spoil)
-    return deployment.release(project, git.head(project.ledger.root), made, "a slip", "ann", at(51)).version
+    made = resealed(project, registry.restore(project, "v0.2.0"), spoil)
+    return registry.release(project, git.head(project.ledger.root), made, "a slip", "ann", at(51)).version
 
 
 def test_where_no_version_before_is_better_the_baseline_serves_again(tmp_path: Path) -> None:
@@ -40,7 +41,7 @@ def test_where_no_version_before_is_better_the_baseline_serves_again(tmp_path: P
     replay.replay(project, hourly.START, at(51), ticks.append)
     assert [release_flipped(project, name) for name in ("once", "twice")] == ["v0.3.0", "v0.4.0"]
     replay.replay(project, hourly.START, at(72), ticks.append)
-    told = [(e.action, e.version, e.who) for e in deployment.ledger(project).events]
+    told = [(e.action, e.version, e.who) for e in registry.ledger(project).events]
     assert told == [
         ("promote", "v0.1.0", "homeostat"),
         ("promote", "v0.2.0", "homeostat"),

@@ -1,4 +1,4 @@
-"""A replay that is cut short, again and again, ends as one that was not; and one range ends alike wherever it runs."""
+"""A replay that is interrupted many times ends as one that was not; one range ends alike wherever it runs."""
 
 from __future__ import annotations
 
@@ -17,10 +17,11 @@ import hourly
 import polars as pl
 import pytest
 
-from homeostat import replay, served
+from homeostat import replay
 from homeostat.adapters import dvc
-from homeostat.clock import stands_at
-from homeostat.project import Project
+from homeostat.monitoring import outcomes
+from homeostat.project.clock import stands_at
+from homeostat.project.layout import Project
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(400)]
 DAY = ("--from", "2024-03-01", "--to", "2024-03-01")
@@ -64,7 +65,7 @@ class Outcome:
 def outcome(project: Project) -> Outcome:
     folders = (project.predictions, project.decisions, project.drift, project.incidents)
     files = {p.relative_to(project.home).as_posix(): p.read_bytes() for f in folders for p in f.glob("*")}
-    return Outcome(hourly.run(project.home, "show-ref").splitlines(), files, served.monthly(project))
+    return Outcome(hourly.run(project.home, "show-ref").splitlines(), files, outcomes.monthly(project))
 
 
 def same(one: Outcome, other: Outcome) -> None:
@@ -102,7 +103,7 @@ def git_that_kills(place: Path, tag: str) -> dict[str, str]:
 
 @dataclass(frozen=True)
 class Cut:
-    """When a run is cut short: at a moment, or by the git that it calls; ``group``: with all that it has started."""
+    """When a run is interrupted: at a moment, or by the git that it calls; ``group``: with all that it has started."""
 
     when: Callable[[Project], bool] | None = None
     how: signal.Signals = signal.SIGKILL
@@ -187,17 +188,17 @@ def test_cut_short_in_another_folder_with_nothing_cached_it_ends_alike(
 
 
 def test_a_prediction_row_that_is_gone_is_gone_from_the_table(uncut: Project) -> None:
-    before = served.monthly(uncut)
+    before = outcomes.monthly(uncut)
     path = sorted(uncut.predictions.glob("*.parquet"))[1]
     kept = path.read_bytes()
     try:
         rows = pl.read_parquet(path)
         rows.slice(1).write_parquet(path)
-        after = served.monthly(uncut)
+        after = outcomes.monthly(uncut)
     finally:
         path.write_bytes(kept)
     assert not after.equals(before)
     counts = [t.filter(model="served").select("rows", "log_loss", "money").row(0) for t in (before, after)]
     assert counts[0][0] - counts[1][0] == 1
     assert counts[0][1] != counts[1][1]
-    assert served.monthly(uncut).equals(before)
+    assert outcomes.monthly(uncut).equals(before)

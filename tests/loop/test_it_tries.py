@@ -13,10 +13,12 @@ import polars as pl
 import pytest
 from asked import flipped, resealed
 
-from homeostat import deployment, loop, plans, replay, rollout
+from homeostat import loop, replay
 from homeostat.adapters import git
 from homeostat.core.rollout import in_canary
-from homeostat.project import Project, stamp
+from homeostat.decisions import pending, rollout
+from homeostat.project.layout import Project, stamp
+from homeostat.releases import registry
 
 pytestmark = pytest.mark.slow
 START = hourly.START
@@ -40,7 +42,7 @@ class Tried:
 
 def try_flipped(project: Project, now: datetime, share: float | None) -> str:
     """Try the champion with each weight of its model the other way round; it passes its rehearsal. Its version."""
-    found = deployment.serving(project)
+    found = registry.serving(project)
     assert found is not None
 
     def spoil(folder: Path) -> None:
@@ -50,7 +52,7 @@ def try_flipped(project: Project, now: datetime, share: float | None) -> str:
     made = resealed(project, found[1], spoil, code="a slip")
     commit = git.head(project.ledger.root)
     act = "shadow" if share is None else "canary"
-    return deployment.release(project, commit, made, "a slip of the hand", "ann", now, (), act, share).version
+    return registry.release(project, commit, made, "a slip of the hand", "ann", now, (), act, share).version
 
 
 @pytest.fixture(scope="module")
@@ -76,7 +78,7 @@ def rows_of(project: Project) -> pl.DataFrame:
 
 
 def test_what_is_bad_is_taken_back_and_what_is_well_becomes_the_champion(tried: Tried) -> None:
-    events = deployment.ledger(tried.project).events
+    events = registry.ledger(tried.project).events
     assert [(e.what, e.version, e.who) for e in events] == [
         ("promote", "v0.1.0", "homeostat"),
         ("shadow", "v0.2.0", "ann"),
@@ -112,7 +114,7 @@ def test_nothing_else_is_decided_meanwhile(tried: Tried) -> None:
 
 
 def test_prediction_rows_stand_for_the_requests(tried: Tried) -> None:
-    rows, events = rows_of(tried.project), deployment.ledger(tried.project).events
+    rows, events = rows_of(tried.project), registry.ledger(tried.project).events
     assert rows.select("meter", "at").is_duplicated().sum() == 0
     for event, until in ((events[3], events[4].at), (events[5], events[6].at), (events[6], events[7].at)):
         part = rows.filter(pl.col("predict_at") >= event.at, pl.col("predict_at") < until)
@@ -128,7 +130,7 @@ def test_prediction_rows_stand_for_the_requests(tried: Tried) -> None:
 
 def test_losses_are_compared_where_labels_have_come(tried: Tried) -> None:
     """Of the shadow on the same events, of the canary on its own against the rest; read again as of later."""
-    known = deployment.ledger(tried.project)
+    known = registry.ledger(tried.project)
     for number, rows in ((2, 20), (4, 15)):
         then = replace(known, events=known.events[:number])
         (found,) = rollout.measure(tried.project, then, at(90)).quality.values()
@@ -139,20 +141,20 @@ def test_losses_are_compared_where_labels_have_come(tried: Tried) -> None:
 
 def test_a_step_that_was_cut_short_is_done_once(tried: Tried) -> None:
     project = tried.project
-    events = deployment.ledger(project).events
+    events = registry.ledger(project).events
     record = project.rollouts / f"{stamp(events[6].at)}.json"
     kept = record.read_bytes()
-    record.rename(record.with_suffix(plans.PLAN))  # as a kill between its tag and its record leaves it
+    record.rename(record.with_suffix(pending.PLAN))  # as a kill between its tag and its record leaves it
     decision = loop.step(project, events[6].at)
     assert decision is not None and decision.action == "advance"
-    assert (deployment.ledger(project).events, record.read_bytes()) == (events, kept)
-    record.rename(record.with_suffix(plans.PLAN))
+    assert (registry.ledger(project).events, record.read_bytes()) == (events, kept)
+    record.rename(record.with_suffix(pending.PLAN))
     assert loop.step(project, at(93)) is None  # the next run, at another time
     assert record.read_bytes() == kept
-    undone = project.rollouts / f"{stamp(at(91))}{plans.PLAN}"  # decided, and cut short before it was done
+    undone = project.rollouts / f"{stamp(at(91))}{pending.PLAN}"  # decided, and cut short before it was done
     undone.write_bytes(kept.replace(events[6].at.isoformat().encode(), at(91).isoformat().encode()))
     assert loop.step(project, at(93)) is None
-    assert not undone.exists() and deployment.ledger(project).events == events
+    assert not undone.exists() and registry.ledger(project).events == events
 
 
 def test_a_step_without_events_alerts(tried: Tried) -> None:
@@ -170,11 +172,11 @@ def test_a_step_without_events_alerts(tried: Tried) -> None:
 def test_a_release_that_is_gone_is_taken_back(tried: Tried) -> None:
     """After the test above, which leaves one that waits: its bundle is in no cache."""
     project = tried.project
-    on = deployment.ledger(project).rollout
+    on = registry.ledger(project).rollout
     assert on is not None
     shutil.rmtree(project.releases / on.bundle)
-    deployment._loaded.clear()
+    registry._loaded.clear()
     gone = loop.step(project, at(105))
     assert gone is not None and gone.action == "roll back"
     assert f"{on.version} could not be loaded" in gone.sentence
-    assert deployment.ledger(project).rollout is None
+    assert registry.ledger(project).rollout is None

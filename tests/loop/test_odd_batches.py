@@ -10,7 +10,7 @@ import polars as pl
 import pytest
 
 from homeostat import loop, replay
-from homeostat.clock import stands_at
+from homeostat.project.clock import stands_at
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 START, END = hourly.START, hourly.START + timedelta(days=2)

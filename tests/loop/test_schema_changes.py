@@ -1,5 +1,5 @@
 """A schema that changes in mid-history, in files and in a database: said once, since when and what to do; all else
-goes on, and after the mend so does what was held."""
+goes on, and after the fix so does what was held."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ from click.testing import CliRunner
 
 from homeostat import loop, replay
 from homeostat.cli import main
-from homeostat.clock import next_tick
-from homeostat.project import Project
-from homeostat.stages.validate import read_verdict
+from homeostat.data.validate import read_verdict
+from homeostat.project.clock import next_tick
+from homeostat.project.layout import Project
 
 TICK = timedelta(hours=3)
 START, END = hourly.START, hourly.START + timedelta(days=3)
@@ -124,8 +124,8 @@ HELD: dict[str, tuple[Callable[[pl.DataFrame], pl.DataFrame], tuple[str, ...], t
 
 @pytest.mark.parametrize("source", SOURCES)
 @pytest.mark.parametrize("case", HELD)
-def test_a_column_that_is_another_holds_its_batches_until_the_mend(case: str, source: str, tmp_path: Path) -> None:
-    deliver, words, mend = HELD[case]
+def test_a_column_that_is_another_holds_its_batches_until_the_fix(case: str, source: str, tmp_path: Path) -> None:
+    deliver, words, fix = HELD[case]
     made = meters(tmp_path, SOURCES[source](tmp_path, deliver))
     before = made.ticks(4)
     assert [b.verdict.status for t in before for b in t.data.batches] == ["accepted"] * 4
@@ -138,11 +138,11 @@ def test_a_column_that_is_another_holds_its_batches_until_the_mend(case: str, so
     assert again.sentence.endswith("since 2024-03-01T12: that batch says what to do")
     assert [len(t.opened) for t in (first, second)] == [1, 0]
     assert "2024-03-01T12" in said("data", "review", "-C", str(made.replayed.home))
-    made.edit(*mend)
+    made.edit(*fix)
     if source == "database":
         with_view(tmp_path, "new")
-    (mended,) = made.ticks(1)
-    assert {b.label: b.verdict.status for b in mended.data.batches}["2024-03-01T12"] == "accepted"
+    (fixed,) = made.ticks(1)
+    assert {b.label: b.verdict.status for b in fixed.data.batches}["2024-03-01T12"] == "accepted"
     assert [made.status(f"2024-03-01T{hour:02d}") for hour in (9, 12, 15, 18)] == ["accepted"] * 4
     features = made.replayed.ledger.features
     assert pl.read_parquet(features / "2024-03-01T15.parquet").height == 36

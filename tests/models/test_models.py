@@ -14,7 +14,7 @@ import pytest
 from homeostat import models
 from homeostat.core.errors import DataError, ScopeError
 from homeostat.core.metrics import METRICS, value
-from homeostat.scope import Baseline, LightGBM, Objective, Training
+from homeostat.project.scope import Baseline, LightGBM, Objective, Training
 
 FEATURES = ("size", "age", "warm", "shape", "blank", "same", "nothing")
 BY = Baseline(by=("shape", "grade"))

@@ -14,13 +14,13 @@ START = datetime(2022, 1, 3)
 def orders(rows: int = 1500, seed: int = 1) -> pl.DataFrame:
     """Orders of a shop, about twelve a day: text in German clothes, a late label, a column that gives it away."""
     chance = random.Random(seed)
-    found = []
+    table = []
     for n in range(rows):
         at = START + timedelta(minutes=120 * n + chance.randrange(100))
         price = round(chance.lognormvariate(3, 1), 2)
         kind = chance.choice(["Buch", "Kleid", "Möbel"])
         back = chance.random() < {"Buch": 0.1, "Kleid": 0.6, "Möbel": 0.25}[kind]
-        found.append({
+        table.append({
             "Bestell-Nr": f"B{n:06d}",
             "Datum & Zeit": at.strftime("%d.%m.%Y %H:%M") if n % 3 else at.strftime("%Y-%m-%d %H:%M"),
             "Preis (€)": f"{price:,.2f}".replace(",", "_").replace(".", ",").replace("_", "."),
@@ -31,7 +31,7 @@ def orders(rows: int = 1500, seed: int = 1) -> pl.DataFrame:
             "Erstattung": f"{price:.2f}".replace(".", ",") if back else "",
             "bekannt am": (at + timedelta(days=chance.randrange(2, 9))).strftime("%d.%m.%Y"),
         })  # fmt: skip
-    return pl.DataFrame(found)
+    return pl.DataFrame(table)
 
 
 def loads(hours: int = 24 * 60, sites: int = 2) -> pl.DataFrame:

@@ -12,9 +12,8 @@ from click.testing import CliRunner
 from scaffold.odd_tables import loads, write
 
 from homeostat.cli import main
-from homeostat.scaffold.draft import create as making
-from homeostat.scaffold.profile.open_table import Address
-from homeostat.scaffold.profile.profile_table import Asked
+from homeostat.scaffold.draft import create
+from homeostat.scaffold.profile.request import Address, Request
 
 DAMAGE: dict[str, Callable[[Path], object]] = {
     "dropped": lambda path: path.unlink(),
@@ -27,16 +26,16 @@ DAMAGE: dict[str, Callable[[Path], object]] = {
     "a folder": lambda path: (path.unlink(), path.mkdir()),
 }
 VERBS = (["status"], ["check", "scope"], ["releases"], ["data", "review"])
-REPLAY = ["replay", "--from", "2022-01-03", "--to", "2022-01-03", "--name", "day", "--anew"]
-TOLD = ("params.yaml", "features.sql", "expectations/t.json", "data/window.yaml", "dvc.yaml", ".dvc/config")
+REPLAY = ["replay", "--from", "2022-01-03", "--to", "2022-01-03", "--name", "day", "--force"]
+NAMED = ("params.yaml", "features.sql", "expectations/t.json", "data/window.yaml", "dvc.yaml", ".dvc/config")
 
 
 @pytest.fixture(scope="module")
 def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
     place = tmp_path_factory.mktemp("damaged")
     table = write(loads(24 * 8), place / "t.csv")
-    asked = Asked(Address.of(str(table)), time="timestamp", label="load")
-    making.write(making.draft("tried", asked), place / "here")
+    request = Request(Address.of(str(table)), time="timestamp", label="load")
+    create.write(create.draft("tried", request), place / "here")
     return place / "here"
 
 
@@ -81,7 +80,7 @@ def test_no_damage_to_any_file_ends_in_a_traceback(project: Path, how: str) -> N
 @pytest.mark.slow
 @pytest.mark.timeout(600)
 @pytest.mark.parametrize("how", ["dropped", "garbage", "no syntax"])
-@pytest.mark.parametrize("name", TOLD)
+@pytest.mark.parametrize("name", NAMED)
 def test_a_replay_says_what_is_damaged(project: Path, name: str, how: str) -> None:
     line = damaged(project, name, how, (REPLAY,))["replay"]
     if (name, how) != (".dvc/config", "dropped"):  # then DVC's defaults hold, and the replay runs

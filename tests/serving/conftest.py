@@ -10,7 +10,7 @@ import asked
 import pytest
 from starlette.testclient import TestClient
 
-from homeostat.project import Project
+from homeostat.project.layout import Project
 
 
 @pytest.fixture(scope="session")

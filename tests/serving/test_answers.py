@@ -19,11 +19,13 @@ from asked import NOW, event
 from at_work import until
 from starlette.testclient import TestClient
 
-from homeostat import bundles, deployment
-from homeostat.project import Project
-from homeostat.serving import description, files, prediction_log
-from homeostat.serving.ready import Ready
-from homeostat.stages import featurize, ingest, validate
+from homeostat.data import ingest, validate
+from homeostat.features import build
+from homeostat.project.layout import Project
+from homeostat.releases import registry
+from homeostat.serving import description, paths, prediction_log
+from homeostat.serving.precomputed import Ready
+from homeostat.training import bundle
 
 
 def predict(client: TestClient, *events: dict[str, Any], how: str = "") -> dict[str, Any]:
@@ -49,11 +51,11 @@ def test_the_answer_names_the_version_that_gave_it(client: TestClient, project: 
 @pytest.mark.parametrize("how", ["computed", "ahead"])
 def test_online_equals_batch_to_the_last_bit(client: TestClient, project: Project, how: str) -> None:
     """Asked about what is ahead, as of the same time, the service says what the batch says, feature by feature."""
-    batch = featurize.upcoming(project, NOW)
+    batch = build.upcoming(project, NOW)
     assert batch is not None and batch.height == hourly.METERS
-    found = deployment.serving(project)
+    found = registry.serving(project)
     assert found is not None
-    scored = bundles.score(found[1], batch)
+    scored = bundle.score(found[1], batch)
     rows = batch.select("meter", "at", "phase").to_dicts()
     param = how if how == "computed" else ""
     said = predict(client, *({**row, "at": row["at"].isoformat()} for row in rows), how=param)["predictions"]
@@ -72,10 +74,10 @@ def test_online_equals_batch_to_the_last_bit(client: TestClient, project: Projec
 def test_an_event_of_the_past_is_as_of_its_predict_at(client: TestClient, project: Project) -> None:
     """The day before yesterday's feature rows, event by event, whatever has become known since."""
     label = "2024-03-02T20"
-    batch = featurize.read_features(project, [label])
-    found = deployment.serving(project)
+    batch = build.read_features(project, [label])
+    found = registry.serving(project)
     assert found is not None
-    scores = bundles.score(found[1], batch)["score__high"].to_list()
+    scores = bundle.score(found[1], batch)["score__high"].to_list()
     rows = batch.select("meter", "at", "phase").to_dicts()
     for row, score in zip(rows, scores, strict=True):
         said = predict(client, {**row, "at": row["at"].isoformat(), "load": 77.0})["predictions"][0]
@@ -84,11 +86,11 @@ def test_an_event_of_the_past_is_as_of_its_predict_at(client: TestClient, projec
 
 
 def test_what_the_loop_predicted_is_used_while_it_is_fresh(project: Project) -> None:
-    batch = featurize.upcoming(project, NOW)
+    batch = build.upcoming(project, NOW)
     assert batch is not None
-    found = deployment.serving(project)
+    found = registry.serving(project)
     assert found is not None
-    rows = bundles.score(found[1], batch).with_columns(
+    rows = bundle.score(found[1], batch).with_columns(
         pl.lit("v0.1.0").alias("release"), pl.lit(NOW).cast(pl.Datetime("us")).alias("as_of"), risk=pl.lit(7.0)
     )
     project.predictions.mkdir(parents=True)
@@ -144,14 +146,14 @@ BAD: list[tuple[Any, str, str]] = [
 ]
 
 
-@pytest.mark.parametrize(("body", "field", "mend"), BAD)
-def test_a_bad_request_is_told_the_field_and_the_mend(client: TestClient, body: Any, field: str, mend: str) -> None:
+@pytest.mark.parametrize(("body", "field", "fix"), BAD)
+def test_a_bad_request_is_told_the_field_and_the_fix(client: TestClient, body: Any, field: str, fix: str) -> None:
     headers = {"content-type": "application/json"}
     answer = client.post("/predict", content=json.dumps(body), headers=headers)
     assert answer.status_code == 422, answer.text
     (problem,) = answer.json()["problems"]
     assert problem["field"] == field
-    assert mend in problem["mend"]
+    assert fix in problem["fix"]
     assert "\n" not in problem["problem"]
 
 
@@ -162,7 +164,7 @@ def test_what_is_unknown_or_missing_is_answered(client: TestClient) -> None:
 
 
 def test_one_bad_event_of_many_requests_spoils_its_own_alone(client: TestClient) -> None:
-    from homeostat.serving.together import Job, outcomes
+    from homeostat.serving.batching import Job, outcomes
 
     desk = client.app.app.state.desk  # type: ignore[attr-defined]
     state = desk.worker.state
@@ -194,8 +196,8 @@ def test_content_type_size_token_and_paths(client: TestClient, project: Project)
     assert [(answer.request.url.path, answer.status_code) for answer, _ in cases] == [
         (answer.request.url.path, status) for answer, status in cases
     ]
-    assert all("mend" in answer.text for answer, status in cases if status != 200)
-    assert files.token(project).stat().st_mode & 0o777 == 0o600
+    assert all("fix" in answer.text for answer, status in cases if status != 200)
+    assert paths.token(project).stat().st_mode & 0o777 == 0o600
 
 
 def label(value: float = 1, hour: float = 48, **more: Any) -> dict[str, Any]:
@@ -221,7 +223,7 @@ def test_labels_are_kept_once_and_late_or_changed_ones_said_to_be(project: Proje
         ]:  # fmt: skip
             answer = send(one, bad)
             assert (answer.status_code, answer.json()["problems"][0]["field"]) == (422, field)
-    lines = files.labels(project).read_text().splitlines()
+    lines = paths.labels(project).read_text().splitlines()
     assert [json.loads(line)["value"] for line in lines] == [1, 0, 1]
 
 
@@ -256,7 +258,7 @@ def test_what_has_ended_is_packed_and_reads_as_before(client: TestClient, projec
     since = list(prediction_log.lines_since(project, NOW - timedelta(days=1)))
     ended(path)
     packed = prediction_log.pack_ended(project)
-    assert [p.suffix for p in packed] == [".gz"] and not list(files.served(project).glob("*.jsonl"))
+    assert [p.suffix for p in packed] == [".gz"] and not list(paths.served(project).glob("*.jsonl"))
     assert list(prediction_log.logged(project)) == before
     assert list(prediction_log.lines_since(project, NOW - timedelta(days=1))) == since
     assert [(prediction_log.find(project, name) or {}).get("id") for name in said] == said
@@ -266,16 +268,16 @@ def test_what_has_ended_is_packed_and_reads_as_before(client: TestClient, projec
 KILL = """
 import os, signal, sys
 from pathlib import Path
-from homeostat.serving import journal
+from homeostat.serving import jsonl
 def die(*args): os.kill(os.getpid(), signal.SIGKILL)
 setattr(os, sys.argv[2], die)
-journal.pack(Path(sys.argv[1]))
+jsonl.pack(Path(sys.argv[1]))
 """
 
 
 @pytest.mark.parametrize("where", ["fsync", "replace", "unlink"])
 def test_killed_while_packing_nothing_is_lost_or_twice(tmp_path: Path, where: str) -> None:
-    folder = files.served(Project(tmp_path, tmp_path))
+    folder = paths.served(Project(tmp_path, tmp_path))
     folder.mkdir(parents=True)
     path = folder / "2024-03-03T010000-1.jsonl"
     path.write_text("".join(json.dumps({"id": str(n), "at": "2024"}) + "\n" for n in range(1000)))

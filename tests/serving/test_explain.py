@@ -13,10 +13,10 @@ from asked import NOW, event
 
 from homeostat.core.errors import UsageError
 from homeostat.core.periods import periods_between
-from homeostat.project import Project
-from homeostat.serving import files
+from homeostat.data import ingest, validate
+from homeostat.project.layout import Project
+from homeostat.serving import paths
 from homeostat.serving.explain import explain, lines
-from homeostat.stages import ingest, validate
 
 LATER = NOW + timedelta(hours=3)
 
@@ -46,7 +46,7 @@ def test_a_prediction_is_derived_again_after_the_data_moved_on(project: Project)
 def test_a_prediction_that_was_tampered_with_does_not(project: Project) -> None:
     with asked.asking(project) as client:
         name = client.post("/predict", json={"events": [event(50)]}).json()["predictions"][0]["id"]
-    (path,) = files.served(project).glob("*.jsonl")
+    (path,) = paths.served(project).glob("*.jsonl")
     entry = json.loads(path.read_text())
     entry["scores"][0] = math.nextafter(entry["scores"][0], 1)
     path.write_text(json.dumps(entry) + "\n")

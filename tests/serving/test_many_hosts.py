@@ -11,9 +11,10 @@ import hourly
 import pytest
 from at_work import COMMAND, until
 
-from homeostat import deployment, loop
-from homeostat.clock import move_on
-from homeostat.project import Project
+from homeostat import loop
+from homeostat.project.clock import move_on
+from homeostat.project.layout import Project
+from homeostat.releases import registry
 from tests.serving.test_service import served
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
@@ -44,7 +45,7 @@ def ann(tmp_path: Path) -> Project:
     move_on(project, hourly.START)
     for hours in (2, 4, 26, 30):
         loop.tick(project, hourly.START + timedelta(hours=hours))
-    assert [r.version for r in deployment.ledger(project).releases][:2] == ["v0.1.0", "v0.2.0"]
+    assert [r.version for r in registry.ledger(project).releases][:2] == ["v0.1.0", "v0.2.0"]
     return project
 
 
@@ -53,7 +54,7 @@ def test_a_clone_serves_what_the_loop_releases_and_swaps_when_it_is_taken_back(a
     bob = Project(ann.root.parent / "bob", ann.root.parent / "bob")
     hourly.run(bob.root, "config", "user.name", "Bob")
     command(bob, "run", "data")
-    last = deployment.ledger(ann).events[-1]
+    last = registry.ledger(ann).events[-1]
     with served(bob, "--workers", "2") as service:
         said = service.get("/release").json()
         assert (said["serves"]["release"], said["serves"]["event"]) == (last.version, last.number)
@@ -68,7 +69,7 @@ def test_a_clone_serves_what_the_loop_releases_and_swaps_when_it_is_taken_back(a
         (ann.root.parent / "away.git").rename(ann.root.parent / "shared.git")
         command(bob, "promote", last.version, "--why", "it was the data")
         until(lambda: service.get("/release").json()["serves"]["release"] == last.version, 30, "its own promote")
-    assert [e.who for e in deployment.ledger(bob).events[-2:]] == ["Ann", "Bob"]
-    deployment.follow(ann)
-    assert deployment.ledger(ann).events == deployment.ledger(bob).events
+    assert [e.who for e in registry.ledger(bob).events[-2:]] == ["Ann", "Bob"]
+    registry.follow(ann)
+    assert registry.ledger(ann).events == registry.ledger(bob).events
     loop.tick(ann, hourly.START + timedelta(hours=31))  # and the loop goes on

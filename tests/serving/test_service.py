@@ -15,8 +15,8 @@ import pytest
 from at_work import COMMAND, ROOT, until
 from under_load import load, served, workers_at
 
-from homeostat import deployment
-from homeostat.project import Project
+from homeostat.project.layout import Project
+from homeostat.releases import registry
 from homeostat.serving import prediction_log
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(200)]
@@ -59,7 +59,7 @@ def test_a_rollback_loads_no_model_where_the_release_was_rehearsed_before(projec
     )
     command = [sys.executable, "-c", code, "-C", str(project.home), "rollback", "--why", "w", "--who", "ann"]
     subprocess.run(command, check=True, env={**os.environ, "PYTHONPATH": str(ROOT / "src")})
-    (note,) = (project.state / "rehearsed").glob(deployment.ledger(project).events[0].bundle)
+    (note,) = (project.state / "rehearsed").glob(registry.ledger(project).events[0].bundle)
     note.write_text("another machine")
     command[5:] = ["promote", "v0.2.0", "--why", "w", "--who", "ann"]
     subprocess.run(command, check=True, env={**os.environ, "PYTHONPATH": str(ROOT / "src")})
@@ -73,15 +73,15 @@ def test_a_release_that_fails_its_rehearsal_does_not_serve(project: Project) -> 
     """Its tag is there, made elsewhere; here the models answer otherwise than they did when they were sealed."""
     import polars as pl
 
-    from homeostat import bundles
     from homeostat.adapters import git
     from homeostat.core.ledger import Register, ReleaseEvent, event_tag, release_tag
+    from homeostat.training import bundle
 
     _, second = asked.sealed(project)
     folder = project.releases / second
     golden = pl.read_parquet(folder / "golden.parquet").with_columns(pl.col("score__high") * (1 + 2**-52))
     golden.write_parquet(folder / "golden.parquet")
-    spoilt = bundles.seal(folder, "meters", {})
+    spoilt = bundle.seal(folder, "meters", {})
     folder.rename(project.releases / spoilt)
     with served(project) as service:
         until(lambda: service.get("/ready").status_code == 200, 60, "the service")
@@ -95,7 +95,7 @@ def test_a_release_that_fails_its_rehearsal_does_not_serve(project: Project) -> 
         assert "rehearsal failed: score__high of golden row 0" in said["failed"]["why"]
         assert 'homeostat_switch_failed{pid="' in service.get("/metrics").text
         assert service.get("/ready").status_code == 200
-    with asked.asking(project) as client:  # nor where a worker begins anew
+    with asked.asking(project) as client:  # nor where a worker begins again
         said = client.get("/release").json()
         assert (said["serves"]["release"], said["failed"]["release"]) == ("v0.1.0", "v0.2.0")
 

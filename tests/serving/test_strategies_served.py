@@ -16,9 +16,10 @@ from asked import NOW
 from at_work import COMMAND, ROOT, until
 from under_load import Load, load, served, workers_at
 
-from homeostat import deployment, loop
+from homeostat import loop
 from homeostat.core.rollout import in_canary
-from homeostat.project import Project
+from homeostat.project.layout import Project
+from homeostat.releases import registry
 from homeostat.serving import prediction_log
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(200)]
@@ -56,7 +57,7 @@ def test_a_canary_that_is_broken_is_taken_back_and_no_request_fails(
             lambda: len(workers_at(found, 3)) == 2 and len(found.answers) > seen + len(BATCHES), 60, "the old version"
         )
     assert found.failures == []
-    last = deployment.ledger(project).events[-1]
+    last = registry.ledger(project).events[-1]
     assert (last.action, last.version, last.who, last.why) == ("rollback", "v0.1.0", "homeostat", decision.sentence)
     for worker in workers_at(found, 3):
         mine = [a for a in found.answers if a["worker"] == worker]
@@ -104,4 +105,4 @@ def test_a_ramp_by_hand_ends_as_the_champion(project: Project) -> None:
         until(lambda: len(found.answers) > seen + len(BATCHES), 60, "more answers")
     assert found.failures == []
     assert {a["release"] for a in found.answers[seen:]} == {"v0.2.0"}
-    assert deployment.serving(project, NOW)[1].hash == second  # type: ignore[index]
+    assert registry.serving(project, NOW)[1].hash == second  # type: ignore[index]

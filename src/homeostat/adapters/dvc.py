@@ -30,12 +30,12 @@ _one_at_a_time = threading.Lock()
 
 
 def reproduce(
-    root: Path, targets: list[str] | None = None, patience: float = PATIENCE, anew: bool = False
+    root: Path, targets: list[str] | None = None, patience: float = PATIENCE, force: bool = False
 ) -> list[str]:
     """Bring the outs of the tree at ``root`` up to date; the names of the stages that ran, in order.
 
     What the stages print goes to ``.dvc/tmp/stages.log``. While another run holds the folder, tries again with back-off
-    for ``patience`` seconds. ``anew``: every stage runs, whatever is up to date.
+    for ``patience`` seconds. ``force``: every stage runs, whatever is up to date.
 
     Raises:
         HomeostatError: what the failing stage raised, or an EnvironmentFault with the last line that it wrote.
@@ -45,7 +45,7 @@ def reproduce(
     def once() -> None:
         with _repo(root) as repo, _stage_surroundings(root, ran):
             _drop_damaged_lock(repo)
-            for stage in repo.reproduce(targets or None, force=anew):
+            for stage in repo.reproduce(targets or None, force=force):
                 if stage.name not in ran:
                     ran.append(stage.name)  # restored from the run cache: no command was needed
 
@@ -182,7 +182,7 @@ def _content(repo: Repo, commit: str, out: str) -> Any:
 
 
 def _why(error: Exception) -> str:
-    """What a remote raised, in one line, with the mend where it is a setting of DVC's own."""
+    """What a remote raised, in one line, with the fix where it is a setting of DVC's own."""
     from dvc.config import NoRemoteError, RemoteNotFoundError
 
     if isinstance(error, NoRemoteError | RemoteNotFoundError):
@@ -213,7 +213,7 @@ def share_cache(root: Path, home: Path) -> None:
             settings.setdefault("cache", {})["dir"] = os.path.abspath(where)
     except ConfigError as error:
         said = " ".join(str(error).split())
-        raise EnvironmentFault(f"{home}/.dvc/config: {said[:200]}; mend it, or git restore .dvc/config") from error
+        raise EnvironmentFault(f"{home}/.dvc/config: {said[:200]}; fix it, or git restore .dvc/config") from error
 
 
 def stage_environment(root: Path) -> dict[str, str]:
@@ -340,7 +340,7 @@ def _told(root: Path, error: BaseException) -> HomeostatError | KeyboardInterrup
     chain = list(_causes(error))
     if not any(isinstance(e, StageCmdFailedError) for e in chain):
         why = " ".join(str(next(e for e in chain if not isinstance(e, ReproductionError))).split())
-        return EnvironmentFault(f"{root}: dvc: {why}; mend that and run again")
+        return EnvironmentFault(f"{root}: dvc: {why}; fix that and run again")
     if re.search(r"exited with (-2|130)$", str(chain[-1])):
         return KeyboardInterrupt()
     said = [line for line in _log(root).read_text(errors="replace").splitlines() if line.strip()]

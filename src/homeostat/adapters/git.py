@@ -327,7 +327,7 @@ def _ignore_state(state: Path) -> None:
 
 
 def _abandoned(tree: Path) -> bool:
-    """Whether the folder is a worktree whose making or administration was cut short, not somebody's files."""
+    """Whether the folder is a worktree whose making or administration was interrupted, not somebody's files."""
     return (tree / ".git").is_file() and _try(tree, "rev-parse", "--git-dir").returncode != 0
 
 
@@ -398,4 +398,4 @@ def _fault(tree: Path, done: subprocess.CompletedProcess[str]) -> EnvironmentFau
         return EnvironmentFault(f"{tree}: owned by somebody else; git config --global --add safe.directory {tree}")
     verb = next(word for word in done.args[1 + 2 * len(PLAIN) :] if not word.startswith("-"))
     said_line = line.split(":", 1)[-1].strip()
-    return EnvironmentFault(f"{tree}: git {verb} failed: {said_line}; mend that and run again")
+    return EnvironmentFault(f"{tree}: git {verb} failed: {said_line}; fix that and run again")

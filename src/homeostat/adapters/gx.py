@@ -15,7 +15,7 @@ from homeostat.core.errors import ScopeError
 if TYPE_CHECKING:
     import polars as pl
 
-    from homeostat.scope import Scope
+    from homeostat.project.scope import Scope
 
 SEVERITIES = ("critical", "warning", "info")
 COLUMN_KEYS = ("column", "column_A", "column_B")

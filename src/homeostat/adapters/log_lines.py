@@ -38,5 +38,5 @@ class OneLine(logging.Formatter):
 
 
 def told(record: logging.LogRecord) -> bool:
-    """Whether the record is of an error that carries its own mend."""
+    """Whether the record is of an error that carries its own fix."""
     return record.exc_info is not None and isinstance(record.exc_info[1], HomeostatError)

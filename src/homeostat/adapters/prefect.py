@@ -42,10 +42,10 @@ from prefect.tasks import exponential_backoff
 
 from homeostat.adapters.log_lines import told
 from homeostat.adapters.prefect_server import answers
-from homeostat.clock import alive
 from homeostat.core.errors import DataError, EnvironmentFault
+from homeostat.core.findings import Decision
 from homeostat.core.incidents import Incident
-from homeostat.core.verdicts import Decision
+from homeostat.project.clock import alive
 
 HEARTBEAT = 30  # seconds between two signs of life of a run: the least that Prefect takes
 SILENCE = timedelta(seconds=3 * HEARTBEAT)  # of a run that has died: three signs missed
@@ -56,19 +56,19 @@ PATIENCE = 30.0  # seconds of silence after which a server counts as lost
 UNFINISHED = ("RUNNING", "PENDING", "CANCELLING")
 
 
-def _outside_may_mend(task: Any, run: Any, state: State[Any]) -> bool:
+def _outside_may_fix(task: Any, run: Any, state: State[Any]) -> bool:
     error = state.result(raise_on_failure=False) if state.is_failed() else None
     return isinstance(error, DataError | OSError)
 
 
 # For a task that touches the outside world (reads sources, pushes, notifies), and for no other: tried again after 2, 4
-# and 8 seconds, half as long again by chance, where the outside may have mended itself. Nothing of it is kept by
+# and 8 seconds, half as long again by chance, where the outside may have fixed itself. Nothing of it is kept by
 # Prefect: the loop finds done what is done.
 outside: Callable[..., Any] = task(
     retries=3,
     retry_delay_seconds=exponential_backoff(2),
     retry_jitter_factor=0.5,
-    retry_condition_fn=_outside_may_mend,
+    retry_condition_fn=_outside_may_fix,
     cache_policy=NO_CACHE,
     persist_result=False,
 )

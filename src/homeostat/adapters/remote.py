@@ -42,8 +42,8 @@ def name_of(home: Path, name: str) -> str | None:
     if _try(home, "config", "--get", "homeostat.replay").stdout.strip() == "true":
         return None
     if _try(home, "remote", "get-url", name).returncode:
-        mend = f"git remote add {name} ADDRESS, or take remote out of params.yaml"
-        raise EnvironmentFault(f"{home}: git has no remote {name!r}, which the scope names; {mend}")
+        fix = f"git remote add {name} ADDRESS, or take remote out of params.yaml"
+        raise EnvironmentFault(f"{home}: git has no remote {name!r}, which the scope names; {fix}")
     return name
 
 

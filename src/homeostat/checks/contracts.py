@@ -6,12 +6,12 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from homeostat.adapters.gx import contract_problems
-from homeostat.adapters.tables import digest
-from homeostat.core.batches import Verdict
-from homeostat.stages.validate import case_of, judge, recorded_verdicts
+from homeostat.adapters.parquet import digest
+from homeostat.core.batch_rules import Verdict
+from homeostat.data.validate import case_of, judge, recorded_verdicts
 
 if TYPE_CHECKING:
-    from homeostat.project import Project
+    from homeostat.project.layout import Project
 
 
 def what_if(project: Project) -> str:

@@ -10,19 +10,19 @@ from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
-from homeostat.adapters.duckdb import as_known, build
-from homeostat.checks.barred import barred_findings
-from homeostat.checks.bits import same_bits
-from homeostat.checks.giveaways import giveaway_findings
+from homeostat.checks.barred_columns import barred_findings
+from homeostat.checks.equality import same_bits
+from homeostat.checks.label_leaks import giveaway_findings
 from homeostat.core.errors import DataError, ScopeError
-from homeostat.core.verdicts import Finding
-from homeostat.stages.featurize import event_rows, features_of, look_back, views
-from homeostat.stages.ingest import periods
-from homeostat.stages.validate import read_verdict
+from homeostat.core.findings import Finding
+from homeostat.data.ingest import periods
+from homeostat.data.validate import read_verdict
+from homeostat.features.build import event_rows, features_of, look_back, views
+from homeostat.features.sql import as_known, build
 
 if TYPE_CHECKING:
-    from homeostat.project import Project
-    from homeostat.scope import Scope
+    from homeostat.project.layout import Project
+    from homeostat.project.scope import Scope
 
 Progress = Callable[[str, int, int], None]  # what is done, how many, of how many
 SPREAD = 3  # events of one moment that may stand for those of this many batches' share
@@ -42,7 +42,7 @@ class LeakageReport:
     def text(self) -> str:
         """Plain sentences for a person who knows the domain."""
         bad = sum(f.failed for f in self.findings)
-        head = f"leakage: {bad} to mend" if bad else "leakage: none found"
+        head = f"leakage: {bad} to fix" if bad else "leakage: none found"
         return "\n".join([head, *(f"  {'FAIL' if f.failed else 'ok'}  {f.sentence}" for f in self.findings)])
 
 

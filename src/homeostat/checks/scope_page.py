@@ -11,14 +11,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from homeostat.core.errors import HomeostatError, ScopeError
-from homeostat.records import words
-from homeostat.scope import format_duration
+from homeostat.core.text import metric_name
+from homeostat.project.scope import format_duration
 
 if TYPE_CHECKING:
     import polars as pl
 
-    from homeostat.project import Project
-    from homeostat.scope import Objective, Rollout, Scope, Source
+    from homeostat.project.layout import Project
+    from homeostat.project.scope import Objective, Rollout, Scope, Source
 
 WIDTH = 100
 TASKS = {"binary": "yes or no", "regression": "an amount", "ranking": "an order within each group"}
@@ -147,7 +147,7 @@ def _training(scope: Scope) -> Iterator[str]:
     yield f"The baseline to beat is {by or 'the label rate of all events'}."
     tasks = dict.fromkeys(o.task for o in scope.objectives.values())
     for task in tasks:
-        yield f"Measured ({task}): {', '.join(words(m) for m in getattr(evaluation.metrics, task))}."
+        yield f"Measured ({task}): {', '.join(metric_name(m) for m in getattr(evaluation.metrics, task))}."
     within = f"Each figure comes with a {evaluation.confidence:.0%} interval, overall, by month"
     slices = f" and for each {' and '.join(evaluation.slices)} with {evaluation.min_slice} events or more"
     yield f"{within}{slices if evaluation.slices else ''}."
@@ -215,7 +215,7 @@ def _rhythm(scope: Scope) -> Iterator[str]:
 
 def _loss(scope: Scope) -> str:
     tasks = dict.fromkeys(o.task for o in scope.objectives.values())
-    return " and ".join(words(getattr(scope.evaluation.metrics, task)[0]) for task in tasks)
+    return " and ".join(metric_name(getattr(scope.evaluation.metrics, task)[0]) for task in tasks)
 
 
 # ---- what could not work
@@ -250,8 +250,8 @@ def _sql_problems(project: Project) -> Iterator[str]:
 def _tried(name: str, source: Source, tables: dict[str, pl.DataFrame]) -> Iterator[str]:
     import polars as pl
 
-    from homeostat.adapters.duckdb import with_known_at
-    from homeostat.adapters.sources import TYPES
+    from homeostat.data.sources import TYPES
+    from homeostat.features.sql import with_known_at
 
     rows = pl.DataFrame(schema={column: TYPES[kind] for column, kind in source.columns.items()})
     try:
@@ -262,7 +262,7 @@ def _tried(name: str, source: Source, tables: dict[str, pl.DataFrame]) -> Iterat
 
 def _judged(scope: Scope, rows: pl.DataFrame) -> pl.DataFrame:
     """``rows`` of the events with ``predict_at``, and every other expression over them tried."""
-    from homeostat.adapters.duckdb import Expression, evaluate
+    from homeostat.features.sql import Expression, evaluate
 
     timed = evaluate(rows, [Expression("predict_at", scope.events.predict_at, "TIMESTAMP", "events.predict_at")])
     for name, objective in scope.objectives.items():
@@ -277,7 +277,7 @@ def _judged(scope: Scope, rows: pl.DataFrame) -> pl.DataFrame:
 
 
 def _features(project: Project, tables: dict[str, pl.DataFrame], events: pl.DataFrame) -> None:
-    from homeostat.adapters.duckdb import build
+    from homeostat.features.sql import build
 
     needed = {feature for objective in project.scope.objectives.values() for feature in objective.features}
     if not project.features_sql.is_file():
@@ -291,7 +291,7 @@ def _known_too_early(project: Project) -> Iterator[str]:
     """On the last accepted batch of events: a label that is known before predict-at needs no prediction."""
     import polars as pl
 
-    from homeostat.adapters.duckdb import known_column, with_known_at
+    from homeostat.features.sql import known_column, with_known_at
 
     scope, name = project.scope, project.scope.events.source
     last: list[Path] = sorted((project.accepted / name).glob("*.parquet"))[-1:]

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any, Protocol
 
-from homeostat.core.verdicts import Finding, Outcome
+from homeostat.core.findings import Finding, Outcome
 
 SCORE = "score__"  # predictions among the columns: score__<objective>
 P_VALUES = ("ks", "chisquare")  # methods whose score falls as columns move apart

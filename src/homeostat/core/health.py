@@ -15,9 +15,9 @@ from typing import Any, Protocol
 from numpy.typing import NDArray
 
 from homeostat.core.evaluation import Compared, compare
+from homeostat.core.findings import Finding, Outcome
 from homeostat.core.intervals import Measure, Resamples, Settings, measure
 from homeostat.core.metrics import METRICS, Array
-from homeostat.core.verdicts import Finding, Outcome
 
 QUALITY, AGAINST_BASELINE, CALIBRATION = "quality", "against the baseline", "calibration"
 LEAST = 1e-6  # of a promised ratio: a promise of no loss at all is still one that can be held

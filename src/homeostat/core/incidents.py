@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any
 
 from homeostat.core.drift import COLUMN_DRIFT
-from homeostat.core.verdicts import Finding
+from homeostat.core.findings import Finding
 
 CALM = 2  # looks in a row without the problem that end it, so that one at the limit does not alert every week
 EXPLAINING = (COLUMN_DRIFT,)  # kinds that explain a problem and are none
@@ -18,7 +18,7 @@ EXPLAINING = (COLUMN_DRIFT,)  # kinds that explain a problem and are none
 class Incident:
     """``problem`` is the rule that failed, with its subject; ``closed`` is None while it is open.
 
-    ``looked`` is when it was last calm: the same look twice, after a run was cut short, counts once.
+    ``looked`` is when it was last calm: the same look twice, after a run was interrupted, counts once.
     """
 
     problem: str

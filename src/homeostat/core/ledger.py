@@ -355,5 +355,5 @@ def _event(tag: str, number: int, commit: str, body: dict[str, Any]) -> ReleaseE
 
 
 def _unreadable(tag: str) -> EnvironmentFault:
-    mend = f"update Homeostat if a newer one made it, else delete it (git tag -d '{tag}') or rename it"
-    return EnvironmentFault(f"tag {tag}: its message is no release event; {mend}")
+    fix = f"update Homeostat if a newer one made it, else delete it (git tag -d '{tag}') or rename it"
+    return EnvironmentFault(f"tag {tag}: its message is no release event; {fix}")

@@ -19,8 +19,8 @@ import numpy as np
 
 from homeostat.core.drift import column_outcome
 from homeostat.core.evaluation import Comparison
+from homeostat.core.findings import Decision, Finding, Outcome
 from homeostat.core.metrics import Array
-from homeostat.core.verdicts import Decision, Finding, Outcome
 
 ROLLOUT = "rollout"  # the kind of alert that a challenger taken back, or stuck, is
 SLOW = 0.95  # the share of answers that have to come in time

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     import polars as pl
     from lightgbm import Booster
 
-    from homeostat.scope import LightGBM, Objective
+    from homeostat.project.scope import LightGBM, Objective
 
 NAME = "trees.txt"
 _one_at_a_time = threading.Lock()  # what is hidden meanwhile is hidden from every thread

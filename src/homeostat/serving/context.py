@@ -17,21 +17,21 @@ from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
-from homeostat.adapters import duckdb
-from homeostat.adapters.duckdb import as_known, known_column
-from homeostat.adapters.sources import TYPES
-from homeostat.adapters.standing import Evaluation, Standing
-from homeostat.adapters.tables import digest, read_table, write_table, write_text
+from homeostat.adapters.parquet import digest, read_table, write_table, write_text
 from homeostat.core.errors import DataError
 from homeostat.core.periods import Period, period_containing, period_of
-from homeostat.project import Project
-from homeostat.serving import files
-from homeostat.stages import featurize
-from homeostat.stages.featurize import Batch, LookBack
+from homeostat.data.sources import TYPES
+from homeostat.features import build
+from homeostat.features import sql as duckdb
+from homeostat.features.build import Batch, LookBack
+from homeostat.features.query_cache import Evaluation, Standing
+from homeostat.features.sql import as_known, known_column
+from homeostat.project.layout import Project
+from homeostat.serving import paths
 
 if TYPE_CHECKING:
-    from homeostat.scope import Scope
-    from homeostat.serving.ready import Ready
+    from homeostat.project.scope import Scope
+    from homeostat.serving.precomputed import Ready
 
 ALWAYS = datetime(1, 1, 1)  # a request itself makes its events known
 HELD = 6  # periods whose tables are kept
@@ -55,8 +55,8 @@ class Context:
     """The state of the data as of ``now``, and features by it."""
 
     def __init__(self, project: Project, now: datetime) -> None:
-        tree = files.working(project)
-        self.tree = Project(tree.root, tree.home)  # the scope is read anew: it may have moved on
+        tree = paths.working(project)
+        self.tree = Project(tree.root, tree.home)  # the scope is read again: it may have moved on
         self.now = now
         self._held: OrderedDict[tuple[str, datetime], Tables] = OrderedDict()
         self.prepared: dict[str, Ready] = {}  # by version, what is answered at once
@@ -97,7 +97,7 @@ class Context:
             ScopeError: an expression of the scope cannot take their values.
         """
         rows = pl.DataFrame(columns, schema=self._columns)
-        return featurize.all_predicted(self.scope, self._times.of(rows))
+        return build.all_predicted(self.scope, self._times.of(rows))
 
     @cached_property
     def _columns(self) -> pl.Schema:
@@ -105,7 +105,7 @@ class Context:
 
     @cached_property
     def _times(self) -> Evaluation:
-        return Evaluation(self._columns, featurize.times_of_events(self.scope))
+        return Evaluation(self._columns, build.times_of_events(self.scope))
 
     def features(self, sql: str, rows: pl.DataFrame, now: datetime) -> tuple[pl.DataFrame, pl.Series]:
         """The features of ``rows`` (of ``asked``), as of now or of their predict-at where that is past.
@@ -148,9 +148,9 @@ class Context:
 
     def _answered(self, sql: str, tables: Tables, rows: pl.DataFrame) -> pl.DataFrame:
         events, as_of = self._as_known(rows)
-        needed = featurize.listed(self.scope) if sql == self.sql else ()  # another release's answers to its own scope
+        needed = build.listed(self.scope) if sql == self.sql else ()  # another release's answers to its own scope
         found = tables.standing.answer(sql, self.scope, as_of, needed)
-        return featurize.joined(self.scope, events, found)
+        return build.joined(self.scope, events, found)
 
     def _as_known(self, rows: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
         """The events blank where nothing is known yet, with their own predict-at, and with that of the answer."""
@@ -170,7 +170,7 @@ class Context:
     def look(self, label: str) -> LookBack:
         with _loading:
             if label not in self._looks:
-                self._looks[label] = featurize.look_back(self.tree, label)
+                self._looks[label] = build.look_back(self.tree, label)
             return self._looks[label]
 
     @cached_property
@@ -193,7 +193,7 @@ class Context:
         name = self.scope.events.source
         have = {b.label for b in look.batches if b.source == name}
         with _loading:
-            found = featurize.tables_of(self.tree, look, until)
+            found = build.tables_of(self.tree, look, until)
             more = [r for p in self._until(look.period) if p.label not in have and (r := self._ahead(p)) is not None]
         ahead = pl.concat([rows.select(found[name].columns) for rows in more]) if more else None
         if ahead is not None:
@@ -209,7 +209,7 @@ class Context:
 
     def _ahead(self, period: Period) -> pl.DataFrame | None:
         if period.label not in self._told:
-            self._told[period.label] = featurize.ahead_rows(self.tree, period)
+            self._told[period.label] = build.ahead_rows(self.tree, period)
         return self._told[period.label]
 
     @cached_property
@@ -244,13 +244,13 @@ class Context:
                 self._answered(sql, tables, none)
         batches = self.look(self.here.label).batches
         with _loading:
-            featurize.forget(2 * len(batches))
+            build.forget(2 * len(batches))
 
     def _keep(self, tables: Tables) -> None:
         """Write down what ``tables`` were, once: the batches by their hashes, and rows that no batch holds."""
         if tables.id in self._kept:
             return
-        folder = files.contexts(self.tree)
+        folder = paths.contexts(self.tree)
         if not (folder / f"{tables.id}.json").is_file():
             if tables.ahead is not None:
                 write_table(tables.ahead, folder / f"{tables.id}.parquet")
@@ -268,7 +268,7 @@ def found_again(project: Project, name: str) -> tuple[Context, Tables]:
     Raises:
         DataError: the note, or a batch that it names, is not there any more.
     """
-    folder = files.contexts(project)
+    folder = paths.contexts(project)
     try:
         said = json.loads((folder / f"{name}.json").read_text())
     except (OSError, ValueError) as error:
@@ -277,7 +277,7 @@ def found_again(project: Project, name: str) -> tuple[Context, Tables]:
     period = period_of(said["period"], context.every, context.scope.rhythm.offset)
     look = LookBack(period, datetime.fromisoformat(said["start"]), tuple(_batch(b) for b in said["batches"]))
     until = datetime.fromisoformat(said["until"])
-    found = featurize.tables_of(context.tree, look, until)
+    found = build.tables_of(context.tree, look, until)
     path = folder / f"{name}.parquet"
     ahead = read_table(path) if path.is_file() else None
     if ahead is not None:

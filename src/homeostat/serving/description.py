@@ -12,13 +12,14 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic_core import from_json, to_json
 
-from homeostat import __version__, golden
-from homeostat.adapters.tables import read_table
+from homeostat import __version__
+from homeostat.adapters.parquet import read_table
+from homeostat.serving.precomputed import answers
 from homeostat.serving.prediction_log import entry, name_of
-from homeostat.serving.ready import answers
+from homeostat.training import golden
 
 if TYPE_CHECKING:
-    from homeostat.serving.ready import Answer
+    from homeostat.serving.precomputed import Answer
     from homeostat.serving.worker import State
 
 EXAMPLES = 2
@@ -29,7 +30,7 @@ HOW = {
 }  # fmt: skip
 WORDS = {
     "401": "No token, or another.", "413": "The body is too large.", "415": "The body is not application/json.",
-    "422": "The body does not fit; each problem names its field and the mend.",
+    "422": "The body does not fit; each problem names its field and the fix.",
     "503": "Nothing serves yet, or something stands in the way; the problem says what.",
 }  # fmt: skip
 
@@ -164,8 +165,8 @@ def _refusals() -> dict[str, Any]:
 def _problems() -> dict[str, Any]:
     text = {"type": "string"}
     problem = {
-        "type": "object", "required": ["field", "problem", "mend"],
-        "properties": {"field": text, "problem": text, "mend": text},
+        "type": "object", "required": ["field", "problem", "fix"],
+        "properties": {"field": text, "problem": text, "fix": text},
     }  # fmt: skip
     return {"type": "object", "required": ["problems"], "properties": {"problems": {"type": "array", "items": problem}}}
 

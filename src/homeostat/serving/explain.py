@@ -13,17 +13,18 @@ from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
-from homeostat import bundles, deployment
 from homeostat.core.errors import HomeostatError, UsageError
+from homeostat.features import build
 from homeostat.models.contributions import Contributions, contributions
+from homeostat.releases import registry
 from homeostat.serving import prediction_log
 from homeostat.serving.context import Context, found_again
-from homeostat.serving.ready import answers
-from homeostat.stages import featurize
+from homeostat.serving.precomputed import answers
+from homeostat.training import bundle as bundles
 
 if TYPE_CHECKING:
-    from homeostat.bundles import Bundle
-    from homeostat.project import Project
+    from homeostat.project.layout import Project
+    from homeostat.training.bundle import Bundle
 
 TOP = 12  # features shown for an objective, those that add most
 
@@ -59,7 +60,7 @@ def explain(project: Project, name: str) -> Explained:
     entry = prediction_log.find(project, name)
     if entry is None:
         raise UsageError(f"{name}: no such prediction in the log; an answer of /predict gives each its id")
-    bundle, beside = deployment.restore(project, entry["release"]), prediction_log.beside(project, name)
+    bundle, beside = registry.restore(project, entry["release"]), prediction_log.beside(project, name)
     try:
         row = _features(project, bundle, entry)
     except HomeostatError as error:
@@ -81,7 +82,7 @@ def _features(project: Project, bundle: Bundle, entry: Mapping[str, Any]) -> pl.
     rows = _given(context, entry)
     if entry["how"] == "features" or entry["as_of"] == entry["predict_at"]:
         sql = None if bundle.sql == context.sql else bundle.sql
-        table = featurize.features_of(context.tree, entry["context"], sql)
+        table = build.features_of(context.tree, entry["context"], sql)
         return table.join(rows.select(context.scope.key), list(context.scope.key), "semi", nulls_equal=True)
     return context.features(bundle.sql, rows, as_of)[0]
 

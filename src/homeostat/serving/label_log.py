@@ -16,14 +16,14 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic_core import to_json
 
-from homeostat.adapters.duckdb import with_known_at
-from homeostat.serving import files, journal
-from homeostat.serving.journal import Journal
+from homeostat.features.sql import with_known_at
+from homeostat.serving import jsonl, paths
+from homeostat.serving.jsonl import Journal
 from homeostat.serving.requests import YEARS, Label, in_range, refusal
 
 if TYPE_CHECKING:
-    from homeostat.project import Project
-    from homeostat.scope import Scope
+    from homeostat.project.layout import Project
+    from homeostat.project.scope import Scope
 
 Key = tuple[str, bytes]
 
@@ -32,7 +32,7 @@ class LabelLog:
     """The journal, as this worker has read it so far."""
 
     def __init__(self, project: Project) -> None:
-        self._path = files.labels(project)
+        self._path = paths.labels(project)
         self._read_to = 0
         self._known: dict[Key, float] = {}
         self._turn = threading.Lock()
@@ -76,9 +76,9 @@ class LabelLog:
         try:
             fcntl.flock(log.fileno(), fcntl.LOCK_EX)
             size = self._path.stat().st_size
-            if size < self._read_to:  # put in place anew
+            if size < self._read_to:  # put in place again
                 self._read_to, self._known = 0, {}
-            for entry in journal.read(self._path, self._read_to):
+            for entry in jsonl.read(self._path, self._read_to):
                 self._known[_name(entry["objective"], entry["key"])] = entry["value"]
             yield log
             self._read_to = self._path.stat().st_size
@@ -97,8 +97,8 @@ def event_times(scope: Scope, labels: Sequence[Label]) -> list[datetime | None]:
     """
     import polars as pl
 
-    from homeostat.adapters.sources import TYPES
     from homeostat.core.errors import ScopeError
+    from homeostat.data.sources import TYPES
 
     source = scope.event_source
     keys = {name: [label.key[n] for label in labels] for n, name in enumerate(source.key)}

@@ -21,15 +21,16 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic_core import to_json
 
-from homeostat.clock import alive
-from homeostat.project import stamp
-from homeostat.serving import files, journal
-from homeostat.serving.journal import PACKED, Journal
+from homeostat.project.clock import alive
+from homeostat.project.layout import stamp
+from homeostat.serving import jsonl
+from homeostat.serving import paths as files
+from homeostat.serving.jsonl import PACKED, Journal
 
 if TYPE_CHECKING:
     from homeostat.core.ledger import ReleaseEvent
-    from homeostat.project import Project
-    from homeostat.serving.ready import Answer
+    from homeostat.project.layout import Project
+    from homeostat.serving.precomputed import Answer
 
 REMEMBERED = 50_000  # predictions that are not written a second time
 LINES = 500_000  # of one file; then the next is begun
@@ -142,7 +143,7 @@ def logged(project: Project) -> Iterator[dict[str, Any]]:
     """Every prediction once, in the order of the files."""
     seen: set[str] = set()
     for path in paths(project):
-        for entry in journal.read(path):
+        for entry in jsonl.read(path):
             if "id" in entry and entry["id"] not in seen:
                 seen.add(entry["id"])
                 yield entry
@@ -157,20 +158,20 @@ def lines_since(project: Project, since: datetime) -> Iterator[dict[str, Any]]:
         if writer in ended and ended[writer] <= stamp(since):
             continue
         ended[writer] = begun
-        yield from (entry for entry in journal.read(path) if entry["at"] >= begin)
+        yield from (entry for entry in jsonl.read(path) if entry["at"] >= begin)
 
 
 def beside(project: Project, name: str) -> list[dict[str, Any]]:
     """What stands beside one prediction."""
     wanted = [path for path in paths(project) if _holds(path, name)]
-    return [entry for path in wanted for entry in journal.read(path) if entry.get("of") == name]
+    return [entry for path in wanted for entry in jsonl.read(path) if entry.get("of") == name]
 
 
 def find(project: Project, name: str) -> dict[str, Any] | None:
     """One prediction by its id."""
     for path in reversed(paths(project)):
         if _holds(path, name):
-            for entry in journal.read(path):
+            for entry in jsonl.read(path):
                 if entry.get("id") == name:
                     return entry
     return None
@@ -189,7 +190,7 @@ def pack_ended(project: Project) -> list[Path]:
     plain = [path for path in paths(project) if path.suffix != PACKED]
     last = {_parts(path)[1]: path for path in plain}
     ended = [p for p in plain if last[_parts(p)[1]] != p or not alive(int(_parts(p)[1]))]
-    return [journal.pack(path) for path in ended]
+    return [jsonl.pack(path) for path in ended]
 
 
 def _parts(path: Path) -> tuple[str, str]:
@@ -199,5 +200,5 @@ def _parts(path: Path) -> tuple[str, str]:
 
 
 def _holds(path: Path, name: str) -> bool:
-    with journal.opened(path) as file:
+    with jsonl.opened(path) as file:
         return any(name.encode() in line for line in file)

@@ -1,4 +1,4 @@
-"""What may be asked: types that follow from the scope, and for a request that does not fit them the mend.
+"""What may be asked: types that follow from the scope, and for a request that does not fit them the fix.
 
 An event is what the event source says of it: the columns of its first ``known_at`` group, which make a row visible.
 Columns of later groups may be sent too; each is used only where it is known by the time that the answer is as of.
@@ -14,12 +14,12 @@ from typing import Annotated, Any, Literal
 import polars as pl
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, create_model
 
-from homeostat.scope import Objective, Scope
+from homeostat.project.scope import Objective, Scope
 
 MANY = 1000  # events or labels in one request
 EARLIEST, LATEST = datetime(1900, 1, 1), datetime(2200, 1, 1)  # arithmetic with times stays in range
 YEARS = f"{EARLIEST.year} to {LATEST.year - 1}"
-MENDS = {
+FIXES = {
     "missing": "add it, or send null where the value is missing",
     "extra_forbidden": "leave it out: {field} is no column of the events",
     "int_type": "send a whole number",
@@ -37,7 +37,7 @@ MENDS = {
 
 
 class Refused(Exception):
-    """A request that cannot be answered; each problem names its field and the mend."""
+    """A request that cannot be answered; each problem names its field and the fix."""
 
     def __init__(self, problems: Iterable[Mapping[str, str]], status: int = 422) -> None:
         self.problems = list(problems)
@@ -45,8 +45,8 @@ class Refused(Exception):
         super().__init__("; ".join(p["problem"] for p in self.problems))
 
 
-def refusal(field: str, problem: str, mend: str, status: int = 422) -> Refused:
-    return Refused([{"field": field, "problem": problem, "mend": mend}], status)
+def refusal(field: str, problem: str, fix: str, status: int = 422) -> Refused:
+    return Refused([{"field": field, "problem": problem, "fix": fix}], status)
 
 
 def _utc(time: datetime) -> datetime:
@@ -183,7 +183,7 @@ def _problem(said: Mapping[str, Any]) -> dict[str, str]:
     field = ".".join(str(part) for part in said["loc"]) or "body"
     words = str(said["msg"]).removeprefix("Value error, ").removeprefix("Input ")
     name = field.rpartition(".")[2]
-    mend = MENDS.get(str(said["type"]), f"correct {name}").replace("{field}", name)
+    fix = FIXES.get(str(said["type"]), f"correct {name}").replace("{field}", name)
     if str(said["type"]).startswith("datetime"):
-        mend = "send a time such as 2024-03-01T12:00:00, in UTC or with its offset"
-    return {"field": field, "problem": f"{field}: {words[:1].lower()}{words[1:]}", "mend": mend}
+        fix = "send a time such as 2024-03-01T12:00:00, in UTC or with its offset"
+    return {"field": field, "problem": f"{field}: {words[:1].lower()}{words[1:]}", "fix": fix}

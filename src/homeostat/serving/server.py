@@ -16,12 +16,12 @@ from typing import TYPE_CHECKING, Any
 
 from homeostat.adapters.telemetry import quiet_environment
 from homeostat.core.errors import EnvironmentFault
-from homeostat.serving import files, hosts, prediction_log
-from homeostat.serving.environment import FRESH, PROJECT, SHARED
+from homeostat.serving import paths, prediction_log, sync
+from homeostat.serving.settings import FRESH, PROJECT, SHARED
 from homeostat.serving.token import read_or_make
 
 if TYPE_CHECKING:
-    from homeostat.project import Project
+    from homeostat.project.layout import Project
 
 GRACE = 30  # seconds for what was accepted to be finished
 HEALTH = 60.0  # seconds until a worker that does not answer is replaced: the machine may be busy
@@ -52,11 +52,11 @@ def serve(
     read_or_make(project)
     _tell_workers(project, fresh)
     logging.config.dictConfig(LOGGING)
-    with _listening(host, port) as listening, hosts.followed(project), _packing(project):
+    with _listening(host, port) as listening, sync.followed(project), _packing(project):
         address = f"http://{host}:{listening.getsockname()[1]}"
         say(f"{name} is served at {address} by {workers} {'worker' if workers == 1 else 'workers'}")
-        say(f"  look at  {address}/docs; the password is the token in {files.token(project)}")
-        if project.scope.remote is not None and not files.working(project).accepted.is_dir():
+        say(f"  look at  {address}/docs; the password is the token in {paths.token(project)}")
+        if project.scope.remote is not None and not paths.working(project).accepted.is_dir():
             say("  no data here yet, so answers stand on the request alone: homeostat run data, here, at every tick")
         say("Ctrl-C ends it.")
         _run(listening, workers)
@@ -64,7 +64,7 @@ def serve(
 
 
 def _tell_workers(project: Project, fresh: timedelta | None) -> None:
-    folder = files.metrics(project)
+    folder = paths.metrics(project)
     shutil.rmtree(folder, ignore_errors=True)  # of a service that has ended
     folder.mkdir(parents=True)
     os.environ |= {PROJECT: str(project.home), SHARED: str(folder)}
@@ -77,7 +77,7 @@ def _run(listening: socket.socket, workers: int) -> None:
     from uvicorn.supervisors import Multiprocess
 
     config = uvicorn.Config(
-        "homeostat.serving.app:make", factory=True, workers=workers, log_config=LOGGING, access_log=False,
+        "homeostat.serving.http:make", factory=True, workers=workers, log_config=LOGGING, access_log=False,
         lifespan="on", server_header=False, backlog=2048, timeout_graceful_shutdown=GRACE,
         timeout_worker_healthcheck=int(HEALTH), timeout_keep_alive=KEEP, ws="none", proxy_headers=False,
     )  # fmt: skip

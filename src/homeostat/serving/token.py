@@ -7,10 +7,10 @@ import secrets
 from typing import TYPE_CHECKING
 
 from homeostat.core.errors import EnvironmentFault
-from homeostat.serving import files
+from homeostat.serving import paths
 
 if TYPE_CHECKING:
-    from homeostat.project import Project
+    from homeostat.project.layout import Project
 
 
 def read_or_make(project: Project) -> str:
@@ -19,7 +19,7 @@ def read_or_make(project: Project) -> str:
     Raises:
         EnvironmentFault: it is empty, or others may read it.
     """
-    path = files.token(project)
+    path = paths.token(project)
     if not path.exists():
         path.parent.mkdir(parents=True, exist_ok=True)
         fresh = path.with_name(f".token.{os.getpid()}")

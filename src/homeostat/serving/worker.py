@@ -20,22 +20,24 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic_core import to_json
 
-from homeostat import deployment
 from homeostat.adapters import git
-from homeostat.clock import clock_now
 from homeostat.core.errors import DataError, HomeostatError
 from homeostat.core.rollout import in_canary
-from homeostat.serving import files, ready, requests
+from homeostat.project.clock import clock_now
+from homeostat.releases import registry
+from homeostat.serving import paths as files
+from homeostat.serving import precomputed as ready
+from homeostat.serving import requests
 from homeostat.serving.context import Context
 from homeostat.serving.label_log import LabelLog
+from homeostat.serving.precomputed import Ready
 from homeostat.serving.prediction_log import PredictionLog
-from homeostat.serving.ready import Ready
 
 if TYPE_CHECKING:
-    from homeostat.bundles import Bundle
     from homeostat.core.ledger import Ledger, ReleaseEvent
-    from homeostat.project import Project
+    from homeostat.project.layout import Project
     from homeostat.serving.requests import Shapes
+    from homeostat.training.bundle import Bundle
 
 LOOK = 0.02  # seconds between two looks at the ledger, which cost 20 microseconds each
 SETTLE = 0.1  # seconds after a change to look once more: two changes may bear the same time
@@ -94,7 +96,7 @@ class Worker:
         self.state: State | None = None
         self.failure: Failure | None = None
         self.unloaded: Failure | None = None  # a challenger that should be tried and is not
-        self.stale = ""  # why the data could not be read anew
+        self.stale = ""  # why the data could not be read again
         self.predictions = PredictionLog(project)
         self.labels = LabelLog(project)
         self._context: Context | None = None
@@ -141,7 +143,7 @@ class Worker:
 
     def _look_at_ledger(self) -> None:
         try:
-            known = deployment.ledger(self.project)
+            known = registry.ledger(self.project)
         except HomeostatError as error:
             log.error("the ledger cannot be read: %s", error)
             self._eyes.look_again(time.monotonic() + AGAIN)
@@ -249,8 +251,8 @@ class Worker:
     def _rehearsed(self, version: str, bundle_hash: str) -> Bundle:
         found = self._held.get(bundle_hash)
         if found is None:
-            found = deployment.restore(self.project, version)
-            deployment.rehearse(self.project, found, version)
+            found = registry.restore(self.project, version)
+            registry.rehearse(self.project, found, version)
             self._held[bundle_hash] = found
         self._held.move_to_end(bundle_hash)
         while len(self._held) > HELD:
@@ -276,11 +278,11 @@ class Worker:
         try:
             beside = state.challenger.live if state.challenger else None
             self._publish(state.live, Context(self.project, self.now()), beside)
-            self._hold_previous(deployment.ledger(self.project))
+            self._hold_previous(registry.ledger(self.project))
             self.stale = ""
         except Exception as error:
             self.stale = str(error) or type(error).__name__
-            log.error("the data cannot be read anew, the last state of them goes on: %s", error)
+            log.error("the data cannot be read again, the last state of them goes on: %s", error)
 
 
 class _Clock:

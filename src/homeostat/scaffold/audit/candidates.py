@@ -4,16 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import polars as pl
 
 from homeostat.scaffold.audit.predictive_power import Array, predictive_power
 from homeostat.scaffold.profile.identifiers import is_identifier_name
-
-if TYPE_CHECKING:
-    from homeostat.scaffold.profile.profile_table import Profile
-    from homeostat.scaffold.profile.table import Column
+from homeostat.scaffold.profile.profile_table import Profile
+from homeostat.scaffold.profile.table import Column
 
 ENTITIES = 50  # distinct values from which a column of words names entities rather than outcomes
 

@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from homeostat.scaffold.audit.issue import Issue
-
-if TYPE_CHECKING:
-    from homeostat.scaffold.audit.predictive_power import Array
-    from homeostat.scaffold.audit.time_bins import TimeBins
-    from homeostat.scaffold.profile.table import Column
+from homeostat.scaffold.audit.predictive_power import Array
+from homeostat.scaffold.audit.time_bins import TimeBins
+from homeostat.scaffold.profile.table import Column
 
 UNITS = {
     2.54: "inches and centimetres", 1.609: "miles and kilometres", 2.2046: "kilograms and pounds",

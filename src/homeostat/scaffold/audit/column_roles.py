@@ -4,18 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import polars as pl
 
+from homeostat.scaffold.audit.label_leakage import Leakage
 from homeostat.scaffold.audit.predictive_power import Array, predictive_power
 from homeostat.scaffold.profile.identifiers import is_identifier_name, quoted
-from homeostat.scaffold.profile.table import ROW_ID
-
-if TYPE_CHECKING:
-    from homeostat.scaffold.audit.label_leakage import Leakage
-    from homeostat.scaffold.profile.profile_table import Profile
-    from homeostat.scaffold.profile.table import Column
+from homeostat.scaffold.profile.profile_table import Profile
+from homeostat.scaffold.profile.table import ROW_ID, Column
 
 CATEGORIES = 500  # distinct words of a column that a model takes as they are
 ENTITIES = 20_000  # distinct values of a code, or of a column that trailing means are kept of

@@ -3,20 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
 
 from homeostat.scaffold.audit.column_changes import change_issues
+from homeostat.scaffold.audit.column_roles import Roles
 from homeostat.scaffold.audit.issue import Issue
+from homeostat.scaffold.audit.time_bins import TimeBins
 from homeostat.scaffold.profile.identifiers import words
-from homeostat.scaffold.profile.open_table import first_row
-
-if TYPE_CHECKING:
-    import duckdb
-
-    from homeostat.scaffold.audit.column_roles import Roles
-    from homeostat.scaffold.audit.time_bins import TimeBins
-    from homeostat.scaffold.profile.profile_table import Profile
-    from homeostat.scaffold.profile.table import Column
+from homeostat.scaffold.profile.profile_table import Profile
+from homeostat.scaffold.profile.table import Column
+from homeostat.scaffold.profile.workspace import Workspace
 
 SIGNED = {"temp", "temperature", "tmin", "tmax", "dewp", "dew", "dewpoint", "balance", "profit", "net", "margin",
           "change", "delta", "diff", "difference", "return", "returns", "growth", "lat", "lon", "lng", "latitude",
@@ -24,15 +19,13 @@ SIGNED = {"temp", "temperature", "tmin", "tmax", "dewp", "dew", "dewpoint", "bal
           "degrees", "anomaly", "residual", "gain", "yield", "rate", "pnl", "x", "z"}  # fmt: skip
 
 
-def column_issues(
-    connection: duckdb.DuckDBPyConnection, profile: Profile, roles: Roles, bins: TimeBins
-) -> Iterator[Issue]:
+def column_issues(work: Workspace, profile: Profile, roles: Roles, bins: TimeBins) -> Iterator[Issue]:
     yield from _uninformative(profile, roles)
     for change in profile.table.changes:
         fix = "only columns of all files are used, as words where types differ: add it to all, or --from later files"
         yield Issue("schema changes between files", change.split(" is ")[0], change, fix, 1.0, 76)
     for column in profile.table.columns:
-        yield from _unclear_type(connection, profile, column)
+        yield from _unclear_type(work, profile, column)
     for raw in profile.table.unusable:
         text = f"{raw} holds lists, structures or bytes, which no feature can be made of"
         yield _useless(raw, text, "left out; give the part that matters a column of its own", 1.0, 35)
@@ -46,7 +39,7 @@ def column_issues(
         yield from change_issues(column, bins, is_label=column.name == profile.label.column,
                                  is_number=column.name in roles.numbers)  # fmt: skip
         if column.name in roles.numbers:
-            yield from _implausible(connection, profile, column)
+            yield from _implausible(work, profile, column)
 
 
 def _useless(column: str, text: str, fix: str, confidence: float, severity: float) -> Issue:
@@ -74,14 +67,13 @@ def _uninformative(profile: Profile, roles: Roles) -> Iterator[Issue]:
         yield _useless(column.name, text, fix, 0.8, 20)
 
 
-def _unclear_type(connection: duckdb.DuckDBPyConnection, profile: Profile, column: Column) -> Iterator[Issue]:
+def _unclear_type(work: Workspace, profile: Profile, column: Column) -> Iterator[Issue]:
     """Values of another type than most, and dates whose day and month may be swapped."""
     if column.reading.mostly:
         wanted = "TIMESTAMP" if column.reading.mostly == "time" else "DOUBLE"
-        since, rows, example = first_row(
-            connection,
+        since, rows, example = work.row(
             f"SELECT min(__t), count(*), min({column.sql}) FROM {profile.table.sql} "
-            f"WHERE {column.sql} IS NOT NULL AND TRY_CAST({column.sql} AS {wanted}) IS NULL",
+            f"WHERE {column.sql} IS NOT NULL AND TRY_CAST({column.sql} AS {wanted}) IS NULL"
         )
         if rows:
             text = f"{column.raw} {column.reading.note}: {rows:,} rows, such as {example!r}, first on {since:%Y-%m-%d}"
@@ -92,15 +84,14 @@ def _unclear_type(connection: duckdb.DuckDBPyConnection, profile: Profile, colum
         yield Issue("ambiguous dates", column.name, f"{column.raw} is {column.reading.note}", fix, 0.6, 59)
 
 
-def _implausible(connection: duckdb.DuckDBPyConnection, profile: Profile, column: Column) -> Iterator[Issue]:
+def _implausible(work: Workspace, profile: Profile, column: Column) -> Iterator[Issue]:
     """Values that no measurement gives: far beyond all others, or negative where hardly any is."""
     name = f"CAST({column.sql} AS DOUBLE)"
     finite = f"FROM {profile.table.sql} WHERE isfinite({name})"
-    low, high, negative, least, most, one, middle, three = first_row(
-        connection,
+    low, high, negative, least, most, one, middle, three = work.row(
         f"SELECT quantile_cont({name}, 0.001), quantile_cont({name}, 0.999), count(*) FILTER ({name} < 0), "
         f"min({name}), max({name}), quantile_cont({name}, 0.01), quantile_cont({name}, 0.5), "
-        f"quantile_cont({name}, 0.99) {finite}",
+        f"quantile_cont({name}, 0.99) {finite}"
     )
     if low is None or high == low:
         return
@@ -110,9 +101,8 @@ def _implausible(connection: duckdb.DuckDBPyConnection, profile: Profile, column
     width = 3 * max(high - low, 3 * (three - middle))
     if most > high + width or least < low - width:
         worst = most if most > high + width else least
-        (beyond,) = first_row(
-            connection,
-            f"SELECT count(*) FROM {profile.table.sql} WHERE {name} > {high + width} OR {name} < {low - width}",
+        (beyond,) = work.row(
+            f"SELECT count(*) FROM {profile.table.sql} WHERE {name} > {high + width} OR {name} < {low - width}"
         )
         where = "a row" if beyond == 1 else f"the worst of {beyond} rows"
         clauses.append(f"{worst:g} in {where}, where nearly all are between {low:g} and {high:g}")

@@ -4,25 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import date, timedelta
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from homeostat.core.periods import floor
 from homeostat.scaffold.audit.issue import Chart, Issue
 from homeostat.scaffold.profile.batch_period import DAY, HOUR
-from homeostat.scaffold.profile.open_table import first_row
-
-if TYPE_CHECKING:
-    import duckdb
-
-    from homeostat.scaffold.profile.profile_table import Profile
+from homeostat.scaffold.profile.profile_table import Profile
+from homeostat.scaffold.profile.workspace import Workspace
 
 
-def coverage_issues(connection: duckdb.DuckDBPyConnection, profile: Profile) -> Iterator[Issue]:
+def coverage_issues(work: Workspace, profile: Profile) -> Iterator[Issue]:
     yield from _sparse_ends(profile)
-    yield from _gaps(connection, profile)
-    yield from _clock_changes(connection, profile)
+    yield from _gaps(work, profile)
+    yield from _clock_changes(work, profile)
     if profile.time.missing:
         text = f"{profile.time.missing:,} rows have no {profile.time_column.raw}: they belong to no batch"
         yield Issue("rows without a time", profile.time.column, text, "left out; fix them in the table", 1.0, 56)
@@ -55,14 +50,14 @@ def _rows_by_batch(profile: Profile) -> Chart:
     return tuple((f"{first + n * period:%Y-%m-%d}", float(c)) for n, c in enumerate(profile.history.counts))
 
 
-def _gaps(connection: duckdb.DuckDBPyConnection, profile: Profile) -> Iterator[Issue]:
+def _gaps(work: Workspace, profile: Profile) -> Iterator[Issue]:
     """Stretches without a row."""
     least = max(3 * (profile.time.step or timedelta(0)), profile.rhythm.period, HOUR)
-    gaps = connection.sql(
+    gaps = work.rows(
         "SELECT before, t FROM (SELECT lag(t) OVER (ORDER BY t) AS before, t FROM "
         f"(SELECT DISTINCT __t AS t FROM {profile.table.sql} WHERE __t >= TIMESTAMP '{profile.history.start}')) "
         f"WHERE epoch(t) - epoch(before) > {least.total_seconds()} ORDER BY epoch(t) - epoch(before) DESC, t"
-    ).fetchall()
+    )
     if gaps:
         before, after = gaps[0]
         more = f" and {len(gaps) - 1} shorter ones" if len(gaps) > 1 else ""
@@ -74,17 +69,16 @@ def _gaps(connection: duckdb.DuckDBPyConnection, profile: Profile) -> Iterator[I
                     chart=_rows_by_batch(profile), chart_title="rows a batch")  # fmt: skip
 
 
-def _clock_changes(connection: duckdb.DuckDBPyConnection, profile: Profile) -> Iterator[Issue]:
+def _clock_changes(work: Workspace, profile: Profile) -> Iterator[Issue]:
     """An hour that is missing when summer time begins: the times are local."""
     if profile.time.step is None or profile.time.step > HOUR or not profile.series:
         return
     years = range(profile.time.first.year, profile.time.last.year + 1)
     missing = []
     for day in [d for y in years for d in (_sunday(y, 3, 2), _sunday(y, 3, -1), _sunday(y, 4, 1))]:
-        (hours,) = first_row(
-            connection,
+        (hours,) = work.row(
             f"SELECT count(DISTINCT hour(__t)) FROM {profile.table.sql} "
-            f"WHERE CAST(__t AS DATE) = DATE '{day}' AND hour(__t) BETWEEN 0 AND 4",
+            f"WHERE CAST(__t AS DATE) = DATE '{day}' AND hour(__t) BETWEEN 0 AND 4"
         )
         if hours == 4:
             missing.append(str(day))

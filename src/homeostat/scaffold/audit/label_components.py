@@ -5,23 +5,19 @@ from __future__ import annotations
 import itertools
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import timedelta
-from typing import TYPE_CHECKING
 
 import numpy as np
 import polars as pl
 
+from homeostat.scaffold.audit.candidates import Candidates
 from homeostat.scaffold.audit.issue import Issue
 from homeostat.scaffold.audit.late_columns import AFTER, name_words
 from homeostat.scaffold.audit.linear_sums import find_sums
 from homeostat.scaffold.audit.perfect_predictors import leak
 from homeostat.scaffold.audit.predictive_power import Array, predictive_power
 from homeostat.scaffold.profile.identifiers import quoted
-
-if TYPE_CHECKING:
-    import duckdb
-
-    from homeostat.scaffold.audit.candidates import Candidates
-    from homeostat.scaffold.profile.profile_table import Profile
+from homeostat.scaffold.profile.profile_table import Profile
+from homeostat.scaffold.profile.workspace import Workspace
 
 KIND = "component of the label"
 DERIVED = 0.9  # power of a number against its trailing mean
@@ -83,9 +79,7 @@ def _correlation(values: Array, y: Array) -> float:
     return float(np.corrcoef(values[finite], y[finite])[0, 1])
 
 
-def derived_labels(
-    connection: duckdb.DuckDBPyConnection, profile: Profile, numbers: Sequence[str], window: timedelta
-) -> tuple[Issue, ...]:
+def derived_labels(work: Workspace, profile: Profile, numbers: Sequence[str], window: timedelta) -> tuple[Issue, ...]:
     """Numbers of a series whose distance from their own mean over ``window`` is the label; that feature stays out."""
     if not numbers or not profile.series:
         return ()
@@ -95,11 +89,11 @@ def derived_labels(
         f"CAST({quoted(name)} AS DOUBLE) - avg({quoted(name)}) {trailing} AS m{n}" for n, name in enumerate(numbers)
     )
     every = max(1, profile.table.rows // MOVES)
-    rows = pl.DataFrame(connection.sql(
+    rows = work.frame(
         f"SELECT * FROM (SELECT __t, rowid AS r, {profile.label.number_sql} AS y, {moves} "
         f"FROM {profile.table.sql} WHERE __t >= TIMESTAMP '{profile.history.start}') "
         f"WHERE y IS NOT NULL AND hash(r) % {every} = 0 ORDER BY __t, r"
-    ).to_arrow_table())  # fmt: skip
+    )  # fmt: skip
     y = rows["y"].to_numpy().astype(float)
     powers = {name: predictive_power(rows[f"m{n}"], y, profile.label.task) for n, name in enumerate(numbers)}
     return tuple(_derived(profile, name, power) for name, power in powers.items() if power >= DERIVED)

@@ -3,23 +3,20 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import polars as pl
 
 from homeostat.scaffold.audit.candidates import Candidates, as_learned
+from homeostat.scaffold.audit.issue import Issue
 from homeostat.scaffold.audit.label_components import components
 from homeostat.scaffold.audit.late_columns import equal_to_known_time, late_by_name, late_times, late_twins
 from homeostat.scaffold.audit.perfect_predictors import perfect_predictors
 from homeostat.scaffold.audit.single_label_values import single_label_issue, single_label_values
-
-if TYPE_CHECKING:
-    import duckdb
-
-    from homeostat.scaffold.audit.issue import Issue
-    from homeostat.scaffold.profile.profile_table import Profile
-    from homeostat.scaffold.profile.table import Column
+from homeostat.scaffold.profile.profile_table import Profile
+from homeostat.scaffold.profile.table import Column
+from homeostat.scaffold.profile.workspace import Workspace
 
 SHOWN = 12  # values or bins of a chart
 
@@ -34,7 +31,7 @@ class Leakage:
     powers: dict[str, float]
 
 
-def find_leakage(connection: duckdb.DuckDBPyConnection, profile: Profile, rows: pl.DataFrame) -> Leakage:
+def find_leakage(work: Workspace, profile: Profile, rows: pl.DataFrame) -> Leakage:
     """Every column against the label. ``rows`` are labelled, in order of time, with ``__y`` and ``__t``."""
     candidates = Candidates.of(profile, rows)
     issues: list[Issue] = []
@@ -50,7 +47,7 @@ def find_leakage(connection: duckdb.DuckDBPyConnection, profile: Profile, rows: 
         if issue.column not in barred:
             issues.append(issue)
         barred |= {issue.column} if issue.barred else set()
-    determined = [v for v in single_label_values(connection, candidates) if v.column not in barred]
+    determined = [v for v in single_label_values(work, candidates) if v.column not in barred]
     for column in dict.fromkeys(v.column for v in determined):
         issues.append(single_label_issue(candidates, [v for v in determined if v.column == column]))
     barred = {i.column for i in issues if i.barred}
@@ -78,7 +75,7 @@ def _with_chart(candidates: Candidates, issue: Issue) -> Issue:
         by = place = place.cast(pl.String)
     means = pl.DataFrame({"by": by, "place": place, "y": candidates.y})
     means = means.group_by("by").agg(pl.len(), pl.min("place"), pl.mean("y"))
-    means = means.sort("len", descending=True).head(SHOWN + 1).sort("place", nulls_last=True)
+    means = means.sort("len", "place", descending=[True, False]).head(SHOWN + 1).sort("place", nulls_last=True)
     chart = tuple((_tick(column, low), mean) for low, mean in means.select("place", "y").iter_rows())
     return replace(issue, chart=chart, chart_title=f"mean of {candidates.profile.label.column} by {column.raw}")
 

@@ -3,45 +3,39 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING
 
+from homeostat.project.scope import format_duration
 from homeostat.scaffold.audit.issue import Issue
+from homeostat.scaffold.audit.time_bins import TimeBins
 from homeostat.scaffold.profile.batch_period import DAY
 from homeostat.scaffold.profile.identifiers import quoted
-from homeostat.scaffold.profile.open_table import first_row
-from homeostat.scope import format_duration
-
-if TYPE_CHECKING:
-    import duckdb
-
-    from homeostat.scaffold.audit.time_bins import TimeBins
-    from homeostat.scaffold.profile.profile_table import Profile
+from homeostat.scaffold.profile.profile_table import Profile
+from homeostat.scaffold.profile.workspace import Workspace
 
 EARLY = 30 * DAY
 FEW = 10  # positives of a batch, and five times as many of the holdout, below which a rate says little
 
 
-def label_issues(connection: duckdb.DuckDBPyConnection, profile: Profile, bins: TimeBins) -> Iterator[Issue]:
-    yield from _delayed(connection, profile)
-    yield from _missing(connection, profile)
+def label_issues(work: Workspace, profile: Profile, bins: TimeBins) -> Iterator[Issue]:
+    yield from _delayed(work, profile)
+    yield from _missing(work, profile)
     yield from _constant(profile, bins)
     yield from _rare(profile)
-    yield from _censored(connection, profile)
+    yield from _censored(work, profile)
     yield from _autocorrelated(profile, bins)
     yield from _drifting(profile, bins)
 
 
-def _delayed(connection: duckdb.DuckDBPyConnection, profile: Profile) -> Iterator[Issue]:
+def _delayed(work: Workspace, profile: Profile) -> Iterator[Issue]:
     delay, label = profile.delay, profile.label.column
     if delay.column is None or delay.quantiles[0.9] < DAY:
         return
     early = min(EARLY, delay.quantiles[0.5]) if delay.quantiles[0.5] >= DAY else DAY
     early = EARLY if delay.quantiles[0.1] <= EARLY <= delay.quantiles[0.9] else early
     soon = f"FILTER (took <= {early.total_seconds()})"
-    early_mean, mean, rows = first_row(
-        connection,
+    early_mean, mean, rows = work.row(
         f"SELECT avg(y) {soon}, avg(y), count(*) {soon} FROM (SELECT {profile.label.number_sql} AS y, "
-        f"epoch({quoted(delay.column)}) - epoch(__t) AS took FROM {profile.table.sql}) WHERE took IS NOT NULL",
+        f"epoch({quoted(delay.column)}) - epoch(__t) AS took FROM {profile.table.sql}) WHERE took IS NOT NULL"
     )
     if early_mean is None:
         return
@@ -58,16 +52,16 @@ def _delayed(connection: duckdb.DuckDBPyConnection, profile: Profile) -> Iterato
     yield Issue("delayed labels", label, text, fix, 0.97, 80 if bias > 0.05 else 45)
 
 
-def _missing(connection: duckdb.DuckDBPyConnection, profile: Profile) -> Iterator[Issue]:
+def _missing(work: Workspace, profile: Profile) -> Iterator[Issue]:
     """Labels that are missing from some day on, or here and there."""
     column = profile.label_column
     if not column.absent:
         return
     seconds = int(profile.rhythm.period.total_seconds())
-    rows = connection.sql(
+    rows = work.rows(
         f"SELECT min(__t), 1 - count({column.sql}) / count(*) FROM {profile.table.sql} "
         f"WHERE __t >= TIMESTAMP '{profile.history.start}' GROUP BY floor(epoch(__t) / {seconds}) ORDER BY 1"
-    ).fetchall()
+    )
     chart = tuple((f"{t:%Y-%m-%d}", float(share)) for t, share in rows)
     title = f"share of {column.raw} that is missing, by batch"
     tail = next((n for n, (_, share) in enumerate(reversed(rows)) if share < 0.9), len(rows))
@@ -130,16 +124,15 @@ def _rare(profile: Profile) -> Iterator[Issue]:
         yield Issue("rare class", profile.label.column, text, fix, 0.95, 58)
 
 
-def _censored(connection: duckdb.DuckDBPyConnection, profile: Profile) -> Iterator[Issue]:
+def _censored(work: Workspace, profile: Profile) -> Iterator[Issue]:
     """A label that is at its limit suspiciously often: values beyond it were not recorded."""
     if profile.label.task != "regression":
         return
     y, table = profile.label.number_sql, profile.table.sql
-    least, most, at_least, at_most, rows, distinct = first_row(
-        connection,
+    least, most, at_least, at_most, rows, distinct = work.row(
         f"SELECT min(y), max(y), count(*) FILTER (y = (SELECT min({y}) FROM {table})), "
         f"count(*) FILTER (y = (SELECT max({y}) FROM {table})), count(*), approx_count_distinct(y) "
-        f"FROM (SELECT {y} AS y FROM {table}) WHERE y IS NOT NULL",
+        f"FROM (SELECT {y} AS y FROM {table}) WHERE y IS NOT NULL"
     )
     if distinct < 50:
         return

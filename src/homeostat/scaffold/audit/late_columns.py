@@ -4,19 +4,15 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
 
-from homeostat.scaffold.audit.candidates import names_entities
+import polars as pl
+
+from homeostat.scaffold.audit.candidates import Candidates, names_entities
 from homeostat.scaffold.audit.issue import Issue
 from homeostat.scaffold.audit.perfect_predictors import leak
 from homeostat.scaffold.audit.predictive_power import predictive_power
 from homeostat.scaffold.profile.identifiers import words
-
-if TYPE_CHECKING:
-    import polars as pl
-
-    from homeostat.scaffold.audit.candidates import Candidates
-    from homeostat.scaffold.profile.table import Column
+from homeostat.scaffold.profile.table import Column
 
 STRONG = 0.5  # power from which a column that is called like an outcome is one
 FEW = 200  # distinct values of a column that may repeat another

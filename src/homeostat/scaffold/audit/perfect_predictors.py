@@ -3,13 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
 
-from homeostat.scaffold.audit.candidates import names_entities
+from homeostat.scaffold.audit.candidates import Candidates, names_entities
 from homeostat.scaffold.audit.issue import Issue
-
-if TYPE_CHECKING:
-    from homeostat.scaffold.audit.candidates import Candidates
 
 PERFECT, PERFECT_SERIES = 0.965, 0.995  # power from which a column predicts too much; a series is like its neighbours
 

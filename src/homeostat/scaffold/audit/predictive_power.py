@@ -2,13 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import numpy as np
+import polars as pl
 from numpy.typing import NDArray
-
-if TYPE_CHECKING:
-    import polars as pl
 
 Array = NDArray[np.float64]
 BINS = 24  # of a number; missing values have one of their own
@@ -50,8 +46,6 @@ def auc(y: Array, score: Array) -> float:
 
 def _codes(values: pl.Series) -> NDArray[np.intp]:
     """A small number for each value or bin of values; 0 where it is missing."""
-    import polars as pl
-
     if values.dtype.is_temporal():
         values = values.to_physical()
     if values.dtype.is_numeric() and values.n_unique() > BINS:

@@ -3,45 +3,37 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
 
 import numpy as np
 import polars as pl
 
+from homeostat.scaffold.audit.column_roles import Roles
 from homeostat.scaffold.audit.issue import Issue
+from homeostat.scaffold.audit.time_bins import TimeBins
 from homeostat.scaffold.profile.identifiers import quoted_list
-from homeostat.scaffold.profile.open_table import first_row
+from homeostat.scaffold.profile.profile_table import Profile
 from homeostat.scaffold.profile.table import ROW_ID
-
-if TYPE_CHECKING:
-    import duckdb
-
-    from homeostat.scaffold.audit.column_roles import Roles
-    from homeostat.scaffold.audit.time_bins import TimeBins
-    from homeostat.scaffold.profile.profile_table import Profile
+from homeostat.scaffold.profile.workspace import Workspace
 
 NEAR = 0.01  # share of rows that repeat another but for one column, from which it is an issue
 COMPARED = 40_000  # rows that are searched for near duplicates
 
 
-def row_issues(
-    connection: duckdb.DuckDBPyConnection, profile: Profile, roles: Roles, bins: TimeBins
-) -> Iterator[Issue]:
-    yield from _duplicates(connection, profile)
+def row_issues(work: Workspace, profile: Profile, roles: Roles, bins: TimeBins) -> Iterator[Issue]:
+    yield from _duplicates(work, profile)
     yield from _near_duplicates(profile, roles, bins)
-    yield from _equal_keys(connection, profile)
+    yield from _equal_keys(work, profile)
     yield from _memorized_entities(profile, roles, bins)
 
 
-def _duplicates(connection: duckdb.DuckDBPyConnection, profile: Profile) -> Iterator[Issue]:
+def _duplicates(work: Workspace, profile: Profile) -> Iterator[Issue]:
     """Rows that are equal but for a key of their own."""
     own = set(profile.key.columns) if len(profile.key.columns) == 1 else set()
     own -= {profile.time.column}
     names = quoted_list(name for name in profile.table.names if name != ROW_ID and name not in own)
-    groups, rows = first_row(
-        connection,
+    groups, rows = work.row(
         f"SELECT count(*), sum(n) FROM (SELECT count(*) AS n FROM {profile.table.sql} "
-        f"GROUP BY hash(row({names})) HAVING n > 1)",
+        f"GROUP BY hash(row({names})) HAVING n > 1)"
     )
     if not groups or rows < max(2, 0.0005 * profile.table.rows):
         return
@@ -73,14 +65,13 @@ def _near_duplicates(profile: Profile, roles: Roles, bins: TimeBins) -> Iterator
         yield Issue("near-duplicate rows", name, text, fix, 0.6, 64 if name == profile.label.column else 42)
 
 
-def _equal_keys(connection: duckdb.DuckDBPyConnection, profile: Profile) -> Iterator[Issue]:
+def _equal_keys(work: Workspace, profile: Profile) -> Iterator[Issue]:
     """Rows that share their key with another."""
     if profile.key.generated:
         return
-    (rows,) = first_row(
-        connection,
+    (rows,) = work.row(
         f"SELECT coalesce(sum(n), 0) FROM (SELECT count(*) AS n FROM {profile.table.sql} "
-        f"GROUP BY {quoted_list(profile.key.columns)} HAVING n > 1)",
+        f"GROUP BY {quoted_list(profile.key.columns)} HAVING n > 1)"
     )
     if rows:
         text = f"{int(rows):,} rows share their key ({', '.join(profile.key.columns)}) with another: all quarantined"

@@ -5,19 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from math import log
-from typing import TYPE_CHECKING
 
+from homeostat.scaffold.audit.candidates import Candidates
 from homeostat.scaffold.audit.issue import Issue
 from homeostat.scaffold.audit.late_columns import STRONG
 from homeostat.scaffold.audit.perfect_predictors import leak
 from homeostat.scaffold.profile.identifiers import quoted
-from homeostat.scaffold.profile.open_table import first_row
-
-if TYPE_CHECKING:
-    import duckdb
-
-    from homeostat.scaffold.audit.candidates import Candidates
-    from homeostat.scaffold.profile.table import Column
+from homeostat.scaffold.profile.table import Column
+from homeostat.scaffold.profile.workspace import Workspace
 
 CHANCE = 1e-6  # as in the leakage check: a constant label less likely than this is not by chance
 BLOCKS = 5  # least days or batches that a value has to occur in
@@ -36,25 +31,25 @@ class SingleLabel:
     rows: int
 
 
-def single_label_values(connection: duckdb.DuckDBPyConnection, candidates: Candidates) -> list[SingleLabel]:
+def single_label_values(work: Workspace, candidates: Candidates) -> list[SingleLabel]:
     """Over all rows of the window, in order of the columns."""
     profile, label = candidates.profile, candidates.profile.label.number_sql
     base = f"FROM {profile.table.sql} WHERE __t >= TIMESTAMP '{profile.history.start}' AND {label} IS NOT NULL"
-    shares = dict(connection.sql(f"SELECT {label}, count(*) / sum(count(*)) OVER () {base} GROUP BY 1").fetchall())
+    shares = dict(work.rows(f"SELECT {label}, count(*) / sum(count(*)) OVER () {base} GROUP BY 1"))
     # Rows of a series are like their neighbours: its days count, not its rows.
     seconds = 86400 if profile.series else max(int(profile.rhythm.period.total_seconds()), 86400)
     block = f"count(DISTINCT epoch(__t) // {seconds})"
     if max(shares.values()) == 1.0:
         return []
-    (periods,) = first_row(connection, f"SELECT {block} {base}")
+    (periods,) = work.row(f"SELECT {block} {base}")
     return [
         SingleLabel(column.name, state, value, low, rows)
         for column in candidates.columns
         for state, value, rows, blocks, low in [
-            row for states in _states(column, profile.series) for row in connection.sql(
+            row for states in _states(column, profile.series) for row in work.rows(
                 f"SELECT {states[0]}, {states[1]}, count(*), {block}, min({label}) {base}{states[2]} "
                 f"GROUP BY 1, 2 HAVING min({label}) = max({label}) ORDER BY 1, 2"
-            ).fetchall()
+            )
         ]
         if blocks >= min(BLOCKS, periods) and (blocks if profile.series else rows) * log(shares[low]) < log(CHANCE)
     ]  # fmt: skip

@@ -5,15 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TYPE_CHECKING
 
 import numpy as np
+import polars as pl
 
-if TYPE_CHECKING:
-    import polars as pl
-
-    from homeostat.scaffold.audit.issue import Chart
-    from homeostat.scaffold.audit.predictive_power import Array
+from homeostat.scaffold.audit.issue import Chart
+from homeostat.scaffold.audit.predictive_power import Array
 
 BINS = 48
 LEAST = 15  # rows of a bin

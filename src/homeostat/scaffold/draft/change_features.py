@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from homeostat.scaffold.draft.features_sql import Feature, FeatureGroup, FreeNames, short_length
 from homeostat.scaffold.draft.label_features import exact
+from homeostat.scaffold.draft.plan import Plan
 from homeostat.scaffold.profile.batch_period import interval
 from homeostat.scaffold.profile.identifiers import quoted
-
-if TYPE_CHECKING:
-    from homeostat.scaffold.draft.plan import Plan
-    from homeostat.scaffold.profile.profile_table import Profile
+from homeostat.scaffold.profile.profile_table import Profile
 
 
 def number_changes(profile: Profile, plan: Plan, names: FreeNames) -> FeatureGroup:

@@ -9,10 +9,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from homeostat.adapters import dag, git
+from homeostat.adapters import dvc_yaml, git
 from homeostat.checks.scope_page import scope_page
 from homeostat.core.errors import HomeostatError, ScopeError, UsageError
-from homeostat.project import Project
+from homeostat.project.layout import Project
 from homeostat.scaffold.audit.column_roles import Roles, assign_roles
 from homeostat.scaffold.audit.find_issues import find_issues
 from homeostat.scaffold.audit.issue import Issue
@@ -28,9 +28,9 @@ from homeostat.scaffold.draft.plan import Plan, make_plan
 from homeostat.scaffold.draft.summary import summary_lines
 from homeostat.scaffold.profile.context import ContextRequest
 from homeostat.scaffold.profile.identifiers import ascii_name
-from homeostat.scaffold.profile.open_table import workspace
 from homeostat.scaffold.profile.profile_table import Profile, labelled_sample, profile_table, with_leaks_known
 from homeostat.scaffold.profile.request import Request
+from homeostat.scaffold.profile.workspace import open_workspace
 
 
 @dataclass(frozen=True)
@@ -56,19 +56,19 @@ def draft(
     Raises:
         HomeostatError: the table or the request cannot be used.
     """
-    with workspace() as connection:
+    with open_workspace() as work:
         say(f"reading {request.source}")
-        read = profile_table(connection, request, contexts)
-        rows = labelled_sample(connection, read)
-        leakage = find_leakage(connection, read, rows)
-        profile = with_leaks_known(connection, read, leakage.barred)
+        read = profile_table(work, request, contexts)
+        rows = labelled_sample(work, read)
+        leakage = find_leakage(work, read, rows)
+        profile = with_leaks_known(work, read, leakage.barred)
         roles = assign_roles(profile, leakage, rows)
-        plan = make_plan(connection, profile, leakage, roles, rows)
+        plan = make_plan(work, profile, leakage, roles, rows)
         say("trying the features")
-        features = with_importance(connection, profile, draft_features(profile, roles, plan))
-        contract = events_contract(connection, profile, roles)
+        features = with_importance(work, profile, draft_features(profile, roles, plan))
+        contract = events_contract(work, profile, roles)
         say("looking for issues")
-        found = [*leakage.issues, *plan.issues, *find_issues(connection, profile, leakage, roles, rows)]
+        found = [*leakage.issues, *plan.issues, *find_issues(work, profile, leakage, roles, rows)]
     issues = tuple(sorted(found, key=lambda i: -i.severity))
     summary = list(summary_lines(profile, roles, plan, features))
     files = {
@@ -134,7 +134,7 @@ def _complete(profile: Profile, folder: Path) -> None:
     """Write what follows from the files: the window, and the objectives in the DAG; check that all go together."""
     project = Project(folder, folder)
     project.set_window(profile.history.start, profile.history.end)  # `dvc repro` makes a candidate of all the history
-    (folder / "dvc.yaml").write_text(dag.rewritten(folder))
+    (folder / "dvc.yaml").write_text(dvc_yaml.rewritten(folder))
     try:
         problems = scope_page(project).problems
     except HomeostatError as error:

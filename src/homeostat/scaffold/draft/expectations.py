@@ -6,18 +6,14 @@ import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from statistics import median
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from homeostat.core.periods import EPOCH
-from homeostat.scaffold.profile.open_table import first_row
-
-if TYPE_CHECKING:
-    import duckdb
-
-    from homeostat.scaffold.audit.column_roles import Roles
-    from homeostat.scaffold.profile.context import Context
-    from homeostat.scaffold.profile.profile_table import Profile
-    from homeostat.scaffold.profile.table import Column
+from homeostat.scaffold.audit.column_roles import Roles
+from homeostat.scaffold.profile.context import Context
+from homeostat.scaffold.profile.profile_table import Profile
+from homeostat.scaffold.profile.table import Column
+from homeostat.scaffold.profile.workspace import Workspace
 
 MOST = 24  # columns that a contract covers
 ENOUGH = 12  # batches from which their figures say something
@@ -49,9 +45,9 @@ class Range:
         return self.mean_high - self.mean_low > 0.8 * (self.high - self.low) > 0
 
 
-def events_contract(connection: duckdb.DuckDBPyConnection, profile: Profile, roles: Roles) -> str:
+def events_contract(work: Workspace, profile: Profile, roles: Roles) -> str:
     """The contract of the events' source, as JSON that a person can edit: one expectation a line."""
-    return contract_json(profile.table.name, list(_rules(connection, profile, roles)))
+    return contract_json(profile.table.name, list(_rules(work, profile, roles)))
 
 
 def context_contract(context: Context) -> str:
@@ -73,42 +69,40 @@ def _key_rule(column: str) -> Rule:
     return _rule("values_to_not_be_null", {"column": column}, "critical", reason)
 
 
-def _rules(connection: duckdb.DuckDBPyConnection, profile: Profile, roles: Roles) -> Iterator[Rule]:
+def _rules(work: Workspace, profile: Profile, roles: Roles) -> Iterator[Rule]:
     yield from map(_key_rule, profile.key.columns)
-    yield from _label_values(connection, profile)
+    yield from _label_values(work, profile)
     names = [*roles.numbers, *roles.words, *roles.flags, *roles.codes][:MOST]
     columns = [profile.table.column(n) for n in names]
-    missing = _missing_by_batch(connection, profile, columns)
+    missing = _missing_by_batch(work, profile, columns)
     for column in columns:
         yield from _presence(column, missing[column.name])
     for column in columns:
         if column.kind == "string" and column.distinct <= FEW:
-            yield from _settled_values(connection, profile, column)
+            yield from _settled_values(work, profile, column)
         elif column.kind in ("integer", "float") and column.name not in roles.codes and column.distinct > 2:
-            span = _range(connection, profile, column)
+            span = _range(work, profile, column)
             if span is not None:
                 yield from _number_rules(column, span, profile, max(missing[column.name] or [0.0]))
 
 
-def _label_values(connection: duckdb.DuckDBPyConnection, profile: Profile) -> Iterator[Rule]:
+def _label_values(work: Workspace, profile: Profile) -> Iterator[Rule]:
     label = profile.label_column
     if profile.label.task != "binary" or label.distinct > FEW or label.kind == "boolean":
         return
-    values = [r[0] for r in connection.sql(
+    values = [r[0] for r in work.rows(
         f"SELECT DISTINCT {label.sql} FROM {profile.table.sql} WHERE {label.sql} IS NOT NULL ORDER BY 1"
-    ).fetchall()]  # fmt: skip
+    )]  # fmt: skip
     reason = "The label has only had these values so far; another one would be counted as a no."
     yield _rule("values_to_be_in_set", {"column": label.name, "value_set": values}, "warning", reason)
 
 
-def _missing_by_batch(
-    connection: duckdb.DuckDBPyConnection, profile: Profile, columns: Sequence[Column]
-) -> dict[str, list[float]]:
+def _missing_by_batch(work: Workspace, profile: Profile, columns: Sequence[Column]) -> dict[str, list[float]]:
     """By column, the share missing in each batch."""
     if not columns:
         return {}
     shares = ", ".join(f"1 - count({c.sql}) / count(*)" for c in columns)
-    rows = connection.sql(f"SELECT {shares} {_by_batch(profile)}").fetchall()
+    rows = work.rows(f"SELECT {shares} {_by_batch(profile)}")
     return {c.name: [float(r[n]) for r in rows] for n, c in enumerate(columns)}
 
 
@@ -131,29 +125,28 @@ def _presence(column: Column, shares: Sequence[float]) -> Iterator[Rule]:
         yield _rule("values_to_not_be_null", {"column": column.name, "mostly": least}, "critical", reason)
 
 
-def _settled_values(connection: duckdb.DuckDBPyConnection, profile: Profile, column: Column) -> Iterator[Rule]:
+def _settled_values(work: Workspace, profile: Profile, column: Column) -> Iterator[Rule]:
     """Words that had all appeared early: a change of their coding shows when most rows have none of them."""
     middle = profile.history.start + profile.history.length * SETTLED
-    rows = connection.sql(
+    rows = work.rows(
         f"SELECT CAST({column.sql} AS VARCHAR), min(__t) FROM {profile.table.sql} "
         f"WHERE {column.sql} IS NOT NULL AND __t >= TIMESTAMP '{profile.history.start}' GROUP BY 1 ORDER BY 1"
-    ).fetchall()  # fmt: skip
+    )  # fmt: skip
     if rows and all(first <= middle for _, first in rows):
         allowed = {"column": column.name, "value_set": [v for v, _ in rows], "mostly": 0.5}
         reason = f"All values of {column.name} in the history; when most rows have another, its coding has changed."
         yield _rule("values_to_be_in_set", allowed, "critical", reason)
 
 
-def _range(connection: duckdb.DuckDBPyConnection, profile: Profile, column: Column) -> Range | None:
+def _range(work: Workspace, profile: Profile, column: Column) -> Range | None:
     name = f"CAST({column.sql} AS DOUBLE)"
-    low, high, near_low, near_high = first_row(
-        connection,
+    low, high, near_low, near_high = work.row(
         f"SELECT min({name}), max({name}), quantile_cont({name}, 0.001), quantile_cont({name}, 0.999) "
-        f"FROM {profile.table.sql} WHERE __t >= TIMESTAMP '{profile.history.start}' AND isfinite({name})",
+        f"FROM {profile.table.sql} WHERE __t >= TIMESTAMP '{profile.history.start}' AND isfinite({name})"
     )
     if low is None or low == high:
         return None
-    means = [r[0] for r in connection.sql(f"SELECT avg({name}) {_by_batch(profile)}").fetchall() if r[0] is not None]
+    means = [r[0] for r in work.rows(f"SELECT avg({name}) {_by_batch(profile)}") if r[0] is not None]
     enough = len(means) >= ENOUGH
     return Range(low, high, near_low, near_high, min(means) if enough else None, max(means) if enough else None)
 

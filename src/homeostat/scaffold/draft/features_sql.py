@@ -6,13 +6,10 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from itertools import groupby
-from typing import TYPE_CHECKING
 
 from homeostat.scaffold.profile.batch_period import DAY, HOUR
 from homeostat.scaffold.profile.identifiers import PREFIXES, quoted
-
-if TYPE_CHECKING:
-    from homeostat.scaffold.profile.profile_table import Profile
+from homeostat.scaffold.profile.profile_table import Profile
 
 HEAD = """\
 -- Every feature of the project, once: one row an event, each from what was known before its predict_at.

@@ -2,28 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
-from typing import TYPE_CHECKING
 
 import numpy as np
+import polars as pl
 
-from homeostat.scaffold.draft.features_sql import features_sql
+from homeostat.scaffold.audit.predictive_power import Array
+from homeostat.scaffold.draft.features_sql import FeatureQuery, features_sql
 from homeostat.scaffold.profile.batch_period import interval
 from homeostat.scaffold.profile.identifiers import always_quoted, quoted
 from homeostat.scaffold.profile.label_delay import outcome_time
-from homeostat.scaffold.profile.open_table import first_row
+from homeostat.scaffold.profile.profile_table import Profile
 from homeostat.scaffold.profile.table import ROW_ID
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    import duckdb
-    import polars as pl
-
-    from homeostat.scaffold.audit.predictive_power import Array
-    from homeostat.scaffold.draft.features_sql import FeatureQuery
-    from homeostat.scaffold.profile.profile_table import Profile
+from homeostat.scaffold.profile.workspace import Workspace
 
 ROWS = 30_000  # events that the features are tried on
 LEAST = 300  # events below which nothing is said
@@ -34,9 +27,9 @@ EARLIER = 0.7
 BEFORE = timedelta(seconds=1)  # before predict_at, that given columns are known
 
 
-def with_importance(connection: duckdb.DuckDBPyConnection, profile: Profile, query: FeatureQuery) -> FeatureQuery:
+def with_importance(work: Workspace, profile: Profile, query: FeatureQuery) -> FeatureQuery:
     """The features with what each adds in their comment, where there are enough events to say."""
-    importance = permutation_importance(connection, profile, query)
+    importance = permutation_importance(work, profile, query)
     return query.with_features([
         replace(f, comment="; ".join(s for s in (f.comment, f"adds {importance[f.name]:.1%}") if s))
         if f.name in importance else f
@@ -44,11 +37,9 @@ def with_importance(connection: duckdb.DuckDBPyConnection, profile: Profile, que
     ])  # fmt: skip
 
 
-def permutation_importance(
-    connection: duckdb.DuckDBPyConnection, profile: Profile, query: FeatureQuery
-) -> dict[str, float]:
+def permutation_importance(work: Workspace, profile: Profile, query: FeatureQuery) -> dict[str, float]:
     """By feature, the share that the loss rises without it (Breiman 2001); empty where there are too few events."""
-    table = build_features(connection, profile, query)
+    table = build_features(work, profile, query)
     if table.height < LEAST:
         return {}
     x = np.column_stack([_numbers(table[f.name]) for f in query.features])
@@ -67,11 +58,9 @@ def permutation_importance(
     return importance
 
 
-def build_features(connection: duckdb.DuckDBPyConnection, profile: Profile, query: FeatureQuery) -> pl.DataFrame:
+def build_features(work: Workspace, profile: Profile, query: FeatureQuery) -> pl.DataFrame:
     """The features of some events of the window, by the drafted SQL, with their labels as ``__y``."""
-    import polars as pl
-
-    session = connection.cursor()
+    session = work.session()
     session.execute("CREATE SCHEMA IF NOT EXISTS tried")
     _add_events(session, profile)
     for context in profile.contexts:
@@ -80,21 +69,19 @@ def build_features(connection: duckdb.DuckDBPyConnection, profile: Profile, quer
         session.execute(f"CREATE OR REPLACE VIEW tried.{name} AS SELECT *{time} FROM main.{name}")
     session.execute("SET search_path = 'tried'")
     keys = ", ".join(map(quoted, profile.key.columns))
-    sql = (
+    return session.frame(
         f"SELECT f.*, CAST(({profile.label.sql_of('e')}) AS DOUBLE) AS __y, e.event_time AS __t "
         f"FROM ({features_sql(profile, query)}) f JOIN tried.events e USING ({keys}) ORDER BY __t, {keys}"
     )
-    return pl.DataFrame(session.sql(sql).to_arrow_table())
 
 
-def _add_events(session: duckdb.DuckDBPyConnection, profile: Profile) -> None:
+def _add_events(session: Workspace, profile: Profile) -> None:
     """The source as the loop shows it, and some labelled rows of it as ``events``."""
     table, before = profile.table, profile.request.predict_before
     name = f"tried.{quoted(table.name)}"
-    (since,) = first_row(
-        session,
+    (since,) = session.row(
         f"SELECT min(__t) FROM (SELECT __t FROM {table.sql} WHERE __t >= TIMESTAMP '{profile.history.start}' "
-        f"ORDER BY __t DESC LIMIT {HISTORY})",
+        f"ORDER BY __t DESC LIMIT {HISTORY})"
     )
     columns = [f"t.{always_quoted(c)}" for c in table.names if c != ROW_ID]
     if profile.key.generated:
@@ -108,7 +95,7 @@ def _add_events(session: duckdb.DuckDBPyConnection, profile: Profile) -> None:
         f"CREATE OR REPLACE TABLE {name} AS SELECT *, coalesce(greatest({outcome}, given_known_at), "
         f"TIMESTAMP '9999-12-31') AS outcome_known_at FROM ({rows})"
     )
-    every = max(1, int(first_row(session, f"SELECT count(*) FROM {name}")[0]) // ROWS)
+    every = max(1, int(session.row(f"SELECT count(*) FROM {name}")[0]) // ROWS)
     session.execute(
         f"CREATE OR REPLACE TABLE tried.events AS SELECT * EXCLUDE (outcome_known_at) FROM {name} "
         f"WHERE ({profile.label.sql}) IS NOT NULL AND hash(event_time, rowid) % {every} = 0"
@@ -116,8 +103,6 @@ def _add_events(session: duckdb.DuckDBPyConnection, profile: Profile) -> None:
 
 
 def _numbers(values: pl.Series) -> Array:
-    import polars as pl
-
     if values.dtype in (pl.String, pl.Boolean):
         return values.cast(pl.String).rank("dense").cast(pl.Float64).to_numpy()
     return values.cast(pl.Float64).to_numpy()

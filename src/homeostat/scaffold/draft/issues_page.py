@@ -4,13 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from html import escape
-from typing import TYPE_CHECKING
 
-from homeostat.charts import Line, lines
-from homeostat.report_style import STYLE
-
-if TYPE_CHECKING:
-    from homeostat.scaffold.audit.issue import Issue
+from homeostat.reports.charts import Line, lines
+from homeostat.reports.style import STYLE
+from homeostat.scaffold.audit.issue import Issue
 
 CLASSES = {"certain": "bad", "likely": "", "possible": "soft"}
 

@@ -4,15 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import timedelta
-from typing import TYPE_CHECKING
 
 from homeostat.scaffold.draft.features_sql import Feature, FeatureGroup, FreeNames, short_length
+from homeostat.scaffold.draft.plan import Plan
 from homeostat.scaffold.profile.batch_period import DAY, interval
 from homeostat.scaffold.profile.identifiers import quoted
-
-if TYPE_CHECKING:
-    from homeostat.scaffold.draft.plan import Plan
-    from homeostat.scaffold.profile.profile_table import Profile
+from homeostat.scaffold.profile.profile_table import Profile
 
 
 def trailing_labels(profile: Profile, plan: Plan, names: FreeNames, entity: str | None) -> FeatureGroup:
@@ -24,8 +21,7 @@ def trailing_labels(profile: Profile, plan: Plan, names: FreeNames, entity: str 
     windows = windows_of(profile, plan, entity)
     short, long = map(short_length, windows)
     relations = (
-        f"-- labels{of} by the moment from which they count: known, and mature\n"
-        + _known_labels(profile, labels, key),
+        f"-- labels{of} by the moment from which they count: known, and mature\n" + _known_labels(profile, labels, key),
         _label_means(profile, means, labels, key, windows),
     )
     on = f"{means}.known < e.predict_at"

@@ -4,19 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import timedelta
-from typing import TYPE_CHECKING
 
+from homeostat.project.scope import format_duration
+from homeostat.scaffold.audit.column_roles import Roles
 from homeostat.scaffold.draft.expectations import volume
 from homeostat.scaffold.draft.yaml_text import name_list, name_value, text_value
 from homeostat.scaffold.profile.batch_period import interval
+from homeostat.scaffold.profile.context import Context
 from homeostat.scaffold.profile.label_delay import outcome_time
-from homeostat.scope import format_duration
-
-if TYPE_CHECKING:
-    from homeostat.scaffold.audit.column_roles import Roles
-    from homeostat.scaffold.profile.context import Context
-    from homeostat.scaffold.profile.profile_table import Profile
-    from homeostat.scaffold.profile.table import Column, Table
+from homeostat.scaffold.profile.profile_table import Profile
+from homeostat.scaffold.profile.table import Column, Table
 
 BEFORE = timedelta(seconds=1)  # before predict_at, that given columns are known
 

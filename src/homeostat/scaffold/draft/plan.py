@@ -6,25 +6,20 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import TYPE_CHECKING
 
 import polars as pl
 
-from homeostat.scaffold.audit.column_roles import ENTITIES
+from homeostat.scaffold.audit.column_roles import ENTITIES, Roles
+from homeostat.scaffold.audit.issue import Issue
 from homeostat.scaffold.audit.label_components import derived_labels
+from homeostat.scaffold.audit.label_leakage import Leakage
 from homeostat.scaffold.audit.predictive_power import Array, predictive_power
 from homeostat.scaffold.draft.ratios import predictive_ratios
 from homeostat.scaffold.profile.batch_period import DAY, HOUR
 from homeostat.scaffold.profile.identifiers import ascii_name
-
-if TYPE_CHECKING:
-    import duckdb
-
-    from homeostat.scaffold.audit.column_roles import Roles
-    from homeostat.scaffold.audit.issue import Issue
-    from homeostat.scaffold.audit.label_leakage import Leakage
-    from homeostat.scaffold.profile.profile_table import Profile
-    from homeostat.scaffold.profile.table import Column
+from homeostat.scaffold.profile.profile_table import Profile
+from homeostat.scaffold.profile.table import Column
+from homeostat.scaffold.profile.workspace import Workspace
 
 BASELINE = 60  # distinct values of a column that the baseline may go by
 PER_VALUE = 30  # rows of a value that the baseline goes by, on average
@@ -48,9 +43,7 @@ class Plan:
     issues: tuple[Issue, ...]
 
 
-def make_plan(
-    connection: duckdb.DuckDBPyConnection, profile: Profile, leakage: Leakage, roles: Roles, rows: pl.DataFrame
-) -> Plan:
+def make_plan(work: Workspace, profile: Profile, leakage: Leakage, roles: Roles, rows: pl.DataFrame) -> Plan:
     """Choose by predictive power. ``rows`` are labelled, in order of time."""
     numbers, flags, words, codes, wordy = (
         [profile.table.column(name) for name in names]
@@ -59,7 +52,7 @@ def make_plan(
     y = rows["__y"].to_numpy().astype(float)
     short, long = _windows(profile)
     moving = _moving(profile, numbers, leakage)
-    derived = derived_labels(connection, profile, moving, short)
+    derived = derived_labels(work, profile, moving, short)
     return Plan(
         objective=ascii_name(profile.label.column, "label"),
         entities=profile.entities or _entities(profile, [*words, *codes, *wordy], rows, y, leakage),

@@ -4,16 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from itertools import permutations
-from typing import TYPE_CHECKING
 
 import numpy as np
 import polars as pl
 
-from homeostat.scaffold.audit.predictive_power import EARLIER, predictive_power
-
-if TYPE_CHECKING:
-    from homeostat.scaffold.audit.predictive_power import Array
-    from homeostat.scaffold.profile.table import Column
+from homeostat.scaffold.audit.predictive_power import EARLIER, Array, predictive_power
+from homeostat.scaffold.profile.table import Column
 
 TRIED = 8  # numbers: those that predict most, then those with most values
 MOST = 3  # ratios of a first draft

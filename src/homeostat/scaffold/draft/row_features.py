@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
 
+from homeostat.scaffold.audit.column_roles import Roles
 from homeostat.scaffold.draft.features_sql import Feature, FeatureGroup, FreeNames
+from homeostat.scaffold.draft.plan import Plan
 from homeostat.scaffold.profile.batch_period import DAY
+from homeostat.scaffold.profile.context import Context
 from homeostat.scaffold.profile.identifiers import quoted
-
-if TYPE_CHECKING:
-    from homeostat.scaffold.audit.column_roles import Roles
-    from homeostat.scaffold.draft.plan import Plan
-    from homeostat.scaffold.profile.context import Context
-    from homeostat.scaffold.profile.profile_table import Profile
-    from homeostat.scaffold.profile.table import Column
+from homeostat.scaffold.profile.profile_table import Profile
+from homeostat.scaffold.profile.table import Column
 
 SEASONS = 400 * DAY  # of history from which months recur
 CATEGORIES = 500  # distinct words or codes of a column that is a feature

@@ -4,16 +4,13 @@ from __future__ import annotations
 
 import textwrap
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING
 
-from homeostat.scope import format_duration
-
-if TYPE_CHECKING:
-    from homeostat.scaffold.audit.column_roles import Roles
-    from homeostat.scaffold.audit.issue import Issue
-    from homeostat.scaffold.draft.features_sql import FeatureQuery
-    from homeostat.scaffold.draft.plan import Plan
-    from homeostat.scaffold.profile.profile_table import Profile
+from homeostat.project.scope import format_duration
+from homeostat.scaffold.audit.column_roles import Roles
+from homeostat.scaffold.audit.issue import Issue
+from homeostat.scaffold.draft.features_sql import FeatureQuery
+from homeostat.scaffold.draft.plan import Plan
+from homeostat.scaffold.profile.profile_table import Profile
 
 WIDTH = 100
 SHOWN = 12  # issues on a terminal; the page has all

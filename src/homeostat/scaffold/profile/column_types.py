@@ -5,13 +5,9 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
 
 from homeostat.scaffold.profile.identifiers import always_quoted, sql_string
-from homeostat.scaffold.profile.open_table import first_row
-
-if TYPE_CHECKING:
-    import duckdb
+from homeostat.scaffold.profile.workspace import Workspace
 
 MOST = 3000  # most frequent values of a column that its type is read from, before all are checked
 ABSENT = {"", "na", "n/a", "nan", "null", "none", "nil", "-", "--", "?", ".", "missing", "unknown", "#n/a", "(null)"}
@@ -60,7 +56,7 @@ class Reading:
     ambiguous: bool = False
 
 
-def reading_of(connection: duckdb.DuckDBPyConnection, table: str, raw: str, sql_type: str) -> Reading | None:
+def reading_of(work: Workspace, table: str, raw: str, sql_type: str) -> Reading | None:
     """How to convert one column; None for one that cannot be used, such as a nested one."""
     name = always_quoted(raw)
     kind = sql_type.split("(")[0]
@@ -76,12 +72,12 @@ def reading_of(connection: duckdb.DuckDBPyConnection, table: str, raw: str, sql_
         return Reading("string", f"CAST({name} AS VARCHAR)")
     if kind != "VARCHAR" or sql_type.endswith("]"):
         return None
-    values = [r[0] for r in connection.sql(
+    values = [r[0] for r in work.rows(
         f"SELECT {name} FROM {always_quoted(table)} WHERE {name} IS NOT NULL "
         f"GROUP BY {name} ORDER BY count(*) DESC, {name} LIMIT {MOST}"
-    ).fetchall()]  # fmt: skip
-    reading = _of_text(connection, name, values)
-    if reading.kind == "string" or _converts_all(connection, table, name, reading):
+    )]  # fmt: skip
+    reading = _of_text(work, name, values)
+    if reading.kind == "string" or _converts_all(work, table, name, reading):
         return reading
     return _mixed(reading.kind)
 
@@ -90,21 +86,20 @@ def _mixed(kind: str) -> Reading:
     return Reading("string", note=f"looks like {kind} in most rows but not in all: left as words", mostly=kind)
 
 
-def _converts_all(connection: duckdb.DuckDBPyConnection, table: str, name: str, reading: Reading) -> bool:
+def _converts_all(work: Workspace, table: str, name: str, reading: Reading) -> bool:
     """Whether all values convert, not only the frequent ones: a format that fails must not lose values."""
     if reading.kind == "boolean":
         return True
     sql = reading.sql or name
     wanted = "TIMESTAMPTZ" if reading.kind == "time" else "DOUBLE"
-    (failed,) = first_row(
-        connection,
+    (failed,) = work.row(
         f"SELECT count(*) FROM {always_quoted(table)} WHERE {name} NOT IN ('', 'NA') AND ({sql}) IS NOT NULL "
-        f"AND TRY_CAST(({sql}) AS {wanted}) IS NULL",
+        f"AND TRY_CAST(({sql}) AS {wanted}) IS NULL"
     )
     return bool(failed == 0)
 
 
-def _of_text(connection: duckdb.DuckDBPyConnection, name: str, values: Sequence[str]) -> Reading:
+def _of_text(work: Workspace, name: str, values: Sequence[str]) -> Reading:
     """The first of yes or no, number and time that all values have, placeholders such as N/A aside."""
     stated = [v for v in values if v.strip().lower() not in ABSENT]
     absent = [v for v in values if v.strip().lower() in ABSENT and v not in ("", "NA")]
@@ -114,7 +109,7 @@ def _of_text(connection: duckdb.DuckDBPyConnection, name: str, values: Sequence[
     if absent:
         cleared = f"CASE WHEN {name} NOT IN ({', '.join(map(sql_string, sorted(absent)))}) THEN {name} END"
     missing = f"{', '.join(map(repr, sorted(absent)))} read as missing" if absent else ""
-    reading = _boolean(stated, cleared) or _number(stated, cleared) or _time(connection, stated, cleared)
+    reading = _boolean(stated, cleared) or _number(stated, cleared) or _time(work, stated, cleared)
     if reading is None:
         mostly = "number" if _most_match(NUMBER, stated) else "time" if _most_match(ISO, stated) else ""
         return _mixed(mostly) if mostly else Reading("string")
@@ -198,7 +193,7 @@ def _span(values: Sequence[str], name: str) -> Reading | None:
     return None
 
 
-def _time(connection: duckdb.DuckDBPyConnection, values: Sequence[str], name: str) -> Reading | None:
+def _time(work: Workspace, values: Sequence[str], name: str) -> Reading | None:
     if all(ISO.fullmatch(v) for v in values):
         zoned = sum(bool(ZONED.search(v) and len(v) > 10) for v in values)
         note = "times with and without an offset: those without are taken as UTC" if 0 < zoned < len(values) else ""
@@ -209,7 +204,7 @@ def _time(connection: duckdb.DuckDBPyConnection, values: Sequence[str], name: st
     if span is not None:
         return span
     # strptime does not read a Z as an offset; times in ISO form need no format.
-    formats = _formats(connection, [v for v in values if not (ISO.fullmatch(v) and v.endswith("Z"))])
+    formats = _formats(work, [v for v in values if not (ISO.fullmatch(v) and v.endswith("Z"))])
     if formats is None:
         return None
     plain = [f for f in formats if not f.endswith("%z")]
@@ -222,27 +217,25 @@ def _time(connection: duckdb.DuckDBPyConnection, values: Sequence[str], name: st
     # Both orders of day and month parse only while all days are up to the twelfth.
     swapped = {"%d/%m": "%m/%d", "%m/%d": "%d/%m"}.get(formats[0][:5])
     note = f"written as {' or '.join(formats)}"
-    ambiguous = bool(swapped) and set(values) == _parsed(
-        connection, values, formats[0].replace(formats[0][:5], str(swapped))
-    )
+    ambiguous = bool(swapped) and set(values) == _parsed(work, values, formats[0].replace(formats[0][:5], str(swapped)))
     note += "; day and month may be swapped, check it" if ambiguous else ""
     return Reading("time", f"coalesce({', '.join([*tries, name])})", note, ambiguous=ambiguous)
 
 
-def _formats(connection: duckdb.DuckDBPyConnection, values: Sequence[str]) -> list[str] | None:
+def _formats(work: Workspace, values: Sequence[str]) -> list[str] | None:
     """Few formats that parse all values, the one that parses most first; None if there are none."""
     left, chosen = set(values), list[str]()
     while left and len(chosen) < FORMATS:
         probe = sorted(left)[:: max(1, len(left) // 40)][:40]
         shapes = {_shape(v) for v in probe}
         candidates = [f for f in ALL_FORMATS if _shape(f) in shapes]
-        counted = [(len(_parsed(connection, probe, f)), -n, f) for n, f in enumerate(candidates)]
+        counted = [(len(_parsed(work, probe, f)), -n, f) for n, f in enumerate(candidates)]
         top = [f for count, _, f in sorted(counted, reverse=True)[:6] if count]
         if not top:
             return None
-        best = max(top, key=lambda f: len(_parsed(connection, left, f)))
+        best = max(top, key=lambda f: len(_parsed(work, left, f)))
         chosen.append(best)
-        left -= _parsed(connection, left, best)
+        left -= _parsed(work, left, best)
     return None if left else chosen
 
 
@@ -252,12 +245,12 @@ def _shape(value: str) -> str:
     return re.sub(r"%[A-Za-z]|[^\W_]", "", zoned)
 
 
-def _parsed(connection: duckdb.DuckDBPyConnection, values: Sequence[str] | set[str], form: str) -> set[str]:
+def _parsed(work: Workspace, values: Sequence[str] | set[str], form: str) -> set[str]:
     """The values that a format parses as a time between 1900 and 2100."""
-    rows = connection.execute(
+    rows = work.rows(
         "SELECT v FROM (SELECT unnest(?::VARCHAR[]) AS v) WHERE year(try_strptime(v, ?)) BETWEEN 1900 AND 2100",
         [sorted(values), form],
-    ).fetchall()
+    )
     return {row[0] for row in rows}
 
 

@@ -6,16 +6,11 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from itertools import takewhile
-from typing import TYPE_CHECKING
 
 from homeostat.scaffold.profile.column_types import Reading
 from homeostat.scaffold.profile.identifiers import always_quoted, spaced, sql_string, words
-from homeostat.scaffold.profile.open_table import first_row, has_rows
-
-if TYPE_CHECKING:
-    import duckdb
-
-    from homeostat.scaffold.profile.table import Column, Table
+from homeostat.scaffold.profile.table import Column, Table
+from homeostat.scaffold.profile.workspace import Workspace
 
 PARTS = {
     "month": ({"month", "mon", "mo", "mnth", "mth"}, 1, 12),
@@ -43,25 +38,24 @@ class Part:
     sql: str
 
 
-def compose_time(connection: duckdb.DuckDBPyConnection, table: Table, time: Column, label: str) -> Table:
+def compose_time(work: Workspace, table: Table, time: Column, label: str) -> Table:
     """The table with a whole time in the column ``time``, where other columns hold the rest of it; else as it is."""
     others = table.without((time.name, label))
     if _is_year(time):
-        parts = _year_parts(connection, others, time)
+        parts = _year_parts(work, others, time)
         form = _year_form(parts)
-    elif _is_day(connection, table, time):
-        parts = _day_parts(connection, others, time)
+    elif _is_day(work, table, time):
+        parts = _day_parts(work, others, time)
         form = _day_form(parts)
     else:
         return table
     if not form:
         return table
-    _replace_column(connection, table, time, _filled(form, parts, time, as_written=False))
+    _replace_column(work, table, time, _filled(form, parts, time, as_written=False))
     name = always_quoted(time.name)
-    low, high, distinct, filled = first_row(
-        connection,
+    low, high, distinct, filled = work.row(
         f"SELECT CAST(min({name}) AS VARCHAR), CAST(max({name}) AS VARCHAR), count(DISTINCT {name}), count({name}) "
-        f"FROM {table.sql}",
+        f"FROM {table.sql}"
     )
     sources = " and ".join([time.raw, *(p.column.raw for p in parts.values())])
     sql = f"CAST({_filled(form, parts, time, as_written=True)} AS VARCHAR)"
@@ -71,12 +65,12 @@ def compose_time(connection: duckdb.DuckDBPyConnection, table: Table, time: Colu
     )
 
 
-def _replace_column(connection: duckdb.DuckDBPyConnection, table: Table, column: Column, sql: str) -> None:
+def _replace_column(work: Workspace, table: Table, column: Column, sql: str) -> None:
     name = always_quoted(column.name)
-    connection.execute(f"ALTER TABLE {table.sql} ADD COLUMN __whole TIMESTAMP")
-    connection.execute(f"UPDATE {table.sql} SET __whole = {sql}")
-    connection.execute(f"ALTER TABLE {table.sql} DROP COLUMN {name}")
-    connection.execute(f"ALTER TABLE {table.sql} RENAME COLUMN __whole TO {name}")
+    work.execute(f"ALTER TABLE {table.sql} ADD COLUMN __whole TIMESTAMP")
+    work.execute(f"UPDATE {table.sql} SET __whole = {sql}")
+    work.execute(f"ALTER TABLE {table.sql} DROP COLUMN {name}")
+    work.execute(f"ALTER TABLE {table.sql} RENAME COLUMN __whole TO {name}")
 
 
 def _is_year(time: Column) -> bool:
@@ -85,36 +79,36 @@ def _is_year(time: Column) -> bool:
     return YEARS[0] <= float(time.low) and float(time.high) <= YEARS[1]
 
 
-def _is_day(connection: duckdb.DuckDBPyConnection, table: Table, time: Column) -> bool:
+def _is_day(work: Workspace, table: Table, time: Column) -> bool:
     """Whether every time is a midnight."""
     within_day = f"SELECT 1 FROM {table.sql} WHERE {time.sql} <> date_trunc('day', {time.sql})"
-    return time.kind == "time" and not has_rows(connection, within_day)
+    return time.kind == "time" and not work.has_rows(within_day)
 
 
-def _year_parts(connection: duckdb.DuckDBPyConnection, table: Table, year: Column) -> dict[str, Part]:
+def _year_parts(work: Workspace, table: Table, year: Column) -> dict[str, Part]:
     topic = _words(year.raw) - YEAR
-    candidates = {kind: _part(connection, table, kind, topic) for kind in PARTS}
+    candidates = {kind: _part(work, table, kind, topic) for kind in PARTS}
     parts = {kind: part for kind, part in candidates.items() if part is not None}
     if "month" in parts:  # a finer part means nothing without the coarser ones
         return {k: parts[k] for k in takewhile(parts.__contains__, ("month", "day", "hour", "minute"))}
     return {k: parts[k] for k in [k for k in ("quarter", "week") if k in parts][:1]}
 
 
-def _day_parts(connection: duckdb.DuckDBPyConnection, table: Table, day: Column) -> dict[str, Part]:
+def _day_parts(work: Workspace, table: Table, day: Column) -> dict[str, Part]:
     topic = _words(day.raw) - DATE
     for column in table.columns:
         if column.kind == "string" and _words(column.raw) & CLOCK:
             name = always_quoted(column.name)
-            if _all_values(connection, table, column, f"regexp_full_match({name}, '{CLOCK_FORM}')"):
+            if _all_values(work, table, column, f"regexp_full_match({name}, '{CLOCK_FORM}')"):
                 return {"clock": Part(column, "CAST(replace(left({}, 5), '.', ':') AS VARCHAR)")}
-    hour = _part(connection, table, "hour", topic)
+    hour = _part(work, table, "hour", topic)
     if hour is None:
         return {}
-    minute = _part(connection, table, "minute", topic)
+    minute = _part(work, table, "minute", topic)
     return {"hour": hour} | ({"minute": minute} if minute is not None else {})
 
 
-def _part(connection: duckdb.DuckDBPyConnection, table: Table, kind: str, topic: set[str]) -> Part | None:
+def _part(work: Workspace, table: Table, kind: str, topic: set[str]) -> Part | None:
     """The column that holds this part of the time, by its name and range; one whose other words agree first."""
     names, low, high = PARTS[kind]
     fitting = [c for c in table.columns if _words(c.raw) & names and not c.raw.lower().startswith("is")]
@@ -127,14 +121,14 @@ def _part(connection: duckdb.DuckDBPyConnection, table: Table, kind: str, topic:
         if kind == "month" and column.kind == "string" and column.distinct <= 12:
             months = ", ".join(map(sql_string, MONTHS))
             word = f"lower(left(trim({always_quoted(column.name)}), 3))"
-            if _all_values(connection, table, column, f"{word} IN ({months})"):
+            if _all_values(work, table, column, f"{word} IN ({months})"):
                 return Part(column, f"list_position([{months}], lower(left(trim({{}}), 3)))")
     return None
 
 
-def _all_values(connection: duckdb.DuckDBPyConnection, table: Table, column: Column, condition: str) -> bool:
+def _all_values(work: Workspace, table: Table, column: Column, condition: str) -> bool:
     query = f"SELECT 1 FROM {table.sql} WHERE {always_quoted(column.name)} IS NOT NULL AND NOT ({condition})"
-    return not has_rows(connection, query)
+    return not work.has_rows(query)
 
 
 def _year_form(parts: Mapping[str, Part]) -> str:

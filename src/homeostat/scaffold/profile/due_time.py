@@ -10,18 +10,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from datetime import timedelta
-from typing import TYPE_CHECKING
 
 from homeostat.scaffold.profile.batch_period import DAY, HOUR, rounded_up
 from homeostat.scaffold.profile.identifiers import quoted, quoted_list
-from homeostat.scaffold.profile.label_delay import DueTime
-from homeostat.scaffold.profile.open_table import first_row
-
-if TYPE_CHECKING:
-    import duckdb
-
-    from homeostat.scaffold.profile.label_delay import LabelDelay
-    from homeostat.scaffold.profile.table import Column, Table
+from homeostat.scaffold.profile.label_delay import DueTime, LabelDelay
+from homeostat.scaffold.profile.table import Column, Table
+from homeostat.scaffold.profile.workspace import Workspace
 
 ALL = 0.99  # share of the labels that are there after the wait
 SHORT = 0.25  # share of the time of nine of ten labels that the wait may be
@@ -31,9 +25,7 @@ LONGEST = 36500 * DAY
 UNITS = (("day", DAY), ("hour", HOUR))  # that a number may count from the event on
 
 
-def find_due_time(
-    connection: duckdb.DuckDBPyConnection, table: Table, delay: LabelDelay, aside: Sequence[str]
-) -> DueTime | None:
+def find_due_time(work: Workspace, table: Table, delay: LabelDelay, aside: Sequence[str]) -> DueTime | None:
     """The due time that most labels come about, among columns that are not ``aside``."""
     if delay.column is None or delay.quantiles[0.9] < HOUR:
         return None
@@ -42,7 +34,7 @@ def find_due_time(
         for column in table.columns
         if column.name not in aside
         for sql in _times(column)
-        for near, due in _bound(connection, table, delay, column, sql)
+        for near, due in _bound(work, table, delay, column, sql)
     ]
     return max(candidates, key=lambda c: c[:2])[2] if candidates else None
 
@@ -59,15 +51,14 @@ def _times(column: Column) -> Iterator[str]:
 
 
 def _bound(
-    connection: duckdb.DuckDBPyConnection, table: Table, delay: LabelDelay, column: Column, sql: str
+    work: Workspace, table: Table, delay: LabelDelay, column: Column, sql: str
 ) -> Iterator[tuple[float, DueTime]]:
     """This due time with the share of labels that come about it; nothing where it bounds none."""
     rows = _rows(table, delay, sql)
     nine_of_ten = delay.quantiles[0.9]
-    stated, late, ahead = first_row(
-        connection,
+    stated, late, ahead = work.row(
         f"SELECT count(due) / count(*), quantile_cont(epoch(known) - epoch(due), {ALL}), "
-        f"quantile_cont(epoch(due) - epoch(event_time), 0.5) FROM ({rows})",
+        f"quantile_cont(epoch(due) - epoch(event_time), 0.5) FROM ({rows})"
     )
     if not stated or stated < STATED or ahead <= 0:
         return
@@ -75,11 +66,10 @@ def _bound(
     if wait > nine_of_ten * SHORT:
         return
     seconds = wait.total_seconds()
-    near, median, p95 = first_row(
-        connection,
+    near, median, p95 = work.row(
         f"SELECT avg(CAST(abs(epoch(known) - epoch(due)) <= {seconds} AS INT)), "
         "quantile_cont(epoch(counts) - epoch(event_time), 0.5), quantile_cont(epoch(counts) - epoch(event_time), 0.95) "
-        f"FROM (SELECT *, greatest(known, due + to_seconds({seconds})) AS counts FROM ({rows}))",
+        f"FROM (SELECT *, greatest(known, due + to_seconds({seconds})) AS counts FROM ({rows}))"
     )
     if near >= NEAR:
         yield near, DueTime(column.name, sql, wait, timedelta(seconds=median), timedelta(seconds=p95))

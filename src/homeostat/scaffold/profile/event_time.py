@@ -4,18 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING
 
 from homeostat.core.errors import DataError, UsageError
 from homeostat.scaffold.profile.composite_time import YEARS
-from homeostat.scaffold.profile.open_table import first_row
-from homeostat.scaffold.profile.table import column_list, find_column
-
-if TYPE_CHECKING:
-    import duckdb
-
-    from homeostat.scaffold.profile.request import Request
-    from homeostat.scaffold.profile.table import Column, Table
+from homeostat.scaffold.profile.request import Request
+from homeostat.scaffold.profile.table import Column, Table, column_list, find_column
+from homeostat.scaffold.profile.workspace import Workspace
 
 # least and most value of a number that counts time, and the SQL of the time; {n} is the number, {i} the whole number
 COUNTS = (
@@ -55,26 +49,24 @@ def choose_time_column(table: Table, request: Request, label: str) -> Column:
     raise UsageError(f"--time: say which column is the time of a row; there are {column_list(table.columns)}")
 
 
-def read_event_time(connection: duckdb.DuckDBPyConnection, table: Table, column: Column) -> EventTime:
+def read_event_time(work: Workspace, table: Table, column: Column) -> EventTime:
     """Add ``__t`` to the typed table, and describe it.
 
     Raises:
         UsageError: the column is no time.
         DataError: all its times are equal.
     """
-    sql = _time_sql(connection, table, column)
-    connection.execute(f"ALTER TABLE {table.sql} ADD COLUMN __t TIMESTAMP")
-    connection.execute(f"UPDATE {table.sql} SET __t = {sql}")
-    first, last, missing = first_row(
-        connection, f"SELECT min(__t), max(__t), count(*) FILTER (__t IS NULL) FROM {table.sql}"
-    )
+    sql = _time_sql(work, table, column)
+    work.execute(f"ALTER TABLE {table.sql} ADD COLUMN __t TIMESTAMP")
+    work.execute(f"UPDATE {table.sql} SET __t = {sql}")
+    first, last, missing = work.row(f"SELECT min(__t), max(__t), count(*) FILTER (__t IS NULL) FROM {table.sql}")
     if first == last:
         raise DataError(f"--time {column.raw}: all rows are of {first}; a loop needs a history")
     filled = f"coalesce({sql}, TIMESTAMP '1900-01-01')" if missing else sql
-    return EventTime(column.name, filled, first, last, _step(connection, table), missing)
+    return EventTime(column.name, filled, first, last, _step(work, table), missing)
 
 
-def _time_sql(connection: duckdb.DuckDBPyConnection, table: Table, column: Column) -> str:
+def _time_sql(work: Workspace, table: Table, column: Column) -> str:
     """The time of a row, in SQL, from a time or a number that counts time.
 
     Raises:
@@ -86,7 +78,7 @@ def _time_sql(connection: duckdb.DuckDBPyConnection, table: Table, column: Colum
     choice = f"there {'is' if len(times) == 1 else 'are'} {column_list(times)}" if times else "no other column is one"
     if column.kind == "string" and column.absent < column.rows:
         raise UsageError(
-            f"--time {column.raw}: some of its values are no times, {_bad_example(connection, table, column)}; "
+            f"--time {column.raw}: some of its values are no times, {_bad_example(work, table, column)}; "
             f"fix them, or name another column: {choice}"
         )
     if column.kind in ("integer", "float") and column.low is not None and column.high is not None:
@@ -99,22 +91,22 @@ def _time_sql(connection: duckdb.DuckDBPyConnection, table: Table, column: Colum
     )
 
 
-def _bad_example(connection: duckdb.DuckDBPyConnection, table: Table, column: Column) -> str:
-    odd = connection.sql(
+def _bad_example(work: Workspace, table: Table, column: Column) -> str:
+    odd = work.rows(
         f"SELECT {column.sql} FROM {table.sql} WHERE {column.sql} IS NOT NULL AND "
         f"(NOT regexp_matches({column.sql}, '[0-9]') OR length({column.sql}) < 6) LIMIT 1"
-    ).fetchall()
+    )
     return f"such as {odd[0][0]!r}" if odd else f"such as {column.low!r} or {column.high!r}"
 
 
-def _step(connection: duckdb.DuckDBPyConnection, table: Table) -> timedelta | None:
+def _step(work: Workspace, table: Table) -> timedelta | None:
     """The step of the grid, if three of four neighbouring times are one step apart."""
-    gaps = connection.sql(
+    gaps = work.rows(
         "SELECT gap, count(*) AS n, sum(count(*)) OVER () AS total FROM ("
         "SELECT epoch(t) - epoch(lag(t) OVER (ORDER BY t)) AS gap FROM (SELECT DISTINCT __t AS t FROM "
         f"{table.sql} WHERE __t IS NOT NULL)) WHERE gap IS NOT NULL "
         "GROUP BY gap ORDER BY n DESC LIMIT 4"
-    ).fetchall()
+    )
     if not gaps:
         return None
     gap, total = float(gaps[0][0]), int(gaps[0][2])

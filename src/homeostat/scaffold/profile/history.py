@@ -6,18 +6,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from statistics import median
-from typing import TYPE_CHECKING
 
 from homeostat.core.errors import DataError
 from homeostat.core.periods import EPOCH, floor
 from homeostat.scaffold.profile import batch_period
 from homeostat.scaffold.profile.batch_period import PERIODS, Rhythm, choose_rhythm
-
-if TYPE_CHECKING:
-    import duckdb
-
-    from homeostat.scaffold.profile.event_time import EventTime
-    from homeostat.scaffold.profile.table import Table
+from homeostat.scaffold.profile.event_time import EventTime
+from homeostat.scaffold.profile.table import Table
+from homeostat.scaffold.profile.workspace import Workspace
 
 MOST_PERIODS = 50_000  # of a history that are counted
 THIN, LASTING = 0.4, 8  # share of the usual rows below which a period is thin; periods in which it has to last
@@ -37,14 +33,14 @@ class History:
         return self.end - self.start
 
 
-def read_history(connection: duckdb.DuckDBPyConnection, table: Table, time: EventTime) -> History:
+def read_history(work: Workspace, table: Table, time: EventTime) -> History:
     """Count the rows of each period, and choose start and rhythm by them.
 
     Raises:
         DataError: there are fewer than three batches.
     """
     periods = [p for p in PERIODS if (time.last - time.first) / p < MOST_PERIODS]
-    counted = {p: _counts(connection, table, p, time.first, time.last) for p in periods}
+    counted = {p: _counts(work, table, p, time.first, time.last) for p in periods}
     begin, kept = _without_thin_start(counted, time.first)
     rhythm = choose_rhythm({p: c for p, c in kept.items() if c})
     if rhythm.batches < 3:
@@ -52,19 +48,17 @@ def read_history(connection: duckdb.DuckDBPyConnection, table: Table, time: Even
         raise DataError(f"--time {raw}: only {rhythm.batches} batches of history; give a longer one")
     start = floor(begin, rhythm.period, timedelta(0))
     end = floor(time.last, rhythm.period, timedelta(0)) + rhythm.period
-    return History(start, end, rhythm, tuple(_counts(connection, table, rhythm.period, start, time.last)))
+    return History(start, end, rhythm, tuple(_counts(work, table, rhythm.period, start, time.last)))
 
 
-def _counts(
-    connection: duckdb.DuckDBPyConnection, table: Table, period: timedelta, first: datetime, last: datetime
-) -> list[int]:
+def _counts(work: Workspace, table: Table, period: timedelta, first: datetime, last: datetime) -> list[int]:
     """Rows of every period from the one that holds ``first`` to that of ``last``, empty ones included."""
     seconds = int(period.total_seconds())
     begin = floor(first, period, timedelta(0))
-    by_period = dict(connection.sql(
+    by_period = dict(work.rows(
         f"SELECT CAST(floor((epoch(__t) - epoch(TIMESTAMP '{EPOCH}')) / {seconds}) AS BIGINT) AS p, count(*) "
         f"FROM {table.sql} WHERE __t >= TIMESTAMP '{begin}' GROUP BY p"
-    ).fetchall())  # fmt: skip
+    ))  # fmt: skip
     base = (begin - EPOCH) // period
     return [int(by_period.get(base + n, 0)) for n in range((last - begin) // period + 1)]
 

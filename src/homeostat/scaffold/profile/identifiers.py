@@ -7,6 +7,8 @@ import unicodedata
 from collections.abc import Iterable
 from functools import cache
 
+import duckdb
+
 from homeostat.adapters.sql_names import quoted as always_quoted
 
 # What Homeostat adds to tables and predictions, and the name that features.sql gives the events.
@@ -50,8 +52,6 @@ def ascii_name(text: str, otherwise: str) -> str:
 
 @cache
 def _keywords() -> frozenset[str]:
-    import duckdb
-
     query = "SELECT keyword_name FROM duckdb_keywords() WHERE keyword_category <> 'unreserved'"
     return frozenset(row[0].lower() for row in duckdb.execute(query).fetchall())
 

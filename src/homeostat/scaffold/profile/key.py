@@ -4,18 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from homeostat.scaffold.profile.column_types import Reading
+from homeostat.scaffold.profile.event_time import EventTime
 from homeostat.scaffold.profile.identifiers import is_identifier_name, quoted, quoted_list
-from homeostat.scaffold.profile.open_table import first_row
+from homeostat.scaffold.profile.request import Request
 from homeostat.scaffold.profile.table import ROW_ID, Column, Table, find_column
-
-if TYPE_CHECKING:
-    import duckdb
-
-    from homeostat.scaffold.profile.event_time import EventTime
-    from homeostat.scaffold.profile.request import Request
+from homeostat.scaffold.profile.workspace import Workspace
 
 TOLERATED = 0.005  # share of the rows on a grid of times that may share their key with another
 
@@ -34,32 +29,30 @@ class Key:
         return self.columns == (ROW_ID,)
 
 
-def find_key(
-    connection: duckdb.DuckDBPyConnection, table: Table, time: EventTime, label: str, request: Request
-) -> Key:
+def find_key(work: Workspace, table: Table, time: EventTime, label: str, request: Request) -> Key:
     """The key that was given, or one that identifies each row, or a generated row id.
 
     Columns with times on a grid are a key also where a few rows share one: those are errors, and are quarantined.
     """
-    columns, note = _key_columns(connection, table, time, label, request)
+    columns, note = _key_columns(work, table, time, label, request)
     return Key(columns, note, _is_series(table, time, columns))
 
 
 def _key_columns(
-    connection: duckdb.DuckDBPyConnection, table: Table, time: EventTime, label: str, request: Request
+    work: Workspace, table: Table, time: EventTime, label: str, request: Request
 ) -> tuple[tuple[str, ...], str]:
     if request.key:
         return tuple(find_column(table, k, "--key").name for k in request.key), "as given"
     candidates = list(_candidates(table, time, label))
     repeats = {}
     for key in candidates:
-        repeats[key] = _repeats(connection, table, key)
+        repeats[key] = _repeats(work, table, key)
         if not repeats[key]:
-            return key, f"found: {' and '.join(key)} identify each row"
+            return key, f"found: {' and '.join(key)} identif{'y' if len(key) > 1 else 'ies'} each row"
     if time.step is not None:
         for key in candidates:
             if time.column in key and repeats[key] <= TOLERATED * table.rows:
-                return key, f"found: {' and '.join(key)} identify nearly every row"
+                return key, f"found: nearly every row has its own {' and '.join(key)}"
     return (ROW_ID,), "no column identifies a row: a hash of the row's content, numbered among equal rows"
 
 
@@ -88,18 +81,18 @@ def _candidates(table: Table, time: EventTime, label: str) -> Iterator[tuple[str
         yield from [(c.name, time.column) for c in sorted(naming, key=lambda c: c.distinct)][:12]
 
 
-def _repeats(connection: duckdb.DuckDBPyConnection, table: Table, key: tuple[str, ...]) -> int:
+def _repeats(work: Workspace, table: Table, key: tuple[str, ...]) -> int:
     """Rows beyond the first of each key."""
     names = ", ".join(map(quoted, key))
-    (repeats,) = first_row(
-        connection, f"SELECT coalesce(sum(n - 1), 0) FROM (SELECT count(*) AS n FROM {table.sql} GROUP BY {names})"
+    (repeats,) = work.row(
+        f"SELECT coalesce(sum(n - 1), 0) FROM (SELECT count(*) AS n FROM {table.sql} GROUP BY {names})"
     )
     return int(repeats)
 
 
-def is_unique(connection: duckdb.DuckDBPyConnection, table: Table, key: tuple[str, ...]) -> bool:
+def is_unique(work: Workspace, table: Table, key: tuple[str, ...]) -> bool:
     """Whether the columns identify each row."""
-    return not _repeats(connection, table, key)
+    return not _repeats(work, table, key)
 
 
 def _is_series(table: Table, time: EventTime, key: tuple[str, ...]) -> bool:

@@ -5,19 +5,14 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from homeostat.core.errors import UsageError
 from homeostat.scaffold.profile import ranking
 from homeostat.scaffold.profile.column_types import NO, YES
 from homeostat.scaffold.profile.identifiers import quoted, sql_string
-from homeostat.scaffold.profile.table import find_column
-
-if TYPE_CHECKING:
-    import duckdb
-
-    from homeostat.scaffold.profile.request import Request
-    from homeostat.scaffold.profile.table import Column, Table
+from homeostat.scaffold.profile.request import Request
+from homeostat.scaffold.profile.table import Column, Table, find_column
+from homeostat.scaffold.profile.workspace import Workspace
 
 TASKS = ("binary", "regression", "ranking")
 POSITIVE = ("yes", "true", "up", "churn", "fraud", "default", "fail", "cancel", "late", "bad", "spam", "positive",
@@ -53,25 +48,25 @@ class Label:
         return re.sub(rf"""(?<![\w.'"]){re.escape(column)}(?![\w'"])""", lambda _: f"{alias}.{column}", self.sql)
 
 
-def read_label(connection: duckdb.DuckDBPyConnection, table: Table, column: Column, request: Request) -> Label:
+def read_label(work: Workspace, table: Table, column: Column, request: Request) -> Label:
     """The task that the label's values ask for, and SQL that makes it a number.
 
     Raises:
         UsageError: it is constant, or has more classes than one question can be about.
     """
-    values: Values = connection.sql(
+    values: Values = work.rows(
         f"SELECT CAST({column.sql} AS VARCHAR), count(*) FROM {table.sql} "
         f"WHERE {column.sql} IS NOT NULL GROUP BY 1 ORDER BY 2 DESC, 1 LIMIT 30"
-    ).fetchall()
+    )
     if len(values) < 2:
         only = f"only ever {values[0][0]}" if values else "empty"
         raise UsageError(f"--label {column.raw}: is {only}; there is nothing to predict, name another column")
     if request.task not in (None, *TASKS):
         raise UsageError(f"--task {request.task}: no such task; there are {', '.join(TASKS)}")
     task = request.task or _task(column, values)
-    group = _group(connection, table, column, request)
+    group = _group(work, table, column, request)
     if group is not None and request.task in (None, "ranking"):
-        return _ranking(connection, table, column, group)
+        return _ranking(work, table, column, group)
     if task == "regression" and request.positive is None:
         if not column.numeric:
             raise UsageError(f"--label {column.raw}: is no number; leave out --task, or say --positive VALUE")
@@ -85,24 +80,22 @@ def _task(column: Column, values: Values) -> str:
     return "regression" if column.kind in ("integer", "float") else "binary"
 
 
-def _group(
-    connection: duckdb.DuckDBPyConnection, table: Table, column: Column, request: Request
-) -> Column | None:
+def _group(work: Workspace, table: Table, column: Column, request: Request) -> Column | None:
     if request.group:
         return find_column(table, request.group, "--group")
     if request.task == "ranking":
-        likely = ranking.likely_group(table, column) or ranking.group_of(connection, table, column)
+        likely = ranking.likely_group(table, column) or ranking.group_of(work, table, column)
         hint = f", such as {likely.raw}" if likely is not None else ""
         raise UsageError(f"--task ranking: say with --group COL within which rows to rank{hint}")
-    return ranking.group_of(connection, table, column) if request.task is None and request.positive is None else None
+    return ranking.group_of(work, table, column) if request.task is None and request.positive is None else None
 
 
-def _ranking(connection: duckdb.DuckDBPyConnection, table: Table, column: Column, group: Column) -> Label:
+def _ranking(work: Workspace, table: Table, column: Column, group: Column) -> Label:
     if not column.numeric:
         raise UsageError(f"--label {column.raw}: ranking needs a number or yes and no, not words; name another column")
     if group.name == column.name or group.distinct > 0.9 * group.rows:
         raise UsageError(f"--group {group.raw}: puts hardly any two rows together; name the column that they share")
-    sql, note = ranking.grade_sql(connection, table, column, group)
+    sql, note = ranking.grade_sql(work, table, column, group)
     return Label(column.name, "ranking", sql, None, quoted(group.name), note=note)
 
 

@@ -5,20 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import TYPE_CHECKING
 
 from homeostat.core.errors import UsageError
 from homeostat.scaffold.profile.batch_period import DAY, HOUR, interval, rounded_up
+from homeostat.scaffold.profile.history import History
 from homeostat.scaffold.profile.identifiers import quoted
-from homeostat.scaffold.profile.open_table import first_row
-from homeostat.scaffold.profile.table import find_column
-
-if TYPE_CHECKING:
-    import duckdb
-
-    from homeostat.scaffold.profile.history import History
-    from homeostat.scaffold.profile.request import Request
-    from homeostat.scaffold.profile.table import Table
+from homeostat.scaffold.profile.request import Request
+from homeostat.scaffold.profile.table import Table, find_column
+from homeostat.scaffold.profile.workspace import Workspace
 
 LATEST = 0.10  # share of the history that waiting for labels may cost: an old model loses more than a bias does
 QUANTILES = (0.1, 0.5, 0.9, 0.95, 0.99)
@@ -85,23 +79,21 @@ def known_column(table: Table, request: Request) -> str | None:
 
 
 def read_label_delay(
-    connection: duckdb.DuckDBPyConnection, table: Table, column: str | None, history: History, step: timedelta | None
+    work: Workspace, table: Table, column: str | None, history: History, step: timedelta | None
 ) -> LabelDelay:
     """Measure the delay, or assume one; ``step`` is that of a series, whose row is complete when the next begins.
 
     Raises:
         UsageError: most labels were known before their event.
     """
-    quantiles = _quantiles(connection, table, column) if column is not None else {}
+    quantiles = _quantiles(work, table, column) if column is not None else {}
     assumed = min(step if step is not None else DAY, history.rhythm.period)
     return LabelDelay(column, quantiles, assumed, _horizon(quantiles, assumed, history.length))
 
 
-def _quantiles(connection: duckdb.DuckDBPyConnection, table: Table, column: str) -> dict[float, timedelta]:
+def _quantiles(work: Workspace, table: Table, column: str) -> dict[float, timedelta]:
     measures = ", ".join(f"quantile_cont(epoch({quoted(column)}) - epoch(__t), {q})" for q in QUANTILES)
-    row = first_row(
-        connection, f"SELECT {measures} FROM {table.sql} WHERE {quoted(column)} IS NOT NULL AND __t IS NOT NULL"
-    )
+    row = work.row(f"SELECT {measures} FROM {table.sql} WHERE {quoted(column)} IS NOT NULL AND __t IS NOT NULL")
     quantiles = {q: timedelta(seconds=round(s or 0)) for q, s in zip(QUANTILES, row, strict=True)}
     if quantiles[0.5] < timedelta(0):
         raise UsageError(

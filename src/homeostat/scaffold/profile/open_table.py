@@ -3,57 +3,24 @@
 from __future__ import annotations
 
 import os
-import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
+
+import duckdb
+import polars as pl
 
 from homeostat.core.errors import DataError
 from homeostat.scaffold.profile.identifiers import always_quoted
+from homeostat.scaffold.profile.request import Address
+from homeostat.scaffold.profile.workspace import Workspace
 
-if TYPE_CHECKING:
-    import duckdb
-
-    from homeostat.scaffold.profile.request import Address
-
-MEMORY = "1500MB"
 PARQUET = (".parquet", ".pq")
 CHUNK = 200_000  # rows of a query in memory at a time
 
 Form = tuple[tuple[str, str], ...]  # name and type of each column of a file
 
 
-@contextmanager
-def workspace() -> Iterator[duckdb.DuckDBPyConnection]:
-    """A temporary database on disk."""
-    import duckdb
-
-    with tempfile.TemporaryDirectory(prefix="homeostat-new-") as folder:
-        connection = duckdb.connect(
-            str(Path(folder) / "work.duckdb"),
-            config={"memory_limit": MEMORY, "temp_directory": folder, "threads": min(2, os.cpu_count() or 1)},
-        )
-        connection.execute("SET TimeZone = 'UTC'")
-        connection.execute("SET preserve_insertion_order = false")
-        try:
-            yield connection
-        finally:
-            connection.close()
-
-
-def first_row(connection: duckdb.DuckDBPyConnection, query: str) -> tuple[Any, ...]:
-    """The first row of the answer."""
-    row: tuple[Any, ...] = connection.sql(query).fetchall()[0]
-    return row
-
-
-def has_rows(connection: duckdb.DuckDBPyConnection, query: str) -> bool:
-    """Whether the answer has a row."""
-    return bool(connection.sql(f"{query} LIMIT 1").fetchall())
-
-
-def open_table(connection: duckdb.DuckDBPyConnection, name: str, address: Address) -> tuple[Form, list[str]]:
+def open_table(work: Workspace, name: str, address: Address) -> tuple[Form, list[str]]:
     """Make ``name`` a relation of the table as it is written.
 
     Returns:
@@ -62,18 +29,16 @@ def open_table(connection: duckdb.DuckDBPyConnection, name: str, address: Addres
     Raises:
         DataError: it cannot be reached or read, or has no rows.
     """
-    import duckdb
-
     changes: list[str] = []
-    folder = Path(first_row(connection, "SELECT current_setting('temp_directory')")[0])
     try:
         if address.query is not None:
-            _fetch(address, folder / f"{name}.parquet")
-            _view_parquet(connection, name, [folder / f"{name}.parquet"])
+            fetched = work.folder / f"{name}.parquet"
+            _fetch(address, fetched)
+            _view_parquet(work, name, [fetched])
         else:
-            changes = _open_files(connection, name, address, folder)
-        columns = tuple((str(r[0]), str(r[1])) for r in connection.sql(f"DESCRIBE {always_quoted(name)}").fetchall())
-        filled = has_rows(connection, f"SELECT 1 FROM {always_quoted(name)}")
+            changes = _open_files(work, name, address)
+        columns = tuple((str(r[0]), str(r[1])) for r in work.rows(f"DESCRIBE {always_quoted(name)}"))
+        filled = work.has_rows(f"SELECT 1 FROM {always_quoted(name)}")
     except duckdb.Error as error:
         raise DataError(f"{address}: cannot be read ({_first_line(error)}); fix the file") from error
     if not filled:
@@ -85,16 +50,16 @@ def _first_line(error: Exception) -> str:
     return str(error).strip().split("\n")[0]
 
 
-def _open_files(connection: duckdb.DuckDBPyConnection, name: str, address: Address, folder: Path) -> list[str]:
+def _open_files(work: Workspace, name: str, address: Address) -> list[str]:
     """Make ``name`` a view of the columns that all files have; returns the schema changes between files."""
-    paths = _local_files(address, folder, name)
+    paths = _local_files(address, work.folder, name)
     for path in paths:
         if path.stat().st_size == 0:
             raise DataError(f"{address}: is empty; give a table with a header and rows")
     by_form: dict[Form, list[Path]] = {}
     for path in paths:
-        by_form.setdefault(_form_of(connection, path), []).append(path)
-    parts = [_load_part(connection, f"{name}__{n}", same) for n, same in enumerate(by_form.values())]
+        by_form.setdefault(_form_of(work, path), []).append(path)
+    parts = [_load_part(work, f"{name}__{n}", same) for n, same in enumerate(by_form.values())]
     types = [dict(form) for form in by_form]
     shared = [c for c in types[0] if all(c in one for one in types)]
     if not shared:
@@ -106,7 +71,7 @@ def _open_files(connection: duckdb.DuckDBPyConnection, name: str, address: Addre
         for c in shared
     )
     union = " UNION ALL ".join(f"SELECT {selected} FROM {always_quoted(part)}" for part in parts)
-    connection.execute(f"CREATE VIEW {always_quoted(name)} AS {union}")
+    work.execute(f"CREATE VIEW {always_quoted(name)} AS {union}")
     return _schema_changes(list(by_form.items()), shared)
 
 
@@ -122,37 +87,37 @@ def _schema_changes(by_form: list[tuple[Form, list[Path]]], shared: list[str]) -
     return list(dict.fromkeys(changes))
 
 
-def _form_of(connection: duckdb.DuckDBPyConnection, path: Path) -> Form:
+def _form_of(work: Workspace, path: Path) -> Form:
     if path.suffix in PARQUET:
-        rows = connection.execute("DESCRIBE SELECT * FROM read_parquet(?)", [str(path)]).fetchall()
+        rows = work.rows("DESCRIBE SELECT * FROM read_parquet(?)", [str(path)])
         return tuple((str(r[0]), str(r[1])) for r in rows)
-    return tuple((c, "VARCHAR") for c in _read_csv(connection, [path]).columns)
+    return tuple((c, "VARCHAR") for c in _read_csv(work, [path]).columns)
 
 
-def _read_csv(connection: duckdb.DuckDBPyConnection, paths: list[Path]) -> duckdb.DuckDBPyRelation:
+def _read_csv(work: Workspace, paths: list[Path]) -> duckdb.DuckDBPyRelation:
     """CSV files; a row with too many or too few values stops here as it would in the loop."""
-    from homeostat.adapters.casts import NULLS
-    from homeostat.adapters.source_files import delimiter_of
+    from homeostat.data.casts import NULLS
+    from homeostat.data.source_files import delimiter_of
 
     names: Any = [str(p) for p in paths]
-    return connection.read_csv(
+    return work.connection.read_csv(
         names, delimiter=delimiter_of(paths[0]), header=True, all_varchar=True, quotechar='"', escapechar='"',
         skiprows=0, na_values=NULLS, null_padding=False, strict_mode=True,
     )  # fmt: skip
 
 
-def _load_part(connection: duckdb.DuckDBPyConnection, name: str, paths: list[Path]) -> str:
+def _load_part(work: Workspace, name: str, paths: list[Path]) -> str:
     """Files of one form, as one relation."""
     if paths[0].suffix in PARQUET:
-        _view_parquet(connection, name, paths)
+        _view_parquet(work, name, paths)
     else:
-        _read_csv(connection, paths).create(name)
+        _read_csv(work, paths).create(name)
     return name
 
 
-def _view_parquet(connection: duckdb.DuckDBPyConnection, name: str, paths: list[Path]) -> None:
+def _view_parquet(work: Workspace, name: str, paths: list[Path]) -> None:
     files = ", ".join("'" + str(p).replace("'", "''") + "'" for p in paths)
-    connection.execute(f"CREATE VIEW {always_quoted(name)} AS SELECT * FROM read_parquet([{files}])")
+    work.execute(f"CREATE VIEW {always_quoted(name)} AS SELECT * FROM read_parquet([{files}])")
 
 
 def _local_files(address: Address, folder: Path, name: str) -> list[Path]:
@@ -174,7 +139,7 @@ def _local_files(address: Address, folder: Path, name: str) -> list[Path]:
 
 
 def _copied(fs: Any, path: str, folder: Path) -> Path:
-    from homeostat.adapters.source_files import make_even, make_utf8
+    from homeostat.data.source_files import make_even, make_utf8
 
     parquet = path.endswith(PARQUET)
     copy = folder / f"{Path(path).name.split('.')[0]}{'.parquet' if parquet else '.csv'}"
@@ -193,11 +158,10 @@ def _copied(fs: Any, path: str, folder: Path) -> Path:
 
 def _fetch(address: Address, target: Path) -> None:
     """Write the rows of a query to one Parquet file, some at a time."""
-    import polars as pl
     import pyarrow.parquet as pq
     import sqlalchemy as sa
 
-    from homeostat.adapters.casts import as_series
+    from homeostat.data.casts import as_series
 
     try:
         engine = sa.create_engine(os.path.expandvars(address.url or ""))

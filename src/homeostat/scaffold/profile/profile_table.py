@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+
+import polars as pl
 
 from homeostat.core.errors import DataError, UsageError
 from homeostat.scaffold.profile.batch_period import DAY, HOUR, Rhythm
@@ -20,10 +21,7 @@ from homeostat.scaffold.profile.label_delay import LabelDelay, known_column, rea
 from homeostat.scaffold.profile.request import Request
 from homeostat.scaffold.profile.table import ROW_ID, Column, Table, column_list, find_column, read_table
 from homeostat.scaffold.profile.windows import Windows, choose_windows
-
-if TYPE_CHECKING:
-    import duckdb
-    import polars as pl
+from homeostat.scaffold.profile.workspace import Workspace
 
 FEWEST = 100  # rows of a table that a loop can run on
 SAMPLE = 60_000  # rows that columns are judged on
@@ -66,33 +64,31 @@ class Profile:
         return self.table.column(self.time.column)
 
 
-def profile_table(
-    connection: duckdb.DuckDBPyConnection, request: Request, contexts: Sequence[ContextRequest] = ()
-) -> Profile:
+def profile_table(work: Workspace, request: Request, contexts: Sequence[ContextRequest] = ()) -> Profile:
     """Read the table and conclude what a project on it would be.
 
     Raises:
         UsageError: a column that was named is not there, or cannot be what it is said to be.
         DataError: the table cannot be read, or is too small.
     """
-    typed = _without_dropped(read_table(connection, _source_name(request.source.stem), request.source), request)
+    typed = _without_dropped(read_table(work, _source_name(request.source.stem), request.source), request)
     label_column = _label_column(typed, request)
     time_column = choose_time_column(typed, request, label_column.name)
-    table = compose_time(connection, typed, time_column, label_column.name)
-    time = read_event_time(connection, table, table.column(time_column.name))
-    label = read_label(connection, table, label_column, request)
+    table = compose_time(work, typed, time_column, label_column.name)
+    time = read_event_time(work, table, table.column(time_column.name))
+    label = read_label(work, table, label_column, request)
     known_at = known_column(table, request)
-    key = find_key(connection, table, time, label.column, request)
-    history = read_history(connection, table, time)
-    delay = read_label_delay(connection, table, known_at, history, time.step if key.series else None)
-    joined = tuple(read_context(connection, table, c) for c in contexts)
+    key = find_key(work, table, time, label.column, request)
+    history = read_history(work, table, time)
+    delay = read_label_delay(work, table, known_at, history, time.step if key.series else None)
+    joined = tuple(read_context(work, table, c) for c in contexts)
     return Profile(request, table, time, label, key, history, delay, choose_windows(history, delay), joined)
 
 
-def with_leaks_known(connection: duckdb.DuckDBPyConnection, profile: Profile, leaking: Sequence[str]) -> Profile:
+def with_leaks_known(work: Workspace, profile: Profile, leaking: Sequence[str]) -> Profile:
     """The same once the leaking columns are known: no due time and no row id may come from those."""
     delay, table, late = profile.delay, profile.table, {profile.label.column, profile.delay.column, *leaking}
-    due = find_due_time(connection, table, delay, [profile.time.column, *filter(None, late)])
+    due = find_due_time(work, table, delay, [profile.time.column, *filter(None, late)])
     if due is not None:
         delay = replace(delay, due=due, horizon=DAY if due.median >= DAY else HOUR)
     if profile.key.generated:
@@ -123,15 +119,12 @@ def _label_column(table: Table, request: Request) -> Column:
     return find_column(table, request.label, "--label")
 
 
-def labelled_sample(connection: duckdb.DuckDBPyConnection, profile: Profile) -> pl.DataFrame:
+def labelled_sample(work: Workspace, profile: Profile) -> pl.DataFrame:
     """Rows of the window that have a label, in order of time, with ``__t`` and the label as ``__y``; some of many."""
-    import polars as pl
-
     every = max(1, profile.table.rows // SAMPLE)
     names = quoted_list(name for name in profile.table.names if name != ROW_ID)
-    part = connection.sql(
+    return work.frame(
         f"SELECT {names}, __t, {profile.label.number_sql} AS __y FROM {profile.table.sql} "
         f"WHERE __t >= TIMESTAMP '{profile.history.start}' AND ({profile.label.sql}) IS NOT NULL "
         + (f"AND hash(rowid) % {every} = 0 " if every > 1 else "") + "ORDER BY __t, rowid"
-    ).to_arrow_table()  # fmt: skip
-    return pl.DataFrame(part)
+    )  # fmt: skip

@@ -5,18 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from difflib import get_close_matches
-from typing import TYPE_CHECKING
 
 from homeostat.core.errors import UsageError
-from homeostat.core.listing import listed
+from homeostat.core.text import listed
 from homeostat.scaffold.profile.column_types import Reading, reading_of
 from homeostat.scaffold.profile.identifiers import always_quoted, plain_names, quoted
-from homeostat.scaffold.profile.open_table import first_row, open_table
-
-if TYPE_CHECKING:
-    import duckdb
-
-    from homeostat.scaffold.profile.request import Address
+from homeostat.scaffold.profile.open_table import open_table
+from homeostat.scaffold.profile.request import Address
+from homeostat.scaffold.profile.workspace import Workspace
 
 ROW_ID = "row_id"
 MOST_NAMES = 24  # columns that a message lists
@@ -91,23 +87,23 @@ class Table:
         return replace(self, columns=tuple(column if c.name == column.name else c for c in self.columns))
 
 
-def read_table(connection: duckdb.DuckDBPyConnection, name: str, address: Address) -> Table:
+def read_table(work: Workspace, name: str, address: Address) -> Table:
     """Open a table as ``<name>__raw`` and make ``<name>`` a typed copy in the database."""
     raw = f"{name}__raw"
-    written, changes = open_table(connection, raw, address)
+    written, changes = open_table(work, raw, address)
     columns: list[Column] = []
     unusable: list[str] = []
     for plain, (own, sql_type) in zip(plain_names(n for n, _ in written), written, strict=True):
-        reading = reading_of(connection, raw, own, sql_type)
+        reading = reading_of(work, raw, own, sql_type)
         if reading is None:
             unusable.append(own)
         else:
             columns.append(Column(plain, own, reading))
     typed = ", ".join(f"{_typed(c)} AS {always_quoted(c.name)}" for c in columns)
-    connection.execute(f"CREATE TABLE {always_quoted(name)} AS SELECT {typed} FROM {always_quoted(raw)}")
-    (rows,) = first_row(connection, f"SELECT count(*) FROM {always_quoted(name)}")
+    work.execute(f"CREATE TABLE {always_quoted(name)} AS SELECT {typed} FROM {always_quoted(raw)}")
+    (rows,) = work.row(f"SELECT count(*) FROM {always_quoted(name)}")
     table = Table(name, address, tuple(columns), int(rows), tuple(unusable), tuple(changes))
-    return replace(table, columns=_with_statistics(connection, table))
+    return replace(table, columns=_with_statistics(work, table))
 
 
 def _typed(column: Column) -> str:
@@ -129,18 +125,18 @@ def _typed(column: Column) -> str:
             return f"CAST({sql} AS VARCHAR)"
 
 
-def _with_statistics(connection: duckdb.DuckDBPyConnection, table: Table) -> tuple[Column, ...]:
+def _with_statistics(work: Workspace, table: Table) -> tuple[Column, ...]:
     measures = [
         f"count({name}), approx_count_distinct({name}), CAST(min({name}) AS VARCHAR), CAST(max({name}) AS VARCHAR)"
         for name in map(always_quoted, table.names)
     ]
-    row = first_row(connection, f"SELECT {', '.join(measures)} FROM {table.sql}")
+    row = work.row(f"SELECT {', '.join(measures)} FROM {table.sql}")
     by_column = [row[n : n + 4] for n in range(0, len(row), 4)]
     few = [c.name for c, (_, distinct, *_) in zip(table.columns, by_column, strict=True) if distinct < COUNTED]
     exact: dict[str, int] = {}
     if few:
         counts = ", ".join(f"count(DISTINCT {always_quoted(name)})" for name in few)
-        exact = dict(zip(few, first_row(connection, f"SELECT {counts} FROM {table.sql}"), strict=True))
+        exact = dict(zip(few, work.row(f"SELECT {counts} FROM {table.sql}"), strict=True))
     return tuple(
         replace(c, rows=table.rows, absent=table.rows - count, distinct=exact.get(c.name, min(distinct, count)),
                 low=low, high=high)

@@ -4,13 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import TYPE_CHECKING
 
 from homeostat.scaffold.profile.batch_period import rounded_up
-
-if TYPE_CHECKING:
-    from homeostat.scaffold.profile.history import History
-    from homeostat.scaffold.profile.label_delay import LabelDelay
+from homeostat.scaffold.profile.history import History
+from homeostat.scaffold.profile.label_delay import LabelDelay
 
 EVENTS = 400  # least events of a holdout
 

@@ -1,0 +1,165 @@
+"""What gives a label away though nobody declared it late: a value, or its absence, with one label every time."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from math import exp, log
+from typing import TYPE_CHECKING
+
+import polars as pl
+
+from homeostat.core.findings import Finding
+from homeostat.features.build import event_rows, features_of, known_events, look_back
+
+if TYPE_CHECKING:
+    from homeostat.project.layout import Project
+    from homeostat.project.scope import Objective, Scope
+
+CHANCE = 1e-6  # a constant label less likely than this, at the base rate, is a give-away
+FEW = 200  # values of a column up to which each is looked at by itself
+EVENT = "event's "  # before the name of a column of the events, which a feature may have too
+BLOCKS = 5  # in which a value must come before it is a rule: the events of one bad day are not independent
+ROWS = 100_000  # events counted in one go
+ABSENT, PRESENT = "absent", "present"
+
+
+@dataclass(frozen=True)
+class Giveaway:
+    """``kind`` says what always goes with ``label``: the value ``what`` of a column, its absence, or any value."""
+
+    column: str
+    kind: str
+    what: str | None
+    label: float
+    events: int
+    share: float  # of all events that have this label
+    chance: float
+
+    @property
+    def sentence(self) -> str:
+        subject = {ABSENT: f"a missing {self.column}", PRESENT: f"a {self.column} that is there"}.get(
+            self.kind, f"{self.column} = {self.what}"
+        )
+        return (
+            f"{subject} always goes with label {self.label:g} (all {self.events:,} events that have it; "
+            f"{self.share:.1%} of all do; by chance {max(self.chance, 1e-300):.0e})"
+        )
+
+
+class Counts:
+    """Of one column and one objective: by value and by absence, how many events and blocks, and the range of labels."""
+
+    def __init__(self) -> None:
+        self.groups: pl.DataFrame | None = None
+        self.many = False  # too many values to look at each
+
+    def add(self, values: pl.Series, label: pl.Series, block: pl.Series) -> None:
+        """Count a part of the events; ``block`` numbers those that are not independent of each other."""
+        rows = pl.DataFrame({"value": values, "label": label, "block": block})
+        there = pl.when(pl.col("value").is_null()).then(pl.lit(ABSENT)).otherwise(pl.lit(PRESENT))
+        found = [_groups(rows.select("label", "block", kind=there, what=pl.lit(None, dtype=pl.String)))]
+        # a moment never comes again: its label says nothing about the next
+        self.many = self.many or values.dtype.is_temporal() or values.n_unique() > FEW
+        if not self.many:
+            given = rows.filter(pl.col("value").is_not_null())
+            found.append(
+                _groups(given.select("label", "block", kind=pl.lit("value"), what=pl.col("value").cast(pl.String)))
+            )
+        if self.groups is not None:
+            found.append(self.groups)
+        merged = (
+            pl.concat(found)
+            .group_by("kind", "what")
+            .agg(pl.col("n", "blocks").sum(), pl.col("low").min(), pl.col("high").max())
+        )
+        self.many = self.many or merged.height > FEW + 2
+        self.groups = merged.filter(pl.col("kind") != "value") if self.many else merged
+
+    def giveaways(self, column: str, shares: dict[float, float], blocks: int) -> list[Giveaway]:
+        """The groups whose label is constant against all odds, the least likely first.
+
+        ``shares`` are of all events by label; a group must come in ``blocks`` blocks.
+        """
+        if self.groups is None:
+            return []
+        found = []
+        for kind, what, n, came, low, high in self.groups.rows():
+            if low == high and came >= blocks and (chance := n * log(shares[low])) < log(CHANCE):
+                found.append(
+                    Giveaway(column.removeprefix(EVENT), kind, what, low, n, shares[low], exp(max(chance, -690)))
+                )
+        return sorted(found, key=lambda g: (g.chance, -g.label, g.kind, g.what or ""))
+
+
+def _groups(rows: pl.DataFrame) -> pl.DataFrame:
+    return rows.group_by("kind", "what").agg(
+        pl.len().cast(pl.Int64).alias("n"),
+        pl.col("block").n_unique().cast(pl.Int64).alias("blocks"),
+        pl.col("label").min().alias("low"),
+        pl.col("label").max().alias("high"),
+    )
+
+
+def giveaway_findings(project: Project, labels: Sequence[str], tell: Callable[[str, int, int], None]) -> list[Finding]:
+    """One finding a column of the events (as known at predict-at) or listed feature that gives a label away."""
+    scope = project.scope
+    every = int(scope.evaluation.block.total_seconds() * 1_000_000)
+    counts: dict[str, dict[str, Counts]] = {name: {} for name in scope.objectives}
+    rates: dict[str, list[pl.DataFrame]] = {name: [] for name in scope.objectives}
+    blocks: Counter[str] = Counter()
+    for done, table in _chunks(project, labels):
+        for name, objective in scope.objectives.items():
+            part = table.filter(pl.col(f"label__{name}").is_not_null())
+            label, block = part[f"label__{name}"].alias("label"), part["event_time"].to_physical() // every
+            rates[name].append(label.value_counts(name="n"))
+            blocks[name] += block.n_unique()
+            for column in _columns(scope, objective, part):
+                counts[name].setdefault(column, Counts()).add(part[column], label, block)
+        tell("batches searched for give-aways", done, len(labels))
+    found: list[Finding] = []
+    for name in scope.objectives:
+        shares, needed = _shares(rates[name]), min(BLOCKS, blocks[name])
+        told = [g for column, counted in counts[name].items() for g in counted.giveaways(column, shares, needed)]
+        for column in dict.fromkeys(g.column for g in told):
+            found.append(_finding(scope, name, [g for g in told if g.column == column]))
+    if any(f.failed for f in found):
+        return sorted(found, key=lambda f: (not f.failed, f.value))
+    said = f"nothing gives a label away that the scope does not bar or allow ({len(labels):,} batches searched)"
+    return [Finding("give-away", "pass", None, CHANCE, said), *found]
+
+
+def _chunks(project: Project, labels: Sequence[str]) -> Iterator[tuple[int, pl.DataFrame]]:
+    """Events as known, with their features and labels, some batches at a time, and how many batches are done."""
+    waiting: list[pl.DataFrame] = []
+    for done, label in enumerate(labels, 1):
+        look = look_back(project, label)
+        events = known_events(project, look, event_rows(project, look)).rename(lambda c: EVENT + c)
+        waiting.append(pl.concat([features_of(project, label), events], how="horizontal"))  # the same order: by key
+        if done == len(labels) or sum(w.height for w in waiting) >= ROWS:
+            yield done, pl.concat(waiting)
+            waiting = []
+
+
+def _columns(scope: Scope, objective: Objective, table: pl.DataFrame) -> list[str]:
+    return [c for c in (*(EVENT + c for c in scope.event_source.columns), *objective.features) if c in table.columns]
+
+
+def _shares(rates: Sequence[pl.DataFrame]) -> dict[float, float]:
+    """By label, the share of events that have it."""
+    found = pl.concat(rates).group_by("label").agg(pl.col("n").sum())
+    total = int(found["n"].sum())
+    return {label: n / total for label, n in found.rows()}
+
+
+def _finding(scope: Scope, objective: str, giveaways: Sequence[Giveaway]) -> Finding:
+    worst = giveaways[0]
+    name = f"{objective}.{worst.column}"
+    more = [f"{len(giveaways) - 2} more of its values"] if len(giveaways) > 2 else []
+    said = f"{name}: {'; '.join([g.sentence for g in giveaways[:2]] + more)}"
+    for place, names in (("bars", scope.features.barred), ("allows", scope.features.allowed)):
+        if name in names:
+            return Finding("give-away", "pass", worst.chance, CHANCE, f"{said}; the scope {place} it")
+    fix = f"add {name} to features.barred in params.yaml, or to features.allowed if it is right that it tells"
+    return Finding("give-away", "fail", worst.chance, CHANCE, f"{said}: it gives the label away; {fix}")

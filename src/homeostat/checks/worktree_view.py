@@ -1,0 +1,42 @@
+"""The folder as a person is editing it, over the data that the loop has gathered."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from homeostat.project.layout import Project
+
+
+@dataclass(frozen=True)
+class Edited(Project):
+    """Scope, contracts and features.sql are the folder's; batches, amendments and window are the ledger's."""
+
+    @property
+    def window_file(self) -> Path:
+        return self.ledger.window_file
+
+    @property
+    def amendments(self) -> Path:
+        return self.ledger.amendments
+
+    @property
+    def landed(self) -> Path:
+        return self.ledger.landed
+
+    @property
+    def accepted(self) -> Path:
+        return self.ledger.accepted
+
+    @property
+    def quarantine(self) -> Path:
+        return self.ledger.quarantine
+
+    @property
+    def features(self) -> Path:
+        return self.ledger.features
+
+
+def edited(project: Project) -> Project:
+    """The project to check before a commit; before the loop has run, the folder has all that there is."""
+    return Edited(project.root, project.home) if project.ledger.window_file.is_file() else project

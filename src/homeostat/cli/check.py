@@ -1,0 +1,83 @@
+"""Check: the scope, the features and the contracts, before they are committed."""
+
+from __future__ import annotations
+
+import sys
+
+import click
+
+from homeostat.cli.app import Verbs, project
+from homeostat.core.errors import HomeostatError, ScopeError
+
+CLEAR = "\r\x1b[K"  # the line of progress
+
+
+@click.group(cls=Verbs, invoke_without_command=True, short_help="Check scope, leakage and contracts before a commit.")
+@click.pass_context
+def check(context: click.Context) -> None:
+    """Check the project as it is in the folder, uncommitted edits included; all three if none is named.
+
+    Example: homeostat check scope
+    """
+    if context.invoked_subcommand is not None:
+        return
+    failed = []
+    for name, verb in check.commands.items():
+        click.secho(f"== {name}", bold=True)
+        try:
+            context.invoke(verb)
+        except HomeostatError as error:
+            click.echo(str(error))
+            failed.append(name)
+    if failed:
+        raise ScopeError(f"check {' and '.join(failed)} found what has to be fixed: see above")
+
+
+@check.command()
+def scope() -> None:
+    """Print the scope as a page that a domain expert can read, and what is wrong with it.
+
+    Example: homeostat check scope
+    """
+    from homeostat.checks.scope_page import scope_page
+    from homeostat.checks.worktree_view import edited
+
+    page = scope_page(edited(project()))
+    click.echo(page.text)
+    if page.problems:
+        many = f"{len(page.problems)} problems" if len(page.problems) > 1 else "1 problem"
+        raise ScopeError(f"{many} in the scope: see the end of the page")
+
+
+@check.command()
+@click.option("--events", type=click.IntRange(min=1), default=2000, show_default=True, help="Events to recompute.")
+def leakage(events: int) -> None:
+    """Recompute features from only what was known, and look for what gives the label away.
+
+    Example: homeostat check leakage --events 5000
+    """
+    from homeostat.checks.leakage import check as check_leakage
+    from homeostat.checks.worktree_view import edited
+
+    somebody = sys.stderr.isatty()
+    report = check_leakage(edited(project()), events, _progress if somebody else None)
+    click.echo(CLEAR if somebody else "", nl=False, err=True)
+    click.echo(report.text)
+    if report.failed:
+        raise ScopeError("features.sql or the data give the label away; fix it, or allow it in the scope's features")
+
+
+def _progress(what: str, done: int, of: int) -> None:
+    click.echo(f"{CLEAR}{what}: {done} of {of}", nl=False, err=True)
+
+
+@check.command()
+def contracts() -> None:
+    """What the contracts as they are in the folder would have done to the history.
+
+    Example: homeostat check contracts
+    """
+    from homeostat.checks.contracts import what_if
+    from homeostat.checks.worktree_view import edited
+
+    click.echo(what_if(edited(project())))

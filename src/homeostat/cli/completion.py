@@ -1,0 +1,64 @@
+"""What the shell offers for an argument: names of this project, and nothing where there is no project."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from homeostat.core.errors import HomeostatError
+
+if TYPE_CHECKING:
+    from homeostat.project.layout import Project
+
+Completion = Callable[[click.Context, click.Parameter, str], list[str]]
+
+
+def _names(of: Callable[[Project, click.Context], Iterable[str]]) -> Completion:
+    """Those of the names that begin as what was typed."""
+
+    def offered(context: click.Context, _: click.Parameter, typed: str) -> list[str]:
+        from homeostat.project.layout import Project
+
+        try:
+            found = of(Project.find(Path(context.meta.get("homeostat.folder", "."))), context)
+            return [name for name in found if name.startswith(typed)]
+        except (HomeostatError, OSError, SyntaxError):
+            return []  # the verb itself will say what is wrong
+
+    return offered
+
+
+@_names
+def versions(project: Project, _: click.Context) -> Iterable[str]:
+    """Every release, the newest first."""
+    from homeostat.adapters.git import read_ledger
+
+    return [release.version for release in reversed(read_ledger(project.home, project.scope.project).releases)]
+
+
+@_names
+def flows(project: Project, _: click.Context) -> Iterable[str]:
+    """The flows in the table of schedules, as they are written there: importing it would take a second."""
+    tree = ast.parse((project.home / "flows" / "schedules.py").read_text())
+    rows = (r for node in ast.walk(tree) if isinstance(node, ast.Assign) for r in getattr(node.value, "elts", ()))
+    return [r.elts[0].id for r in rows if isinstance(r, ast.Tuple) and r.elts and isinstance(r.elts[0], ast.Name)]
+
+
+@_names
+def sources(project: Project, _: click.Context) -> Iterable[str]:
+    """The sources that the scope names."""
+    return project.scope.sources
+
+
+@_names
+def held_batches(project: Project, context: click.Context) -> Iterable[str]:
+    """The batches of the source before it that are held back, the newest first."""
+    from homeostat.cli.app import working
+    from homeostat.decisions.history import held_back
+
+    found = (b for b in held_back(working(project)) if b.source == context.params.get("source"))
+    return [batch.label for batch in reversed(list(found))]

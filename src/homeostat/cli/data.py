@@ -1,0 +1,143 @@
+"""Data: what is held back, and putting it right; each change is an amendment that is kept."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from homeostat.cli.app import Verbs, actor, my_turn, project, who, why, working
+from homeostat.cli.completion import held_batches, sources
+from homeostat.core.errors import UsageError
+
+if TYPE_CHECKING:
+    from homeostat.project.layout import Project
+    from homeostat.project.scope import Source
+
+WIDTH = 120  # of a table of rows
+
+
+@click.group(cls=Verbs, invoke_without_command=True, short_help="What is held back, and putting it right.")
+@click.pass_context
+def data(context: click.Context) -> None:
+    """Rows and batches that are held back, and putting them right. Alone: lists them.
+
+    Example: homeostat data review
+    """
+    if context.invoked_subcommand is None:
+        context.invoke(review)
+
+
+@data.command()
+@click.argument("source", required=False, shell_complete=sources)
+@click.argument("batch", required=False, shell_complete=held_batches)
+@click.option("--last", type=click.IntRange(min=1), default=20, show_default=True, help="Batches to list.")
+def review(source: str | None = None, batch: str | None = None, last: int = 20) -> None:
+    """What is held back and why; with a source and a batch, its rows.
+
+    Example: homeostat data review readings 2024-03-01
+    """
+    of = project()
+    tree = working(of)
+    if source is not None:
+        _declared(of, source)
+    if source is not None and batch is not None:
+        return _show_rows(tree, source, batch)
+    from homeostat.decisions.history import held_back
+
+    held = [b for b in held_back(tree) if source in (None, b.source)]
+    for one in held[-last:]:
+        click.echo(one.sentence)
+    if not held:
+        click.echo("nothing is held back")
+    elif len(held) > last:
+        click.echo(f"and {len(held) - last} before; --last {len(held)} lists them all")
+    return None
+
+
+@data.command("release-rows")
+@click.argument("source", shell_complete=sources)
+@click.argument("batch", shell_complete=held_batches)
+@click.option("--key", "keys", multiple=True, metavar="A,B,..", help="One row's key; again for more. All if not given.")
+@why
+@who
+def release_rows(source: str, batch: str, keys: tuple[str, ...], why: str, who: str | None) -> None:
+    """Put rows that are held back among the accepted.
+
+    Example: homeostat data release-rows readings 2024-03-01 --why "the gust was real"
+    """
+    from homeostat.data import amendments
+
+    of = project()
+    rows = [_key(key, _declared(of, source)) for key in keys] or None
+    tree = working(of)
+    with my_turn() as (of, now):
+        made = amendments.release_rows(tree, source, batch, rows, actor(of, who), why, now)
+    _tell(of, made)
+
+
+@data.command()
+@click.argument("source", shell_complete=sources)
+@click.argument("batch", shell_complete=held_batches)
+@click.argument("file", type=click.Path(path_type=Path))
+@why
+@who
+def correct(source: str, batch: str, file: Path, why: str, who: str | None) -> None:
+    """Put a corrected file (Parquet or CSV) in the place of a batch; what came before is kept.
+
+    Example: homeostat data correct readings 2024-03-01 fixed.csv --why "sensor was off by ten"
+    """
+    from homeostat.data import amendments
+
+    of = project()
+    _declared(of, source)
+    with my_turn() as (of, now):
+        made = amendments.correct_batch(working(of), source, batch, file, actor(of, who), why, now)
+    _tell(of, made)
+
+
+def _declared(of: Project, source: str) -> Source:
+    if source not in of.scope.sources:
+        raise UsageError(f"{source}: no such source; the scope names {', '.join(of.scope.sources)}")
+    return of.scope.sources[source]
+
+
+def _key(text: str, source: Source) -> list[Any]:
+    """A row's key from ``a,b``, in the types of the key's columns."""
+    parts = text.split(",")
+    if len(parts) != len(source.key):
+        raise UsageError(f"--key {text}: the key is {','.join(source.key)}; give one value each")
+    return list(_typed(text, parts, source))
+
+
+def _typed(text: str, parts: list[str], source: Source) -> Iterator[Any]:
+    readers: dict[str, Any] = {
+        "string": str, "integer": int, "float": float, "time": datetime.fromisoformat,
+        "boolean": {"true": True, "false": False}.__getitem__,
+    }  # fmt: skip
+    for column, part in zip(source.key, parts, strict=True):
+        kind = source.columns[column]
+        try:
+            yield readers[kind](part)
+        except (ValueError, KeyError):
+            raise UsageError(f"--key {text}: {column} is a {kind}, and {part!r} is not; correct it") from None
+
+
+def _show_rows(tree: Project, source: str, batch: str) -> None:
+    path = tree.quarantine / source / f"{batch}.parquet"
+    if not path.is_file():
+        raise UsageError(f"{source} {batch}: no row of it is held back; `homeostat data review` lists what is")
+    import polars as pl
+
+    rows = pl.read_parquet(path)
+    for reason, many in rows["reason"].value_counts(sort=True).iter_rows():
+        click.echo(f"{many} rows: {reason}")
+    with pl.Config(tbl_rows=20, tbl_cols=-1, tbl_hide_dataframe_shape=True, tbl_width_chars=WIDTH):
+        click.echo(str(rows.drop("reason")))
+
+
+def _tell(of: Project, made: Path) -> None:
+    click.echo(f"kept as {made}; the next tick takes it in: homeostat -C {of.home} run data")

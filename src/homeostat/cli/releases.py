@@ -1,0 +1,254 @@
+"""Releases: what there is, what served, and changing it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from homeostat.cli.app import Moment, Percent, Verb, Verbs, actor, my_turn, project, who, why, working
+from homeostat.cli.completion import versions
+from homeostat.core.errors import DataError, HomeostatError, UsageError
+
+if TYPE_CHECKING:
+    from homeostat.core.ledger import Beside, Ledger, Register, ReleaseEvent
+    from homeostat.project.layout import Project
+
+
+@click.group(cls=Verbs, invoke_without_command=True)
+@click.pass_context
+def releases(context: click.Context) -> None:
+    """Every release: its state, the loss it promised and realised; then what was done, oldest first.
+
+    ``show`` has the whole of a long reason.
+
+    Example: homeostat releases show v0.3.0
+    """
+    if context.invoked_subcommand is not None:
+        return
+    from homeostat.reports.releases import history, table
+
+    of = project()
+    ledger = _ledger(of)
+    if not ledger.releases:
+        click.echo("no release yet; the loop makes the first: homeostat run lifecycle, or homeostat up")
+        return
+    for line in (*table(of, ledger), "", *history(ledger)):
+        click.echo(line)
+
+
+@releases.command()
+@click.argument("version", shell_complete=versions)
+def show(version: str) -> None:
+    """One release: who made it and why, when it served, and what it promised.
+
+    Example: homeostat releases show v0.3.0
+    """
+    from homeostat.decisions.history import promised
+    from homeostat.releases.registry import restore
+    from homeostat.reports.releases import realised
+
+    of = project()
+    ledger = _ledger(of)
+    found = _registered(ledger, version)
+    click.echo(f"{found.version}  made {found.at} by {found.who}: {found.why}")
+    click.echo(f"  commit {found.commit}\n  bundle {found.bundle}")
+    for path in found.evidence:
+        click.echo(f"  evidence {path}")
+    for event, until in _spans(ledger):
+        if event.version == found.version:
+            did = "tried " if event.beside else "served"
+            why = f": {event.why}" if event.why != found.why else ""
+            click.echo(f"  {did} {event.at} to {until or 'now'} ({event.what} by {event.who}{why})")
+            for path in event.evidence:
+                click.echo(f"    evidence {path}")
+    if (barred := ledger.yanked(found.version)) is not None:
+        click.echo(f"  yanked {barred.at} by {barred.who}: {barred.why}")
+    try:
+        for line in promised(restore(of, found.version).evaluation):
+            click.echo(f"  promised {line}")
+    except HomeostatError as error:
+        click.echo(f"  promised: not known here, {error}")
+    click.echo(f"  realised {realised(of, found.version)}")
+
+
+@releases.command()
+@click.argument("version", required=False, shell_complete=versions)
+@click.option("--rebuild", is_flag=True, help="Make it again at its commit, which takes minutes, and compare.")
+def verify(version: str | None, rebuild: bool) -> None:
+    """Check that each release, or one, would serve (every file by its hash, golden requests) and could be made again.
+
+    Example: homeostat releases verify v0.3.0 --rebuild
+    """
+    from homeostat.project.clock import clock_now
+    from homeostat.releases import verify as verified
+
+    of = project()
+    ledger = _ledger(of)
+    wanted = [_registered(ledger, version)] if version else list(ledger.releases)
+    bad = 0
+    for found in wanted:
+        told = verified.verify(of, ledger, found)
+        said = told.sentence
+        if rebuild and not told.rebuildable:
+            told = replace(told, rebuildable=verified.rebuild(of, found, clock_now(of)))
+            said = told.sentence + ("" if told.rebuildable else ", and was: the same to the last bit")
+        click.echo(f"{found.version}  {said}  ({found.bundle[:12]})")
+        bad += bool(told.rebuildable or (told.serves and ledger.yanked(found.version) is None))
+    if bad:
+        raise DataError(f"{bad} of {len(wanted)} releases cannot be counted on; see above, and RUNBOOK.md")
+
+
+@releases.command()
+@click.argument("one", shell_complete=versions)
+@click.argument("other", shell_complete=versions)
+def compare(one: str, other: str) -> None:
+    """Two releases side by side: what each promised, with intervals, and how they differ.
+
+    Example: homeostat releases compare v0.2.0 v0.3.0
+    """
+    from homeostat.releases.diff import lines
+    from homeostat.releases.registry import restore
+
+    of = project()
+    ledger = _ledger(of)
+    found = [_registered(ledger, version) for version in (one, other)]
+    bundles = [restore(of, release.version) for release in found]
+    for line in lines(bundles[0], bundles[1], (found[0].version, found[1].version)):
+        click.echo(line)
+
+
+@releases.command()
+@click.argument("version", shell_complete=versions)
+@why
+@who
+def yank(version: str, why: str, who: str | None) -> None:
+    """Bar a release from service for good: nobody, and no rollback, puts it back.
+
+    Example: homeostat releases yank v0.3.0 --why "trained on last year's prices"
+    """
+    from homeostat.releases import registry
+
+    with my_turn() as (of, now):
+        click.echo(registry.yank(of, version, why, actor(of, who), now, at_hand(of)))
+
+
+@releases.command()
+@click.argument("prediction")
+def explain(prediction: str) -> None:
+    """One prediction of the service, by its id: what made it, each feature's part, and whether it comes out again.
+
+    Example: homeostat releases explain 83b6f6ab5230517fa5e7c2e1
+    """
+    from homeostat.serving.explain import explain as derive
+    from homeostat.serving.explain import lines
+
+    found = derive(project(), prediction)
+    for line in lines(found):
+        click.echo(line)
+    if not found.same:
+        raise DataError(f"{prediction}: does not come out as it was given; see above")
+
+
+@releases.command("served-at")
+@click.argument("time", type=Moment())
+def served_at(time: datetime) -> None:
+    """Which release served at a time (UTC).
+
+    Example: homeostat releases served-at 2013-07-04T18:00
+    """
+    ledger = _ledger(project())
+    event = ledger.served_at(time)
+    if event is None:
+        raise UsageError(f"nothing served at {time}; `homeostat releases` lists what did")
+    click.echo(f"{event.version} since {event.at} ({event.what} by {event.who}: {event.why})")
+    if (tried := ledger.beside_at(time)) is not None:
+        click.echo(f"beside it {tried.version} since {tried.at} ({tried.what} by {tried.who}: {tried.why})")
+
+
+@click.command(cls=Verb)
+@click.argument("version", shell_complete=versions)
+@click.option("--canary", type=Percent(), help="Have it answer this share of the keys first: 5%.")
+@click.option("--shadow", is_flag=True, help="Have it score what is asked first, unseen.")
+@why
+@who
+def promote(version: str, canary: float | None, shadow: bool, why: str, who: str | None) -> None:
+    """Put a release in service. It is rehearsed first; one that cannot answer never serves.
+
+    With --canary or --shadow what serves goes on, and the loop takes each further step, or takes the release back.
+
+    Example: homeostat promote v0.3.0 --why "checked by hand on last week"
+    """
+    from homeostat.releases import registry
+
+    if shadow and canary is not None:
+        raise UsageError("--canary and --shadow are two ways; give one")
+    with my_turn() as (of, now):
+        by = actor(of, who)
+        if not shadow and canary is None:
+            click.echo(registry.promote(of, version, why, by, now, at_hand(of)).sentence)
+            return
+        if working(of).scope.rollout is None:
+            raise UsageError(
+                "params.yaml: no rollout, so nothing says when a step may go on; add it as `new` drafts it"
+            )
+        act: Beside = "shadow" if shadow else "canary"
+        click.echo(registry.try_beside(of, version, act, canary, why, by, now, at_hand(of)).sentence)
+
+
+@click.command(cls=Verb, short_help="Take what serves out of service.")
+@click.option(
+    "--to", metavar="VERSION", shell_complete=versions, help="The version to go back to; the last healthy one if none."
+)
+@why
+@who
+def rollback(to: str | None, why: str, who: str | None) -> None:
+    """Take what serves out of service: everything of the release goes back together.
+
+    While a release is tried beside it (canary, shadow) that is what goes, and what serves stays.
+
+    Example: homeostat rollback --why "alerts doubled overnight"
+    """
+    from homeostat.releases import registry
+
+    with my_turn() as (of, now):
+        click.echo(registry.rollback(of, why, actor(of, who), now, to, at_hand(of)).sentence)
+
+
+def at_hand(of: Project) -> list[str]:
+    """What was on record when a person acted: the last decision, the last look at a rollout, the open incidents."""
+    last = [path for folder in (of.decisions, of.rollouts) for path in sorted(folder.glob("*.json"))[-1:]]
+    found = [path for path in sorted(of.incidents.glob("*.json")) if _open(path)]
+    return [of.cited(path) for path in (*last, *found)]
+
+
+def _open(incident: Path) -> bool:
+    try:
+        return json.loads(incident.read_text())["closed"] is None
+    except (ValueError, KeyError, TypeError):
+        return False  # a damaged record keeps nobody from rolling back
+
+
+def _spans(ledger: Ledger) -> Iterator[tuple[ReleaseEvent, datetime | None]]:
+    """Each event with the time until which it was in force: a step of a rollout ends with the next event."""
+    for place, event in enumerate(ledger.events):
+        later = ledger.events[place + 1 :]
+        yield event, next((e.at for e in later if event.beside or not e.beside), None)
+
+
+def _ledger(of: Project) -> Ledger:
+    from homeostat.adapters.git import read_ledger
+
+    return read_ledger(of.home, of.scope.project)
+
+
+def _registered(ledger: Ledger, version: str) -> Register:
+    found = ledger.release(version if version.startswith("v") else f"v{version}")
+    if found is None:
+        raise UsageError(f"{version}: no such release; `homeostat releases` lists them")
+    return found

@@ -1,0 +1,138 @@
+"""Run: the schedules, one flow now, or the loop over history."""
+
+from __future__ import annotations
+
+import re
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from homeostat.cli.app import Moment, Verb, project
+from homeostat.cli.completion import flows
+from homeostat.core.errors import UsageError
+
+if TYPE_CHECKING:
+    from homeostat.loop import Tick
+
+
+@click.command(cls=Verb, short_help="Run one flow now.")
+@click.argument("flow", shell_complete=flows)
+@click.option("--now", type=Moment(), help="The time to run as of, in UTC; the project's own if not given.")
+def run(flow: str, now: datetime | None) -> None:
+    """Run one flow now, in this process; the last line says what came of it.
+
+    Example: homeostat run data
+    """
+    from homeostat.scheduling.up import run_flow
+
+    answer = run_flow(project(), flow, now)
+    from homeostat.scheduling.publish import sentence
+
+    click.echo(sentence(answer))
+
+
+@click.command(cls=Verb, short_help="Serve the schedules until Ctrl-C.")
+def up() -> None:
+    """Serve the schedules on the project's clock until Ctrl-C, and say where to look.
+
+    Example: homeostat up
+    """
+    from homeostat.scheduling import up as serving
+
+    serving.up(project(), click.echo)
+
+
+@click.command(cls=Verb, short_help="The loop over history, with a table and a page at the end.")
+@click.option("--from", "first", type=Moment(), required=True, help="First day.")
+@click.option("--to", "last", type=Moment(), required=True, help="Last day, whole.")
+@click.option("--name", help="What to call the replay; made from the range and the folder if not given.")
+@click.option("--force", is_flag=True, help="Replace a replay of that name.")
+def replay(first: datetime, last: datetime, name: str | None, force: bool) -> None:
+    """The loop over history with a simulated clock, on the folder as it is; ends with a table and a report page.
+
+    One that was stopped carries on when it is run again.
+
+    Example: homeostat replay --from 2013-01-01 --to 2013-12-31
+    """
+    from homeostat import replay as replays
+    from homeostat.project.lock import one_run
+    from homeostat.reports.html import write_report
+    from homeostat.reports.results import results, table
+
+    if name is not None and not re.fullmatch(r"\w[\w.-]*", name):
+        raise UsageError(f"--name {name}: begin with a letter or digit, then letters, digits, ., - and _")
+    of = project()
+    start, end = replays.span(of, first, last)
+    replayed = replays.prepare(of, start, end, name, force)
+    with one_run(replayed, click.echo):
+        todo = len(replays.ticks(replayed, start, end))
+        span = f"{first:%Y-%m-%d} to {last:%Y-%m-%d}"
+        click.echo(f"replay of {span} in {_from_here(replayed.home)}: {todo} ticks to go")
+        with _watching(todo) as watch:
+            done = replays.replay(replayed, start, end, watch)
+    page = write_report(replayed, replayed.report_page)
+    for line in table(results(replayed)):
+        click.echo(line)
+    if done.ticks:
+        spent = ", ".join(f"{step} {seconds:.0f} s" for step, seconds in done.seconds.most_common())
+        click.echo(f"\ntime       {spent}; largest process {done.peak:.2f} GB")
+    here = f"homeostat -C {_from_here(replayed.home)}"
+    click.echo(f"page       {_from_here(page)}\nnext       {here}\n           {here} releases")
+
+
+def _from_here(path: Path) -> Path:
+    """As short as it can be typed from this folder."""
+    return path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path
+
+
+@contextmanager
+def _watching(ticks: int) -> Iterator[Callable[[Tick], None]]:
+    """Say a line an event that matters, above a bar where somebody looks on; plain lines where nobody does."""
+    told: set[str] = set()  # a table without time is judged at every tick, and says the same
+    if not sys.stdout.isatty():
+        yield lambda tick: _say(tick, told, click.echo)
+        return
+    from rich import progress
+    from rich.console import Console
+
+    console = Console(highlight=False, markup=False)
+    columns = (
+        progress.TextColumn("{task.description}"), progress.BarColumn(), progress.MofNCompleteColumn(),
+        progress.TimeElapsedColumn(), progress.TextColumn("left"), progress.TimeRemainingColumn(),
+    )  # fmt: skip
+    with progress.Progress(*columns, console=console, transient=True) as bar:
+        task = bar.add_task("", total=ticks)
+
+        def watch(tick: Tick) -> None:
+            _say(tick, told, console.print)
+            bar.update(task, advance=1, description=f"{tick.now:%Y-%m-%d %H:%M}")
+
+        yield watch
+
+
+def _say(tick: Tick, told: set[str], say: Callable[[str], None]) -> None:
+    for line in lines(tick):
+        if line not in told:
+            told.add(line)
+            say(f"{tick.now:%Y-%m-%d %H:%M}  {line}")
+
+
+def lines(tick: Tick) -> Iterator[str]:
+    """What of a tick a person wants to hear of; nothing where nothing happened."""
+    from homeostat.scheduling.publish import held, sentence
+
+    batches = [batch.sentence for batch in held(tick)]
+    yield from batches
+    yield from tick.data.remarks
+    for incident in tick.opened:
+        if not any(incident.sentence.split(" is ")[0] in said for said in batches):  # else it has just been said
+            yield f"alert: {incident.sentence}"
+    if tick.step is not None and tick.step.action != "hold":
+        yield sentence(tick.step)
+    if tick.decision is not None and tick.decision.action != "nothing":
+        yield sentence(tick.decision)

@@ -1,0 +1,89 @@
+"""Project time: the wall, or a clock that runs from where the ledger stands at the speed that the scope names."""
+
+from __future__ import annotations
+
+import json
+import os
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING
+
+from homeostat.core.periods import floor
+
+if TYPE_CHECKING:
+    from homeostat.project.layout import Project
+
+
+def clock_now(project: Project) -> datetime:
+    """What time it is for the project: naive UTC, in whole seconds.
+
+    A project's own clock runs while ``homeostat up`` does; otherwise it stands at the next tick.
+    """
+    clock = project.scope.clock
+    if clock.start is None:
+        return _wall()
+    note = project.state / "clock.json"
+    if note.is_file():
+        said = json.loads(note.read_text())
+        if alive(said["pid"]):
+            passed = (_wall() - datetime.fromisoformat(said["wall"])).total_seconds() * clock.speed
+            return datetime.fromisoformat(said["project"]) + timedelta(seconds=int(passed))
+    return next_tick(project)
+
+
+def start_clock(project: Project) -> datetime:
+    """Let the project's clock run from where the ledger stands, for as long as this process lives; its time now."""
+    if project.scope.clock.start is None:
+        return _wall()
+    now = stands_at(project)
+    project.state.mkdir(parents=True, exist_ok=True)
+    note = {"wall": _wall().isoformat(), "project": now.isoformat(), "pid": os.getpid()}
+    (project.state / "clock.json").write_text(json.dumps(note))
+    return now
+
+
+def wall_interval(project: Project, length: timedelta) -> timedelta:
+    """How long a length of project time takes on the wall."""
+    return length if project.scope.clock.start is None else length / project.scope.clock.speed
+
+
+def stands_at(project: Project) -> datetime:
+    """The time of the last completed tick; before the first, where the project's history begins."""
+    if project.tick_file.is_file():
+        return datetime.fromisoformat(project.tick_file.read_text())
+    ledger = project.ledger
+    return ledger.window[1] if ledger.window_file.is_file() else beginning(project)
+
+
+def move_on(project: Project, now: datetime) -> None:
+    """Note that the tick of ``now`` is completed; the window does not say, for a decision moves it on within a tick."""
+    fresh = project.tick_file.with_suffix(".new")
+    fresh.parent.mkdir(parents=True, exist_ok=True)
+    fresh.write_text(now.isoformat())
+    fresh.replace(project.tick_file)
+
+
+def beginning(project: Project) -> datetime:
+    """The time before the first tick: the clock's start, or for the wall the window's."""
+    clock = project.scope.clock
+    return clock.start if clock.start is not None else project.window[0]
+
+
+def next_tick(project: Project) -> datetime:
+    """The first tick after the last completed one."""
+    rhythm = project.scope.rhythm
+    return floor(stands_at(project), rhythm.tick, rhythm.offset) + rhythm.tick
+
+
+def _wall() -> datetime:
+    return datetime.now(UTC).replace(tzinfo=None, microsecond=0)
+
+
+def alive(pid: int) -> bool:
+    """Whether a process of this machine runs."""
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True

@@ -1,0 +1,488 @@
+"""The scope of a project: ``params.yaml`` read into frozen, strict types."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from datetime import date, datetime, timedelta
+from functools import lru_cache
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    PlainSerializer,
+    Strict,
+    ValidationError,
+    model_validator,
+)  # fmt: skip
+from ruamel.yaml import YAML
+from ruamel.yaml.error import YAMLError
+
+from homeostat.core.errors import ScopeError
+from homeostat.project import scope_errors
+from homeostat.project.scope_errors import Contradiction
+
+UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
+LOSSES = {"binary": ("log_loss", "brier"), "regression": ("rmse", "mae"), "ranking": ("ndcg_loss",)}
+RESERVED = ("event_time", "predict_at", "reason")  # what Homeostat itself adds to the tables of a source
+Kind = Literal["string", "integer", "float", "boolean", "time"]
+
+
+def parse_duration(text: object) -> timedelta:
+    """Read ``45m``, ``2h`` or ``1d``.
+
+    >>> parse_duration("2h")
+    datetime.timedelta(seconds=7200)
+    """
+    match = re.fullmatch(r"(\d{1,6})([smhd])", str(text))
+    if match is None:
+        raise ValueError(f"{text!r} is not a duration; write a whole number and a unit, such as 45m, 2h or 1d")
+    return timedelta(seconds=int(match[1]) * UNITS[match[2]])
+
+
+def format_duration(value: timedelta) -> str:
+    """Write a duration in its largest whole unit.
+
+    >>> format_duration(timedelta(hours=48))
+    '2d'
+    """
+    seconds = int(value.total_seconds())
+    unit = next(u for u in "dhms" if seconds % UNITS[u] == 0)
+    return f"{seconds // UNITS[unit]}{unit}"
+
+
+def _utc(value: object) -> object:
+    fix = 'write it in quotes, in UTC, like "2013-01-01T05:00:00"'
+    if isinstance(value, date):
+        raise ValueError(f"is a bare time, which DVC cannot read; {fix}")
+    try:
+        time = datetime.fromisoformat(str(value))
+    except ValueError:
+        raise ValueError(f"{value!r} is not a time; {fix}") from None
+    if time.tzinfo is not None:
+        raise ValueError("has an offset; write the time in UTC, without one")
+    return time
+
+
+def _some(length: timedelta) -> timedelta:
+    if length == timedelta(0):
+        raise ValueError("must be longer than nothing; write a length such as 1d")
+    return length
+
+
+def _or(word: str) -> Callable[[object], object]:
+    def read(text: object) -> object:
+        if text == word:
+            return text
+        try:
+            return _some(parse_duration(text))
+        except ValueError as error:
+            raise ValueError(f"{error}, or {word}") from error
+
+    return read
+
+
+def _write(value: timedelta | str) -> str:
+    return value if isinstance(value, str) else format_duration(value)
+
+
+Duration = Annotated[timedelta, BeforeValidator(parse_duration), PlainSerializer(format_duration)]
+Length = Annotated[Duration, AfterValidator(_some)]
+Moment = Annotated[datetime, BeforeValidator(_utc)]
+Number = Annotated[float, Strict()]
+Share = Annotated[Number, Field(gt=0, le=1)]
+Positive = Annotated[Number, Field(gt=0)]
+Whole = Annotated[int, Strict()]
+Count = Annotated[Whole, Field(gt=0)]
+Name = Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9_-]*$")]
+Text = Annotated[str, Field(min_length=1)]
+Names = Annotated[tuple[Text, ...], Field(min_length=1)]
+
+
+class Part(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+
+def _require(holds: object, path: tuple[int | str, ...], said: str) -> None:
+    if not holds:
+        raise Contradiction(path, said)
+
+
+class Clock(Part):
+    """Project time: the wall clock, or a start and a speed (project seconds a second)."""
+
+    start: Moment | None = None
+    speed: Positive = 1
+
+    @model_validator(mode="after")
+    def consistent(self) -> Clock:
+        _require(self.start or self.speed == 1, ("speed",), "the wall clock has no speed; add start or remove speed")
+        return self
+
+
+class Remote(Part):
+    """Where several hosts agree on what serves: a git remote, and how often a serving host looks there."""
+
+    git: Text
+    every: Length
+
+
+class Group(Part):
+    """Columns that become known together, at an SQL expression over the row."""
+
+    columns: Names
+    at: Text
+
+
+class Source(Part):
+    """Where a table comes from, and what its rows mean."""
+
+    package: Text | None = None
+    path: Text | None = None
+    url: Text | None = None
+    query: Text | None = None
+    time: Text | None = None
+    period: Annotated[timedelta | Literal["once"], BeforeValidator(_or("once")), PlainSerializer(_write)]
+    late_after: Duration = timedelta(0)
+    key: Names
+    columns: Annotated[dict[str, Kind], Field(min_length=1)]
+    read: dict[str, Text] = {}  # by column, SQL over what is written, where it is not written so
+    optional: tuple[str, ...] = ()  # columns that a batch may come without; blank there
+    known_at: dict[Name, Group] = {}
+    volume: Positive | None = None
+
+    @model_validator(mode="after")
+    def consistent(self) -> Source:
+        place = "name one: path (with package, or a file or glob of its own), or url with query"
+        _require((self.url is None) != (self.path is None), (), place)
+        _require(self.package is None or self.path is not None, ("package",), "goes with path; add path")
+        _require((self.url is None) == (self.query is None), (), "url and query go together; add the other")
+        grid = "a source with a time needs a period such as 1d; one without has period: once"
+        _require((self.time is None) == (self.period == "once"), ("period",), grid)
+        for column in RESERVED:
+            _require(column not in self.columns, ("columns", column), "is a name that Homeostat adds; rename it")
+        for number, column in enumerate(self.key):
+            self._declared(column, ("key", number))
+        for column in self.read:
+            self._declared(column, ("read", column))
+        for number, column in enumerate(self.optional):
+            self._declared(column, ("optional", number))
+            whole = f"{column!r} is of the key, without which no row has a name; remove it"
+            _require(column not in self.key, ("optional", number), whole)
+        self._known()
+        return self
+
+    def _declared(self, column: str, path: tuple[int | str, ...]) -> None:
+        _require(column in self.columns, path, f"names {column!r}, which is not among columns; correct it")
+
+    def _known(self) -> None:
+        """Every column of a source with a time is in one group; the first group makes the row visible."""
+        if not self.timed:
+            _require(not self.known_at, ("known_at",), "a source with period: once is known from the start; remove it")
+            return
+        seen: set[str] = set()
+        for name, group in self.known_at.items():
+            for number, column in enumerate(group.columns):
+                path = ("known_at", name, "columns", number)
+                self._declared(column, path)
+                _require(column not in seen, path, f"names {column!r} twice; a column becomes known once")
+                seen.add(column)
+        for column in self.columns:
+            lacks = f"column {column!r} has no known_at; put it in the group that makes it known"
+            _require(column in seen, ("columns", column), lacks)
+        first = next(iter(self.known_at))
+        for column in self.key:
+            early = f"is the first group, so it makes a row visible: {column!r}, a column of the key, belongs in it"
+            _require(column in self.known_at[first].columns, ("known_at", first), early)
+
+    @property
+    def timed(self) -> bool:
+        return self.time is not None
+
+
+class Events(Part):
+    """What is predicted, and when."""
+
+    source: str
+    predict_at: Text
+    label_horizon: Duration
+
+
+class Features(Part):
+    history: Length
+    allowed: tuple[str, ...] = ()
+    barred: tuple[str, ...] = ()
+
+
+class Objective(Part):
+    task: Literal["binary", "regression", "ranking"]
+    label: Text
+    where: Text = "true"
+    known: str
+    weight: Annotated[Number, Field(ge=0)]
+    features: tuple[str, ...]
+    group: str | None = None
+
+
+class Costs(Part):
+    alert: Positive
+    capacity: Count
+
+
+class Windows(Part):
+    warm_up: Length
+    train: Annotated[timedelta | Literal["all"], BeforeValidator(_or("all")), PlainSerializer(_write)]
+    holdout: Length
+
+    @model_validator(mode="after")
+    def consistent(self) -> Windows:
+        for name, longer in (("train", self.train), ("warm_up", self.warm_up)):
+            said = f"must be longer than windows.holdout ({format_duration(self.holdout)}); nothing is left to train on"
+            _require(isinstance(longer, str) or longer > self.holdout, (name,), said)
+        return self
+
+
+class LightGBM(Part):
+    trees: Count
+    leaves: Annotated[Whole, Field(gt=1)]
+    learning_rate: Positive
+    min_leaf: Count
+    feature_share: Share = 1.0
+    row_share: Share = 1.0
+    l2: Annotated[Number, Field(ge=0)] = 0.0
+
+
+class Baseline(Part):
+    """Version 0: the label's rate by columns of the events, or a score that is already there."""
+
+    by: tuple[str, ...] = ()
+    column: str | None = None
+    sql: str | None = None
+
+    @model_validator(mode="after")
+    def one(self) -> Baseline:
+        named = [bool(self.by), self.column is not None, self.sql is not None]
+        _require(sum(named) <= 1, (), "name one of by, column and sql; remove the others")
+        return self
+
+
+class Training(Part):
+    model: Literal["heuristic", "linear", "lightgbm"]
+    refit: Annotated[bool, Strict()]
+    lightgbm: LightGBM
+    baseline: Baseline
+
+
+class Metrics(Part):
+    """What is measured, by task; the first is the loss that gates and monitoring compare: lower is better."""
+
+    binary: tuple[Literal["log_loss", "auc", "average_precision", "brier", "calibration"], ...] = ("log_loss",)
+    regression: tuple[Literal["rmse", "mae", "r2", "calibration"], ...] = ("rmse",)
+    ranking: tuple[Literal["ndcg_loss", "ndcg", "average_precision"], ...] = ("ndcg_loss",)
+
+    @model_validator(mode="after")
+    def loss_first(self) -> Metrics:
+        for task, losses in LOSSES.items():
+            if (first := getattr(self, task)[:1]) and first[0] not in losses:
+                said = f"must start with its loss, one of {', '.join(losses)}, not {first[0]}; put it first"
+                raise Contradiction((task,), said)
+        return self
+
+
+class Evaluation(Part):
+    metrics: Metrics = Metrics()
+    slices: tuple[str, ...]
+    min_slice: Count
+    resamples: Annotated[Whole, Field(ge=20)]
+    block: Length
+    confidence: Annotated[Number, Field(gt=0.5, lt=1)]
+
+
+class Release(Part):
+    beats_baseline: Annotated[Number, Field(lt=1)]
+    not_worse: Positive
+    slice_not_worse: Positive
+    calibration: Positive
+
+
+class Rollout(Part):
+    """How a release that passed begins to serve, and what each step of that must show."""
+
+    strategy: Literal["at once", "shadow", "canary"]
+    steps: Annotated[tuple[Annotated[Number, Field(gt=0, lt=1)], ...], Field(min_length=1)]
+    hold: Length
+    patience: Length
+    events: Count
+    errors: Annotated[Number, Field(ge=0, lt=1)]
+    latency: Positive
+    score_drift: Positive
+
+    @model_validator(mode="after")
+    def consistent(self) -> Rollout:
+        rising = all(one < other for one, other in zip(self.steps, self.steps[1:], strict=False))
+        _require(rising, ("steps",), "must rise from step to step; after the last it serves all, which is no step")
+        said = f"must be longer than hold ({format_duration(self.hold)}); correct one of them"
+        _require(self.patience > self.hold, ("patience",), said)
+        return self
+
+
+class Monitoring(Part):
+    window: Length
+    quality_drop: Positive
+    calibration: Positive
+    roll_back: Share
+    drift_method: Literal["psi", "ks", "wasserstein", "jensenshannon"]
+    drift_limit: Positive
+    drift_share: Share
+    score_drift: Positive
+    missing_rise: Share = 1.0
+    reference_rows: Annotated[Count, Field(le=30_000)]
+    cool_down: Duration
+
+
+class Rhythm(Part):
+    offset: Duration
+    tick: Length
+    decide: Length
+    retrain: Length
+
+    @model_validator(mode="after")
+    def consistent(self) -> Rhythm:
+        for name, longer in (("decide", self.decide), ("retrain", self.retrain)):
+            said = f"must be a whole number of ticks of {format_duration(self.tick)}; correct it or rhythm.tick"
+            _require(longer % self.tick == timedelta(0), (name,), said)
+        return self
+
+
+class Scope(Part):
+    """Everything ``params.yaml`` says. Durations are timedeltas, times are naive UTC datetimes."""
+
+    project: Name
+    goal: Text
+    branch: Text
+    seed: Annotated[Whole, Field(ge=0)]
+    threads: Count
+    clock: Clock = Clock()
+    remote: Remote | None = None
+    sources: Annotated[dict[Name, Source], Field(min_length=1)]
+    events: Events
+    features: Features
+    objectives: Annotated[dict[Name, Objective], Field(min_length=1)]
+    costs: Costs
+    windows: Windows
+    training: Training
+    evaluation: Evaluation
+    release: Release
+    rollout: Rollout | None = None
+    monitoring: Monitoring
+    rhythm: Rhythm
+
+    @model_validator(mode="after")
+    def consistent(self) -> Scope:
+        _require("events" not in self.sources, ("sources", "events"), "features.sql calls the events so; rename it")
+        named = f"names {self.events.source!r}, which is not among sources; correct it"
+        _require(self.events.source in self.sources, ("events", "source"), named)
+        timeless = f"names {self.events.source!r}, which has no time; events need one"
+        _require(self.event_source.timed, ("events", "source"), timeless)
+        waiting = format_duration(self.events.label_horizon)
+        blind = f"must be longer than events.label_horizon ({waiting}); no event in it would be mature"
+        _require(self.monitoring.window > self.events.label_horizon, ("monitoring", "window"), blind)
+        self._objectives()
+        self._features()
+        self._columns()
+        return self
+
+    def _objectives(self) -> None:
+        for name, objective in self.objectives.items():
+            path = ("objectives", name)
+            groups = ", ".join(self.event_source.known_at)
+            stray = f"names {objective.known!r}, which is no known_at group of {self.events.source}; use {groups}"
+            _require(objective.known in self.event_source.known_at, (*path, "known"), stray)
+            ranked = (objective.task == "ranking") == (objective.group is not None)
+            _require(ranked, path, "group goes with task ranking, and ranking needs it; add or remove group")
+            measured = getattr(self.evaluation.metrics, objective.task)
+            none = f"is empty, but objective {name} is judged by it; name the loss"
+            _require(measured, ("evaluation", "metrics", objective.task), none)
+        told = "every objective weighs 0, so no risk is ever above another; give one a weight"
+        _require(any(o.weight for o in self.objectives.values()), ("objectives",), told)
+
+    def _features(self) -> None:
+        for list_name in ("allowed", "barred"):
+            for number, name in enumerate(getattr(self.features, list_name)):
+                objective, dot, _ = name.partition(".")
+                stray = f"names {name!r}; write objective.column, the objective one of {', '.join(self.objectives)}"
+                _require(dot and objective in self.objectives, ("features", list_name, number), stray)
+        for number, name in enumerate(self.features.barred):
+            both = f"{name} is both barred and allowed; remove it from one"
+            _require(name not in self.features.allowed, ("features", "barred", number), both)
+        for name, objective in self.objectives.items():
+            for number, feature in enumerate(objective.features):
+                path = ("objectives", name, "features", number)
+                _require(objective.features.index(feature) == number, path, f"names {feature!r} twice; remove one")
+                barred = f"uses {feature!r}, which features.barred bars; remove it from one"
+                _require(f"{name}.{feature}" not in self.features.barred, path, barred)
+
+    def _columns(self) -> None:
+        """Slices and the baseline are over columns of the events."""
+        by = ("training", "baseline", "by")
+        given: list[tuple[tuple[int | str, ...], str | None]] = [
+            *((("evaluation", "slices", n), c) for n, c in enumerate(self.evaluation.slices)),
+            *(((*by, n), c) for n, c in enumerate(self.training.baseline.by)),
+            (("training", "baseline", "column"), self.training.baseline.column),
+        ]
+        for path, column in given:
+            stray = f"names {column!r}, which is no column of {self.events.source}; correct it"
+            _require(column is None or column in self.event_source.columns, path, stray)
+
+    @property
+    def event_source(self) -> Source:
+        return self.sources[self.events.source]
+
+    @property
+    def key(self) -> tuple[str, ...]:
+        """The columns that name one event."""
+        return self.event_source.key
+
+
+@lru_cache(maxsize=16)
+def parse(text: str, where: str = "params.yaml") -> Scope:
+    """Read a scope from YAML text; the same text is read once.
+
+    Raises:
+        ScopeError: one line that names the file, the line, the key and the fix.
+    """
+    try:
+        plain: Any = YAML(typ="safe").load(text)
+    except (YAMLError, ValueError) as error:
+        line, said = scope_errors.of_yaml(error, text)
+        raise ScopeError(f"{where}:{line}: {said}") from error
+    if not isinstance(plain, dict):
+        kind = "is empty" if plain is None else "holds no keys"
+        raise ScopeError(f"{where}:1: {kind}; a scope starts with `project: NAME`")
+    try:
+        return Scope.model_validate(plain)
+    except ValidationError as error:
+        line, key, fix = scope_errors.of_validation(error, text, Scope)
+        raise ScopeError(f"{where}:{line}: {key}: {fix}") from error
+
+
+def read(path: Path) -> Scope:
+    """Read ``params.yaml``.
+
+    Raises:
+        ScopeError: it is not there, cannot be read, or holds something impossible.
+    """
+    try:
+        return parse(path.read_text(encoding="utf-8"), path.name)
+    except FileNotFoundError as error:
+        raise ScopeError(f"{path}: no scope here; run in a project folder or name one with -C DIR") from error
+    except UnicodeDecodeError as error:
+        line = path.read_bytes()[: error.start].count(b"\n") + 1
+        raise ScopeError(f"{path.name}:{line}: not UTF-8 text; save the file as UTF-8") from error
+    except IsADirectoryError as error:
+        raise ScopeError(f"{path}: a folder; the scope is a file") from error

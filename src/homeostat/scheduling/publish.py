@@ -1,0 +1,70 @@
+"""What a flow came to: a sentence for its log, and for a decision what makes it seen and heard."""
+
+from __future__ import annotations
+
+from collections import Counter
+from datetime import datetime
+from functools import singledispatch
+from typing import TypeVar
+
+from homeostat.core.findings import Decision
+from homeostat.decisions.history import Batch
+from homeostat.loop import DataOutcome, Tick
+from homeostat.project.layout import Project
+
+Answer = TypeVar("Answer")
+
+
+def publish(project: Project, answer: Answer, at: datetime) -> Answer:
+    """Say in the run's log what it came to; a decision becomes an artifact and an event, a new incident an event."""
+    from homeostat.adapters import prefect
+
+    name = project.scope.project
+    decision = answer.decision if isinstance(answer, Tick) else answer
+    for batch in held(answer):
+        prefect.log(batch.sentence)
+    outcome = answer.data if isinstance(answer, Tick) else answer
+    for remark in outcome.remarks if isinstance(outcome, DataOutcome) else ():
+        prefect.log(remark)
+    if isinstance(answer, Tick):
+        for incident in answer.opened:
+            prefect.publish_incident(name, incident)
+    if isinstance(answer, Tick) and answer.step is not None:
+        prefect.publish_decision(name, answer.step, at)
+    if isinstance(decision, Decision):
+        prefect.publish_decision(name, decision, at)
+    prefect.log(sentence(answer), answer=True)
+    return answer
+
+
+def held(answer: object) -> list[Batch]:
+    """The batches of which something was held back."""
+    outcome = answer.data if isinstance(answer, Tick) else answer
+    if not isinstance(outcome, DataOutcome):
+        return []
+    return [batch for batch in outcome.batches if batch.held]
+
+
+@singledispatch
+def sentence(answer: object) -> str:
+    """An answer in a line."""
+    return "done" if answer is None else str(answer)
+
+
+@sentence.register
+def _(answer: Decision) -> str:
+    return f"{answer.action}: {answer.sentence}"
+
+
+@sentence.register
+def _(answer: DataOutcome) -> str:
+    states = Counter(j.verdict.status for j in answer.batches)
+    if not states:
+        return "no batch is due"
+    return f"batches: {', '.join(f'{count} {status}' for status, count in sorted(states.items()))}"
+
+
+@sentence.register
+def _(answer: Tick) -> str:
+    decided = "".join(f"; {sentence(one)}" for one in (answer.step, answer.decision) if one)
+    return f"{answer.now:%Y-%m-%d %H:%M}: {sentence(answer.data)}; {answer.predicted} predictions{decided}"
