@@ -346,3 +346,11 @@ def test_new_batches_are_seen_without_a_restart(client: TestClient, project: Pro
     validate.validate(project, "readings", period.label, now=NOW)
     until(lambda: worker.state.context is not start, 20, "a new context")
     assert predict(client, event(51))["predictions"][0]["scores"] != before["scores"]
+
+
+def test_what_was_predicted_and_came_back_is_for_its_owner_alone(client: TestClient, project: Project) -> None:
+    predict(client, event(50, 1))
+    label = {"event": {k: v for k, v in event(10, 1).items() if k in ("meter", "at")}, "objective": "high", "value": 1}
+    assert client.post("/labels", json={"labels": [label]}).status_code == 200
+    closed = [paths.served(project), paths.labels(project), *paths.served(project).glob("*.jsonl")]
+    assert len(closed) == 3 and all(path.stat().st_mode & 0o077 == 0 for path in closed)

@@ -95,7 +95,7 @@ def test_a_list_is_answered_by_one_version_whatever_its_order(project: Project) 
 
 
 def test_a_shadow_is_in_the_log_and_in_no_answer(project: Project) -> None:
-    made = asked.spoilt(project, asked.flipped)
+    made = asked.spoilt(project, asked.turned)
     with asked.asking(project) as client:
         before = [predict(client, one) for one in EVENTS]
     asked.beside(project, made, None, after=1)

@@ -39,7 +39,7 @@ def is_in(answer: dict[str, Any], bundle: str) -> bool:
 
 
 @pytest.mark.parametrize(
-    ("spoil", "words"), [(asked.flipped, "the scores of high by v0.2.0 lie"), (asked.failing, "v0.2.0 failed")]
+    ("spoil", "words"), [(asked.turned, "the scores of high by v0.2.0 lie"), (asked.failing, "v0.2.0 failed")]
 )
 def test_a_canary_that_is_broken_is_taken_back_and_no_request_fails(
     project: Project, spoil: Callable[[Path], None], words: str

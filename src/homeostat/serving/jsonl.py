@@ -25,7 +25,7 @@ class Journal:
     def __init__(self, path: Path) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         self.path = path
-        self._file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o644)
+        self._file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o600)
         self._unsynced = False
 
     def add(self, entries: Sequence[dict[str, Any]]) -> None:
@@ -73,6 +73,7 @@ def pack(path: Path) -> Path:
     packed, fresh = path.with_name(path.name + PACKED), path.with_name(f".{path.name}.{os.getpid()}")
     try:
         with path.open("rb") as source, fresh.open("wb") as target:
+            os.fchmod(target.fileno(), 0o600)
             with gzip.GzipFile("", "wb", 6, target, mtime=0) as writer:
                 shutil.copyfileobj(source, writer, 1 << 20)
             target.flush()

@@ -23,6 +23,7 @@ from pydantic_core import to_json
 
 from homeostat.project.clock import alive
 from homeostat.project.layout import stamp
+from homeostat.project.private import private_folder
 from homeostat.serving import jsonl
 from homeostat.serving import paths as files
 from homeostat.serving.jsonl import PACKED, Journal
@@ -40,7 +41,7 @@ class PredictionLog:
     """The file of one worker, begun with its first prediction."""
 
     def __init__(self, project: Project) -> None:
-        self._folder = files.served(project)
+        self._folder = private_folder(files.served(project))
         self._journal: Journal | None = None
         self._lines = 0
         self._seen: OrderedDict[str, None] = OrderedDict()

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 GRACE = 30  # seconds for what was accepted to be finished
 HEALTH = 60.0  # seconds until a worker that does not answer is replaced: the machine may be busy
 PACK = 3600  # seconds between two looks for files of the prediction log to pack
+BACKLOG = 256  # connections that wait to be accepted, and that are accepted before the first of them is counted
 KEEP = 75  # seconds that an idle connection is kept: longer than load balancers keep theirs, so none meets a closed one
 LOGGING: dict[str, Any] = {
     "version": 1,
@@ -76,9 +77,12 @@ def _run(listening: socket.socket, workers: int) -> None:
     import uvicorn
     from uvicorn.supervisors import Multiprocess
 
+    from homeostat.serving.connections import Connection, raise_descriptor_limit
+
+    raise_descriptor_limit()
     config = uvicorn.Config(
         "homeostat.serving.http:make", factory=True, workers=workers, log_config=LOGGING, access_log=False,
-        lifespan="on", server_header=False, backlog=2048, timeout_graceful_shutdown=GRACE,
+        lifespan="on", server_header=False, backlog=BACKLOG, http=Connection, timeout_graceful_shutdown=GRACE,
         timeout_worker_healthcheck=int(HEALTH), timeout_keep_alive=KEEP, ws="none", proxy_headers=False,
     )  # fmt: skip
     with _signals():
@@ -113,7 +117,7 @@ def _listening(host: str, port: int) -> socket.socket:
     try:
         found.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         found.bind((host, port))
-        found.listen(2048)
+        found.listen(BACKLOG)
         found.set_inheritable(True)
     except OSError as error:
         found.close()
