@@ -100,7 +100,7 @@ REFUSED = [
         "string"),
     (rows(y=["p", "q"]), {"time": "when", "label": "y", "positive": "r"}, "no such value of y; there are p, q"),
     (rows(y=[1, 2]), {"time": "when", "label": "y", "task": "ranking"}, "--group COL"),
-    (rows(y=[0, 1], x=[1]), {"time": "when", "label": "y", "drop": ("y",)}, "--drop y: is the column that --label names"),
+    (rows(y=[0, 1], x=[1]), {"time": "when", "label": "y", "drop": ("y",)}, "--drop y: .* that --label names"),
     (rows(y=[0, 1], known=["2020-05-01"]), {"time": "when", "label": "y", "known_at": "known"},
      "--known-at known: lies before"),
     (rows(y=[0, 1], t=["2022-01-01"]), {"time": "t", "label": "y"}, "all rows are of 2022-01-01"),

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from homeostat.cli.app import Verb
+from homeostat.cli.app import Verb, folder
+from homeostat.cli.migrate import migrate_project
 from homeostat.core.errors import UsageError
 
 QUIT = "quit"
@@ -22,10 +23,8 @@ if TYPE_CHECKING:
 
 
 @click.command(cls=Verb, short_help="A new project from a table of yours.")
-@click.argument("directory", metavar="DIR")
-@click.option(
-    "--from", "source", required=True, metavar="ADDRESS", help="A CSV or Parquet file, a glob, or a database."
-)
+@click.argument("directory", metavar="DIR", required=False)
+@click.option("--from", "source", metavar="ADDRESS", help="A CSV or Parquet file, a glob, or a database.")
 @click.option("--query", metavar="SQL", help="What to read from the database; :start and :end in it are a batch's.")
 @click.option("--time", metavar="COL", help="The column that says when a row happened.")
 @click.option("--label", metavar="COL", help="The column to predict.")
@@ -44,14 +43,16 @@ if TYPE_CHECKING:
 )
 @click.option("--group", metavar="COL", help="For a ranking: the column that its rows share.")
 @click.option("--yes", is_flag=True, help="Ask nothing.")
+@click.option("--migrate", is_flag=True, help="Bring a project that an earlier version made to this one.")
 def new(
-    directory: str, source: str, query: str | None, time: str | None, label: str | None, known_at: str | None,
-    key: tuple[str, ...], context: tuple[str, ...], predict_before: str, drop: tuple[str, ...], positive: str | None,
-    task: str | None, group: str | None, yes: bool,
+    directory: str | None, source: str | None, query: str | None, time: str | None, label: str | None,
+    known_at: str | None, key: tuple[str, ...], context: tuple[str, ...], predict_before: str, drop: tuple[str, ...],
+    positive: str | None, task: str | None, group: str | None, yes: bool, migrate: bool,
 ) -> None:  # fmt: skip
     """Make a project in DIR from a time-stamped table: scope, contracts, features, flows and tests.
 
     Each guess from the table is a commented line in it; issues with the table are reported before a model is made.
+    With --migrate: rewrite the files that homeostat owns in a project of an earlier version, after showing the changes.
 
     Example: homeostat new bikes --from rentals.csv --time when --label rentals
     """
@@ -59,6 +60,11 @@ def new(
     from homeostat.scaffold.draft import create
     from homeostat.scaffold.profile.request import Address, Request
 
+    if migrate:
+        migrate_project(Path(directory) if directory else folder(), yes)
+        return
+    if directory is None or source is None:
+        raise UsageError("name a new folder and a table: homeostat new DIR --from ADDRESS; see homeostat new --help")
     target = Path(directory).absolute()
     create.check_free(target)
     try:
