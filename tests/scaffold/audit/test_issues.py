@@ -49,11 +49,7 @@ CHARTED = {
 }  # fmt: skip
 Made = Callable[[pl.DataFrame], pl.DataFrame]
 FAULTS: list[tuple[str, str, Made]] = [
-    (
-        "label leakage",
-        "state",
-        lambda t: t.with_columns(state=pl.when(BACK).then(pl.lit("R")).otherwise(pl.lit("L"))),
-    ),
+    ("label leakage", "state", lambda t: t.with_columns(state=pl.when(BACK).then(pl.lit("R")).otherwise(pl.lit("L")))),
     (
         "label leakage by absence",
         "parcel",
@@ -104,11 +100,7 @@ FAULTS: list[tuple[str, str, Made]] = [
         "back",
         lambda t: t.with_columns(back=pl.when(pl.int_range(pl.len()) < ROWS * 3 // 4).then(pl.col("back"))),
     ),
-    (
-        "missing labels",
-        "back",
-        lambda t: t.with_columns(back=pl.when(pl.col("pages") > 3).then(pl.col("back"))),
-    ),
+    ("missing labels", "back", lambda t: t.with_columns(back=pl.when(pl.col("pages") > 3).then(pl.col("back")))),
     (
         "constant labels",
         "back",

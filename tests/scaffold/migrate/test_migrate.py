@@ -13,8 +13,7 @@ from scaffold.migrate.earlier import commit, earlier_project
 
 from homeostat.cli import main
 from homeostat.project.layout import Project
-from homeostat.scaffold.draft.files import package_files
-from homeostat.scaffold.draft.fill_template import read_template
+from homeostat.scaffold.draft.files import package_files, read_template
 from homeostat.scaffold.migrate.known_texts import known_ids, text_id
 from homeostat.scheduling.up import schedules
 

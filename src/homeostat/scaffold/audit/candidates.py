@@ -12,7 +12,7 @@ from homeostat.scaffold.profile.identifiers import is_identifier_name
 from homeostat.scaffold.profile.profile_table import Profile
 from homeostat.scaffold.profile.table import Column
 
-ENTITIES = 50  # distinct values from which a column of words names entities rather than outcomes
+NAMES = 50  # distinct values from which a column of words names entities rather than outcomes
 
 
 @dataclass(frozen=True)
@@ -49,4 +49,4 @@ def as_learned(rows: pl.DataFrame, column: Column) -> pl.Series:
 def names_entities(column: Column) -> bool:
     """Whether its values are many and recur, as those of customers or machines: each has its own label."""
     named = column.kind == "string" or column.kind == "integer" and is_identifier_name(column.raw)
-    return named and ENTITIES < column.distinct < 0.5 * column.rows
+    return named and NAMES < column.distinct < 0.5 * column.rows

@@ -24,3 +24,9 @@ class Issue:
     @property
     def certainty(self) -> str:
         return "certain" if self.confidence >= 0.95 else "likely" if self.confidence >= 0.6 else "possible"
+
+
+def leak(kind: str, column: str, text: str, confidence: float, severity: float) -> Issue:
+    """An issue of a column that is kept out of the first scope."""
+    fix = f"left out of the first scope; if it is known in time, move it to the first known_at group: {column}"
+    return Issue(kind, column, text, fix, confidence, severity, barred=True)

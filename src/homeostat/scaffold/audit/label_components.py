@@ -10,10 +10,9 @@ import numpy as np
 import polars as pl
 
 from homeostat.scaffold.audit.candidates import Candidates
-from homeostat.scaffold.audit.issue import Issue
+from homeostat.scaffold.audit.issue import Issue, leak
 from homeostat.scaffold.audit.late_columns import AFTER, name_words
 from homeostat.scaffold.audit.linear_sums import find_sums
-from homeostat.scaffold.audit.perfect_predictors import leak
 from homeostat.scaffold.audit.predictive_power import Array, predictive_power
 from homeostat.scaffold.profile.identifiers import quoted
 from homeostat.scaffold.profile.profile_table import Profile

@@ -11,8 +11,13 @@ import polars as pl
 from homeostat.scaffold.audit.candidates import Candidates, as_learned
 from homeostat.scaffold.audit.issue import Issue
 from homeostat.scaffold.audit.label_components import components
-from homeostat.scaffold.audit.late_columns import equal_to_known_time, late_by_name, late_times, late_twins
-from homeostat.scaffold.audit.perfect_predictors import perfect_predictors
+from homeostat.scaffold.audit.late_columns import (
+    equal_to_known_time,
+    late_by_name,
+    late_times,
+    late_twins,
+    perfect_predictors,
+)
 from homeostat.scaffold.audit.single_label_values import single_label_issue, single_label_values
 from homeostat.scaffold.profile.profile_table import Profile
 from homeostat.scaffold.profile.table import Column

@@ -1,4 +1,4 @@
-"""Columns that are written after the event: by their times, by their differences from another, by their names."""
+"""Columns that are written after the event: by their power, their times, their twins, their names."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from collections.abc import Iterator
 import polars as pl
 
 from homeostat.scaffold.audit.candidates import Candidates, names_entities
-from homeostat.scaffold.audit.issue import Issue
-from homeostat.scaffold.audit.perfect_predictors import leak
+from homeostat.scaffold.audit.issue import Issue, leak
 from homeostat.scaffold.audit.predictive_power import predictive_power
 from homeostat.scaffold.profile.identifiers import words
 from homeostat.scaffold.profile.table import Column
 
+PERFECT, PERFECT_SERIES = 0.965, 0.995  # power from which a column predicts too much; a series is like its neighbours
 STRONG = 0.5  # power from which a column that is called like an outcome is one
 FEW = 200  # distinct values of a column that may repeat another
 SAME = 0.95  # share of rows in which two times are a day apart at most
@@ -43,6 +43,21 @@ def _later(rows: pl.DataFrame, one: Column, two: Column) -> Column:
     if one.kind == "time":
         return max((one, two), key=lambda c: float((rows[c.name] - rows["__t"]).dt.total_seconds().std() or 0.0))  # type: ignore[arg-type]
     return one if one.distinct > two.distinct else two
+
+
+def perfect_predictors(candidates: Candidates) -> Iterator[Issue]:
+    profile = candidates.profile
+    least = PERFECT_SERIES if profile.series and profile.label.task == "regression" else PERFECT
+    for column in candidates.columns:
+        power = candidates.powers[column.name]
+        if power < least or names_entities(column):  # an entity's label is memorized, not leaked
+            continue
+        measure = f"AUC {0.5 + power / 2:.3f}" if profile.label.task == "binary" else f"R2 {power:.3f}"
+        text = (
+            f"{column.raw} alone predicts {profile.label.column} almost perfectly ({measure} on later rows): it is "
+            "known only afterwards"
+        )
+        yield leak("label leakage", column.name, text, min(1.0, power), 100 + power)
 
 
 def equal_to_known_time(candidates: Candidates) -> Iterator[Issue]:

@@ -7,9 +7,8 @@ from dataclasses import dataclass
 from math import log
 
 from homeostat.scaffold.audit.candidates import Candidates
-from homeostat.scaffold.audit.issue import Issue
+from homeostat.scaffold.audit.issue import Issue, leak
 from homeostat.scaffold.audit.late_columns import STRONG
-from homeostat.scaffold.audit.perfect_predictors import leak
 from homeostat.scaffold.profile.identifiers import quoted
 from homeostat.scaffold.profile.table import Column
 from homeostat.scaffold.profile.workspace import Workspace

@@ -68,8 +68,8 @@ def draft(
         features = with_importance(work, profile, draft_features(profile, roles, plan))
         contract = events_contract(work, profile, roles)
         say("looking for issues")
-        found = [*leakage.issues, *plan.issues, *find_issues(work, profile, leakage, roles, rows)]
-    issues = tuple(sorted(found, key=lambda i: -i.severity))
+        unsorted = [*leakage.issues, *plan.issues, *find_issues(work, profile, leakage, roles, rows)]
+    issues = tuple(sorted(unsorted, key=lambda i: -i.severity))
     summary = list(summary_lines(profile, roles, plan, features))
     files = {
         **project_files(project, profile, len(issues)),

@@ -5,11 +5,10 @@ from __future__ import annotations
 from datetime import timedelta
 
 from homeostat.scaffold.audit.column_roles import Roles
-from homeostat.scaffold.draft.change_features import number_changes
 from homeostat.scaffold.draft.features_sql import FeatureQuery, FreeNames
-from homeostat.scaffold.draft.label_features import lagged_labels, lags, trailing_labels, windows_of
 from homeostat.scaffold.draft.plan import Plan
 from homeostat.scaffold.draft.row_features import context_features, row_features
+from homeostat.scaffold.draft.trailing_features import lagged_labels, lags, number_changes, trailing_labels, windows_of
 from homeostat.scaffold.profile.batch_period import DAY, HOUR, rounded_up
 from homeostat.scaffold.profile.identifiers import RESERVED
 from homeostat.scaffold.profile.profile_table import Profile

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import re
 import sys
-from importlib import metadata
+from collections.abc import Mapping
+from importlib import metadata, resources
 from pathlib import Path
 
 from homeostat.core.periods import floor
-from homeostat.scaffold.draft.fill_template import TEMPLATE, fill_template, read_template
 from homeostat.scaffold.profile.batch_period import DAY
 from homeostat.scaffold.profile.profile_table import Profile
 
+TEMPLATE = resources.files("homeostat.scaffold.draft") / "template"
 PACKAGES = ("homeostat", "dvc", "duckdb", "evidently", "great-expectations", "lightgbm", "numpy", "pandas", "polars",
             "prefect", "pyarrow", "scikit-learn")  # fmt: skip
 NAMES = {
@@ -54,6 +56,16 @@ def package_files() -> dict[str, str]:
         for one in (TEMPLATE / folder).iterdir():
             texts[f"{target}/{one.name.removesuffix('.tmpl')}"] = one.read_text(encoding="utf-8")
     return texts
+
+
+def read_template(name: str) -> str:
+    """The text of a template by the name of its file."""
+    return (TEMPLATE / f"{name}.tmpl").read_text(encoding="utf-8")
+
+
+def fill_template(name: str, values: Mapping[str, object]) -> str:
+    """A template with its values."""
+    return re.sub(r"\{\{(\w+)\}\}", lambda place: str(values[place[1]]), read_template(name))
 
 
 def replay_days(profile: Profile) -> tuple[str, str]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
-from datetime import timedelta
 
 import numpy as np
 import polars as pl
@@ -19,12 +18,11 @@ from homeostat.scaffold.profile.table import ROW_ID
 from homeostat.scaffold.profile.workspace import Workspace
 
 ROWS = 30_000  # events that the features are tried on
-LEAST = 300  # events below which nothing is said
+LEAST = 300  # events below which there is no answer
 HISTORY = 600_000  # rows of the table that they may look at
 TREES, LEAVES = 120, 31
 MANY = 60  # features from which fewer trees are grown, so that hundreds of features take no minutes
 EARLIER = 0.7
-BEFORE = timedelta(seconds=1)  # before predict_at, that given columns are known
 
 
 def with_importance(work: Workspace, profile: Profile, query: FeatureQuery) -> FeatureQuery:
@@ -88,7 +86,7 @@ def _add_events(session: Workspace, profile: Profile) -> None:
         columns.insert(0, f"CAST(t.rowid AS VARCHAR) AS {ROW_ID}")
     rows = (
         f"SELECT {', '.join(columns)}, t.__t AS event_time, t.__t - {interval(before)} AS predict_at, "
-        f"t.__t - {interval(before + BEFORE)} AS given_known_at FROM {table.sql} t WHERE t.__t >= TIMESTAMP '{since}'"
+        f"t.__t - {interval(profile.request.known_before)} AS given_known_at FROM {table.sql} t WHERE t.__t >= TIMESTAMP '{since}'"
     )
     outcome, _ = outcome_time(profile.delay, profile.series)
     session.execute(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import timedelta
 
 from homeostat.project.scope import format_duration
 from homeostat.scaffold.audit.column_roles import Roles
@@ -14,8 +13,6 @@ from homeostat.scaffold.profile.context import Context
 from homeostat.scaffold.profile.label_delay import outcome_time
 from homeostat.scaffold.profile.profile_table import Profile
 from homeostat.scaffold.profile.table import Column, Table
-
-BEFORE = timedelta(seconds=1)  # before predict_at, that given columns are known
 
 
 def sources(profile: Profile, roles: Roles) -> str:
@@ -30,7 +27,7 @@ def _event_source(profile: Profile, roles: Roles) -> str:
     given = [c for c in roles.given if c in key.columns] + [c for c in roles.given if c not in key.columns]
     leaking = [c for c in roles.outcome if c not in (profile.label.column, profile.delay.column)]
     leaks = f", and the columns that leak it: {', '.join(leaking)}" if leaking else ""
-    known = text_value(f"event_time - {interval(profile.request.predict_before + BEFORE)}")
+    given_at = text_value(f"event_time - {interval(profile.request.known_before)}")
     outcome, reason = outcome_time(profile.delay, profile.series)
     batches = f"{rhythm.rows:,} rows as a rule, {rhythm.batches} batches so far"
     lines = [
@@ -44,7 +41,7 @@ def _event_source(profile: Profile, roles: Roles) -> str:
         "    known_at:  # when each group of columns becomes known; the first makes the row visible",
         "      given:  # guess: all columns but the label are known when the event comes; if not, add a group",
         f"        columns: {name_list(given, 17)}",
-        f"        at: {known}  # just before predict_at",
+        f"        at: {given_at}  # just before predict_at",
         f"      outcome:  # the label{leaks}",
         f"        columns: {name_list(roles.outcome, 17)}",
         f"        at: {text_value(outcome)}  # {reason}",

@@ -8,7 +8,7 @@ from homeostat.project.scope import format_duration
 from homeostat.scaffold.audit.column_roles import Roles
 from homeostat.scaffold.audit.label_leakage import Leakage
 from homeostat.scaffold.draft.features_sql import FeatureQuery
-from homeostat.scaffold.draft.fill_template import fill_template
+from homeostat.scaffold.draft.files import fill_template
 from homeostat.scaffold.draft.params_sources import sources
 from homeostat.scaffold.draft.plan import Plan
 from homeostat.scaffold.draft.yaml_text import align_comments, name_list, text_value
@@ -90,14 +90,14 @@ def _objective(profile: Profile, plan: Plan) -> dict[str, object]:
 
 
 def _model(profile: Profile, plan: Plan) -> dict[str, object]:
-    known = "known without a model" if plan.baseline else "no column with few values predicts anything: the mean of all"
+    note = "known without a model" if plan.baseline else "no column with few values predicts anything: the mean of all"
     return {
         "capacity": max(1, round(profile.rhythm.rows * 0.1)),
         "warm_up": format_duration(profile.windows.warm_up),
         "holdout": format_duration(profile.windows.holdout),
         "min_leaf": max(5, min(100, max(profile.table.rows, 1) // 400)),
         "baseline": name_list(plan.baseline, 8),
-        "baseline_note": known,
+        "baseline_note": note,
     }
 
 

@@ -43,7 +43,7 @@ def summary_lines(profile: Profile, roles: Roles, plan: Plan, query: FeatureQuer
 
 
 def _time(profile: Profile) -> str:
-    """The time column, and what else could have been it where nobody said."""
+    """The time column, and the others that could have been it where none was named."""
     column, own = profile.time_column, (profile.time.column, profile.delay.column)
     note = f" ({column.reading.note})" if column.reading.note else ""
     others = [c.raw for c in profile.table.columns if c.kind == "time" and c.name not in own]

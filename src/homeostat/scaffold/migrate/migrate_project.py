@@ -10,8 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from homeostat.adapters import dvc_yaml
-from homeostat.scaffold.draft.files import package_files
-from homeostat.scaffold.draft.fill_template import fill_template
+from homeostat.scaffold.draft.files import fill_template, package_files
 from homeostat.scaffold.migrate.check_project import TEXTS, read_text
 from homeostat.scaffold.migrate.known_texts import known_ids, makefile_values, text_id
 from homeostat.scaffold.migrate.package_names import PackageNames

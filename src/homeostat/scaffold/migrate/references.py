@@ -1,4 +1,4 @@
-"""References of a file to names of this package: found, and rewritten where names have moved."""
+"""References of a file to names of this package, and the file with current names."""
 
 from __future__ import annotations
 
@@ -32,8 +32,8 @@ def references(text: str, python: bool, names: PackageNames) -> list[Reference]:
     except (SyntaxError, ValueError):  # a person may be in the middle of an edit
         return []
     offsets = _line_offsets(text)
-    found = [*_imports(tree, text, offsets, names), *_attributes(tree, text, offsets, names)]
-    return sorted(found, key=lambda r: (r.start, r.end))
+    listed = [*_imports(tree, text, offsets, names), *_attributes(tree, text, offsets, names)]
+    return sorted(listed, key=lambda r: (r.start, r.end))
 
 
 def rewrite(text: str, python: bool, names: PackageNames) -> str:

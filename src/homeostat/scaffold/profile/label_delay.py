@@ -120,7 +120,7 @@ def outcome_time(delay: LabelDelay, series: bool) -> tuple[str, str]:
             return sql, "no label counts before its due time: those that come early are a biased sample"
         names_a_day = delay.known_sql != quoted(delay.column)
         return delay.known_sql, f"{delay.column} names a day: known when it is over" if names_a_day else "as given"
-    known = f"event_time + {interval(delay.assumed)}"
+    sql = f"event_time + {interval(delay.assumed)}"
     if series:
-        return f"{known} - INTERVAL 1 SECOND", "guess: measured before the next row"
-    return known, "guess: no column says when labels come; name one with --known-at"
+        return f"{sql} - INTERVAL 1 SECOND", "guess: measured before the next row"
+    return sql, "guess: no column says when labels come; name one with --known-at"

@@ -69,3 +69,8 @@ class Request:
     task: str | None = None
     group: str | None = None
     predict_before: timedelta = timedelta(0)
+
+    @property
+    def known_before(self) -> timedelta:
+        """How long before the event its given columns are known: just before the prediction."""
+        return self.predict_before + timedelta(seconds=1)
