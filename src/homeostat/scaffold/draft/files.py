@@ -42,6 +42,7 @@ def project_files(project: str, profile: Profile, issues: int) -> dict[str, str]
     }
     return {
         **package_files(),
+        **{f"{folder}/README.md": read_template(f"{folder}_README.md") for folder in ("data", "models", "reports")},
         "data/amendments/.gitkeep": "",
         "requirements.lock": _lock(),
         "Makefile": fill_template("Makefile", values),
@@ -50,7 +51,7 @@ def project_files(project: str, profile: Profile, issues: int) -> dict[str, str]
 
 
 def package_files() -> dict[str, str]:
-    """The text of each file that is the same in every project, by path."""
+    """The text of each file that is the same in every project and that homeostat keeps up to date, by path."""
     texts = {path: read_template(name) for path, name in NAMES.items()}
     for folder, target in FOLDERS.items():
         for one in (TEMPLATE / folder).iterdir():

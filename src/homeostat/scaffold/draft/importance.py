@@ -86,7 +86,8 @@ def _add_events(session: Workspace, profile: Profile) -> None:
         columns.insert(0, f"CAST(t.rowid AS VARCHAR) AS {ROW_ID}")
     rows = (
         f"SELECT {', '.join(columns)}, t.__t AS event_time, t.__t - {interval(before)} AS predict_at, "
-        f"t.__t - {interval(profile.request.known_before)} AS given_known_at FROM {table.sql} t WHERE t.__t >= TIMESTAMP '{since}'"
+        f"t.__t - {interval(profile.request.known_before)} AS given_known_at FROM {table.sql} t "
+        f"WHERE t.__t >= TIMESTAMP '{since}'"
     )
     outcome, _ = outcome_time(profile.delay, profile.series)
     session.execute(
