@@ -25,7 +25,7 @@ from homeostat.scaffold.profile.workspace import Workspace
 
 FEWEST = 100  # rows of a table that a loop can run on
 SAMPLE = 60_000  # rows that columns are judged on
-RELATIONS = ("events", "written", "rows", "asked", "told", "seen", "known_labels", "label_means", "changes")  # of SQL
+RELATIONS = ("events", "rows", "written", "known_labels", "label_means", "number_changes")  # of SQL over the source
 
 
 @dataclass(frozen=True)
