@@ -17,5 +17,5 @@ take_in = outside(loop.data, name="take in")  # sources are other people's: what
 @flow(name="data", log_prints=True)
 def data(project: Path = Path(), now: datetime | None = None) -> loop.DataOutcome:
     """Land, judge and featurize every batch that is due."""
-    with loop.run(project, now) as (session, at):
-        return publish(session.project, take_in(session, at), at)
+    with loop.turn(project, now) as (session, at):
+        return publish(session, take_in(session, at), at)

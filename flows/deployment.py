@@ -18,8 +18,8 @@ def deployment(project: Path = Path(), now: datetime | None = None) -> str:
 
     A release that is being tried beside it takes its next step, or is taken back.
     """
-    with loop.run(project, now) as (session, at):
+    with loop.turn(project, now) as (session, at):
         take_in(session, at)
         done = f"{loop.predict(session, at, live=True)} predictions"
         step = loop.advance_rollout(session, at)
-        return publish(session.project, done if step is None else f"{done}; {step.action}: {step.sentence}", at)
+        return publish(session, done if step is None else f"{done}; {step.action}: {step.sentence}", at)

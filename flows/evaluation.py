@@ -16,7 +16,7 @@ from homeostat.scheduling.publish import publish
 @flow(name="evaluation", log_prints=True)
 def evaluation(project: Path = Path(), now: datetime | None = None) -> Decision:
     """Rebuild the model from what is known now and say what its gate would decide."""
-    with loop.run(project, now) as (session, at):
+    with loop.turn(project, now) as (session, at):
         take_in(session, at)
         loop.predict(session, at, live=True)
-        return publish(session.project, loop.judge_candidate(session, at), at)
+        return publish(session, loop.judge_candidate(session, at), at)

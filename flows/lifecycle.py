@@ -15,5 +15,5 @@ from homeostat.scheduling.publish import publish
 @flow(name="lifecycle", log_prints=True)
 def lifecycle(project: Path = Path(), now: datetime | None = None) -> loop.Tick:
     """One tick: bring in what is due, predict what is ahead, and decide when the rhythm says so."""
-    with loop.run(project, now) as (session, at):
-        return publish(session.project, loop.tick(session, at, live=True, take_in=take_in), at)
+    with loop.turn(project, now) as (session, at):
+        return publish(session, loop.tick(session, at, live=True, take_in=take_in), at)

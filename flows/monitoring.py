@@ -16,7 +16,7 @@ from homeostat.scheduling.publish import publish
 @flow(name="monitoring", log_prints=True)
 def monitoring(project: Path = Path(), now: datetime | None = None) -> Decision:
     """Measure quality and drift; where something asks for it fetch the evidence, decide and act."""
-    with loop.run(project, now) as (session, at):
+    with loop.turn(project, now) as (session, at):
         take_in(session, at)
         loop.predict(session, at, live=True)
-        return publish(session.project, loop.decide(session, at), at)
+        return publish(session, loop.decide(session, at), at)

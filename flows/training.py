@@ -16,7 +16,7 @@ from homeostat.scheduling.publish import publish
 @flow(name="training", log_prints=True)
 def training(project: Path = Path(), now: datetime | None = None, reason: str = "somebody asked for it") -> Decision:
     """Rebuild the model from what is known now; release it if it earns it."""
-    with loop.run(project, now) as (session, at):
+    with loop.turn(project, now) as (session, at):
         take_in(session, at)
         loop.predict(session, at, live=True)
-        return publish(session.project, loop.retrain(session, at, reason), at)
+        return publish(session, loop.retrain(session, at, reason), at)

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 
-from homeostat.adapters import dvc, git
+from homeostat.adapters import dvc, worktree
 from homeostat.core.errors import EnvironmentFault, UsageError
 from homeostat.core.findings import Decision, Finding
 from homeostat.core.incidents import Incident
@@ -27,9 +27,9 @@ from homeostat.decisions.rollout import advance_rollout, alarm
 from homeostat.decisions.session import Session
 from homeostat.features import build
 from homeostat.monitoring.alerts import raise_alerts
+from homeostat.project import run_context
 from homeostat.project.clock import beginning, move_on, stands_at
 from homeostat.project.layout import Project
-from homeostat.project.run_context import turn
 from homeostat.releases import sync
 from homeostat.serving import batch_scoring
 
@@ -65,13 +65,13 @@ class Tick:
 
 
 @contextmanager
-def run(folder: Path, now: datetime | None = None) -> Iterator[tuple[Session, datetime]]:
+def turn(folder: Path, now: datetime | None = None) -> Iterator[tuple[Session, datetime]]:
     """Hold the project in ``folder`` for one run; its session, and the time: ``now``, or the project's own.
 
     Raises:
         UsageError: ``now`` lies before the last completed tick.
     """
-    with turn(folder, now) as (project, at):
+    with run_context.turn(folder, now) as (project, at):
         yield Session.open(project), at
 
 
@@ -106,15 +106,15 @@ def begin(session: Session, now: datetime) -> Project:
     """The worktree of scheduled work, brought to the code of the scope's branch; made before the first tick."""
     project, scope = session.project, session.project.scope
     _follow_hosts(project)
-    refs = git.read_refs(project.home, scope.project, scope.branch)
-    session.registry.refold(refs.tags)
-    new = not (refs.branches.own or refs.branches.elsewhere)
+    tags, branches = worktree.read_tags_and_branches(project.home, scope.project, scope.branch)
+    session.registry.refold(tags)
+    new = not (branches.own or branches.remote)
     start = max(project.window[0], beginning(project))
     if new:
         move_on(project, start)  # first: a run that is interrupted right here begins at the same time
-    if refs.branches != session.followed or not (session.tree.root / ".git").is_file():
-        git.sync_ledger_tree(project.home, scope.project, scope.branch, now)
-        session.followed = git.read_refs(project.home, scope.project, scope.branch).branches
+    if branches != session.followed or not (session.tree.root / ".git").is_file():
+        worktree.follow(project.home, scope.project, scope.branch, now)
+        _, session.followed = worktree.read_tags_and_branches(project.home, scope.project, scope.branch)
         session.note_tree()
     session.tree.amendments.mkdir(parents=True, exist_ok=True)  # git keeps no empty folder, and the DAG reads it
     dvc.share_cache(session.tree.root, project.home)

@@ -13,7 +13,7 @@ import polars as pl
 import pytest
 from registered import DAG, candidate, in_front_of_git, prepare, start
 
-from homeostat.adapters import dvc, git
+from homeostat.adapters import dvc, git, worktree
 from homeostat.adapters.parquet import write_table
 from homeostat.core.authorship import Authorship as By
 from homeostat.core.errors import DataError, EnvironmentFault, UsageError
@@ -224,13 +224,13 @@ def test_an_unpacked_release_that_was_spoilt_is_unpacked_again(project: Project)
 
 def test_the_ledgers_tree_deploys_for_its_main_checkout(project: Project) -> None:
     candidate(project, "one")
-    tree = git.ensure_ledger_tree(project.home, "meters", "main", NOW)
+    tree = worktree.ensure(project.home, "meters", "main", NOW)
     dvc.share_cache(tree, project.home)
     scheduled = project.ledger
     prepare(tree / "prepared", "two")
     made = bundle.load(tree / "prepared").hash
     dvc.reproduce(tree)
-    commit = git.commit_ledger(tree, "two", NOW)
+    commit = worktree.commit_kept(tree, "two", NOW)
     Registry(scheduled).release(commit, made, By("loop", "passed", NOW))
     found = Registry.open(project).load_champion()
     assert found is not None and found[1].sql.startswith("-- two")

@@ -8,7 +8,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from homeostat.adapters import git
+from homeostat.adapters import worktree
 from homeostat.adapters.parquet import write_text
 from homeostat.core.authorship import Authorship
 from homeostat.core.findings import Decision
@@ -44,7 +44,7 @@ def carry_out(session: Session, plan: Path, now: datetime) -> Decision:
     if decision.action == "roll back":
         session.registry.rollback(by, to=body["previous"])
     elif decision.action in ("retrain", "release"):
-        commit = git.commit_ledger(session.tree.root, f"candidate of {now:%Y-%m-%d %H:%M}", now)
+        commit = worktree.commit_kept(session.tree.root, f"candidate of {now:%Y-%m-%d %H:%M}", now)
         session.note_commit(commit)
         session.registry.release(commit, body["candidate"]["bundle"], by, *rollout.first_step(session.tree.scope))
     session.note_decision(pending.done(plan))

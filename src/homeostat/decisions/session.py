@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
-from homeostat.adapters.git import Branches
+from homeostat.adapters.worktree import Branches
 from homeostat.core.incidents import Incident
 from homeostat.decisions import history
 from homeostat.decisions.history import Decided

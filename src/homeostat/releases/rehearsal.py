@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import platform
 from functools import cached_property
-from importlib import metadata
 from pathlib import Path
 
-from homeostat.adapters.import_graph import code_hash
+from homeostat.adapters.import_graph import work_hash
 from homeostat.adapters.parquet import write_text
 from homeostat.core.errors import DataError
 from homeostat.project.layout import Project
@@ -57,7 +56,6 @@ class Rehearsals:
 
         Read once, with the code: a service that runs on while its files are replaced stands for what it has loaded.
         """
-        lines = [f"{name} {metadata.version(name)}" for name in ("lightgbm", "numpy", "polars", "duckdb")]
-        lines += [f"python {platform.python_version()}", f"machine {platform.node()} {platform.machine()}"]
-        lines += [f"code {code_hash('homeostat.training.golden')}"]
+        lines = [f"python {platform.python_version()}", f"machine {platform.node()} {platform.machine()}"]
+        lines += [f"code and tools {work_hash('homeostat.training.golden')}"]
         return "\n".join(lines) + "\n"

@@ -9,17 +9,17 @@ from typing import TypeVar
 
 from homeostat.core.findings import Decision
 from homeostat.decisions.history import Batch
+from homeostat.decisions.session import Session
 from homeostat.loop import DataOutcome, Tick
-from homeostat.project.layout import Project
 
 Answer = TypeVar("Answer")
 
 
-def publish(project: Project, answer: Answer, at: datetime) -> Answer:
+def publish(session: Session, answer: Answer, at: datetime) -> Answer:
     """Say in the run's log what it came to; a decision becomes an artifact and an event, a new incident an event."""
     from homeostat.adapters import prefect
 
-    name = project.scope.project
+    name = session.project.scope.project
     decision = answer.decision if isinstance(answer, Tick) else answer
     for batch in held(answer):
         prefect.log(batch.sentence)
