@@ -12,12 +12,14 @@ from typing import TYPE_CHECKING
 
 import click
 
-from homeostat.cli.app import Moment, Verb, project
+from homeostat.cli.app import FaultAt, Moment, Verb, project
+from homeostat.cli.completion import faults as faults_offered
 from homeostat.cli.completion import flows
 from homeostat.cli.tick_lines import lines
 from homeostat.core.errors import UsageError
 
 if TYPE_CHECKING:
+    from homeostat.faults import Fault
     from homeostat.loop import Tick
 
 
@@ -53,10 +55,12 @@ def up() -> None:
 @click.option("--to", "last", type=Moment(), required=True, help="Last day, whole.")
 @click.option("--name", help="What to call the replay; made from the range and the folder if not given.")
 @click.option("--force", is_flag=True, help="Replace a replay of that name.")
-def replay(first: datetime, last: datetime, name: str | None, force: bool) -> None:
+@click.option("--fault", "faults", type=FaultAt(), multiple=True, shell_complete=faults_offered,
+              help="Inject a fault, to see what the loop does: bad-release@TIME; may be repeated.")  # fmt: skip
+def replay(first: datetime, last: datetime, name: str | None, force: bool, faults: tuple[Fault, ...]) -> None:
     """The loop over history with a simulated clock, on the folder as it is; ends with a table and a report page.
 
-    One that was stopped carries on when it is run again.
+    One that was interrupted carries on when it is run again. With --fault it is a drill, and says what became of it.
 
     Example: homeostat replay --from 2013-01-01 --to 2013-12-31
     """
@@ -69,19 +73,23 @@ def replay(first: datetime, last: datetime, name: str | None, force: bool) -> No
         raise UsageError(f"--name {name}: begin with a letter or digit, then letters, digits, ., - and _")
     of = project()
     start, end = replays.span(of, first, last)
-    replayed = replays.prepare(of, start, end, name, force)
+    replayed = replays.prepare(of, start, end, name, force, faults)
     with one_run(replayed, click.echo):
         todo = len(replays.ticks(replayed, start, end))
         span = f"{first:%Y-%m-%d} to {last:%Y-%m-%d}"
         click.echo(f"replay of {span} in {_from_here(replayed.home)}: {todo} ticks to go")
-        with _watching(todo) as watch:
-            done = replays.replay(replayed, start, end, watch)
+        with _watching(todo) as (watch, announce):
+            done = replays.replay(replayed, start, end, watch, faults, announce)
     page = write_report(replayed, replayed.report_page)
-    for line in table(results(replayed)):
+    outcome = results(replayed)
+    for line in table(outcome):
         click.echo(line)
+    click.echo("")
     if done.ticks:
         spent = ", ".join(f"{step} {seconds:.0f} s" for step, seconds in done.seconds.most_common())
-        click.echo(f"\ntime       {spent}; largest process {done.peak:.2f} GB")
+        click.echo(f"time       {spent}; largest process {done.peak:.2f} GB")
+    for fault in faults:
+        click.echo(f"drill      {fault}: {fault.outcome(outcome.ledger)}")
     here = f"homeostat -C {_from_here(replayed.home)}"
     click.echo(f"page       {_from_here(page)}\nnext       {here}\n           {here} releases")
 
@@ -91,12 +99,18 @@ def _from_here(path: Path) -> Path:
     return path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path
 
 
+Announce = Callable[[datetime, str], None]
+
+
 @contextmanager
-def _watching(ticks: int) -> Iterator[Callable[[Tick], None]]:
-    """Print a line an event, above a progress bar in a terminal."""
+def _watching(ticks: int) -> Iterator[tuple[Callable[[Tick], None], Announce]]:
+    """Print a line an event, above a progress bar in a terminal.
+
+    Yields what is called with each tick, and what is called with a fault that was injected.
+    """
     printed: set[str] = set()  # a table without time is validated at every tick, with the same line
     if not sys.stdout.isatty():
-        yield lambda tick: _print(tick, printed, click.echo)
+        yield (lambda tick: _print(tick, printed, click.echo)), _announcing(click.echo)
         return
     from rich import progress
     from rich.console import Console
@@ -113,7 +127,11 @@ def _watching(ticks: int) -> Iterator[Callable[[Tick], None]]:
             _print(tick, printed, console.print)
             bar.update(task, advance=1, description=f"{tick.now:%Y-%m-%d %H:%M}")
 
-        yield watch
+        yield watch, _announcing(console.print)
+
+
+def _announcing(echo: Callable[[str], None]) -> Announce:
+    return lambda now, sentence: echo(f"{now:%Y-%m-%d %H:%M}  drill  {sentence}")
 
 
 def _print(tick: Tick, printed: set[str], echo: Callable[[str], None]) -> None:
