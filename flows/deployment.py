@@ -9,7 +9,7 @@ from prefect import flow
 
 from flows.data import take_in
 from homeostat import loop
-from homeostat.scheduling.publish import publish
+from homeostat.scheduling.publish import publish, sentence
 
 
 @flow(name="deployment", log_prints=True)
@@ -22,4 +22,4 @@ def deployment(project: Path = Path(), now: datetime | None = None) -> str:
         take_in(session, at)
         done = f"{loop.predict(session, at, live=True)} predictions"
         step = loop.advance_rollout(session, at)
-        return publish(session, done if step is None else f"{done}; {step.action}: {step.sentence}", at)
+        return publish(session, done if step is None else f"{done}; {sentence(step)}", at)

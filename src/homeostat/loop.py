@@ -16,14 +16,16 @@ from pathlib import Path
 
 from homeostat.adapters import dvc, worktree
 from homeostat.core.errors import EnvironmentFault, UsageError
-from homeostat.core.findings import Decision, Finding
+from homeostat.core.findings import Decision, Due, Finding
 from homeostat.core.incidents import Incident
 from homeostat.core.periods import Period, floor, periods_between
+from homeostat.core.rollout import rollout_alarm
+from homeostat.core.rules import Rule
 from homeostat.data import ingest, schema_changes, validate
 from homeostat.data.amendments import read_amendments
 from homeostat.decisions.decide import decide, decision_is_due
 from homeostat.decisions.history import Batch
-from homeostat.decisions.rollout import advance_rollout, alarm
+from homeostat.decisions.rollout import advance_rollout
 from homeostat.decisions.session import Session
 from homeostat.features import build
 from homeostat.monitoring.alerts import raise_alerts
@@ -92,7 +94,7 @@ def tick(
     with _timed(spent, "predict"):
         predicted = predict(session, now, live)
     step = advance_rollout(session, now)
-    opened = raise_alerts(session.project, session.incidents, (*_batch_findings(outcome), alarm(step)), now)
+    opened = raise_alerts(session.project, session.incidents, (*_batch_findings(outcome), rollout_alarm(step)), now)
     decision = None
     if decision_is_due(session, now):
         with _timed(spent, "decide"):
@@ -174,7 +176,7 @@ def _waits(ledger: Project, name: str, period: Period) -> bool:
     if not (ledger.landed / name / f"{period.label}.parquet").is_file():
         return True
     known = validate.read_verdict(ledger, name, period.label)
-    return known is not None and any(f.failed and f.rule == "schema" for f in known.findings)
+    return known is not None and any(f.failed and f.rule == Rule.SCHEMA for f in known.findings)
 
 
 def _take(ledger: Project, name: str, period: Period, now: datetime) -> tuple[Batch | None, str]:
@@ -217,19 +219,20 @@ def predict(session: Session, now: datetime, live: bool = False) -> int:
 
 def retrain(session: Session, now: datetime, reason: str) -> Decision:
     """Make a fresh candidate now, for that reason; release it if it earns it."""
-    return decide(session, now, due=reason)
+    return decide(session, now, due=Due("request", request=reason))
 
 
 def _batch_findings(outcome: DataOutcome) -> tuple[Finding, ...]:
     """One finding a source that had a batch: whether every batch of it could be used whole."""
-    found = {}
+    findings = {}
     for judged in outcome.batches:
-        bad = judged.verdict.status != "accepted"
-        why = "; ".join(f.sentence for f in judged.verdict.findings if f.failed)
-        said = f"{judged.source} {judged.label} is {judged.verdict.status}" + (f": {why}" if bad else "")
-        if bad or judged.source not in found:
-            found[judged.source] = Finding(f"{judged.source}: batch", "fail" if bad else "pass", None, None, said)
-    return tuple(found.values())
+        verdict = judged.verdict
+        bad = verdict.status != "accepted"
+        failed = [f.to_dict() for f in verdict.failed] if bad else []
+        facts = {"batch": judged.label, "status": verdict.status, "failed": failed}
+        if bad or judged.source not in findings:
+            findings[judged.source] = Finding(Rule.BATCH, judged.source, "fail" if bad else "pass", facts=facts)
+    return tuple(findings.values())
 
 
 @contextmanager

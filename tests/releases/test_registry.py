@@ -17,8 +17,9 @@ from homeostat.adapters import dvc, git, worktree
 from homeostat.adapters.parquet import write_table
 from homeostat.core.authorship import Authorship as By
 from homeostat.core.errors import DataError, EnvironmentFault, UsageError
-from homeostat.core.findings import Decision
+from homeostat.core.findings import Decision, Reason
 from homeostat.core.ledger import Register, describe
+from homeostat.core.policy import Bar
 from homeostat.decisions.evidence import Candidate, barred
 from homeostat.project.layout import Project
 from homeostat.releases import verify
@@ -105,9 +106,9 @@ def test_what_was_yanked_never_serves_again(project: Project) -> None:
     ):
         with pytest.raises(UsageError, match="v0.2.0: yanked by ann: wrong prices"):
             call()
-    again = Candidate(two[1], {}, Decision("release", "passed"), {}, {})
-    said = barred(Registry.open(project), again, timedelta(days=14), day(4))
-    assert said.startswith("it is v0.2.0 bit for bit, which ann yanked on") and "wrong prices" in said
+    again = Candidate(two[1], {}, Decision("release", Reason.PASSED), {}, {})
+    bar = Bar("v0.2.0", day(3), None, "ann", "wrong prices")
+    assert barred(Registry.open(project), again, timedelta(days=14), day(4)) == bar
     assert Registry(project).rollback(By("ann", "bad", day(4))).version == "v0.1.0"
     assert [row["what"] for row in describe(Registry.open(project).ledger)].count("yank") == 1
 

@@ -12,13 +12,14 @@ from homeostat.adapters import worktree
 from homeostat.adapters.parquet import write_text
 from homeostat.core.authorship import Authorship
 from homeostat.core.findings import Decision
+from homeostat.core.headlines import headline
 from homeostat.decisions import pending, rollout
 from homeostat.decisions.session import WHO, Session
 
 
 def settle(session: Session, now: datetime) -> None:
     """What earlier runs had decided when they were interrupted: on record if it was done, forgotten if not."""
-    for record in pending.settle(session.project.decisions, session.registry.ledger, now):
+    for record in pending.settle(session.project, session.project.decisions, session.registry.ledger, now):
         session.note_decision(record)
 
 
@@ -39,8 +40,8 @@ def carry_out(session: Session, plan: Path, now: datetime) -> Decision:
     """
     body = json.loads(plan.read_text())
     decision = Decision.from_dict(body)
-    record = session.project.cited(plan.with_suffix(".json"))
-    by = Authorship(WHO, decision.sentence, now, (*decision.evidence, record))
+    record = session.project.cited(pending.record(plan))
+    by = Authorship(WHO, headline(decision), now, (*decision.evidence, record))
     if decision.action == "roll back":
         session.registry.rollback(by, to=body["previous"])
     elif decision.action in ("retrain", "release"):

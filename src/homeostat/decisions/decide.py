@@ -6,9 +6,10 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
-from homeostat.core.findings import Decision
+from homeostat.core.findings import Decision, Due, Reason
+from homeostat.core.headlines import headline
 from homeostat.core.periods import floor
-from homeostat.core.policy import Evidence, decide_action, loses_to_baseline, starts_decision
+from homeostat.core.policy import Evidence, decide_action, loses_to_baseline, only_drift, starts_decision
 from homeostat.decisions import act, evidence
 from homeostat.decisions.evidence import Candidate, Judge
 from homeostat.decisions.session import Session
@@ -17,8 +18,6 @@ from homeostat.monitoring import champion
 from homeostat.monitoring.champion import Check
 from homeostat.releases.feature_rows import FeatureRows
 from homeostat.training import bundle as bundles
-
-FIRST = "nothing serves yet"
 
 
 @dataclass(frozen=True)
@@ -37,9 +36,9 @@ class Weighed:
 
     def to_dict(self, now: datetime) -> dict[str, Any]:
         """The record that is kept of it."""
-        body = {"at": now.isoformat(), **self.decision.to_dict(), "release": self.release, "quality": self.quality}
-        made = self.candidate
-        candidate = {"bundle": made.bundle, "gate": made.gate.to_dict()} if made else None
+        decision = {"headline": headline(self.decision), **self.decision.to_dict()}
+        body = {"at": now.isoformat(), **decision, "release": self.release, "quality": self.quality}
+        candidate = {"bundle": self.candidate.bundle} if self.candidate else None
         return body | {"previous": self.previous, "started": self.started, "candidate": candidate}
 
 
@@ -50,10 +49,10 @@ def decision_is_due(session: Session, now: datetime) -> bool:
     return floor(now, rhythm.decide, rhythm.offset) > last
 
 
-def decide(session: Session, now: datetime, due: str = "") -> Decision:
+def decide(session: Session, now: datetime, due: Due | None = None) -> Decision:
     """Look at how the champion does; where something asks for it fetch the evidence, act on it and keep the record.
 
-    ``due`` is why a fresh candidate is wanted in any case; by itself the rhythm says when one is. What is decided is
+    ``due`` is why a fresh candidate is wanted in any case; otherwise the rhythm says when one is. What is decided is
     written down before it is done: a run that was interrupted in between does what was decided, not something else.
 
     Raises:
@@ -72,17 +71,18 @@ def judge_candidate(session: Session, now: datetime) -> Decision:
     return candidate.gate
 
 
-def weigh(session: Session, now: datetime, check: Check, features: FeatureRows, due: str = "") -> Weighed:
+def weigh(session: Session, now: datetime, check: Check, features: FeatureRows, due: Due | None = None) -> Weighed:
     """What to do about what was seen of the champion, by the evidence that it asks for; nothing is done or recorded."""
     ledger, watch = session.registry.ledger, session.tree.scope.monitoring
     assert ledger.champion is not None, "nothing serves"
     version, previous = ledger.champion.version, ledger.previous_healthy() or ""
+    confidence = session.tree.scope.evaluation.confidence
     if ledger.rollout is not None:
-        case = Evidence(version, check.paths, tried=ledger.rollout.version)
+        case = Evidence(version, confidence, check.paths, tried=ledger.rollout.version)
         return Weighed(decide_action(check.findings, case, watch.roll_back), None, version, "", check.quality)
     due = due or retrain_is_due(session, now)
     signs = starts_decision(check.findings, now, _last_start(session), watch.cool_down)
-    case, candidate, judge = Evidence(version, check.paths, previous), None, None
+    case, candidate, judge = Evidence(version, confidence, check.paths, previous), None, None
     if due or signs:
         candidate, judge = _candidate(session, now, previous, features, due)
         case = _evidence(session, now, replace(case, due=due), candidate, judge)
@@ -92,11 +92,11 @@ def weigh(session: Session, now: datetime, check: Check, features: FeatureRows, 
         other = decide_action(check.findings, instead, watch.roll_back)
         if other.action == "roll back":
             decision, previous = other, instead.previous_version
-    started = "" if not signs else "drift" if champion.only_drift(signs) else "quality"
+    started = "" if not signs else "drift" if only_drift(signs) else "quality"
     return Weighed(decision, candidate, version, previous, check.quality, started)
 
 
-def _weighed(session: Session, now: datetime, due: str) -> Weighed:
+def _weighed(session: Session, now: datetime, due: Due | None) -> Weighed:
     serving = session.registry.load_champion()
     if serving is None:
         return _first(session, now)
@@ -106,7 +106,7 @@ def _weighed(session: Session, now: datetime, due: str) -> Weighed:
 
 
 def _candidate(
-    session: Session, now: datetime, previous: str, features: FeatureRows, due: str
+    session: Session, now: datetime, previous: str, features: FeatureRows, due: Due | None
 ) -> tuple[Candidate | None, Judge]:
     """A fresh candidate and who judged it; none where signs alone ask for one so soon after the last.
 
@@ -138,36 +138,33 @@ def _to_the_baseline(session: Session, now: datetime, case: Evidence, judge: Jud
     return replace(case, previous_version=version, previous=beside, candidate_previous={})
 
 
-def retrain_is_due(session: Session, now: datetime) -> str:
-    """Why the rhythm asks for a fresh candidate at ``now``, or nothing."""
+def retrain_is_due(session: Session, now: datetime) -> Due | None:
+    """Why the rhythm asks for a fresh candidate at ``now``, if it does."""
     scope, serving, last = session.tree.scope, session.registry.load_champion(), _last_candidate(session)
     assert serving is not None, "nothing serves"
     if scope.training.model != "heuristic" and bundles.is_baseline(serving.bundle.training):
         due = session.start + scope.windows.warm_up
         tried = last is not None and due <= last > now - scope.monitoring.cool_down
-        return f"the warm-up ended on {due:%Y-%m-%d} and the baseline still serves" if now >= due and not tried else ""
+        return Due("warm-up", due) if now >= due and not tried else None
     if last is None:
-        return "there has been no candidate yet"
-    return f"the last candidate is of {last:%Y-%m-%d}" if now - last >= scope.rhythm.retrain else ""
+        return Due("first")
+    return Due("interval", last) if now - last >= scope.rhythm.retrain else None
 
 
 def _first(session: Session, now: datetime) -> Weighed:
     """What to do where nothing serves: release the first candidate, as soon as there are events to judge it by."""
     tree = session.tree
     if not any(tree.features.glob("*.parquet")):
-        return Weighed(
-            Decision("nothing", f"{FIRST}, and no batch of events was accepted yet: the first decision waits.")
-        )
+        return Weighed(Decision("nothing", Reason.NO_BATCH))
     table = build.read_features(tree)
     for name in tree.scope.objectives:
         if build.mature(table, name, tree.scope, now).is_empty():
-            return Weighed(
-                Decision("nothing", f"{FIRST}, and no event of {name} is mature yet: the first decision waits.")
-            )
+            return Weighed(Decision("nothing", Reason.NOT_MATURE, facts={"objective": name}))
     candidate, _ = evidence.fresh_candidate(session, now)
     barred = evidence.barred(session.registry, candidate, tree.scope.monitoring.cool_down, now)
     if barred and candidate.gate.action == "release":
-        return Weighed(Decision("keep", f"{FIRST}, and the candidate is barred: {barred}"), candidate)
+        facts = {"barred": barred.to_dict()}
+        return Weighed(replace(candidate.gate, action="keep", reason=Reason.BARRED, facts=facts), candidate)
     return Weighed(candidate.gate, candidate)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from functools import cached_property
 from typing import Any
@@ -16,8 +16,8 @@ from homeostat import models
 from homeostat.adapters import dvc
 from homeostat.adapters.parquet import digest
 from homeostat.core.evaluation import Comparison
-from homeostat.core.findings import Decision
-from homeostat.core.policy import barred_as_yanked, barred_by
+from homeostat.core.findings import Decision, Versions
+from homeostat.core.policy import Bar, barred_by
 from homeostat.core.release_gate import decide_release
 from homeostat.decisions.session import Session
 from homeostat.project.layout import Project
@@ -130,22 +130,25 @@ def fresh_candidate(session: Session, now: datetime, previous: str = "") -> tupl
         against_champion or None,
         tree.scope.release,
         bundles.is_baseline(training),
+        tree.scope.evaluation.confidence,
     )
     manifest = (tree.bundle / MANIFEST).read_bytes()
-    inputs = json.loads(manifest)["inputs"]
-    return Candidate(digest(manifest), inputs, gate, against_champion, against_previous), judge
+    bundle, inputs = digest(manifest), json.loads(manifest)["inputs"]
+    version = registry.ledger.version_of(bundle)
+    gate = replace(gate, versions=Versions(serving.event.version if serving else "", previous, version))
+    return Candidate(bundle, inputs, gate, against_champion, against_previous), judge
 
 
-def barred(registry: Registry, candidate: Candidate, cool_down: timedelta, now: datetime) -> str:
-    """Why the candidate may not be released by itself: it was yanked, or is as what was rolled back; or nothing."""
+def barred(registry: Registry, candidate: Candidate, cool_down: timedelta, now: datetime) -> Bar | None:
+    """Why the candidate may not be released by itself, if so: it was yanked, or is as what was rolled back."""
     ledger = registry.ledger
     yank = ledger.yanked_bundle(candidate.bundle)
     if yank is not None:
-        return barred_as_yanked(yank.version, yank.who, yank.why, yank.at)
+        return Bar(yank.version, yank.at, None, yank.who, yank.why)
     away = [(before, event) for before, event in zip(ledger.events, ledger.events[1:], strict=False)
             if event.action == "rollback"]  # fmt: skip
     if not away:
-        return ""
+        return None
     left, event = away[-1]
     made = registry.load(left.version).manifest["inputs"]
     ours, theirs = ((inputs["code"], inputs["scope"]) for inputs in (candidate.inputs, made))

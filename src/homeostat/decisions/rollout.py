@@ -20,10 +20,11 @@ from homeostat.adapters.parquet import read_table, write_text
 from homeostat.core.authorship import Authorship
 from homeostat.core.errors import HomeostatError
 from homeostat.core.evaluation import Comparison, compare, compare_split
-from homeostat.core.findings import Decision, Finding
+from homeostat.core.findings import Decision
+from homeostat.core.headlines import headline
 from homeostat.core.ledger import Beside, Ledger, ReleaseEvent
 from homeostat.core.periods import labels_between
-from homeostat.core.rollout import ROLLOUT, Arm, Seen, decide_step, next_share, stuck
+from homeostat.core.rollout import Arm, Measured, decide_step
 from homeostat.decisions import pending
 from homeostat.decisions.session import WHO, Session
 from homeostat.features import build
@@ -68,7 +69,7 @@ def advance_rollout(session: Session, now: datetime) -> Decision | None:
         HomeostatError: the deployment was stopped; what serves is whole, and the next run carries on.
     """
     ledger, folder = session.registry.ledger, session.project.rollouts
-    pending.settle(folder, ledger, now)
+    pending.settle(session.project, folder, ledger, now)
     plan = pending.of(folder, now)
     if not plan.is_file():
         if ledger.rollout is None or ledger.champion is None or session.tree.scope.rollout is None:
@@ -77,17 +78,7 @@ def advance_rollout(session: Session, now: datetime) -> Decision | None:
     return _carry_out(session, plan, now)
 
 
-def alarm(decision: Decision | None) -> Finding:
-    """What alerts: a release that was taken back, or that waits for events beyond patience."""
-    bad = [f for f in decision.findings if f.failed] if decision else []
-    if decision is None or not (bad or any(f.rule == ROLLOUT for f in decision.findings)):
-        return Finding(ROLLOUT, "pass", None, None, "no release that is tried is in trouble")
-    version = decision.findings[0].rule.partition(":")[0]
-    path = decision.evidence[0] if decision.evidence else ""
-    return Finding(f"{version}: {ROLLOUT}", "fail", None, None, decision.sentence, path)
-
-
-def measure(tree: Project, registry: Registry, ledger: Ledger, now: datetime) -> Seen:
+def measure(tree: Project, registry: Registry, ledger: Ledger, now: datetime) -> Measured:
     """What the step that is on in ``ledger`` came to so far."""
     champion, tried, began = ledger.champion, ledger.rollout, ledger.rollout_began()
     assert champion is not None and tried is not None and began is not None, "no release is being tried"
@@ -101,7 +92,7 @@ def measure(tree: Project, registry: Registry, ledger: Ledger, now: datetime) ->
         drift = _drift(scope, bundles, ours.scores, theirs.scores, paired=tried.share is None)
     except HomeostatError as error:  # what cannot be had here is no release to go on with
         unloaded = (*unloaded, str(error))
-    return Seen(
+    return Measured(
         theirs.arm(champion.version), ours.arm(tried.version), tried.share, now - tried.at, drift,
         _quality(tree, champion, tried, began, now), unloaded,
     )  # fmt: skip
@@ -116,12 +107,8 @@ def _decided(session: Session, now: datetime) -> dict[str, Any]:
     measured = measure(tree, session.registry, ledger, now)
     path = tree.cited(tree.rollouts / f"{stamp(now)}.json")
     decision = decide_step(measured, limits, scope.release.not_worse, scope.evaluation.confidence, path)
-    body: dict[str, Any] = {"at": now.isoformat(), **decision.to_dict()}
-    if stuck(decision, measured, limits):
-        waits = Finding(ROLLOUT, "too few to say", None, None, decision.sentence, path)
-        body["findings"] = [*body["findings"], vars(waits)]
-    share = next_share(limits.steps, tried.share) if decision.action == "advance" else None
-    return body | {"event": tried.number, "release": tried.version, "champion": champion.version, "share": share}
+    body = {"at": now.isoformat(), "headline": headline(decision), **decision.to_dict()}
+    return body | {"event": tried.number, "share": decision.facts["next"]}
 
 
 def _carry_out(session: Session, plan: Path, now: datetime) -> Decision:
@@ -130,7 +117,7 @@ def _carry_out(session: Session, plan: Path, now: datetime) -> Decision:
     decision = Decision.from_dict(body)
     on, registry = session.registry.ledger.rollout, session.registry
     if on is not None and on.number == body["event"]:  # else it is done, or a person has been faster
-        by = Authorship(WHO, decision.sentence, now, decision.evidence)
+        by = Authorship(WHO, headline(decision), now, decision.evidence)
         if decision.action == "roll back":
             registry.rollback(by)
         elif decision.action == "advance" and body["share"] is None:

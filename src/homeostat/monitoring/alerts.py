@@ -7,9 +7,8 @@ from collections.abc import Iterable
 from datetime import datetime
 
 from homeostat.adapters.parquet import write_text
-from homeostat.core import incidents
 from homeostat.core.findings import Finding
-from homeostat.core.incidents import Incident
+from homeostat.core.incidents import Incident, update_incidents
 from homeostat.project.layout import Project
 
 Numbered = dict[str, Incident]  # by number, the name of the incident's file
@@ -27,7 +26,7 @@ def raise_alerts(
     """Fold findings into the incidents ``on_record``, there and in their files; those that are new."""
     before = {number: incident for number, incident in on_record.items() if incident.closed is None}
     numbers = {incident.problem: number for number, incident in before.items()}
-    changes = incidents.look(before.values(), findings, now)
+    changes = update_incidents(before.values(), findings, now)
     for incident in (*changes.closed, *changes.open):
         number = numbers.get(incident.problem, f"{max(map(int, on_record), default=0) + 1:04d}")
         if on_record.get(number) != incident:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -15,8 +14,6 @@ from homeostat.adapters.parquet import read_table, write_text
 from homeostat.core.drift import drift_findings
 from homeostat.core.findings import Finding
 from homeostat.core.health import Window, health_findings
-from homeostat.core.incidents import kind
-from homeostat.core.policy import DRIFT
 from homeostat.monitoring import outcomes
 from homeostat.project.layout import Project, stamp
 from homeostat.releases.feature_rows import FeatureRows
@@ -86,7 +83,7 @@ def judge_health(tree: Project, serving: Serving, now: datetime) -> tuple[list[F
         of_objective = health_findings(window, promised, watch, evaluate.settings(scope), cited)
         findings += of_objective
         quality[objective] = {"rows": len(rows.y), "promised": trial.candidate.metric(trial.candidate.loss).value}
-        quality[objective] |= {f.rule: f.value for f in of_objective}
+        quality[objective] |= {f.name: f.value for f in of_objective}
         quality[objective]["metrics"] = {
             metric: {"realised": value, "promised": trial.candidate.metric(metric).value}
             for metric, value in outcomes.figures(scope, objective, rows).items()
@@ -116,8 +113,3 @@ def watched(bundle: Bundle, table: pl.DataFrame) -> pl.DataFrame:
     """The columns that drift is measured on: what the models use, and their scores."""
     used = dict.fromkeys(feature for model in bundle.models.values() for feature in model.features)
     return table.select(c for c in table.columns if c in used or c.startswith("score__"))
-
-
-def only_drift(findings: Iterable[Finding]) -> bool:
-    """Whether nothing but drift is in question."""
-    return all(kind(f.rule) in DRIFT for f in findings)

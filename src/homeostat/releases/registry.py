@@ -170,8 +170,9 @@ class Registry:
     def rollback(self, by: Authorship, to: str | None = None) -> Switch:
         """Go back to ``to``, or to the last version that served before and was not rolled back from.
 
-        While a challenger is tried beside what serves it is the one to take back, and what serves stays. Repeated in
-        the same words, as after a command that was interrupted, it adds nothing.
+        While a challenger is tried beside what serves it is the one to take back, and what serves stays. Where the last
+        event is a rollback by the same person nothing is added, so that a command repeated after it was interrupted
+        goes back once: to go further back ``to`` names the version.
 
         Raises:
             UsageError: nothing serves, there is nothing to go back to, or ``to`` never served.
@@ -184,9 +185,9 @@ class Registry:
                 f"{ledger.project}: nothing serves yet, so there is nothing to roll back; release a version first"
             )
         last = ledger.events[-1]
-        if to is None and (last.action, last.who, last.why) == ("rollback", by.who, by.why) and last == champion:
-            done = f"{last.version} serves already, since {last.at}, rolled back to for just that reason; nothing to do"
-            return Switch(last, f"{done} (to go further back name a version with --to, or say why)")
+        if to is None and (last.action, last.who) == ("rollback", by.who) and last == champion:
+            done = f"{last.version} serves already, since {last.at}, rolled back to by {by.who}; nothing to do"
+            return Switch(last, f"{done} (to go further back name a version with --to)")
         wanted = to or (champion.version if ledger.rollout else ledger.previous_healthy())
         if wanted is None:
             raise UsageError(
