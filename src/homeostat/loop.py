@@ -110,18 +110,17 @@ def begin(session: Session, now: datetime) -> Project:
     _follow_hosts(project)
     tags, branches = worktree.read_tags_and_branches(project.home, scope.project, scope.branch)
     session.registry.refold(tags)
-    new = not (branches.own or branches.remote)
-    start = max(project.window[0], beginning(project))
-    if new:
-        move_on(project, start)  # first: a run that is interrupted right here begins at the same time
+    first = None if branches.own or branches.remote else max(project.window[0], beginning(project))
+    if first is not None:
+        move_on(project, first)  # now: a run that is interrupted right here begins at the same time
     if branches != session.followed or not (session.tree.root / ".git").is_file():
         worktree.follow(project.home, scope.project, scope.branch, now)
         _, session.followed = worktree.read_tags_and_branches(project.home, scope.project, scope.branch)
         session.note_tree()
     session.tree.amendments.mkdir(parents=True, exist_ok=True)  # git keeps no empty folder, and the DAG reads it
     dvc.share_cache(session.tree.root, project.home)
-    if new:
-        session.tree.set_window(session.start, start)
+    if first is not None:
+        session.tree.set_window(session.start, first)
     return session.tree
 
 
