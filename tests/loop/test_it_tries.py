@@ -20,7 +20,7 @@ from homeostat.core.findings import Reason
 from homeostat.core.rollout import in_canary, rollout_alarm
 from homeostat.core.rules import Rule
 from homeostat.core.sentences import sentence
-from homeostat.decisions import pending, rollout
+from homeostat.decisions import pending, rollout_evidence
 from homeostat.decisions.session import Session
 from homeostat.faults.bad_release import reseal
 from homeostat.project.layout import Project, stamp
@@ -137,7 +137,8 @@ def test_losses_are_compared_where_labels_have_come(tried: Tried) -> None:
     known = Registry.open(tried.project).ledger
     for number, rows in ((2, 20), (4, 15)):
         then = replace(known, events=known.events[:number])
-        (found,) = rollout.measure(tried.project.ledger, Registry.open(tried.project), then, at(90)).quality.values()
+        measured = rollout_evidence.measure(tried.project.ledger, Registry.open(tried.project), then, at(90))
+        (found,) = measured.quality.values()
         assert found.overall.rows >= rows or found.overall.loss is None
         if number == 2:
             assert found.overall.rows == rows_of(tried.project)["shadow__high"].count()

@@ -10,6 +10,7 @@ from typing import Any
 
 import polars as pl
 
+from homeostat.adapters import evidently
 from homeostat.adapters.parquet import read_table, write_text
 from homeostat.core.drift import drift_findings
 from homeostat.core.findings import Finding
@@ -45,8 +46,6 @@ def check_champion(tree: Project, serving: Serving, now: datetime) -> Check:
 
 def record_drift(tree: Project, serving: Serving, features: FeatureRows, now: datetime) -> Path | None:
     """Store how far features and scores have moved in one round of decisions; None where nothing was served."""
-    from homeostat.adapters import evidently
-
     bundle, limits = serving.bundle, serving.bundle.scope.monitoring
     current = served_rows(tree, serving, features, now - tree.scope.rhythm.decide, now)
     if current.is_empty():
