@@ -20,6 +20,8 @@ from homeostat.core.batch_rules import Verdict
 from homeostat.core.errors import DataError
 from homeostat.core.findings import Finding
 from homeostat.core.periods import period_of
+from homeostat.core.rules import Rule
+from homeostat.core.sentences import sentence
 from homeostat.data import amendments, casts, sources
 from homeostat.data.ingest import periods, remove_stray
 
@@ -29,7 +31,6 @@ if TYPE_CHECKING:
     from homeostat.project.layout import Project
     from homeostat.project.scope import Source
 
-TYPES = "types"  # the rule that a row breaks whose value does not fit its column
 UNTIL = "accepted until "  # of a verdict's files: the version before an amendment that became known then
 _verdicts: dict[str, tuple[int, Verdict]] = {}
 
@@ -55,7 +56,7 @@ class Case:
     contract: bytes
     history: tuple[int, ...]
     others: Mapping[str, str]
-    changed: Mapping[str, str]  # what of the schema already failed in the batch before, and since which batch
+    changed: batch_rules.Since  # what of the schema already failed in the batch before, and since which batch
     amendments: tuple[Amendment, ...]
 
     @property
@@ -70,7 +71,7 @@ class Case:
 
     @property
     def key(self) -> str:
-        twin = batch_rules.came_once(self.content, self.others).sentence
+        twin = str(batch_rules.delivered_once(self.content, self.others).facts)
         said = [self.name, self.label, self.source.model_dump_json(), str(self.span), str(self.history), twin,
                 str(self.changed)]  # fmt: skip
         code = work_hash("homeostat.data.validate")
@@ -197,7 +198,7 @@ def judge(project: Project, case: Case) -> Judgement:
     releases = [a for a in case.amendments if a.kind == "release" and a.number > since]
     shape = schema(case, landed)
     if any(f.failed for f in shape):
-        reason = "; ".join(f.sentence for f in shape if f.failed)
+        reason = "; ".join(sentence(f) for f in shape if f.failed)
         return Judgement(None, _with_reason(landed, [reason] * len(landed)), tuple(shape))
     rows = landed.select(list(case.source.columns))
     unfit = _unfit(case.source, landed)
@@ -205,8 +206,8 @@ def judge(project: Project, case: Case) -> Judgement:
     repeated, twice = _repeated(case.source, rows)
     failures = gx.check(rows, case.contract, f"expectations/{case.name}.json")
     findings = [*whole, twice, *(_finding(f) for f in failures)]
-    fatal = [f.sentence for f in whole if f.failed and f.rule != TYPES]
-    fatal += [_say(f) for f in failures if f.severity == "critical"]
+    fatal = [sentence(f) for f in whole if f.failed and f.rule != Rule.TYPES]
+    fatal += [f"{f.reason} (observed: {f.observed})" for f in failures if f.severity == "critical"]
     reasons: list[list[str]] = [list(fatal) for _ in range(len(rows))]
     for failure in failures:
         for row in failure.rows if failure.severity == "warning" else ():
@@ -253,7 +254,7 @@ def _with_reason(rows: pl.DataFrame, texts: list[str]) -> pl.DataFrame:
 
 def _whole_findings(case: Case, rows: pl.DataFrame) -> list[Finding]:
     """What concerns the batch as a whole, contract aside."""
-    found = [batch_rules.came_once(case.content, case.others)]
+    found = [batch_rules.delivered_once(case.content, case.others)]
     if case.span is not None:
         times = sources.event_times(case.name, case.source, rows)
         first, last = times.min(), times.max()
@@ -273,21 +274,19 @@ def schema(case: Case, rows: pl.DataFrame) -> list[Finding]:
         if column not in rows.columns:
             found.append(batch_rules.column_gone(case.name, case.label, column, besides, case.changed))
         elif rows.schema[column] != sources.TYPES[kind]:
-            said = f"column {column} is {rows.schema[column]}, declared {kind}"
-            found.append(Finding("schema", "fail", None, None, said))
+            facts = {"dtype": str(rows.schema[column]), "type": kind}
+            found.append(Finding(Rule.SCHEMA, column, "fail", facts=facts))
         elif unfit is not None and len(unfit) > batch_rules.CHANGED * rows.height:
             few = len(unfit), rows.height, str(unfit[0])
             found.append(batch_rules.column_changed(case.name, case.label, column, kind, few, case.changed))
     many = len(source.columns)
-    as_declared = Finding("schema", "pass", float(many), float(many), f"all {many} columns are there, as declared")
-    return found or [as_declared]
+    return found or [Finding(Rule.SCHEMA, "", "pass", float(many), float(many), facts={"columns": many})]
 
 
-def _changed_before(earlier: Mapping[str, Verdict]) -> dict[str, str]:
+def _changed_before(earlier: Mapping[str, Verdict]) -> batch_rules.Since:
     """What of the schema had failed in the last batch that came, and since which."""
     came = [earlier[label] for label in sorted(earlier) if earlier[label].status != "missing"]
-    failed = [f.sentence for f in came[-1].findings if f.rule == "schema" and f.failed] if came else []
-    return batch_rules.since_when(failed)
+    return batch_rules.failing_since(came[-1].findings) if came else {}
 
 
 def _unfit(source: Source, rows: pl.DataFrame) -> dict[int, str]:
@@ -303,8 +302,8 @@ def _unfit(source: Source, rows: pl.DataFrame) -> dict[int, str]:
 def _unfit_finding(source: Source, unfit: Mapping[int, str]) -> list[Finding]:
     if not unfit:
         return []
-    said = f"{len(unfit)} rows: {next(iter(unfit.values()))}"
-    return [Finding(TYPES, "fail", float(len(unfit)), 0.0, said, "warning")]
+    facts = {"severity": "warning", "first": next(iter(unfit.values()))}
+    return [Finding(Rule.TYPES, "", "fail", float(len(unfit)), 0.0, rows=len(unfit), facts=facts)]
 
 
 def _repeated(source: Source, rows: pl.DataFrame) -> tuple[dict[int, str], Finding]:
@@ -312,7 +311,7 @@ def _repeated(source: Source, rows: pl.DataFrame) -> tuple[dict[int, str], Findi
     key = ", ".join(source.key)
     known = rows.select(source.key).is_duplicated()
     if not known.any():
-        return {}, Finding("unique key", "pass", 0.0, 0.0, f"{key} names each row once")
+        return {}, Finding(Rule.UNIQUE_KEY, "", "pass", 0.0, 0.0, facts={"key": key})
     copies = (~rows.to_struct("row").is_first_distinct()).to_list()
     distinct = rows.select(*source.key, pl.struct(rows.columns).n_unique().over(source.key).alias("__n"))["__n"]
     reasons = {}
@@ -321,8 +320,8 @@ def _repeated(source: Source, rows: pl.DataFrame) -> tuple[dict[int, str], Findi
             reasons[row] = f"other rows have the same key ({key}) and differ; none is surer than the other"
         elif copies[row]:
             reasons[row] = f"an exact copy of another row (same {key})"
-    said = f"{len(reasons)} rows repeat the key ({key}) of another"
-    return reasons, Finding("unique key", "fail", float(len(reasons)), 0.0, said, "warning")
+    facts, many = {"severity": "warning", "key": key}, len(reasons)
+    return reasons, Finding(Rule.UNIQUE_KEY, "", "fail", float(many), 0.0, rows=many, facts=facts)
 
 
 def _released(source: Source, rows: pl.DataFrame, releases: list[Amendment]) -> list[int]:
@@ -332,22 +331,17 @@ def _released(source: Source, rows: pl.DataFrame, releases: list[Amendment]) -> 
     return [i for i, key in enumerate(rows.select(source.key).iter_rows()) if key in wanted] if wanted else []
 
 
-def _say(failure: gx.Failure) -> str:
-    return f"{failure.reason} (saw {failure.observed})"
-
-
 def _finding(failure: gx.Failure) -> Finding:
-    count = f"{len(failure.rows)} rows: " if failure.rows else ""
-    value = float(len(failure.rows)) if failure.rows else None
-    return Finding(
-        failure.expectation, "fail", value, 0.0 if failure.rows else None, count + _say(failure), failure.severity
-    )
+    many = len(failure.rows) or None
+    value, limit = (None, None) if many is None else (float(many), 0.0)
+    facts = {"severity": failure.severity, "reason": failure.reason, "observed": failure.observed}
+    return Finding(Rule.CONTRACT, failure.expectation, "fail", value, limit, rows=many, facts=facts)
 
 
 def _release_finding(amendment: Amendment) -> Finding:
-    many = "all rows" if amendment.rows is None else f"{len(amendment.rows)} rows"
-    said = f"{many} released by {amendment.who}: {amendment.why}"
-    return Finding("amendment", "pass", float(amendment.number), None, said)
+    many = None if amendment.rows is None else len(amendment.rows)
+    facts = {"who": amendment.who, "why": amendment.why}
+    return Finding(Rule.AMENDMENT, "", "pass", float(amendment.number), rows=many, facts=facts)
 
 
 # ---- what is written
