@@ -232,7 +232,7 @@ def test_a_table_that_cannot_be_read_is_told_in_one_line(
 def test_any_form_of_csv_is_read_here_and_by_the_loop(
     encoding: str, separator: str, end: str, mixed: bool, tmp_path: Path
 ) -> None:
-    from homeostat.data.sources import read_batch
+    from steps import read_batch
 
     table = orders(300).rename({"Preis (€)": "Preis"})
     text = table.write_csv(separator=separator).replace("\n", end)
@@ -241,7 +241,7 @@ def test_any_form_of_csv_is_read_here_and_by_the_loop(
     asked = Asked(Address.of(str(tmp_path / "t.csv")), time="Datum & Zeit", label="Zurück?")
     making.write(making.draft("tried", asked), tmp_path / "here")
     source = Project.find(tmp_path / "here").scope.sources["t"]
-    rows = read_batch("t", source, None, tmp_path, tmp_path / "cache")
+    rows = read_batch("t", source, None, tmp_path)
     assert rows is not None
     assert (rows.height, rows["Art_neu"].unique().sort().to_list()) == (300, ["Buch", "Kleid", "Möbel"])
 

@@ -8,9 +8,10 @@ from pathlib import Path
 import polars as pl
 import pytest
 from newproject.odd_tables import START
+from steps import read_batch
 
 from homeostat.core.errors import UsageError
-from homeostat.data.sources import event_times, read_batch
+from homeostat.data.selection import event_times
 from homeostat.newproject import making
 from homeostat.newproject.opening import Address
 from homeostat.newproject.understanding import Asked
@@ -78,7 +79,7 @@ def test_the_time_is_understood_and_read_so_by_the_loop(
     assert str(made.found.last) == last
     making.write(made, tmp_path / "here")
     source = Project.find(tmp_path / "here").scope.sources["t"]
-    rows = read_batch("t", source, None, tmp_path, tmp_path / "cache")
+    rows = read_batch("t", source, None, tmp_path)
     assert rows is not None
     times = event_times("t", source, rows).sort()
     assert (str(times[1]), str(times[-1]), len(times)) == (second, last, ROWS)

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from homeostat.core.batch_rules import Verdict
 from homeostat.core.errors import EnvironmentFault
 from homeostat.core.findings import Finding
 from homeostat.core.incidents import Incident
 from homeostat.core.text import metric_name, metric_value
+from homeostat.data.batch import Batch
+from homeostat.data.staged_files import StagedFiles
+from homeostat.data.verdict_store import VerdictStore
 
 if TYPE_CHECKING:
     from homeostat.project.layout import Project
@@ -38,30 +40,6 @@ class Decided:
         return [f for f in self.findings if f.failed]
 
 
-@dataclass(frozen=True)
-class Batch:
-    """What became of one batch."""
-
-    source: str
-    label: str
-    verdict: Verdict
-
-    @property
-    def held(self) -> bool:
-        return self.verdict.status != "accepted" or self.verdict.rows_quarantined > 0
-
-    @property
-    def sentence(self) -> str:
-        verdict = self.verdict
-        failed = [f.sentence for f in verdict.findings if f.failed]
-        why = "; ".join(failed) or "no reason on record"
-        if verdict.status == "missing":
-            return f"{self.source} {self.label} is missing: {why}"
-        if verdict.status == "quarantined":
-            return f"{self.source} {self.label} is held whole ({verdict.rows_quarantined} rows): {why}"
-        return f"{self.source} {self.label}: {verdict.rows_quarantined} of {verdict.rows} rows held: {why}"
-
-
 def incidents(project: Project) -> list[Incident]:
     """The incidents on record, oldest first."""
     return [Incident.from_dict(_read(path)) for path in sorted(project.incidents.glob("*.json"))]
@@ -75,7 +53,12 @@ def decisions(project: Project, last: int | None = None) -> list[Decided]:
 
 def batches(project: Project, last: int | None = None) -> list[Batch]:
     """What became of every batch, in order of time within each source; the ``last`` of each only, if it is given."""
-    return [batch for name in project.scope.sources for batch in _batches(project, name, last)]
+    verdicts = VerdictStore(StagedFiles(), project.accepted)
+    return [
+        Batch(name, label, verdict)
+        for name in project.scope.sources
+        for label, verdict in verdicts.of_source(name, last).items()
+    ]
 
 
 def held_back(project: Project, last: int | None = None) -> list[Batch]:
@@ -96,12 +79,6 @@ def promised(evaluation: Mapping[str, Any]) -> list[str]:
         against = f"the baseline's {metric_name(loss)} {metric_value(other[loss])}; " if loss in other else ""
         lines.append(f"{name}: {', '.join(told)}; {against}{overall['rows']:,} events held out")
     return lines
-
-
-def _batches(project: Project, source: str, last: int | None) -> Iterator[Batch]:
-    paths = sorted((project.accepted / source).glob("*.json"))
-    for path in paths if last is None else paths[-last:]:
-        yield Batch(source, path.stem, Verdict.from_dict(_read(path)))
 
 
 def _decided(path: Path) -> Decided:

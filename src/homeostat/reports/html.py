@@ -234,9 +234,7 @@ def _batches(scope: Scope, found: Results, start: datetime, end: datetime) -> It
 
 
 def _cell(scope: Scope, batch: Batch) -> Cell:
-    every = scope.sources[batch.source].period
-    assert every != "once", "a timed source has a period"
-    start = period_of(batch.label, every, scope.rhythm.offset).start
+    start = period_of(batch.label, scope.sources[batch.source].length, scope.rhythm.offset).start
     state = batch.verdict.status if batch.verdict.status != "accepted" or not batch.held else "part"
     accepted = f"{batch.source} {batch.label}: {batch.verdict.rows_accepted:,} rows accepted"
     return Cell(start, state, batch.sentence if batch.held else accepted)

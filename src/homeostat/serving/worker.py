@@ -248,6 +248,10 @@ class Worker:
         self._eyes.data_settled(self.now(), at_once=True)
         return Context(self.project, self.now())
 
+    def _next_context(self) -> Context:
+        """A context of the data as they are now; batches that the one at hand has read are not read again."""
+        return Context(self.project, self.now(), None if self._context is None else self._context.point.rows)
+
     def _rehearsed(self, version: str, bundle_hash: str) -> Bundle:
         found = self._held.get(bundle_hash)
         if found is None:
@@ -277,7 +281,7 @@ class Worker:
             return
         try:
             beside = state.challenger.live if state.challenger else None
-            self._publish(state.live, Context(self.project, self.now()), beside)
+            self._publish(state.live, self._next_context(), beside)
             self._hold_previous(registry.ledger(self.project))
             self.stale = ""
         except Exception as error:
