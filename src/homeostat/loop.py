@@ -18,36 +18,22 @@ from homeostat.adapters import dvc, worktree
 from homeostat.core.errors import EnvironmentFault, UsageError
 from homeostat.core.findings import Decision, Due, Finding
 from homeostat.core.incidents import Incident
-from homeostat.core.periods import Period, floor, periods_between
+from homeostat.core.periods import floor, periods_between
 from homeostat.core.rollout import rollout_alarm
 from homeostat.core.rules import Rule
-from homeostat.data import ingest, schema_changes, validate
-from homeostat.data.amendments import read_amendments
+from homeostat.data.intake import DataOutcome
 from homeostat.decisions.decide import decide, decision_is_due
-from homeostat.decisions.history import Batch
 from homeostat.decisions.rollout import advance_rollout
 from homeostat.decisions.session import Session
-from homeostat.features import build
+from homeostat.features import intake
 from homeostat.monitoring.alerts import raise_alerts
 from homeostat.project import run_context
-from homeostat.project.clock import beginning, move_on, stands_at
+from homeostat.project.clock import beginning, move_on
 from homeostat.project.layout import Project
 from homeostat.releases import sync
 from homeostat.serving import batch_scoring
 
 log = logging.getLogger("homeostat.loop")
-
-
-@dataclass(frozen=True)
-class DataOutcome:
-    """What a tick did to the data: every batch that it decided on, and the event batches that got features.
-
-    ``remarks`` are sentences on what changed in the sources and holds nothing back.
-    """
-
-    batches: tuple[Batch, ...]
-    featurized: tuple[str, ...]
-    remarks: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -138,74 +124,15 @@ def data(session: Session, now: datetime) -> DataOutcome:
     Raises:
         DataError: a source cannot be read; nothing is lost, and the next run carries on.
     """
-    ledger, last = begin(session, now), session.stands_at
-    now = max(now, last)  # a host that has just joined the ledger of others knows the project's time from it
-    taken = [_take(ledger, name, period, now) for name in ledger.scope.sources for period in _due(ledger, name, now)]
-    judged = [batch for batch, _ in taken if batch is not None]
-    judged += _amended(ledger, last, now)
-    ready = dict.fromkeys(
-        j.label for j in judged if j.source == ledger.scope.events.source and j.verdict.status == "accepted"
-    )
-    for label in ready:
-        build.featurize(ledger, label)
-    for name in ledger.scope.sources:
-        schema_changes.declare(ledger, name)
-    return DataOutcome(tuple(judged), tuple(ready), tuple(remark for _, remark in taken if remark))
-
-
-def _due(ledger: Project, name: str, now: datetime) -> Iterator[Period]:
-    """Batches whose period ended since the last tick, and those of the look-back that wait: for rows, or for a fix.
-
-    Where the source is declared again, all of the look-back is.
-    """
-    scope, (start, _), last = ledger.scope, ledger.window, stands_at(ledger)
-    source = scope.sources[name]
-    if source.period == "once":
-        yield Period(start, now, "once")
-        return
-    redeclared = schema_changes.declared_again(ledger, name)
-    since = max(start, floor(min(last, now - scope.features.history), source.period, scope.rhythm.offset))
-    for period in periods_between(since, now, source.period, scope.rhythm.offset):
-        if period.end > last or redeclared or _waits(ledger, name, period):
-            yield period
-
-
-def _waits(ledger: Project, name: str, period: Period) -> bool:
-    """Whether a batch has not come, or came otherwise than declared."""
-    if not (ledger.landed / name / f"{period.label}.parquet").is_file():
-        return True
-    known = validate.read_verdict(ledger, name, period.label)
-    return known is not None and any(f.failed and f.rule == Rule.SCHEMA for f in known.findings)
-
-
-def _take(ledger: Project, name: str, period: Period, now: datetime) -> tuple[Batch | None, str]:
-    """Land and validate one batch; None where nothing is new of it. With it a remark on its columns, or nothing."""
-    landing = ingest.land(ledger, name, period)
-    known = validate.read_verdict(ledger, name, period.label)
-    if landing.path is None:
-        verdict = validate.missing(ledger, name, period, now) if known is None else None
-        return (Batch(name, period.label, verdict) if verdict else None), ""
-    verdict = validate.validate(ledger, name, period.label, now=now)
-    new = schema_changes.new_among(ledger, name, period.label, landing.besides)
-    old_news = known == verdict and period.label != "once" and period.end <= stands_at(ledger)
-    return (None if old_news else Batch(name, period.label, verdict)), landing.refused or new
-
-
-def _amended(ledger: Project, last: datetime, now: datetime) -> list[Batch]:
-    """Judge again the batches that people have amended since the last tick."""
-    touched = dict.fromkeys((a.source, a.batch) for a in read_amendments(ledger, now) if a.known > last)
-    return [
-        Batch(source, batch, validate.validate(ledger, source, batch, now=now))
-        for source, batch in touched
-        if (ledger.landed / source / f"{batch}.parquet").is_file()
-    ]
+    tree, last = begin(session, now), session.stands_at
+    # A host that has just joined the ledger of others knows the project's time from it.
+    return intake.take_in(tree, max(now, last), last)
 
 
 def predict(session: Session, now: datetime, live: bool = False) -> int:
     """Write the predictions of the batches since the last completed tick, and ``live`` of the events ahead."""
     tree, registry = session.tree, session.registry
-    every, offset = tree.scope.event_source.period, tree.scope.rhythm.offset
-    assert every != "once", "events have a time"
+    every, offset = tree.scope.events_period, tree.scope.rhythm.offset
     since = max(session.start, floor(session.stands_at, every, offset))
     due = [p.label for p in periods_between(since, now, every, offset) if p.end > session.stands_at]
     done = sum(

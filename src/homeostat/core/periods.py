@@ -83,7 +83,7 @@ def periods_between(start: datetime, end: datetime, every: timedelta, offset: ti
     return found
 
 
-def labels_between(
+def labels_overlapping(
     labels: Iterable[str], every: timedelta, offset: timedelta, since: datetime | None, until: datetime | None
 ) -> list[str]:
     """Of the labels of such periods, those of periods that end after ``since`` and begin before ``until``; in order.
@@ -91,9 +91,9 @@ def labels_between(
     Labels sort as their periods do, so none has to be parsed.
 
     >>> days = ["2013-01-03", "2013-01-01", "2013-01-02"]
-    >>> labels_between(days, timedelta(days=1), timedelta(0), datetime(2013, 1, 2), None)
+    >>> labels_overlapping(days, timedelta(days=1), timedelta(0), datetime(2013, 1, 2), None)
     ['2013-01-02', '2013-01-03']
-    >>> labels_between(days, timedelta(days=1), timedelta(0), datetime(2013, 1, 1, 23), datetime(2013, 1, 3))
+    >>> labels_overlapping(days, timedelta(days=1), timedelta(0), datetime(2013, 1, 1, 23), datetime(2013, 1, 3))
     ['2013-01-01', '2013-01-02']
     """
     first = "" if since is None else period_containing(since, every, offset).label

@@ -13,7 +13,7 @@ from homeostat.core.policy import Evidence, decide_action, loses_to_baseline, on
 from homeostat.decisions import act, evidence
 from homeostat.decisions.evidence import Candidate, Judge
 from homeostat.decisions.session import Session
-from homeostat.features import build
+from homeostat.features.tables import mature, read_features
 from homeostat.monitoring import champion
 from homeostat.monitoring.champion import Check
 from homeostat.releases.feature_rows import FeatureRows
@@ -156,9 +156,9 @@ def _first(session: Session, now: datetime) -> Weighed:
     tree = session.tree
     if not any(tree.features.glob("*.parquet")):
         return Weighed(Decision("nothing", Reason.NO_BATCH))
-    table = build.read_features(tree)
+    table = read_features(tree)
     for name in tree.scope.objectives:
-        if build.mature(table, name, tree.scope, now).is_empty():
+        if mature(table, name, tree.scope, now).is_empty():
             return Weighed(Decision("nothing", Reason.NOT_MATURE, facts={"objective": name}))
     candidate, _ = evidence.fresh_candidate(session, now)
     barred = evidence.barred(session.registry, candidate, tree.scope.monitoring.cool_down, now)

@@ -20,9 +20,9 @@ from homeostat.adapters.parquet import read_table
 from homeostat.core.errors import HomeostatError
 from homeostat.core.evaluation import Comparison, compare, compare_split
 from homeostat.core.ledger import Ledger, ReleaseEvent
-from homeostat.core.periods import labels_between
+from homeostat.core.periods import labels_overlapping
 from homeostat.core.rollout import Arm, Measured
-from homeostat.features import build
+from homeostat.features.tables import mature
 from homeostat.monitoring import outcomes
 from homeostat.project.layout import Project
 from homeostat.project.scope import Scope
@@ -104,10 +104,9 @@ def _from_rows(
     tree: Project, scope: Scope, champion: ReleaseEvent, tried: ReleaseEvent, ours: Tally, theirs: Tally
 ) -> None:
     """Add the prediction rows that were scored since the step began."""
-    every = scope.event_source.period
-    assert every != "once", "events have a time"
+    every = scope.events_period
     labels = (path.stem for path in tree.predictions.glob("*.parquet"))
-    for label in labels_between(labels, every, scope.rhythm.offset, tried.at, None):
+    for label in labels_overlapping(labels, every, scope.rhythm.offset, tried.at, None):
         rows = read_table(tree.predictions / f"{label}.parquet").filter(pl.col("as_of") >= tried.at)
         for row in rows.iter_rows(named=True):
             key = _key([row[name] for name in scope.key])
@@ -163,7 +162,7 @@ def _quality(
             continue
         by = pl.col("challenger" if tried.share is None else "release") == tried.version
         both = by if tried.share is None else by | (pl.col("release") == champion.version)
-        rows = build.mature(table.filter(both), name, scope, now).drop_nulls([other, f"score__{name}"])
+        rows = mature(table.filter(both), name, scope, now).drop_nulls([other, f"score__{name}"])
         found[name] = _compared(scope, name, rows, other, tried)
     return found
 

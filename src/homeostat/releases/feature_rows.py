@@ -8,8 +8,10 @@ import polars as pl
 
 from homeostat.adapters.parquet import read_table
 from homeostat.core.errors import DataError
-from homeostat.core.periods import labels_between
-from homeostat.features import build
+from homeostat.core.periods import labels_overlapping
+from homeostat.data.workspace import Workspace
+from homeostat.features.build import FeatureTables
+from homeostat.features.tables import read_features
 from homeostat.project.layout import Project
 
 
@@ -24,9 +26,8 @@ class FeatureRows:
 
     def labels_since(self, since: datetime) -> list[str]:
         """The batches with features that may hold events after ``since``, in order of time."""
-        every, offset = self._tree.scope.event_source.period, self._tree.scope.rhythm.offset
-        assert every != "once", "events have a time"
-        return labels_between(self._labels, every, offset, since, None)
+        scope = self._tree.scope
+        return labels_overlapping(self._labels, scope.events_period, scope.rhythm.offset, since, None)
 
     def between(self, sql: str, since: datetime, until: datetime) -> pl.DataFrame:
         """The rows of events after ``since`` and before ``until``, as ``sql`` has them, in order of batch.
@@ -37,7 +38,7 @@ class FeatureRows:
         """
         parts = [self._table(label, sql) for label in self.labels_since(since)]
         if not parts:
-            return build.read_features(self._tree, [])
+            return read_features(self._tree, [])
         try:
             rows = pl.concat(parts)
         except pl.exceptions.PolarsError as error:
@@ -50,6 +51,6 @@ class FeatureRows:
             self._tables[label, sql] = (
                 read_table(self._tree.features / f"{label}.parquet")
                 if sql == self._sql
-                else build.features_of(self._tree, label, sql)
+                else FeatureTables(Workspace(self._tree)).of(label, sql)
             )
         return self._tables[label, sql]

@@ -16,7 +16,10 @@ from homeostat.adapters.parquet import read_table, write_table
 from homeostat.core.ledger import ReleaseEvent
 from homeostat.core.periods import EPOCH, period_containing
 from homeostat.core.rollout import in_canary
-from homeostat.features import build
+from homeostat.data.workspace import Workspace
+from homeostat.features.build import FeatureTables
+from homeostat.features.point_in_time import PointInTime
+from homeostat.features.upcoming import upcoming
 from homeostat.project.layout import Project
 from homeostat.project.private import private_folder
 from homeostat.project.scope import Scope
@@ -35,7 +38,7 @@ def predict_batch(tree: Project, registry: Registry, label: str, now: datetime) 
     The batch has its features: they were made when it was accepted.
     """
     table = read_table(tree.features / f"{label}.parquet")
-    scoring = Scoring(tree, registry, table, lambda sql: build.features_of(tree, label, sql), now)
+    scoring = Scoring(tree, registry, table, lambda sql: FeatureTables(Workspace(tree)).of(label, sql), now)
     parts = []
     for span in registry.ledger.spans():
         if table["predict_at"].is_between(span.since, span.until, closed="left").any():
@@ -49,12 +52,12 @@ def predict_batch(tree: Project, registry: Registry, label: str, now: datetime) 
 
 def predict_ahead(tree: Project, registry: Registry, now: datetime) -> int:
     """Score, as of now and by what serves, the events whose predict-at comes before the next tick; the new rows."""
-    ledger, scope = registry.ledger, tree.scope
-    if ledger.champion is None or (table := build.upcoming(tree, now)) is None:
+    ledger, scope, point = registry.ledger, tree.scope, PointInTime(Workspace(tree))
+    if ledger.champion is None or (table := upcoming(point, now)) is None:
         return 0
 
     def remade(sql: str) -> pl.DataFrame:
-        rows = build.upcoming(tree, now, sql)
+        rows = upcoming(point, now, sql)
         assert rows is not None  # the same events as above
         return rows
 
@@ -143,8 +146,7 @@ def with_alerts(scope: Scope, rows: pl.DataFrame) -> pl.DataFrame:
 
 def _labels(scope: Scope, rows: pl.DataFrame) -> pl.Series:
     """The batch of each row."""
-    every, offset = scope.event_source.period, scope.rhythm.offset
-    assert every != "once", "events have a time"
+    every, offset = scope.events_period, scope.rhythm.offset
     numbers = evaluate.periods(scope, rows).tolist()
     names = {n: period_containing(EPOCH + offset + n * every, every, offset).label for n in set(numbers)}
     return pl.Series("__label", [names[n] for n in numbers], dtype=pl.String)
