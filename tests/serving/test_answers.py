@@ -24,7 +24,7 @@ from homeostat.features.tables import read_features
 from homeostat.project.layout import Project
 from homeostat.releases.registry import Registry
 from homeostat.serving import description, paths, prediction_log
-from homeostat.serving.precomputed import Precomputed
+from homeostat.serving.answer import Precomputed
 from homeostat.training import bundle
 
 

@@ -34,7 +34,7 @@ from homeostat.serving import paths
 
 if TYPE_CHECKING:
     from homeostat.project.scope import Scope
-    from homeostat.serving.precomputed import Precomputed
+    from homeostat.serving.answer import Precomputed
 
 ALWAYS = datetime(1, 1, 1)  # before any time: a request itself makes its events visible
 LOADED = 6  # periods whose tables are kept in memory

@@ -16,10 +16,11 @@ from typing import TYPE_CHECKING
 from homeostat.core.errors import DataError, HomeostatError
 from homeostat.releases.registry import Registry
 from homeostat.serving import requests
+from homeostat.serving.answer import Precomputed
 from homeostat.serving.changes import DataChanges, LedgerChanges, ProjectClock
 from homeostat.serving.context import Context
 from homeostat.serving.label_log import LabelLog
-from homeostat.serving.precomputed import Precomputed, precompute
+from homeostat.serving.precomputed import precompute
 from homeostat.serving.prediction_log import PredictionLog
 from homeostat.serving.state import Failure, Live, State
 
