@@ -17,8 +17,9 @@ from homeostat.core.ledger import Beside
 from homeostat.faults.bad_release import reseal, turn_models_around
 from homeostat.project.layout import Project
 from homeostat.releases import registry
+from homeostat.serving import jsonl, prediction_log
+from homeostat.serving.auth import read_or_make_token
 from homeostat.serving.http import application
-from homeostat.serving.token import read_or_make
 from homeostat.training import bundle as bundles
 from homeostat.training import pack
 
@@ -90,8 +91,18 @@ def failing(folder: Path) -> None:
 
 def asking(project: Project, **settings: Any) -> TestClient:
     """The service in this process, asked with its token."""
-    headers = {"authorization": f"Bearer {read_or_make(project)}"}
+    headers = {"authorization": f"Bearer {read_or_make_token(project)}"}
     return TestClient(application(project, **settings), headers=headers)
+
+
+def logged(project: Project) -> list[dict[str, Any]]:
+    """The predictions of the log, each once, in the order of the files."""
+    lines: dict[str, dict[str, Any]] = {}
+    for path in prediction_log.log_files(project):
+        for line in jsonl.read(path):
+            if "id" in line:
+                lines.setdefault(line["id"], line)
+    return list(lines.values())
 
 
 def event(hour: float = 49, meter: int = 0, **more: Any) -> dict[str, Any]:

@@ -16,7 +16,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from homeostat.adapters import dvc, git
+from homeostat.adapters import dvc, worktree
 from homeostat.adapters.parquet import write_text
 from homeostat.core import incidents
 from homeostat.core.errors import EnvironmentFault, UsageError
@@ -126,10 +126,10 @@ def begin(project: Project, now: datetime) -> Project:
     home, scope = project.home, project.scope
     _hear(project)
     start = max(project.window[0], beginning(project))
-    known = git.has_ledger(home, scope.project)
+    known = worktree.has_branch(home, scope.project)
     if not known:
         move_on(project, start)  # first: a run cut short right here begins at the same time
-    git.sync_ledger_tree(home, scope.project, scope.branch, now)
+    worktree.follow(home, scope.project, scope.branch, now)
     project.ledger.amendments.mkdir(parents=True, exist_ok=True)  # git keeps no empty folder, and the DAG reads it
     dvc.share_cache(project.ledger.root, home)
     if not known:
@@ -369,7 +369,7 @@ def _carry_out(project: Project, plan: Path, now: datetime) -> Decision:
         registry.rollback(project, decision.sentence, WHO, now, to=body["previous"], evidence=cited)
     elif decision.action in ("retrain", "release"):
         root = project.ledger.root
-        commit = git.commit_ledger(root, f"candidate of {now:%Y-%m-%d %H:%M}", now)
+        commit = worktree.commit_kept(root, f"candidate of {now:%Y-%m-%d %H:%M}", now)
         bundle, begin = body["candidate"]["bundle"], rollout.first_step(project.ledger.scope)
         registry.release(project, commit, bundle, decision.sentence, WHO, now, cited, *begin)
     pending.done(plan)

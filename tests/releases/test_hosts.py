@@ -14,7 +14,7 @@ import hourly
 import pytest
 from registered import DAG, candidate, in_front_of_git, start
 
-from homeostat.adapters import dvc, git
+from homeostat.adapters import dvc, git, worktree
 from homeostat.core.errors import EnvironmentFault
 from homeostat.project.layout import Project
 from homeostat.releases import registry
@@ -181,7 +181,7 @@ def test_two_ledgers_are_told_and_neither_is_touched(ann: Project) -> None:
     found = registry.ledger(ann).releases[0]
     git.create_tag(bob.home, "meters#prod#1", found.commit, "{}", NOW)
     before = git.read_tags(bob.home, "meters")
-    with pytest.raises(EnvironmentFault, match="tag meters#prod#1: is another one on origin than here"):
+    with pytest.raises(EnvironmentFault, match="tag meters#prod#1: origin has another tag of that name"):
         registry.follow(bob)
     assert git.read_tags(bob.home, "meters") == before
 
@@ -193,7 +193,7 @@ def test_a_host_that_may_not_push_is_told_and_changes_nothing(ann: Project) -> N
     hook.write_text("#!/bin/sh\nexit 1\n")
     hook.chmod(0o755)
     before = git.read_tags(ann.home, "meters")
-    with pytest.raises(EnvironmentFault, match="origin: takes no tags from here: .*hook declined.*right to push"):
+    with pytest.raises(EnvironmentFault, match="origin: refuses tags from here: .*hook declined.*right to push"):
         registry.rollback(ann, "why", "ann", day(3))
     assert git.read_tags(ann.home, "meters") == before
 
@@ -278,25 +278,27 @@ def test_killed_in_between_every_host_has_a_whole_version_and_the_next_run_carri
 
 
 @pytest.mark.slow
-def test_the_service_hears_and_says_once_that_it_does_not(ann: Project, caplog: pytest.LogCaptureFixture) -> None:
+def test_the_service_receives_releases_and_warns_once_when_it_does_not(
+    ann: Project, caplog: pytest.LogCaptureFixture
+) -> None:
     released(ann, "one", "two")
     bob = another_host(ann, "bob")
     caplog.set_level("INFO", "homeostat.serving")
     shared = ann.root.parent / "shared.git"
-    with sync.followed(bob):
+    with sync.following_remote(bob):
         assert sync.failure(bob) == ""
         registry.rollback(ann, "bad", "ann", day(3))
         assert waited(lambda: told(bob) == told(ann))
         shared.rename(shared.with_name("away.git"))
         assert waited(lambda: sync.failure(bob).startswith("origin: cannot be reached"))
-        sync.look(bob)  # once more, and no second line
+        sync.poll(bob)  # once more, and no second line
         found = registry.serving(bob)
         assert found is not None and found[0].version == "v0.1.0"
         shared.with_name("away.git").rename(shared)
         assert waited(lambda: sync.failure(bob) == "")
     lines = [r.getMessage() for r in caplog.records]
     assert [line for line in lines if "from other hosts" in line] == ["from other hosts: meters#prod#3"]
-    assert len([line for line in lines if "cannot be reached" in line and "what serves goes on" in line]) == 1
+    assert len([line for line in lines if "cannot be reached" in line and "keeps serving its release" in line]) == 1
     assert lines[-1] == "the git remote answers again"
 
 
@@ -318,21 +320,21 @@ def test_hosts_that_both_run_the_loop_take_in_each_others_amendments(ann: Projec
     trees = []
     for n, host in enumerate((ann, another_host(ann, "bob"))):
         registry.follow(host)
-        git.sync_ledger_tree(host.home, "meters", "main", NOW)
+        worktree.follow(host.home, "meters", "main", NOW)
         tree = host.ledger.root
         (tree / "data" / "amendments").mkdir(parents=True, exist_ok=True)
         (tree / "data" / "amendments" / f"000{n}-forget.yaml").write_text("{}\n")
         dvc.share_cache(tree, host.home)
-        git.commit_ledger(tree, "an amendment", day(n))
+        worktree.commit_kept(tree, "an amendment", day(n))
         trees.append((host, tree))
     released(ann, "one")
     bob, tree = trees[1]
     registry.follow(bob)
-    git.sync_ledger_tree(bob.home, "meters", "main", day(5))
+    worktree.follow(bob.home, "meters", "main", day(5))
     assert sorted(p.name for p in (tree / "data" / "amendments").iterdir()) == ["0000-forget.yaml", "0001-forget.yaml"]
     registry.release(bob, *candidate(bob, "two"), "better", "bob", day(6))
     registry.follow(ann)
-    git.sync_ledger_tree(ann.home, "meters", "main", day(7))
+    worktree.follow(ann.home, "meters", "main", day(7))
     names = sorted(p.name for p in (ann.ledger.root / "data" / "amendments").iterdir())
     assert names == ["0000-forget.yaml", "0001-forget.yaml"]
     assert told(ann) == told(bob)

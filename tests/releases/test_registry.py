@@ -13,7 +13,7 @@ import polars as pl
 import pytest
 from registered import DAG, candidate, in_front_of_git, prepare, start
 
-from homeostat.adapters import dvc, git
+from homeostat.adapters import dvc, git, worktree
 from homeostat.adapters.parquet import write_table
 from homeostat.core.errors import DataError, EnvironmentFault, UsageError
 from homeostat.core.findings import Decision
@@ -226,13 +226,13 @@ def test_an_unpacked_release_that_was_spoilt_is_unpacked_again(project: Project)
 
 def test_the_ledgers_tree_deploys_for_its_main_checkout(project: Project) -> None:
     candidate(project, "one")
-    tree = git.ensure_ledger_tree(project.home, "meters", "main", NOW)
+    tree = worktree.ensure(project.home, "meters", "main", NOW)
     dvc.share_cache(tree, project.home)
     scheduled = project.ledger
     prepare(tree / "prepared", "two")
     made = bundle.load(tree / "prepared").hash
     dvc.reproduce(tree)
-    commit = git.commit_ledger(tree, "two", NOW)
+    commit = worktree.commit_kept(tree, "two", NOW)
     registry.release(scheduled, commit, made, "passed", "loop", NOW)
     found = registry.serving(project)
     assert found is not None and found[1].sql.startswith("-- two")
