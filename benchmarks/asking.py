@@ -22,8 +22,8 @@ from pydantic_core import from_json, to_json
 from homeostat.project.clock import clock_now
 from homeostat.project.layout import Project
 from homeostat.serving import batch_scoring
+from homeostat.serving.auth import read_or_make_token
 from homeostat.serving.context import Context
-from homeostat.serving.token import read_or_make
 
 COMMAND = [sys.executable, "-c", "from homeostat.cli import main; main()"]
 RENEWED = 20  # requests of a connection until it is made again, so that every worker has some
@@ -51,7 +51,7 @@ def serving(project: Project, workers: int) -> Iterator[tuple[str, dict[str, str
             assert process.poll() is None, log.read_text()
             time.sleep(0.1)
         address = next(word for word in log.read_text().split() if word.startswith("http://"))
-        yield address, JSON | {"authorization": f"Bearer {read_or_make(project)}"}, process
+        yield address, JSON | {"authorization": f"Bearer {read_or_make_token(project)}"}, process
     finally:
         if process.poll() is None:
             process.terminate()
@@ -75,7 +75,7 @@ def bodies(project: Project, many: int) -> list[bytes]:
     """Requests for one event each, of those that are ahead."""
     now = clock_now(project)
     context = Context(project, now)
-    rows = pl.concat([rows for _, rows in context.coming()])
+    rows = pl.concat([rows for _, rows in context.upcoming()])
     until = now + context.scope.rhythm.tick
     rows = rows.filter(pl.col("predict_at") >= now, pl.col("predict_at") < until)
     first, *_ = context.scope.event_source.known_at.values()

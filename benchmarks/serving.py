@@ -38,8 +38,9 @@ from homeostat.models.lightgbm import Trees
 from homeostat.project.clock import clock_now
 from homeostat.project.layout import Project
 from homeostat.releases import registry
-from homeostat.serving import prediction_log
+from homeostat.serving import jsonl
 from homeostat.serving.context import Context
+from homeostat.serving.prediction_log import log_files
 from homeostat.training import bundle as bundles
 
 ROOT = Path(__file__).parents[1]
@@ -186,7 +187,7 @@ async def ends(project: Project, rate: float) -> None:
         code = process.wait(60)
         print(f"{last.line('SIGTERM with 64 computed requests under way')}; exit {code}")
     said = {p["id"] for found in (seen, last) for _, answer in found.answers for p in answer["predictions"]}
-    kept = {entry["id"] for entry in prediction_log.logged(project)}
+    kept = {line["id"] for path in log_files(project) for line in jsonl.read(path) if "id" in line}
     print(f"answered {len(said)} predictions, not on record {len(said - kept)}", flush=True)
 
 
@@ -218,7 +219,7 @@ def shares(project: Project, asked: list[bytes]) -> None:
         events = shape.events(body)
         at = timed("reading the request", at)
         columns = dict(zip(shape.columns, map(list, zip(*events, strict=True)), strict=True))
-        rows = context.asked(columns)
+        rows = context.events_of_request(columns)
         at = timed("its times", at)
         table, ids = context.features(bundle.sql, rows, context.now)
         at = timed("features", at)

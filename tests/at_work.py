@@ -33,7 +33,7 @@ from datetime import datetime
 from pathlib import Path
 from prefect import flow
 from homeostat.core.errors import DataError
-from homeostat.turn import turn
+from homeostat.project.run_context import turn
 
 @flow(name="wait", log_prints=True)
 def wait(project: Path = Path(), now: datetime | None = None) -> str:

@@ -48,10 +48,10 @@ CALL = """
 import sys
 from datetime import datetime
 from pathlib import Path
-from homeostat import deployment
-from homeostat.project import Project
+from homeostat.releases import registry
+from homeostat.project.layout import Project
 root = Path(sys.argv[1])
-print(deployment.{call}.sentence)
+print(registry.{call}.sentence)
 """
 
 

@@ -19,7 +19,7 @@ import httpx
 from at_work import COMMAND, ROOT, until
 
 from homeostat.project.layout import Project
-from homeostat.serving.token import read_or_make
+from homeostat.serving.auth import read_or_make_token
 
 
 @dataclass
@@ -52,7 +52,7 @@ def served(project: Project, *options: str) -> Iterator[Service]:
     try:
         until(lambda: process.poll() is not None or "Ctrl-C" in log.read_text(), 60, "homeostat serve")
         assert process.poll() is None, log.read_text()
-        found = Service(process, log, {"authorization": f"Bearer {read_or_make(project)}"})
+        found = Service(process, log, {"authorization": f"Bearer {read_or_make_token(project)}"})
         yield found
     finally:
         if process.poll() is None:

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import errno
 import os
+import pty
+import pwd
 import re
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -161,8 +164,23 @@ def test_who_acts_is_git_s_user_where_none_is_given(tmp_path: Path) -> None:
     homeostat(*given)
     assert "Ann of Git" in next(of.ledger.amendments.glob("*.yaml")).read_text()
     subprocess.run(["git", "config", "--unset", "user.name"], cwd=of.home, check=True)
-    said = refused(*given, code=2, env={"USER": None, "LOGNAME": None})
-    assert "add --who NAME" in said
+    homeostat(*given, env={"USER": None, "LOGNAME": None})
+    login = f"{pwd.getpwuid(os.getuid()).pw_name}@{socket.gethostname()}"
+    assert login in max(of.ledger.amendments.glob("*.yaml")).read_text()
+
+
+def test_a_reason_is_asked_for_at_a_terminal_and_needed_elsewhere(tmp_path: Path) -> None:
+    of = recorded(tmp_path / "meters")
+    given = ["data", "release-rows", "readings", "2024-03-01T05", "--who", "ann", "-C", str(of.home)]
+    assert "--why" in refused(*given, code=2)
+    command = [sys.executable, "-c", "from homeostat.cli import main; main()", *given]
+    terminal, ours = pty.openpty()
+    with subprocess.Popen(command, stdin=ours, stdout=ours, stderr=ours) as process:
+        os.close(ours)
+        os.write(terminal, b"it was real\n")
+        assert process.wait(60) == 0
+    os.close(terminal)
+    assert "it was real" in max(of.ledger.amendments.glob("*.yaml")).read_text()
 
 
 # ---- checks

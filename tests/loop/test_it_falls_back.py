@@ -8,10 +8,10 @@ from pathlib import Path
 
 import hourly
 import pytest
-from asked import flipped, resealed
 
 from homeostat import loop, replay
 from homeostat.adapters import git
+from homeostat.faults.bad_release import reseal, turn_models_around
 from homeostat.project.layout import Project
 from homeostat.releases import registry
 
@@ -24,13 +24,8 @@ def at(hours: int) -> datetime:
 
 
 def release_flipped(project: Project, name: str) -> str:
-    """Release the model that the loop released, each of its weights the other way round; its version."""
-
-    def spoil(folder: Path) -> None:
-        flipped(folder)
-        (folder / "features.sql").write_text(f"-- {name}\n{(folder / 'features.sql').read_text()}")
-
-    made = resealed(project, registry.restore(project, "v0.2.0"), spoil)
+    """Release the model that the loop released with its scores turned around; its version."""
+    made = reseal(project, registry.restore(project, "v0.2.0"), turn_models_around, fault=name)
     return registry.release(project, git.head(project.ledger.root), made, "a slip", "ann", at(51)).version
 
 

@@ -11,12 +11,13 @@ from pathlib import Path
 import hourly
 import polars as pl
 import pytest
-from asked import flipped, resealed
+from asked import turned
 
 from homeostat import loop, replay
 from homeostat.adapters import git
 from homeostat.core.rollout import in_canary
 from homeostat.decisions import pending, rollout
+from homeostat.faults.bad_release import reseal
 from homeostat.project.layout import Project, stamp
 from homeostat.releases import registry
 
@@ -41,15 +42,11 @@ class Tried:
 
 
 def try_flipped(project: Project, now: datetime, share: float | None) -> str:
-    """Try the champion with each weight of its model the other way round; it passes its rehearsal. Its version."""
+    """Try the champion with its scores turned around; it passes its rehearsal. Its version."""
     found = registry.serving(project)
     assert found is not None
 
-    def spoil(folder: Path) -> None:
-        flipped(folder)
-        (folder / "features.sql").write_text(f"-- {share}\n{(folder / 'features.sql').read_text()}")
-
-    made = resealed(project, found[1], spoil, code="a slip")
+    made = reseal(project, found[1], turned, fault=str(share), code="a slip")
     commit = git.head(project.ledger.root)
     act = "shadow" if share is None else "canary"
     return registry.release(project, commit, made, "a slip of the hand", "ann", now, (), act, share).version

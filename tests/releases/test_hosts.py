@@ -283,13 +283,13 @@ def test_the_service_hears_and_says_once_that_it_does_not(ann: Project, caplog: 
     bob = another_host(ann, "bob")
     caplog.set_level("INFO", "homeostat.serving")
     shared = ann.root.parent / "shared.git"
-    with sync.followed(bob):
+    with sync.following_remote(bob):
         assert sync.failure(bob) == ""
         registry.rollback(ann, "bad", "ann", day(3))
         assert waited(lambda: told(bob) == told(ann))
         shared.rename(shared.with_name("away.git"))
         assert waited(lambda: sync.failure(bob).startswith("origin: cannot be reached"))
-        sync.look(bob)  # once more, and no second line
+        sync.poll(bob)  # once more, and no second line
         found = registry.serving(bob)
         assert found is not None and found[0].version == "v0.1.0"
         shared.with_name("away.git").rename(shared)

@@ -15,7 +15,7 @@ import asked
 import hourly
 import polars as pl
 import pytest
-from asked import NOW, event
+from asked import NOW, event, logged
 from at_work import until
 from starlette.testclient import TestClient
 from steps import land, upcoming, validate
@@ -24,7 +24,7 @@ from homeostat.features.tables import read_features
 from homeostat.project.layout import Project
 from homeostat.releases import registry
 from homeostat.serving import description, paths, prediction_log
-from homeostat.serving.precomputed import Ready
+from homeostat.serving.precomputed import Precomputed
 from homeostat.training import bundle
 
 
@@ -63,8 +63,8 @@ def test_online_equals_batch_to_the_last_bit(client: TestClient, project: Projec
     assert [p["scores"]["high"] for p in said] == scored["score__high"].to_list()
     assert [p["risk"] for p in said] == scored["risk"].to_list()
 
-    context = client.app.app.state.desk.worker.state.context  # type: ignore[attr-defined]
-    asked_for = context.asked(
+    context = client.app.app.state.endpoints.worker.state.context  # type: ignore[attr-defined]
+    asked_for = context.events_of_request(
         {**batch.select("meter", "at", "phase").to_dict(as_series=False), "load": [None] * len(rows)}
     )
     features, _ = context.features(context.sql, asked_for, NOW)
@@ -128,7 +128,7 @@ def test_rank_puts_the_riskiest_first_and_warns_of_as_many_as_can_be_acted_on(cl
 
 BAD: list[tuple[Any, str, str]] = [
     ([], "body", "object"),
-    ({"events": []}, "events", "one at least"),
+    ({"events": []}, "events", "at least one"),
     ({"events": [event(50)] * 1001}, "events", "1000 at most"),
     ({"events": [event(50), event(50)]}, "events.1", "once"),
     ({"events": [event(50, phase="one")]}, "events.0.phase", "whole number"),
@@ -141,13 +141,13 @@ BAD: list[tuple[Any, str, str]] = [
     ({"events": [{"meter": "m1", "phase": 1}]}, "events.0.at", "add it"),
     ({"events": [event(50, at="noon")]}, "events.0.at", "2024-03-01T12:00:00"),
     ({"events": [event(50, at="0001-01-01T00:00:00+14:00")]}, "events.0.at", "correct at"),
-    ({"events": [event(5000)]}, "events", "at hand"),
-    ({"events": [event(50, at="1900-01-01T00:00:00")]}, "events", "what gives its time"),
+    ({"events": [event(5000)]}, "events", "within that time"),
+    ({"events": [event(50, at="1900-01-01T00:00:00")]}, "events", "the columns that give its time"),
 ]
 
 
 @pytest.mark.parametrize(("body", "field", "fix"), BAD)
-def test_a_bad_request_is_told_the_field_and_the_fix(client: TestClient, body: Any, field: str, fix: str) -> None:
+def test_a_refusal_names_the_field_and_the_fix(client: TestClient, body: Any, field: str, fix: str) -> None:
     headers = {"content-type": "application/json"}
     answer = client.post("/predict", content=json.dumps(body), headers=headers)
     assert answer.status_code == 422, answer.text
@@ -166,8 +166,8 @@ def test_what_is_unknown_or_missing_is_answered(client: TestClient) -> None:
 def test_one_bad_event_of_many_requests_spoils_its_own_alone(client: TestClient) -> None:
     from homeostat.serving.batching import Job, outcomes
 
-    desk = client.app.app.state.desk  # type: ignore[attr-defined]
-    state = desk.worker.state
+    endpoints = client.app.app.state.endpoints  # type: ignore[attr-defined]
+    state = endpoints.worker.state
     good = [state.shapes.events(json.dumps({"events": [event(50, n)]}).encode()) for n in range(3)]
     far = state.shapes.events(json.dumps({"events": [event(4000)]}).encode())
     jobs = [Job(state, events, None) for events in (good[0], far, *good[1:])]  # type: ignore[arg-type]
@@ -232,15 +232,15 @@ def test_every_prediction_is_kept_once_and_a_torn_line_is_passed_over(project: P
         first = predict(client, event(50), event(50, 1))["predictions"]
         again = predict(client, event(50))["predictions"]
     assert again[0] == first[0]
-    (path,) = prediction_log.paths(project)
+    (path,) = prediction_log.log_files(project)
     assert len(path.read_text().splitlines()) == 2
     whole = path.read_bytes()
     path.write_bytes(whole[:-10])  # as the machine left it
-    assert [entry["id"] for entry in prediction_log.logged(project)] == [first[0]["id"]]
+    assert [entry["id"] for entry in logged(project)] == [first[0]["id"]]
     journal = prediction_log.Journal(path)
     journal.add([{"id": "x"}])
     journal.close()
-    assert [entry["id"] for entry in prediction_log.logged(project)] == [first[0]["id"], "x"]
+    assert [entry["id"] for entry in logged(project)] == [first[0]["id"], "x"]
 
 
 def ended(path: Path) -> Path:
@@ -252,14 +252,14 @@ def ended(path: Path) -> Path:
 
 def test_what_has_ended_is_packed_and_reads_as_before(client: TestClient, project: Project) -> None:
     said = [predict(client, event(50, n))["predictions"][0]["id"] for n in range(3)]
-    (path,) = prediction_log.paths(project)
+    (path,) = prediction_log.log_files(project)
     assert prediction_log.pack_ended(project) == []  # this process still adds to it
-    before = list(prediction_log.logged(project))
+    before = list(logged(project))
     since = list(prediction_log.lines_since(project, NOW - timedelta(days=1)))
     ended(path)
     packed = prediction_log.pack_ended(project)
     assert [p.suffix for p in packed] == [".gz"] and not list(paths.served(project).glob("*.jsonl"))
-    assert list(prediction_log.logged(project)) == before
+    assert list(logged(project)) == before
     assert list(prediction_log.lines_since(project, NOW - timedelta(days=1))) == since
     assert [(prediction_log.find(project, name) or {}).get("id") for name in said] == said
     assert prediction_log.pack_ended(project) == []
@@ -286,9 +286,9 @@ def test_killed_while_packing_nothing_is_lost_or_twice(tmp_path: Path, where: st
     assert done.returncode == -signal.SIGKILL
     project = Project(tmp_path, tmp_path)
     for _ in range(2):
-        assert [e["id"] for e in prediction_log.logged(project)] == [str(n) for n in range(1000)]
+        assert [e["id"] for e in logged(project)] == [str(n) for n in range(1000)]
         prediction_log.pack_ended(project)
-    assert [p.suffix for p in prediction_log.paths(project)] == [".gz"]
+    assert [p.suffix for p in prediction_log.log_files(project)] == [".gz"]
 
 
 def test_the_examples_of_the_description_are_what_is_answered(client: TestClient) -> None:
@@ -315,8 +315,8 @@ def test_the_examples_of_the_description_are_what_is_answered(client: TestClient
 
 
 def test_where_nothing_is_at_hand_the_examples_are_golden(client: TestClient) -> None:
-    state = client.app.app.state.desk.worker.state  # type: ignore[attr-defined]
-    events, answer = description.examples(replace(state, ready=Ready({}, {}, timedelta(0))))
+    state = client.app.app.state.endpoints.worker.state  # type: ignore[attr-defined]
+    events, answer = description.examples(replace(state, precomputed=Precomputed({}, {}, timedelta(0))))
     sealed = state.live.bundle.golden
     assert len(events) == 2
     for asked_for, said in zip(events, answer["predictions"], strict=True):
@@ -332,17 +332,25 @@ def test_nothing_released_yet(made: Project, tmp_path: Any) -> None:
         assert client.get("/live").status_code == 200
         for answer in (client.get("/ready"), client.post("/predict", json={"events": [event(50)]})):
             assert answer.status_code == 503
-            assert "nothing is released yet" in answer.text
+            assert "no release yet" in answer.text
         assert client.get("/release").json()["serves"] is None
         assert "homeostat_serving_event" in client.get("/metrics").text
 
 
 def test_new_batches_are_seen_without_a_restart(client: TestClient, project: Project) -> None:
     before = predict(client, event(51))["predictions"][0]
-    worker = client.app.app.state.desk.worker  # type: ignore[attr-defined]
+    worker = client.app.app.state.endpoints.worker  # type: ignore[attr-defined]
     start = worker.state.context
     period = start.period(NOW - timedelta(hours=1))
     land(project, "readings", period)
     validate(project, "readings", period.label, now=NOW)
     until(lambda: worker.state.context is not start, 20, "a new context")
     assert predict(client, event(51))["predictions"][0]["scores"] != before["scores"]
+
+
+def test_what_was_predicted_and_came_back_is_for_its_owner_alone(client: TestClient, project: Project) -> None:
+    predict(client, event(50, 1))
+    label = {"event": {k: v for k, v in event(10, 1).items() if k in ("meter", "at")}, "objective": "high", "value": 1}
+    assert client.post("/labels", json={"labels": [label]}).status_code == 200
+    closed = [paths.served(project), paths.labels(project), *paths.served(project).glob("*.jsonl")]
+    assert len(closed) == 3 and all(path.stat().st_mode & 0o077 == 0 for path in closed)

@@ -52,6 +52,6 @@ def test_a_prediction_that_was_tampered_with_does_not(project: Project) -> None:
     path.write_text(json.dumps(entry) + "\n")
     found = explain(project, name)
     assert not found.same
-    assert "RECOMPUTED OTHERWISE" in "\n".join(lines(found))
+    assert "RECOMPUTED DIFFERENTLY" in "\n".join(lines(found))
     with pytest.raises(UsageError, match="no such prediction"):
         explain(project, "0" * 24)

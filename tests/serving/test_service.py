@@ -17,7 +17,6 @@ from under_load import load, served, workers_at
 
 from homeostat.project.layout import Project
 from homeostat.releases import registry
-from homeostat.serving import prediction_log
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(200)]
 
@@ -44,9 +43,9 @@ def test_every_worker_switches_and_no_answer_fails_or_mixes_versions(project: Pr
             assert events == sorted(events)
         assert "homeostat_serving_event" in service.get("/metrics").text
         ids = {p["id"] for answer in found.answers for p in answer["predictions"]}
-        assert {entry["id"] for entry in prediction_log.logged(project)} == ids
+        assert {entry["id"] for entry in asked.logged(project)} == ids
         assert service.end() == 0
-        assert "is served no more" in service.log.read_text()
+        assert "is no longer served" in service.log.read_text()
         assert "Traceback" not in service.log.read_text()
 
 

@@ -8,7 +8,7 @@ from typing import Any
 import asked
 import polars as pl
 import pytest
-from asked import NOW, event
+from asked import NOW, event, logged
 from at_work import until
 from click.testing import CliRunner
 from starlette.testclient import TestClient
@@ -33,7 +33,7 @@ def predict(client: TestClient, *events: dict[str, Any], path: str = "/predict")
 
 def lines(project: Project) -> list[dict[str, Any]]:
     """What stands in the log beside predictions."""
-    found = [entry for path in prediction_log.paths(project) for entry in jsonl.read(path)]
+    found = [entry for path in prediction_log.log_files(project) for entry in jsonl.read(path)]
     return [entry for entry in found if "id" not in entry]
 
 
@@ -68,8 +68,7 @@ def test_a_canary_answers_its_share_of_the_keys_and_stays_with_them(project: Pro
             assert [predict(client, one)["release"] for one in EVENTS] == [a["release"] for a in answers]
         assert 0 < len(by_share[0.3]) < len(by_share[0.6]) < len(EVENTS)
         assert by_share[0.3] < by_share[0.6]
-        logged = list(prediction_log.logged(project))
-        assert {(e["release"], e["event"]) for e in logged} == {("v0.1.0", 1), ("v0.2.0", 2), ("v0.2.0", 3)}
+        assert {(e["release"], e["event"]) for e in logged(project)} == {("v0.1.0", 1), ("v0.2.0", 2), ("v0.2.0", 3)}
         assert lines(project) == []
         metrics = client.get("/metrics").text
         assert 'homeostat_predictions_total{how="ahead",release="v0.2.0"}' in metrics
@@ -95,7 +94,7 @@ def test_a_list_is_answered_by_one_version_whatever_its_order(project: Project) 
 
 
 def test_a_shadow_is_in_the_log_and_in_no_answer(project: Project) -> None:
-    made = asked.spoilt(project, asked.flipped)
+    made = asked.spoilt(project, asked.turned)
     with asked.asking(project) as client:
         before = [predict(client, one) for one in EVENTS]
     asked.beside(project, made, None, after=1)
@@ -113,11 +112,11 @@ def test_a_shadow_is_in_the_log_and_in_no_answer(project: Project) -> None:
         assert all(line["release"] == "v0.2.0" and line["event"] == 2 for line in lines(project))
         told_of = list(explain.lines(explain.explain(project, after[0]["predictions"][0]["id"])))
         (unseen,) = told[after[0]["predictions"][0]["id"]]
-        assert f"beside it  v0.2.0 scored it unseen: high {unseen!r}" in told_of
+        assert f"challenger v0.2.0 in shadow: high {unseen!r}" in told_of
         many = len(lines(project))
         predict(client, *EVENTS)  # what was scored already is not scored again
-        assert 'homeostat_unseen_total{outcome="scored",release="v0.2.0"}' in client.get("/metrics").text
-        assert {e["release"] for e in prediction_log.logged(project)} == {"v0.1.0"}
+        assert 'homeostat_shadow_events_total{outcome="scored",release="v0.2.0"}' in client.get("/metrics").text
+        assert {e["release"] for e in logged(project)} == {"v0.1.0"}
     assert len(lines(project)) == many
 
 
@@ -140,7 +139,7 @@ def test_what_a_challenger_cannot_answer_is_answered_all_the_same(project: Proje
             lambda: len(found := [n for n in lines(project) if "error" in n]) == len(late) and found, 20, "lines"
         )
         assert {line["release"] for line in errors} == {"v0.2.0"}
-        assert {line["of"] for line in errors} <= {e["id"] for e in prediction_log.logged(project)}
+        assert {line["of"] for line in errors} <= {e["id"] for e in logged(project)}
         if share is not None:
             assert f'challenger_failures_total{{release="v0.2.0"}} {len(late)}.0' in client.get("/metrics").text
 
@@ -183,10 +182,10 @@ def test_a_version_that_is_yanked_elsewhere_is_dropped(project: Project) -> None
     asked.release(project, 1, after=1)
     with asked.asking(project) as client:
         until(lambda: serves(client, "v0.2.0", None), 20, "the second version")
-        worker = client.app.app.state.desk.worker  # type: ignore[attr-defined]
+        worker = client.app.app.state.endpoints.worker  # type: ignore[attr-defined]
         yank_elsewhere(project, "v0.2.0")
         until(lambda: serves(client, "v0.1.0", None), 20, "the version before")
-        assert second not in worker._held and "v0.2.0" not in worker.state.context.prepared
+        assert second not in worker._bundles and "v0.2.0" not in worker.state.context.precomputed
         assert predict(client, event(50))["release"] == "v0.1.0"
         yank_elsewhere(project, "v0.1.0")
         until(lambda: client.get("/ready").status_code == 503, 20, "nothing to serve")

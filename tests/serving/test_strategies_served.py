@@ -12,7 +12,7 @@ from typing import Any
 
 import asked
 import pytest
-from asked import NOW
+from asked import NOW, logged
 from at_work import COMMAND, ROOT, until
 from under_load import Load, load, served, workers_at
 
@@ -20,7 +20,6 @@ from homeostat import loop
 from homeostat.core.rollout import in_canary
 from homeostat.project.layout import Project
 from homeostat.releases import registry
-from homeostat.serving import prediction_log
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(200)]
 BATCHES = [[asked.event(hour, meter)] for hour in range(50, 60) for meter in range(6)]
@@ -39,7 +38,7 @@ def is_in(answer: dict[str, Any], bundle: str) -> bool:
 
 
 @pytest.mark.parametrize(
-    ("spoil", "words"), [(asked.flipped, "the scores of high by v0.2.0 lie"), (asked.failing, "v0.2.0 failed")]
+    ("spoil", "words"), [(asked.turned, "the scores of high by v0.2.0 lie"), (asked.failing, "v0.2.0 failed")]
 )
 def test_a_canary_that_is_broken_is_taken_back_and_no_request_fails(
     project: Project, spoil: Callable[[Path], None], words: str
@@ -66,7 +65,7 @@ def test_a_canary_that_is_broken_is_taken_back_and_no_request_fails(
     by_canary = [a for a in found.answers if a["event"] == 2]
     assert by_canary and all(a["bundle"] == made and is_in(a, made) for a in by_canary)
     ids = {p["id"]: answer["release"] for answer in found.answers for p in answer["predictions"]}
-    assert {e["id"]: e["release"] for e in prediction_log.logged(project)} == ids
+    assert {e["id"]: e["release"] for e in logged(project)} == ids
     assert loop.step(project, NOW) is None  # it is over
 
 

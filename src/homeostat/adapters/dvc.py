@@ -16,6 +16,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, TypeVar
 
+from homeostat.adapters.dvc_state import repair_state
 from homeostat.adapters.telemetry import quiet_environment
 from homeostat.core import errors
 from homeostat.core.errors import EnvironmentFault, HomeostatError
@@ -44,7 +45,7 @@ def reproduce(
 
     def once() -> None:
         with _repo(root) as repo, _stage_surroundings(root, ran):
-            _drop_damaged_lock(repo)
+            repair_state(repo)
             for stage in repo.reproduce(targets or None, force=force):
                 if stage.name not in ran:
                     ran.append(stage.name)  # restored from the run cache: no command was needed
@@ -251,21 +252,6 @@ def _repo(root: Path) -> Iterator[Repo]:
         finally:
             for log, level in zip(logs, levels, strict=True):
                 log.setLevel(level)
-
-
-def _drop_damaged_lock(repo: Repo) -> None:
-    """Remove a ``dvc.lock`` that a full disk or a kill cut short, for DVC writes it in place and reads no broken one.
-
-    The stages whose record is gone run again, or come back from the run cache.
-    """
-    from dvc.dvcfile import LOCK_FILE, Lockfile
-    from dvc.utils.serialize import ParseError
-    from dvc.utils.strictyaml import YAMLSyntaxError, YAMLValidationError
-
-    try:
-        Lockfile(repo, LOCK_FILE).load()
-    except (ParseError, YAMLSyntaxError, YAMLValidationError):
-        Path(LOCK_FILE).unlink()
 
 
 @contextmanager

@@ -21,6 +21,7 @@ from typing import IO
 
 from homeostat.adapters.telemetry import quiet_environment
 from homeostat.core.errors import EnvironmentFault
+from homeostat.project.private import private_folder
 
 HOST = "127.0.0.1"
 PATIENCE = 180.0  # seconds that a start may take: the first one migrates a database, on a machine that may be busy
@@ -36,8 +37,7 @@ def server(home: Path, whole: bool = True, patience: float = PATIENCE) -> Iterat
     Raises:
         EnvironmentFault: it did not answer within ``patience`` seconds; the line names its log.
     """
-    folder = home / ".prefect"
-    folder.mkdir(parents=True, exist_ok=True)
+    folder = private_folder(home / ".prefect")
     with (folder / "server.log").open("ab") as log:
         with _one_start(folder):
             process, url = _started(home, whole, log, patience)

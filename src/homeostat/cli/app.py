@@ -21,6 +21,7 @@ import click
 from homeostat.core.errors import HomeostatError, UsageError
 
 if TYPE_CHECKING:
+    from homeostat.faults import Fault
     from homeostat.project.layout import Project
 
 STOPPED = 130
@@ -185,21 +186,34 @@ def working(of: Project) -> Project:
 
 
 def actor(of: Project, given: str | None) -> str:
-    """Who acts: as given, else git's user, else the one logged in.
-
-    Raises:
-        UsageError: nobody can be named.
-    """
+    """Who acts: as given, else git's user, else login@host."""
     from homeostat.adapters import git
 
-    found = given or git.user_name(of.home) or os.environ.get("USER") or os.environ.get("LOGNAME")
-    if not found:
-        raise UsageError("nobody to name: add --who NAME, or say it once with git config user.name NAME")
-    return found
+    return given or git.user_name(of.home) or _login()
 
 
-why = click.option("--why", required=True, metavar="TEXT", help="The reason, kept for good.")
-who = click.option("--who", metavar="NAME", help="Who acts; git's user.name if not given.")
+def _login() -> str:
+    import pwd
+    import socket
+
+    try:
+        login = pwd.getpwuid(os.getuid()).pw_name
+    except KeyError:  # a container may run under a number that nobody has
+        login = f"user {os.getuid()}"
+    return f"{login}@{socket.gethostname()}"
+
+
+def _ask_why(context: click.Context, option: click.Parameter, value: str | None) -> str:
+    """The reason, which is asked for at a terminal where it was not given."""
+    if value is None and sys.stdin.isatty():
+        value = click.prompt("why", err=True)
+    if value is None:
+        raise click.MissingParameter(ctx=context, param=option)
+    return value
+
+
+why = click.option("--why", metavar="TEXT", callback=_ask_why, help="The reason, kept for good.")
+who = click.option("--who", metavar="NAME", help="Who acts; git's user.name if not given, else login@host.")
 
 
 class Moment(click.ParamType[datetime]):
@@ -232,3 +246,14 @@ class Percent(click.ParamType[float]):
         if not 0 < found < 1:
             self.fail(f"{value!r} is not between 0 and 100%; for all promote without it", param, ctx)
         return found
+
+
+class FaultAt(click.ParamType["Fault"]):
+    """A fault that a replay injects, and when: bad-release@2013-05-01, in UTC."""
+
+    name = "name@time"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Fault:
+        from homeostat import faults
+
+        return value if isinstance(value, faults.Fault) else faults.parse(value)

@@ -55,6 +55,14 @@ def sources(project: Project, _: click.Context) -> Iterable[str]:
 
 
 @_names
+def faults(project: Project, _: click.Context) -> Iterable[str]:
+    """The faults that a replay can inject, each to be followed by a time."""
+    from homeostat.faults import KINDS
+
+    return [f"{name}@" for name in KINDS]
+
+
+@_names
 def held_batches(project: Project, context: click.Context) -> Iterable[str]:
     """The batches of the source before it that are held back, the newest first."""
     from homeostat.cli.app import working

@@ -12,11 +12,13 @@ from typing import TYPE_CHECKING
 
 import click
 
-from homeostat.cli.app import Moment, Verb, project
+from homeostat.cli.app import FaultAt, Moment, Verb, project
+from homeostat.cli.completion import faults as faults_offered
 from homeostat.cli.completion import flows
 from homeostat.core.errors import UsageError
 
 if TYPE_CHECKING:
+    from homeostat.faults import Fault
     from homeostat.loop import Tick
 
 
@@ -52,10 +54,12 @@ def up() -> None:
 @click.option("--to", "last", type=Moment(), required=True, help="Last day, whole.")
 @click.option("--name", help="What to call the replay; made from the range and the folder if not given.")
 @click.option("--force", is_flag=True, help="Replace a replay of that name.")
-def replay(first: datetime, last: datetime, name: str | None, force: bool) -> None:
+@click.option("--fault", "faults", type=FaultAt(), multiple=True, shell_complete=faults_offered,
+              help="Inject a fault, to see what the loop does: bad-release@TIME; may be repeated.")  # fmt: skip
+def replay(first: datetime, last: datetime, name: str | None, force: bool, faults: tuple[Fault, ...]) -> None:
     """The loop over history with a simulated clock, on the folder as it is; ends with a table and a report page.
 
-    One that was stopped carries on when it is run again.
+    One that was interrupted carries on when it is run again. With --fault it is a drill, and says what became of it.
 
     Example: homeostat replay --from 2013-01-01 --to 2013-12-31
     """
@@ -68,19 +72,23 @@ def replay(first: datetime, last: datetime, name: str | None, force: bool) -> No
         raise UsageError(f"--name {name}: begin with a letter or digit, then letters, digits, ., - and _")
     of = project()
     start, end = replays.span(of, first, last)
-    replayed = replays.prepare(of, start, end, name, force)
+    replayed = replays.prepare(of, start, end, name, force, faults)
     with one_run(replayed, click.echo):
         todo = len(replays.ticks(replayed, start, end))
         span = f"{first:%Y-%m-%d} to {last:%Y-%m-%d}"
         click.echo(f"replay of {span} in {_from_here(replayed.home)}: {todo} ticks to go")
-        with _watching(todo) as watch:
-            done = replays.replay(replayed, start, end, watch)
+        with _watching(todo) as (watch, announce):
+            done = replays.replay(replayed, start, end, watch, faults, announce)
     page = write_report(replayed, replayed.report_page)
-    for line in table(results(replayed)):
+    outcome = results(replayed)
+    for line in table(outcome):
         click.echo(line)
+    click.echo("")
     if done.ticks:
         spent = ", ".join(f"{step} {seconds:.0f} s" for step, seconds in done.seconds.most_common())
-        click.echo(f"\ntime       {spent}; largest process {done.peak:.2f} GB")
+        click.echo(f"time       {spent}; largest process {done.peak:.2f} GB")
+    for fault in faults:
+        click.echo(f"drill      {fault}: {fault.outcome(outcome.ledger)}")
     here = f"homeostat -C {_from_here(replayed.home)}"
     click.echo(f"page       {_from_here(page)}\nnext       {here}\n           {here} releases")
 
@@ -90,12 +98,18 @@ def _from_here(path: Path) -> Path:
     return path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path
 
 
+Announce = Callable[[datetime, str], None]
+
+
 @contextmanager
-def _watching(ticks: int) -> Iterator[Callable[[Tick], None]]:
-    """Say a line an event that matters, above a bar where somebody looks on; plain lines where nobody does."""
+def _watching(ticks: int) -> Iterator[tuple[Callable[[Tick], None], Announce]]:
+    """Say a line an event that matters, above a bar where somebody looks on; plain lines where nobody does.
+
+    Yields what sees each tick, and what hears of a fault that was injected.
+    """
     told: set[str] = set()  # a table without time is judged at every tick, and says the same
     if not sys.stdout.isatty():
-        yield lambda tick: _say(tick, told, click.echo)
+        yield (lambda tick: _say(tick, told, click.echo)), _announcing(click.echo)
         return
     from rich import progress
     from rich.console import Console
@@ -112,7 +126,11 @@ def _watching(ticks: int) -> Iterator[Callable[[Tick], None]]:
             _say(tick, told, console.print)
             bar.update(task, advance=1, description=f"{tick.now:%Y-%m-%d %H:%M}")
 
-        yield watch
+        yield watch, _announcing(console.print)
+
+
+def _announcing(say: Callable[[str], None]) -> Announce:
+    return lambda now, sentence: say(f"{now:%Y-%m-%d %H:%M}  drill: {sentence}")
 
 
 def _say(tick: Tick, told: set[str], say: Callable[[str], None]) -> None:

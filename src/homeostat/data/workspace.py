@@ -6,6 +6,7 @@ from functools import cached_property
 from importlib import metadata
 from typing import TYPE_CHECKING
 
+from homeostat.adapters.gx import Contracts
 from homeostat.adapters.import_graph import code_hash
 from homeostat.data.amendments import Amendment, read_amendments
 from homeostat.data.monthly_records import MonthlyRecords
@@ -19,10 +20,14 @@ if TYPE_CHECKING:
 
 
 class Workspace:
-    """Belongs to one run, and is passed down to what lands, judges and reads batches."""
+    """Belongs to one run, and is passed down to what lands, judges and reads batches.
 
-    def __init__(self, project: Project) -> None:
+    ``contracts`` are the tool's handles of an owner that outlives the run, where there is one.
+    """
+
+    def __init__(self, project: Project, contracts: Contracts | None = None) -> None:
         self.project = project
+        self.contracts = Contracts() if contracts is None else contracts
         self.files = StagedFiles()
         self.verdicts = VerdictStore(self.files, project.accepted)
         self._notes: dict[str, MonthlyRecords[list[str]]] = {}

@@ -11,6 +11,7 @@ from homeostat.core.errors import UsageError
 from homeostat.project.clock import clock_now, stands_at
 from homeostat.project.layout import Project
 from homeostat.project.lock import one_run
+from homeostat.project.worktree_pointer import repair_worktree_pointer
 
 
 def _say(line: str) -> None:
@@ -30,6 +31,8 @@ def turn(
     """
     project = Project.find(folder)
     with one_run(project, say):
+        if moved := repair_worktree_pointer(project):
+            say(moved)
         at = clock_now(project) if now is None else naive(now)
         if at < stands_at(project):
             raise UsageError(f"{at} lies before the last completed tick, {stands_at(project)}; time does not go back")

@@ -48,7 +48,7 @@ class Results:
             "decisions": len(self.decisions),
             "candidates judged": sum(d.candidate for d in self.decisions),
             "releases": len(self.ledger.releases),
-            "retrains": max(len(self.ledger.releases) - 1, 0),
+            "retrains": sum(d.action == "retrain" for d in self.decisions),
             "rollbacks": sum(e.action == "rollback" for e in self.ledger.events),
         }
 

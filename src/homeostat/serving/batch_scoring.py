@@ -20,6 +20,7 @@ from homeostat.data.workspace import Workspace
 from homeostat.features.build import FeatureTables
 from homeostat.features.point_in_time import PointInTime
 from homeostat.features.upcoming import upcoming
+from homeostat.project.private import private_folder
 from homeostat.releases import registry
 from homeostat.serving.prediction_log import PredictionLog
 from homeostat.training import bundle as bundles
@@ -80,7 +81,7 @@ def predict_ahead(project: Project, now: datetime) -> int:
 
 def append(project: Project, label: str, rows: pl.DataFrame) -> int:
     """Add the rows whose events have none yet; how many that were. Rows that are there stay as they are."""
-    path = project.predictions / f"{label}.parquet"
+    path = private_folder(project.predictions) / f"{label}.parquet"
     if path.is_file():
         there = read_table(path)
         rows = rows.join(there, list(project.ledger.scope.key), "anti", nulls_equal=True)

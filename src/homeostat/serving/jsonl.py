@@ -1,8 +1,8 @@
-"""A file of JSON lines that is only ever added to, and is whole whatever happens to its writer.
+"""Append-only files of JSON lines that stay readable whatever happens to their writer.
 
-A line is written in one call before anybody is told of it, so the end of the process loses none; ``sync`` puts what
-was written on the disk, so the end of the machine loses what came since the last. A line that was torn by either is
-passed over by ``read``, and the next line begins again.
+A line is written in one call before it is confirmed, so the end of the process loses none; ``sync`` puts what was
+written on the disk, so a crash of the machine loses only what was written since the last. ``read`` skips a line that
+either of them left incomplete, and the next entry begins on a new line.
 """
 
 from __future__ import annotations
@@ -16,16 +16,16 @@ from typing import IO, Any
 
 from pydantic_core import from_json, to_json
 
-PACKED = ".gz"
+PACKED = ".gz"  # added to the name of a file that was packed
 
 
 class Journal:
-    """One file, open for adding; one writer at a time."""
+    """One file, open for appending; one writer at a time."""
 
     def __init__(self, path: Path) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         self.path = path
-        self._file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o644)
+        self._file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o600)
         self._unsynced = False
 
     def add(self, entries: Sequence[dict[str, Any]]) -> None:
@@ -35,14 +35,14 @@ class Journal:
             OSError: they could not all be written.
         """
         text = b"".join(to_json(entry) + b"\n" for entry in entries)
-        if self._torn():
+        if self._ends_incomplete():
             text = b"\n" + text
         self._unsynced = True
         while text:
             text = text[os.write(self._file, text) :]
 
     def sync(self) -> None:
-        """Have all that was written on the disk."""
+        """Put everything that was written on the disk."""
         if self._unsynced:
             self._unsynced = False
             os.fdatasync(self._file)
@@ -54,25 +54,26 @@ class Journal:
     def fileno(self) -> int:
         return self._file
 
-    def _torn(self) -> bool:
+    def _ends_incomplete(self) -> bool:
         size = os.fstat(self._file).st_size
         return size > 0 and os.pread(self._file, 1, size - 1) != b"\n"
 
 
-def opened(path: Path) -> IO[bytes]:
-    """A journal to read, whether it was packed or not."""
+def open_for_reading(path: Path) -> IO[bytes]:
+    """A journal opened for reading, packed or not."""
     return gzip.open(path, "rb") if path.suffix == PACKED else path.open("rb")  # type: ignore[return-value]
 
 
 def pack(path: Path) -> Path:
-    """Put a packed copy in the place of a journal that nobody adds to any more; the copy's path.
+    """Replace a journal that nobody appends to any more by a packed copy; the copy's path.
 
-    The journal goes only when the copy is on the disk, so whatever happens one of them is whole, and it is the journal
-    where both are there.
+    The journal is removed only when the copy is on the disk, so at any moment one of them is complete; where both
+    exist, the journal is.
     """
     packed, fresh = path.with_name(path.name + PACKED), path.with_name(f".{path.name}.{os.getpid()}")
     try:
         with path.open("rb") as source, fresh.open("wb") as target:
+            os.fchmod(target.fileno(), 0o600)
             with gzip.GzipFile("", "wb", 6, target, mtime=0) as writer:
                 shutil.copyfileobj(source, writer, 1 << 20)
             target.flush()
@@ -85,8 +86,8 @@ def pack(path: Path) -> Path:
 
 
 def read(path: Path, start: int = 0) -> Iterator[dict[str, Any]]:
-    """The whole lines of a journal from a byte on; what was torn is passed over."""
-    with opened(path) as file:
+    """The entries of a journal from a byte on; incomplete lines are skipped."""
+    with open_for_reading(path) as file:
         file.seek(start)
         for line in file:
             try:

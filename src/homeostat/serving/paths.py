@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from homeostat.project.layout import Project
 
 
-def token(project: Project) -> Path:  # one line, for its owner's eyes; made on first start
+def token(project: Project) -> Path:  # one line, readable by its owner alone; made on first start
     return project.state / "token"
 
 
@@ -17,7 +17,7 @@ def served(project: Project) -> Path:  # <time>-<process>.jsonl, one prediction 
     return project.home / "data" / "served"
 
 
-def contexts(project: Project) -> Path:  # <id>.json and .parquet, what predictions of one time could be made from
+def contexts(project: Project) -> Path:  # <id>.json and .parquet, the data that predictions of one time were made from
     return served(project) / "contexts"
 
 
@@ -25,14 +25,14 @@ def labels(project: Project) -> Path:  # one label a line, append-only; all work
     return project.home / "data" / "labels_received.jsonl"
 
 
-def metrics(project: Project) -> Path:  # counters that the workers share; gone with the service
+def metrics(project: Project) -> Path:  # counters that the workers share; removed with the service
     return project.state / "metrics"
 
 
-def remote(project: Project) -> Path:  # why other hosts are not heard from, while the service runs
+def remote(project: Project) -> Path:  # why releases of other hosts do not arrive, while the service runs
     return project.state / "remote.json"
 
 
 def working(project: Project) -> Project:
-    """The tree in which the loop keeps its data: the ledger's once there is one."""
+    """The tree in which the loop keeps its data: the worktree of scheduled work once there is one."""
     return project.ledger if project.ledger.window_file.is_file() else project

@@ -1,7 +1,7 @@
-"""Answers that are there before anybody asks: the loop's predictions, feature rows scored once, and what is ahead.
+"""Precomputed answers: the loop's predictions, feature rows of batches scored once, and events that lie ahead.
 
-One holds for a request where the source says of the event what the request says, and where it was made recently
-enough; the request decides nothing else.
+One is used for a request where the source says the same of the event as the request does, and where it was made
+recently enough; nothing else of the request matters.
 """
 
 from __future__ import annotations
@@ -23,12 +23,12 @@ if TYPE_CHECKING:
     from homeostat.training.bundle import Bundle
 
 Key = tuple[Any, ...]
-MANY = 20_000  # events ahead; more are computed when they are asked for
+MAX_AHEAD = 20_000  # events ahead; where there are more, each is computed on request
 
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What is said of one event, and how it was come by: prediction, features, ahead or computed."""
+    """The prediction of one event; ``how`` it was made: prediction, features, ahead or computed."""
 
     key: Key
     event_time: datetime
@@ -36,48 +36,48 @@ class Answer:
     as_of: datetime
     scores: tuple[float, ...]  # in the order of the release's objectives
     risk: float
-    alert: bool  # silence is expected to cost more than an alert
+    alert: bool  # no alert is expected to cost more than an alert
     how: str
-    context: str  # what it was made from
+    context: str  # id of the tables, or label of the batch, that it was made from
 
 
 @dataclass(frozen=True)
-class Ready:
-    """Answers by key, with what the source says of the event."""
+class Precomputed:
+    """Answers by key, and for each event the columns that make it visible as the source gives them."""
 
     answers: Mapping[Key, Answer]
-    told: Mapping[Key, tuple[Any, ...]]  # the columns that make the event visible
-    fresh: timedelta
+    visible: Mapping[Key, tuple[Any, ...]]
+    fresh: timedelta  # maximum age of an answer
 
-    def find(self, key: Key, said: tuple[Any, ...], now: datetime) -> Answer | None:
-        """The answer for an event of which ``said`` is said, if there is one that holds now."""
-        found = self.answers.get(key)
-        if found is None or self.told[key] != said:
+    def find(self, key: Key, visible: tuple[Any, ...], now: datetime) -> Answer | None:
+        """The answer for an event with just these visible columns, if there is one that is fresh at ``now``."""
+        answer = self.answers.get(key)
+        if answer is None or self.visible[key] != visible:
             return None
-        target = min(found.predict_at, now)
-        return found if found.as_of <= target and target - found.as_of <= self.fresh else None
+        needed = min(answer.predict_at, now)
+        return answer if answer.as_of <= needed and needed - answer.as_of <= self.fresh else None
 
 
-def ready(context: Context, bundle: Bundle, version: str, fresh: timedelta) -> Ready:
-    """What is there for the periods at hand, by that release."""
+def precompute(context: Context, bundle: Bundle, version: str, fresh: timedelta) -> Precomputed:
+    """The answers of a release for the upcoming periods."""
     source = context.scope.event_source
     first, *_ = source.known_at.values()
-    visible = [name for name in source.columns if name in first.columns]
+    columns = [name for name in source.columns if name in first.columns]
     answers: dict[Key, Answer] = {}
-    told: dict[Key, tuple[Any, ...]] = {}
-    coming = context.coming()
-    ahead = {a.key: a for a in _ahead(context, bundle, [rows for _, rows in coming])}
-    for period, rows in coming:
-        made = ahead | {a.key: a for a in _features(context, bundle, period.label)}
-        made |= {a.key: a for a in _predictions(context, bundle, version, period.label)}
-        for key, said in zip(rows.select(source.key).iter_rows(), rows.select(visible).iter_rows(), strict=True):
-            if key in made:
-                answers[key], told[key] = made[key], said
-    return Ready(answers, told, fresh)
+    visible: dict[Key, tuple[Any, ...]] = {}
+    upcoming = context.upcoming()
+    ahead = {a.key: a for a in _ahead(context, bundle, [rows for _, rows in upcoming])}
+    for period, rows in upcoming:
+        of_period = ahead | {a.key: a for a in _features(context, bundle, period.label)}
+        of_period |= {a.key: a for a in _predictions(context, bundle, version, period.label)}
+        for key, event in zip(rows.select(source.key).iter_rows(), rows.select(columns).iter_rows(), strict=True):
+            if key in of_period:
+                answers[key], visible[key] = of_period[key], event
+    return Precomputed(answers, visible, fresh)
 
 
 def answers(bundle: Bundle, scored: pl.DataFrame, as_of: list[datetime], how: str, ids: list[str]) -> Iterator[Answer]:
-    """Rows of ``bundles.score`` as answers."""
+    """Rows of ``bundle.score`` as answers; ``ids`` name what each was made from."""
     scope = bundle.scope
     names = list(scope.objectives)
     columns = {name: scored[f"score__{name}"].to_numpy() for name in names}
@@ -89,22 +89,25 @@ def answers(bundle: Bundle, scored: pl.DataFrame, as_of: list[datetime], how: st
         yield Answer(tuple(key), event_time, predict_at, as_of[n], tuple(scores[n]), risk, alert[n], how, ids[n])
 
 
-def _ahead(context: Context, bundle: Bundle, coming: list[pl.DataFrame]) -> Iterator[Answer]:
-    """What is asked for until the next tick, all computed at once as of now: a rollback finds it there."""
-    if not coming:
+def _ahead(context: Context, bundle: Bundle, upcoming: list[pl.DataFrame]) -> Iterator[Answer]:
+    """Events that will be requested before the next tick, all computed at once as of now, so that a rollback is fast.
+
+    None where there are more than ``MAX_AHEAD``.
+    """
+    if not upcoming:
         return
-    rows = pl.concat(coming)
+    rows = pl.concat(upcoming)
     until = context.now + context.scope.rhythm.tick
     rows = rows.filter(pl.col("predict_at") >= context.now, pl.col("predict_at") < until)
     rows = rows.filter(~rows.select(context.scope.key).is_duplicated())
-    if 0 < rows.height <= MANY:
+    if 0 < rows.height <= MAX_AHEAD:
         table, ids = context.features(bundle.sql, rows, context.now)
         scored = bundles.score(bundle, table, baselines=False)
         yield from answers(bundle, scored, [context.now] * table.height, "ahead", ids.to_list())
 
 
 def _features(context: Context, bundle: Bundle, label: str) -> Iterator[Answer]:
-    """Feature rows of a batch, which are as of each event's own predict-at; of the tree's SQL alone."""
+    """The feature rows of a batch, each as of its own predict-at; only where the bundle has the tree's SQL."""
     path = context.tree.features / f"{label}.parquet"
     if bundle.sql != context.sql or not path.is_file():
         return
@@ -115,7 +118,7 @@ def _features(context: Context, bundle: Bundle, label: str) -> Iterator[Answer]:
 
 
 def _predictions(context: Context, bundle: Bundle, version: str, label: str) -> Iterator[Answer]:
-    """What the loop has predicted by that release."""
+    """The loop's predictions of a batch by that release."""
     path = context.tree.predictions / f"{label}.parquet"
     if not path.is_file():
         return

@@ -1,7 +1,7 @@
-"""What the workers are told by their parent: names in the environment."""
+"""What the parent process passes to the workers: names in the environment."""
 
 from __future__ import annotations
 
 PROJECT = "HOMEOSTAT_PROJECT"  # the project's folder
-FRESH = "HOMEOSTAT_FRESH"  # seconds that a precomputed answer may be old
-SHARED = "PROMETHEUS_MULTIPROC_DIR"  # where the workers' figures are; prometheus_client's own name
+FRESH = "HOMEOSTAT_FRESH"  # maximum age of a precomputed answer, seconds
+SHARED = "PROMETHEUS_MULTIPROC_DIR"  # folder of the workers' shared metrics; prometheus_client's own name

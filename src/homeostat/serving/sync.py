@@ -1,6 +1,6 @@
-"""What other hosts release, brought here for the workers: one thread asks the git remote as often as the scope says.
+"""Releases of other hosts, fetched for the workers: one thread polls the git remote as often as the scope says.
 
-Workers look at the tags of this clone alone, so a remote that does not answer costs them nothing.
+Workers read the tags of this clone alone, so a remote that does not answer costs them nothing.
 """
 
 from __future__ import annotations
@@ -24,54 +24,54 @@ log = logging.getLogger("homeostat.serving")
 
 
 @contextlib.contextmanager
-def followed(project: Project) -> Iterator[None]:
-    """Follow the remote of the scope meanwhile; the first look is over when this begins. Without a remote, nothing."""
-    named, over = project.scope.remote, threading.Event()
+def following_remote(project: Project) -> Iterator[None]:
+    """Poll the remote of the scope meanwhile; the first fetch is over when this begins. Without a remote, nothing."""
+    remote, stop = project.scope.remote, threading.Event()
     note = paths.remote(project)
     note.unlink(missing_ok=True)
-    if named is None:
+    if remote is None:
         yield
         return
-    look(project)
-    every = named.every.total_seconds()
+    poll(project)
+    seconds = remote.every.total_seconds()
 
-    def watch() -> None:
-        while not over.wait(every):
-            look(project)
+    def follow() -> None:
+        while not stop.wait(seconds):
+            poll(project)
 
-    thread = threading.Thread(target=watch, name="remote", daemon=True)
+    thread = threading.Thread(target=follow, name="remote", daemon=True)
     thread.start()
     try:
         yield
     finally:
-        over.set()
+        stop.set()
         thread.join(timeout=1)
         note.unlink(missing_ok=True)
 
 
-def look(project: Project) -> None:
-    """Fetch once; a line where something came, where the remote begins to fail, and where it is back."""
-    before, told = failure(project), ""
+def poll(project: Project) -> None:
+    """Fetch once; log what arrived, when the remote begins to fail, and when it answers again."""
+    before, error_text = failure(project), ""
     try:
         new = registry.follow(project)
         if new:
             log.info("from other hosts: %s", ", ".join(new))
     except HomeostatError as error:
-        told = str(error)
-    except Exception as error:  # whatever happens, what serves goes on, and the next look is made
-        told = f"{type(error).__name__}: {error}"
-    if told == before:
+        error_text = str(error)
+    except Exception as error:  # the release in service is not affected, and the next poll comes
+        error_text = f"{type(error).__name__}: {error}"
+    if error_text == before:
         return
-    if told:
-        log.warning("%s; what serves goes on, releases of other hosts do not come", told)
+    if error_text:
+        log.warning("%s; this host keeps serving its release, those of other hosts do not arrive", error_text)
     else:
         log.info("the git remote answers again")
     with contextlib.suppress(OSError):  # a full disk stops no service
-        write_text(json.dumps({"failed": told}) + "\n", paths.remote(project))
+        write_text(json.dumps({"failed": error_text}) + "\n", paths.remote(project))
 
 
 def failure(project: Project) -> str:
-    """Why the service does not hear from other hosts; empty where it does, or has none."""
+    """Why releases of other hosts do not arrive; empty where they do, or where there is no remote."""
     try:
         return str(json.loads(paths.remote(project).read_text())["failed"])
     except (OSError, ValueError, KeyError):
