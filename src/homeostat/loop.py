@@ -29,7 +29,7 @@ from homeostat.core.rollout import rollout_alarm
 from homeostat.core.rules import Rule
 from homeostat.data.intake import DataOutcome
 from homeostat.decisions import evidence, pending, rollout
-from homeostat.features import intake
+from homeostat.features.intake import Intake
 from homeostat.features.tables import mature, read_features
 from homeostat.monitoring import champion
 from homeostat.project.clock import beginning, move_on, stands_at
@@ -133,8 +133,12 @@ def _hear(project: Project) -> None:
         log.warning("%s; the loop goes on with what is known here", error)
 
 
-def data(project: Project, now: datetime) -> DataOutcome:
+def data(
+    project: Project, now: datetime, intake: Intake | None = None, horizon: datetime | None = None
+) -> DataOutcome:
     """Land, judge and featurize every batch that is due since the last completed tick.
+
+    ``intake`` may have prepared this tick, and prepares those after it up to ``horizon``.
 
     Raises:
         DataError: a source cannot be read; nothing is lost, and the next run carries on.
@@ -142,7 +146,7 @@ def data(project: Project, now: datetime) -> DataOutcome:
     ledger = begin(project, now)
     last = stands_at(project)
     # A host that has just joined the ledger of others knows the project's time from it.
-    return intake.take_in(ledger, max(now, last), last)
+    return (intake or Intake(ledger)).take(max(now, last), last, horizon)
 
 
 def predict(project: Project, now: datetime, live: bool = False) -> int:
@@ -171,6 +175,12 @@ def decision_is_due(project: Project, now: datetime) -> bool:
     slot = floor(now, rhythm.decide, rhythm.offset)
     last = max((datetime.fromisoformat(r["at"]) for r in _records(project)), default=project.ledger.window[0])
     return slot > last
+
+
+def next_decision(project: Project, now: datetime) -> datetime:
+    """When the rhythm next asks for a decision: ``now``, or later."""
+    rhythm = project.ledger.scope.rhythm
+    return now if decision_is_due(project, now) else floor(now, rhythm.decide, rhythm.offset) + rhythm.decide
 
 
 def decide(project: Project, now: datetime, due: Due | None = None) -> Decision:
