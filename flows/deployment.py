@@ -10,7 +10,7 @@ from prefect import flow
 from flows.data import take_in
 from homeostat import loop
 from homeostat.project.run_context import turn
-from homeostat.scheduling.publish import publish
+from homeostat.scheduling.publish import publish, sentence
 
 
 @flow(name="deployment", log_prints=True)
@@ -23,4 +23,4 @@ def deployment(project: Path = Path(), now: datetime | None = None) -> str:
         take_in(here, at)
         done = f"{loop.predict(here, at, live=True)} predictions"
         step = loop.step(here, at)
-        return publish(here, done if step is None else f"{done}; {step.action}: {step.sentence}", at)
+        return publish(here, done if step is None else f"{done}; {sentence(step)}", at)

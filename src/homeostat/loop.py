@@ -18,18 +18,19 @@ from typing import Any
 
 from homeostat.adapters import dvc, worktree
 from homeostat.adapters.parquet import write_text
-from homeostat.core import incidents
 from homeostat.core.errors import EnvironmentFault, UsageError
-from homeostat.core.findings import Decision, Finding
-from homeostat.core.incidents import Incident
+from homeostat.core.findings import Decision, Due, Finding, Reason
+from homeostat.core.headlines import headline
+from homeostat.core.incidents import Incident, update_incidents
 from homeostat.core.ledger import Ledger
-from homeostat.core.periods import Period, floor, periods_between
-from homeostat.core.policy import Evidence, decide_action, loses_to_baseline, starts_decision
-from homeostat.data import ingest, schema_changes, validate
-from homeostat.data.amendments import read_amendments
+from homeostat.core.periods import floor, periods_between
+from homeostat.core.policy import Evidence, decide_action, loses_to_baseline, only_drift, starts_decision
+from homeostat.core.rollout import rollout_alarm
+from homeostat.core.rules import Rule
+from homeostat.data.intake import DataOutcome
 from homeostat.decisions import evidence, pending, rollout
-from homeostat.decisions.history import Batch
-from homeostat.features import build
+from homeostat.features import intake
+from homeostat.features.tables import mature, read_features
 from homeostat.monitoring import champion
 from homeostat.project.clock import beginning, move_on, stands_at
 from homeostat.project.layout import Project
@@ -39,19 +40,6 @@ from homeostat.training import bundle as bundles
 
 log = logging.getLogger("homeostat.loop")
 WHO = "homeostat"  # who acts when the loop does
-FIRST = "nothing serves yet"
-
-
-@dataclass(frozen=True)
-class DataOutcome:
-    """What a tick did to the data: every batch that it decided on, and the event batches that got features.
-
-    ``remarks`` are sentences on what changed in the sources and holds nothing back.
-    """
-
-    batches: tuple[Batch, ...]
-    featurized: tuple[str, ...]
-    remarks: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -70,9 +58,9 @@ class Weighed:
 
     def to_dict(self, now: datetime) -> dict[str, Any]:
         """The record that is kept of it."""
-        body = {"at": now.isoformat(), **self.decision.to_dict(), "release": self.release, "quality": self.quality}
-        made = self.candidate
-        candidate = {"bundle": made.bundle, "gate": made.gate.to_dict()} if made else None
+        decision = {"headline": headline(self.decision), **self.decision.to_dict()}
+        body = {"at": now.isoformat(), **decision, "release": self.release, "quality": self.quality}
+        candidate = {"bundle": self.candidate.bundle} if self.candidate else None
         return body | {"previous": self.previous, "started": self.started, "candidate": candidate}
 
 
@@ -109,7 +97,7 @@ def tick(
     with _timed(spent, "predict"):
         predicted = predict(project, now, live)
     tried = step(project, now)
-    opened = _alert(project, (*_batch_findings(outcome), rollout.alarm(tried)), now)
+    opened = _alert(project, (*_batch_findings(outcome), rollout_alarm(tried)), now)
     decision = None
     if decision_is_due(project, now):
         with _timed(spent, "decide"):
@@ -153,66 +141,8 @@ def data(project: Project, now: datetime) -> DataOutcome:
     """
     ledger = begin(project, now)
     last = stands_at(project)
-    now = max(now, last)  # a host that has just joined the ledger of others knows the project's time from it
-    taken = [_take(ledger, name, period, now) for name in ledger.scope.sources for period in _due(ledger, name, now)]
-    judged = [batch for batch, _ in taken if batch is not None]
-    judged += _amended(ledger, last, now)
-    ready = dict.fromkeys(
-        j.label for j in judged if j.source == ledger.scope.events.source and j.verdict.status == "accepted"
-    )
-    for label in ready:
-        build.featurize(ledger, label)
-    for name in ledger.scope.sources:
-        schema_changes.declare(ledger, name)
-    return DataOutcome(tuple(judged), tuple(ready), tuple(remark for _, remark in taken if remark))
-
-
-def _due(ledger: Project, name: str, now: datetime) -> Iterator[Period]:
-    """Batches whose period ended since the last tick, and those of the look-back that wait: for rows, or for a fix.
-
-    Where the source is declared again, all of the look-back is.
-    """
-    scope, (start, _), last = ledger.scope, ledger.window, stands_at(ledger)
-    source = scope.sources[name]
-    if source.period == "once":
-        yield Period(start, now, "once")
-        return
-    redeclared = schema_changes.declared_again(ledger, name)
-    since = max(start, floor(min(last, now - scope.features.history), source.period, scope.rhythm.offset))
-    for period in periods_between(since, now, source.period, scope.rhythm.offset):
-        if period.end > last or redeclared or _waits(ledger, name, period):
-            yield period
-
-
-def _waits(ledger: Project, name: str, period: Period) -> bool:
-    """Whether a batch has not come, or came otherwise than declared."""
-    if not (ledger.landed / name / f"{period.label}.parquet").is_file():
-        return True
-    known = validate.read_verdict(ledger, name, period.label)
-    return known is not None and any(f.failed and f.rule == "schema" for f in known.findings)
-
-
-def _take(ledger: Project, name: str, period: Period, now: datetime) -> tuple[Batch | None, str]:
-    """Land and validate one batch; None where nothing is new of it. With it a remark on its columns, or nothing."""
-    landing = ingest.land(ledger, name, period)
-    known = validate.read_verdict(ledger, name, period.label)
-    if landing.path is None:
-        verdict = validate.missing(ledger, name, period, now) if known is None else None
-        return (Batch(name, period.label, verdict) if verdict else None), ""
-    verdict = validate.validate(ledger, name, period.label, now=now)
-    new = schema_changes.new_among(ledger, name, period.label, landing.besides)
-    old_news = known == verdict and period.label != "once" and period.end <= stands_at(ledger)
-    return (None if old_news else Batch(name, period.label, verdict)), landing.refused or new
-
-
-def _amended(ledger: Project, last: datetime, now: datetime) -> list[Batch]:
-    """Judge again the batches that people have amended since the last tick."""
-    touched = dict.fromkeys((a.source, a.batch) for a in read_amendments(ledger, now) if a.known > last)
-    return [
-        Batch(source, batch, validate.validate(ledger, source, batch, now=now))
-        for source, batch in touched
-        if (ledger.landed / source / f"{batch}.parquet").is_file()
-    ]
+    # A host that has just joined the ledger of others knows the project's time from it.
+    return intake.take_in(ledger, max(now, last), last)
 
 
 def predict(project: Project, now: datetime, live: bool = False) -> int:
@@ -220,9 +150,8 @@ def predict(project: Project, now: datetime, live: bool = False) -> int:
     ledger = project.ledger
     (start, _), last = ledger.window, stands_at(project)
     scope = ledger.scope
-    every = scope.event_source.period
-    assert every != "once", "events have a time"
-    labels = [p.label for p in periods_between(start, now, every, scope.rhythm.offset) if p.end > last]
+    periods = periods_between(start, now, scope.events_period, scope.rhythm.offset)
+    labels = [p.label for p in periods if p.end > last]
     done = sum(
         batch_scoring.predict_batch(project, label, now)
         for label in labels
@@ -244,10 +173,10 @@ def decision_is_due(project: Project, now: datetime) -> bool:
     return slot > last
 
 
-def decide(project: Project, now: datetime, due: str = "") -> Decision:
+def decide(project: Project, now: datetime, due: Due | None = None) -> Decision:
     """Look at how the champion does; where something asks for it fetch the evidence, act on it and keep the record.
 
-    ``due`` is why a fresh candidate is wanted in any case; by itself the rhythm says when one is. What is decided is
+    ``due`` is why a fresh candidate is wanted in any case; otherwise the rhythm says when one is. What is decided is
     written down before it is done: a run that was interrupted in between does what was decided, not something else.
 
     Raises:
@@ -264,30 +193,31 @@ def decide(project: Project, now: datetime, due: str = "") -> Decision:
     return _carry_out(project, plan, now)
 
 
-def weigh(project: Project, now: datetime, seen: champion.Look, due: str = "") -> Weighed:
+def weigh(project: Project, now: datetime, seen: champion.Look, due: Due | None = None) -> Weighed:
     """What to do about what was seen of the champion, by the evidence that it asks for; nothing is done or recorded."""
     known = registry.ledger(project)
     assert known.champion is not None, "nothing serves"
     scope = project.ledger.scope
+    confidence = scope.evaluation.confidence
     if known.rollout is not None:
-        found = Evidence(known.champion.version, seen.paths, tried=known.rollout.version)
+        found = Evidence(known.champion.version, confidence, seen.paths, tried=known.rollout.version)
         decision = decide_action(seen.findings, found, scope.monitoring.roll_back)
         return Weighed(decision, None, known.champion.version, "", seen.quality)
     due = due or retrain_is_due(project, now)
     signs = starts_decision(seen.findings, now, _last_start(project, known), scope.monitoring.cool_down)
     previous = known.previous_healthy()
-    found = Evidence(known.champion.version, seen.paths, previous_version=previous or "")
+    found = Evidence(known.champion.version, confidence, seen.paths, previous_version=previous or "")
     candidate = None
     if due or signs:
         if due or _last_candidate_is_before(project, now - scope.monitoring.cool_down):
             candidate = evidence.fresh_candidate(project, now, known, previous)
         found = Evidence(
-            champion=known.champion.version, paths=seen.paths, previous_version=previous or "",
+            champion=known.champion.version, confidence=confidence, paths=seen.paths, previous_version=previous or "",
             previous=evidence.previous_beside_champion(project, now, known, previous), due=due,
             gate=candidate.gate if candidate else None,
             candidate=candidate.champion if candidate else {},
             candidate_previous=candidate.previous if candidate else {},
-            barred=evidence.barred(project, known, candidate, now) if candidate else "",
+            barred=evidence.barred(project, known, candidate, now) if candidate else None,
         )  # fmt: skip
     decision = decide_action(seen.findings, found, scope.monitoring.roll_back)
     if decision.action == "nothing" and loses_to_baseline(seen.findings):
@@ -295,7 +225,7 @@ def weigh(project: Project, now: datetime, seen: champion.Look, due: str = "") -
         other = decide_action(seen.findings, instead, scope.monitoring.roll_back)
         if other.action == "roll back":
             decision, previous = other, instead.previous_version
-    started = "" if not signs else "drift" if champion.only_drift(signs) else "quality"
+    started = "" if not signs else "drift" if only_drift(signs) else "quality"
     return Weighed(decision, candidate, known.champion.version, previous or "", seen.quality, started)
 
 
@@ -310,7 +240,7 @@ def _to_the_baseline(project: Project, now: datetime, known: Ledger, found: Evid
 
 def retrain(project: Project, now: datetime, reason: str) -> Decision:
     """Make a fresh candidate now, for that reason; release it if it earns it."""
-    return decide(project, now, due=reason)
+    return decide(project, now, due=Due("request", request=reason))
 
 
 def judge(project: Project, now: datetime) -> Decision:
@@ -323,8 +253,8 @@ def monitor(project: Project, now: datetime) -> champion.Look | None:
     return champion.look(project, now) if registry.ledger(project).champion else None
 
 
-def retrain_is_due(project: Project, now: datetime) -> str:
-    """Why the rhythm asks for a fresh candidate at ``now``, or nothing."""
+def retrain_is_due(project: Project, now: datetime) -> Due | None:
+    """Why the rhythm asks for a fresh candidate at ``now``, if it does."""
     scope, (start, _) = project.ledger.scope, project.ledger.window
     known = registry.ledger(project)
     assert known.champion is not None
@@ -333,45 +263,44 @@ def retrain_is_due(project: Project, now: datetime) -> str:
     if scope.training.model != "heuristic" and bundles.is_baseline(serving.training):
         due = start + scope.windows.warm_up
         tried = last is not None and due <= last > now - scope.monitoring.cool_down
-        return f"the warm-up ended on {due:%Y-%m-%d} and the baseline still serves" if now >= due and not tried else ""
+        return Due("warm-up", due) if now >= due and not tried else None
     if last is None:
-        return "there has been no candidate yet"
-    return f"the last candidate is of {last:%Y-%m-%d}" if now - last >= scope.rhythm.retrain else ""
+        return Due("first")
+    return Due("interval", last) if now - last >= scope.rhythm.retrain else None
 
 
 def _first(project: Project, now: datetime, known: Ledger) -> Weighed:
     ledger = project.ledger
     if not any(ledger.features.glob("*.parquet")):
-        said = f"{FIRST}, and no batch of events was accepted yet: the first decision waits."
-        return Weighed(Decision("nothing", said))
-    table = build.read_features(ledger)
+        return Weighed(Decision("nothing", Reason.NO_BATCH))
+    table = read_features(ledger)
     for name in ledger.scope.objectives:
-        if build.mature(table, name, ledger.scope, now).is_empty():
-            said = f"{FIRST}, and no event of {name} is mature yet: the first decision waits."
-            return Weighed(Decision("nothing", said))
+        if mature(table, name, ledger.scope, now).is_empty():
+            return Weighed(Decision("nothing", Reason.NOT_MATURE, facts={"objective": name}))
     candidate = evidence.fresh_candidate(project, now, known, None)
     barred = evidence.barred(project, known, candidate, now)
     if barred and candidate.gate.action == "release":
-        return Weighed(Decision("keep", f"{FIRST}, and the candidate is barred: {barred}"), candidate)
+        facts = {"barred": barred.to_dict()}
+        return Weighed(replace(candidate.gate, action="keep", reason=Reason.BARRED, facts=facts), candidate)
     return Weighed(candidate.gate, candidate)
 
 
 def _settle(project: Project, now: datetime) -> None:
-    pending.settle(project.decisions, registry.ledger(project), now)
+    pending.settle(project, project.decisions, registry.ledger(project), now)
 
 
 def _carry_out(project: Project, plan: Path, now: datetime) -> Decision:
     """Do what was decided, once however often this is called, and make the plan the record of it."""
     body = json.loads(plan.read_text())
     decision = Decision.from_dict(body)
-    cited = (*decision.evidence, project.cited(plan.with_suffix(".json")))
+    cited = (*decision.evidence, project.cited(pending.record(plan)))
     if decision.action == "roll back":
-        registry.rollback(project, decision.sentence, WHO, now, to=body["previous"], evidence=cited)
+        registry.rollback(project, headline(decision), WHO, now, to=body["previous"], evidence=cited)
     elif decision.action in ("retrain", "release"):
         root = project.ledger.root
         commit = worktree.commit_kept(root, f"candidate of {now:%Y-%m-%d %H:%M}", now)
         bundle, begin = body["candidate"]["bundle"], rollout.first_step(project.ledger.scope)
-        registry.release(project, commit, bundle, decision.sentence, WHO, now, cited, *begin)
+        registry.release(project, commit, bundle, headline(decision), WHO, now, cited, *begin)
     pending.done(plan)
     return decision
 
@@ -399,14 +328,15 @@ def _records(project: Project) -> list[dict[str, Any]]:
 
 def _batch_findings(outcome: DataOutcome) -> tuple[Finding, ...]:
     """One finding a source that had a batch: whether every batch of it could be used whole."""
-    found = {}
+    findings = {}
     for judged in outcome.batches:
-        bad = judged.verdict.status != "accepted"
-        why = "; ".join(f.sentence for f in judged.verdict.findings if f.failed)
-        said = f"{judged.source} {judged.label} is {judged.verdict.status}" + (f": {why}" if bad else "")
-        if bad or judged.source not in found:
-            found[judged.source] = Finding(f"{judged.source}: batch", "fail" if bad else "pass", None, None, said)
-    return tuple(found.values())
+        verdict = judged.verdict
+        bad = verdict.status != "accepted"
+        failed = [f.to_dict() for f in verdict.failed] if bad else []
+        facts = {"batch": judged.label, "status": verdict.status, "failed": failed}
+        if bad or judged.source not in findings:
+            findings[judged.source] = Finding(Rule.BATCH, judged.source, "fail" if bad else "pass", facts=facts)
+    return tuple(findings.values())
 
 
 def _alert(project: Project, findings: tuple[Finding, ...], now: datetime) -> tuple[Incident, ...]:
@@ -414,7 +344,7 @@ def _alert(project: Project, findings: tuple[Finding, ...], now: datetime) -> tu
     paths = {path.stem: path for path in sorted(project.incidents.glob("*.json"))}
     known = {number: Incident.from_dict(json.loads(path.read_text())) for number, path in paths.items()}
     open_now = {number: incident for number, incident in known.items() if incident.closed is None}
-    changes = incidents.look(open_now.values(), findings, now)
+    changes = update_incidents(open_now.values(), findings, now)
     by_problem = {incident.problem: number for number, incident in open_now.items()}
     following = max((int(number) for number in known), default=0) + 1
     for incident in (*changes.closed, *changes.open):

@@ -16,8 +16,9 @@ from registered import DAG, candidate, in_front_of_git, prepare, start
 from homeostat.adapters import dvc, git, worktree
 from homeostat.adapters.parquet import write_table
 from homeostat.core.errors import DataError, EnvironmentFault, UsageError
-from homeostat.core.findings import Decision
+from homeostat.core.findings import Decision, Reason
 from homeostat.core.ledger import describe
+from homeostat.core.policy import Bar
 from homeostat.decisions.evidence import Candidate, barred
 from homeostat.project.layout import Project
 from homeostat.releases import registry, verify
@@ -108,9 +109,10 @@ def test_what_was_yanked_never_serves_again(project: Project) -> None:
     ):
         with pytest.raises(UsageError, match="v0.2.0: yanked by ann: wrong prices"):
             call()
-    again = Candidate(two[1], {}, Decision("release", "passed"), {}, {})
-    said = barred(project, registry.ledger(project), again, day(4))
-    assert said.startswith("it is v0.2.0 bit for bit, which ann yanked on") and "wrong prices" in said
+    again = Candidate(two[1], {}, Decision("release", Reason.PASSED), {}, {})
+    assert barred(project, registry.ledger(project), again, day(4)) == Bar(
+        "v0.2.0", day(3), None, "ann", "wrong prices"
+    )
     assert registry.rollback(project, "bad", "ann", day(4)).version == "v0.1.0"
     assert [row["what"] for row in describe(registry.ledger(project))].count("yank") == 1
 

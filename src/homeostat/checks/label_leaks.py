@@ -11,7 +11,9 @@ from typing import TYPE_CHECKING
 import polars as pl
 
 from homeostat.core.findings import Finding
-from homeostat.features.build import event_rows, features_of, known_events, look_back
+from homeostat.core.rules import Rule
+from homeostat.data.workspace import Workspace
+from homeostat.features.build import FeatureTables
 
 if TYPE_CHECKING:
     from homeostat.project.layout import Project
@@ -127,16 +129,17 @@ def giveaway_findings(project: Project, labels: Sequence[str], tell: Callable[[s
     if any(f.failed for f in found):
         return sorted(found, key=lambda f: (not f.failed, f.value))
     said = f"nothing gives a label away that the scope does not bar or allow ({len(labels):,} batches searched)"
-    return [Finding("give-away", "pass", None, CHANCE, said), *found]
+    return [Finding(Rule.GIVE_AWAY, "", "pass", None, CHANCE, text=said), *found]
 
 
 def _chunks(project: Project, labels: Sequence[str]) -> Iterator[tuple[int, pl.DataFrame]]:
     """Events as known, with their features and labels, some batches at a time, and how many batches are done."""
     waiting: list[pl.DataFrame] = []
+    tables = FeatureTables(Workspace(project))
     for done, label in enumerate(labels, 1):
-        look = look_back(project, label)
-        events = known_events(project, look, event_rows(project, look)).rename(lambda c: EVENT + c)
-        waiting.append(pl.concat([features_of(project, label), events], how="horizontal"))  # the same order: by key
+        look = tables.point.look_back(label)
+        events = tables.point.known_events(look, tables.point.events(look)).rename(lambda c: EVENT + c)
+        waiting.append(pl.concat([tables.of(label), events], how="horizontal"))  # the same order: by key
         if done == len(labels) or sum(w.height for w in waiting) >= ROWS:
             yield done, pl.concat(waiting)
             waiting = []
@@ -160,6 +163,7 @@ def _finding(scope: Scope, objective: str, giveaways: Sequence[Giveaway]) -> Fin
     said = f"{name}: {'; '.join([g.sentence for g in giveaways[:2]] + more)}"
     for place, names in (("bars", scope.features.barred), ("allows", scope.features.allowed)):
         if name in names:
-            return Finding("give-away", "pass", worst.chance, CHANCE, f"{said}; the scope {place} it")
+            return Finding(Rule.GIVE_AWAY, name, "pass", worst.chance, CHANCE, text=f"{said}; the scope {place} it")
     fix = f"add {name} to features.barred in params.yaml, or to features.allowed if it is right that it tells"
-    return Finding("give-away", "fail", worst.chance, CHANCE, f"{said}: it gives the label away; {fix}")
+    text = f"{said}: it gives the label away; {fix}"
+    return Finding(Rule.GIVE_AWAY, name, "fail", worst.chance, CHANCE, text=text)

@@ -215,6 +215,10 @@ class Ledger:
         major, minor, _ = _parts(self.releases[-1].version)
         return f"v{major}.{minor + 1}.0"
 
+    def version_of(self, bundle: str) -> str:
+        """The version that a bundle was released as, or would be."""
+        return next((r.version for r in self.releases if r.bundle == bundle), self.next_version())
+
     def next_number(self) -> int:
         """One above the highest: creating that tag is the fence between two runs."""
         return self.events[-1].number + 1 if self.events else 1

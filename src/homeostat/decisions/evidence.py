@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
@@ -14,10 +14,10 @@ from homeostat import models
 from homeostat.adapters import dvc
 from homeostat.adapters.parquet import digest
 from homeostat.core.evaluation import Comparison
-from homeostat.core.findings import Decision
-from homeostat.core.policy import barred_as_yanked, barred_by
+from homeostat.core.findings import Decision, Versions
+from homeostat.core.policy import Bar, barred_by
 from homeostat.core.release_gate import decide_release
-from homeostat.features import build
+from homeostat.features.tables import read_features
 from homeostat.releases import registry
 from homeostat.releases.feature_rows import labels_since, rows_of
 from homeostat.training import bundle as bundles
@@ -64,21 +64,25 @@ def fresh_candidate(project: Project, now: datetime, known: Ledger, previous: st
         against_champion or None,
         ledger.scope.release,
         bundles.is_baseline(training),
+        ledger.scope.evaluation.confidence,
     )
     manifest = (ledger.bundle / MANIFEST).read_bytes()
+    bundle = digest(manifest)
+    versions = Versions(known.champion.version if known.champion else "", previous or "", known.version_of(bundle))
     theirs = _on_holdout(ledger, training, registry.restore(project, previous)) if previous else {}
-    return Candidate(digest(manifest), json.loads(manifest)["inputs"], gate, against_champion, theirs)
+    inputs = json.loads(manifest)["inputs"]
+    return Candidate(bundle, inputs, replace(gate, versions=versions), against_champion, theirs)
 
 
-def barred(project: Project, known: Ledger, candidate: Candidate, now: datetime) -> str:
-    """Why the candidate may not be released by itself: it was yanked, or is as what was rolled back; or nothing."""
+def barred(project: Project, known: Ledger, candidate: Candidate, now: datetime) -> Bar | None:
+    """Why the candidate may not be released by itself, if so: it was yanked, or is as what was rolled back."""
     yank = known.yanked_bundle(candidate.bundle)
     if yank is not None:
-        return barred_as_yanked(yank.version, yank.who, yank.why, yank.at)
+        return Bar(yank.version, yank.at, None, yank.who, yank.why)
     away = [(before, event) for before, event in zip(known.events, known.events[1:], strict=False)
             if event.action == "rollback"]  # fmt: skip
     if not away:
-        return ""
+        return None
     left, event = away[-1]
     made = registry.restore(project, left.version).manifest["inputs"]
     ours, theirs = ((inputs["code"], inputs["scope"]) for inputs in (candidate.inputs, made))
@@ -120,7 +124,7 @@ def _on_holdout(ledger: Project, training: Mapping[str, Any], other: Bundle | No
     now = datetime.fromisoformat(training["as_of"])
     start = min(datetime.fromisoformat(o["holdout"]["from"]) for o in training["objectives"].values())
     since = max(start, trained_to(other))
-    ours = evaluate.held_out(training, build.read_features(ledger, labels_since(ledger, since)))
+    ours = evaluate.held_out(training, read_features(ledger, labels_since(ledger, since)))
     ours = ours.filter(pl.col("event_time") > since)
     theirs = ours.select(scope.key).join(
         rows_of(ledger, other, since, now), list(scope.key), "left", nulls_equal=True, maintain_order="left"

@@ -19,11 +19,12 @@ import polars as pl
 from homeostat.adapters.parquet import read_table, write_text
 from homeostat.core.errors import HomeostatError
 from homeostat.core.evaluation import Comparison, compare, compare_split
-from homeostat.core.findings import Decision, Finding
+from homeostat.core.findings import Decision
+from homeostat.core.headlines import headline
 from homeostat.core.periods import period_of
-from homeostat.core.rollout import ROLLOUT, Arm, Seen, decide_step, next_share, stuck
+from homeostat.core.rollout import Arm, Measured, decide_step
 from homeostat.decisions import pending
-from homeostat.features import build
+from homeostat.features.tables import mature
 from homeostat.monitoring import outcomes
 from homeostat.project.layout import stamp
 from homeostat.releases import registry
@@ -70,7 +71,7 @@ def step(project: Project, now: datetime, who: str) -> Decision | None:
         HomeostatError: the deployment was stopped; what serves is whole, and the next run carries on.
     """
     known = registry.ledger(project)
-    pending.settle(project.rollouts, known, now)
+    pending.settle(project, project.rollouts, known, now)
     plan = pending.of(project.rollouts, now)
     if not plan.is_file():
         limits = working(project).scope.rollout
@@ -80,17 +81,7 @@ def step(project: Project, now: datetime, who: str) -> Decision | None:
     return _carry_out(project, plan, now, who)
 
 
-def alarm(decision: Decision | None) -> Finding:
-    """What alerts: a release that was taken back, or that waits for events beyond patience."""
-    bad = [f for f in decision.findings if f.failed] if decision else []
-    if decision is None or not (bad or any(f.rule == ROLLOUT for f in decision.findings)):
-        return Finding(ROLLOUT, "pass", None, None, "no release that is tried is in trouble")
-    version = decision.findings[0].rule.partition(":")[0]
-    path = decision.evidence[0] if decision.evidence else ""
-    return Finding(f"{version}: {ROLLOUT}", "fail", None, None, decision.sentence, path)
-
-
-def measure(project: Project, known: Ledger, now: datetime) -> Seen:
+def measure(project: Project, known: Ledger, now: datetime) -> Measured:
     """What the step that is on came to so far."""
     champion, tried, began = known.champion, known.rollout, known.rollout_began()
     assert champion is not None and tried is not None and began is not None, "no release is being tried"
@@ -104,7 +95,7 @@ def measure(project: Project, known: Ledger, now: datetime) -> Seen:
         drift = _drift(scope, bundles, ours.scores, theirs.scores, paired=tried.share is None)
     except HomeostatError as error:  # what cannot be had here is no release to go on with
         unloaded = (*unloaded, str(error))
-    return Seen(
+    return Measured(
         theirs.arm(champion.version), ours.arm(tried.version), tried.share, now - tried.at, drift,
         _quality(project, champion, tried, began, now), unloaded,
     )  # fmt: skip
@@ -115,15 +106,11 @@ def _decided(project: Project, known: Ledger, now: datetime) -> dict[str, Any]:
     scope, tried, champion = working(project).scope, known.rollout, known.champion
     limits = scope.rollout
     assert tried is not None and champion is not None and limits is not None, "no release is being tried"
-    seen = measure(project, known, now)
+    measured = measure(project, known, now)
     path = project.cited(project.rollouts / f"{stamp(now)}.json")
-    decision = decide_step(seen, limits, scope.release.not_worse, scope.evaluation.confidence, path)
-    body: dict[str, Any] = {"at": now.isoformat(), **decision.to_dict()}
-    if stuck(decision, seen, limits):
-        waits = Finding(ROLLOUT, "too few to say", None, None, decision.sentence, path)
-        body["findings"] = [*body["findings"], vars(waits)]
-    share = next_share(limits.steps, tried.share) if decision.action == "advance" else None
-    return body | {"event": tried.number, "release": tried.version, "champion": champion.version, "share": share}
+    decision = decide_step(measured, limits, scope.release.not_worse, scope.evaluation.confidence, path)
+    body = {"at": now.isoformat(), "headline": headline(decision), **decision.to_dict()}
+    return body | {"event": tried.number, "share": decision.facts["next"]}
 
 
 def _carry_out(project: Project, plan: Path, now: datetime, who: str) -> Decision:
@@ -132,7 +119,7 @@ def _carry_out(project: Project, plan: Path, now: datetime, who: str) -> Decisio
     decision = Decision.from_dict(body)
     on = registry.ledger(project).rollout
     if on is not None and on.number == body["event"]:  # else it is done, or a person has been faster
-        said = (decision.sentence, who, now)
+        said = (headline(decision), who, now)
         if decision.action == "roll back":
             registry.rollback(project, *said, evidence=decision.evidence)
         elif decision.action == "advance" and body["share"] is None:
@@ -183,8 +170,7 @@ def _from_rows(
     project: Project, scope: Scope, champion: ReleaseEvent, tried: ReleaseEvent, ours: Tally, theirs: Tally
 ) -> None:
     """Add the prediction rows that were scored since the step began."""
-    every = scope.event_source.period
-    assert every != "once", "events have a time"
+    every = scope.events_period
     for path in sorted(project.predictions.glob("*.parquet")):
         if period_of(path.stem, every, scope.rhythm.offset).end <= tried.at:
             continue
@@ -245,7 +231,7 @@ def _quality(
             continue
         by = pl.col("challenger" if tried.share is None else "release") == tried.version
         both = by if tried.share is None else by | (pl.col("release") == champion.version)
-        rows = build.mature(table.filter(both), name, scope, now).drop_nulls([other, f"score__{name}"])
+        rows = mature(table.filter(both), name, scope, now).drop_nulls([other, f"score__{name}"])
         found[name] = _compared(scope, name, rows, other, tried)
     return found
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -15,8 +14,6 @@ from homeostat.adapters.parquet import read_table, write_text
 from homeostat.core.drift import drift_findings
 from homeostat.core.findings import Finding
 from homeostat.core.health import Window, health_findings
-from homeostat.core.incidents import kind
-from homeostat.core.policy import DRIFT
 from homeostat.monitoring import outcomes
 from homeostat.project.layout import stamp
 from homeostat.releases import registry
@@ -103,7 +100,7 @@ def judge_health(
         found = health_findings(window, promised, bundle.scope.monitoring, evaluate.settings(scope), cited)
         findings += found
         quality[objective] = {"rows": len(rows.y), "promised": trial.candidate.metric(trial.candidate.loss).value}
-        quality[objective] |= {f.rule: f.value for f in found}
+        quality[objective] |= {f.name: f.value for f in found}
         quality[objective]["metrics"] = {
             metric: {"realised": value, "promised": trial.candidate.metric(metric).value}
             for metric, value in outcomes.figures(scope, objective, rows).items()
@@ -143,8 +140,3 @@ def render_page(project: Project, path: Path, target: Path) -> Path:
     limits = bundle.scope.monitoring
     reference = watched(bundle, bundle.reference)
     return evidently.render_page(current, reference, target, limits.drift_method, limits.drift_limit)
-
-
-def only_drift(findings: Iterable[Finding]) -> bool:
-    """Whether nothing but drift is in question."""
-    return all(kind(f.rule) in DRIFT for f in findings)

@@ -153,8 +153,9 @@ def rollback(
 ) -> Switch:
     """Go back to ``to``, or to the last version that served before and was not rolled back from.
 
-    While a challenger is tried beside what serves it is the one to take back, and what serves stays. Said again in the
-    same words, as after a command that was interrupted, it adds nothing.
+    While a challenger is tried beside what serves it is the one to take back, and what serves stays. Where the last
+    event is a rollback by the same person nothing is added, so that a command repeated after it was interrupted goes
+    back once: to go further back ``to`` names the version.
 
     Raises:
         UsageError: nothing serves, there is nothing to go back to, ``to`` never served, or who or why is empty.
@@ -169,9 +170,9 @@ def rollback(
             f"{known.project}: nothing serves yet, so there is nothing to roll back; release a version first"
         )
     last = known.events[-1]
-    if to is None and (last.action, last.who, last.why) == ("rollback", who, why) and last == known.champion:
-        said = f"{last.version} serves already, since {last.at}, rolled back to for just that reason; nothing to do"
-        return Switch(last, f"{said} (to go further back name a version with --to, or say why)")
+    if to is None and (last.action, last.who) == ("rollback", who) and last == known.champion:
+        done = f"{last.version} serves already, since {last.at}, rolled back to by {who}; nothing to do"
+        return Switch(last, f"{done} (to go further back name a version with --to)")
     wanted = to or (known.champion.version if known.rollout else known.previous_healthy())
     if wanted is None:
         raise UsageError(

@@ -235,7 +235,7 @@ class Worker:
             return
         try:
             challenger = state.challenger.live if state.challenger else None
-            self._publish(state.live, Context(self.project, self.now()), challenger)
+            self._publish(state.live, Context(self.project, self.now(), state.context.point.rows), challenger)
             self._load_previous(registry.ledger(self.project))
             self.stale = ""
         except Exception as error:
