@@ -1,4 +1,4 @@
-"""Parquet files whose bytes follow from their rows alone."""
+"""Files written whole or not at all: Parquet whose bytes follow from its rows alone, and text; their hashes."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def read_table(path: Path) -> pl.DataFrame:
     Raises:
         DataError: the file is missing or damaged.
     """
-    import polars as pl  # here, for a rollback reads no table and has a second
+    import polars as pl  # here: a rollback reads no table, and importing polars would slow it
 
     try:
         # From memory: a memory-mapped frame would change under its reader when the file is replaced.
@@ -67,5 +67,5 @@ def digest(data: bytes) -> str:
 
 
 def place_of(key: Sequence[Any]) -> str:
-    """Where a row stands among others in an order that follows from the keys alone, and from nothing in them."""
+    """A hash of a row's key, to order rows by: it depends on the key alone and follows no value in it."""
     return digest("\0".join(map(str, key)).encode())
