@@ -59,7 +59,7 @@ def new(
     from homeostat.newproject import making
     from homeostat.newproject.opening import Address
     from homeostat.newproject.understanding import Asked
-    from homeostat.project.scope import parse_duration
+    from homeostat.project.value_types import parse_duration
 
     target = Path(directory).absolute()
     making.check_free(target)
@@ -113,7 +113,7 @@ def _changed(asked: Asked, said: str) -> Asked:
     """
     from dataclasses import fields, replace
 
-    from homeostat.project.scope import parse_duration
+    from homeostat.project.value_types import parse_duration
 
     name, equals, value = said.partition("=")
     name, value = name.strip().lstrip("-").replace("-", "_"), value.strip()

@@ -12,7 +12,7 @@ from homeostat.newproject.doubt import Doubt
 from homeostat.newproject.names import always_quoted
 from homeostat.newproject.rhythm import DAY
 from homeostat.newproject.understanding import label_sql
-from homeostat.project.scope import format_duration
+from homeostat.project.value_types import format_duration
 
 if TYPE_CHECKING:
     import duckdb

@@ -13,7 +13,7 @@ from homeostat.newproject.features_draft import FeatureDraft, interval
 from homeostat.newproject.names import quoted
 from homeostat.newproject.rhythm import DAY, HOUR, rounded_up
 from homeostat.newproject.understanding import known_sql
-from homeostat.project.scope import format_duration
+from homeostat.project.value_types import format_duration
 
 if TYPE_CHECKING:
     from homeostat.newproject.choices import Choices

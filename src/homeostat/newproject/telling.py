@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from homeostat.newproject.rhythm import DAY
-from homeostat.project.scope import format_duration
+from homeostat.project.value_types import format_duration
 
 if TYPE_CHECKING:
     from homeostat.newproject.choices import Choices
