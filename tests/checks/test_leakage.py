@@ -135,12 +135,15 @@ def test_no_listed_feature_depends_on_a_barred_column(tmp_path: Path, through: s
     failures = failed(report, "barred")
     assert bool(failures) == leaks
     if leaks:
-        assert failures[0].startswith("high.note is barred, yet features of the objective change when it is null: total (")
+        change = "high.note is barred, yet features of the objective change when it is null: total ("
+        assert failures[0].startswith(change)
     else:
         assert "high.note is barred, and no feature of the objective depends on it" in report.text
 
 
-@pytest.mark.parametrize(("name", "words"), [("high.colour", "is no column of readings"), ("high.meter", "event's key")])
+@pytest.mark.parametrize(
+    ("name", "words"), [("high.colour", "is no column of readings"), ("high.meter", "event's key")]
+)
 def test_a_barred_name_must_be_a_column_that_can_be_hidden(tmp_path: Path, name: str, words: str) -> None:
     with pytest.raises(ScopeError, match=words):
         check(make(tmp_path, barred=f"[{name}]"))
