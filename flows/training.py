@@ -12,7 +12,7 @@ from homeostat.api import Decision, predict, publish, retrain, run_context
 
 
 @flow(name="training", log_prints=True)
-def training(project: Path = Path(), now: datetime | None = None, reason: str = "requested by hand") -> Decision:
+def training(project: Path = Path(), now: datetime | None = None, reason: str = "requested by a person") -> Decision:
     """Train a model on the data known now; release it if it passes the gate."""
     with run_context(project, now) as (here, at):
         take_in(here, at)

@@ -1,4 +1,4 @@
-"""Every command that README and RUNBOOK show is run, on a small project that has been round the loop."""
+"""Every command that README and RUNBOOK show is run: on this project where they say so, else on a small one."""
 
 from __future__ import annotations
 
@@ -16,11 +16,16 @@ from datetime import timedelta
 from pathlib import Path
 from types import ModuleType
 
+import click
 import hourly
 import polars as pl
 import pytest
+from click.testing import CliRunner
+from ruamel.yaml import YAML
+from walked import Reader, Step, steps
 
 from homeostat import loop
+from homeostat.cli import main
 from homeostat.core import drift, health
 from homeostat.core.drift import DRIFT_SHARE, MISSING, SCORE_DRIFT
 from homeostat.core.health import AGAINST_BASELINE, CALIBRATION, QUALITY
@@ -30,6 +35,7 @@ from homeostat.decisions import rollout
 from homeostat.project.clock import move_on, stands_at
 from homeostat.project.layout import Project
 from homeostat.releases import registry
+from homeostat.serving.paths import labels, served
 
 ROOT = Path(__file__).parents[1]
 PAGES = {name: (ROOT / name).read_text() for name in ("README.md", "RUNBOOK.md")}
@@ -47,6 +53,10 @@ def commands(text: str) -> list[str]:
 SHOWN = sorted({c for text in PAGES.values() for c in commands(text)})
 OWN_TESTS = ("homeostat up", "homeostat serve", "homeostat serve --workers 2")  # until Ctrl-C: below, and in serving
 OURS = [c for c in SHOWN if c.startswith("homeostat") and c not in OWN_TESTS]
+FLOWS = [c for c in OURS if c.startswith("homeostat run ")]
+NAMED = sorted(
+    {c for page in ROOT.glob("docs/**/*.md") for c in commands(page.read_text()) if c.startswith("homeostat ")}
+)
 
 
 def test_the_pages_show_what_there_is() -> None:
@@ -84,10 +94,15 @@ def test_every_kind_of_alert_has_its_heading(kind: str) -> None:
     assert f"\n## {kind}\n" in PAGES["RUNBOOK.md"]
 
 
-@pytest.mark.parametrize("name", PAGES)
-def test_every_link_leads_somewhere(name: str) -> None:
-    links = re.findall(r"\]\((?!https?:)([^)#]+)", PAGES[name])
-    assert [link for link in links if not (ROOT / link).exists()] == []
+@pytest.mark.parametrize("command", NAMED)
+def test_a_verb_that_a_page_names_is_there(command: str) -> None:
+    """What pages name in passing; blocks that are typed are typed in test_pages and test_serving_docs."""
+    verb: click.Command = main
+    for word in arguments(command)[1:]:
+        if not isinstance(verb, click.Group) or word.startswith("-"):
+            break
+        assert word in verb.commands, command
+        verb = verb.commands[word]
 
 
 @pytest.mark.parametrize("command", [c for c in SHOWN if c.startswith("make")])
@@ -121,23 +136,41 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Project:
     return project
 
 
-def said(project: Project, command: str) -> subprocess.CompletedProcess[str]:
-    words = [WORDS.get(word, word) for word in shlex.split(command)]
-    words[0] = str(Path(sys.executable).parent / words[0])
-    return subprocess.run(words, cwd=project.home, capture_output=True, text=True, check=False, timeout=200)
+def arguments(command: str) -> list[str]:
+    """The words of a command, its placeholders filled in."""
+    return [WORDS.get(word, word) for word in shlex.split(command)]
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("command", OURS)
-def test_a_command_of_ours_runs(home: Project, command: str) -> None:
+def prepare(home: Project, command: str) -> None:
+    """Bring about what the command is for."""
     if "rollback" in command:  # there must be something to take back
         registry.promote(home, "v0.2.0", "to roll it back", "a test", stands_at(home))
     if "--canary" in command:  # and something to try it beside
         registry.promote(home, "v0.1.0", "to try another", "a test", stands_at(home))
-    done = said(home, command)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("command", [c for c in OURS if c not in FLOWS])
+def test_a_command_of_ours_runs(home: Project, command: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    prepare(home, command)
+    monkeypatch.chdir(home.home)
+    run = CliRunner().invoke(main, arguments(command)[1:])
     allowed = (0, 1) if command.endswith("check leakage") else (0,)  # findings are an answer too
-    assert done.returncode in allowed, done.stdout + done.stderr
-    assert done.stdout.strip()
+    assert run.exit_code in allowed, run.output
+    assert run.stdout.strip()
+
+
+@pytest.mark.slow
+def test_the_flows_run(home: Project) -> None:
+    """One after the other in one process, which starts Prefect once."""
+    script = "import sys\nfrom homeostat.cli import main\nfor words in sys.argv[1:]:\n"
+    script += "    assert not main(words.split(), standalone_mode=False), words\n"
+    done = subprocess.run(
+        [sys.executable, "-c", script, *(" ".join(arguments(command)[1:]) for command in FLOWS)],
+        cwd=home.home, capture_output=True, text=True, check=False, timeout=250,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert len(done.stdout.splitlines()) >= len(FLOWS)
     assert "Traceback" not in done.stderr
 
 
@@ -166,3 +199,81 @@ def test_up_says_where_to_look_and_ends_on_ctrl_c(home: Project) -> None:
     finally:
         process.send_signal(signal.SIGINT)
         process.wait(60)
+
+
+# ---- the README's demo, on this repository's own data
+
+
+def copied(target: Path) -> Path:
+    """This repository's project as it is, uncommitted edits included, as a repository of its own."""
+    listed = subprocess.run(
+        ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"], cwd=ROOT, capture_output=True,
+        text=True, check=True,
+    ).stdout  # fmt: skip
+    for name in filter(None, listed.split("\0")):
+        if (ROOT / name).is_file():
+            (target / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy2(ROOT / name, target / name)
+    hourly.run(target, "init", "-q", "-b", "main")
+    hourly.commit(target, "the project")
+    return target
+
+
+def made(step: Step) -> Step:
+    """Where make is typed, the command that it would run: its set-up is this environment's."""
+    target = step.typed.removeprefix("make ").strip()
+    if target == step.typed.strip():
+        return step
+    shown = subprocess.run(["make", "-n", target], cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    return Step(shown.splitlines()[-1].replace(".venv/bin/", ""), step.answer)
+
+
+@pytest.mark.slow
+def test_the_readme_is_gone_through(tmp_path: Path) -> None:
+    reader = Reader(copied(tmp_path / "flights"))
+    typed = list(steps(ROOT / "README.md"))
+    assert typed[0].typed.strip() == "make demo"
+    for step in typed:
+        reader.types(made(step))
+    wall, processor = reader.spent[made(typed[0]).typed.strip()]
+    print(f"demo: {wall:.0f} s, {processor:.0f} s of the processors")
+    assert processor < 60
+
+
+# ---- what stands in git and says what appears beside it
+
+
+@pytest.mark.parametrize("folder", ["data", "models", "reports"])
+def test_the_readme_of_a_folder_names_what_appears_there(folder: str) -> None:
+    text = (ROOT / folder / "README.md").read_text()
+    named = {entry.partition("/")[0] for entry in re.findall(r"(?m)^\| `([^`]+)` \|", text)}
+    stages = YAML(typ="safe").load(ROOT / "dvc.yaml")["stages"].values()
+    outs = [o if isinstance(o, str) else next(iter(o)) for stage in stages
+            for kind in ("outs", "metrics", "plots") for o in stage.get(kind, ())]  # fmt: skip
+    project = Project(ROOT, ROOT)
+    properties = [n for n, v in vars(Project).items() if isinstance(v, property) and n not in ("ledger", "window")]
+    paths = [p for n in properties if isinstance(p := getattr(project, n), Path)] + [served(project), labels(project)]
+    below = {Path(o).parts for o in outs} | {p.relative_to(ROOT).parts for p in paths}
+    assert {parts[1] for parts in below if parts[0] == folder and len(parts) > 1} == named
+
+
+# ---- the public API
+
+
+def imported(text: str) -> Iterator[str]:
+    """Each module or name of the package that a Python file imports, but for its own."""
+    for node in ast.walk(ast.parse(text)):
+        if isinstance(node, ast.ImportFrom) and str(node.module).partition(".")[0] == "homeostat":
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+
+
+def test_the_public_api_is_what_projects_use() -> None:
+    listed = set(re.findall(r"(?m)^\| `(homeostat[\w.*]+)` \|", (ROOT / "docs" / "api.md").read_text()))
+    files = [*(ROOT / "flows").glob("*.py"), *(ROOT / "src").rglob("template/tests/*.tmpl")]
+    used = {name for path in files for name in imported(path.read_text())}
+    used |= set(re.findall(r"(homeostat[\w.]+): \{\}", (ROOT / "prefect.yaml").read_text()))
+    modules = set(
+        re.findall(r"-m (homeostat[\w.]+)", (ROOT / "Makefile").read_text() + (ROOT / "dvc.yaml").read_text())
+    )
+    used |= {"homeostat.stages.*" if ".stages." in name else name for name in modules}
+    assert used == listed

@@ -6,6 +6,7 @@
 - ``DataOutcome``, ``Decision``, ``Tick``: their results.
 - ``retried_task``: makes a function a Prefect task that is retried when the outside world fails.
 - ``publish``: a result to the log of the flow, to artifacts and events.
+- ``project_tests``: its ``ProjectTests`` are the checks before a commit, for ``tests/`` to inherit.
 - ``schedules``: the table of ``flows/schedules.py``; ``end_dead_runs``: a step of ``prefect deploy``.
 
 A module of its own, because ``homeostat/__init__.py`` is part of the code that every release is made from.
@@ -19,6 +20,7 @@ from homeostat.loop import judge as judge_candidate
 from homeostat.loop import step as advance_rollout
 from homeostat.project.layout import Project
 from homeostat.project.run_context import run_context
+from homeostat.scaffold import project_tests
 from homeostat.scheduling.publish import publish
 from homeostat.scheduling.up import end_dead_runs, schedules
 
@@ -32,6 +34,7 @@ __all__ = [
     "end_dead_runs",
     "judge_candidate",
     "predict",
+    "project_tests",
     "publish",
     "retrain",
     "retried_task",

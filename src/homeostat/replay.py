@@ -119,4 +119,4 @@ def ticks(replayed: Project, start: datetime, end: datetime) -> list[datetime]:
 
 def _short(fault: Fault) -> str:
     """A fault in the name of a folder."""
-    return f"{fault.name}-{fault.at:%Y%m%d%H%M}"
+    return f"{fault.name}-{fault.at:%Y%m%dT%H%M}"

@@ -17,7 +17,7 @@ from homeostat.project.layout import Project
 
 ROOT = Path(__file__).parents[2]
 BIN = Path(sys.executable).parent
-SHOWN = re.findall(r"\| (bash|zsh|fish) \| `([^`]+)` \|", (ROOT / "README.md").read_text())
+SHOWN = re.findall(r"\| (bash|zsh|fish) \| `([^`]+)` \|", (ROOT / "docs" / "howto" / "completion.md").read_text())
 INSTALL = {shell: line.replace(r"\|", "|") for shell, line in SHOWN}
 
 

@@ -7,12 +7,13 @@ from typing import Any
 import polars as pl
 import pytest
 
-from homeostat.adapters.gx import check, contract_problems, names_rows
+from homeostat.adapters.gx import Contracts, check, contract_problems, names_rows
 from homeostat.core.errors import ScopeError
 from homeostat.data.sources import TYPES
 from homeostat.project import scope
 
 REPOSITORY = Path(__file__).parents[2]
+KEPT = Contracts()
 SCOPE = scope.read(REPOSITORY / "params.yaml")
 GOOD: dict[str, dict[str, Any]] = {
     "flights": {"origin": "EWR", "carrier": "UA", "dep_time": 517, "dep_delay": 2, "arr_delay": 11, "air_time": 227,
@@ -74,6 +75,7 @@ def test_each_expectation_has_a_batch_that_fails_it(name: str, number: int, rule
             pl.when(spoil).then(pl.lit(value, dtype=rows.schema[column])).otherwise(pl.col(column)).alias(column)
         )
     failures = check(rows, contract(name), f"expectations/{name}.json")
+    assert KEPT.check(rows, contract(name), f"expectations/{name}.json") == failures
     mine = [f for f in failures if f.reason == rule["meta"]["reason"]]
     assert len(mine) == 1 and mine[0].severity == rule["severity"]
     if rule["severity"] == "warning":

@@ -164,11 +164,19 @@ def project() -> Project:
     """The project that the verb is about: of ``-C DIR``, or of the folder one stands in.
 
     Raises:
-        ScopeError: it is no project.
+        ScopeError: it is no project, or one that an earlier version made.
     """
     from homeostat.project.layout import Project
+    from homeostat.scaffold.migrate.check_project import check_project
 
-    return Project.find(Path(click.get_current_context().meta.get("homeostat.folder", ".")))
+    named = Project.find(folder())
+    check_project(named.root)
+    return named
+
+
+def folder() -> Path:
+    """The folder of ``-C DIR``, or the one that one stands in."""
+    return Path(click.get_current_context().meta.get("homeostat.folder", "."))
 
 
 @contextmanager

@@ -21,6 +21,7 @@ def check(context: click.Context) -> None:
     """
     if context.invoked_subcommand is not None:
         return
+    project()  # what is no project is refused once, not by each of the three
     failed = []
     for name, verb in check.commands.items():
         click.secho(f"== {name}", bold=True)

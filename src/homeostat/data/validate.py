@@ -8,14 +8,13 @@ import shutil
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
-from functools import cache as once
-from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import polars as pl
 
 from homeostat.adapters import gx, parquet
+from homeostat.adapters.import_graph import work_hash
 from homeostat.core import batch_rules
 from homeostat.core.batch_rules import Verdict
 from homeostat.core.errors import DataError
@@ -30,10 +29,6 @@ if TYPE_CHECKING:
     from homeostat.project.layout import Project
     from homeostat.project.scope import Source
 
-DECIDING = (
-    gx.__file__, casts.__file__, sources.__file__, parquet.__file__, batch_rules.__file__, amendments.__file__,
-    __file__,
-)  # fmt: skip
 TYPES = "types"  # the rule that a row breaks whose value does not fit its column
 UNTIL = "accepted until "  # of a verdict's files: the version before an amendment that became known then
 _verdicts: dict[str, tuple[int, Verdict]] = {}
@@ -78,7 +73,8 @@ class Case:
         twin = batch_rules.came_once(self.content, self.others).sentence
         said = [self.name, self.label, self.source.model_dump_json(), str(self.span), str(self.history), twin,
                 str(self.changed)]  # fmt: skip
-        parts = [parquet.digest(self.landed), parquet.digest(self.contract), _code(), *said, str(self.amendments)]
+        code = work_hash("homeostat.data.validate")
+        parts = [parquet.digest(self.landed), parquet.digest(self.contract), code, *said, str(self.amendments)]
         return parquet.digest("\n".join(parts).encode())
 
 
@@ -191,13 +187,6 @@ def case_of(
     if found.correction is not None:
         amendments.corrected_rows(project, found.correction)  # a changed file is told even when a verdict is kept
     return found
-
-
-@once
-def _code() -> str:
-    """A hash of the code that decides, and of the tool that judges."""
-    texts = [Path(f).read_bytes() for f in DECIDING] + [metadata.version("great_expectations").encode()]
-    return parquet.digest(b"\n".join(texts))
 
 
 def judge(project: Project, case: Case) -> Judgement:

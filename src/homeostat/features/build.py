@@ -8,15 +8,13 @@ from collections import OrderedDict
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from functools import cache as once
-from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import polars as pl
 
 from homeostat.adapters import parquet
-from homeostat.core import periods as grid
+from homeostat.adapters.import_graph import work_hash
 from homeostat.core.errors import DataError, ScopeError
 from homeostat.core.periods import Period, period_containing, period_of
 from homeostat.data import sources
@@ -29,7 +27,6 @@ if TYPE_CHECKING:
     from homeostat.project.layout import Project
     from homeostat.project.scope import Scope
 
-DECIDING = (duckdb.__file__, sources.__file__, parquet.__file__, grid.__file__, __file__)
 EMPTY = ""  # the hash of a version in which nothing was accepted
 _prepared: OrderedDict[tuple[str, str], pl.DataFrame] = OrderedDict()
 
@@ -485,7 +482,7 @@ def _key(project: Project, sql: str, look: LookBack) -> str:
     scope = project.scope
     said = {
         "sql": sql,
-        "code": _code(),
+        "code": work_hash("homeostat.features.build"),
         "look": str(look),
         "sources": {name: source.model_dump(mode="json") for name, source in scope.sources.items()},
         "events": scope.events.model_dump(mode="json"),
@@ -498,13 +495,6 @@ def _key(project: Project, sql: str, look: LookBack) -> str:
         "needed": listed(scope),
     }
     return parquet.digest(json.dumps(said, default=str).encode())
-
-
-@once
-def _code() -> str:
-    """A hash of the code that decides, and of the engine."""
-    texts = [Path(f).read_bytes() for f in DECIDING] + [metadata.version("duckdb").encode()]
-    return parquet.digest(b"\n".join(texts))
 
 
 def build_window(project: Project) -> str:

@@ -12,13 +12,11 @@ import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from functools import cache as once
-from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from homeostat.adapters import dvc, git, remote
-from homeostat.adapters.import_graph import code_hash
+from homeostat.adapters.import_graph import work_hash
 from homeostat.adapters.parquet import write_text
 from homeostat.core.errors import DataError, EnvironmentFault, UsageError
 from homeostat.core.ledger import (
@@ -363,15 +361,10 @@ def _note(project: Project, bundle_hash: str) -> Path:
     return project.state / "rehearsed" / bundle_hash
 
 
-@once
 def _standing() -> str:
-    """What a rehearsal's outcome stands on besides the bundle: the machine, the versions, and the code that scores.
-
-    Read once, with the code: a service that runs on while its files are replaced speaks of what it has loaded.
-    """
-    lines = [f"{name} {metadata.version(name)}" for name in ("lightgbm", "numpy", "polars", "duckdb")]
-    lines += [f"python {platform.python_version()}", f"machine {platform.node()} {platform.machine()}"]
-    lines += [f"code {code_hash('homeostat.training.golden')}"]
+    """What a rehearsal's outcome stands on besides the bundle: the machine, the versions, and the code that scores."""
+    lines = [f"python {platform.python_version()}", f"machine {platform.node()} {platform.machine()}"]
+    lines += [f"code and tools {work_hash('homeostat.training.golden')}"]
     return "\n".join(lines) + "\n"
 
 

@@ -9,10 +9,14 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from html import escape
 
+from homeostat.reports.style import COLOURS, DRAWINGS
+
 WIDTH, HEIGHT = 420, 220
-LEFT, RIGHT, TOP, BOTTOM = 46, 92, 12, 26
+LEFT, RIGHT, TOP, BOTTOM = 46, 100, 12, 26
 LONG = 860  # width of a drawing over all of time
 ROW = 30
+MARKS = 20  # height of a row of marks
+TITLE = 24  # height of the title of a drawing by itself
 GAP = 13  # between two names
 MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 RANK = ("accepted", "part", "quarantined", "missing")  # of a bin the worst is shown
@@ -27,26 +31,48 @@ class Line:
     values: Sequence[float | None]
 
 
-def lines(labels: Sequence[str], drawn: Sequence[Line], digits: int) -> str:
-    """Lines over evenly spaced labels, each named at its right end; empty where no line has a value."""
+@dataclass(frozen=True)
+class Mark:
+    """Something that happened: ``place`` counts labels, 0 for the first, and may lie between two."""
+
+    place: float
+    title: str
+
+
+@dataclass(frozen=True)
+class Row:
+    """Marks of one kind, below the lines; ``style`` is a class of the page's style sheet."""
+
+    name: str
+    style: str
+    marks: Sequence[Mark]
+
+
+def lines(
+    labels: Sequence[str], drawn: Sequence[Line], digits: int, rows: Sequence[Row] = (), width: int = WIDTH
+) -> str:
+    """Lines over evenly spaced labels, each named at its right end, and rows of marks below; empty without a value."""
     present = [v for line in drawn for v in line.values if v is not None]
     if not present:
         return ""
     steps = ticks(min(present), max(present))
     low, high = steps[0], steps[-1]
+    end = width - RIGHT
 
-    def x(place: int) -> float:
-        return LEFT + (WIDTH - LEFT - RIGHT) * (place / (len(labels) - 1) if len(labels) > 1 else 0.5)
+    def x(place: float) -> float:
+        return LEFT + (end - LEFT) * (place / (len(labels) - 1) if len(labels) > 1 else 0.5)
 
     def y(value: float) -> float:
         return TOP + (HEIGHT - TOP - BOTTOM) * (1 - (value - low) / (high - low))
 
-    parts = [_grid(y(step), _number(step, steps)) for step in steps]
-    parts += [_text(x(i), HEIGHT - 8, _short(labels[i]), "middle") for i in _spread(len(labels))]
+    parts = [_grid(y(step), _number(step, steps), end) for step in steps]
+    parts += [_text(x(i), HEIGHT - 8, _short(labels[i]), "middle") for i in _spread(len(labels), width)]
     for line in drawn:
         parts += [_path(line, x, y), *(_dot(line, labels[i], v, x(i), y(v), digits) for i, v in _there(line.values))]
     parts += _names(drawn, y, x(len(labels) - 1) + 8)
-    return _svg(WIDTH, HEIGHT, parts, "lines: " + ", ".join(line.name for line in drawn))
+    for number, row in enumerate(rows):
+        parts += _row(row, x, HEIGHT + MARKS * number + 10, end)
+    return _svg(width, HEIGHT + MARKS * len(rows), parts, "lines: " + ", ".join(line.name for line in drawn))
 
 
 def ticks(low: float, high: float) -> list[float]:
@@ -136,6 +162,19 @@ def terms(served: Sequence[Term], decided: Iterable[tuple[datetime, str, str]], 
     return _svg(LONG, tall, parts, "what served when, and the decisions")
 
 
+def standalone(drawing: str, title: str) -> str:
+    """A drawing as a file of its own, with a title; in light colours written out, for not every viewer knows others."""
+    size = re.search(r'viewBox="0 0 (\S+) (\S+)"', drawing)
+    assert size is not None, "every drawing has a size"
+    width, height = float(size[1]), float(size[2]) + TITLE
+    light = dict(re.findall(r"--(\w+): (#\w+)", COLOURS.partition("@media")[0]))
+    style = re.sub(r"var\(--(\w+)\)", lambda found: light[found[1]], DRAWINGS)
+    head = f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 {-TITLE} {width:g} {height:g}" width="{width:g}" '
+    head += f'height="{height:g}" role="img"><title>{escape(title)}</title><style>{style}</style>'
+    paper = f'<rect y="{-TITLE}" width="{width:g}" height="{height:g}" fill="{light["paper"]}"/>'
+    return f"{head}{paper}{_text(LEFT, -8, title)}{drawing[drawing.index('>') + 1 :]}\n"
+
+
 # ---- parts
 
 
@@ -195,8 +234,17 @@ def _names(drawn: Sequence[Line], y: Callable[[float], float], x: float) -> list
     return [_text(x, place, line.name, style=line.style) for place, (_, line) in zip(places, ends, strict=True)]
 
 
-def _grid(y: float, said: str) -> str:
-    rule = f'<line class="grid" x1="{LEFT}" x2="{WIDTH - RIGHT}" y1="{y:.1f}" y2="{y:.1f}"/>'
+def _row(row: Row, x: Callable[[float], float], y: float, end: float) -> list[str]:
+    """A rule with a mark wherever something happened, named at its right end with how often."""
+    parts = [f'<line class="grid" x1="{LEFT}" x2="{end}" y1="{y:.1f}" y2="{y:.1f}"/>']
+    for mark in row.marks:
+        title = f"<title>{escape(mark.title)}</title>"
+        parts.append(f'<circle class="{row.style}" cx="{x(mark.place):.1f}" cy="{y:.1f}" r="4.5">{title}</circle>')
+    return [*parts, _text(end + 8, y + 4, f"{row.name}: {len(row.marks)}", style=row.style)]
+
+
+def _grid(y: float, said: str, end: float) -> str:
+    rule = f'<line class="grid" x1="{LEFT}" x2="{end}" y1="{y:.1f}" y2="{y:.1f}"/>'
     return rule + _text(LEFT - 6, y + 4, said, "end")
 
 
@@ -211,9 +259,13 @@ def _number(step: float, steps: Sequence[float]) -> str:
     return f"{step:,.{digits}f}"
 
 
-def _spread(many: int) -> list[int]:
-    """Places of at most seven labels, the first and the last among them."""
-    every = max(1, math.ceil((many - 1) / 6))
+def _spread(many: int, width: int) -> list[int]:
+    """Places of at most a label for each 60 pixels, the first among them.
+
+    >>> _spread(12, 420), _spread(3, 420)
+    ([0, 2, 4, 6, 8, 10], [0, 1, 2])
+    """
+    every = max(1, math.ceil((many - 1) / (width // 60 - 1)))
     return list(range(0, many, every))
 
 
