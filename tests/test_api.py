@@ -39,8 +39,13 @@ def test_every_name_is_described_in_the_module() -> None:
     assert set(re.findall(r"``(\w+)``", api.__doc__ or "")) >= set(api.__all__)
 
 
-@pytest.mark.skipif(not DOCS.is_file(), reason="no page on the API here")
 def test_the_page_on_the_api_lists_its_names() -> None:
     rows = re.findall(r"(?m)^\| (`.+?`) \|", DOCS.read_text())
     listed = {name for row in rows for name in re.findall(r"`(\w+)`", row)}
     assert listed == set(api.__all__)
+
+
+def test_the_page_on_the_api_names_the_modules_that_projects_run() -> None:
+    text = (ROOT / "Makefile").read_text() + (ROOT / "dvc.yaml").read_text()
+    modules = {re.sub(r"(stages\.)\w+", r"\1NAME", name) for name in re.findall(r"-m (homeostat[\w.]+)", text)}
+    assert {f"python -m {name}" for name in modules} == set(re.findall(r"`(python -m [\w.]+)`", DOCS.read_text()))
