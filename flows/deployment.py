@@ -1,4 +1,4 @@
-"""Deployment: what serves answers for the events ahead."""
+"""Deployment: the release in service predicts the events ahead."""
 
 from __future__ import annotations
 
@@ -8,19 +8,17 @@ from pathlib import Path
 from prefect import flow
 
 from flows.data import take_in
-from homeostat import loop
-from homeostat.project.run_context import turn
-from homeostat.scheduling.publish import publish, sentence
+from homeostat.api import advance_rollout, predict, publish, run_context
 
 
 @flow(name="deployment", log_prints=True)
 def deployment(project: Path = Path(), now: datetime | None = None) -> str:
-    """Write the predictions of the release in service, for what has come and for the events ahead.
+    """Write predictions by the release in service, for new events and for those ahead.
 
-    A release that is being tried beside it takes its next step, or is taken back.
+    A challenger that is tried beside it takes its next step, or is taken back.
     """
-    with turn(project, now) as (here, at):
+    with run_context(project, now) as (here, at):
         take_in(here, at)
-        done = f"{loop.predict(here, at, live=True)} predictions"
-        step = loop.step(here, at)
-        return publish(here, done if step is None else f"{done}; {sentence(step)}", at)
+        done = f"{predict(here, at, live=True)} predictions"
+        step = advance_rollout(here, at)
+        return publish(here, done if step is None else f"{done}; {step.action}", at)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ast
-import importlib.util
 import os
 import re
 import shlex
@@ -14,7 +13,6 @@ import sys
 import time
 from collections.abc import Iterator
 from datetime import timedelta
-from importlib import import_module
 from pathlib import Path
 from types import ModuleType
 
@@ -257,37 +255,3 @@ def test_the_readme_of_a_folder_names_what_appears_there(folder: str) -> None:
     paths = [p for n in properties if isinstance(p := getattr(project, n), Path)] + [served(project), labels(project)]
     below = {Path(o).parts for o in outs} | {p.relative_to(ROOT).parts for p in paths}
     assert {parts[1] for parts in below if parts[0] == folder and len(parts) > 1} == named
-
-
-# ---- the public API
-
-
-def imported(text: str) -> Iterator[str]:
-    """Each module or name of the package that a Python file imports, but for its own."""
-    for node in ast.walk(ast.parse(text)):
-        if isinstance(node, ast.ImportFrom) and str(node.module).partition(".")[0] == "homeostat":
-            yield from (f"{node.module}.{alias.name}" for alias in node.names)
-
-
-def test_the_public_api_is_what_projects_use() -> None:
-    listed = set(re.findall(r"(?m)^\| `(homeostat[\w.*]+)` \|", (ROOT / "docs" / "api.md").read_text()))
-    files = [*(ROOT / "flows").glob("*.py"), *(ROOT / "src").rglob("template/tests/*.tmpl")]
-    used = {name for path in files for name in imported(path.read_text())}
-    used |= set(re.findall(r"(homeostat[\w.]+): \{\}", (ROOT / "prefect.yaml").read_text()))
-    modules = set(
-        re.findall(r"-m (homeostat[\w.]+)", (ROOT / "Makefile").read_text() + (ROOT / "dvc.yaml").read_text())
-    )
-    used |= {"homeostat.stages.*" if ".stages." in name else name for name in modules}
-    assert used <= listed
-    assert [name for name in listed if not is_there(name.removesuffix(".*"))] == []
-
-
-def is_there(name: str) -> bool:
-    """Whether a module, or a name in one, can be imported."""
-    module, _, last = name.rpartition(".")
-    return importlib.util.find_spec(name) is not None if is_package(module) else hasattr(import_module(module), last)
-
-
-def is_package(module: str) -> bool:
-    spec = importlib.util.find_spec(module)
-    return spec is not None and spec.submodule_search_locations is not None

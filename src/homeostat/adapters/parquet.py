@@ -1,4 +1,4 @@
-"""Parquet files whose bytes follow from their rows alone."""
+"""Files written whole or not at all: Parquet whose bytes follow from its rows alone, and text; their hashes."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ def parse_table(data: bytes | None, path: Path) -> pl.DataFrame:
     Raises:
         DataError: there is no file, or it is damaged.
     """
-    import polars as pl  # here, for a rollback reads no table and has a second
+    import polars as pl  # here: a rollback reads no table, and importing polars would slow it
 
     if data is None:
         raise DataError(f"{path}: no such file; land the batch again")
@@ -102,7 +102,7 @@ def digest(data: bytes) -> str:
 
 
 def place_of(key: Sequence[Any]) -> str:
-    """Where a row stands among others in an order that follows from the keys alone, and from nothing in them."""
+    """A hash of a row's key, to order rows by: it depends on the key alone and follows no value in it."""
     return digest("\0".join(map(str, key)).encode())
 
 

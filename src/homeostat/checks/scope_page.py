@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from homeostat.core.errors import HomeostatError, ScopeError
 from homeostat.core.text import metric_name
-from homeostat.project.scope import format_duration
+from homeostat.project.value_types import format_duration
 
 if TYPE_CHECKING:
     import polars as pl

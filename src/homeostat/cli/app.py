@@ -182,9 +182,9 @@ def folder() -> Path:
 @contextmanager
 def my_turn() -> Iterator[tuple[Project, datetime]]:
     """The project, held for this verb, and its time; who has to wait is told."""
-    from homeostat.project.run_context import turn
+    from homeostat.project.run_context import run_context
 
-    with turn(project().root, say=lambda said: click.echo(said, err=True)) as held:
+    with run_context(project().root, say=lambda said: click.echo(said, err=True)) as held:
         yield held
 
 

@@ -41,9 +41,9 @@ def scope() -> None:
     Example: homeostat check scope
     """
     from homeostat.checks.scope_page import scope_page
-    from homeostat.checks.worktree_view import edited
+    from homeostat.checks.worktree_view import worktree_view
 
-    page = scope_page(edited(project()))
+    page = scope_page(worktree_view(project()))
     click.echo(page.text)
     if page.problems:
         many = f"{len(page.problems)} problems" if len(page.problems) > 1 else "1 problem"
@@ -58,10 +58,10 @@ def leakage(events: int) -> None:
     Example: homeostat check leakage --events 5000
     """
     from homeostat.checks.leakage import check as check_leakage
-    from homeostat.checks.worktree_view import edited
+    from homeostat.checks.worktree_view import worktree_view
 
     somebody = sys.stderr.isatty()
-    report = check_leakage(edited(project()), events, _progress if somebody else None)
+    report = check_leakage(worktree_view(project()), events, _progress if somebody else None)
     click.echo(CLEAR if somebody else "", nl=False, err=True)
     click.echo(report.text)
     if report.failed:
@@ -79,6 +79,6 @@ def contracts() -> None:
     Example: homeostat check contracts
     """
     from homeostat.checks.contracts import what_if
-    from homeostat.checks.worktree_view import edited
+    from homeostat.checks.worktree_view import worktree_view
 
-    click.echo(what_if(edited(project())))
+    click.echo(what_if(worktree_view(project())))

@@ -16,7 +16,7 @@ class Length(click.ParamType[timedelta]):
     name = "length"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> timedelta:
-        from homeostat.project.scope import parse_duration
+        from homeostat.project.value_types import parse_duration
 
         if isinstance(value, timedelta):
             return value
