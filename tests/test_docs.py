@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ast
 import os
 import re
 import shlex
@@ -11,10 +10,8 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
-from types import ModuleType
 
 import click
 import hourly
@@ -26,12 +23,7 @@ from walked import Reader, Step, steps
 
 from homeostat import loop
 from homeostat.cli import main
-from homeostat.core import drift, health
-from homeostat.core.drift import DRIFT_SHARE, MISSING, SCORE_DRIFT
-from homeostat.core.health import AGAINST_BASELINE, CALIBRATION, QUALITY
-from homeostat.core.incidents import EXPLAINING
-from homeostat.core.rollout import ROLLOUT
-from homeostat.decisions import rollout
+from homeostat.core.rules import ALERTING, Rule
 from homeostat.project.clock import move_on, stands_at
 from homeostat.project.layout import Project
 from homeostat.releases import registry
@@ -64,34 +56,9 @@ def test_the_pages_show_what_there_is() -> None:
     assert len(OURS) > 15
 
 
-def kinds(module: ModuleType) -> Iterator[str]:
-    """What kinds of finding a module makes: what its rules end with, whose names it writes as ``SUBJECT: KIND``."""
-    for node in ast.walk(ast.parse(Path(str(module.__file__)).read_text())):
-        if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name) and node.targets[0].id == "rule":
-            rule = node.value
-        elif isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "Finding":
-            rule = node.args[0]
-        else:
-            continue
-        last = rule.values[-1] if isinstance(rule, ast.JoinedStr) else rule
-        named = last.value if isinstance(last, ast.FormattedValue) else last
-        if isinstance(named, ast.Constant):
-            yield str(named.value).removeprefix(": ")
-        elif isinstance(named, ast.Name) and named.id != "rule":
-            yield str(getattr(module, named.id))
-
-
-ALERTS = sorted({kind for module in (health, drift, rollout, loop) for kind in kinds(module)} - set(EXPLAINING))
-
-
-def test_the_kinds_of_alert_are_found() -> None:
-    known = {"batch", QUALITY, AGAINST_BASELINE, CALIBRATION, SCORE_DRIFT, DRIFT_SHARE, MISSING, ROLLOUT}
-    assert known <= set(ALERTS)
-
-
-@pytest.mark.parametrize("kind", ALERTS)
-def test_every_kind_of_alert_has_its_heading(kind: str) -> None:
-    assert f"\n## {kind}\n" in PAGES["RUNBOOK.md"]
+@pytest.mark.parametrize("rule", sorted(ALERTING))
+def test_every_alert_has_its_heading(rule: Rule) -> None:
+    assert f"\n## {rule}\n" in PAGES["RUNBOOK.md"]
 
 
 @pytest.mark.parametrize("command", NAMED)

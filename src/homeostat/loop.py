@@ -303,7 +303,7 @@ def _carry_out(project: Project, plan: Path, now: datetime) -> Decision:
     """Do what was decided, once however often this is called, and make the plan the record of it."""
     body = json.loads(plan.read_text())
     decision = Decision.from_dict(body)
-    cited = (*decision.evidence, project.cited(pending.record(plan)))
+    cited = tuple(dict.fromkeys([*decision.evidence, project.cited(pending.record(plan))]))
     if decision.action == "roll back":
         registry.rollback(project, headline(decision), WHO, now, to=body["previous"], evidence=cited)
     elif decision.action in ("retrain", "release"):

@@ -103,7 +103,7 @@ def test_it_is_planted_once_though_killed_and_the_loop_takes_it_back(tmp_path: P
         ("promote", "v0.2.0", who, at),
         ("rollback", "v0.1.0", "homeostat", hourly.START + timedelta(hours=48)),
     ]
-    assert "2024-03-02 18:00  drill: v0.2.0 is put in service: v0.1.0 with its scores turned around" in run.stdout
+    assert "2024-03-02 18:00  drill  v0.2.0 is put in service: v0.1.0 with its scores turned around" in run.stdout
     assert re.search(
         r"^drill      bad-release@\S+: v0\.2\.0 \(.*\) served from 2024-03-02 18:00 to 2024-03-03 00:00, when "
         r"homeostat rolled it back to v0\.1\.0\npage       \S+\nnext  ", run.stdout, re.MULTILINE,

@@ -11,8 +11,10 @@ import polars as pl
 import pytest
 
 from homeostat import loop, replay
-from homeostat.core.incidents import kind
+from homeostat.core.findings import Decision, Reason
+from homeostat.core.headlines import headline
 from homeostat.core.policy import alarming
+from homeostat.core.rules import Rule
 from homeostat.decisions import pending
 from homeostat.faults import Fault
 from homeostat.features.tables import mature, read_features
@@ -84,14 +86,18 @@ def test_the_loop_rolls_a_flipped_release_back_and_cites_why(acted: Acted) -> No
     decision = acted.at(NEXT).decision
     record = f"reports/drift/{stamp(NEXT)}.json"
     assert decision is not None and decision.action == "roll back"
-    assert decision.sentence.startswith("Roll back v0.2.0 to v0.1.0: high: loss of v0.1.0")
-    assert record in decision.sentence and record in decision.evidence
+    assert headline(decision).startswith("Roll back: v0.1.0 replaces v0.2.0 (high -")
+    assert headline(decision).endswith(" %). Trigger: `high: score drift`.")
+    assert record in decision.evidence and decision.trigger.findings == ("high: score drift",)
+    (compared,) = [c for c in decision.comparisons if c.version == "v0.1.0"]
+    assert (compared.other, compared.objective) == ("v0.2.0", "high") and compared.loss < compared.other_loss
     assert json.loads((acted.project.home / record).read_text())["release"] == "v0.2.0"
-    assert {kind(f.rule) for f in decision.findings if alarming(f)} == {"score drift"}
-    assert all(f.evidence == record for f in decision.findings if alarming(f))
-    assert ledger.events[-1].why == decision.sentence and record in ledger.events[-1].evidence
+    assert {f.rule for f in decision.findings if alarming(f)} == {Rule.SCORE_DRIFT}
+    assert all(f.evidence == (record,) for f in decision.findings if alarming(f))
+    assert ledger.events[-1].why == headline(decision) and record in ledger.events[-1].evidence
     kept = json.loads((acted.project.decisions / f"{stamp(NEXT)}.json").read_text())
-    assert (kept["action"], kept["sentence"], kept["release"]) == ("roll back", decision.sentence, "v0.2.0")
+    assert (kept["action"], kept["headline"], kept["release"]) == ("roll back", headline(decision), "v0.2.0")
+    assert Decision.from_dict(kept) == decision
 
 
 def test_a_rollback_that_was_cut_short_once_it_was_done_is_not_done_again(acted: Acted) -> None:
@@ -127,13 +133,14 @@ def test_the_loop_quarantines_the_bad_spell_and_says_so_once(acted: Acted) -> No
         assert not (project.ledger.accepted / "readings" / f"{label}.parquet").is_file()
         held = pl.read_parquet(project.ledger.quarantine / "readings" / f"{label}.parquet")
         assert held["load"].min() > 400 and held["reason"].str.contains("Load is in kW").all()
-    assert [(t.now, i.problem) for t in acted.ticks for i in t.opened if "batch" in i.problem] == [
+    assert [(t.now, i.problem) for t in acted.ticks for i in t.opened if i.finding.rule == Rule.BATCH] == [
         (day + timedelta(hours=6), "readings: batch")
     ]
     incident = json.loads((project.incidents / "0001.json").read_text())
-    times = {k: datetime.fromisoformat(incident[k]) - day for k in ("opened", "seen", "closed")}
-    assert times == {"opened": timedelta(hours=6), "seen": timedelta(hours=9), "closed": timedelta(hours=15)}
-    assert "readings 2024-03-02T06 is quarantined: 36 rows: Load is in kW." in incident["sentence"]
+    times = {k: datetime.fromisoformat(incident[k]) - day for k in ("opened", "last_failed", "closed")}
+    assert times == {"opened": timedelta(hours=6), "last_failed": timedelta(hours=9), "closed": timedelta(hours=15)}
+    words = "readings: batch: 2024-03-02T06 is quarantined: 36 rows: Load is in kW. (observed: "
+    assert incident["sentence"].startswith(words)
 
 
 def test_nothing_learns_from_the_bad_spell(acted: Acted) -> None:
@@ -153,4 +160,4 @@ def test_another_drift_record_is_another_decision(acted: Acted) -> None:
     assert acted.by_its_own.started == "drift"
     other = acted.by_another.decision
     assert other.action == "nothing" and acted.by_another.candidate is None
-    assert other.sentence.startswith("v0.2.0 serves; of ")
+    assert (other.reason, other.versions.champion) == (Reason.NOTHING_DUE, "v0.2.0")

@@ -11,6 +11,7 @@ import pytest
 
 from homeostat import loop, replay
 from homeostat.adapters import git
+from homeostat.core.findings import Reason
 from homeostat.faults.bad_release import reseal, turn_models_around
 from homeostat.project.layout import Project
 from homeostat.releases import registry
@@ -45,6 +46,7 @@ def test_where_no_version_before_is_better_the_baseline_serves_again(tmp_path: P
         ("rollback", "v0.1.0", "homeostat"),
     ]
     decision = ticks[-1].decision
-    assert decision is not None and decision.sentence.startswith("Roll back v0.4.0 to v0.1.0: high: loss of v0.1.0")
+    assert decision is not None and (decision.action, decision.reason) == ("roll back", Reason.PREVIOUS_BETTER)
+    assert (decision.versions.champion, decision.versions.previous) == ("v0.4.0", "v0.1.0")
     record = json.loads((project.decisions / f"{at(72):%Y-%m-%dT%H%M%S}.json").read_text())
     assert (record["previous"], record["candidate"]) == ("v0.1.0", None)

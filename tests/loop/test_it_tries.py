@@ -15,7 +15,10 @@ from asked import turned
 
 from homeostat import loop, replay
 from homeostat.adapters import git
-from homeostat.core.rollout import in_canary
+from homeostat.core.findings import Reason
+from homeostat.core.rollout import in_canary, rollout_alarm
+from homeostat.core.rules import Rule
+from homeostat.core.sentences import sentence
 from homeostat.decisions import pending, rollout
 from homeostat.faults.bad_release import reseal
 from homeostat.project.layout import Project, stamp
@@ -91,23 +94,25 @@ def test_what_is_bad_is_taken_back_and_what_is_well_becomes_the_champion(tried: 
         assert f"{stamp(event.at)}.json" in {Path(path).name for path in event.evidence}
     for event in (events[2], events[4], *events[6:]):
         record = json.loads((tried.project.home / event.evidence[0]).read_text())
-        assert (record["sentence"], record["at"]) == (event.why, event.at.isoformat())
-        assert {f["rule"].partition(": ")[2] for f in record["findings"]} >= {"enough events", "high scores", "errors"}
+        assert (record["headline"], record["at"]) == (event.why, event.at.isoformat())
+        rules = {(f["rule"], f["subject"]) for f in record["findings"]}
+        assert rules >= {("enough events", ""), ("scores", "high"), ("errors", "")}
         assert event.evidence == (f"reports/rollouts/{stamp(event.at)}.json",)
 
 
 def test_a_release_that_is_taken_back_alerts_once_and_then_it_is_over(tried: Tried) -> None:
-    told = [(tick.now, i.problem) for tick in tried.ticks for i in tick.opened if "rollout" in i.problem]
-    assert [problem for _, problem in told] == ["v0.2.0: rollout", "v0.3.0: rollout"]
+    alerts = [i for tick in tried.ticks for i in tick.opened if i.finding.rule == Rule.ROLLOUT]
+    assert [i.problem for i in alerts] == ["v0.2.0: rollout", "v0.3.0: rollout"]
+    assert alerts[0].finding.facts["failed"] == ["high: scores"]
     found = [json.loads(path.read_text()) for path in sorted(tried.project.incidents.glob("*.json"))]
-    assert all(i["closed"] for i in found if "rollout" in i["problem"])
-    assert found[0]["sentence"].startswith("Take v0.2.0 back (in shadow), v0.1.0 serves everything: the scores of high")
+    assert all(i["closed"] for i in found if i["finding"]["rule"] == "rollout")
+    assert found[0]["sentence"] == "v0.2.0: rollout: taken back, v0.1.0 answers all; failed high: scores"
 
 
 def test_nothing_else_is_decided_meanwhile(tried: Tried) -> None:
     decision = tried.at(72).decision
     assert decision is not None and decision.action == "nothing"
-    assert decision.sentence.startswith("Keep v0.1.0: v0.4.0 is being tried beside it, which decides first")
+    assert (decision.reason, decision.versions.candidate) == (Reason.ROLLOUT_FIRST, "v0.4.0")
 
 
 def test_prediction_rows_stand_for_the_requests(tried: Tried) -> None:
@@ -158,12 +163,12 @@ def test_a_step_without_events_alerts(tried: Tried) -> None:
     project = tried.project
     first = try_flipped(project, at(90), 0.01)
     waiting = loop.step(project, at(93))
-    assert waiting is not None and waiting.action == "hold" and rollout.alarm(waiting).outcome == "pass"
+    assert waiting is not None and waiting.action == "hold" and rollout_alarm(waiting).outcome == "pass"
     stuck = loop.step(project, at(104))
     assert stuck is not None and stuck.action == "hold"
-    finding = rollout.alarm(stuck)
-    assert (finding.rule, finding.outcome) == (f"{first}: rollout", "fail")
-    assert "promote it, or roll back to end this" in finding.sentence and finding.evidence in stuck.evidence
+    finding = rollout_alarm(stuck)
+    assert (finding.rule, finding.subject, finding.outcome) == (Rule.ROLLOUT, first, "fail")
+    assert "promote it or roll back to end this" in sentence(finding) and finding.evidence == stuck.evidence
 
 
 def test_a_release_that_is_gone_is_taken_back(tried: Tried) -> None:
@@ -175,5 +180,6 @@ def test_a_release_that_is_gone_is_taken_back(tried: Tried) -> None:
     registry._loaded.clear()
     gone = loop.step(project, at(105))
     assert gone is not None and gone.action == "roll back"
-    assert f"{on.version} could not be loaded" in gone.sentence
+    assert [f.rule for f in gone.findings if f.failed] == [Rule.LOADS]
+    assert gone.versions.candidate == on.version
     assert registry.ledger(project).rollout is None

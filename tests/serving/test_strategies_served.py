@@ -17,7 +17,9 @@ from at_work import COMMAND, ROOT, until
 from under_load import Load, load, served, workers_at
 
 from homeostat import loop
+from homeostat.core.headlines import headline
 from homeostat.core.rollout import in_canary
+from homeostat.core.rules import Rule
 from homeostat.project.layout import Project
 from homeostat.releases import registry
 
@@ -38,10 +40,10 @@ def is_in(answer: dict[str, Any], bundle: str) -> bool:
 
 
 @pytest.mark.parametrize(
-    ("spoil", "words"), [(asked.turned, "the scores of high by v0.2.0 lie"), (asked.failing, "v0.2.0 failed")]
+    ("spoil", "rule"), [(asked.turned, Rule.SCORES), (asked.failing, Rule.ERRORS)]
 )
 def test_a_canary_that_is_broken_is_taken_back_and_no_request_fails(
-    project: Project, spoil: Callable[[Path], None], words: str
+    project: Project, spoil: Callable[[Path], None], rule: Rule
 ) -> None:
     made = asked.spoilt(project, spoil)
     with served(project, "--workers", "2") as service, load(service, *BATCHES) as found:
@@ -50,14 +52,14 @@ def test_a_canary_that_is_broken_is_taken_back_and_no_request_fails(
         until(lambda: len(workers_at(found, 2)) == 2 and whole_round(found, 2), 90, "answers of the canary")
         decision = loop.step(project, NOW)
         assert decision is not None and decision.action == "roll back", decision
-        assert words in decision.sentence
+        assert rule in {f.rule for f in decision.findings if f.failed}
         seen = len(found.answers)
         until(
             lambda: len(workers_at(found, 3)) == 2 and len(found.answers) > seen + len(BATCHES), 60, "the old version"
         )
     assert found.failures == []
     last = registry.ledger(project).events[-1]
-    assert (last.action, last.version, last.who, last.why) == ("rollback", "v0.1.0", "homeostat", decision.sentence)
+    assert (last.action, last.version, last.who, last.why) == ("rollback", "v0.1.0", "homeostat", headline(decision))
     for worker in workers_at(found, 3):
         mine = [a for a in found.answers if a["worker"] == worker]
         begun = next(n for n, a in enumerate(mine) if a["event"] == 3)

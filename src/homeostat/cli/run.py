@@ -106,7 +106,7 @@ Announce = Callable[[datetime, str], None]
 def _watching(ticks: int) -> Iterator[tuple[Callable[[Tick], None], Announce]]:
     """Print a line an event, above a progress bar in a terminal.
 
-    Yields what sees each tick, and what hears of a fault that was injected.
+    Yields what is called with each tick, and what is called with a fault that was injected.
     """
     printed: set[str] = set()  # a table without time is validated at every tick, with the same line
     if not sys.stdout.isatty():
@@ -130,8 +130,8 @@ def _watching(ticks: int) -> Iterator[tuple[Callable[[Tick], None], Announce]]:
         yield watch, _announcing(console.print)
 
 
-def _announcing(say: Callable[[str], None]) -> Announce:
-    return lambda now, sentence: say(f"{now:%Y-%m-%d %H:%M}  drill: {sentence}")
+def _announcing(echo: Callable[[str], None]) -> Announce:
+    return lambda now, sentence: echo(f"{now:%Y-%m-%d %H:%M}  drill  {sentence}")
 
 
 def _print(tick: Tick, printed: set[str], echo: Callable[[str], None]) -> None:

@@ -13,6 +13,7 @@ from homeostat.core.rules import Rule
 
 RENAMED = {"came once": Rule.DELIVERED_ONCE}
 NAMES = frozenset(Rule)
+SEVERITIES = ("critical", "warning", "info")
 
 Raw = Mapping[str, Any]
 
@@ -28,9 +29,13 @@ def finding(raw: Raw) -> Raw:
     if "subject" in raw:
         return raw
     rule, subject = _split(raw["rule"])
-    evidence = (raw["evidence"],) if raw.get("evidence") else ()
-    kept = {k: raw[k] for k in ("outcome", "value", "limit")}
-    return kept | {"rule": rule, "subject": subject, "evidence": evidence, "text": raw["sentence"]}
+    fields = {k: raw[k] for k in ("outcome", "value", "limit")} | {"rule": rule, "subject": subject}
+    evidence = raw.get("evidence")
+    if evidence in SEVERITIES:  # of a contract's expectation, which stood in the place of a path
+        fields["facts"] = {"severity": evidence}
+    elif evidence:
+        fields["evidence"] = (evidence,)
+    return fields | {"text": raw["sentence"]}
 
 
 def decision(raw: Raw) -> Raw:
