@@ -17,7 +17,7 @@ def deployment(project: Path = Path(), now: datetime | None = None) -> tuple[str
 
     A challenger that is tried beside it takes its next step, or is taken back.
     """
-    with run_context(project, now) as (here, at):
-        take_in(here, at)
-        done = f"{predict(here, at, live=True)} predictions"
-        return publish(here, (done, advance_rollout(here, at)), at)
+    with run_context(project, now) as (session, at):
+        take_in(session, at)
+        done = f"{predict(session, at, live=True)} predictions"
+        return publish(session, (done, advance_rollout(session, at)), at)

@@ -23,10 +23,12 @@ from walked import Reader, Step, steps
 
 from homeostat import loop
 from homeostat.cli import main
+from homeostat.core.authorship import Authorship
 from homeostat.core.rules import ALERTING, Rule
+from homeostat.decisions.session import Session
 from homeostat.project.clock import move_on, stands_at
 from homeostat.project.layout import Project
-from homeostat.releases import registry
+from homeostat.releases.registry import Registry
 from homeostat.serving.paths import labels, served
 
 ROOT = Path(__file__).parents[1]
@@ -95,11 +97,11 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Project:
     rows.filter(pl.col("at").dt.truncate("1h") == hourly.START + timedelta(hours=3)).write_csv(
         folder / "again.csv", datetime_format="%Y-%m-%dT%H:%M:%S"
     )
-    loop.begin(project, hourly.START)
+    loop.begin(Session.open(project), hourly.START)
     move_on(project, hourly.START)
     for hours in (2, 3, 4, 26, 30):
-        loop.tick(project, hourly.START + timedelta(hours=hours))
-    assert [r.version for r in registry.ledger(project).releases][:2] == ["v0.1.0", "v0.2.0"]
+        loop.tick(Session.open(project), hourly.START + timedelta(hours=hours))
+    assert [r.version for r in Registry.open(project).ledger.releases][:2] == ["v0.1.0", "v0.2.0"]
     return project
 
 
@@ -111,9 +113,9 @@ def arguments(command: str) -> list[str]:
 def prepare(home: Project, command: str) -> None:
     """Bring about what the command is for."""
     if "rollback" in command:  # there must be something to take back
-        registry.promote(home, "v0.2.0", "to roll it back", "a test", stands_at(home))
+        Registry(home).promote("v0.2.0", Authorship("a test", "to roll it back", stands_at(home)))
     if "--canary" in command:  # and something to try it beside
-        registry.promote(home, "v0.1.0", "to try another", "a test", stands_at(home))
+        Registry(home).promote("v0.1.0", Authorship("a test", "to try another", stands_at(home)))
 
 
 @pytest.mark.slow

@@ -15,12 +15,15 @@ from homeostat.core.findings import Decision, Reason
 from homeostat.core.headlines import headline
 from homeostat.core.policy import alarming
 from homeostat.core.rules import Rule
-from homeostat.decisions import pending
+from homeostat.decisions import act, pending
+from homeostat.decisions.decide import Weighed, weigh
+from homeostat.decisions.session import Session
 from homeostat.faults import Fault
 from homeostat.features.tables import mature, read_features
 from homeostat.monitoring import champion
 from homeostat.project.layout import Project, stamp
-from homeostat.releases import registry
+from homeostat.releases.feature_rows import FeatureRows
+from homeostat.releases.registry import Registry
 
 pytestmark = pytest.mark.slow
 START = hourly.START
@@ -35,8 +38,8 @@ class Acted:
 
     project: Project
     ticks: tuple[loop.Tick, ...]
-    by_its_own: loop.Weighed
-    by_another: loop.Weighed
+    by_its_own: Weighed
+    by_another: Weighed
 
     def at(self, now: datetime) -> loop.Tick:
         return next(tick for tick in self.ticks if tick.now == now)
@@ -56,28 +59,44 @@ def acted(tmp_path_factory: pytest.TempPathFactory) -> Acted:
     project = replay.prepare(of, START, LAST, "short")
     ticks: list[loop.Tick] = []
     replay.replay(project, START, FLIPPED, ticks.append)
-    champion.look(project, FLIPPED)  # leaves a record of the good release
+    leave_drift_record(project, FLIPPED)  # of the good release
     replay.replay(project, START, NEXT - timedelta(hours=3), ticks.append, [BAD_RELEASE])
     own, other = by_two_records(project)
     replay.replay(project, START, LAST, ticks.append)
     return Acted(project, tuple(ticks), own, other)
 
 
-def by_two_records(project: Project) -> tuple[loop.Weighed, loop.Weighed]:
+def by_two_records(project: Project) -> tuple[Weighed, Weighed]:
     """What the loop would do at ``NEXT``, before anything is done: by the drift record of the flipped release, and with
     that of the good one in its place.
     """
-    loop.data(project, NEXT)
-    loop.predict(project, NEXT)
-    own = loop.weigh(project, NEXT, champion.look(project, NEXT))
+    session = Session.open(project)
+    loop.data(session, NEXT)
+    loop.predict(session, NEXT)
+    leave_drift_record(project, NEXT)
+    own = weighed(session)
     stored, good = (project.drift / f"{stamp(at)}.json" for at in (NEXT, FLIPPED))
     calm = json.loads(good.read_text()) | {"release": json.loads(stored.read_text())["release"]}
     stored.write_text(json.dumps(calm))
-    return own, loop.weigh(project, NEXT, champion.judge(project, NEXT))
+    return own, weighed(session)
+
+
+def weighed(session: Session) -> Weighed:
+    """What is decided at ``NEXT`` by what is on record."""
+    serving = session.registry.load_champion()
+    assert serving is not None
+    check = champion.check_champion(session.tree, serving, NEXT)
+    return weigh(session, NEXT, check, FeatureRows(session.tree))
+
+
+def leave_drift_record(project: Project, now: datetime) -> None:
+    tree, serving = project.ledger, Registry.open(project).load_champion()
+    assert serving is not None
+    champion.record_drift(tree, serving, FeatureRows(tree), now)
 
 
 def test_the_loop_rolls_a_flipped_release_back_and_cites_why(acted: Acted) -> None:
-    ledger = registry.ledger(acted.project)
+    ledger = Registry.open(acted.project).ledger
     assert [(e.action, e.version, e.who, e.at) for e in ledger.events] == [
         ("promote", "v0.1.0", "homeostat", START + timedelta(hours=24)),
         ("promote", "v0.2.0", BAD_RELEASE.who, FLIPPED),
@@ -102,16 +121,16 @@ def test_the_loop_rolls_a_flipped_release_back_and_cites_why(acted: Acted) -> No
 
 def test_a_rollback_that_was_cut_short_once_it_was_done_is_not_done_again(acted: Acted) -> None:
     record = acted.project.decisions / f"{stamp(NEXT)}.json"
-    events, kept = registry.ledger(acted.project).events, record.read_bytes()
+    events, kept = Registry.open(acted.project).ledger.events, record.read_bytes()
     record.rename(record.with_suffix(pending.PLAN))  # as a kill between its tag and its record leaves it
-    assert loop.decide(acted.project, NEXT).action == "roll back"
-    assert (registry.ledger(acted.project).events, record.read_bytes()) == (events, kept)
+    assert loop.decide(Session.open(acted.project), NEXT).action == "roll back"
+    assert (Registry.open(acted.project).ledger.events, record.read_bytes()) == (events, kept)
     record.rename(record.with_suffix(pending.PLAN))
-    loop._settle(acted.project, LAST)  # the next run, at another time
+    act.settle(Session.open(acted.project), LAST)  # the next run, at another time
     assert record.read_bytes() == kept
     undone = record.with_name(f"{stamp(FLIPPED)}{pending.PLAN}")
     undone.write_bytes(kept.replace(NEXT.isoformat().encode(), FLIPPED.isoformat().encode()))
-    loop._settle(acted.project, LAST)
+    act.settle(Session.open(acted.project), LAST)
     assert sorted(p.name for p in acted.project.decisions.iterdir()) == [
         f"{stamp(START + timedelta(hours=h))}.json" for h in (24, 48, 72)
     ]

@@ -13,6 +13,7 @@ import click
 
 from homeostat.cli.app import Moment, Percent, Verb, Verbs, actor, my_turn, project, who, why, working
 from homeostat.cli.completion import versions
+from homeostat.core.authorship import Authorship
 from homeostat.core.errors import DataError, HomeostatError, UsageError
 
 if TYPE_CHECKING:
@@ -50,11 +51,12 @@ def show(version: str) -> None:
     Example: homeostat releases show v0.3.0
     """
     from homeostat.decisions.history import decision_of, promised
-    from homeostat.releases.registry import restore
+    from homeostat.releases.registry import Registry
     from homeostat.reports.releases import evidence, observed
 
     of = project()
-    ledger = _ledger(of)
+    registry = Registry.open(of)
+    ledger = registry.ledger
     release = _registered(ledger, version)
     click.echo(f"{release.version}  made {release.at} by {release.who}: {release.why}")
     click.echo(f"  commit {release.commit}\n  bundle {release.bundle}")
@@ -63,7 +65,7 @@ def show(version: str) -> None:
     for line in _in_service(ledger, release):
         click.echo(f"  {line}")
     try:
-        for line in promised(restore(of, release.version).evaluation):
+        for line in promised(registry.load(release.version).evaluation):
             click.echo(f"  promised {line}")
     except HomeostatError as error:
         click.echo(f"  promised: cannot be read here, {error}")
@@ -83,13 +85,15 @@ def verify(version: str | None, rebuild: bool) -> None:
     """
     from homeostat.project.clock import clock_now
     from homeostat.releases import verify as verified
+    from homeostat.releases.registry import Registry
 
     of = project()
-    ledger = _ledger(of)
+    registry = Registry.open(of)
+    ledger = registry.ledger
     releases = [_registered(ledger, version)] if version else list(ledger.releases)
     bad = 0
     for release in releases:
-        checked = verified.verify(of, ledger, release)
+        checked = verified.verify(of, registry, release)
         text = checked.sentence
         if rebuild and not checked.rebuildable:
             checked = replace(checked, rebuildable=verified.rebuild(of, release, clock_now(of)))
@@ -109,12 +113,11 @@ def compare(one: str, other: str) -> None:
     Example: homeostat releases compare v0.2.0 v0.3.0
     """
     from homeostat.releases.diff import lines
-    from homeostat.releases.registry import restore
+    from homeostat.releases.registry import Registry
 
-    of = project()
-    ledger = _ledger(of)
-    releases = [_registered(ledger, version) for version in (one, other)]
-    bundles = [restore(of, release.version) for release in releases]
+    registry = Registry.open(project())
+    releases = [_registered(registry.ledger, version) for version in (one, other)]
+    bundles = [registry.load(release.version) for release in releases]
     for line in lines(bundles[0], bundles[1], (releases[0].version, releases[1].version)):
         click.echo(line)
 
@@ -128,10 +131,10 @@ def yank(version: str, why: str, who: str | None) -> None:
 
     Example: homeostat releases yank v0.3.0 --why "trained on last year's prices"
     """
-    from homeostat.releases import registry
+    from homeostat.releases.registry import Registry
 
     with my_turn() as (of, now):
-        click.echo(registry.yank(of, version, why, actor(of, who), now, at_hand(of)))
+        click.echo(Registry(of).yank(version, authorship(of, who, why, now)))
 
 
 @releases.command()
@@ -180,21 +183,21 @@ def promote(version: str, canary: float | None, shadow: bool, why: str, who: str
 
     Example: homeostat promote v0.3.0 --why "checked by hand on last week"
     """
-    from homeostat.releases import registry
+    from homeostat.releases.registry import Registry
 
     if shadow and canary is not None:
         raise UsageError("--canary and --shadow are two ways; give one")
     with my_turn() as (of, now):
-        by = actor(of, who)
+        by = authorship(of, who, why, now)
         if not shadow and canary is None:
-            click.echo(registry.promote(of, version, why, by, now, at_hand(of)).sentence)
+            click.echo(Registry(of).promote(version, by).sentence)
             return
         if working(of).scope.rollout is None:
             raise UsageError(
                 "params.yaml: no rollout, so nothing says when a step may go on; add it as `new` drafts it"
             )
         act: Beside = "shadow" if shadow else "canary"
-        click.echo(registry.try_beside(of, version, act, canary, why, by, now, at_hand(of)).sentence)
+        click.echo(Registry(of).try_beside(version, act, canary, by).sentence)
 
 
 @click.command(cls=Verb, short_help="Go back to the last healthy release.")
@@ -210,10 +213,15 @@ def rollback(to: str | None, why: str, who: str | None) -> None:
 
     Example: homeostat rollback --why "alerts doubled overnight"
     """
-    from homeostat.releases import registry
+    from homeostat.releases.registry import Registry
 
     with my_turn() as (of, now):
-        click.echo(registry.rollback(of, why, actor(of, who), now, to, at_hand(of)).sentence)
+        click.echo(Registry(of).rollback(authorship(of, who, why, now), to).sentence)
+
+
+def authorship(of: Project, who: str | None, why: str, now: datetime) -> Authorship:
+    """Who acts and why, with what is on record now."""
+    return Authorship(actor(of, who), why, now, tuple(at_hand(of)))
 
 
 def at_hand(of: Project) -> list[str]:

@@ -130,8 +130,8 @@ def _watching(ticks: int) -> Iterator[tuple[Callable[[Tick], None], Announce]]:
         yield watch, _announcing(console.print)
 
 
-def _announcing(echo: Callable[[str], None]) -> Announce:
-    return lambda now, sentence: echo(f"{now:%Y-%m-%d %H:%M}  drill  {sentence}")
+def _announcing(say: Callable[[str], None]) -> Announce:
+    return lambda now, sentence: say(f"{now:%Y-%m-%d %H:%M}  drill: {sentence}")
 
 
 def _print(tick: Tick, printed: set[str], echo: Callable[[str], None]) -> None:

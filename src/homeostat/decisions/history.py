@@ -36,6 +36,7 @@ class Decided:
     path: Path
     quality: dict[str, Any] = field(default_factory=dict)
     candidate: bool = False  # whether a fresh candidate was judged
+    started: str = ""  # the kind of findings that started it: drift, quality, or none
 
     @property
     def headline(self) -> str:
@@ -50,14 +51,23 @@ def incidents(project: Project) -> list[Incident]:
 def decisions(project: Project, last: int | None = None) -> list[Decided]:
     """The decisions on record, oldest first; the ``last`` ones only, if it is given."""
     paths = sorted(project.decisions.glob("*.json"))
-    return [_read(path, partial(_decided, path)) for path in (paths if last is None else paths[-last:])]
+    return [read_decision(path) for path in (paths if last is None else paths[-last:])]
+
+
+def read_decision(path: Path) -> Decided:
+    """The decision on record in that file.
+
+    Raises:
+        EnvironmentFault: the file is damaged.
+    """
+    return _read(path, partial(_decided, path))
 
 
 def decision_of(project: Project, release: Register) -> Decided | None:
     """The decision that made a release, where its record is here: the last one that the release cites."""
     cited = [project.home / path for path in reversed(release.evidence)]
     path = next((p for p in cited if p.parent == project.decisions and p.is_file()), None)
-    return _read(path, partial(_decided, path)) if path else None
+    return read_decision(path) if path else None
 
 
 def batches(project: Project, last: int | None = None) -> list[Batch]:
@@ -94,6 +104,7 @@ def _decided(path: Path, raw: Mapping[str, Any]) -> Decided:
     return Decided(
         at=datetime.fromisoformat(raw["at"]), decision=Decision.from_dict(raw), release=raw.get("release") or "",
         path=path, quality=raw.get("quality") or {}, candidate=raw.get("candidate") is not None,
+        started=raw.get("started") or "",
     )  # fmt: skip
 
 

@@ -27,18 +27,23 @@ def record(plan: Path) -> Path:
     return plan.with_suffix(".json")
 
 
-def done(plan: Path) -> None:
-    """Make a plan the record of what was done."""
-    plan.replace(record(plan))
+def done(plan: Path) -> Path:
+    """Make a plan the record of what was done; the record."""
+    return plan.replace(record(plan))
 
 
-def settle(project: Project, folder: Path, ledger: Ledger, now: datetime) -> None:
-    """Settle the plans of interrupted runs: one that was carried out becomes a record, any other is dropped."""
+def settle(project: Project, folder: Path, ledger: Ledger, now: datetime) -> list[Path]:
+    """Settle the plans of interrupted runs: one that was carried out becomes a record, any other is dropped.
+
+    The new records.
+    """
+    records = []
     cited = {path for event in ledger.events for path in event.evidence}
     for plan in sorted(folder.glob(f"*{PLAN}")):
         if plan.stem == stamp(now):
             continue
         if json.loads(plan.read_text())["action"] in IDLE or project.cited(record(plan)) in cited:
-            done(plan)
+            records.append(done(plan))
         else:
             plan.unlink()
+    return records

@@ -10,17 +10,17 @@ from typing import TypeVar
 from homeostat.core.findings import Decision
 from homeostat.core.headlines import summary
 from homeostat.decisions.history import Batch
+from homeostat.decisions.session import Session
 from homeostat.loop import DataOutcome, Tick
-from homeostat.project.layout import Project
 
 Answer = TypeVar("Answer")
 
 
-def publish(project: Project, answer: Answer, at: datetime) -> Answer:
+def publish(session: Session, answer: Answer, at: datetime) -> Answer:
     """Write the result to the run's log; a decision becomes an artifact and an event, a new incident an event."""
     from homeostat.adapters import prefect
 
-    name = project.scope.project
+    name = session.project.scope.project
     decision = answer.decision if isinstance(answer, Tick) else answer
     for batch in not_accepted(answer):
         prefect.log(batch.sentence)
