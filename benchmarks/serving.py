@@ -31,7 +31,7 @@ import beside_mlflow
 import numpy as np
 from asking import COMMAND, Connection, Seen, ask, at_once, at_rate, bodies, copied, serving, worker_processes
 
-from homeostat.features.build import read_features
+from homeostat.features.tables import read_features
 from homeostat.models import encoding
 from homeostat.models.lightgbm import NAME as TREES
 from homeostat.models.lightgbm import Trees

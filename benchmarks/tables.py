@@ -30,7 +30,8 @@ from homeostat.core import metrics
 from homeostat.core.evaluation import compare
 from homeostat.core.intervals import FEWEST
 from homeostat.decisions import history
-from homeostat.features import build
+from homeostat.features.tables import mature as mature_rows
+from homeostat.features.tables import read_features
 from homeostat.models import lightgbm as ours
 from homeostat.monitoring import outcomes
 from homeostat.project.layout import Project
@@ -119,7 +120,7 @@ def bare_scores(project: Project, objective: str, rows: pl.DataFrame) -> np.ndar
     scores = np.full(rows.height, np.nan)
     when = dates(project)
     for now, until in zip(when, [*when[1:], datetime.max], strict=True):
-        mature = build.mature(numbered, objective, scope, now).sort("row__")["row__"].to_numpy()
+        mature = mature_rows(numbered, objective, scope, now).sort("row__")["row__"].to_numpy()
         group = None
         if task == "ranking":
             names = evaluate.groups(rows[mature], objective)
@@ -148,12 +149,12 @@ def beside(project: Project, objective: str) -> Beside:
     scope, now = project.scope, project.ledger.window[1]
     task = scope.objectives[objective].task
     loss = evaluate.metrics_of(scope, objective)[0]
-    features = build.read_features(project.ledger).sort("event_time", maintain_order=True)
+    features = read_features(project.ledger).sort("event_time", maintain_order=True)
     bare = features.select(*scope.key, pl.Series("bare__" + objective, bare_scores(project, objective, features)))
     table = outcomes.rows(project).join(bare, list(scope.key), "left", nulls_equal=True, maintain_order="left")
     names = {model: f"{prefix}{objective}" for model, prefix in [*outcomes.MODELS.items(), ("bare", "bare__")]}
     names["served"] = f"score__{objective}"
-    table = build.mature(table, objective, scope, now).filter(
+    table = mature_rows(table, objective, scope, now).filter(
         pl.all_horizontal(pl.col(c).is_not_null() & pl.col(c).cast(pl.Float64).is_not_nan() for c in names.values())
     )
     y = table[f"label__{objective}"].to_numpy()

@@ -12,6 +12,7 @@ from typing import Any
 
 import polars as pl
 from readings import CONTRACT, PARAMS, START, readings, write_contract
+from steps import land, missing, validate
 
 from homeostat.adapters import git
 from homeostat.core.batch_rules import overdue
@@ -21,8 +22,6 @@ from homeostat.core.incidents import Incident
 from homeostat.core.ledger import Register, ReleaseEvent, event_tag, release_tag
 from homeostat.core.periods import periods_between
 from homeostat.core.rules import Rule
-from homeostat.data.ingest import land
-from homeostat.data.validate import missing, validate
 from homeostat.project.layout import Project, stamp
 
 HOURS = 24

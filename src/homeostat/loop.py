@@ -23,15 +23,14 @@ from homeostat.core.findings import Decision, Due, Finding, Reason
 from homeostat.core.headlines import headline
 from homeostat.core.incidents import Incident, update_incidents
 from homeostat.core.ledger import Ledger
-from homeostat.core.periods import Period, floor, periods_between
+from homeostat.core.periods import floor, periods_between
 from homeostat.core.policy import Evidence, decide_action, loses_to_baseline, only_drift, starts_decision
 from homeostat.core.rollout import rollout_alarm
 from homeostat.core.rules import Rule
-from homeostat.data import ingest, schema_changes, validate
-from homeostat.data.amendments import read_amendments
+from homeostat.data.intake import DataOutcome
 from homeostat.decisions import evidence, pending, rollout
-from homeostat.decisions.history import Batch
-from homeostat.features import build
+from homeostat.features.intake import Intake
+from homeostat.features.tables import mature, read_features
 from homeostat.monitoring import champion
 from homeostat.project.clock import beginning, move_on, stands_at
 from homeostat.project.layout import Project
@@ -41,18 +40,6 @@ from homeostat.training import bundle as bundles
 
 log = logging.getLogger("homeostat.loop")
 WHO = "homeostat"  # who acts when the loop does
-
-
-@dataclass(frozen=True)
-class DataOutcome:
-    """What a tick did to the data: every batch that it decided on, and the event batches that got features.
-
-    ``remarks`` are sentences on what changed in the sources and holds nothing back.
-    """
-
-    batches: tuple[Batch, ...]
-    featurized: tuple[str, ...]
-    remarks: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -146,74 +133,20 @@ def _hear(project: Project) -> None:
         log.warning("%s; the loop goes on with what is known here", error)
 
 
-def data(project: Project, now: datetime) -> DataOutcome:
+def data(
+    project: Project, now: datetime, intake: Intake | None = None, horizon: datetime | None = None
+) -> DataOutcome:
     """Land, judge and featurize every batch that is due since the last completed tick.
+
+    ``intake`` may have prepared this tick, and prepares those after it up to ``horizon``.
 
     Raises:
         DataError: a source cannot be read; nothing is lost, and the next run carries on.
     """
     ledger = begin(project, now)
     last = stands_at(project)
-    now = max(now, last)  # a host that has just joined the ledger of others knows the project's time from it
-    taken = [_take(ledger, name, period, now) for name in ledger.scope.sources for period in _due(ledger, name, now)]
-    judged = [batch for batch, _ in taken if batch is not None]
-    judged += _amended(ledger, last, now)
-    ready = dict.fromkeys(
-        j.label for j in judged if j.source == ledger.scope.events.source and j.verdict.status == "accepted"
-    )
-    for label in ready:
-        build.featurize(ledger, label)
-    for name in ledger.scope.sources:
-        schema_changes.declare(ledger, name)
-    return DataOutcome(tuple(judged), tuple(ready), tuple(remark for _, remark in taken if remark))
-
-
-def _due(ledger: Project, name: str, now: datetime) -> Iterator[Period]:
-    """Batches whose period ended since the last tick, and those of the look-back that wait: for rows, or for a fix.
-
-    Where the source is declared again, all of the look-back is.
-    """
-    scope, (start, _), last = ledger.scope, ledger.window, stands_at(ledger)
-    source = scope.sources[name]
-    if source.period == "once":
-        yield Period(start, now, "once")
-        return
-    redeclared = schema_changes.declared_again(ledger, name)
-    since = max(start, floor(min(last, now - scope.features.history), source.period, scope.rhythm.offset))
-    for period in periods_between(since, now, source.period, scope.rhythm.offset):
-        if period.end > last or redeclared or _waits(ledger, name, period):
-            yield period
-
-
-def _waits(ledger: Project, name: str, period: Period) -> bool:
-    """Whether a batch has not come, or came otherwise than declared."""
-    if not (ledger.landed / name / f"{period.label}.parquet").is_file():
-        return True
-    known = validate.read_verdict(ledger, name, period.label)
-    return known is not None and any(f.failed and f.rule == Rule.SCHEMA for f in known.findings)
-
-
-def _take(ledger: Project, name: str, period: Period, now: datetime) -> tuple[Batch | None, str]:
-    """Land and validate one batch; None where nothing is new of it. With it a remark on its columns, or nothing."""
-    landing = ingest.land(ledger, name, period)
-    known = validate.read_verdict(ledger, name, period.label)
-    if landing.path is None:
-        verdict = validate.missing(ledger, name, period, now) if known is None else None
-        return (Batch(name, period.label, verdict) if verdict else None), ""
-    verdict = validate.validate(ledger, name, period.label, now=now)
-    new = schema_changes.new_among(ledger, name, period.label, landing.besides)
-    old_news = known == verdict and period.label != "once" and period.end <= stands_at(ledger)
-    return (None if old_news else Batch(name, period.label, verdict)), landing.refused or new
-
-
-def _amended(ledger: Project, last: datetime, now: datetime) -> list[Batch]:
-    """Judge again the batches that people have amended since the last tick."""
-    touched = dict.fromkeys((a.source, a.batch) for a in read_amendments(ledger, now) if a.known > last)
-    return [
-        Batch(source, batch, validate.validate(ledger, source, batch, now=now))
-        for source, batch in touched
-        if (ledger.landed / source / f"{batch}.parquet").is_file()
-    ]
+    # A host that has just joined the ledger of others knows the project's time from it.
+    return (intake or Intake(ledger)).take(max(now, last), last, horizon)
 
 
 def predict(project: Project, now: datetime, live: bool = False) -> int:
@@ -221,9 +154,8 @@ def predict(project: Project, now: datetime, live: bool = False) -> int:
     ledger = project.ledger
     (start, _), last = ledger.window, stands_at(project)
     scope = ledger.scope
-    every = scope.event_source.period
-    assert every != "once", "events have a time"
-    labels = [p.label for p in periods_between(start, now, every, scope.rhythm.offset) if p.end > last]
+    periods = periods_between(start, now, scope.events_period, scope.rhythm.offset)
+    labels = [p.label for p in periods if p.end > last]
     done = sum(
         batch_scoring.predict_batch(project, label, now)
         for label in labels
@@ -243,6 +175,12 @@ def decision_is_due(project: Project, now: datetime) -> bool:
     slot = floor(now, rhythm.decide, rhythm.offset)
     last = max((datetime.fromisoformat(r["at"]) for r in _records(project)), default=project.ledger.window[0])
     return slot > last
+
+
+def next_decision(project: Project, now: datetime) -> datetime:
+    """When the rhythm next asks for a decision: ``now``, or later."""
+    rhythm = project.ledger.scope.rhythm
+    return now if decision_is_due(project, now) else floor(now, rhythm.decide, rhythm.offset) + rhythm.decide
 
 
 def decide(project: Project, now: datetime, due: Due | None = None) -> Decision:
@@ -345,9 +283,9 @@ def _first(project: Project, now: datetime, known: Ledger) -> Weighed:
     ledger = project.ledger
     if not any(ledger.features.glob("*.parquet")):
         return Weighed(Decision("nothing", Reason.NO_BATCH))
-    table = build.read_features(ledger)
+    table = read_features(ledger)
     for name in ledger.scope.objectives:
-        if build.mature(table, name, ledger.scope, now).is_empty():
+        if mature(table, name, ledger.scope, now).is_empty():
             return Weighed(Decision("nothing", Reason.NOT_MATURE, facts={"objective": name}))
     candidate = evidence.fresh_candidate(project, now, known, None)
     barred = evidence.barred(project, known, candidate, now)

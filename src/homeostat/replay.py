@@ -13,12 +13,15 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from functools import partial
 
 from homeostat import loop
 from homeostat.adapters import dvc, git
 from homeostat.core.errors import UsageError
 from homeostat.core.periods import floor
+from homeostat.data.intake import DataOutcome
 from homeostat.faults import Fault, check_times
+from homeostat.features.intake import Intake
 from homeostat.project.clock import move_on, stands_at
 from homeostat.project.layout import Project
 
@@ -93,17 +96,23 @@ def replay(
     ``watch`` sees each tick; ``announce`` gets a sentence on each fault and the tick after which it was injected.
     """
     result = Replay(replayed, start, end)
+    intake = Intake(replayed.ledger)
     for now in ticks(replayed, start, end):
         before = stands_at(replayed)
         for fault in faults:
             if sentence := fault.inject(replayed, before):
                 announce(before, sentence)
-        tick = loop.tick(replayed, now)
+        tick = loop.tick(replayed, now, take_in=partial(_taken_in, intake, end))
         result.ticks += 1
         result.seconds.update(tick.seconds)
         watch(tick)
     result.peak = max(resource.getrusage(w).ru_maxrss for w in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)) / 1e6
     return result
+
+
+def _taken_in(intake: Intake, end: datetime, replayed: Project, now: datetime) -> DataOutcome:
+    """The data of a tick, prepared with those of the ticks before the next decision."""
+    return loop.data(replayed, now, intake, min(end, loop.next_decision(replayed, now)))
 
 
 def ticks(replayed: Project, start: datetime, end: datetime) -> list[datetime]:

@@ -417,7 +417,7 @@ def test_ctrl_c_ends_a_replay_in_one_line_and_it_carries_on(tmp_path: Path) -> N
     )
     ledger = Project(of.state / "replays" / "cut", of.state / "replays" / "cut").ledger
     deadline = time.monotonic() + 120
-    while len(list((ledger.accepted / "readings").glob("*.json"))) < 4 and time.monotonic() < deadline:
+    while len(list((ledger.accepted / "readings").glob("*.parquet"))) < 4 and time.monotonic() < deadline:
         time.sleep(0.1)
     run.send_signal(signal.SIGINT)
     _, said = run.communicate(timeout=120)

@@ -5,13 +5,13 @@ from pathlib import Path
 import polars as pl
 import pytest
 from readings import CONTRACT, START, readings, write_contract
+from steps import validate, validate_many
 
 from homeostat.adapters.parquet import read_table
 from homeostat.checks.contracts import what_if
 from homeostat.core.errors import DataError, UsageError
 from homeostat.core.rules import Rule
 from homeostat.data.amendments import correct_batch, read_amendments, release_rows
-from homeostat.data.validate import validate, validate_many
 from homeostat.project.layout import Project
 
 Make = Callable[..., Project]

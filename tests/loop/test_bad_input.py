@@ -13,13 +13,13 @@ import hourly
 import polars as pl
 import pytest
 from click.testing import CliRunner
+from steps import read_verdict
 
 from homeostat import loop, replay
 from homeostat.adapters import git
 from homeostat.cli import main
 from homeostat.core.periods import Period
 from homeostat.core.rules import Rule
-from homeostat.data.validate import read_verdict
 from homeostat.project.clock import next_tick, stands_at
 from homeostat.project.layout import Project
 from homeostat.releases import registry

@@ -17,7 +17,7 @@ from homeostat.core.policy import alarming
 from homeostat.core.rules import Rule
 from homeostat.decisions import pending
 from homeostat.faults import Fault
-from homeostat.features import build
+from homeostat.features.tables import mature, read_features
 from homeostat.monitoring import champion
 from homeostat.project.layout import Project, stamp
 from homeostat.releases import registry
@@ -145,14 +145,14 @@ def test_the_loop_quarantines_the_bad_spell_and_says_so_once(acted: Acted) -> No
 
 def test_nothing_learns_from_the_bad_spell(acted: Acted) -> None:
     ledger = acted.project.ledger
-    assert build.read_features(ledger, BAD).is_empty()
+    assert read_features(ledger, BAD).is_empty()
     training = json.loads((ledger.candidate / "training.json").read_text())
     told = training["objectives"]["high"]
     assert training["as_of"] == NEXT.isoformat()
     assert told["from"] < BAD[0] < told["holdout"]["from"]  # the spell lies inside what it was trained on
-    rows = build.read_features(ledger).filter(pl.col("event_time") < NEXT)
+    rows = read_features(ledger).filter(pl.col("event_time") < NEXT)
     assert rows["last_load"].max() < 10  # nor is a bad value any other event's feature
-    assert told["rows"] == len(build.mature(rows, "high", ledger.scope, NEXT)) == 12 * 47 + 1 - 2 * 36
+    assert told["rows"] == len(mature(rows, "high", ledger.scope, NEXT)) == 12 * 47 + 1 - 2 * 36
 
 
 def test_another_drift_record_is_another_decision(acted: Acted) -> None:

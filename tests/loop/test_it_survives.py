@@ -87,7 +87,7 @@ def trains(project: Project, hour: str) -> bool:
 NOON, MIDNIGHT = "2024-03-01T12", "2024-03-02T00"
 CUTS = [
     Cut(lambda p: p.home.is_dir()),
-    Cut(lambda p: len(list((p.ledger.accepted / "readings").glob("*.json"))) >= 2),
+    Cut(lambda p: len(list((p.ledger.accepted / "readings").glob("*.parquet"))) >= 2),
     Cut(lambda p: dag_as_of(p, NOON), group=True),
     Cut(lambda p: trains(p, NOON)),
     Cut(env="meters@v0.1.0"),

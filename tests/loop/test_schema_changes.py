@@ -13,10 +13,10 @@ import hourly
 import polars as pl
 import pytest
 from click.testing import CliRunner
+from steps import read_verdict
 
 from homeostat import loop, replay
 from homeostat.cli import main
-from homeostat.data.validate import read_verdict
 from homeostat.project.clock import next_tick
 from homeostat.project.layout import Project
 

@@ -12,7 +12,8 @@ from homeostat.checks.equality import same_bits
 from homeostat.core.errors import ScopeError
 from homeostat.core.findings import Finding
 from homeostat.core.rules import Rule
-from homeostat.features.build import event_rows, features_of, look_back, views
+from homeostat.data.workspace import Workspace
+from homeostat.features.build import FeatureTables
 from homeostat.features.sql import build
 
 if TYPE_CHECKING:
@@ -28,7 +29,8 @@ def barred_findings(project: Project, labels: Sequence[str], tell: Callable[[str
         ScopeError: a name is neither a column of the events nor a feature, or the column is of the key.
     """
     scope = project.scope
-    answered = set(features_of(project, labels[0]).columns)
+    tables = FeatureTables(Workspace(project))
+    answered = set(tables.of(labels[0]).columns)
     _known_names(project, answered)
     spread = sorted({labels[i * len(labels) // BATCHES] for i in range(BATCHES)})
     found = []
@@ -36,7 +38,7 @@ def barred_findings(project: Project, labels: Sequence[str], tell: Callable[[str
         objective, column = name.split(".", 1)
         features = scope.objectives[objective].features
         if column in scope.event_source.columns:  # else a feature, which the scope keeps off the objective's list
-            found.append(_follows(project, spread, name, column, features))
+            found.append(_follows(tables, spread, name, column, features))
         tell("barred columns blanked", done + 1, len(scope.features.barred))
     return found
 
@@ -58,12 +60,12 @@ def _known_names(project: Project, answered: set[str]) -> None:
                 )
 
 
-def _follows(project: Project, labels: Sequence[str], name: str, column: str, features: Sequence[str]) -> Finding:
+def _follows(tables: FeatureTables, labels: Sequence[str], name: str, column: str, features: Sequence[str]) -> Finding:
     changed: Counter[str] = Counter()
     events = 0
     for label in labels:
-        built = features_of(project, label)
-        blank = _built_without(project, label, column)
+        built = tables.of(label)
+        blank = _built_without(tables, label, column)
         events += built.height
         for feature in features:
             differ = int((~same_bits(built[feature], blank[feature])).sum())
@@ -79,13 +81,13 @@ def _follows(project: Project, labels: Sequence[str], name: str, column: str, fe
     return Finding(Rule.BARRED, name, "fail", float(max(changed.values())), 0.0, text=said)
 
 
-def _built_without(project: Project, label: str, column: str) -> pl.DataFrame:
+def _built_without(features: FeatureTables, label: str, column: str) -> pl.DataFrame:
     """The features of a batch, made with a column of the event source blank everywhere."""
-    scope = project.scope
-    sql = project.features_text
-    look = look_back(project, label)
+    point, scope = features.point, features.workspace.scope
+    sql = features.workspace.project.features_text
+    look = point.look_back(label)
     parts = []
-    for events, tables in views(project, look, event_rows(project, look)):
+    for events, tables in point.views(look, point.events(look)):
         blank = pl.lit(None, dtype=events.schema[column]).alias(column)
         tables[scope.events.source] = tables[scope.events.source].with_columns(blank)
         parts.append(build(sql, scope, tables, events.with_columns(blank), scope.threads))

@@ -9,7 +9,9 @@ from homeostat.adapters.gx import contract_problems
 from homeostat.adapters.parquet import digest
 from homeostat.core.batch_rules import Verdict
 from homeostat.core.sentences import sentence
-from homeostat.data.validate import case_of, judge, recorded_verdicts
+from homeostat.data.case import History, case_of
+from homeostat.data.judge import judge
+from homeostat.data.workspace import Workspace
 
 if TYPE_CHECKING:
     from homeostat.project.layout import Project
@@ -33,13 +35,16 @@ def _source_report(project: Project, name: str) -> str:
     labels = sorted(p.stem for p in (project.landed / name).glob("*.parquet"))
     if not labels:
         return f"{name}: nothing has landed; run `homeostat run data` first"
-    recorded = recorded_verdicts(project, name)
+    workspace = Workspace(project)
+    recorded = workspace.verdicts.of_source(name)
     contract = digest(path.read_bytes()) if path.is_file() else digest(b"")
     if all(k in recorded and recorded[k].contract == contract for k in labels):
         return f"{name}: the contract is unchanged: {_total(recorded, labels)}"
     supposed: dict[str, Verdict] = {}
+    history = History()
     for label in labels:
-        supposed[label] = _suppose(project, name, label, supposed)
+        supposed[label] = _suppose(workspace, name, label, history)
+        history.add(label, supposed[label])
     lines = [f"{name}: would have {_total(supposed, labels)}"]
     if recorded:
         lines.append(f"  on record: {_total(recorded, labels)}")
@@ -47,9 +52,9 @@ def _source_report(project: Project, name: str) -> str:
     return "\n".join(lines)
 
 
-def _suppose(project: Project, name: str, label: str, earlier: Mapping[str, Verdict]) -> Verdict:
-    case = case_of(project, name, label, verdicts=earlier)
-    found = judge(project, case)
+def _suppose(workspace: Workspace, name: str, label: str, history: History) -> Verdict:
+    case = case_of(workspace, name, label, history=history)
+    found = judge(workspace.project, case, workspace.contracts)
     kept = 0 if found.accepted is None else len(found.accepted)
     status = "quarantined" if found.accepted is None else "accepted"
     return Verdict(status, case.key, kept, len(found.held), found.findings, case.content)  # type: ignore[arg-type]

@@ -12,7 +12,8 @@ import polars as pl
 
 from homeostat.core.findings import Finding
 from homeostat.core.rules import Rule
-from homeostat.features.build import event_rows, features_of, known_events, look_back
+from homeostat.data.workspace import Workspace
+from homeostat.features.build import FeatureTables
 
 if TYPE_CHECKING:
     from homeostat.project.layout import Project
@@ -134,10 +135,11 @@ def giveaway_findings(project: Project, labels: Sequence[str], tell: Callable[[s
 def _chunks(project: Project, labels: Sequence[str]) -> Iterator[tuple[int, pl.DataFrame]]:
     """Events as known, with their features and labels, some batches at a time, and how many batches are done."""
     waiting: list[pl.DataFrame] = []
+    tables = FeatureTables(Workspace(project))
     for done, label in enumerate(labels, 1):
-        look = look_back(project, label)
-        events = known_events(project, look, event_rows(project, look)).rename(lambda c: EVENT + c)
-        waiting.append(pl.concat([features_of(project, label), events], how="horizontal"))  # the same order: by key
+        look = tables.point.look_back(label)
+        events = tables.point.known_events(look, tables.point.events(look)).rename(lambda c: EVENT + c)
+        waiting.append(pl.concat([tables.of(label), events], how="horizontal"))  # the same order: by key
         if done == len(labels) or sum(w.height for w in waiting) >= ROWS:
             yield done, pl.concat(waiting)
             waiting = []

@@ -17,9 +17,10 @@ from homeostat.core.errors import DataError, ScopeError
 from homeostat.core.findings import Finding
 from homeostat.core.rules import Rule
 from homeostat.data.ingest import periods
-from homeostat.data.validate import read_verdict
-from homeostat.features.build import event_rows, features_of, look_back, views
-from homeostat.features.sql import as_known, build
+from homeostat.data.known_at import as_known
+from homeostat.data.workspace import Workspace
+from homeostat.features.build import FeatureTables
+from homeostat.features.sql import build
 
 if TYPE_CHECKING:
     from homeostat.project.layout import Project
@@ -68,29 +69,30 @@ def check(project: Project, events: int = 2000, progress: Progress | None = None
         DataError: no batch of events was accepted.
     """
     tell = progress or (lambda what, done, of: None)
-    labels = accepted_labels(project)
+    tables = FeatureTables(Workspace(project))
+    labels = accepted_labels(tables.workspace)
     if not labels:
         raise DataError("no batch of events was accepted; run `homeostat run data` first")
     found = [
-        *time_travel_findings(project, labels, events, tell),
+        *time_travel_findings(tables, labels, events, tell),
         *giveaway_findings(project, labels, tell),
         *barred_findings(project, labels, tell),
     ]
     return LeakageReport(tuple(sorted(found, key=lambda f: not f.failed)))
 
 
-def accepted_labels(project: Project) -> list[str]:
+def accepted_labels(workspace: Workspace) -> list[str]:
     """The batches of events of the window that were accepted, in order of time."""
-    name = project.scope.events.source
-    verdicts = {p.label: read_verdict(project, name, p.label) for p in periods(project, name)}
+    name = workspace.scope.events.source
+    verdicts = {p.label: workspace.verdicts.get(name, p.label) for p in periods(workspace.project, name)}
     return [label for label, verdict in verdicts.items() if verdict is not None and verdict.rows_accepted]
 
 
-def time_travel_findings(project: Project, labels: Sequence[str], events: int, tell: Progress) -> list[Finding]:
+def time_travel_findings(tables: FeatureTables, labels: Sequence[str], events: int, tell: Progress) -> list[Finding]:
     """One finding a feature that is not the same when it is made from only what was known, or one that all are."""
     tally = Tally()
-    for label, built, moments in _sample(project, labels, events):
-        _travel(project, label, built, moments, tally)
+    for label, built, moments in _sample(tables, labels, events):
+        _travel(tables, label, built, moments, tally)
         tell("events made again", tally.events, events)
     if tally.refused or tally.differ:
         refused = [_refusal(said) for said in dict.fromkeys(tally.refused)]
@@ -122,23 +124,23 @@ def _refusal(said: str) -> Finding:
 
 
 def _sample(
-    project: Project, labels: Sequence[str], events: int
+    tables: FeatureTables, labels: Sequence[str], events: int
 ) -> Iterator[tuple[str, pl.DataFrame, list[pl.DataFrame]]]:
     """Batches with their features and the keys to make again, by moments; spread over batches and slices.
 
     Events of one predict-at are made in one go, but never all of them: what counts on its neighbours shows.
     """
-    scope = project.scope
+    scope = tables.workspace.scope
     chance = random.Random(scope.seed)
     if len(labels) > events:
         labels = [labels[i * len(labels) // events] for i in range(events)]
-    verdicts = {label: read_verdict(project, scope.events.source, label) for label in labels}
+    verdicts = {label: tables.workspace.verdicts.get(scope.events.source, label) for label in labels}
     ahead = sum(v.rows_accepted for v in verdicts.values() if v)
     seen: Counter[tuple[str, Any]] = Counter()
     left = events
     for label, verdict in verdicts.items():
         size = verdict.rows_accepted if verdict else 0
-        built = features_of(project, label)
+        built = tables.of(label)
         moments = _moments(scope, built, max(1, -(-left * size // ahead)), seen, chance)
         left, ahead = max(0, left - sum(m.height for m in moments)), ahead - size
         yield label, built, moments
@@ -179,18 +181,20 @@ def _times_seen(seen: Counter[tuple[str, Any]], slices: Sequence[str], values: S
 # ---- made again
 
 
-def _travel(project: Project, label: str, built: pl.DataFrame, moments: Sequence[pl.DataFrame], tally: Tally) -> None:
+def _travel(
+    features: FeatureTables, label: str, built: pl.DataFrame, moments: Sequence[pl.DataFrame], tally: Tally
+) -> None:
     """Make the events again, each from tables that hold nothing that was not known at its predict-at."""
-    scope = project.scope
+    point, scope = features.point, features.workspace.scope
     key = list(scope.key)
     if not moments:
         return
-    sql = project.features_text
-    look = look_back(project, label)
+    sql = features.workspace.project.features_text
+    look = point.look_back(label)
     asked = pl.concat(moments).select(key)
-    rows = event_rows(project, look).join(asked, on=key, how="semi", nulls_equal=True)
+    rows = point.events(look).join(asked, on=key, how="semi", nulls_equal=True)
     tally.batches += 1
-    for events, tables in views(project, look, rows):
+    for events, tables in point.views(look, rows):
         for moment in moments:
             part = events.join(moment.select(key), on=key, how="semi", nulls_equal=True)
             if not part.height:

@@ -252,8 +252,8 @@ def _sql_problems(project: Project) -> Iterator[str]:
 def _tried(name: str, source: Source, tables: dict[str, pl.DataFrame]) -> Iterator[str]:
     import polars as pl
 
-    from homeostat.data.sources import TYPES
-    from homeostat.features.sql import with_known_at
+    from homeostat.data.casts import TYPES
+    from homeostat.data.known_at import with_known_at
 
     rows = pl.DataFrame(schema={column: TYPES[kind] for column, kind in source.columns.items()})
     try:
@@ -264,7 +264,7 @@ def _tried(name: str, source: Source, tables: dict[str, pl.DataFrame]) -> Iterat
 
 def _judged(scope: Scope, rows: pl.DataFrame) -> pl.DataFrame:
     """``rows`` of the events with ``predict_at``, and every other expression over them tried."""
-    from homeostat.features.sql import Expression, evaluate
+    from homeostat.adapters.duckdb import Expression, evaluate
 
     timed = evaluate(rows, [Expression("predict_at", scope.events.predict_at, "TIMESTAMP", "events.predict_at")])
     for name, objective in scope.objectives.items():
@@ -293,7 +293,7 @@ def _known_too_early(project: Project) -> Iterator[str]:
     """On the last accepted batch of events: a label that is known before predict-at needs no prediction."""
     import polars as pl
 
-    from homeostat.features.sql import known_column, with_known_at
+    from homeostat.data.known_at import known_column, with_known_at
 
     scope, source = project.scope, project.scope.events.source
     last: list[Path] = sorted((project.accepted / source).glob("*.parquet"))[-1:]

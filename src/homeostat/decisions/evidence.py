@@ -17,7 +17,7 @@ from homeostat.core.evaluation import Comparison
 from homeostat.core.findings import Decision, Versions
 from homeostat.core.policy import Bar, barred_by
 from homeostat.core.release_gate import decide_release
-from homeostat.features import build
+from homeostat.features.tables import read_features
 from homeostat.releases import registry
 from homeostat.releases.feature_rows import labels_since, rows_of
 from homeostat.training import bundle as bundles
@@ -124,7 +124,7 @@ def _on_holdout(ledger: Project, training: Mapping[str, Any], other: Bundle | No
     now = datetime.fromisoformat(training["as_of"])
     start = min(datetime.fromisoformat(o["holdout"]["from"]) for o in training["objectives"].values())
     since = max(start, trained_to(other))
-    ours = evaluate.held_out(training, build.read_features(ledger, labels_since(ledger, since)))
+    ours = evaluate.held_out(training, read_features(ledger, labels_since(ledger, since)))
     ours = ours.filter(pl.col("event_time") > since)
     theirs = ours.select(scope.key).join(
         rows_of(ledger, other, since, now), list(scope.key), "left", nulls_equal=True, maintain_order="left"

@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from homeostat.core.batch_rules import Verdict
 from homeostat.core.errors import EnvironmentFault
 from homeostat.core.findings import Decision
 from homeostat.core.headlines import headline
 from homeostat.core.incidents import Incident
-from homeostat.core.sentences import sentence
-from homeostat.core.text import count, metric_name, metric_value
+from homeostat.core.text import metric_name, metric_value
+from homeostat.data.batch import Batch
+from homeostat.data.staged_files import StagedFiles
+from homeostat.data.verdict_store import VerdictStore
 
 if TYPE_CHECKING:
     from homeostat.core.ledger import Register
@@ -41,46 +42,6 @@ class Decided:
         return headline(self.decision)
 
 
-@dataclass(frozen=True)
-class Batch:
-    """The verdict on one batch, and which batch it is."""
-
-    source: str
-    label: str
-    verdict: Verdict
-
-    @property
-    def name(self) -> str:
-        return f"{self.source} {self.label}"
-
-    @property
-    def accepted_whole(self) -> bool:
-        return self.verdict.status == "accepted" and not self.verdict.rows_quarantined
-
-    @property
-    def outcome(self) -> str:
-        """The verdict in a word."""
-        return "quarantined" if self.verdict.rows_quarantined else self.verdict.status
-
-    @property
-    def rows(self) -> str:
-        """How many rows are quarantined, where any are."""
-        quarantined, rows = self.verdict.rows_quarantined, self.verdict.rows
-        if not quarantined:
-            return ""
-        return f"all {count(rows, 'row')}" if quarantined == rows else f"{quarantined:,} of {count(rows, 'row')}"
-
-    @property
-    def why(self) -> str:
-        """The findings that failed, in words."""
-        return "; ".join(map(sentence, self.verdict.failed))
-
-    @property
-    def sentence(self) -> str:
-        rows = f" ({self.rows})" if self.rows else ""
-        return f"{self.name} {self.outcome}{rows}: {self.why}"
-
-
 def incidents(project: Project) -> list[Incident]:
     """The incidents on record, oldest first."""
     return [_read(path, Incident.from_dict) for path in sorted(project.incidents.glob("*.json"))]
@@ -101,7 +62,12 @@ def decision_of(project: Project, release: Register) -> Decided | None:
 
 def batches(project: Project, last: int | None = None) -> list[Batch]:
     """The verdict on every batch, in order of time within each source; the ``last`` of each only, if it is given."""
-    return [batch for name in project.scope.sources for batch in _batches(project, name, last)]
+    verdicts = VerdictStore(StagedFiles(), project.accepted)
+    return [
+        Batch(name, label, verdict)
+        for name in project.scope.sources
+        for label, verdict in verdicts.of_source(name, last).items()
+    ]
 
 
 def not_accepted(project: Project, last: int | None = None) -> list[Batch]:
@@ -122,12 +88,6 @@ def promised(evaluation: Mapping[str, Any]) -> list[str]:
         against = f"the baseline's {metric_name(loss)} {metric_value(other[loss])}; " if loss in other else ""
         lines.append(f"{name}: {', '.join(metrics)}; {against}{overall['rows']:,} held-out events")
     return lines
-
-
-def _batches(project: Project, source: str, last: int | None) -> Iterator[Batch]:
-    paths = sorted((project.accepted / source).glob("*.json"))
-    for path in paths if last is None else paths[-last:]:
-        yield Batch(source, path.stem, _read(path, Verdict.from_dict))
 
 
 def _decided(path: Path, raw: Mapping[str, Any]) -> Decided:

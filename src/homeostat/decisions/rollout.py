@@ -24,7 +24,7 @@ from homeostat.core.headlines import headline
 from homeostat.core.periods import period_of
 from homeostat.core.rollout import Arm, Measured, decide_step
 from homeostat.decisions import pending
-from homeostat.features import build
+from homeostat.features.tables import mature
 from homeostat.monitoring import outcomes
 from homeostat.project.layout import stamp
 from homeostat.releases import registry
@@ -170,8 +170,7 @@ def _from_rows(
     project: Project, scope: Scope, champion: ReleaseEvent, tried: ReleaseEvent, ours: Tally, theirs: Tally
 ) -> None:
     """Add the prediction rows that were scored since the step began."""
-    every = scope.event_source.period
-    assert every != "once", "events have a time"
+    every = scope.events_period
     for path in sorted(project.predictions.glob("*.parquet")):
         if period_of(path.stem, every, scope.rhythm.offset).end <= tried.at:
             continue
@@ -232,7 +231,7 @@ def _quality(
             continue
         by = pl.col("challenger" if tried.share is None else "release") == tried.version
         both = by if tried.share is None else by | (pl.col("release") == champion.version)
-        rows = build.mature(table.filter(both), name, scope, now).drop_nulls([other, f"score__{name}"])
+        rows = mature(table.filter(both), name, scope, now).drop_nulls([other, f"score__{name}"])
         found[name] = _compared(scope, name, rows, other, tried)
     return found
 

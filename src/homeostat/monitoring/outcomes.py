@@ -15,7 +15,7 @@ import polars.selectors as cs
 from homeostat.core import metrics
 from homeostat.core.errors import DataError
 from homeostat.core.periods import period_of
-from homeostat.features import build
+from homeostat.features.tables import mature
 from homeostat.training import evaluate
 
 if TYPE_CHECKING:
@@ -155,7 +155,7 @@ def _by_month(scope: Scope, table: pl.DataFrame, model: str) -> Iterator[tuple[p
 def _figures(scope: Scope, part: pl.DataFrame, model: str, now: datetime) -> Iterator[dict[str, Any]]:
     """Each objective's row of one model and month, where any of its scored events is mature."""
     for name, objective in scope.objectives.items():
-        table = build.mature(part, name, scope, now).drop_nulls(f"{MODELS[model]}{name}")
+        table = mature(part, name, scope, now).drop_nulls(f"{MODELS[model]}{name}")
         if table.is_empty():
             continue
         y, score, group = _arrays(scope, table, name, MODELS[model])
@@ -165,7 +165,7 @@ def _figures(scope: Scope, part: pl.DataFrame, model: str, now: datetime) -> Ite
 
 
 def _realised(scope: Scope, table: pl.DataFrame, name: str, now: datetime) -> Realised:
-    table = build.mature(table, name, scope, now).drop_nulls([f"score__{name}", f"baseline__{name}"])
+    table = mature(table, name, scope, now).drop_nulls([f"score__{name}", f"baseline__{name}"])
     y, score, group = _arrays(scope, table, name, "score__")
     never = table[f"never__{name}"].cast(pl.Float64).fill_null(float("nan")).to_numpy()
     return Realised(
@@ -184,8 +184,7 @@ def _arrays(
 
 def _files(scope: Scope, folder: Path, since: datetime | None, until: datetime | None) -> list[Path]:
     """The files of the batches that overlap the span, in order of batch."""
-    every = scope.event_source.period
-    assert every != "once", "events have a time"
+    every = scope.events_period
     found = []
     for path in sorted(folder.glob("*.parquet")):
         period = period_of(path.stem, every, scope.rhythm.offset)

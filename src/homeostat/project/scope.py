@@ -30,6 +30,7 @@ from homeostat.project.scope_errors import Contradiction
 UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 LOSSES = {"binary": ("log_loss", "brier"), "regression": ("rmse", "mae"), "ranking": ("ndcg_loss",)}
 RESERVED = ("event_time", "predict_at", "reason")  # what Homeostat itself adds to the tables of a source
+ONCE: Literal["once"] = "once"  # the period of a source without time, and the label of its one batch
 Kind = Literal["string", "integer", "float", "boolean", "time"]
 
 
@@ -203,6 +204,12 @@ class Source(Part):
     @property
     def timed(self) -> bool:
         return self.time is not None
+
+    @property
+    def length(self) -> timedelta:
+        """The length of one batch of a source with a time, which has a period."""
+        assert self.period != ONCE, "a source without time has one batch"
+        return self.period
 
 
 class Events(Part):
@@ -442,6 +449,11 @@ class Scope(Part):
     @property
     def event_source(self) -> Source:
         return self.sources[self.events.source]
+
+    @property
+    def events_period(self) -> timedelta:
+        """The length of one batch of events."""
+        return self.event_source.length
 
     @property
     def key(self) -> tuple[str, ...]:

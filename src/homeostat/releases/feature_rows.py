@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING
 import polars as pl
 
 from homeostat.core.periods import period_of
-from homeostat.features import build
+from homeostat.data.workspace import Workspace
+from homeostat.features.build import FeatureTables
+from homeostat.features.tables import read_features
 
 if TYPE_CHECKING:
     from homeostat.project.layout import Project
@@ -20,17 +22,16 @@ def rows_of(ledger: Project, bundle: Bundle, since: datetime, until: datetime) -
     sql = None if bundle.sql == ledger.features_text else bundle.sql
     labels = labels_since(ledger, since)
     if sql is None:
-        table = build.read_features(ledger, labels)
+        table = read_features(ledger, labels)
     else:
-        parts = [build.features_of(ledger, label, sql) for label in labels]
-        table = pl.concat(parts) if parts else build.read_features(ledger, [])
+        tables = FeatureTables(Workspace(ledger))
+        parts = [tables.of(label, sql) for label in labels]
+        table = pl.concat(parts) if parts else read_features(ledger, [])
     return table.filter(pl.col("event_time") > since, pl.col("event_time") < until)
 
 
 def labels_since(ledger: Project, since: datetime) -> list[str]:
     """The batches with features that may hold events after ``since``."""
     scope = ledger.scope
-    every = scope.event_source.period
-    assert every != "once", "events have a time"
     found = sorted(path.stem for path in ledger.features.glob("*.parquet"))
-    return [label for label in found if period_of(label, every, scope.rhythm.offset).end > since]
+    return [label for label in found if period_of(label, scope.events_period, scope.rhythm.offset).end > since]

@@ -243,9 +243,7 @@ def _batches(scope: Scope, outcome: Results, start: datetime, end: datetime) -> 
 
 
 def _cell(scope: Scope, batch: Batch) -> Cell:
-    every = scope.sources[batch.source].period
-    assert every != "once", "a timed source has a period"
-    start = period_of(batch.label, every, scope.rhythm.offset).start
+    start = period_of(batch.label, scope.sources[batch.source].length, scope.rhythm.offset).start
     if batch.accepted_whole:
         return Cell(start, "accepted", f"{batch.name}: {count(batch.verdict.rows_accepted, 'row')} accepted")
     status = batch.verdict.status

@@ -16,7 +16,10 @@ from homeostat.adapters.parquet import read_table, write_table
 from homeostat.core.costs import alerts
 from homeostat.core.periods import period_containing
 from homeostat.core.rollout import in_canary
-from homeostat.features import build
+from homeostat.data.workspace import Workspace
+from homeostat.features.build import FeatureTables
+from homeostat.features.point_in_time import PointInTime
+from homeostat.features.upcoming import upcoming
 from homeostat.project.private import private_folder
 from homeostat.releases import registry
 from homeostat.serving.prediction_log import PredictionLog
@@ -35,11 +38,12 @@ Features = Callable[["Bundle"], pl.DataFrame]  # the rows to score, in the featu
 def predict_batch(project: Project, label: str, now: datetime) -> int:
     """Score a batch's events, each as of its own predict-at, by what served then; how many rows are new."""
     ledger, known = project.ledger, registry.ledger(project)
+    tables = FeatureTables(Workspace(ledger))
 
     def features(bundle: Bundle) -> pl.DataFrame:
-        return build.features_of(ledger, label, _sql(ledger, bundle))
+        return tables.of(label, _sql(ledger, bundle))
 
-    times = build.features_of(ledger, label)["predict_at"]
+    times = tables.of(label)["predict_at"]
     parts = []
     for span in known.spans():
         if not times.is_between(span.since, span.until, closed="left").any():
@@ -56,12 +60,13 @@ def predict_batch(project: Project, label: str, now: datetime) -> int:
 def predict_ahead(project: Project, now: datetime) -> int:
     """Score, as of now and by what serves, the events whose predict-at comes before the next tick; the new rows."""
     ledger, known = project.ledger, registry.ledger(project)
-    if known.champion is None or (table := build.upcoming(ledger, now)) is None:
+    point = PointInTime(Workspace(ledger))
+    if known.champion is None or (table := upcoming(point, now)) is None:
         return 0
 
     def features(bundle: Bundle) -> pl.DataFrame:
         sql = _sql(ledger, bundle)
-        found = table if sql is None else build.upcoming(ledger, now, sql)
+        found = table if sql is None else upcoming(point, now, sql)
         assert found is not None  # the same events as above
         return found
 
@@ -105,8 +110,8 @@ def with_alerts(scope: Scope, rows: pl.DataFrame) -> pl.DataFrame:
 
 
 def _labels(scope: Scope, rows: pl.DataFrame) -> list[str]:
-    every, offset = scope.event_source.period, scope.rhythm.offset
-    return [period_containing(t, every, offset).label for t in rows["event_time"]]  # type: ignore[arg-type]
+    every, offset = scope.events_period, scope.rhythm.offset
+    return [period_containing(t, every, offset).label for t in rows["event_time"]]
 
 
 def _beside(

@@ -22,7 +22,7 @@ from homeostat.core.errors import DataError
 from homeostat.core.evaluation import Comparison, Evaluation, Scored, Settings, compare, evaluate
 from homeostat.core.intervals import tidy
 from homeostat.core.periods import EPOCH
-from homeostat.features.build import mature, read_features
+from homeostat.features.tables import mature, read_features
 from homeostat.project.scope import Scope
 
 if TYPE_CHECKING:
@@ -122,9 +122,7 @@ def blocks(scope: Scope, table: pl.DataFrame) -> np.ndarray:
 
 def periods(scope: Scope, table: pl.DataFrame) -> np.ndarray:
     """The id of each row's period of the event source: the one that capacity is for."""
-    length = scope.event_source.period
-    assert length != "once", "events have a time"
-    return _numbered(table, scope, int(length.total_seconds()))
+    return _numbered(table, scope, int(scope.events_period.total_seconds()))
 
 
 def months(scope: Scope, table: pl.DataFrame) -> np.ndarray:

@@ -16,6 +16,7 @@ from homeostat.adapters.parquet import digest, place_of, write_table, write_text
 from homeostat.core.errors import DataError
 from homeostat.data import ingest, validate
 from homeostat.features import build
+from homeostat.features.tables import read_features
 from homeostat.training import bundle, evaluate, golden, train
 
 if TYPE_CHECKING:
@@ -49,7 +50,7 @@ def sample(project: Project, training: Mapping[str, Any]) -> pl.DataFrame:
     """
     scope = project.scope
     start, end = _judging(training)
-    rows = build.read_features(project).filter(pl.col("event_time") >= start, pl.col("event_time") < end)
+    rows = read_features(project).filter(pl.col("event_time") >= start, pl.col("event_time") < end)
     order = pl.Series(ORDER, [place_of(key) for key in rows.select(scope.key).iter_rows()], dtype=pl.String)
     lowest = rows.with_columns(order).sort(ORDER).head(scope.monitoring.reference_rows)
     return lowest.select(c for c in rows.columns if not c.startswith(LATER))

@@ -16,7 +16,7 @@ import polars as pl
 from homeostat import models
 from homeostat.adapters.parquet import write_text
 from homeostat.core.errors import DataError
-from homeostat.features.build import mature, read_features
+from homeostat.features.tables import mature, read_features
 from homeostat.project.scope import Scope
 
 if TYPE_CHECKING:
