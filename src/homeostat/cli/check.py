@@ -31,7 +31,7 @@ def check(context: click.Context) -> None:
             click.echo(str(error))
             failed.append(name)
     if failed:
-        raise ScopeError(f"check {' and '.join(failed)} found what has to be fixed: see above")
+        raise ScopeError(f"check {' and '.join(failed)} found problems to fix: see above")
 
 
 @check.command()
@@ -53,7 +53,7 @@ def scope() -> None:
 @check.command()
 @click.option("--events", type=click.IntRange(min=1), default=2000, show_default=True, help="Events to recompute.")
 def leakage(events: int) -> None:
-    """Recompute features from only what was known, and look for what gives the label away.
+    """Recompute features from only what was known at predict-at, and search for columns that give the label away.
 
     Example: homeostat check leakage --events 5000
     """

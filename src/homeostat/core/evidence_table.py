@@ -38,7 +38,7 @@ class Table:
 
 
 def evidence_table(decision: Decision) -> Table:
-    """Losses of two versions first, then what was found of the candidate and of the champion, the worst first."""
+    """Losses of two versions first, then the findings on the candidate and on the champion, the worst first."""
     findings = [f for part in (decision.gate, decision.findings) for f in worst_first(part)]
     intervals = [c.interval for c in decision.comparisons] + [f.interval for f in findings]
     levels = {interval.confidence for interval in intervals if interval is not None}

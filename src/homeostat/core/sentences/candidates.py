@@ -1,4 +1,4 @@
-"""Sentences on a candidate, as its release gate found it."""
+"""Sentences on a candidate at its release gate."""
 
 from __future__ import annotations
 
