@@ -23,10 +23,11 @@ test: lint ## linter, type checker, import contracts and every test
 quick: setup ## the tests that take less than five seconds each
 	@$(BIN)/python -m pytest -q -n $(WORKERS) --dist loadfile -m "not slow"
 
-lint: setup ## linter, type checker and import contracts
+lint: setup ## linter, type checker, import contracts and dead code
 	@$(BIN)/ruff check .
 	@$(BIN)/mypy src $(wildcard flows)
 	@$(BIN)/lint-imports
+	@$(BIN)/vulture
 
 setup: .venv/.ready ## build .venv from requirements.lock
 

@@ -112,7 +112,7 @@ def _decisions(project: Project) -> None:
     )
     bad = Finding(
         Rule.CALIBRATION, "high", "fail", 0.6, 0.35, Interval(1.3, 1.9, 0.95), rows=80,
-        facts={"events": "mature", "ratio": 1.6},
+        facts={"ratio": 1.6},
     )  # fmt: skip
     drift = "reports/drift/2024-03-01T180000.json"
     both = Versions("v0.1.0", "", "v0.2.0")

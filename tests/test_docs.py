@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ast
 import os
 import re
 import shlex
@@ -11,7 +10,6 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
 
@@ -226,25 +224,3 @@ def test_the_readme_of_a_folder_names_what_appears_there(folder: str) -> None:
     paths = [p for n in properties if isinstance(p := getattr(project, n), Path)] + [served(project), labels(project)]
     below = {Path(o).parts for o in outs} | {p.relative_to(ROOT).parts for p in paths}
     assert {parts[1] for parts in below if parts[0] == folder and len(parts) > 1} == named
-
-
-# ---- the public API
-
-
-def imported(text: str) -> Iterator[str]:
-    """Each module or name of the package that a Python file imports, but for its own."""
-    for node in ast.walk(ast.parse(text)):
-        if isinstance(node, ast.ImportFrom) and str(node.module).partition(".")[0] == "homeostat":
-            yield from (f"{node.module}.{alias.name}" for alias in node.names)
-
-
-def test_the_public_api_is_what_projects_use() -> None:
-    listed = set(re.findall(r"(?m)^\| `(homeostat[\w.*]+)` \|", (ROOT / "docs" / "api.md").read_text()))
-    files = [*(ROOT / "flows").glob("*.py"), *(ROOT / "src").rglob("template/tests/*.tmpl")]
-    used = {name for path in files for name in imported(path.read_text())}
-    used |= set(re.findall(r"(homeostat[\w.]+): \{\}", (ROOT / "prefect.yaml").read_text()))
-    modules = set(
-        re.findall(r"-m (homeostat[\w.]+)", (ROOT / "Makefile").read_text() + (ROOT / "dvc.yaml").read_text())
-    )
-    used |= {"homeostat.stages.*" if ".stages." in name else name for name in modules}
-    assert used == listed

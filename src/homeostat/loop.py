@@ -25,11 +25,10 @@ from homeostat.data.intake import DataOutcome
 from homeostat.decisions.decide import decide, decision_is_due
 from homeostat.decisions.rollout import advance_rollout
 from homeostat.decisions.session import Session
-from homeostat.features import intake
 from homeostat.monitoring.alerts import raise_alerts
-from homeostat.project import run_context
 from homeostat.project.clock import beginning, move_on
 from homeostat.project.layout import Project
+from homeostat.project.run_context import run_context as locked_project
 from homeostat.releases import sync
 from homeostat.serving import batch_scoring
 
@@ -53,13 +52,13 @@ class Tick:
 
 
 @contextmanager
-def turn(folder: Path, now: datetime | None = None) -> Iterator[tuple[Session, datetime]]:
+def run_context(folder: Path, now: datetime | None = None) -> Iterator[tuple[Session, datetime]]:
     """Hold the project in ``folder`` for one run; its session, and the time: ``now``, or the project's own.
 
     Raises:
         UsageError: ``now`` lies before the last completed tick.
     """
-    with run_context.turn(folder, now) as (project, at):
+    with locked_project(folder, now) as (project, at):
         yield Session.open(project), at
 
 
@@ -118,15 +117,18 @@ def _follow_hosts(project: Project) -> None:
         log.warning("%s; the loop goes on with what is known here", error)
 
 
-def data(session: Session, now: datetime) -> DataOutcome:
+def data(session: Session, now: datetime, horizon: datetime | None = None) -> DataOutcome:
     """Land, judge and featurize every batch that is due since the last completed tick.
+
+    Ticks after it up to ``horizon``, none of which may decide before the last, are prepared with it.
 
     Raises:
         DataError: a source cannot be read; nothing is lost, and the next run carries on.
     """
-    tree, last = begin(session, now), session.stands_at
+    begin(session, now)
+    last = session.stands_at
     # A host that has just joined the ledger of others knows the project's time from it.
-    return intake.take_in(tree, max(now, last), last)
+    return session.intake.take(max(now, last), last, horizon)
 
 
 def predict(session: Session, now: datetime, live: bool = False) -> int:

@@ -13,11 +13,13 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from functools import partial
 
 from homeostat import loop
 from homeostat.adapters import dvc, git
 from homeostat.core.errors import UsageError
 from homeostat.core.periods import floor
+from homeostat.decisions.decide import next_decision
 from homeostat.decisions.session import Session
 from homeostat.faults import Fault, check_times
 from homeostat.project.clock import move_on, stands_at
@@ -99,7 +101,7 @@ def replay(
         for fault in faults:
             if sentence := fault.inject(replayed, before):
                 announce(before, sentence)
-        tick = loop.tick(session, now)
+        tick = loop.tick(session, now, take_in=partial(loop.data, horizon=min(end, next_decision(session, now))))
         result.ticks += 1
         result.seconds.update(tick.seconds)
         watch(tick)

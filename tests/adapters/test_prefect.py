@@ -14,8 +14,8 @@ import pytest
 from prefect import flow
 from prefect.states import Failed
 
-from homeostat.adapters.log_lines import LoopsOwn, OneLine
-from homeostat.adapters.prefect import Served, _deployment, outside, page_of, payload_of
+from homeostat.adapters.log_lines import LineFormatter, NoBookkeeping
+from homeostat.adapters.prefect import ScheduledFlow, _deployment, page_of, payload_of, retried_task
 from homeostat.adapters.prefect_server import port_of
 from homeostat.core.errors import DataError, EnvironmentFault, ScopeError
 from homeostat.core.findings import Decision, Finding, Interval, Reason, Trigger, Versions, Versus
@@ -68,8 +68,8 @@ def test_a_decision_as_an_event_is_plain_json_with_numbers() -> None:
         (ZeroDivisionError("a bug"), False),
     ],
 )
-def test_what_the_outside_may_mend_is_tried_again(error: Exception, again: bool) -> None:
-    read: Any = outside(lambda: None, name="read")
+def test_an_error_of_the_outside_is_retried(error: Exception, again: bool) -> None:
+    read: Any = retried_task(lambda: None, name="read")
     assert read.retries == 3
     assert read.retry_delay_seconds == [2, 4, 8]
     assert read.retry_condition_fn(read, None, Failed(data=error)) is again
@@ -98,14 +98,14 @@ def record(error: BaseException | None, message: str = "it", level: int = loggin
     ],
 )
 def test_a_line_of_the_console(shown: logging.LogRecord, expected: str) -> None:
-    line = OneLine().format(shown)
+    line = LineFormatter().format(shown)
     assert line.endswith(expected)
     assert ("Traceback" in line) == ("bug" in expected)
 
 
 def test_the_console_leaves_bookkeeping_out() -> None:
     words = {"batches: 3 accepted": True, "Beginning flow run 'x'": False, "Finished in state Completed()": False}
-    assert {m: LoopsOwn().filter(record(None, m, logging.INFO)) for m in words} == words
+    assert {m: NoBookkeeping().filter(record(None, m, logging.INFO)) for m in words} == words
 
 
 def test_a_project_keeps_its_port() -> None:
@@ -120,6 +120,6 @@ def test_a_run_begins_when_its_period_is_over_though_prefect_rounds_to_whole_sec
         """Nothing."""
 
     first = datetime(2024, 3, 1, 13, tzinfo=UTC)
-    (schedule,) = _deployment("meters", tmp_path, Served(tick, timedelta(hours=1), first)).schedules
+    (schedule,) = _deployment("meters", tmp_path, ScheduledFlow(tick, timedelta(hours=1), first)).schedules
     half = timedelta(seconds=0.5)  # what is left to wait is rounded down below it
     assert first + half <= schedule.schedule.anchor_date < first + 4 * half

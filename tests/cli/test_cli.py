@@ -26,7 +26,7 @@ from readings import PARAMS
 from recorded import empty, recorded
 
 from homeostat.cli import main
-from homeostat.cli.app import Verbs, told
+from homeostat.cli.app import Verbs, describe_error
 from homeostat.core.errors import DataError, UsageError
 from homeostat.project.layout import Project
 
@@ -109,7 +109,7 @@ def test_the_page_is_written_when_it_is_asked_for(project: Project) -> None:
 def test_releases_oldest_first(project: Project) -> None:
     stand, _, done = homeostat("releases", "-C", project.home).partition("\n\n")
     assert [" ".join(line.split()[:4]) for line in stand.splitlines()[1:]] == [
-        "v0.1.0 2024-03-01 06:00 serves", "v0.2.0 2024-03-01 12:00 rolled",
+        "v0.1.0 2024-03-01 06:00 in", "v0.2.0 2024-03-01 12:00 rolled",
     ]  # fmt: skip
     lines = done.splitlines()
     assert [line.split()[2] for line in lines] == [
@@ -322,14 +322,14 @@ def test_details_are_shown_when_they_are_asked_for() -> None:
         assert run.stderr.splitlines()[-1].startswith("homeostat: a bug in homeostat: ValueError: off by one;")
 
 
-def test_a_full_disk_is_told_from_the_cause() -> None:
+def test_a_full_disk_is_recognised_by_the_cause() -> None:
     try:
         try:
             raise OSError(errno.ENOSPC, "No space left on device", "/data/y")
         except OSError as cause:
             raise RuntimeError("writing failed") from cause
     except RuntimeError as error:
-        assert told(error) == ("/data/y: the disk is full; free some space and run again, nothing is lost", 1)
+        assert describe_error(error) == ("/data/y: the disk is full; free some space and run again, nothing is lost", 1)
 
 
 # ---- once round, on a real loop

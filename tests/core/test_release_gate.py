@@ -124,7 +124,7 @@ def test_no_slice_gets_worse(slices: dict[str, Compared], outcome: str, worst: s
 def test_calibration(calibration: Measure, champions: float | None, outcome: str, text: str) -> None:
     champion = None if champions is None else versus(0.0, other_calibration=champions)
     found = calibrated(evaluation(calibration=calibration), champion, LIMITS, 0.95)
-    assert (found.rule, found.subject, found.outcome, found.limit) == (Rule.CALIBRATION, "o", outcome, 0.35)
+    assert (found.rule, found.subject, found.outcome, found.limit) == (Rule.HELD_OUT_CALIBRATION, "o", outcome, 0.35)
     assert (found.value is None) == (outcome == "too few to say")
     assert text in sentence(found)
 
@@ -148,7 +148,8 @@ def test_a_candidate_that_passes_is_released() -> None:
     found = decide()
     assert (found.action, found.reason, against(found)) == ("release", Reason.PASSED, [])
     assert [f.name for f in found.findings] == [
-        "o: enough rows", "o: beats baseline", "o: not worse than champion", "o: no slice gets worse", "o: calibration",
+        "o: enough rows", "o: beats baseline", "o: not worse than champion", "o: no slice gets worse",
+        "o: held-out calibration",
     ]  # fmt: skip
     assert headline(found) == "Release: the candidate passes its gate (o -1 % against the champion)."
 
@@ -161,7 +162,7 @@ def test_a_candidate_that_passes_is_released() -> None:
         ({"champion": {"o": versus(0.0, x=part(0.3, 0.1))}}, "o: no slice gets worse", "+30 % (limit +10 %)"),
         (
             {"candidate": {"o": evaluation(calibration=Measure(2.0, 1.9, 2.1))}},
-            "o: calibration", "2.00 (limit 1 ± 35 %)",
+            "o: held-out calibration", "2.00 (limit 1 ± 35 %)",
         ),
         ({"candidate": {"o": evaluation(rows=20)}}, "o: enough rows", "20 (limit 200)"),
         ({"baseline": {"o": versus(None)}}, "o: beats baseline", "(limit -2 %)"),
@@ -210,7 +211,7 @@ def test_the_first_release_need_not_beat_itself(rows: int) -> None:
 
 def test_ranking_scores_need_no_calibration() -> None:
     found = decide(candidate={"o": evaluation(task="ranking")})
-    assert Rule.CALIBRATION not in {f.rule for f in found.findings}
+    assert Rule.HELD_OUT_CALIBRATION not in {f.rule for f in found.findings}
 
 
 def test_real_scores_from_end_to_end() -> None:
@@ -234,7 +235,7 @@ def test_real_scores_from_end_to_end() -> None:
     flipped = decision(1 - chance)
     assert flipped.action == "keep"
     assert {f.name for f in flipped.findings if f.failed} == {
-        "o: beats baseline", "o: not worse than champion", "o: no slice gets worse", "o: calibration",
+        "o: beats baseline", "o: not worse than champion", "o: no slice gets worse", "o: held-out calibration",
     }  # fmt: skip
 
 

@@ -93,5 +93,6 @@ def test_what_an_edited_contract_would_have_done(meters: Make) -> None:
     write_contract(project, [(kind, {**kwargs, "max_value": 10}, "critical", reason)])
     said = what_if(project)
     assert "would have quarantined 2 of 3 batches, 20 rows" in said and "on record: quarantined 0 of 3" in said
-    assert f"{LABEL}: quarantined, 10 rows held (was accepted, 2 rows held): 2 rows: Load is in kW." in said
+    change = "quarantined, 10 rows quarantined (was accepted, 2 rows quarantined)"
+    assert f"{LABEL}: {change}: 2 rows: Load is in kW." in said
     assert before == {p: p.read_bytes() for p in project.root.rglob("data/**/*") if p.is_file()}

@@ -276,9 +276,7 @@ def test_killed_in_between_every_host_has_a_whole_version_and_the_next_run_carri
 
 
 @pytest.mark.slow
-def test_the_service_receives_releases_and_warns_once_when_it_does_not(
-    ann: Project, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_the_service_warns_once_when_no_releases_arrive(ann: Project, caplog: pytest.LogCaptureFixture) -> None:
     released(ann, "one", "two")
     bob = another_host(ann, "bob")
     caplog.set_level("INFO", "homeostat.serving")

@@ -73,7 +73,7 @@ def test_quality_is_read_from_a_decision_about_that_version(project: Project) ->
 def test_what_fails_is_shown_once_and_what_cannot_be_said_by_name(project: Project) -> None:
     found = status.read(project)
     assert found.measured is not None
-    facts = {"events": "mature", "ratio": 1.6}
+    facts = {"ratio": 1.6}
     bad = Finding(Rule.CALIBRATION, "high", "fail", 0.6, 0.35, rows=80, facts=facts)
     unsure = Finding(Rule.QUALITY, "high", "too few to say", None, 0.1)
     decision = replace(found.measured.decision, findings=(bad, unsure))

@@ -54,7 +54,7 @@ def _source_report(project: Project, name: str) -> str:
 
 def _suppose(workspace: Workspace, name: str, label: str, history: History) -> Verdict:
     case = case_of(workspace, name, label, history=history)
-    found = judge(workspace.project, case)
+    found = judge(workspace.project, case, workspace.contracts)
     kept = 0 if found.accepted is None else len(found.accepted)
     status = "quarantined" if found.accepted is None else "accepted"
     return Verdict(status, case.key, kept, len(found.held), found.findings, case.content)  # type: ignore[arg-type]

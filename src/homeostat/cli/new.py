@@ -56,7 +56,7 @@ def new(
 
     Example: homeostat new bikes --from rentals.csv --time when --label rentals
     """
-    from homeostat.project.scope import parse_duration
+    from homeostat.project.value_types import parse_duration
     from homeostat.scaffold.draft import create
     from homeostat.scaffold.profile.request import Address, Request
 
@@ -120,7 +120,7 @@ def _changed(request: Request, text: str) -> Request:
     """
     from dataclasses import fields, replace
 
-    from homeostat.project.scope import parse_duration
+    from homeostat.project.value_types import parse_duration
 
     name, equals, value = text.partition("=")
     name, value = name.strip().lstrip("-").replace("-", "_"), value.strip()

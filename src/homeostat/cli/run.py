@@ -106,7 +106,7 @@ Announce = Callable[[datetime, str], None]
 def _watching(ticks: int) -> Iterator[tuple[Callable[[Tick], None], Announce]]:
     """Print a line an event, above a progress bar in a terminal.
 
-    Yields what sees each tick, and what hears of a fault that was injected.
+    Yields what is called with each tick, and what is called with a fault that was injected.
     """
     printed: set[str] = set()  # a table without time is validated at every tick, with the same line
     if not sys.stdout.isatty():

@@ -1,7 +1,7 @@
 """Rules over a stored drift record: how far the inputs and the scores have moved, and what is broken.
 
-The record is what ``adapters/evidently.py`` writes. Inputs drift with the seasons while a model is well, so drift says
-where to look and starts a decision; what is decided follows from losses on the same rows (``core/policy.py``).
+The record is what ``adapters/evidently.py`` writes. Inputs drift with the seasons while a model is well, so drift
+explains and starts a decision; the action follows from losses on the same rows (``core/policy.py``).
 """
 
 from __future__ import annotations

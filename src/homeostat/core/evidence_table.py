@@ -38,7 +38,7 @@ class Table:
 
 
 def evidence_table(decision: Decision) -> Table:
-    """Losses of two versions first, then what was found of the candidate and of the champion, the worst first."""
+    """Losses of two versions first, then the findings on the candidate and on the champion, the worst first."""
     findings = [f for part in (decision.gate, decision.findings) for f in worst_first(part)]
     intervals = [c.interval for c in decision.comparisons] + [f.interval for f in findings]
     levels = {interval.confidence for interval in intervals if interval is not None}
@@ -59,14 +59,14 @@ def row(finding: Finding) -> Row:
     """
     write = UNITS.get(finding.rule, _number)
     value, limit, interval = finding.value, finding.limit, finding.interval
-    if finding.rule == Rule.CALIBRATION and "ratio" in finding.facts:  # the ratio is what has the interval
-        value, limit, write = finding.facts["ratio"], None, "{:.2f}".format
+    calibration = finding.rule in (Rule.CALIBRATION, Rule.HELD_OUT_CALIBRATION)
+    if calibration and "ratio" in finding.facts:  # the ratio is what has the interval
+        value, write = finding.facts["ratio"], "{:.2f}".format
     elif finding.rule == Rule.BEATS_BASELINE and "share" in finding.facts:  # likewise the change
         value, limit = finding.facts["share"], -(finding.limit or 0.0)
-    written = ["" if x is None else write(x) for x in (value, limit)]
-    if finding.rule == Rule.CALIBRATION and finding.limit is not None:
-        written[1] = f"1 ± {percent(finding.limit)}"
-    return Row(finding.name, written[0], written[1], _interval(interval, write), finding.outcome, finding)
+    allowed = "" if limit is None else f"1 ± {percent(limit)}" if calibration else write(limit)
+    measured = "" if value is None else write(value)
+    return Row(finding.name, measured, allowed, _interval(interval, write), finding.outcome, finding)
 
 
 def _comparison(compared: Versus) -> Row:
@@ -104,6 +104,7 @@ UNITS: Mapping[Rule, Callable[[float], str]] = {
     Rule.QUALITY: change,
     Rule.AGAINST_BASELINE: change,
     Rule.CALIBRATION: percent,
+    Rule.HELD_OUT_CALIBRATION: percent,
     Rule.DRIFT_SHARE: percent,
     Rule.MISSING: percent,
     Rule.ENOUGH_ROWS: _count,

@@ -165,7 +165,7 @@ class Versus:
 class Decision:
     """An action chosen from findings.
 
-    ``gate`` holds what was found of a candidate, ``comparisons`` the losses of two versions at a time, ``facts`` what
+    ``gate`` holds the findings on a candidate, ``comparisons`` the losses of two versions at a time, ``facts`` what
     else the headline needs, by name. ``text`` is the sentence of a record from before decisions had fields.
     """
 

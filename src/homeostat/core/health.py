@@ -95,14 +95,14 @@ def against_baseline(window: Window, now: Compared, confidence: float) -> Findin
 
 def calibration(window: Window, ratio: Measure, limit: float, confidence: float) -> Finding:
     """Mean score over label rate; significant: its interval leaves 1 out."""
-    rows, facts = len(window.y), {"events": "mature", "ratio": None}
+    rows = len(window.y)
     if ratio.value is None or ratio.low is None or ratio.high is None:
-        return Finding(Rule.CALIBRATION, window.objective, TOO_FEW, None, limit, rows=rows, facts=facts)
+        return Finding(Rule.CALIBRATION, window.objective, TOO_FEW, None, limit, rows=rows)
     off = abs(ratio.value - 1)
     outcome: Outcome = "fail" if off > limit and not ratio.low <= 1 <= ratio.high else "pass"
     return Finding(
         Rule.CALIBRATION, window.objective, outcome, round(off, 6), limit, Interval.of(ratio, confidence), rows=rows,
-        facts=facts | {"ratio": ratio.value},
+        facts={"ratio": ratio.value},
     )  # fmt: skip
 
 

@@ -76,11 +76,11 @@ def periods_between(start: datetime, end: datetime, every: timedelta, offset: ti
     first = floor(start, every, offset)
     if first < start:
         first += every
-    found = []
+    periods = []
     while first + every <= end:
-        found.append(Period(first, first + every, label_of(first, every, offset)))
+        periods.append(Period(first, first + every, label_of(first, every, offset)))
         first += every
-    return found
+    return periods
 
 
 def labels_overlapping(

@@ -69,7 +69,7 @@ def decide_release(
 def objections(findings: Iterable[Finding]) -> tuple[Finding, ...]:
     """The findings for which a candidate is not released.
 
-    >>> unsure = [Finding(rule, "demand", "too few to say") for rule in (Rule.BEATS_BASELINE, Rule.CALIBRATION)]
+    >>> unsure = [Finding(rule, "demand", "too few to say") for rule in (Rule.BEATS_BASELINE, Rule.SLICES)]
     >>> [f.name for f in objections(unsure)]
     ['demand: beats baseline']
     """
@@ -132,7 +132,7 @@ def calibrated(
     A candidate no further off than the champion on the same rows passes.
     """
     limit, ratio = limits.calibration, evaluation.metric("calibration")
-    facts: dict[str, object] = {"events": "held-out", "ratio": ratio.value}
+    facts: dict[str, object] = {"ratio": ratio.value}
     off = None if ratio.value is None else abs(ratio.value - 1)
     outcome: Outcome = "pass"
     if off is None:
@@ -146,7 +146,7 @@ def calibrated(
             if theirs is not None and off <= abs(theirs - 1):
                 outcome, facts["champion"] = "pass", theirs
     return Finding(
-        Rule.CALIBRATION, evaluation.objective, outcome, None if outcome == TOO_FEW else off, limit,
+        Rule.HELD_OUT_CALIBRATION, evaluation.objective, outcome, None if outcome == TOO_FEW else off, limit,
         Interval.of(ratio, confidence), rows=evaluation.overall.rows, facts=facts,
     )  # fmt: skip
 

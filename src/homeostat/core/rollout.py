@@ -112,7 +112,7 @@ def decide_step(
     harms = [errors(measured, limits.errors, confidence), latency(measured, limits.latency, confidence)]
     harms += [loads(measured)] if measured.unloaded else []
     if measured.elapsed >= limits.hold:
-        harms += [loss(name, found, not_worse, confidence) for name, found in measured.quality.items()]
+        harms += [loss(name, compared, not_worse, confidence) for name, compared in measured.quality.items()]
     findings = tuple(replace(f, evidence=(evidence,)) for f in (*proofs, *harms))
     action: Action = "advance"
     if any(f.failed for f in findings):
@@ -203,16 +203,16 @@ def scores(objective: str, column: Mapping[str, Any], limit: float) -> Finding:
     return Finding(Rule.SCORES, objective, outcome, score, limit, facts={"method": column["method"]})
 
 
-def loss(objective: str, found: Comparison, limit: float, confidence: float) -> Finding:
+def loss(objective: str, comparison: Comparison, limit: float, confidence: float) -> Finding:
     """The challenger's loss lies at most ``limit`` above the champion's on mature events, or not significantly."""
-    part = found.overall
+    part = comparison.overall
     share = part.share
     outcome: Outcome = "pass"
     if share.value is None or share.low is None or part.loss is None or part.other_loss is None:
         outcome = TOO_FEW
     elif share.value > limit and share.low > 0:
         outcome = "fail"
-    facts = {"loss": found.loss, "value": part.loss, "other": part.other_loss}
+    facts = {"loss": comparison.loss, "value": part.loss, "other": part.other_loss}
     interval = Interval.of(share, confidence)
     return Finding(Rule.LOSS, objective, outcome, share.value, limit, interval, rows=part.rows, facts=facts)
 

@@ -23,7 +23,7 @@ class Rule(StrEnum):
     # the champion, by the labels of what it predicted
     QUALITY = "quality"
     AGAINST_BASELINE = "against the baseline"
-    CALIBRATION = "calibration"  # of a candidate too
+    CALIBRATION = "calibration"
     # the champion, by its inputs and scores
     SCORE_DRIFT = "score drift"
     DRIFT_SHARE = "drift share"
@@ -34,6 +34,7 @@ class Rule(StrEnum):
     BEATS_BASELINE = "beats baseline"
     NOT_WORSE = "not worse than champion"
     SLICES = "no slice gets worse"
+    HELD_OUT_CALIBRATION = "held-out calibration"
     # a challenger beside the champion, in one step of its rollout
     ENOUGH_EVENTS = "enough events"
     ERRORS = "errors"

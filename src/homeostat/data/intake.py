@@ -59,7 +59,7 @@ def _due(workspace: Workspace, name: str, now: datetime, last: datetime) -> Iter
 
     Where the source is declared again, all of the look-back is.
     """
-    scope, (start, _) = workspace.scope, workspace.project.window
+    scope, start = workspace.scope, workspace.start
     source = scope.sources[name]
     if source.period == ONCE:
         yield Period(start, now, ONCE)

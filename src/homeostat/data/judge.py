@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import TYPE_CHECKING
@@ -24,7 +24,6 @@ if TYPE_CHECKING:
     from homeostat.project.layout import Project
     from homeostat.project.scope import Source
 
-Check = Callable[[pl.DataFrame, bytes, str], list[gx.Failure]]  # rows, the contract's text, the name of its file
 REASONS = {"row": pl.UInt32(), "reason": pl.String()}  # why a row is quarantined; a row may have several
 
 
@@ -37,8 +36,8 @@ class Judgement:
     findings: tuple[Finding, ...]
 
 
-def judge(project: Project, case: Case, check: Check = gx.check) -> Judgement:
-    """Decide on one batch; ``check`` compares rows with a contract.
+def judge(project: Project, case: Case, contracts: gx.Contracts) -> Judgement:
+    """Decide on one batch.
 
     Raises:
         DataError: the landed file is damaged, or an amendment's was changed.
@@ -56,7 +55,7 @@ def judge(project: Project, case: Case, check: Check = gx.check) -> Judgement:
     unfit = _unfit(case.source, landed)
     whole = [*shape, *_whole_findings(case, rows), *_unfit_finding(unfit)]
     repeated, unique = _repeated(case.source, rows)
-    failures = check(rows, case.contract, f"expectations/{case.name}.json")
+    failures = contracts.check(rows, case.contract, f"expectations/{case.name}.json")
     fatal = [sentence(f) for f in whole if f.failed and f.rule != Rule.TYPES]
     fatal += [f"{f.reason} (observed: {f.observed})" for f in failures if f.severity == "critical"]
     reasons = pl.concat([_of_every_row(fatal, len(rows)), *_of_warnings(failures), unfit])
@@ -66,11 +65,13 @@ def judge(project: Project, case: Case, check: Check = gx.check) -> Judgement:
     return _split(rows, reasons, findings)
 
 
-def earlier_versions(project: Project, case: Case, check: Check = gx.check) -> dict[datetime, pl.DataFrame | None]:
+def earlier_versions(
+    project: Project, case: Case, contracts: gx.Contracts
+) -> dict[datetime, pl.DataFrame | None]:
     """What was accepted of a batch until each of its amendments became known; None: nothing was."""
     times = sorted({a.known for a in case.amendments})
     before = [replace(case, amendments=tuple(a for a in case.amendments if a.known < time)) for time in times]
-    return {time: judge(project, b, check).accepted for time, b in zip(times, before, strict=True)}
+    return {time: judge(project, b, contracts).accepted for time, b in zip(times, before, strict=True)}
 
 
 def _read(case: Case) -> pl.DataFrame:

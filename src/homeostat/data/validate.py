@@ -38,8 +38,8 @@ def validate(
     recorded = workspace.verdicts.get(name, label)
     if recorded is not None and recorded.key == case.key and _files_match(workspace, name, label, recorded):
         return recorded
-    project = workspace.project
-    return _write(workspace, case, judge(project, case), earlier_versions(project, case))
+    project, contracts = workspace.project, workspace.contracts
+    return _write(workspace, case, judge(project, case, contracts), earlier_versions(project, case, contracts))
 
 
 def missing(workspace: Workspace, name: str, period: Period, now: datetime | None = None) -> Verdict | None:

@@ -49,6 +49,12 @@ def decision_is_due(session: Session, now: datetime) -> bool:
     return floor(now, rhythm.decide, rhythm.offset) > last
 
 
+def next_decision(session: Session, now: datetime) -> datetime:
+    """When the rhythm next asks for a decision: ``now``, or later."""
+    rhythm = session.tree.scope.rhythm
+    return now if decision_is_due(session, now) else floor(now, rhythm.decide, rhythm.offset) + rhythm.decide
+
+
 def decide(session: Session, now: datetime, due: Due | None = None) -> Decision:
     """Look at how the champion does; where something asks for it fetch the evidence, act on it and keep the record.
 

@@ -10,6 +10,7 @@ from homeostat.adapters.worktree import Branches
 from homeostat.core.incidents import Incident
 from homeostat.decisions import history
 from homeostat.decisions.history import Decided
+from homeostat.features.intake import Intake
 from homeostat.monitoring.alerts import read_incidents
 from homeostat.project.clock import move_on, stands_at
 from homeostat.project.layout import Project
@@ -33,6 +34,14 @@ class Session:
     start: datetime  # from when on history is used
     stands_at: datetime  # the last completed tick
     followed: Branches | None = None  # where the branches were when the worktree was last brought to them
+    _intake: Intake | None = None
+
+    @property
+    def intake(self) -> Intake:
+        """Takes in the data of the worktree; what it has read and prepared is kept while the worktree stays."""
+        if self._intake is None:
+            self._intake = Intake(self.tree)
+        return self._intake
 
     @classmethod
     def open(cls, project: Project) -> Session:
@@ -49,7 +58,7 @@ class Session:
 
     def note_tree(self) -> None:
         """Read again what the worktree says, after it was brought to another commit: its scope, window and time."""
-        self.tree = self.project.ledger
+        self.tree, self._intake = self.project.ledger, None
         self.start = self.tree.window[0]
         self.stands_at = stands_at(self.project)
 

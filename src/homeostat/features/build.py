@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import json
-import shutil
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from importlib import metadata
@@ -15,9 +14,7 @@ import polars as pl
 
 from homeostat.adapters.import_graph import code_hash
 from homeostat.adapters.parquet import digest, read_table, table_bytes, write_table
-from homeostat.core.errors import ScopeError
-from homeostat.data.ingest import periods
-from homeostat.data.monthly_records import MonthlyRecords, file_of
+from homeostat.data.monthly_records import MonthlyRecords
 from homeostat.features import sql as feature_sql
 from homeostat.features.labels import labels
 from homeostat.features.point_in_time import PointInTime
@@ -40,9 +37,9 @@ class Note:
 class FeatureTables:
     """The feature tables of one workspace, each compared with what it follows from before it is read."""
 
-    def __init__(self, workspace: Workspace) -> None:
+    def __init__(self, workspace: Workspace, point: PointInTime | None = None) -> None:
         self.workspace = workspace
-        self.point = PointInTime(workspace)
+        self.point = PointInTime(workspace) if point is None else point
         self._notes = MonthlyRecords(workspace.files, workspace.project.features, lambda raw: Note(**raw), vars)
 
     def of(self, label: str, sql: str | None = None) -> pl.DataFrame:
@@ -57,7 +54,8 @@ class FeatureTables:
         look = self.point.look_back(label)
         path = self.workspace.project.cache / "features" / f"{self._key(sql, look)[:32]}.parquet"
         if not path.is_file():
-            write_table(self._table(look, sql, ()), path)
+            write_table(self._tables([look], sql, ())[0], path)
+            self.point.rows.keep(2 * len(look.batches))
         return read_table(path)
 
     def make(self, label: str) -> Path:
@@ -68,8 +66,9 @@ class FeatureTables:
         """
         look = self.point.look_back(label)
         if not self.holds(look):
-            self.stage(look, self.table(look))
+            self.stage(look, table_bytes(self.tables([look])[0]))
             self.workspace.files.commit()
+            self.point.rows.keep(2 * len(look.batches))  # another look-back may take turns with this one
         return self._path(label)
 
     def holds(self, look: LookBack) -> bool:
@@ -77,10 +76,6 @@ class FeatureTables:
         note = self._notes.get(look.period.label)
         data = None if note is None else self.workspace.files.read(self._path(look.period.label))
         return data is not None and note == Note(self._key(self.workspace.project.features_text, look), digest(data))
-
-    def table(self, look: LookBack) -> bytes:
-        """The table of one batch, as the bytes of its file."""
-        return table_bytes(self._table(look, self.workspace.project.features_text, listed(self.workspace.scope)))
 
     def stage(self, look: LookBack, data: bytes) -> None:
         """Stage a table, and after it the note of what it follows from."""
@@ -98,17 +93,30 @@ class FeatureTables:
         project = self.workspace.project
         return project.features_text if project.features_sql.is_file() else None
 
-    def _table(self, look: LookBack, sql: str, needed: Iterable[str]) -> pl.DataFrame:
+    def tables(self, looks: Sequence[LookBack]) -> list[pl.DataFrame]:
+        """The table of each batch of one of ``lookback.groups``, by one run of features.sql.
+
+        Raises:
+            ScopeError, DataError: as ``of``.
+        """
+        return self._tables(looks, self.workspace.project.features_text, listed(self.workspace.scope))
+
+    def _tables(self, looks: Sequence[LookBack], sql: str, needed: Iterable[str]) -> list[pl.DataFrame]:
         scope = self.workspace.scope
-        rows = self.point.events(look)
-        parts = []
-        for events, tables in self.point.views(look, rows):
-            features = feature_sql.build(sql, scope, tables, events, scope.threads, needed)
-            parts.append(joined(scope, events, features))
-        self.point.rows.keep(2 * len(look.batches))  # another look-back may take turns with this one
-        table = pl.concat(parts).sort(scope.key, nulls_last=True)
-        of_events = labels(self.point, look, rows)
-        return table.join(of_events, on=list(scope.key), how="left", nulls_equal=True, maintain_order="left")
+        key = list(scope.key)
+        rows = [self.point.events(look) for look in looks]
+        parts: list[list[pl.DataFrame]] = [[] for _ in looks]
+        for events, tables in self.point.joint_views(looks, rows):
+            features = feature_sql.build(sql, scope, tables, pl.concat(events), scope.threads, needed)
+            for own, of_batch in zip(events, parts, strict=True):
+                theirs = features.join(own.select(key), on=key, how="semi", nulls_equal=True, maintain_order="left")
+                of_batch.append(joined(scope, own, theirs))
+        return [
+            pl.concat(of_batch)
+            .sort(key, nulls_last=True)
+            .join(labels(self.point, look, own), on=key, how="left", nulls_equal=True, maintain_order="left")
+            for look, own, of_batch in zip(looks, rows, parts, strict=True)
+        ]
 
     # ---- what a table follows from
 
@@ -135,43 +143,3 @@ class FeatureTables:
         }
         return json.dumps(cause, default=str)
 
-
-# ---- the window
-
-
-def build_window(tables: FeatureTables) -> str:
-    """Make the features of every batch of the window; take out those that it does not call for; a line on them.
-
-    Raises:
-        ScopeError, DataError: as ``FeatureTables.of``, and where no event is known before it is predicted.
-    """
-    workspace = tables.workspace
-    project, name = workspace.project, workspace.scope.events.source
-    wanted = [p.label for p in periods(project, name)]
-    project.features.mkdir(parents=True, exist_ok=True)
-    _remove_stray(project.features, wanted)
-    events = sum(_events_in(tables.make(label)) for label in wanted)
-    verdicts = [workspace.verdicts.get(name, label) for label in wanted]
-    if not events and any(v.rows_accepted for v in verdicts if v):
-        raise ScopeError(
-            "params.yaml: events.predict_at: no event is known before it is predicted, so none has features; predict "
-            f"later, or say in sources.{name}.known_at that the row is known earlier"
-        )
-    return f"features: {events} events in {len(wanted)} batches"
-
-
-def _remove_stray(folder: Path, wanted: Iterable[str]) -> None:
-    """Remove tables that the window does not call for, and notes of none: those say nothing that is missed."""
-    labels = set(wanted)
-    notes = {file_of(label) for label in labels}
-    for path in sorted(folder.iterdir()):
-        if path.suffix == ".json":
-            if path.stem not in notes:
-                path.unlink()
-        elif path.stem not in labels and path.name != ".gitignore":
-            shutil.rmtree(path) if path.is_dir() else path.unlink()
-            print(f"removed features/{path.name}: the window does not call for it")
-
-
-def _events_in(path: Path) -> int:
-    return pl.scan_parquet(path).select(pl.len()).collect().item()

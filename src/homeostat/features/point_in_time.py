@@ -16,13 +16,13 @@ from homeostat.core.errors import DataError, ScopeError
 from homeostat.data.casts import TYPES
 from homeostat.data.known_at import FAR, as_known, known_column, times, with_known_at
 from homeostat.data.versions import EMPTY, version_path
-from homeostat.features.lookback import Batch, LookBack, look_back
+from homeostat.features.lookback import Batch, LookBack, joint, look_back
 
 if TYPE_CHECKING:
     from homeostat.data.workspace import Workspace
     from homeostat.project.scope import Scope, Source
 
-View = tuple[pl.DataFrame, dict[str, pl.DataFrame]]  # events, and the tables that they may use
+Tables = dict[str, pl.DataFrame]  # by source
 
 
 class AcceptedRows:
@@ -57,11 +57,21 @@ class PointInTime:
         """The accepted batches that features of the batch of events ``label`` may be made from."""
         return look_back(self.scope, self.workspace.verdicts, label)
 
+    def load(self, look: LookBack) -> None:
+        """Read what the look-back may use, in every version: its files may have changed when it is used."""
+        for until in {until for batch in look.batches for until, _ in batch.versions}:
+            for name in self.scope.sources:
+                self._rows(name, [(b, until) for b in look.batches if b.source == name])
+
     # ---- events
 
     def events(self, look: LookBack) -> pl.DataFrame:
         """The events of the batch as they are accepted now, with everything known since, and ``predict_at``."""
         return self.events_until(look, FAR)
+
+    def size(self, look: LookBack) -> int:
+        """How many rows the batch of the events has, as it is accepted now."""
+        return self._rows(self.scope.events.source, [(b, FAR) for b in self._own(look)]).height
 
     def events_until(self, look: LookBack, time: datetime) -> pl.DataFrame:
         """The same in the version seen as of ``time``."""
@@ -74,17 +84,26 @@ class PointInTime:
 
     def known_events(self, look: LookBack, rows: pl.DataFrame) -> pl.DataFrame:
         """The events as known at their predict-at, sorted by key."""
-        parts = [self._as_seen(look, part, until) for until, part in _by_epoch(look, rows)]
+        parts = [self._as_seen(look, part, until) for until, (part,) in _by_epoch(look, [rows])]
         return pl.concat(parts).sort(self.scope.key, nulls_last=True)
 
-    def views(self, look: LookBack, rows: pl.DataFrame) -> Iterator[View]:
+    def views(self, look: LookBack, rows: pl.DataFrame) -> Iterator[tuple[pl.DataFrame, Tables]]:
         """The events as known at their predict-at, with the tables they may use; one pair an epoch of versions."""
-        for until, part in _by_epoch(look, rows):
-            yield self._as_seen(look, part, until), self.tables(look, until)
+        for (events,), tables in self.joint_views([look], [rows]):
+            yield events, tables
+
+    def joint_views(
+        self, looks: Sequence[LookBack], rows: Sequence[pl.DataFrame]
+    ) -> Iterator[tuple[list[pl.DataFrame], Tables]]:
+        """``views`` of the batches of one of ``groups`` together: the events of each beside the tables of all."""
+        together = joint(looks)
+        for until, parts in _by_epoch(together, rows):
+            events = [self._as_seen(look, part, until) for look, part in zip(looks, parts, strict=True)]
+            yield events, self.tables(together, until)
 
     # ---- tables
 
-    def tables(self, look: LookBack, time: datetime) -> dict[str, pl.DataFrame]:
+    def tables(self, look: LookBack, time: datetime) -> Tables:
         """The source tables in the versions seen as of ``time``; later rows are there too, with their known-at."""
         tables = {}
         for name, source in self.scope.sources.items():
@@ -133,11 +152,18 @@ class PointInTime:
         return parse_table(data, path)
 
 
-def _by_epoch(look: LookBack, rows: pl.DataFrame) -> list[tuple[datetime, pl.DataFrame]]:
-    """The events by the epoch of versions that their predict-at lies in, named by its end; one at least."""
-    parts = [rows.filter(pl.col("predict_at") > a, pl.col("predict_at") <= u) for a, u in look.epochs]
-    epochs = [(until, part) for (_, until), part in zip(look.epochs, parts, strict=True) if part.height]
-    return epochs or [(FAR, rows)]
+def _by_epoch(look: LookBack, rows: Sequence[pl.DataFrame]) -> Iterator[tuple[datetime, Sequence[pl.DataFrame]]]:
+    """The events of each batch by the epoch of versions that their predict-at lies in, named by its end; one at least.
+    """
+    epochs = look.epochs
+    if len(epochs) == 1 or not any(table.height for table in rows):
+        yield FAR, rows
+        return
+    for start, until in epochs:
+        inside = pl.col("predict_at") > start, pl.col("predict_at") <= until
+        parts = [table.filter(*inside) for table in rows]
+        if any(part.height for part in parts):
+            yield until, parts
 
 
 # ---- when events are predicted

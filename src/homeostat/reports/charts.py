@@ -170,7 +170,7 @@ def standalone(drawing: str, title: str) -> str:
     assert size is not None, "every drawing has a size"
     width, height = float(size[1]), float(size[2]) + TITLE
     light = dict(re.findall(r"--(\w+): (#\w+)", COLOURS.partition("@media")[0]))
-    style = re.sub(r"var\(--(\w+)\)", lambda found: light[found[1]], DRAWINGS)
+    style = re.sub(r"var\(--(\w+)\)", lambda colour: light[colour[1]], DRAWINGS)
     head = f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 {-TITLE} {width:g} {height:g}" width="{width:g}" '
     head += f'height="{height:g}" role="img"><title>{escape(title)}</title><style>{style}</style>'
     paper = f'<rect y="{-TITLE}" width="{width:g}" height="{height:g}" fill="{light["paper"]}"/>'

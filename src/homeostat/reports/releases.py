@@ -68,7 +68,7 @@ def observed(project: Project, version: str) -> str:
 def _losses(quality: Mapping[str, Any] | None) -> str:
     if quality is None:
         return "not measured yet"
-    return ", ".join(f"{name} {_loss(found)}" for name, found in quality.items())
+    return ", ".join(f"{name} {_loss(measured)}" for name, measured in quality.items())
 
 
 def _promised(evaluation: Mapping[str, Any]) -> str:

@@ -174,9 +174,9 @@ def _quality(status: Status) -> Iterator[Row]:
             yield "", f"promised {line}", DIM
         return
     left = "quality"
-    for objective, found in status.measured.quality.items():
+    for objective, measured in status.measured.quality.items():
         if objective != "money":
-            yield left, f"{objective}: {_figures(found)} ({count(found['rows'], 'event')})", PLAIN
+            yield left, f"{objective}: {_figures(measured)} ({count(measured['rows'], 'event')})", PLAIN
             left = ""
     yield from _cost(status.measured.quality.get("money"))
     yield from _health(status, status.measured)
@@ -205,9 +205,9 @@ def _health(status: Status, measured: Decided) -> Iterator[Row]:
         yield "", f"ok {passed} on promise, baseline and calibration passed", GOOD
 
 
-def _figures(found: Mapping[str, Any]) -> str:
+def _figures(measured: Mapping[str, Any]) -> str:
     figures = []
-    metrics = found.get("metrics", {})
+    metrics = measured.get("metrics", {})
     for metric in dict.fromkeys([*list(metrics)[:1], *[m for m in metrics if m in METRICS]]):
         both = metrics[metric]
         now, then = both["realised"], both["promised"]

@@ -9,7 +9,7 @@ from pathlib import Path
 from homeostat.adapters import dvc_yaml
 from homeostat.checks.leakage import check
 from homeostat.checks.scope_page import scope_page
-from homeostat.checks.worktree_view import edited
+from homeostat.checks.worktree_view import worktree_view
 from homeostat.project.layout import Project
 
 EVENTS = 200  # that leakage is sought in; `homeostat check leakage` takes more
@@ -40,7 +40,7 @@ class ProjectTests(unittest.TestCase):
             self.assertEqual(late & set(objective.features), set(), f"objectives.{name}.features")
 
     def test_no_feature_sees_the_future(self) -> None:
-        project = edited(self.project)
+        project = worktree_view(self.project)
         if not any((project.accepted / project.scope.events.source).glob("*.parquet")):
             self.skipTest("no data yet: homeostat run data")
         report = check(project, EVENTS)

@@ -48,8 +48,13 @@ def not_accepted(answer: object) -> list[Batch]:
 
 @singledispatch
 def sentence(answer: object) -> str:
-    """An answer in a line."""
+    """The result of a flow in a line; of several parts those that there are."""
     return "done" if answer is None else str(answer)
+
+
+@sentence.register
+def _(answer: tuple) -> str:
+    return "; ".join(sentence(part) for part in answer if part is not None)
 
 
 @sentence.register
@@ -67,5 +72,5 @@ def _(answer: DataOutcome) -> str:
 
 @sentence.register
 def _(answer: Tick) -> str:
-    decisions = "".join(f"; {sentence(one)}" for one in (answer.step, answer.decision) if one)
-    return f"{answer.now:%Y-%m-%d %H:%M}: {sentence(answer.data)}; {answer.predicted} predictions{decisions}"
+    parts = (answer.data, f"{answer.predicted} predictions", answer.step, answer.decision)
+    return f"{answer.now:%Y-%m-%d %H:%M}: {sentence(parts)}"

@@ -24,7 +24,7 @@ from homeostat.data.casts import TYPES
 from homeostat.data.known_at import FAR, as_known, known_column
 from homeostat.data.workspace import Workspace
 from homeostat.features.lookback import Batch, LookBack
-from homeostat.features.point_in_time import AcceptedRows, PointInTime, all_predicted, times_of_events
+from homeostat.features.point_in_time import AcceptedRows, PointInTime, times_of_events
 from homeostat.features.query_cache import Evaluation, Standing
 from homeostat.features.rows import joined
 from homeostat.features.tables import listed
@@ -99,7 +99,7 @@ class Context:
             ScopeError: an expression of the scope cannot take their values.
         """
         rows = pl.DataFrame(columns, schema=self._columns)
-        return all_predicted(self.scope, self._times.of(rows))
+        return self._times.of(rows)
 
     @cached_property
     def _columns(self) -> pl.Schema:

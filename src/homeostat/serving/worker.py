@@ -231,6 +231,10 @@ class Worker:
         self._data_changes.settled(self.now(), at_once=True)
         return Context(self.project, self.now())
 
+    def _next_context(self) -> Context:
+        """A context of the data as they are now; batches that the one at hand has read are not read again."""
+        return Context(self.project, self.now(), None if self._context is None else self._context.point.rows)
+
     def _follow_data(self) -> None:
         """After new batches, new predictions or the begin of a period: switch to a new context."""
         state = self.state
@@ -238,7 +242,7 @@ class Worker:
             return
         try:
             challenger = state.challenger.live if state.challenger else None
-            self._publish(state.live, Context(self.project, self.now(), state.context.point.rows), challenger)
+            self._publish(state.live, self._next_context(), challenger)
             self._load_previous(self._registry.ledger)
             self.stale = ""
         except Exception as error:

@@ -9,8 +9,8 @@ from homeostat.scaffold.migrate.references import rewrite, unknown
 
 NAMES = PackageNames()
 CASES = [
-    ("from homeostat.turn import turn", "from homeostat.project.run_context import turn"),
-    ("from homeostat.turn import turn as mine", "from homeostat.project.run_context import turn as mine"),
+    ("from homeostat.turn import turn", "from homeostat.api import run_context as turn"),
+    ("from homeostat.turn import turn as mine", "from homeostat.api import run_context as mine"),
     ("from homeostat.adapters import dag", "from homeostat.adapters import dvc_yaml as dag"),
     ("from homeostat.adapters import dag, git", "from homeostat.adapters import dvc_yaml as dag, git"),
     ("from homeostat import loop, up", "from homeostat import loop\nfrom homeostat.scheduling import up"),
@@ -50,7 +50,7 @@ def test_other_code_is_left_as_it_is(text: str) -> None:
     ("before", "after"),
     [
         ("run:\n\tpython -m homeostat.adapters.dag # all\n", "run:\n\tpython -m homeostat.adapters.dvc_yaml # all\n"),
-        ("- homeostat.up.watch_runs: {}", "- homeostat.scheduling.up.watch_runs: {}"),
+        ("- homeostat.up.watch_runs: {}", "- homeostat.api.end_dead_runs: {}"),
         ("python -m homeostat.stages.ingest", "python -m homeostat.stages.ingest"),
         ("see homeostat.example.org", "see homeostat.example.org"),
     ],

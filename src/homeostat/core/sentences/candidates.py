@@ -1,9 +1,10 @@
-"""Sentences on a candidate, as its release gate found it."""
+"""Sentences on a candidate at its release gate."""
 
 from __future__ import annotations
 
 from homeostat.core.findings import Finding
 from homeostat.core.rules import Rule
+from homeostat.core.sentences.champion import calibration
 from homeostat.core.text import change, confidence_interval, count, metric_name, percent, side
 
 
@@ -52,9 +53,14 @@ def _slices(finding: Finding) -> str:
     return f"the worst of {count(facts['judged'], 'slice')}: {where}{excuse} {allowed}"
 
 
+def _calibration(finding: Finding) -> str:
+    return calibration(finding, "held-out")
+
+
 SENTENCES = {
     Rule.ENOUGH_ROWS: _enough_rows,
     Rule.BEATS_BASELINE: _beats_baseline,
     Rule.NOT_WORSE: _not_worse,
     Rule.SLICES: _slices,
+    Rule.HELD_OUT_CALIBRATION: _calibration,
 }

@@ -29,14 +29,14 @@ def _against_baseline(finding: Finding) -> str:
     return f"{text}: significantly worse than the baseline" if finding.failed else text
 
 
-def _calibration(finding: Finding) -> str:
+def calibration(finding: Finding, events: str = "mature") -> str:
     """Of the champion on mature events, or of a candidate on held-out ones."""
     facts, limit = finding.facts, finding.limit or 0.0
-    ratio, events = facts["ratio"], f"{finding.rows:,} {facts['events']} events"
+    rows, ratio = f"{finding.rows:,} {events} events", facts.get("ratio")
     if ratio is None:
-        return f"{events} are too few to say whether the mean score is right"
+        return f"{rows} are too few to say whether the mean score is right"
     off = abs(ratio - 1)
-    text = f"predicted/observed ratio {ratio:.2f} on {events}"
+    text = f"predicted/observed ratio {ratio:.2f} on {rows}"
     text += f"{confidence_interval(finding.interval, '{:.2f}'.format)}, {percent(off)} off (limit {percent(limit)})"
     if finding.outcome == TOO_FEW:
         return f"{text}, in too few blocks to say whether that is significant"
@@ -49,5 +49,5 @@ def _calibration(finding: Finding) -> str:
 SENTENCES = {
     Rule.QUALITY: _quality,
     Rule.AGAINST_BASELINE: _against_baseline,
-    Rule.CALIBRATION: _calibration,
+    Rule.CALIBRATION: calibration,
 }

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from homeostat.project.scope import format_duration
+from homeostat.project.value_types import format_duration
 from homeostat.scaffold.audit.issue import Issue
 from homeostat.scaffold.audit.time_bins import TimeBins
 from homeostat.scaffold.profile.batch_period import DAY

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from homeostat.project.scope import format_duration
+from homeostat.project.value_types import format_duration
 from homeostat.scaffold.audit.column_roles import Roles
 from homeostat.scaffold.draft.expectations import volume
 from homeostat.scaffold.draft.yaml_text import name_list, name_value, text_value

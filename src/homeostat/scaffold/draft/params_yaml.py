@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from homeostat.project.scope import format_duration
+from homeostat.project.value_types import format_duration
 from homeostat.scaffold.audit.column_roles import Roles
 from homeostat.scaffold.audit.label_leakage import Leakage
 from homeostat.scaffold.draft.features_sql import FeatureQuery

@@ -5,7 +5,7 @@ from __future__ import annotations
 import textwrap
 from collections.abc import Iterator, Sequence
 
-from homeostat.project.scope import format_duration
+from homeostat.project.value_types import format_duration
 from homeostat.scaffold.audit.column_roles import Roles
 from homeostat.scaffold.audit.issue import Issue
 from homeostat.scaffold.draft.features_sql import FeatureQuery

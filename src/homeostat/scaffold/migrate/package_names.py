@@ -30,7 +30,7 @@ class PackageNames:
         """A dotted name as it is called now; the same if it has not moved.
 
         >>> PackageNames().current("homeostat.up.watch_runs")
-        'homeostat.scheduling.up.watch_runs'
+        'homeostat.api.end_dead_runs'
         >>> PackageNames().current("homeostat.core.errors.UsageError")
         'homeostat.core.errors.UsageError'
         """
