@@ -36,7 +36,7 @@ def copied(project: Path) -> Project:
     folder = Path(tempfile.mkdtemp(prefix="homeostat-serving-")) / "project"
     shutil.copytree(project, folder, symlinks=True)
     found = Project.find(folder)
-    batch_scoring.predict_ahead(found.ledger, Registry.open(found), clock_now(found))
+    batch_scoring.predict_ahead(found.worktree, Registry.open(found), clock_now(found))
     return found
 
 

@@ -155,8 +155,8 @@ def _trees(project: Project) -> tuple[Trees, Path, np.ndarray]:
     assert found is not None
     bundle = found[1]
     name, model = next((n, m) for n, m in bundle.models.items() if isinstance(m, Trees))
-    label = max(p.stem for p in project.ledger.features.glob("*.parquet"))
-    matrix = encoding.matrix(model.encoded, read_features(project.ledger, [label]))
+    label = max(p.stem for p in project.worktree.features.glob("*.parquet"))
+    matrix = encoding.matrix(model.encoded, read_features(project.worktree, [label]))
     return model, bundle.folder / "models" / name / TREES, matrix
 
 
@@ -236,8 +236,8 @@ def batch(project: Project) -> None:
     found = Registry.open(project).load_champion()
     assert found is not None
     bundle = found[1]
-    labels = sorted(p.stem for p in project.ledger.features.glob("*.parquet"))[-60:]
-    table = read_features(project.ledger, labels)
+    labels = sorted(p.stem for p in project.worktree.features.glob("*.parquet"))[-60:]
+    table = read_features(project.worktree, labels)
     trees = [m for m in bundle.models.values() if isinstance(m, Trees)]
     assert len(trees) == len(bundle.models), "the release's models are not all trees"
     matrices = [encoding.matrix(m.encoded, table) for m in trees]

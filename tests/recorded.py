@@ -23,6 +23,7 @@ from homeostat.core.ledger import Register, ReleaseEvent, event_tag, release_tag
 from homeostat.core.periods import periods_between
 from homeostat.core.rules import Rule
 from homeostat.project.layout import Project, stamp
+from homeostat.project.window import write_window
 
 HOURS = 24
 HELD, GONE = 5, 20  # the hour with a bad value, the hour that never came
@@ -40,7 +41,7 @@ def empty(folder: Path, params: str = PARAMS) -> Project:
     rows.write_csv(folder / "readings.csv", datetime_format="%Y-%m-%dT%H:%M:%S")
     (folder / "data").mkdir()
     project = Project(folder, folder)
-    project.set_window(START, START)
+    write_window(project, START, START)
     write_contract(project, CONTRACT)
     (folder / ".gitignore").write_text(".homeostat\nreports\ndata/predictions\n")
     for command in (["init", "-q", "-b", "main"], ["add", "."], ["commit", "-q", "-m", "start"]):
@@ -51,13 +52,13 @@ def empty(folder: Path, params: str = PARAMS) -> Project:
 def recorded(folder: Path) -> Project:
     """The same after a day of hourly ticks."""
     project = empty(folder)
-    ledger = project.ledger
+    ledger = project.worktree
     ledger.root.mkdir(parents=True)
     for name in ("params.yaml", "readings.csv"):
         shutil.copyfile(folder / name, ledger.root / name)
     shutil.copytree(project.contracts, ledger.contracts)
     end = START + HOURS * HOUR
-    ledger.set_window(START, end)
+    write_window(ledger, START, end)
     for period in periods_between(START, end, HOUR, timedelta(0)):
         if land(ledger, "readings", period).path is not None:
             validate(ledger, "readings", period.label)
@@ -78,13 +79,13 @@ def recorded(folder: Path) -> Project:
 def _predictions(project: Project) -> None:
     """High loads come true where the hour is late; what serves knows it, the baseline does not."""
     project.predictions.mkdir(parents=True)
-    project.ledger.features.mkdir(parents=True)
-    for path in sorted((project.ledger.accepted / "readings").glob("*.parquet")):
+    project.worktree.features.mkdir(parents=True)
+    for path in sorted((project.worktree.accepted / "readings").glob("*.parquet")):
         rows = pl.read_parquet(path).select("meter", "at", "load").with_columns(pl.col("at").alias("event_time"))
         key, hour = ["meter", "at", "event_time"], pl.col("at").dt.hour()
         label = (pl.col("load") > 15).cast(pl.Float64)
         rows.select(*key, label.alias("label__high"), pl.col("at").alias("known__high")).write_parquet(
-            project.ledger.features / path.name
+            project.worktree.features / path.name
         )
         score = pl.when(pl.col("load") > 13).then(0.8).otherwise(0.2)
         rows.select(

@@ -145,7 +145,7 @@ def test_the_flows_run(home: Project) -> None:
 
 @pytest.mark.slow
 def test_dvc_commands_run(home: Project) -> None:
-    tree = home.ledger
+    tree = home.worktree
     environment = {**os.environ, "PATH": os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])}
     for command in [c for c in SHOWN if c.startswith("dvc") and c != "dvc fetch"]:
         done = subprocess.run(

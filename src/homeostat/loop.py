@@ -29,6 +29,7 @@ from homeostat.monitoring.alerts import raise_alerts
 from homeostat.project.clock import beginning, move_on
 from homeostat.project.layout import Project
 from homeostat.project.run_context import run_context as locked_project
+from homeostat.project.window import read_window, write_window
 from homeostat.releases import sync
 from homeostat.serving import batch_scoring
 
@@ -95,7 +96,7 @@ def begin(session: Session, now: datetime) -> Project:
     _follow_hosts(project)
     tags, branches = worktree.read_tags_and_branches(project.home, scope.project, scope.branch)
     session.registry.refold(tags)
-    first = None if branches.own or branches.remote else max(project.window[0], beginning(project))
+    first = None if branches.own or branches.remote else max(read_window(project).start, beginning(project))
     if first is not None:
         move_on(project, first)  # now: a run that is interrupted right here begins at the same time
     if branches != session.followed or not (session.tree.root / ".git").is_file():
@@ -105,7 +106,7 @@ def begin(session: Session, now: datetime) -> Project:
     session.tree.amendments.mkdir(parents=True, exist_ok=True)  # git keeps no empty folder, and the DAG reads it
     dvc.share_cache(session.tree.root, project.home)
     if first is not None:
-        session.tree.set_window(session.start, first)
+        write_window(session.tree, session.start, first)
     return session.tree
 
 

@@ -24,6 +24,7 @@ from homeostat.decisions.session import Session
 from homeostat.faults import Fault, check_times
 from homeostat.project.clock import move_on, stands_at
 from homeostat.project.layout import Project
+from homeostat.project.window import write_window
 
 
 @dataclass
@@ -81,7 +82,7 @@ def prepare(
     git.clone_snapshot(project.root, snapshot, target, project.scope.branch)
     dvc.share_cache(target, project.root)
     replayed = Project.find(target)
-    loop.begin(Session.open(replayed), start).set_window(start, start)
+    write_window(loop.begin(Session.open(replayed), start), start, start)
     move_on(replayed, start)
     note.write_text(json.dumps(wanted))
     return replayed

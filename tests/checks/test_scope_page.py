@@ -12,6 +12,7 @@ from recorded import recorded
 from homeostat.checks.scope_page import Page, scope_page
 from homeostat.checks.worktree_view import edited
 from homeostat.project.layout import Project
+from homeostat.project.window import read_window
 
 ROOT = Path(__file__).parents[2]
 
@@ -128,13 +129,13 @@ def test_this_projects_scope_has_no_problem() -> None:
     assert scope_page(Project(ROOT, ROOT)).problems == ()
 
 
-def test_edits_are_checked_over_the_ledgers_data(tmp_path: Path) -> None:
+def test_edits_are_checked_over_the_worktrees_data(tmp_path: Path) -> None:
     project = Project(tmp_path, tmp_path)
     assert edited(project) is project
     (tmp_path / ".homeostat" / "ledger" / "data").mkdir(parents=True)
-    project.ledger.window_file.write_text("from: 2024-03-01T00:00:00\nas_of: 2024-03-02T00:00:00\n")
+    project.worktree.window_file.write_text("from: 2024-03-01T00:00:00\nas_of: 2024-03-02T00:00:00\n")
     found = edited(project)
     assert (found.contracts, found.features_sql) == (project.contracts, project.features_sql)
-    assert (found.accepted, found.landed, found.window) == (
-        project.ledger.accepted, project.ledger.landed, project.ledger.window,
-    )  # fmt: skip
+    worktree = project.worktree
+    assert (found.accepted, found.landed) == (worktree.accepted, worktree.landed)
+    assert read_window(found) == read_window(worktree)

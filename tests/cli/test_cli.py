@@ -144,15 +144,15 @@ def test_rows_are_released_and_a_batch_is_corrected_by_one_command(tmp_path: Pat
     given = ("readings", "2024-03-01T05", "--who", "ann", "-C", of.home)
     key = "m1,2024-03-01T05:01:00"
     said = homeostat("data", "release-rows", *given, "--key", key, "--why", "it was real")
-    made = of.ledger.amendments / "0001-release-readings-2024-03-01T05.yaml"
+    made = of.worktree.amendments / "0001-release-readings-2024-03-01T05.yaml"
     assert said.startswith(f"kept as {made}")
     assert "it was real" in made.read_text()
     fixed = tmp_path / "fixed.csv"
-    pl.read_parquet(of.ledger.landed / "readings" / "2024-03-01T05.parquet").with_columns(
+    pl.read_parquet(of.worktree.landed / "readings" / "2024-03-01T05.parquet").with_columns(
         pl.col("load").clip(0, 99)
     ).write_csv(fixed, datetime_format="%Y-%m-%dT%H:%M:%S")
     homeostat("data", "correct", "readings", "2024-03-01T05", fixed, *given[2:], "--why", "a digit too many")
-    assert sorted(p.name for p in of.ledger.amendments.glob("*.yaml")) == [
+    assert sorted(p.name for p in of.worktree.amendments.glob("*.yaml")) == [
         "0001-release-readings-2024-03-01T05.yaml", "0002-correct-readings-2024-03-01T05.yaml",
     ]  # fmt: skip
 
@@ -162,11 +162,11 @@ def test_who_acts_is_git_s_user_where_none_is_given(tmp_path: Path) -> None:
     subprocess.run(["git", "config", "user.name", "Ann of Git"], cwd=of.home, check=True)
     given = ("data", "release-rows", "readings", "2024-03-01T05", "--why", "it was real", "-C", of.home)
     homeostat(*given)
-    assert "Ann of Git" in next(of.ledger.amendments.glob("*.yaml")).read_text()
+    assert "Ann of Git" in next(of.worktree.amendments.glob("*.yaml")).read_text()
     subprocess.run(["git", "config", "--unset", "user.name"], cwd=of.home, check=True)
     homeostat(*given, env={"USER": None, "LOGNAME": None})
     login = f"{pwd.getpwuid(os.getuid()).pw_name}@{socket.gethostname()}"
-    assert login in max(of.ledger.amendments.glob("*.yaml")).read_text()
+    assert login in max(of.worktree.amendments.glob("*.yaml")).read_text()
 
 
 def test_a_reason_is_asked_for_at_a_terminal_and_needed_elsewhere(tmp_path: Path) -> None:
@@ -180,7 +180,7 @@ def test_a_reason_is_asked_for_at_a_terminal_and_needed_elsewhere(tmp_path: Path
         os.write(terminal, b"it was real\n")
         assert process.wait(60) == 0
     os.close(terminal)
-    assert "it was real" in max(of.ledger.amendments.glob("*.yaml")).read_text()
+    assert "it was real" in max(of.worktree.amendments.glob("*.yaml")).read_text()
 
 
 # ---- checks
@@ -415,9 +415,9 @@ def test_ctrl_c_ends_a_replay_in_one_line_and_it_carries_on(tmp_path: Path) -> N
     run = subprocess.Popen(
         [sys.executable, "-u", "-c", code, *command], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     )
-    ledger = Project(of.state / "replays" / "cut", of.state / "replays" / "cut").ledger
+    worktree = Project(of.state / "replays" / "cut", of.state / "replays" / "cut").worktree
     deadline = time.monotonic() + 120
-    while len(list((ledger.accepted / "readings").glob("*.parquet"))) < 4 and time.monotonic() < deadline:
+    while len(list((worktree.accepted / "readings").glob("*.parquet"))) < 4 and time.monotonic() < deadline:
         time.sleep(0.1)
     run.send_signal(signal.SIGINT)
     _, said = run.communicate(timeout=120)

@@ -15,6 +15,7 @@ from homeostat.core.errors import EnvironmentFault
 from homeostat.core.ledger import Register, release_tag
 from homeostat.decisions.session import Session
 from homeostat.project.layout import stamp
+from homeostat.project.window import read_window
 
 pytestmark = pytest.mark.slow
 PARAMS = hourly.PARAMS.replace("decide: 2h, retrain: 4h", "decide: 24h, retrain: 24h")
@@ -63,4 +64,4 @@ def test_a_commit_on_the_scopes_branch_is_in_force_at_the_next_tick(session: Ses
     assert session.tree.scope.costs.capacity == 2
     loop.tick(session, SECOND)
     assert session.tree.scope.costs.capacity == 3
-    assert (session.stands_at, session.tree.window) == (SECOND, (hourly.START, SECOND))
+    assert (session.stands_at, read_window(session.tree)) == (SECOND, (hourly.START, SECOND))

@@ -14,6 +14,7 @@ from at_work import Up, ask, looped, runs, said, start, until, up
 
 from homeostat.project.layout import Project
 from homeostat.project.lock import one_run
+from homeostat.project.window import read_window
 from homeostat.scheduling.publish import sentence
 from homeostat.scheduling.up import run_flow, where
 
@@ -69,7 +70,7 @@ def test_a_scheduled_run_completes_by_itself(running: Up, project: Project) -> N
     assert done[0]["auto_scheduled"]
     assert "meters" in done[0]["tags"]
     assert "2024-03-01 13:" in running.log  # on the project's clock: the first tick after its start
-    assert project.ledger.window[1].hour >= 13
+    assert read_window(project.worktree).as_of.hour >= 13
     assert where(project) == running.api
 
 

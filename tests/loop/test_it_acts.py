@@ -90,7 +90,7 @@ def weighed(session: Session) -> Weighed:
 
 
 def leave_drift_record(project: Project, now: datetime) -> None:
-    tree, serving = project.ledger, Registry.open(project).load_champion()
+    tree, serving = project.worktree, Registry.open(project).load_champion()
     assert serving is not None
     champion.record_drift(tree, serving, FeatureRows(tree), now)
 
@@ -149,8 +149,8 @@ def test_the_old_version_predicts_again(acted: Acted) -> None:
 def test_the_loop_quarantines_the_bad_spell_and_says_so_once(acted: Acted) -> None:
     project, day = acted.project, datetime(2024, 3, 2)
     for label in BAD:
-        assert not (project.ledger.accepted / "readings" / f"{label}.parquet").is_file()
-        held = pl.read_parquet(project.ledger.quarantine / "readings" / f"{label}.parquet")
+        assert not (project.worktree.accepted / "readings" / f"{label}.parquet").is_file()
+        held = pl.read_parquet(project.worktree.quarantine / "readings" / f"{label}.parquet")
         assert held["load"].min() > 400 and held["reason"].str.contains("Load is in kW").all()
     assert [(t.now, i.problem) for t in acted.ticks for i in t.opened if i.finding.rule == Rule.BATCH] == [
         (day + timedelta(hours=6), "readings: batch")
@@ -163,7 +163,7 @@ def test_the_loop_quarantines_the_bad_spell_and_says_so_once(acted: Acted) -> No
 
 
 def test_nothing_learns_from_the_bad_spell(acted: Acted) -> None:
-    ledger = acted.project.ledger
+    ledger = acted.project.worktree
     assert read_features(ledger, BAD).is_empty()
     training = json.loads((ledger.candidate / "training.json").read_text())
     told = training["objectives"]["high"]

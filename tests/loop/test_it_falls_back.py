@@ -28,7 +28,7 @@ def at(hours: int) -> datetime:
 def release_flipped(project: Project, name: str) -> str:
     """Release the model that the loop released with its scores turned around; its version."""
     made = reseal(project, Registry.open(project).load("v0.2.0"), turn_models_around, fault=name)
-    return Registry(project).release(git.head(project.ledger.root), made, Authorship("ann", "a slip", at(51))).version
+    return Registry(project).release(git.head(project.worktree.root), made, Authorship("ann", "a slip", at(51))).version
 
 
 def test_where_no_version_before_is_better_the_baseline_serves_again(tmp_path: Path) -> None:

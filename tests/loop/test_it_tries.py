@@ -52,7 +52,7 @@ def try_flipped(project: Project, now: datetime, share: float | None) -> str:
     assert found is not None
 
     made = reseal(project, found[1], turned, fault=str(share), code="a slip")
-    commit = git.head(project.ledger.root)
+    commit = git.head(project.worktree.root)
     act = "shadow" if share is None else "canary"
     return Registry(project).release(commit, made, Authorship("ann", "a slip of the hand", now), act, share).version
 
@@ -137,7 +137,7 @@ def test_losses_are_compared_where_labels_have_come(tried: Tried) -> None:
     known = Registry.open(tried.project).ledger
     for number, rows in ((2, 20), (4, 15)):
         then = replace(known, events=known.events[:number])
-        measured = rollout_evidence.measure(tried.project.ledger, Registry.open(tried.project), then, at(90))
+        measured = rollout_evidence.measure(tried.project.worktree, Registry.open(tried.project), then, at(90))
         (found,) = measured.quality.values()
         assert found.overall.rows >= rows or found.overall.loss is None
         if number == 2:

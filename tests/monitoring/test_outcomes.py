@@ -15,6 +15,7 @@ from homeostat.core.errors import DataError
 from homeostat.core.periods import period_containing
 from homeostat.monitoring import outcomes
 from homeostat.project.layout import Project
+from homeostat.project.window import write_window
 
 HOUR = timedelta(hours=1)
 START = datetime(2024, 2, 29, 22)  # two hours of February, two of March
@@ -60,7 +61,7 @@ def features(hours: int = 4) -> pl.DataFrame:
 def project(tmp_path: Path) -> Project:
     (tmp_path / "params.yaml").write_text(PARAMS)
     made = Project(tmp_path, tmp_path)
-    made.set_window(START, NOW)
+    write_window(made, START, NOW)
     write(made, made.predictions, predictions())
     write(made, made.features, features())
     return made
@@ -149,10 +150,10 @@ def test_nothing_predicted_is_an_empty_table(tmp_path: Path) -> None:
 
 
 def test_labels_come_from_the_tree_of_scheduled_work(project: Project) -> None:
-    ledger = project.ledger
+    ledger = project.worktree
     ledger.root.mkdir(parents=True)
     (ledger.root / "params.yaml").write_text(PARAMS)
-    ledger.set_window(START, NOW)
+    write_window(ledger, START, NOW)
     write(ledger, ledger.features, features().with_columns(label__high=1 - pl.col("label__high")))
     assert row(outcomes.monthly(project), "served", "2024-02")["log_loss"] > 1
 

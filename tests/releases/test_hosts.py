@@ -317,7 +317,7 @@ def test_hosts_that_both_run_the_loop_take_in_each_others_amendments(ann: Projec
     for n, host in enumerate((ann, another_host(ann, "bob"))):
         hosts.follow(host)
         worktree.follow(host.home, "meters", "main", NOW)
-        tree = host.ledger.root
+        tree = host.worktree.root
         (tree / "data" / "amendments").mkdir(parents=True, exist_ok=True)
         (tree / "data" / "amendments" / f"000{n}-forget.yaml").write_text("{}\n")
         dvc.share_cache(tree, host.home)
@@ -331,7 +331,7 @@ def test_hosts_that_both_run_the_loop_take_in_each_others_amendments(ann: Projec
     Registry(bob).release(*candidate(bob, "two"), By("bob", "better", day(6)))
     hosts.follow(ann)
     worktree.follow(ann.home, "meters", "main", day(7))
-    names = sorted(p.name for p in (ann.ledger.root / "data" / "amendments").iterdir())
+    names = sorted(p.name for p in (ann.worktree.root / "data" / "amendments").iterdir())
     assert names == ["0000-forget.yaml", "0001-forget.yaml"]
     assert told(ann) == told(bob)
 

@@ -227,7 +227,7 @@ def test_the_ledgers_tree_deploys_for_its_main_checkout(project: Project) -> Non
     candidate(project, "one")
     tree = worktree.ensure(project.home, "meters", "main", NOW)
     dvc.share_cache(tree, project.home)
-    scheduled = project.ledger
+    scheduled = project.worktree
     prepare(tree / "prepared", "two")
     made = bundle.load(tree / "prepared").hash
     dvc.reproduce(tree)

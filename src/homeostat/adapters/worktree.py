@@ -25,7 +25,7 @@ from homeostat.adapters.git_command import (
     run,
 )
 from homeostat.core.errors import EnvironmentFault
-from homeostat.project.layout import LEDGER
+from homeostat.project.layout import WORKTREE
 
 KEPT = ("data/window.yaml", "data/amendments", "dvc.lock", "reports/evaluation")
 
@@ -72,7 +72,7 @@ def ensure(home: Path, project: str, branch: str, now: datetime) -> Path:
         EnvironmentFault: no git, no repository, no commit, no such branch, or something else is in the folder.
     """
     require_top(home)
-    ref, tree = branch_ref(project), home / LEDGER
+    ref, tree = branch_ref(project), home / WORKTREE
     base = _commit_of(home, branch)
     ignore_state(tree.parent)
     if not exists(home, ref):
@@ -134,7 +134,7 @@ def commit_kept(tree: Path, message: str, now: datetime) -> str:
 
 def _is_current(home: Path, project: str, branch: str) -> bool:
     """Whether the worktree has all of the branch and of other hosts: in one call of git, for every tick checks this."""
-    private = _private_folder(home / LEDGER)
+    private = _private_folder(home / WORKTREE)
     if private is None or not (private / "HEAD").is_file():
         return False
     if (private / "HEAD").read_text().strip() != f"ref: {branch_ref(project)}":

@@ -14,7 +14,7 @@ from homeostat.core.findings import Finding
 from homeostat.core.rules import Rule
 from homeostat.data.workspace import Workspace
 from homeostat.features.build import FeatureTables
-from homeostat.features.sql import build
+from homeostat.features.sql import build, read_features_sql
 
 if TYPE_CHECKING:
     from homeostat.project.layout import Project
@@ -84,7 +84,7 @@ def _follows(tables: FeatureTables, labels: Sequence[str], name: str, column: st
 def _built_without(features: FeatureTables, label: str, column: str) -> pl.DataFrame:
     """The features of a batch, made with a column of the event source blank everywhere."""
     point, scope = features.point, features.workspace.scope
-    sql = features.workspace.project.features_text
+    sql = read_features_sql(features.workspace.project)
     look = point.look_back(label)
     parts = []
     for events, tables in point.views(look, point.events(look)):

@@ -20,7 +20,7 @@ from homeostat.data.ingest import periods
 from homeostat.data.known_at import as_known
 from homeostat.data.workspace import Workspace
 from homeostat.features.build import FeatureTables
-from homeostat.features.sql import build
+from homeostat.features.sql import build, read_features_sql
 
 if TYPE_CHECKING:
     from homeostat.project.layout import Project
@@ -189,7 +189,7 @@ def _travel(
     key = list(scope.key)
     if not moments:
         return
-    sql = features.workspace.project.features_text
+    sql = read_features_sql(features.workspace.project)
     look = point.look_back(label)
     asked = pl.concat(moments).select(key)
     rows = point.events(look).join(asked, on=key, how="semi", nulls_equal=True)

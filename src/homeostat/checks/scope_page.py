@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from homeostat.core.errors import HomeostatError, ScopeError
 from homeostat.core.text import count, metric_name, percent
+from homeostat.features.sql import read_features_sql
 from homeostat.project.value_types import format_duration
 
 if TYPE_CHECKING:
@@ -286,7 +287,7 @@ def _features(project: Project, tables: dict[str, pl.DataFrame], events: pl.Data
         if needed:
             raise ScopeError("features.sql: not there, but objectives name features; write it")
         return
-    build(project.features_text, project.scope, tables, events, project.scope.threads, sorted(needed))
+    build(read_features_sql(project), project.scope, tables, events, project.scope.threads, sorted(needed))
 
 
 def _known_too_early(project: Project) -> Iterator[str]:

@@ -189,8 +189,10 @@ def my_turn() -> Iterator[tuple[Project, datetime]]:
 
 
 def working(of: Project) -> Project:
-    """The tree in which the loop keeps its data: the ledger's once there is one."""
-    return of.ledger if of.ledger.window_file.is_file() else of
+    """The tree in which the loop keeps its data: the worktree of scheduled work once there is one."""
+    from homeostat.project.layout import working_tree
+
+    return working_tree(of)
 
 
 def actor(of: Project, given: str | None) -> str:

@@ -16,6 +16,7 @@ from homeostat.data.casts import WRITTEN
 from homeostat.data.monthly_records import FILE, MonthlyRecords
 from homeostat.data.sources import unlike
 from homeostat.project.scope import ONCE
+from homeostat.project.window import read_window
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -96,7 +97,7 @@ def _hash(data: bytes | None) -> str:
 
 def periods(project: Project, name: str) -> list[Period]:
     """The batches of the window: every whole period in it, or the one of a source without time."""
-    start, as_of = project.window
+    start, as_of = read_window(project)
     source = project.scope.sources[name]
     if source.period == ONCE:
         return [Period(start, as_of, ONCE)]

@@ -14,6 +14,7 @@ from homeostat.data.case import History, case_of
 from homeostat.data.ingest import periods, remove_stray
 from homeostat.data.judge import Judgement, earlier_versions, judge
 from homeostat.data.versions import UNTIL, version_path
+from homeostat.project.window import read_window
 
 if TYPE_CHECKING:
     import polars as pl
@@ -128,7 +129,7 @@ def _files_match(workspace: Workspace, name: str, label: str, verdict: Verdict) 
 def validate_window(workspace: Workspace) -> Iterator[str]:
     """Decide on every landed batch of the window and note those that never came; a line on each source."""
     project = workspace.project
-    _, as_of = project.window
+    _, as_of = read_window(project)
     wanted = {name: periods(project, name) for name in workspace.scope.sources}
     labels = {name: {p.label for p in batches} for name, batches in wanted.items()}
     for folder in (project.accepted, project.quarantine):

@@ -15,6 +15,7 @@ from homeostat.data.sources import SourceReader
 from homeostat.data.staged_files import StagedFiles
 from homeostat.data.verdict_store import VerdictStore
 from homeostat.project.layout import Project
+from homeostat.project.window import read_window
 
 if TYPE_CHECKING:
     from homeostat.project.scope import Scope
@@ -47,7 +48,7 @@ class Workspace:
     @cached_property
     def start(self) -> datetime:
         """From when on the project's history is used."""
-        return self.project.window[0]
+        return read_window(self.project).start
 
     @cached_property
     def amendments(self) -> tuple[Amendment, ...]:

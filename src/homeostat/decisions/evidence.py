@@ -20,7 +20,9 @@ from homeostat.core.findings import Decision, Versions
 from homeostat.core.policy import Bar, barred_by
 from homeostat.core.release_gate import decide_release
 from homeostat.decisions.session import Session
+from homeostat.features.sql import read_features_sql
 from homeostat.project.layout import Project
+from homeostat.project.window import write_window
 from homeostat.releases.feature_rows import FeatureRows
 from homeostat.releases.registry import Registry
 from homeostat.training import bundle as bundles
@@ -52,7 +54,7 @@ class Judge:
 
     def __init__(self, tree: Project, since: datetime, now: datetime, features: FeatureRows | None = None) -> None:
         self._scope = tree.scope
-        self._sql = tree.features_text
+        self._sql = read_features_sql(tree)
         self._since, self._now = since, now
         self._features = features or FeatureRows(tree)
         self._scores: dict[str, Scores] = {}
@@ -115,7 +117,7 @@ def fresh_candidate(session: Session, now: datetime, previous: str = "") -> tupl
         HomeostatError: what stops the DAG; the champion goes on serving.
     """
     tree, registry = session.tree, session.registry
-    tree.set_window(session.start, now)
+    write_window(tree, session.start, now)
     dvc.reproduce(tree.root)
     report = evaluate.read_report(tree.evaluation / "evaluation.json")
     training = evaluate.read_training(tree)

@@ -13,7 +13,8 @@ from homeostat.decisions.history import Decided
 from homeostat.features.intake import Intake
 from homeostat.monitoring.alerts import read_incidents
 from homeostat.project.clock import move_on, stands_at
-from homeostat.project.layout import Project
+from homeostat.project.layout import Project, working_tree
+from homeostat.project.window import read_window, write_window
 from homeostat.releases.registry import Registry
 
 WHO = "homeostat"  # who acts when the loop does
@@ -50,16 +51,16 @@ class Session:
         Raises:
             HomeostatError: the tags, the scope or a record cannot be read.
         """
-        tree = project.ledger if project.ledger.window_file.is_file() else project
+        tree = working_tree(project)
         return cls(
             project, tree, Registry.open(project), history.decisions(project), read_incidents(project),
-            tree.window[0], stands_at(project),
+            read_window(tree).start, stands_at(project),
         )  # fmt: skip
 
     def note_tree(self) -> None:
         """Read again what the worktree says, after it was brought to another commit: its scope, window and time."""
-        self.tree, self._intake = self.project.ledger, None
-        self.start = self.tree.window[0]
+        self.tree, self._intake = self.project.worktree, None
+        self.start = read_window(self.tree).start
         self.stands_at = stands_at(self.project)
 
     def note_commit(self, commit: str) -> None:
@@ -74,6 +75,6 @@ class Session:
 
     def complete(self, now: datetime) -> None:
         """Note that the tick of ``now`` is completed, which moves the project's time on."""
-        self.tree.set_window(self.start, now)
+        write_window(self.tree, self.start, now)
         move_on(self.project, now)
         self.stands_at = now

@@ -43,7 +43,7 @@ def inject(project: Project, who: str, now: datetime) -> str:
         return ""
     bundle = reseal(project, registry.load(champion.version), turn_models_around, fault=who)
     why = f"{champion.version} with its scores turned around"
-    event = registry.release(git.head(project.ledger.root), bundle, Authorship(who, why, now)).event
+    event = registry.release(git.head(project.worktree.root), bundle, Authorship(who, why, now)).event
     return f"{event.version} is put in service: {why}"
 
 

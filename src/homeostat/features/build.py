@@ -19,6 +19,7 @@ from homeostat.features import sql as feature_sql
 from homeostat.features.labels import labels
 from homeostat.features.point_in_time import PointInTime
 from homeostat.features.rows import joined
+from homeostat.features.sql import read_features_sql
 from homeostat.features.tables import listed
 
 if TYPE_CHECKING:
@@ -49,7 +50,7 @@ class FeatureTables:
             ScopeError: features.sql or an expression of the scope cannot be used.
             DataError: an accepted batch is missing or was changed.
         """
-        if sql is None or sql == self._own_sql:
+        if sql is None or (self.workspace.project.features_sql.is_file() and sql == self._sql):
             return read_table(self.make(label))
         look = self.point.look_back(label)
         path = self.workspace.project.cache / "features" / f"{self._key(sql, look)[:32]}.parquet"
@@ -75,23 +76,23 @@ class FeatureTables:
         """Whether the table of a batch is there, and made from just this."""
         note = self._notes.get(look.period.label)
         data = None if note is None else self.workspace.files.read(self._path(look.period.label))
-        return data is not None and note == Note(self._key(self.workspace.project.features_text, look), digest(data))
+        return data is not None and note == Note(self._key(self._sql, look), digest(data))
 
     def stage(self, look: LookBack, data: bytes) -> None:
         """Stage a table, and after it the note of what it follows from."""
         label = look.period.label
         self._notes.remove([label])
         self.workspace.files.write(self._path(label), data)
-        note = Note(self._key(self.workspace.project.features_text, look), digest(data))
+        note = Note(self._key(self._sql, look), digest(data))
         self._notes.put({label: note})
 
     def _path(self, label: str) -> Path:
         return self.workspace.project.features / f"{label}.parquet"
 
-    @property
-    def _own_sql(self) -> str | None:
-        project = self.workspace.project
-        return project.features_text if project.features_sql.is_file() else None
+    @cached_property
+    def _sql(self) -> str:
+        """The tree's own features, read once."""
+        return read_features_sql(self.workspace.project)
 
     def tables(self, looks: Sequence[LookBack]) -> list[pl.DataFrame]:
         """The table of each batch of one of ``lookback.groups``, by one run of features.sql.
@@ -99,7 +100,7 @@ class FeatureTables:
         Raises:
             ScopeError, DataError: as ``of``.
         """
-        return self._tables(looks, self.workspace.project.features_text, listed(self.workspace.scope))
+        return self._tables(looks, self._sql, listed(self.workspace.scope))
 
     def _tables(self, looks: Sequence[LookBack], sql: str, needed: Iterable[str]) -> list[pl.DataFrame]:
         scope = self.workspace.scope

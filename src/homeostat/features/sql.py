@@ -15,11 +15,27 @@ from homeostat.core.errors import ScopeError
 if TYPE_CHECKING:
     import pyarrow as pa
 
+    from homeostat.project.layout import Project
     from homeostat.project.scope import Scope
 
 RESERVED = ("given__", "label__", "known__", "group__", "score__", "baseline__", "never__")
 TAKEN = {"event_time", "predict_at", "as_of", "tick", "release", "risk", "alert"}
 PLAIN = {pl.Int64, pl.Float64, pl.Boolean, pl.String}  # what a feature is in the end
+
+
+def read_features_sql(project: Project) -> str:
+    """The text of the tree's ``features.sql``.
+
+    Raises:
+        ScopeError: it is not there, or is no text.
+    """
+    path = project.features_sql
+    try:
+        return path.read_text(encoding="utf-8")
+    except FileNotFoundError as error:
+        raise ScopeError(f"{path}: not there; write the SELECT that makes the features") from error
+    except (UnicodeDecodeError, OSError) as error:
+        raise ScopeError(f"{path}: not a file of UTF-8 text; save it as UTF-8, or git restore it") from error
 
 
 def build(

@@ -16,6 +16,7 @@ from homeostat.adapters.parquet import table_bytes
 from homeostat.core.errors import ScopeError
 from homeostat.core.text import listed
 from homeostat.features.lookback import groups
+from homeostat.features.sql import read_features_sql
 
 if TYPE_CHECKING:
     from homeostat.features.build import FeatureTables
@@ -49,7 +50,7 @@ class Together:
         return made, remark
 
     def _made(self, tables: FeatureTables, looks: Sequence[LookBack]) -> tuple[dict[str, bytes], str]:
-        sql, labels = tables.workspace.project.features_text, [look.period.label for look in looks]
+        sql, labels = read_features_sql(tables.workspace.project), [look.period.label for look in looks]
         together = None if sql in self._separate or len(looks) == 1 else _at_once(tables, looks)
         if together is None:
             return {look.period.label: _alone(tables, look) for look in looks}, ""

@@ -15,6 +15,7 @@ from homeostat.features.labels import label_columns
 from homeostat.features.lookback import labels_between
 from homeostat.features.point_in_time import PointInTime, masked, with_predict_at
 from homeostat.features.rows import joined
+from homeostat.features.sql import read_features_sql
 from homeostat.features.tables import listed
 
 
@@ -28,7 +29,7 @@ def upcoming(point: PointInTime, now: datetime, sql: str | None = None) -> pl.Da
         ScopeError, DataError: as ``FeatureTables.of``, and where the source cannot be read.
     """
     scope = point.scope
-    text = point.workspace.project.features_text if sql is None else sql
+    text = read_features_sql(point.workspace.project) if sql is None else sql
     ahead = _ahead(point, now)
     if ahead is None:
         return None

@@ -16,6 +16,7 @@ from homeostat.core import metrics
 from homeostat.core.errors import DataError
 from homeostat.core.periods import labels_overlapping
 from homeostat.features.tables import mature
+from homeostat.project.window import read_window
 from homeostat.training import evaluate
 
 if TYPE_CHECKING:
@@ -128,11 +129,11 @@ def rows(
 
 def labelled(project: Project) -> Project:
     """The tree whose labels count: that of scheduled work, where there is one."""
-    return project.ledger if project.ledger.features.is_dir() else project
+    return project.worktree if project.worktree.features.is_dir() else project
 
 
 def _now(project: Project) -> datetime:
-    return labelled(project).window[1]
+    return read_window(labelled(project)).as_of
 
 
 def _by_month(scope: Scope, table: pl.DataFrame, model: str) -> Iterator[tuple[pl.DataFrame, np.ndarray]]:

@@ -11,6 +11,7 @@ from homeostat.core.errors import DataError
 from homeostat.core.periods import labels_overlapping
 from homeostat.data.workspace import Workspace
 from homeostat.features.build import FeatureTables
+from homeostat.features.sql import read_features_sql
 from homeostat.features.tables import read_features
 from homeostat.project.layout import Project
 
@@ -20,7 +21,7 @@ class FeatureRows:
 
     def __init__(self, tree: Project) -> None:
         self._tree = tree
-        self._sql = tree.features_text
+        self._sql = read_features_sql(tree)
         self._labels = [path.stem for path in tree.features.glob("*.parquet")]
         self._tables: dict[tuple[str, str], pl.DataFrame] = {}
 

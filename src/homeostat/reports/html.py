@@ -15,6 +15,8 @@ from homeostat.core.periods import period_of
 from homeostat.core.sentences import sentence
 from homeostat.core.text import count, metric_name, side
 from homeostat.decisions.history import Batch, Decided
+from homeostat.project.layout import working_tree
+from homeostat.project.window import read_window
 from homeostat.reports import charts
 from homeostat.reports.charts import Cell, Line, Term
 from homeostat.reports.results import DIGITS, MODELS, NOTE, Results, results
@@ -37,7 +39,7 @@ def write_report(project: Project, path: Path) -> Path:
         EnvironmentFault: a record is damaged.
     """
     outcome = results(project)
-    start, end = project.ledger.window if project.ledger.window_file.is_file() else project.window
+    start, end = read_window(working_tree(project))
     sections = [
         *_head(project.scope, outcome, start, end),
         *_quality(project.scope, outcome),

@@ -21,6 +21,7 @@ from homeostat.decisions import history
 from homeostat.decisions.history import Batch, Decided
 from homeostat.project.clock import clock_now, next_tick
 from homeostat.project.up_address import where
+from homeostat.project.window import read_window
 
 if TYPE_CHECKING:
     from homeostat.core.incidents import Incident
@@ -60,8 +61,8 @@ def read(project: Project) -> Status:
     Raises:
         EnvironmentFault: the ledger or a record cannot be read.
     """
-    scope, tree = project.scope, project.ledger
-    as_of = tree.window[1] if tree.window_file.is_file() else None
+    scope, tree = project.scope, project.worktree
+    as_of = read_window(tree).as_of if tree.window_file.is_file() else None
     now, over = clock_now(project), (project.state / "replay.json").is_file()  # a replay is over when it has ended
     ledger = read_ledger(project.home, scope.project)
     champion = ledger.champion
@@ -93,7 +94,7 @@ def _promised(project: Project, champion: ReleaseEvent | None) -> list[str]:
 
 def _recent(project: Project, as_of: datetime) -> Iterator[Batch]:
     scope = project.scope
-    for batch in history.not_accepted(project.ledger, last=DAYS):
+    for batch in history.not_accepted(project.worktree, last=DAYS):
         every = scope.sources[batch.source].period
         if every == "once" or period_of(batch.label, every, scope.rhythm.offset).end > as_of - max(
             timedelta(days=DAYS), DAYS * every

@@ -19,6 +19,7 @@ from homeostat.core.rollout import in_canary
 from homeostat.data.workspace import Workspace
 from homeostat.features.build import FeatureTables
 from homeostat.features.point_in_time import PointInTime
+from homeostat.features.sql import read_features_sql
 from homeostat.features.upcoming import upcoming
 from homeostat.project.layout import Project
 from homeostat.project.private import private_folder
@@ -91,7 +92,7 @@ class Scoring:
         now: datetime,
     ) -> None:  # fmt: skip
         self._tree, self._registry, self._now = tree, registry, now
-        self._features = {tree.features_text: table}
+        self._features = {read_features_sql(tree): table}
         self._remade = remade
 
     def rows(self, champion: ReleaseEvent, tried: ReleaseEvent | None) -> pl.DataFrame:

@@ -27,9 +27,10 @@ from homeostat.features.lookback import Batch, LookBack
 from homeostat.features.point_in_time import AcceptedRows, PointInTime, times_of_events
 from homeostat.features.query_cache import Evaluation, Standing
 from homeostat.features.rows import joined
+from homeostat.features.sql import read_features_sql
 from homeostat.features.tables import listed
 from homeostat.features.upcoming import ahead_rows
-from homeostat.project.layout import Project
+from homeostat.project.layout import Project, working_tree
 from homeostat.serving import paths
 
 if TYPE_CHECKING:
@@ -58,7 +59,7 @@ class Context:
     """The state of the data as of ``now``, and features by it."""
 
     def __init__(self, project: Project, now: datetime, rows: AcceptedRows | None = None) -> None:
-        tree = paths.working(project)
+        tree = working_tree(project)
         self.tree = Project(tree.root, tree.home)  # a new one reads the scope again, which may have changed
         self.point = PointInTime(Workspace(self.tree), rows)
         self.now = now
@@ -74,7 +75,7 @@ class Context:
     @cached_property
     def sql(self) -> str:
         """The tree's own features."""
-        return self.tree.features_text
+        return read_features_sql(self.tree)
 
     @cached_property
     def here(self) -> Period:
