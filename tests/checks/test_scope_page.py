@@ -10,7 +10,7 @@ from readings import PARAMS, write_contract
 from recorded import recorded
 
 from homeostat.checks.scope_page import Page, scope_page
-from homeostat.checks.worktree_view import edited
+from homeostat.checks.worktree_view import worktree_view
 from homeostat.project.layout import Project
 from homeostat.project.window import read_window
 
@@ -117,11 +117,11 @@ def test_a_contract_that_cannot_be_held_to_is_a_problem(tmp_path: Path) -> None:
 
 
 def test_a_label_that_is_known_before_it_is_predicted_is_a_problem(tmp_path: Path) -> None:
-    project = edited(recorded(tmp_path / "meters"))
+    project = worktree_view(recorded(tmp_path / "meters"))
     assert scope_page(project).problems == ()
     late = PARAMS.replace("predict_at: event_time", "predict_at: event_time + INTERVAL 1 HOUR")
     (project.root / "params.yaml").write_text(late)
-    (problem,) = scope_page(edited(Project.find(project.root))).problems
+    (problem,) = scope_page(worktree_view(Project.find(project.root))).problems
     assert "objectives.high: in batch 2024-03-01T23 the label of 10 of 10 events is known before predict_at" in problem
 
 
@@ -131,10 +131,10 @@ def test_this_projects_scope_has_no_problem() -> None:
 
 def test_edits_are_checked_over_the_worktrees_data(tmp_path: Path) -> None:
     project = Project(tmp_path, tmp_path)
-    assert edited(project) is project
+    assert worktree_view(project) is project
     (tmp_path / ".homeostat" / "ledger" / "data").mkdir(parents=True)
     project.worktree.window_file.write_text("from: 2024-03-01T00:00:00\nas_of: 2024-03-02T00:00:00\n")
-    found = edited(project)
+    found = worktree_view(project)
     assert (found.contracts, found.features_sql) == (project.contracts, project.features_sql)
     worktree = project.worktree
     assert (found.accepted, found.landed) == (worktree.accepted, worktree.landed)

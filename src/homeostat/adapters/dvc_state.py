@@ -42,7 +42,7 @@ def _repair_locks_file(repo: Repo) -> None:
 
 
 def _repair_lock_file(repo: Repo, root: Path) -> None:
-    """A ``dvc.lock`` that does not parse is the commit's again in the worktree of scheduled work, and is removed elsewhere.
+    """A ``dvc.lock`` that does not parse is restored from the commit in the worktree, and removed elsewhere.
 
     The stages whose record is gone run again, or come back from the run cache.
     """

@@ -15,7 +15,7 @@ GITDIR = "gitdir:"
 
 
 def repair_worktree_pointer(project: Project) -> str:
-    """Have the worktree of scheduled work and this project's own repository name each other; a line on what was changed.
+    """Have the worktree and this project's own repository name each other; a line on what was changed.
 
     The line is empty where nothing had to change. A pointer that this repository knows nothing of is removed, so that
     the worktree is made again.
