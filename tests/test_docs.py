@@ -220,7 +220,7 @@ def test_the_readme_of_a_folder_names_what_appears_there(folder: str) -> None:
     outs = [o if isinstance(o, str) else next(iter(o)) for stage in stages
             for kind in ("outs", "metrics", "plots") for o in stage.get(kind, ())]  # fmt: skip
     project = Project(ROOT, ROOT)
-    properties = [n for n, v in vars(Project).items() if isinstance(v, property) and n not in ("ledger", "window")]
+    properties = [n for n, v in vars(Project).items() if isinstance(v, property)]
     paths = [p for n in properties if isinstance(p := getattr(project, n), Path)] + [served(project), labels(project)]
     below = {Path(o).parts for o in outs} | {p.relative_to(ROOT).parts for p in paths}
     assert {parts[1] for parts in below if parts[0] == folder and len(parts) > 1} == named
