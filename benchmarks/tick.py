@@ -1,6 +1,6 @@
-"""What a tick costs in which nothing happens, beyond its own validation, features and scoring: the goal is below 1 s.
+"""The time of a quiet tick, and what is left of it without landing, validation, features and scoring.
 
-Replays the first two weeks of 2013; the ticks in which something was decided are left out.
+Replays the first two weeks of 2013; ticks with a decision are left out.
 
     .venv/bin/python benchmarks/tick.py
 """
@@ -56,9 +56,9 @@ def main() -> None:
         quiet = tick.decision is None
         if quiet and (rows or tick.predicted):  # from the first on that has something to score with
             rows.append(row)
-        said = "" if quiet else "   decided, left out"
+        note = "" if quiet else "   decided, left out"
         print(f"{now:%Y-%m-%d %H:%M} " + f"{row['all']:8.2f}" + "".join(f"{row[s]:12.2f}" for s in OWN)
-              + f"{row['beyond']:10.2f}{said}")  # fmt: skip
+              + f"{row['beyond']:10.2f}{note}")  # fmt: skip
     shutil.rmtree(replayed.home)
     beyond = [row["beyond"] for row in rows]
     print(
