@@ -42,13 +42,13 @@ from service_load import (
     worker_processes,
 )
 
-from homeostat.features.build import read_features
+from homeostat.features.tables import read_features
 from homeostat.models import encoding
 from homeostat.models.lightgbm import NAME as TREES
 from homeostat.models.lightgbm import Trees
 from homeostat.project.clock import clock_now
 from homeostat.project.layout import Project
-from homeostat.releases import registry
+from homeostat.releases.registry import Registry
 from homeostat.serving import jsonl
 from homeostat.serving.context import Context
 from homeostat.serving.prediction_log import log_files
@@ -64,7 +64,7 @@ CALLERS = 8
 async def rollback(project: Project, times: int, rate: float, workers: int) -> None:
     """From the command's start to the last worker's first answer by the old version, under load."""
     requests = requests_ahead(project, 200)
-    ledger = registry.ledger(project)
+    ledger = Registry.open(project).ledger
     new, old = ledger.champion, ledger.previous_healthy()
     assert new is not None and old is not None, "the project needs two releases"
     weights = {r.bundle: _weights(project, r.version) for r in ledger.releases if r.version in (new.version, old)}
@@ -114,7 +114,7 @@ async def _until_all(results: Results, event: int, workers: int) -> float:
 
 
 def _weights(project: Project, version: str) -> dict[str, float]:
-    scope = registry.restore(project, version).scope
+    scope = Registry.open(project).load(version).scope
     return {name: objective.weight for name, objective in scope.objectives.items()}
 
 
@@ -162,12 +162,12 @@ async def measured(name: str, address: str, headers: dict[str, str], path: str, 
 
 def _trees(project: Project) -> tuple[Trees, Path, np.ndarray]:
     """A model of the release in service, its file, and rows for it."""
-    champion = registry.serving(project)
+    champion = Registry.open(project).load_champion()
     assert champion is not None
     bundle = champion[1]
     name, model = next((n, m) for n, m in bundle.models.items() if isinstance(m, Trees))
-    label = max(p.stem for p in project.ledger.features.glob("*.parquet"))
-    matrix = encoding.matrix(model.encoded, read_features(project.ledger, [label]))
+    label = max(p.stem for p in project.worktree.features.glob("*.parquet"))
+    matrix = encoding.matrix(model.encoded, read_features(project.worktree, [label]))
     return model, bundle.folder / "models" / name / TREES, matrix
 
 
@@ -214,7 +214,7 @@ def shares(project: Project, requests: list[bytes]) -> None:
     from homeostat.serving.requests import shapes
 
     context = Context(project, clock_now(project))
-    champion = registry.serving(project)
+    champion = Registry.open(project).load_champion()
     assert champion is not None
     bundle, shape = champion[1], shapes(context.scope)
     context.warm(bundle.sql)
@@ -244,11 +244,11 @@ def shares(project: Project, requests: list[bytes]) -> None:
 
 def batch(project: Project) -> None:
     """Scoring a batch, beside the boosters alone on ready matrices."""
-    champion = registry.serving(project)
+    champion = Registry.open(project).load_champion()
     assert champion is not None
     bundle = champion[1]
-    labels = sorted(p.stem for p in project.ledger.features.glob("*.parquet"))[-60:]
-    table = read_features(project.ledger, labels)
+    labels = sorted(p.stem for p in project.worktree.features.glob("*.parquet"))[-60:]
+    table = read_features(project.worktree, labels)
     trees = [m for m in bundle.models.values() if isinstance(m, Trees)]
     assert len(trees) == len(bundle.models), "the release's models are not all trees"
     matrices = [encoding.matrix(m.encoded, table) for m in trees]

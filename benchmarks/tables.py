@@ -30,10 +30,12 @@ from homeostat.core import metrics
 from homeostat.core.evaluation import compare
 from homeostat.core.intervals import FEWEST
 from homeostat.decisions import history
-from homeostat.features import build
+from homeostat.features.tables import mature as mature_rows
+from homeostat.features.tables import read_features
 from homeostat.models import lightgbm as ours
 from homeostat.monitoring import outcomes
 from homeostat.project.layout import Project
+from homeostat.project.window import read_window
 from homeostat.training import evaluate
 
 PLAIN = {"num_threads": 1, "seed": 1, "deterministic": True, "force_row_wise": True, "verbosity": -1}
@@ -67,7 +69,7 @@ def _share(value: float | None, low: float | None, high: float | None) -> str:
 
 def dates(project: Project) -> list[datetime]:
     """When the loop made a candidate that learns."""
-    start = project.ledger.window[0] + project.scope.windows.warm_up
+    start = read_window(project.worktree).start + project.scope.windows.warm_up
     return [d.at for d in history.decisions(project) if d.candidate and d.at >= start]
 
 
@@ -85,7 +87,7 @@ def raw(project: Project) -> pl.DataFrame:
     """Key and raw columns of every accepted event."""
     scope = project.scope
     wanted = list(dict.fromkeys([*scope.key, *raw_columns(project)]))
-    files = sorted((project.ledger.accepted / scope.events.source).glob("*.parquet"))
+    files = sorted((project.worktree.accepted / scope.events.source).glob("*.parquet"))
     return pl.concat([pl.read_parquet(f, columns=wanted) for f in files], how="vertical_relaxed").unique(
         list(scope.key), keep="last", maintain_order=True
     )
@@ -119,7 +121,7 @@ def bare_scores(project: Project, objective: str, rows: pl.DataFrame) -> np.ndar
     scores = np.full(rows.height, np.nan)
     when = dates(project)
     for now, until in zip(when, [*when[1:], datetime.max], strict=True):
-        mature = build.mature(numbered, objective, scope, now).sort("row__")["row__"].to_numpy()
+        mature = mature_rows(numbered, objective, scope, now).sort("row__")["row__"].to_numpy()
         group = None
         if task == "ranking":
             names = evaluate.groups(rows[mature], objective)
@@ -145,15 +147,15 @@ def blocks(project: Project, table: pl.DataFrame) -> np.ndarray:
 
 def beside(project: Project, objective: str) -> Beside:
     """Everything over the events that all four models have scored and whose labels are mature at the end."""
-    scope, now = project.scope, project.ledger.window[1]
+    scope, now = project.scope, read_window(project.worktree).as_of
     task = scope.objectives[objective].task
     loss = evaluate.metrics_of(scope, objective)[0]
-    features = build.read_features(project.ledger).sort("event_time", maintain_order=True)
+    features = read_features(project.worktree).sort("event_time", maintain_order=True)
     bare = features.select(*scope.key, pl.Series("bare__" + objective, bare_scores(project, objective, features)))
     table = outcomes.rows(project).join(bare, list(scope.key), "left", nulls_equal=True, maintain_order="left")
     names = {model: f"{prefix}{objective}" for model, prefix in [*outcomes.MODELS.items(), ("bare", "bare__")]}
     names["served"] = f"score__{objective}"
-    table = build.mature(table, objective, scope, now).filter(
+    table = mature_rows(table, objective, scope, now).filter(
         pl.all_horizontal(pl.col(c).is_not_null() & pl.col(c).cast(pl.Float64).is_not_nan() for c in names.values())
     )
     y = table[f"label__{objective}"].to_numpy()

@@ -15,5 +15,5 @@ take_in = retried_task(take_in_data, name="take in")  # sources belong to others
 @flow(name="data", log_prints=True)
 def data(project: Path = Path(), now: datetime | None = None) -> DataOutcome:
     """Land, validate and featurize every batch that is due."""
-    with run_context(project, now) as (here, at):
-        return publish(here, take_in(here, at), at)
+    with run_context(project, now) as (session, at):
+        return publish(session, take_in(session, at), at)

@@ -8,17 +8,16 @@ from pathlib import Path
 from prefect import flow
 
 from flows.data import take_in
-from homeostat.api import advance_rollout, predict, publish, run_context
+from homeostat.api import Decision, advance_rollout, predict, publish, run_context
 
 
 @flow(name="deployment", log_prints=True)
-def deployment(project: Path = Path(), now: datetime | None = None) -> str:
-    """Write predictions by the release in service, for new events and for those ahead.
+def deployment(project: Path = Path(), now: datetime | None = None) -> tuple[str, Decision | None]:
+    """Write the predictions of the release in service, for what has come and for the events ahead.
 
     A challenger that is tried beside it takes its next step, or is taken back.
     """
-    with run_context(project, now) as (here, at):
-        take_in(here, at)
-        done = f"{predict(here, at, live=True)} predictions"
-        step = advance_rollout(here, at)
-        return publish(here, done if step is None else f"{done}; {step.action}: {step.sentence}", at)
+    with run_context(project, now) as (session, at):
+        take_in(session, at)
+        done = f"{predict(session, at, live=True)} predictions"
+        return publish(session, (done, advance_rollout(session, at)), at)

@@ -14,7 +14,7 @@ from homeostat.api import Decision, judge_candidate, predict, publish, run_conte
 @flow(name="evaluation", log_prints=True)
 def evaluation(project: Path = Path(), now: datetime | None = None) -> Decision:
     """Train a model on the data known now and report what the release gate would decide."""
-    with run_context(project, now) as (here, at):
-        take_in(here, at)
-        predict(here, at, live=True)
-        return publish(here, judge_candidate(here, at), at)
+    with run_context(project, now) as (session, at):
+        take_in(session, at)
+        predict(session, at, live=True)
+        return publish(session, judge_candidate(session, at), at)

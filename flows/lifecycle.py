@@ -14,5 +14,5 @@ from homeostat.api import Tick, publish, run_context, tick
 @flow(name="lifecycle", log_prints=True)
 def lifecycle(project: Path = Path(), now: datetime | None = None) -> Tick:
     """One tick: take in due data, predict the events ahead, and decide when the rhythm says so."""
-    with run_context(project, now) as (here, at):
-        return publish(here, tick(here, at, live=True, take_in=take_in), at)
+    with run_context(project, now) as (session, at):
+        return publish(session, tick(session, at, live=True, take_in=take_in), at)

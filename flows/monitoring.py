@@ -14,7 +14,7 @@ from homeostat.api import Decision, decide, predict, publish, run_context
 @flow(name="monitoring", log_prints=True)
 def monitoring(project: Path = Path(), now: datetime | None = None) -> Decision:
     """Measure quality and drift; where a finding calls for it, gather evidence, decide and act."""
-    with run_context(project, now) as (here, at):
-        take_in(here, at)
-        predict(here, at, live=True)
-        return publish(here, decide(here, at), at)
+    with run_context(project, now) as (session, at):
+        take_in(session, at)
+        predict(session, at, live=True)
+        return publish(session, decide(session, at), at)

@@ -14,7 +14,7 @@ from homeostat.api import Decision, predict, publish, retrain, run_context
 @flow(name="training", log_prints=True)
 def training(project: Path = Path(), now: datetime | None = None, reason: str = "requested by a person") -> Decision:
     """Train a model on the data known now; release it if it passes the gate."""
-    with run_context(project, now) as (here, at):
-        take_in(here, at)
-        predict(here, at, live=True)
-        return publish(here, retrain(here, at, reason), at)
+    with run_context(project, now) as (session, at):
+        take_in(session, at)
+        predict(session, at, live=True)
+        return publish(session, retrain(session, at, reason), at)

@@ -18,6 +18,7 @@ import hourly
 import httpx
 
 from homeostat.project.layout import Project
+from homeostat.project.window import write_window
 
 Answer = TypeVar("Answer")
 ROOT = Path(__file__).parents[1]
@@ -67,7 +68,7 @@ def toyed(folder: Path, name: str = "toys") -> Project:
     params = hourly.PARAMS.replace("threads: 1\n", CLOCK).replace("project: meters", f"project: {name}")
     (folder / "params.yaml").write_text(params)
     project = Project(folder, folder)
-    project.set_window(hourly.START, hourly.START)
+    write_window(project, hourly.START, hourly.START)
     return project
 
 

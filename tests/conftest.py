@@ -58,9 +58,9 @@ sys.addaudithook(refuse_outside)
 def meters(tmp_path: Path) -> Callable[..., Project]:
     """Make the project from a table of readings, ``hours`` of it landed; labels are 2024-03-01T00 and on."""
     from readings import CONTRACT, PARAMS, START, write_contract
+    from steps import land
 
     from homeostat.core.periods import periods_between
-    from homeostat.data.ingest import land
     from homeostat.project.layout import Project
 
     def make(rows: pl.DataFrame, hours: int = 10) -> Project:

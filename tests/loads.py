@@ -6,10 +6,9 @@ from datetime import datetime, timedelta
 from pathlib import Path
 
 import polars as pl
+from steps import land, validate_many
 
 from homeostat.core.periods import periods_between
-from homeostat.data.ingest import land
-from homeostat.data.validate import validate_many
 from homeostat.project.layout import Project
 
 START = datetime(2024, 3, 1)

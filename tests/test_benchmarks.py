@@ -15,8 +15,9 @@ import polars as pl
 import pytest
 from registered import DAG, candidate
 
+from homeostat.core.authorship import Authorship
 from homeostat.project.layout import Project
-from homeostat.releases import registry
+from homeostat.releases.registry import Registry
 
 ROOT = Path(__file__).parents[1]
 BENCHMARKS = ROOT / "benchmarks"
@@ -109,7 +110,8 @@ def replays(tmp_path: Path) -> tuple[Path, Path]:
     (root / ".homeostat" / "tick").write_text("2024-03-05T00:00:00")
     hourly.run(root, "init", "-q", "-b", "main")
     hourly.commit(root)
-    registry.release(Project(root, root), *candidate(Project(root, root), "one"), "passed", "ann", datetime(2024, 3, 5))
+    project = Project(root, root)
+    Registry(project).release(*candidate(project, "one"), Authorship("ann", "passed", datetime(2024, 3, 5)))
     shutil.copytree(root, tmp_path / "other", symlinks=True)
     return root, tmp_path / "other"
 

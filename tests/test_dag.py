@@ -23,6 +23,7 @@ from homeostat.adapters.import_graph import reached
 from homeostat.core.errors import EnvironmentFault, ScopeError
 from homeostat.project import scope
 from homeostat.project.layout import Project
+from homeostat.project.window import write_window
 from homeostat.stages import entry
 from homeostat.training import bundle
 
@@ -351,7 +352,7 @@ def test_at_an_old_tag_in_a_newer_folder_the_same_model_is_made(kept: Project, t
     project = Project(root, root)
     old = bundle.load(project.bundle).hash
     hourly.run(root, "tag", "meters@v0.1.0")
-    project.set_window(hourly.START, hourly.START + timedelta(hours=50))
+    write_window(project, hourly.START, hourly.START + timedelta(hours=50))
     sql = root / "features.sql"
     sql.write_text(sql.read_text().replace("max_by(r.load", "2 * max_by(r.load"))
     (root / "params.yaml").write_text(hourly.PARAMS.replace("load > 5", "load > 6"))
@@ -375,7 +376,7 @@ def test_a_commit_of_the_ledgers_tree_is_one_whose_repro_has_nothing_to_do(kept:
     now = hourly.START + timedelta(hours=43)
     tree = worktree.ensure(root, "meters", "main", now)
     dvc.share_cache(tree, root)
-    Project(tree, root).set_window(hourly.START, now)
+    write_window(Project(tree, root), hourly.START, now)
     assert dvc.reproduce(tree) == STAGES
     commit = worktree.commit_kept(tree, "as of now", now)
     assert hourly.run(tree, "status", "--porcelain") == ""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ast
 import os
 import re
 import shlex
@@ -11,10 +10,8 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
-from types import ModuleType
 
 import click
 import hourly
@@ -26,15 +23,12 @@ from walked import Reader, Step, steps
 
 from homeostat import loop
 from homeostat.cli import main
-from homeostat.core import drift, health
-from homeostat.core.drift import DRIFT_SHARE, MISSING, SCORE_DRIFT
-from homeostat.core.health import AGAINST_BASELINE, CALIBRATION, QUALITY
-from homeostat.core.incidents import EXPLAINING
-from homeostat.core.rollout import ROLLOUT
-from homeostat.decisions import rollout
+from homeostat.core.authorship import Authorship
+from homeostat.core.rules import ALERTING, Rule
+from homeostat.decisions.session import Session
 from homeostat.project.clock import move_on, stands_at
 from homeostat.project.layout import Project
-from homeostat.releases import registry
+from homeostat.releases.registry import Registry
 from homeostat.serving.paths import labels, served
 
 ROOT = Path(__file__).parents[1]
@@ -64,34 +58,9 @@ def test_the_pages_show_what_there_is() -> None:
     assert len(OURS) > 15
 
 
-def kinds(module: ModuleType) -> Iterator[str]:
-    """What kinds of finding a module makes: what its rules end with, whose names it writes as ``SUBJECT: KIND``."""
-    for node in ast.walk(ast.parse(Path(str(module.__file__)).read_text())):
-        if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name) and node.targets[0].id == "rule":
-            rule = node.value
-        elif isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "Finding":
-            rule = node.args[0]
-        else:
-            continue
-        last = rule.values[-1] if isinstance(rule, ast.JoinedStr) else rule
-        named = last.value if isinstance(last, ast.FormattedValue) else last
-        if isinstance(named, ast.Constant):
-            yield str(named.value).removeprefix(": ")
-        elif isinstance(named, ast.Name) and named.id != "rule":
-            yield str(getattr(module, named.id))
-
-
-ALERTS = sorted({kind for module in (health, drift, rollout, loop) for kind in kinds(module)} - set(EXPLAINING))
-
-
-def test_the_kinds_of_alert_are_found() -> None:
-    known = {"batch", QUALITY, AGAINST_BASELINE, CALIBRATION, SCORE_DRIFT, DRIFT_SHARE, MISSING, ROLLOUT}
-    assert known <= set(ALERTS)
-
-
-@pytest.mark.parametrize("kind", ALERTS)
-def test_every_kind_of_alert_has_its_heading(kind: str) -> None:
-    assert f"\n## {kind}\n" in PAGES["RUNBOOK.md"]
+@pytest.mark.parametrize("rule", sorted(ALERTING))
+def test_every_alert_has_its_heading(rule: Rule) -> None:
+    assert f"\n## {rule}\n" in PAGES["RUNBOOK.md"]
 
 
 @pytest.mark.parametrize("command", NAMED)
@@ -128,11 +97,11 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Project:
     rows.filter(pl.col("at").dt.truncate("1h") == hourly.START + timedelta(hours=3)).write_csv(
         folder / "again.csv", datetime_format="%Y-%m-%dT%H:%M:%S"
     )
-    loop.begin(project, hourly.START)
+    loop.begin(Session.open(project), hourly.START)
     move_on(project, hourly.START)
     for hours in (2, 3, 4, 26, 30):
-        loop.tick(project, hourly.START + timedelta(hours=hours))
-    assert [r.version for r in registry.ledger(project).releases][:2] == ["v0.1.0", "v0.2.0"]
+        loop.tick(Session.open(project), hourly.START + timedelta(hours=hours))
+    assert [r.version for r in Registry.open(project).ledger.releases][:2] == ["v0.1.0", "v0.2.0"]
     return project
 
 
@@ -144,9 +113,9 @@ def arguments(command: str) -> list[str]:
 def prepare(home: Project, command: str) -> None:
     """Bring about what the command is for."""
     if "rollback" in command:  # there must be something to take back
-        registry.promote(home, "v0.2.0", "to roll it back", "a test", stands_at(home))
+        Registry(home).promote("v0.2.0", Authorship("a test", "to roll it back", stands_at(home)))
     if "--canary" in command:  # and something to try it beside
-        registry.promote(home, "v0.1.0", "to try another", "a test", stands_at(home))
+        Registry(home).promote("v0.1.0", Authorship("a test", "to try another", stands_at(home)))
 
 
 @pytest.mark.slow
@@ -176,7 +145,7 @@ def test_the_flows_run(home: Project) -> None:
 
 @pytest.mark.slow
 def test_dvc_commands_run(home: Project) -> None:
-    tree = home.ledger
+    tree = home.worktree
     environment = {**os.environ, "PATH": os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])}
     for command in [c for c in SHOWN if c.startswith("dvc") and c != "dvc fetch"]:
         done = subprocess.run(
@@ -251,7 +220,7 @@ def test_the_readme_of_a_folder_names_what_appears_there(folder: str) -> None:
     outs = [o if isinstance(o, str) else next(iter(o)) for stage in stages
             for kind in ("outs", "metrics", "plots") for o in stage.get(kind, ())]  # fmt: skip
     project = Project(ROOT, ROOT)
-    properties = [n for n, v in vars(Project).items() if isinstance(v, property) and n not in ("ledger", "window")]
+    properties = [n for n, v in vars(Project).items() if isinstance(v, property)]
     paths = [p for n in properties if isinstance(p := getattr(project, n), Path)] + [served(project), labels(project)]
     below = {Path(o).parts for o in outs} | {p.relative_to(ROOT).parts for p in paths}
     assert {parts[1] for parts in below if parts[0] == folder and len(parts) > 1} == named

@@ -96,9 +96,9 @@ def test_the_tutorial_takes_ten_minutes_at_most(walked: Reader) -> None:
 @slow
 @patient
 def test_a_version_that_was_rolled_back_is_kept_and_does_not_serve(walked: Reader) -> None:
-    from homeostat.releases.registry import ledger
+    from homeostat.releases.registry import Registry
 
-    releases = ledger(Project.find(walked.folder))
+    releases = Registry.open(Project.find(walked.folder)).ledger
     assert releases.champion is not None
     assert releases.champion.version == "v0.1.0"
     assert [(e.action, e.version) for e in releases.events if e.who == "homeostat"][-1] == ("rollback", "v0.1.0")

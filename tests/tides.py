@@ -11,6 +11,7 @@ import polars as pl
 from ruamel.yaml import YAML
 
 from homeostat.project.layout import Project
+from homeostat.project.window import write_window
 
 START = datetime(2024, 3, 1)
 PARAMS = """
@@ -95,7 +96,7 @@ def tides(root: Path, days: int = 40, table: pl.DataFrame | None = None, **chang
     project.features.mkdir(parents=True, exist_ok=True)
     for (day,), rows in table.group_by(pl.col("at").dt.strftime("%Y-%m-%d"), maintain_order=True):
         rows.write_parquet(project.features / f"{day}.parquet")
-    project.set_window(START, START + timedelta(days=days))
+    write_window(project, START, START + timedelta(days=days))
     return project
 
 

@@ -1,6 +1,7 @@
 """The public API: what the code of a project, its ``flows/`` and ``tests/``, may import. All other names may change.
 
-- ``run_context``: lock a project and read its time; ``Project``: its folder, with ``scope`` and the paths of its files.
+- ``run_context``: lock a project for one run; its session, which the steps take, and its time. ``Project``: its folder,
+  with ``scope`` and the paths of its files.
 - The steps of the loop, in order: ``take_in_data``, ``predict``, ``advance_rollout``, ``decide``; ``tick`` is all of
   them once. ``retrain`` decides with a fresh candidate, ``judge_candidate`` reports on one and releases nothing.
 - ``DataOutcome``, ``Decision``, ``Tick``: their results.
@@ -14,12 +15,11 @@ A module of its own, because ``homeostat/__init__.py`` is part of the code that 
 
 from homeostat.adapters.prefect import retried_task
 from homeostat.core.findings import Decision
-from homeostat.loop import DataOutcome, Tick, decide, predict, retrain, tick
+from homeostat.decisions.decide import decide, judge_candidate
+from homeostat.decisions.rollout import advance_rollout
+from homeostat.loop import DataOutcome, Tick, predict, retrain, run_context, tick
 from homeostat.loop import data as take_in_data
-from homeostat.loop import judge as judge_candidate
-from homeostat.loop import step as advance_rollout
 from homeostat.project.layout import Project
-from homeostat.project.run_context import run_context
 from homeostat.scaffold import project_tests
 from homeostat.scheduling.publish import publish
 from homeostat.scheduling.up import end_dead_runs, schedules

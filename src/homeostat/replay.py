@@ -13,14 +13,18 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from functools import partial
 
 from homeostat import loop
 from homeostat.adapters import dvc, git
 from homeostat.core.errors import UsageError
 from homeostat.core.periods import floor
+from homeostat.decisions.decide import next_decision
+from homeostat.decisions.session import Session
 from homeostat.faults import Fault, check_times
 from homeostat.project.clock import move_on, stands_at
 from homeostat.project.layout import Project
+from homeostat.project.window import write_window
 
 
 @dataclass
@@ -78,7 +82,7 @@ def prepare(
     git.clone_snapshot(project.root, snapshot, target, project.scope.branch)
     dvc.share_cache(target, project.root)
     replayed = Project.find(target)
-    loop.begin(replayed, start).set_window(start, start)
+    write_window(loop.begin(Session.open(replayed), start), start, start)
     move_on(replayed, start)
     note.write_text(json.dumps(wanted))
     return replayed
@@ -92,13 +96,13 @@ def replay(
 
     ``watch`` sees each tick; ``announce`` gets a sentence on each fault and the tick after which it was injected.
     """
-    result = Replay(replayed, start, end)
+    result, session = Replay(replayed, start, end), Session.open(replayed)
     for now in ticks(replayed, start, end):
-        before = stands_at(replayed)
+        before = session.stands_at
         for fault in faults:
             if sentence := fault.inject(replayed, before):
                 announce(before, sentence)
-        tick = loop.tick(replayed, now)
+        tick = loop.tick(session, now, take_in=partial(loop.data, horizon=min(end, next_decision(session, now))))
         result.ticks += 1
         result.seconds.update(tick.seconds)
         watch(tick)

@@ -12,6 +12,7 @@ from recorded import recorded
 from homeostat.checks.scope_page import Page, scope_page
 from homeostat.checks.worktree_view import worktree_view
 from homeostat.project.layout import Project
+from homeostat.project.window import read_window
 
 ROOT = Path(__file__).parents[2]
 
@@ -30,19 +31,19 @@ def flat(page: Page) -> str:
 
 def test_a_domain_expert_reads_sentences(tmp_path: Path) -> None:
     text = flat(page(tmp_path))
-    for said in (
+    for sentence in (
         "THE SCOPE OF meters",
         "know tomorrow's load",
         "Every row of readings is an event. A prediction for it is needed at: event_time.",
-        "high: yes or no, whether load > 5; known with the group all; no features yet; a missed one weighs 1.",
+        "high: yes or no, whether load > 5; known with the group all; no features yet; a missed event costs 1.",
         "one batch every 1 hour, from readings.csv; a row is named by meter, at.",
-        "At most 1 alerts are raised in one period of readings: the riskiest.",
+        "At most 1 alert in one period of readings: for the riskiest events.",
         "The baseline to beat is the label's rate by meter.",
         "A fresh candidate every 4 hours at the latest.",
         "Scheduled work runs the code of the git branch main.",
         "PROBLEMS None found.",
     ):
-        assert said in text
+        assert sentence in text
 
 
 def test_no_line_is_wider_than_a_screen(tmp_path: Path) -> None:
@@ -128,13 +129,13 @@ def test_this_projects_scope_has_no_problem() -> None:
     assert scope_page(Project(ROOT, ROOT)).problems == ()
 
 
-def test_edits_are_checked_over_the_ledgers_data(tmp_path: Path) -> None:
+def test_edits_are_checked_over_the_worktrees_data(tmp_path: Path) -> None:
     project = Project(tmp_path, tmp_path)
     assert worktree_view(project) is project
     (tmp_path / ".homeostat" / "ledger" / "data").mkdir(parents=True)
-    project.ledger.window_file.write_text("from: 2024-03-01T00:00:00\nas_of: 2024-03-02T00:00:00\n")
+    project.worktree.window_file.write_text("from: 2024-03-01T00:00:00\nas_of: 2024-03-02T00:00:00\n")
     found = worktree_view(project)
     assert (found.contracts, found.features_sql) == (project.contracts, project.features_sql)
-    assert (found.accepted, found.landed, found.window) == (
-        project.ledger.accepted, project.ledger.landed, project.ledger.window,
-    )  # fmt: skip
+    worktree = project.worktree
+    assert (found.accepted, found.landed) == (worktree.accepted, worktree.landed)
+    assert read_window(found) == read_window(worktree)

@@ -5,12 +5,13 @@ from pathlib import Path
 import polars as pl
 import pytest
 from readings import CONTRACT, START, readings, write_contract
+from steps import validate, validate_many
 
 from homeostat.adapters.parquet import read_table
 from homeostat.checks.contracts import what_if
 from homeostat.core.errors import DataError, UsageError
+from homeostat.core.rules import Rule
 from homeostat.data.amendments import correct_batch, read_amendments, release_rows
-from homeostat.data.validate import validate, validate_many
 from homeostat.project.layout import Project
 
 Make = Callable[..., Project]
@@ -36,7 +37,7 @@ def test_released_rows_go_back_and_the_rest_stays_held(meters: Make) -> None:
     assert validate(project, "readings", LABEL, now=NOW - timedelta(1)).rows_quarantined == 2
     verdict = validate(project, "readings", LABEL, now=NOW)
     assert (verdict.rows_accepted, verdict.rows_quarantined) == (9, 1)
-    assert any("released by Ann: a test of the meter" in f.sentence for f in verdict.findings)
+    assert any(f.facts.get("why") == "a test of the meter" for f in verdict.findings if f.rule == Rule.AMENDMENT)
     assert 500.0 in read_table(project.accepted / "readings" / f"{LABEL}.parquet")["load"]
     release_rows(project, "readings", LABEL, None, "Ann", "all of them", NOW)
     assert validate(project, "readings", LABEL).rows_quarantined == 0

@@ -9,7 +9,7 @@ import pytest
 
 from homeostat.adapters.gx import Contracts, check, contract_problems, names_rows
 from homeostat.core.errors import ScopeError
-from homeostat.data.sources import TYPES
+from homeostat.data.casts import TYPES
 from homeostat.project import scope
 
 REPOSITORY = Path(__file__).parents[2]

@@ -4,9 +4,9 @@ from datetime import timedelta
 import polars as pl
 import pytest
 from readings import START, readings
+from steps import land
 
 from homeostat.core.periods import Period
-from homeostat.data import ingest
 from homeostat.project.layout import Project
 from homeostat.stages import ingest as ingest_stage
 
@@ -16,22 +16,22 @@ FIRST = Period(START, START + timedelta(hours=1), "2024-03-01T00")
 
 def test_land_writes_the_same_bytes_and_skips(meters: Make) -> None:
     project = meters(readings(3), hours=3)
-    path = ingest.land(project, "readings", FIRST).path
+    path = land(project, "readings", FIRST).path
     assert path is not None
     before = path.read_bytes(), path.stat().st_mtime_ns
-    assert ingest.land(project, "readings", FIRST).path == path
+    assert land(project, "readings", FIRST).path == path
     assert (path.read_bytes(), path.stat().st_mtime_ns) == before
     path.unlink()
-    ingest.land(project, "readings", FIRST)
+    land(project, "readings", FIRST)
     assert path.read_bytes() == before[0]
 
 
 def test_nothing_came_and_nothing_is_lost(meters: Make) -> None:
     project = meters(readings(3), hours=3)
     later = Period(START + timedelta(hours=9), START + timedelta(hours=10), "2024-03-01T09")
-    assert ingest.land(project, "readings", later).path is None
+    assert land(project, "readings", later).path is None
     readings(3).filter(pl.col("at") >= FIRST.end).write_csv(project.root / "readings.csv")
-    kept = ingest.land(project, "readings", FIRST).path  # the source has it no longer; what has landed stays
+    kept = land(project, "readings", FIRST).path  # the source has it no longer; what has landed stays
     assert kept is not None and kept.is_file()
 
 
@@ -54,9 +54,9 @@ def test_main_lands_the_window_and_removes_the_rest(
 
 def test_a_landed_file_that_was_spoilt_is_landed_again(meters: Make) -> None:
     project = meters(readings(3), hours=3)
-    ingest.land_source(project, "readings")
+    land(project, "readings", FIRST)
     path = project.landed / "readings" / "2024-03-01T00.parquet"
     good = path.read_bytes()
     path.write_bytes(good[:-4])
-    ingest.land_source(project, "readings")
+    land(project, "readings", FIRST)
     assert path.read_bytes() == good

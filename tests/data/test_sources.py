@@ -8,12 +8,12 @@ from pathlib import Path
 
 import polars as pl
 import pytest
+from steps import read_batch
 
 from homeostat.adapters.parquet import write_table
 from homeostat.core.errors import DataError, ScopeError
 from homeostat.core.periods import Period, periods_between
-from homeostat.data import sources
-from homeostat.data.sources import read_batch
+from homeostat.data import converted
 from homeostat.project import scope
 from homeostat.project.scope import Source
 
@@ -38,7 +38,7 @@ def small(path: str | None, **changes: object) -> Source:
 
 
 def read(source: Source, root: Path, period: Period | None = HOUR) -> pl.DataFrame | None:
-    return read_batch("s", source, period, root, root / "cache")
+    return read_batch("s", source, period, root)
 
 
 def test_ten_days_are_byte_equal_from_package_csv_parquet_and_sqlite(tmp_path: Path) -> None:
@@ -177,7 +177,7 @@ def test_errors_of_expression_query_and_package(tmp_path: Path) -> None:
 def test_a_file_is_read_some_rows_at_a_time_whatever_their_order(
     form: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(sources, "CELLS", 5_000)  # a thousand rows of five columns
+    monkeypatch.setattr(converted, "CELLS", 5_000)  # a thousand rows of five columns
     hours = [HOUR.start + timedelta(hours=n % 7, seconds=n // 7) for n in range(6000)]
     columns = {"id": [f"{n:05d}" for n in range(6000)], "at": hours, "n": list(range(6000))}
     table = pl.DataFrame(columns).with_columns(x=pl.lit(0.5), ok=pl.lit(True)).sample(fraction=1, shuffle=True, seed=2)

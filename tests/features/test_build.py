@@ -7,13 +7,13 @@ from pathlib import Path
 import polars as pl
 import pytest
 from loads import HOURS, SQL, START, feature, loads, make, settle
+from steps import features_of, featurize, read_verdict, upcoming, validate
 
 from homeostat.adapters.parquet import read_table
 from homeostat.core.errors import DataError, ScopeError
 from homeostat.data.amendments import correct_batch, release_rows
-from homeostat.data.validate import read_verdict, validate
-from homeostat.features import build as stage
-from homeostat.features.build import features_of, featurize, mature, read_features, upcoming
+from homeostat.features import sql as feature_sql
+from homeostat.features.tables import mature, read_features
 from homeostat.project.layout import Project
 from homeostat.stages import featurize as featurize_stage
 
@@ -26,8 +26,8 @@ LATEST = feature("max_by(r.load, r.event_time)", "r.meter = e.meter AND r.read_k
 def built(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[int]]:
     """How many events each run of the SQL was asked for."""
     asked: list[int] = []
-    real = stage.duckdb.build
-    monkeypatch.setattr(stage.duckdb, "build", lambda *given: asked.append(given[3].height) or real(*given))
+    real = feature_sql.build
+    monkeypatch.setattr(feature_sql, "build", lambda *given: asked.append(given[3].height) or real(*given))
     yield asked
 
 
@@ -164,7 +164,6 @@ def test_a_scope_that_cannot_be_used_is_said(tmp_path: Path, old: str, new: str,
 
 def test_an_accepted_file_that_changed_is_told(tmp_path: Path) -> None:
     project = make(tmp_path)
-    stage._prepared.clear()
     path = project.accepted / "readings" / f"{LABELS[2]}.parquet"
     path.write_bytes(path.read_bytes()[:-1])
     with pytest.raises(DataError, match="changed since it was accepted"):
@@ -180,9 +179,10 @@ def test_main_makes_the_window_and_removes_the_rest(tmp_path: Path, monkeypatch,
     for _ in range(2):
         featurize_stage.main()
     said = capsys.readouterr().out
-    assert said.count("removed features/2020-01-01T00.") == 2 and said.count("features: 54 events in 9 batches") == 2
+    assert said.count("removed features/2020-01-01T00.parquet") == 1
+    assert said.count("features: 54 events in 9 batches") == 2
     kept = {p.name for p in project.features.iterdir()}
-    assert kept == {".gitignore", *(f"{k}.{e}" for k in LABELS for e in ("parquet", "json"))}
+    assert kept == {".gitignore", "2024-03-01.json", *(f"{k}.parquet" for k in LABELS)}
 
 
 def test_events_that_nobody_could_have_asked_about_have_no_features(tmp_path: Path, monkeypatch) -> None:

@@ -11,10 +11,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from loads import PARAMS, START
 
+from homeostat.adapters.duckdb import Expression, evaluate
 from homeostat.core.errors import ScopeError
+from homeostat.data.known_at import with_known_at
 from homeostat.features.query_cache import FEW, Evaluation, Standing
 from homeostat.features.query_plan import planned, repeatable
-from homeostat.features.sql import Expression, build, evaluate, with_known_at
+from homeostat.features.sql import build
 from homeostat.project.scope import parse
 
 SCOPE = parse(PARAMS)

@@ -5,8 +5,10 @@ import polars as pl
 import pytest
 from loads import PARAMS, SQL, START
 
+from homeostat.adapters.duckdb import Expression, evaluate
 from homeostat.core.errors import ScopeError
-from homeostat.features.sql import FAR, Expression, as_known, build, evaluate, with_known_at
+from homeostat.data.known_at import FAR, as_known, with_known_at
+from homeostat.features.sql import build
 from homeostat.project.scope import Scope, parse
 
 SCOPE = parse(PARAMS)

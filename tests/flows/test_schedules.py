@@ -13,6 +13,7 @@ from flows.schedules import SCHEDULES
 from homeostat.core.errors import UsageError
 from homeostat.project.layout import Project
 from homeostat.project.run_context import run_context
+from homeostat.project.window import write_window
 from homeostat.scheduling.up import interval, where
 
 ROOT = Path(__file__).parents[2]
@@ -23,7 +24,7 @@ CLOCK = 'threads: 1\nclock:\n  start: "2024-03-01T12:00:00"\n  speed: {speed}\n'
 def project(tmp_path: Path) -> Project:
     (tmp_path / "params.yaml").write_text(hourly.PARAMS)
     project = Project(tmp_path, tmp_path)
-    project.set_window(hourly.START, hourly.START + timedelta(hours=5))
+    write_window(project, hourly.START, hourly.START + timedelta(hours=5))
     return project
 
 
@@ -64,9 +65,9 @@ def test_a_run_takes_its_time_in_utc(project: Project) -> None:
 
 
 def test_time_does_not_go_back(project: Project) -> None:
-    ledger = project.ledger
+    ledger = project.worktree
     ledger.root.mkdir(parents=True)
-    ledger.set_window(hourly.START, datetime(2024, 3, 1, 8))
+    write_window(ledger, hourly.START, datetime(2024, 3, 1, 8))
     with (
         pytest.raises(UsageError, match="is before the last completed tick"),
         run_context(project.home, datetime(2024, 3, 1, 7)),

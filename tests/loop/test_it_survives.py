@@ -75,25 +75,25 @@ class Cut:
 
 def dag_as_of(project: Project, hour: str) -> bool:
     """Whether a decision has moved the window on, which it does just before it reproduces the DAG."""
-    path = project.ledger.window_file
+    path = project.worktree.window_file
     return path.is_file() and f"as_of: {hour}" in path.read_text()
 
 
 def trains(project: Project, hour: str) -> bool:
-    log = project.ledger.root / ".dvc" / "tmp" / "stages.log"
-    return dag_as_of(project, hour) and log.is_file() and project.ledger.candidate.is_dir()
+    log = project.worktree.root / ".dvc" / "tmp" / "stages.log"
+    return dag_as_of(project, hour) and log.is_file() and project.worktree.candidate.is_dir()
 
 
 NOON, MIDNIGHT = "2024-03-01T12", "2024-03-02T00"
 CUTS = [
     Cut(lambda p: p.home.is_dir()),
-    Cut(lambda p: len(list((p.ledger.accepted / "readings").glob("*.json"))) >= 2),
+    Cut(lambda p: len(list((p.worktree.accepted / "readings").glob("*.parquet"))) >= 2),
     Cut(lambda p: dag_as_of(p, NOON), group=True),
     Cut(lambda p: trains(p, NOON)),
     Cut(env="meters@v0.1.0"),
     Cut(env="meters#prod#1"),
     Cut(lambda p: trains(p, MIDNIGHT), signal.SIGINT, group=True),
-    Cut(lambda p: (p.ledger.bundle / "golden.parquet").is_file() and dag_as_of(p, MIDNIGHT), group=True),
+    Cut(lambda p: (p.worktree.bundle / "golden.parquet").is_file() and dag_as_of(p, MIDNIGHT), group=True),
     Cut(env="meters#prod#2"),
 ]  # fmt: skip
 
@@ -143,7 +143,7 @@ def test_cut_short_in_another_folder_with_nothing_cached_it_ends_alike(
     assert str(replayed.home.parents[2]) in (replayed.home / ".dvc" / "config.local").read_text()
     same(outcome(replayed), outcome(uncut))
     assert hourly.run(replayed.home, "status", "--porcelain") == ""
-    assert dvc.pending(replayed.ledger.root) == []
+    assert dvc.pending(replayed.worktree.root) == []
 
 
 # ---- as served

@@ -15,6 +15,7 @@ from homeostat.core.errors import DataError
 from homeostat.core.periods import period_containing
 from homeostat.monitoring import outcomes
 from homeostat.project.layout import Project
+from homeostat.project.window import write_window
 
 HOUR = timedelta(hours=1)
 START = datetime(2024, 2, 29, 22)  # two hours of February, two of March
@@ -60,10 +61,16 @@ def features(hours: int = 4) -> pl.DataFrame:
 def project(tmp_path: Path) -> Project:
     (tmp_path / "params.yaml").write_text(PARAMS)
     made = Project(tmp_path, tmp_path)
-    made.set_window(START, NOW)
+    write_window(made, START, NOW)
     write(made, made.predictions, predictions())
     write(made, made.features, features())
     return made
+
+
+def observed(
+    project: Project, since: datetime, until: datetime, release: str | None = None
+) -> dict[str, outcomes.Realised]:
+    return outcomes.realised(project.scope, outcomes.rows(project, since, until), until, release)
 
 
 def row(table: pl.DataFrame, model: str, month: str) -> dict:
@@ -139,20 +146,20 @@ def test_nothing_predicted_is_an_empty_table(tmp_path: Path) -> None:
     (tmp_path / "params.yaml").write_text(PARAMS)
     empty = Project(tmp_path, tmp_path)
     assert outcomes.monthly(empty, NOW).columns == ["objective", "model", "month", "rows", "log_loss", "money"]
-    assert outcomes.realised(empty, START, NOW) == {}
+    assert observed(empty, START, NOW) == {}
 
 
 def test_labels_come_from_the_tree_of_scheduled_work(project: Project) -> None:
-    ledger = project.ledger
+    ledger = project.worktree
     ledger.root.mkdir(parents=True)
     (ledger.root / "params.yaml").write_text(PARAMS)
-    ledger.set_window(START, NOW)
+    write_window(ledger, START, NOW)
     write(ledger, ledger.features, features().with_columns(label__high=1 - pl.col("label__high")))
     assert row(outcomes.monthly(project), "served", "2024-02")["log_loss"] > 1
 
 
 def test_realised_gives_what_monitoring_needs(project: Project) -> None:
-    found = outcomes.realised(project, START + HOUR, START + 4 * HOUR)["high"]
+    found = observed(project, START + HOUR, START + 4 * HOUR)["high"]
     assert found.key.rows() == features().slice(10, 21).select("meter", "at").rows()  # up to the horizon before
     assert found.y.tolist() == [float(i % 2) for i in range(10)] * 2 + [0.0]
     assert found.score.tolist() == [0.1, 0.8] * 10 + [0.1]
@@ -163,9 +170,9 @@ def test_realised_gives_what_monitoring_needs(project: Project) -> None:
 
 
 def test_realised_of_one_release(project: Project) -> None:
-    assert len(outcomes.realised(project, START, NOW)["high"].y) == 40
-    assert len(outcomes.realised(project, START, NOW, "v0.1.0")["high"].y) == 10
-    assert outcomes.realised(project, START, NOW, "v0.9.0") == {}
+    assert len(observed(project, START, NOW)["high"].y) == 40
+    assert len(observed(project, START, NOW, "v0.1.0")["high"].y) == 10
+    assert observed(project, START, NOW, "v0.9.0") == {}
 
 
 def test_an_objective_that_was_added_later_has_no_figures_yet(project: Project) -> None:

@@ -43,18 +43,18 @@ def test_it_is_itself_again(original: Project, tmp_path: Path, moved: bool) -> N
     line = repair_worktree_pointer(other)
     assert str(original.home) in line and str(other.home) in line
     assert repair_worktree_pointer(other) == ""
-    (other.ledger.root / "data").mkdir(exist_ok=True)
-    (other.ledger.root / "data" / "window.yaml").write_text("from: 2024-03-01\n")
-    worktree.commit_kept(other.ledger.root, "tick", NOW)
+    (other.worktree.root / "data").mkdir(exist_ok=True)
+    (other.worktree.root / "data" / "window.yaml").write_text("from: 2024-03-01\n")
+    worktree.commit_kept(other.worktree.root, "tick", NOW)
     assert refs(other) != before
     if not moved:
         assert refs(original) == before
-        assert hourly.run(original.ledger.root, "status", "--porcelain") == ""
+        assert hourly.run(original.worktree.root, "status", "--porcelain") == ""
 
 
 def test_a_worktree_that_its_repository_does_not_know_is_made_again(original: Project) -> None:
     shutil.rmtree(original.home / ".git" / "worktrees")
     assert "made again" in repair_worktree_pointer(original)
-    shutil.rmtree(original.ledger.root)
+    shutil.rmtree(original.worktree.root)
     worktree.ensure(original.home, "meters", "main", NOW)
-    assert hourly.run(original.ledger.root, "status", "--porcelain") == ""
+    assert hourly.run(original.worktree.root, "status", "--porcelain") == ""

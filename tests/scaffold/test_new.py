@@ -233,7 +233,7 @@ def test_an_unreadable_table_is_refused_in_one_line(name: str, text: str | None,
 def test_any_form_of_csv_is_read_here_and_by_the_loop(
     encoding: str, separator: str, end: str, mixed: bool, tmp_path: Path
 ) -> None:
-    from homeostat.data.sources import read_batch
+    from steps import read_batch
 
     table = orders(300).rename({"Preis (€)": "Preis"})
     text = table.write_csv(separator=separator).replace("\n", end)
@@ -242,7 +242,7 @@ def test_any_form_of_csv_is_read_here_and_by_the_loop(
     request = Request(Address.of(str(tmp_path / "t.csv")), time="Datum & Zeit", label="Zurück?")
     create.write(create.draft("tried", request), tmp_path / "here")
     source = Project.find(tmp_path / "here").scope.sources["t"]
-    rows = read_batch("t", source, None, tmp_path, tmp_path / "cache")
+    rows = read_batch("t", source, None, tmp_path)
     assert rows is not None
     assert (rows.height, rows["Art_neu"].unique().sort().to_list()) == (300, ["Buch", "Kleid", "Möbel"])
 

@@ -18,13 +18,13 @@ import pytest
 from asked import NOW, event, logged
 from at_work import until
 from starlette.testclient import TestClient
+from steps import land, upcoming, validate
 
-from homeostat.data import ingest, validate
-from homeostat.features import build
+from homeostat.features.tables import read_features
 from homeostat.project.layout import Project
-from homeostat.releases import registry
+from homeostat.releases.registry import Registry
 from homeostat.serving import description, paths, prediction_log
-from homeostat.serving.precomputed import Precomputed
+from homeostat.serving.answer import Precomputed
 from homeostat.training import bundle
 
 
@@ -51,9 +51,9 @@ def test_the_answer_names_the_version_that_gave_it(client: TestClient, project: 
 @pytest.mark.parametrize("how", ["computed", "ahead"])
 def test_online_equals_batch_to_the_last_bit(client: TestClient, project: Project, how: str) -> None:
     """Asked about what is ahead, as of the same time, the service says what the batch says, feature by feature."""
-    batch = build.upcoming(project, NOW)
+    batch = upcoming(project, NOW)
     assert batch is not None and batch.height == hourly.METERS
-    champion = registry.serving(project)
+    champion = Registry.open(project).load_champion()
     assert champion is not None
     scored = bundle.score(champion[1], batch)
     rows = batch.select("meter", "at", "phase").to_dicts()
@@ -74,8 +74,8 @@ def test_online_equals_batch_to_the_last_bit(client: TestClient, project: Projec
 def test_an_event_of_the_past_is_as_of_its_predict_at(client: TestClient, project: Project) -> None:
     """The day before yesterday's feature rows, event by event, whatever has become known since."""
     label = "2024-03-02T20"
-    batch = build.read_features(project, [label])
-    champion = registry.serving(project)
+    batch = read_features(project, [label])
+    champion = Registry.open(project).load_champion()
     assert champion is not None
     scores = bundle.score(champion[1], batch)["score__high"].to_list()
     rows = batch.select("meter", "at", "phase").to_dicts()
@@ -86,9 +86,9 @@ def test_an_event_of_the_past_is_as_of_its_predict_at(client: TestClient, projec
 
 
 def test_what_the_loop_predicted_is_used_while_it_is_fresh(project: Project) -> None:
-    batch = build.upcoming(project, NOW)
+    batch = upcoming(project, NOW)
     assert batch is not None
-    champion = registry.serving(project)
+    champion = Registry.open(project).load_champion()
     assert champion is not None
     rows = bundle.score(champion[1], batch).with_columns(
         pl.lit("v0.1.0").alias("release"), pl.lit(NOW).cast(pl.Datetime("us")).alias("as_of"), risk=pl.lit(7.0)
@@ -342,8 +342,8 @@ def test_new_batches_are_seen_without_a_restart(client: TestClient, project: Pro
     worker = client.app.app.state.endpoints.worker  # type: ignore[attr-defined]
     start = worker.state.context
     period = start.period(NOW - timedelta(hours=1))
-    ingest.land(project, "readings", period)
-    validate.validate(project, "readings", period.label, now=NOW)
+    land(project, "readings", period)
+    validate(project, "readings", period.label, now=NOW)
     until(lambda: worker.state.context is not start, 20, "a new context")
     assert predict(client, event(51))["predictions"][0]["scores"] != before["scores"]
 

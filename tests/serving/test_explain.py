@@ -10,10 +10,10 @@ import asked
 import hourly
 import pytest
 from asked import NOW, event
+from steps import land, validate
 
 from homeostat.core.errors import UsageError
 from homeostat.core.periods import periods_between
-from homeostat.data import ingest, validate
 from homeostat.project.layout import Project
 from homeostat.serving import paths
 from homeostat.serving.explain import explain, lines
@@ -30,8 +30,8 @@ def test_a_prediction_is_derived_again_after_the_data_moved_on(project: Project)
         ]
     # since then the events' own hours were accepted, and another release came
     for period in periods_between(hourly.START + timedelta(hours=48), LATER, timedelta(hours=1), timedelta(0)):
-        ingest.land(project, "readings", period)
-        validate.validate(project, "readings", period.label, now=LATER)
+        land(project, "readings", period)
+        validate(project, "readings", period.label, now=LATER)
     asked.release(project, 1)
     for name in ids:
         explained = explain(project, name)

@@ -10,7 +10,7 @@ import polars as pl
 import pytest
 from loads import PARAMS
 
-from homeostat.features import build
+from homeostat.features.point_in_time import times_of_events
 from homeostat.features.query_cache import Evaluation
 from homeostat.project.scope import parse
 from homeostat.serving.batching import _check_times
@@ -42,7 +42,7 @@ def test_an_event_outside_the_calendar_is_refused(minutes: int) -> None:
     schema = {"meter": pl.String, "taken": pl.Datetime("us"), "phase": pl.Int64, "note": pl.String}
     rows = pl.DataFrame([("m0", NOW, 5, None, 1.0, 0.5), ("m0", NOW, minutes, None, 1.0, 0.5)],
                         schema | {"load": pl.Float64, "checked": pl.Float64}, orient="row")  # fmt: skip
-    timed = Evaluation(rows.schema, build.times_of_events(SCOPE)).of(rows)
+    timed = Evaluation(rows.schema, times_of_events(SCOPE)).of(rows)
     state: Any = SimpleNamespace(context=SimpleNamespace(scope=SCOPE))
     _check_times(state, timed[:1], NOW)
     with pytest.raises(Refused, match="lies outside 1900 to 2199"):

@@ -10,7 +10,7 @@ import pytest
 from tides import START, gauges, only, tides
 
 from homeostat.core.errors import DataError
-from homeostat.features.build import read_features
+from homeostat.features.tables import read_features
 from homeostat.project.layout import Project
 from homeostat.stages import evaluate as evaluate_stage
 from homeostat.training.evaluate import (

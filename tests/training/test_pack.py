@@ -15,7 +15,7 @@ import pytest
 from homeostat import models
 from homeostat.adapters.parquet import place_of, write_table
 from homeostat.core.errors import DataError
-from homeostat.features.build import read_features
+from homeostat.features.tables import read_features
 from homeostat.project.layout import Project
 from homeostat.training import bundle as bundles
 from homeostat.training import golden, pack

@@ -12,7 +12,7 @@ from tides import START, gauges, only, tides
 
 from homeostat import models
 from homeostat.core.errors import DataError
-from homeostat.features.build import read_features
+from homeostat.features.tables import read_features
 from homeostat.project.layout import Project
 from homeostat.training.train import split, train
 

@@ -11,7 +11,7 @@ import subprocess
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from homeostat.project.layout import LEDGER
+from homeostat.project.layout import WORKTREE
 
 if TYPE_CHECKING:
     from dvc.repo import Repo
@@ -42,7 +42,7 @@ def _repair_locks_file(repo: Repo) -> None:
 
 
 def _repair_lock_file(repo: Repo, root: Path) -> None:
-    """A ``dvc.lock`` that does not parse is the commit's again in the ledger's worktree, and is removed elsewhere.
+    """A ``dvc.lock`` that does not parse is restored from the commit in the worktree, and removed elsewhere.
 
     The stages whose record is gone run again, or come back from the run cache.
     """
@@ -54,7 +54,7 @@ def _repair_lock_file(repo: Repo, root: Path) -> None:
         Lockfile(repo, LOCK_FILE).load()
     except (ParseError, YAMLSyntaxError, YAMLValidationError):
         path = root / LOCK_FILE
-        committed = _committed(root, LOCK_FILE) if root.parts[-2:] == LEDGER.parts else None
+        committed = _committed(root, LOCK_FILE) if root.parts[-2:] == WORKTREE.parts else None
         if committed is None:
             path.unlink()
         else:

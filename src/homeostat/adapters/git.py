@@ -27,15 +27,23 @@ from homeostat.adapters.git_command import (
 from homeostat.core.errors import EnvironmentFault, UsageError
 from homeostat.core.ledger import Ledger, fold
 
+TAGS = "refs/tags/"
+
 # ---- the release ledger
 
 
 def read_tags(home: Path, project: str) -> list[tuple[str, str, str]]:
     """Every ``(tag, commit, message)`` of the project's ledger, in one call of git."""
-    form = "%(refname:strip=2)%00%(objectname)%00%(*objectname)%00%(if)%(*objectname)%(then)%(contents)%(end)%00"
-    fields = run(home, "for-each-ref", f"--format={form}", *tag_patterns(project)).split("\0")
+    rows = read_refs(home, *tag_patterns(project))
+    return [(ref.removeprefix(TAGS), commit, message) for ref, commit, message in rows]
+
+
+def read_refs(home: Path, *patterns: str) -> list[tuple[str, str, str]]:
+    """The full name, the commit and, of an annotated tag, the message of every ref that matches, in one call of git."""
+    form = "%(refname)%00%(objectname)%00%(*objectname)%00%(if)%(*objectname)%(then)%(contents)%(end)%00"
+    fields = run(home, "for-each-ref", f"--format={form}", *patterns).split("\0")
     rows = zip(fields[0::4], fields[1::4], fields[2::4], fields[3::4], strict=False)
-    return [(tag.strip("\n"), peeled or own, message) for tag, own, peeled, message in rows]
+    return [(ref.strip("\n"), peeled or own, message) for ref, own, peeled, message in rows]
 
 
 def read_ledger(home: Path, project: str) -> Ledger:
@@ -45,7 +53,7 @@ def read_ledger(home: Path, project: str) -> Ledger:
 
 def tag_patterns(project: str) -> tuple[str, str]:
     """The full names of the ledger's tags."""
-    return f"refs/tags/{project}@*", f"refs/tags/{project}#*"
+    return f"{TAGS}{project}@*", f"{TAGS}{project}#*"
 
 
 def create_tag(home: Path, name: str, commit: str, message: str, now: datetime) -> None:

@@ -43,7 +43,9 @@ from prefect.tasks import exponential_backoff
 from homeostat.adapters.log_lines import has_fix
 from homeostat.adapters.prefect_server import answers
 from homeostat.core.errors import DataError, EnvironmentFault
+from homeostat.core.evidence_table import evidence_table
 from homeostat.core.findings import Decision
+from homeostat.core.headlines import headline
 from homeostat.core.incidents import Incident
 from homeostat.project.clock import alive
 
@@ -89,22 +91,23 @@ def publish_decision(project: str, decision: Decision, at: datetime) -> None:
     ``{"__prefect_kind": "json", "value": {"__prefect_kind": "jinja", "template": "{{ event.payload.at | tojson }}"}}``.
     """
     key = "".join(c if c.isalnum() else "-" for c in f"{project}-decision".lower())
-    create_markdown_artifact(page_of(project, decision, at), key=key, description=decision.sentence)
+    create_markdown_artifact(page_of(project, decision, at), key=key, description=headline(decision))
     emit_event("homeostat.decision", resource=_model(project), payload=payload_of(decision, at))
 
 
 def publish_incident(project: str, incident: Incident) -> None:
     """Emit an event ``homeostat.incident`` of the resource ``model.<project>``, for automations that alert people."""
-    emit_event("homeostat.incident", resource=_model(project), payload=incident.to_dict())
+    payload = {"problem": incident.problem, **incident.to_dict()}
+    emit_event("homeostat.incident", resource=_model(project), payload=payload)
 
 
 def page_of(project: str, decision: Decision, at: datetime) -> str:
-    """A decision as Markdown: the action, the sentence and the table of findings."""
-    rows = [_row(f.rule, f.outcome, _number(f.value), _number(f.limit), f.sentence) for f in decision.findings]
-    table = ["| rule | outcome | measured | limit | what it says |", "|---|---|---:|---:|---|", *rows] if rows else []
+    """A decision as Markdown: the headline and the table of evidence."""
+    table = evidence_table(decision)
+    rows = [_row(*table.headings), "|---|---:|---:|---:|---|", *(_row(*row.cells) for row in table.rows)]
     evidence = [f"Evidence: {', '.join(f'`{e}`' for e in decision.evidence)}"] if decision.evidence else []
-    head = [f"# {project}: {decision.action}", f"{at:%Y-%m-%d %H:%M} project time", decision.sentence]
-    return "\n\n".join([*head, *(["\n".join(table)] if table else []), *evidence])
+    head = [f"# {project}: {decision.action}", f"{at:%Y-%m-%d %H:%M} project time", headline(decision)]
+    return "\n\n".join([*head, *(["\n".join(rows)] if table.rows else []), *evidence])
 
 
 def _row(*cells: str) -> str:
@@ -115,11 +118,11 @@ def payload_of(decision: Decision, at: datetime) -> dict[str, Any]:
     """A decision as an event carries it: plain JSON, with numbers as numbers."""
     return {
         "action": decision.action,
-        "sentence": decision.sentence,
+        "headline": headline(decision),
         "at": at.isoformat(),
-        "measured": {f.rule: _plain(f.value) for f in decision.findings},
-        "limits": {f.rule: _plain(f.limit) for f in decision.findings},
-        "failed": [f.rule for f in decision.findings if f.failed],
+        "measured": {f.name: _plain(f.value) for f in decision.findings},
+        "limits": {f.name: _plain(f.limit) for f in decision.findings},
+        "failed": [f.name for f in decision.findings if f.failed],
         "evidence": list(decision.evidence),
     }
 
@@ -131,10 +134,6 @@ def _model(project: str) -> dict[str, str]:
 def _plain(value: float | None) -> float | None:
     """A number of any library as Python's own; None for one that JSON cannot hold."""
     return float(value) if value is not None and math.isfinite(value) else None
-
-
-def _number(value: float | None) -> str:
-    return "" if value is None else f"{value:.4g}"
 
 
 # ---- runs

@@ -10,13 +10,12 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from homeostat.adapters.git import tag_patterns
+from homeostat.adapters.git import TAGS, tag_patterns
 from homeostat.adapters.git_command import attempt, exists, is_ancestor, run
 from homeostat.adapters.worktree import branch_ref, remote_ref
 from homeostat.core.errors import EnvironmentFault
 
 TIMEOUT = 20.0  # seconds for the remote to answer; a fetch of a few tags takes one
-TAGS = "refs/tags/"
 LOST = ("already exists", "fetch first", "non-fast-forward", "stale info", "cannot lock ref", "reference already")
 
 

@@ -10,8 +10,9 @@ import shutil
 from collections.abc import Mapping
 from datetime import datetime
 from pathlib import Path
+from typing import NamedTuple
 
-from homeostat.adapters.git import head
+from homeostat.adapters.git import TAGS, head, read_refs, tag_patterns
 from homeostat.adapters.git_command import (
     NO_COMMIT,
     attempt,
@@ -24,7 +25,7 @@ from homeostat.adapters.git_command import (
     run,
 )
 from homeostat.core.errors import EnvironmentFault
-from homeostat.project.layout import LEDGER
+from homeostat.project.layout import WORKTREE
 
 KEPT = ("data/window.yaml", "data/amendments", "dvc.lock", "reports/evaluation")
 
@@ -39,12 +40,27 @@ def remote_ref(project: str) -> str:
     return f"refs/homeostat/seen/{project}"
 
 
-def has_branch(home: Path, project: str) -> bool:
-    """Whether the branch exists, here or on another host: false before the first tick."""
-    if exists(home, branch_ref(project)) or exists(home, remote_ref(project)):
-        return True
-    run(home, "rev-parse", "--git-dir")  # the clearer error, if there is no repository
-    return False
+class Branches(NamedTuple):
+    """Where the branches of scheduled work stand; empty for one that is not there."""
+
+    code: str  # the scope's branch, which it follows
+    own: str  # its own
+    remote: str  # the same on the scope's remote, as it was fetched last
+
+
+def read_tags_and_branches(
+    home: Path, project: str, branch: str
+) -> tuple[list[tuple[str, str, str]], Branches]:
+    """The tags of the release ledger, each as (tag, commit, message), and the branches: one call of git.
+
+    Raises:
+        EnvironmentFault: there is no git or no repository.
+    """
+    branches = (f"refs/heads/{branch}", branch_ref(project), remote_ref(project))
+    rows = read_refs(home, *tag_patterns(project), *branches)
+    commits = {ref: commit for ref, commit, _ in rows}
+    tags = [(ref.removeprefix(TAGS), commit, text) for ref, commit, text in rows if ref.startswith(TAGS)]
+    return tags, Branches(*(commits.get(ref, "") for ref in branches))
 
 
 def ensure(home: Path, project: str, branch: str, now: datetime) -> Path:
@@ -56,7 +72,7 @@ def ensure(home: Path, project: str, branch: str, now: datetime) -> Path:
         EnvironmentFault: no git, no repository, no commit, no such branch, or something else is in the folder.
     """
     require_top(home)
-    ref, tree = branch_ref(project), home / LEDGER
+    ref, tree = branch_ref(project), home / WORKTREE
     base = _commit_of(home, branch)
     ignore_state(tree.parent)
     if not exists(home, ref):
@@ -118,7 +134,7 @@ def commit_kept(tree: Path, message: str, now: datetime) -> str:
 
 def _is_current(home: Path, project: str, branch: str) -> bool:
     """Whether the worktree has all of the branch and of other hosts: in one call of git, for every tick checks this."""
-    private = _private_folder(home / LEDGER)
+    private = _private_folder(home / WORKTREE)
     if private is None or not (private / "HEAD").is_file():
         return False
     if (private / "HEAD").read_text().strip() != f"ref: {branch_ref(project)}":

@@ -14,29 +14,29 @@ class WorktreeView(Project):
 
     @property
     def window_file(self) -> Path:
-        return self.ledger.window_file
+        return self.worktree.window_file
 
     @property
     def amendments(self) -> Path:
-        return self.ledger.amendments
+        return self.worktree.amendments
 
     @property
     def landed(self) -> Path:
-        return self.ledger.landed
+        return self.worktree.landed
 
     @property
     def accepted(self) -> Path:
-        return self.ledger.accepted
+        return self.worktree.accepted
 
     @property
     def quarantine(self) -> Path:
-        return self.ledger.quarantine
+        return self.worktree.quarantine
 
     @property
     def features(self) -> Path:
-        return self.ledger.features
+        return self.worktree.features
 
 
 def worktree_view(project: Project) -> Project:
     """The project to check before a commit; before the loop has run, the folder itself."""
-    return WorktreeView(project.root, project.home) if project.ledger.window_file.is_file() else project
+    return WorktreeView(project.root, project.home) if project.worktree.window_file.is_file() else project

@@ -1,45 +1,43 @@
-"""What the loop knows of a source's columns from its last look: as what they were declared, and which came besides."""
+"""What the loop noted of a source's columns when it last read it: how they were declared, and which came extra."""
 
 from __future__ import annotations
 
 import json
 from typing import TYPE_CHECKING, Any
 
-from homeostat.adapters.parquet import digest, write_text
-from homeostat.core.batch_rules import NAMED
+from homeostat.adapters.parquet import digest
+from homeostat.core.sentences.batches import NAMED
 from homeostat.core.text import listed
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
-    from homeostat.project.layout import Project
+    from homeostat.data.workspace import Workspace
 
 
-def declared_again(project: Project, source: str) -> bool:
+def declared_again(workspace: Workspace, source: str) -> bool:
     """Whether the source is declared otherwise than when ``declare`` was last called; not before its first call."""
-    known = _read(_path(project, source)).get("declared")
-    return known is not None and known != _declared(project, source)
+    before = _read(workspace, source).get("declared")
+    return before is not None and before != _declared(workspace, source)
 
 
-def declare(project: Project, source: str) -> None:
-    """Every batch that may be looked at is as the source is declared now."""
-    path = _path(project, source)
-    known = _read(path)
-    if known.get("declared") != _declared(project, source):
-        write_text(json.dumps(known | {"declared": _declared(project, source)}, indent=1) + "\n", path)
+def declare(workspace: Workspace, source: str) -> None:
+    """Note that every batch that may be looked at is as the source is declared now."""
+    note = _read(workspace, source)
+    if note.get("declared") != _declared(workspace, source):
+        _write(workspace, source, note | {"declared": _declared(workspace, source)})
 
 
-def new_among(project: Project, source: str, batch: str, besides: Sequence[str]) -> str:
+def new_among(workspace: Workspace, source: str, batch: str, besides: Sequence[str]) -> str:
     """What to say of columns that are not declared and were never there before, or nothing; each is said once."""
-    path = _path(project, source)
-    known = _read(path)
-    seen: dict[str, str] | None = known.get("besides")
-    fresh = [c for c in besides if c not in (seen or {})]
-    if seen is not None and not fresh:
+    note = _read(workspace, source)
+    before: dict[str, str] | None = note.get("besides")
+    fresh = [c for c in besides if c not in (before or {})]
+    if before is not None and not fresh:
         return ""
-    write_text(json.dumps(known | {"besides": (seen or {}) | dict.fromkeys(fresh, batch)}, indent=1) + "\n", path)
-    if seen is None:
+    _write(workspace, source, note | {"besides": (before or {}) | dict.fromkeys(fresh, batch)})
+    if before is None:
         return ""
     many = "columns" if len(fresh) > 1 else "column"
     return (
@@ -49,17 +47,21 @@ def new_among(project: Project, source: str, batch: str, besides: Sequence[str])
     )
 
 
-def _declared(project: Project, source: str) -> str:
-    return digest(project.scope.sources[source].model_dump_json().encode())
+def _declared(workspace: Workspace, source: str) -> str:
+    return digest(workspace.scope.sources[source].model_dump_json().encode())
 
 
-def _path(project: Project, source: str) -> Path:
-    return project.state / "columns" / f"{source}.json"
+def _path(workspace: Workspace, source: str) -> Path:
+    return workspace.project.state / "columns" / f"{source}.json"
 
 
-def _read(path: Path) -> dict[str, Any]:
+def _write(workspace: Workspace, source: str, note: Mapping[str, Any]) -> None:
+    workspace.files.write(_path(workspace, source), (json.dumps(note, indent=1) + "\n").encode())
+
+
+def _read(workspace: Workspace, source: str) -> dict[str, Any]:
     try:
-        found: dict[str, Any] = json.loads(path.read_text())
-    except (FileNotFoundError, ValueError):  # a note to be made again: what it says can be found again
+        note: dict[str, Any] = json.loads(workspace.files.read(_path(workspace, source)) or b"{}")
+    except ValueError:  # a note to be made again: what it says can be read again
         return {}
-    return found
+    return note

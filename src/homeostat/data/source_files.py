@@ -22,7 +22,6 @@ if TYPE_CHECKING:
 
 DELIMITERS = (",", ";", "\t", "|")
 PARQUET = (".parquet", ".pq")
-_digests: dict[tuple[str, str], str] = {}
 
 
 def files_of(name: str, source: Source, root: Path) -> list[tuple[Any, str]]:
@@ -57,15 +56,12 @@ def files_of(name: str, source: Source, root: Path) -> list[tuple[Any, str]]:
 
 
 def digest_of(fs: Any, path: str) -> str:
-    """The hash of a file's content, asked once a process while its size and time stay."""
-    key = (path, fs.ukey(path))
-    if key not in _digests:
-        total = hashlib.sha256()
-        with fs.open(path, "rb") as stream:
-            while block := stream.read(1 << 20):
-                total.update(block)
-        _digests[key] = total.hexdigest()
-    return _digests[key]
+    """The hash of a file's content."""
+    total = hashlib.sha256()
+    with fs.open(path, "rb") as stream:
+        while block := stream.read(1 << 20):
+            total.update(block)
+    return total.hexdigest()
 
 
 @contextmanager

@@ -17,8 +17,9 @@ from typing import TYPE_CHECKING
 import duckdb
 import polars as pl
 
+from homeostat.adapters.duckdb import Expression, evaluate, in_turn, refuse_unsteady, resident, sql_error
 from homeostat.features.query_plan import Plan, planned, repeatable
-from homeostat.features.sql import Expression, checked, evaluate, frame, hold, in_turn, refuse_unsteady, sql_error
+from homeostat.features.sql import checked, frame
 
 if TYPE_CHECKING:
     from homeostat.project.scope import Scope
@@ -38,7 +39,7 @@ class Standing:
     """Tables in the engine's own form, and what is kept of the queries over them; for one thread at a time."""
 
     def __init__(self, tables: Mapping[str, pl.DataFrame], threads: int) -> None:
-        self._session = hold(tables, threads)
+        self._session = resident(tables, threads)
         self._events = _Rows("events")
         self._known: dict[str, _Query | None] = {}
 
@@ -101,7 +102,7 @@ class Evaluation:
         self._session: duckdb.DuckDBPyConnection | None = None
         with suppress(duckdb.Error):
             if repeatable(sql, ROWS):
-                session = hold({}, 1)
+                session = resident({}, 1)
                 self._rows.put(session, columns.to_frame())
                 session.execute(f"PREPARE evaluation AS {sql}")
                 self._session = session

@@ -14,8 +14,9 @@ import polars.selectors as cs
 
 from homeostat.core import metrics
 from homeostat.core.errors import DataError
-from homeostat.core.periods import period_of
-from homeostat.features import build
+from homeostat.core.periods import labels_overlapping
+from homeostat.features.tables import mature
+from homeostat.project.window import read_window
 from homeostat.training import evaluate
 
 if TYPE_CHECKING:
@@ -68,17 +69,18 @@ def monthly(project: Project, now: datetime | None = None) -> pl.DataFrame:
     )
 
 
-def realised(project: Project, since: datetime, until: datetime, release: str | None = None) -> dict[str, Realised]:
-    """By objective, the scored events from ``since`` on that are mature as of ``until``; of one release, if given.
+def realised(scope: Scope, table: pl.DataFrame, until: datetime, release: str | None = None) -> dict[str, Realised]:
+    """By objective, the scored events of ``table`` (of ``rows``) that are mature as of ``until``.
+
+    ``release``: those alone that it scored.
 
     An event with labels that is not mature yet is left out: labels that come early are a biased sample.
     """
-    table = rows(project, since, until)
     if release is not None and not table.is_empty():
         table = table.filter(pl.col("release") == release)
     if table.is_empty():
         return {}
-    return {name: _realised(project.scope, table, name, until) for name in project.scope.objectives}
+    return {name: _realised(scope, table, name, until) for name in scope.objectives}
 
 
 def figures(scope: Scope, objective: str, rows: Realised) -> dict[str, float | None]:
@@ -88,10 +90,9 @@ def figures(scope: Scope, objective: str, rows: Realised) -> dict[str, float | N
     return {m: float(value) if np.isfinite(value) else None for m, value in told.items()}
 
 
-def money(project: Project, since: datetime, until: datetime) -> dict[str, Any]:
-    """What the alerts given from ``since`` on came to, on events mature as of ``until``: ``core.costs.Money``."""
-    table = rows(project, since, until)
-    return evaluate.realised(project.scope, table, table["alert"].fill_null(False).to_numpy(), until).to_dict()
+def money(scope: Scope, table: pl.DataFrame, until: datetime) -> dict[str, Any]:
+    """What the alerts on ``table`` (of ``rows``) came to on events mature as of ``until``: ``core.costs.Money``."""
+    return evaluate.realised(scope, table, table["alert"].fill_null(False).to_numpy(), until).to_dict()
 
 
 def rows(
@@ -128,11 +129,11 @@ def rows(
 
 def labelled(project: Project) -> Project:
     """The tree whose labels count: that of scheduled work, where there is one."""
-    return project.ledger if project.ledger.features.is_dir() else project
+    return project.worktree if project.worktree.features.is_dir() else project
 
 
 def _now(project: Project) -> datetime:
-    return labelled(project).window[1]
+    return read_window(labelled(project)).as_of
 
 
 def _by_month(scope: Scope, table: pl.DataFrame, model: str) -> Iterator[tuple[pl.DataFrame, np.ndarray]]:
@@ -155,7 +156,7 @@ def _by_month(scope: Scope, table: pl.DataFrame, model: str) -> Iterator[tuple[p
 def _figures(scope: Scope, part: pl.DataFrame, model: str, now: datetime) -> Iterator[dict[str, Any]]:
     """Each objective's row of one model and month, where any of its scored events is mature."""
     for name, objective in scope.objectives.items():
-        table = build.mature(part, name, scope, now).drop_nulls(f"{MODELS[model]}{name}")
+        table = mature(part, name, scope, now).drop_nulls(f"{MODELS[model]}{name}")
         if table.is_empty():
             continue
         y, score, group = _arrays(scope, table, name, MODELS[model])
@@ -165,7 +166,7 @@ def _figures(scope: Scope, part: pl.DataFrame, model: str, now: datetime) -> Ite
 
 
 def _realised(scope: Scope, table: pl.DataFrame, name: str, now: datetime) -> Realised:
-    table = build.mature(table, name, scope, now).drop_nulls([f"score__{name}", f"baseline__{name}"])
+    table = mature(table, name, scope, now).drop_nulls([f"score__{name}", f"baseline__{name}"])
     y, score, group = _arrays(scope, table, name, "score__")
     never = table[f"never__{name}"].cast(pl.Float64).fill_null(float("nan")).to_numpy()
     return Realised(
@@ -184,14 +185,9 @@ def _arrays(
 
 def _files(scope: Scope, folder: Path, since: datetime | None, until: datetime | None) -> list[Path]:
     """The files of the batches that overlap the span, in order of batch."""
-    every = scope.event_source.period
-    assert every != "once", "events have a time"
-    found = []
-    for path in sorted(folder.glob("*.parquet")):
-        period = period_of(path.stem, every, scope.rhythm.offset)
-        if (since is None or period.end > since) and (until is None or period.start < until):
-            found.append(path)
-    return found
+    labels = (path.stem for path in folder.glob("*.parquet"))
+    every, offset = scope.events_period, scope.rhythm.offset
+    return [folder / f"{label}.parquet" for label in labels_overlapping(labels, every, offset, since, until)]
 
 
 def _read(paths: Iterable[Path], columns: list[str]) -> pl.DataFrame | None:

@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 from homeostat.core.periods import floor
+from homeostat.project.window import read_window
 
 if TYPE_CHECKING:
     from homeostat.project.layout import Project
@@ -50,8 +51,8 @@ def stands_at(project: Project) -> datetime:
     """The time of the last completed tick; before the first, where the project's history begins."""
     if project.tick_file.is_file():
         return datetime.fromisoformat(project.tick_file.read_text())
-    ledger = project.ledger
-    return ledger.window[1] if ledger.window_file.is_file() else beginning(project)
+    worktree = project.worktree
+    return read_window(worktree).as_of if worktree.window_file.is_file() else beginning(project)
 
 
 def move_on(project: Project, now: datetime) -> None:
@@ -65,7 +66,7 @@ def move_on(project: Project, now: datetime) -> None:
 def beginning(project: Project) -> datetime:
     """The time before the first tick: the clock's start, or with the wall clock the window's."""
     clock = project.scope.clock
-    return clock.start if clock.start is not None else project.window[0]
+    return clock.start if clock.start is not None else read_window(project).start
 
 
 def next_tick(project: Project) -> datetime:

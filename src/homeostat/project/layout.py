@@ -11,14 +11,12 @@ from datetime import datetime
 from functools import cached_property
 from pathlib import Path
 
-from ruamel.yaml import YAML
-from ruamel.yaml.error import YAMLError
-
 from homeostat.core.errors import ScopeError
 from homeostat.project import scope as scopes
 from homeostat.project.scope import Scope
 
-LEDGER = Path(".homeostat") / "ledger"
+WORKTREE = Path(".homeostat") / "ledger"  # of scheduled work; projects of earlier versions have it by that name
+BUNDLE = "models/bundle"  # below the top of any tree of the project
 
 
 @dataclass(frozen=True)
@@ -38,7 +36,7 @@ class Project:
         root = folder.resolve()
         if not (root / "params.yaml").is_file():
             raise ScopeError(f"{root}: no params.yaml here; run in a project folder or name one with -C DIR")
-        home = root.parents[1] if root.parts[-2:] == LEDGER.parts else root
+        home = root.parents[1] if root.parts[-2:] == WORKTREE.parts else root
         return cls(root, home)
 
     @cached_property
@@ -47,9 +45,9 @@ class Project:
         return scopes.read(self.root / "params.yaml")
 
     @property
-    def ledger(self) -> Project:
-        """The tree of scheduled work."""
-        return Project(self.home / LEDGER, self.home)
+    def worktree(self) -> Project:
+        """The worktree of scheduled work, whether it is there or not."""
+        return Project(self.home / WORKTREE, self.home)
 
     # ---- versioned: git
     @property
@@ -59,22 +57,6 @@ class Project:
     @property
     def features_sql(self) -> Path:  # every feature, once; people
         return self.root / "features.sql"
-
-    @property
-    def features_text(self) -> str:
-        """What ``features.sql`` says.
-
-        Raises:
-            ScopeError: it is not there, or is no text.
-        """
-        try:
-            return self.features_sql.read_text(encoding="utf-8")
-        except FileNotFoundError as error:
-            raise ScopeError(f"{self.features_sql}: not there; write the SELECT that makes the features") from error
-        except (UnicodeDecodeError, OSError) as error:
-            raise ScopeError(
-                f"{self.features_sql}: not a file of UTF-8 text; save it as UTF-8, or git restore it"
-            ) from error
 
     @property
     def window_file(self) -> Path:  # from and as_of; the loop
@@ -111,11 +93,11 @@ class Project:
 
     @property
     def bundle(self) -> Path:  # the sealed release; stage pack
-        return self.root / "models" / "bundle"
+        return self.root / BUNDLE
 
     # ---- operational: never versioned
     @property
-    def state(self) -> Path:  # the loop's own: lock, ledger tree, cache, replays
+    def state(self) -> Path:  # the loop's own: lock, worktree, cache, replays
         return self.home / ".homeostat"
 
     @property
@@ -158,37 +140,10 @@ class Project:
     def report_page(self) -> Path:  # what came of all this, for a reader; replay and status
         return self.home / "reports" / "index.html"
 
-    @property
-    def window(self) -> tuple[datetime, datetime]:
-        """From when on history is used, and the as-of time: naive UTC.
 
-        Raises:
-            ScopeError: the file is missing or says something else.
-        """
-        path = self.window_file
-        fix = "write `from: TIME` and `as_of: TIME`, in UTC, from first"
-        try:
-            raw = YAML(typ="safe").load(path.read_text())
-            start, as_of = raw["from"], raw["as_of"]
-        except FileNotFoundError as error:
-            raise ScopeError(f"{path}: not there; {fix}") from error
-        except (YAMLError, KeyError, TypeError, ValueError, OSError) as error:
-            raise ScopeError(
-                f"{path}: needs `from: TIME` and `as_of: TIME`, in UTC; fix it or git restore it"
-            ) from error
-        if not (isinstance(start, datetime) and isinstance(as_of, datetime) and start <= as_of):
-            raise ScopeError(f"{path}: not two times in order; {fix}")
-        return start, as_of
-
-    def set_window(self, start: datetime, as_of: datetime) -> None:
-        """Write ``data/window.yaml`` whole or not at all."""
-        self.window_file.parent.mkdir(parents=True, exist_ok=True)
-        fresh = self.window_file.with_suffix(".new")
-        fresh.write_text(
-            "# The data that this version of the project stands for, in UTC; the loop moves as_of on.\n"
-            f"from: {start.isoformat()}\nas_of: {as_of.isoformat()}\n"
-        )
-        fresh.replace(self.window_file)
+def working_tree(project: Project) -> Project:
+    """The tree in which the loop keeps its data: the worktree of scheduled work once there is one, else the folder."""
+    return project.worktree if project.worktree.window_file.is_file() else project
 
 
 def stamp(time: datetime) -> str:

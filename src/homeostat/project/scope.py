@@ -34,6 +34,7 @@ from homeostat.project.value_types import (
 
 LOSSES = {"binary": ("log_loss", "brier"), "regression": ("rmse", "mae"), "ranking": ("ndcg_loss",)}
 RESERVED = ("event_time", "predict_at", "reason")  # what Homeostat itself adds to the tables of a source
+ONCE: Literal["once"] = "once"  # the period of a source without time, and the label of its one batch
 
 
 class Part(BaseModel):
@@ -135,6 +136,12 @@ class Source(Part):
     @property
     def timed(self) -> bool:
         return self.time is not None
+
+    @property
+    def length(self) -> timedelta:
+        """The length of one batch of a source with a time, which has a period."""
+        assert self.period != ONCE, "a source without time has one batch"
+        return self.period
 
 
 class Events(Part):
@@ -376,6 +383,11 @@ class Scope(Part):
     @property
     def event_source(self) -> Source:
         return self.sources[self.events.source]
+
+    @property
+    def events_period(self) -> timedelta:
+        """The length of one batch of events."""
+        return self.event_source.length
 
     @property
     def key(self) -> tuple[str, ...]:

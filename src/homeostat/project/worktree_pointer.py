@@ -15,12 +15,12 @@ GITDIR = "gitdir:"
 
 
 def repair_worktree_pointer(project: Project) -> str:
-    """Have the ledger's worktree and this project's own repository name each other; a line on what was changed.
+    """Have the worktree and this project's own repository name each other; a line on what was changed.
 
     The line is empty where nothing had to change. A pointer that this repository knows nothing of is removed, so that
     the worktree is made again.
     """
-    pointer = project.home / project.ledger.root.relative_to(project.home) / ".git"
+    pointer = project.worktree.root / ".git"
     common = _common_folder(project.home / ".git")
     if common is None or not pointer.is_file():
         return ""

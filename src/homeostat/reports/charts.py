@@ -99,11 +99,11 @@ class Cell:
 
     start: datetime
     state: str  # one of RANK
-    said: str
+    title: str
 
 
 def strips(rows: Mapping[str, Sequence[Cell]], start: datetime, end: datetime) -> str:
-    """A strip a source: what became of its batches; the taller a bar, the worse the worst in it."""
+    """A strip a source, of the verdicts on its batches; the taller a bar, the worse the worst in it."""
     left, width = 110, LONG - 120
     tall = ROW * len(rows) + 22
     parts = []
@@ -114,14 +114,14 @@ def strips(rows: Mapping[str, Sequence[Cell]], start: datetime, end: datetime) -
             worst = max(group, key=lambda c: RANK.index(c.state))
             high = 6 + 5 * RANK.index(worst.state)
             bad = [c for c in group if c.state != "accepted"]
-            said = "; ".join(c.said for c in (bad or group)[:4]) + (f"; {len(bad) - 4} more" if len(bad) > 4 else "")
+            title = "; ".join(c.title for c in (bad or group)[:4]) + (f"; {len(bad) - 4} more" if len(bad) > 4 else "")
             wide = width / many
             parts.append(
                 f'<rect class="{worst.state}" x="{left + place * wide:.1f}" y="{base - high}" '
-                f'width="{max(wide - 0.6, 0.8):.1f}" height="{high}"><title>{escape(said)}</title></rect>'
+                f'width="{max(wide - 0.6, 0.8):.1f}" height="{high}"><title>{escape(title)}</title></rect>'
             )
     parts += _dates(start, end, left, width, tall - 6)
-    return _svg(LONG, tall, parts, "what became of the batches of " + ", ".join(rows))
+    return _svg(LONG, tall, parts, "verdicts on the batches of " + ", ".join(rows))
 
 
 @dataclass(frozen=True)
@@ -132,11 +132,13 @@ class Term:
     start: datetime
     end: datetime
     back: bool
-    said: str
+    title: str
 
 
-def terms(served: Sequence[Term], decided: Iterable[tuple[datetime, str, str]], start: datetime, end: datetime) -> str:
-    """What served when; below it a mark a decision: (when, action, sentence)."""
+def terms(
+    served: Sequence[Term], decisions: Iterable[tuple[datetime, str, str]], start: datetime, end: datetime
+) -> str:
+    """The releases in service over time; below them a mark a decision: (when, action, headline)."""
     tall = 76
 
     def x(time: datetime) -> float:
@@ -148,18 +150,18 @@ def terms(served: Sequence[Term], decided: Iterable[tuple[datetime, str, str]], 
         style = "back" if term.back else f"term{number % 2}"
         parts.append(
             f'<rect class="{style}" x="{x(term.start):.1f}" y="8" width="{wide:.1f}" height="24" rx="2">'
-            f"<title>{escape(term.said)}</title></rect>"
+            f"<title>{escape(term.title)}</title></rect>"
         )
         if wide > 8 * len(term.version):
             parts.append(_text(x(term.start) + 5, 24, term.version, style="on"))
-    for when, action, sentence in decided:
+    for when, action, headline in decisions:
         style = {"nothing": "calm", "roll back": "bad"}.get(action, "act")
         parts.append(
             f'<circle class="{style}" cx="{x(when):.1f}" cy="45" r="{2.5 if style == "calm" else 4.5}">'
-            f"<title>{escape(f'{when:%Y-%m-%d %H:%M} {action}: {sentence}')}</title></circle>"
+            f"<title>{escape(f'{when:%Y-%m-%d %H:%M} {headline}')}</title></circle>"
         )
     parts += _dates(start, end, 4, LONG - 8, tall - 6)
-    return _svg(LONG, tall, parts, "what served when, and the decisions")
+    return _svg(LONG, tall, parts, "releases in service, and the decisions")
 
 
 def standalone(drawing: str, title: str) -> str:
@@ -168,7 +170,7 @@ def standalone(drawing: str, title: str) -> str:
     assert size is not None, "every drawing has a size"
     width, height = float(size[1]), float(size[2]) + TITLE
     light = dict(re.findall(r"--(\w+): (#\w+)", COLOURS.partition("@media")[0]))
-    style = re.sub(r"var\(--(\w+)\)", lambda found: light[found[1]], DRAWINGS)
+    style = re.sub(r"var\(--(\w+)\)", lambda colour: light[colour[1]], DRAWINGS)
     head = f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 {-TITLE} {width:g} {height:g}" width="{width:g}" '
     head += f'height="{height:g}" role="img"><title>{escape(title)}</title><style>{style}</style>'
     paper = f'<rect y="{-TITLE}" width="{width:g}" height="{height:g}" fill="{light["paper"]}"/>'
@@ -183,21 +185,21 @@ def _binned(cells: Sequence[Cell], start: datetime, end: datetime) -> Iterable[t
     spans = [b.start - a.start for a, b in zip(cells, cells[1:], strict=False)]
     every = min(spans, default=end - start) or timedelta(seconds=1)
     many = max(1, min(LONG // 2, round((end - start) / every)))
-    found: dict[int, list[Cell]] = {}
+    columns: dict[int, list[Cell]] = {}
     for cell in cells:
         place = min(max(int((cell.start - start) / (end - start) * many + 1e-6), 0), many - 1)
-        found.setdefault(place, []).append(cell)
-    return [(place, many, group) for place, group in sorted(found.items())]
+        columns.setdefault(place, []).append(cell)
+    return [(place, many, group) for place, group in sorted(columns.items())]
 
 
 def _dates(start: datetime, end: datetime, left: float, width: float, y: float) -> list[str]:
     """Up to seven dates along the bottom."""
     form = "%Y-%m-%d" if end - start > timedelta(days=8) else "%m-%d %H:%M"
-    found = []
+    dates = []
     for part in range(7):
         anchor = "start" if part == 0 else "end" if part == 6 else "middle"
-        found.append(_text(left + width * part / 6, y, (start + (end - start) * part / 6).strftime(form), anchor))
-    return found
+        dates.append(_text(left + width * part / 6, y, (start + (end - start) * part / 6).strftime(form), anchor))
+    return dates
 
 
 def _there(values: Sequence[float | None]) -> list[tuple[int, float]]:
@@ -216,8 +218,8 @@ def _path(line: Line, x: Callable[[int], float], y: Callable[[float], float]) ->
 
 
 def _dot(line: Line, label: str, value: float, x: float, y: float, digits: int) -> str:
-    said = escape(f"{label}, {line.name}: {value:,.{digits}f}")
-    return f'<circle class="{line.style}" cx="{x:.1f}" cy="{y:.1f}" r="2.6"><title>{said}</title></circle>'
+    title = escape(f"{label}, {line.name}: {value:,.{digits}f}")
+    return f'<circle class="{line.style}" cx="{x:.1f}" cy="{y:.1f}" r="2.6"><title>{title}</title></circle>'
 
 
 def _names(drawn: Sequence[Line], y: Callable[[float], float], x: float) -> list[str]:
@@ -243,9 +245,9 @@ def _row(row: Row, x: Callable[[float], float], y: float, end: float) -> list[st
     return [*parts, _text(end + 8, y + 4, f"{row.name}: {len(row.marks)}", style=row.style)]
 
 
-def _grid(y: float, said: str, end: float) -> str:
+def _grid(y: float, text: str, end: float) -> str:
     rule = f'<line class="grid" x1="{LEFT}" x2="{end}" y1="{y:.1f}" y2="{y:.1f}"/>'
-    return rule + _text(LEFT - 6, y + 4, said, "end")
+    return rule + _text(LEFT - 6, y + 4, text, "end")
 
 
 def _number(step: float, steps: Sequence[float]) -> str:
@@ -270,20 +272,20 @@ def _spread(many: int, width: int) -> list[int]:
 
 
 def _short(label: str) -> str:
-    """A month as it is said; another label as it is.
+    """A month as it is written; another label as it is.
 
     >>> _short("2013-04")
     'Apr 13'
     """
-    found = re.fullmatch(r"\d\d(\d\d)-(0[1-9]|1[0-2])", label)
-    return f"{MONTHS[int(found[2]) - 1]} {found[1]}" if found else label
+    month = re.fullmatch(r"\d\d(\d\d)-(0[1-9]|1[0-2])", label)
+    return f"{MONTHS[int(month[2]) - 1]} {month[1]}" if month else label
 
 
-def _text(x: float, y: float, said: str, anchor: str = "start", style: str = "") -> str:
+def _text(x: float, y: float, text: str, anchor: str = "start", style: str = "") -> str:
     named = f' class="{style}"' if style else ""
-    return f'<text{named} x="{x:.1f}" y="{y:.1f}" text-anchor="{anchor}">{escape(said)}</text>'
+    return f'<text{named} x="{x:.1f}" y="{y:.1f}" text-anchor="{anchor}">{escape(text)}</text>'
 
 
-def _svg(width: float, height: float, parts: Iterable[str], said: str) -> str:
+def _svg(width: float, height: float, parts: Iterable[str], text: str) -> str:
     body = "".join(parts)
-    return f'<svg viewBox="0 0 {width} {height}" role="img" aria-label="{escape(said)}">{body}</svg>'
+    return f'<svg viewBox="0 0 {width} {height}" role="img" aria-label="{escape(text)}">{body}</svg>'

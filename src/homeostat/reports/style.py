@@ -48,10 +48,10 @@ figure { margin: 8px 0; } figcaption { font-size: 0.9rem; margin-bottom: 2px; } 
   border-radius: 2px; margin: 0 4px 0 12px; } .key i:first-child { margin-left: 0; }
 table { border-collapse: collapse; font-size: 0.9rem; font-variant-numeric: tabular-nums; }
 th, td { padding: 4px 10px; text-align: right; border-bottom: 1px solid var(--rule); vertical-align: top; }
-th { font-weight: 600; color: var(--soft); } tr > :first-child, td.said, th.said { text-align: left; }
+th { font-weight: 600; color: var(--soft); } tr > :first-child, td.text, th.text { text-align: left; }
 th[colspan] { text-align: center; }
 td { white-space: nowrap; }
-td.said { white-space: normal; min-width: 18em; }
+td.text { white-space: normal; min-width: 18em; }
 .wide + .wide { margin-top: 16px; }
 tr.sum td { font-weight: 600; border-bottom: 0; }
 details { border-bottom: 1px solid var(--rule); padding: 6px 0; } summary { cursor: pointer; }

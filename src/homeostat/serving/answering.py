@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 from homeostat.core.errors import DataError
 
 if TYPE_CHECKING:
+    from homeostat.serving.answer import Answer
     from homeostat.serving.batching import Batcher
-    from homeostat.serving.precomputed import Answer
     from homeostat.serving.state import State
 
 Key = tuple[Any, ...]

@@ -17,7 +17,8 @@ import duckdb
 import polars as pl
 
 from homeostat.core.errors import ScopeError
-from homeostat.serving.precomputed import Answer, answers
+from homeostat.serving.answer import Answer
+from homeostat.serving.precomputed import answers
 from homeostat.serving.requests import YEARS, in_range, refusal
 from homeostat.training import bundle as bundles
 

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from homeostat.adapters import git
 from homeostat.project.clock import clock_now
-from homeostat.serving import paths
+from homeostat.project.layout import working_tree
 
 if TYPE_CHECKING:
     from homeostat.project.layout import Project
@@ -77,7 +77,7 @@ class DataChanges:
 
     def settled(self, now: datetime, at_once: bool = False) -> bool:
         """Whether there is a change that the last call had met already, so that writing is over, or ``at_once``."""
-        tree = paths.working(self._project)
+        tree = working_tree(self._project)
         scope = tree.scope
         every = scope.event_source.period
         period = None if every == "once" else (now - datetime.min - scope.rhythm.offset) // every

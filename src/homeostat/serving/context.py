@@ -20,23 +20,28 @@ import polars as pl
 from homeostat.adapters.parquet import digest, read_table, write_table, write_text
 from homeostat.core.errors import DataError
 from homeostat.core.periods import Period, period_containing, period_of
-from homeostat.data.sources import TYPES
-from homeostat.features import build
-from homeostat.features.build import Batch, LookBack
+from homeostat.data.casts import TYPES
+from homeostat.data.known_at import FAR, as_known, known_column
+from homeostat.data.workspace import Workspace
+from homeostat.features.lookback import Batch, LookBack
+from homeostat.features.point_in_time import AcceptedRows, PointInTime, times_of_events
 from homeostat.features.query_cache import Evaluation, Standing
-from homeostat.features.sql import FAR, as_known, known_column
-from homeostat.project.layout import Project
+from homeostat.features.rows import joined
+from homeostat.features.sql import read_features_sql
+from homeostat.features.tables import listed
+from homeostat.features.upcoming import ahead_rows
+from homeostat.project.layout import Project, working_tree
 from homeostat.serving import paths
 
 if TYPE_CHECKING:
     from homeostat.project.scope import Scope
-    from homeostat.serving.precomputed import Precomputed
+    from homeostat.serving.answer import Precomputed
 
 ALWAYS = datetime(1, 1, 1)  # before any time: a request itself makes its events visible
 LOADED = 6  # periods whose tables are kept in memory
 MOMENTS = 1440  # of a tick, so one a minute where data arrive daily
 MAX_AHEAD = 48  # periods ahead that are read, at most
-_loading = threading.Lock()  # what features.build has read is kept for one thread at a time
+_loading = threading.Lock()  # rows of accepted batches are shared, by one thread at a time
 
 
 @dataclass(frozen=True)
@@ -53,9 +58,10 @@ class Tables:
 class Context:
     """The state of the data as of ``now``, and features by it."""
 
-    def __init__(self, project: Project, now: datetime) -> None:
-        tree = paths.working(project)
+    def __init__(self, project: Project, now: datetime, rows: AcceptedRows | None = None) -> None:
+        tree = working_tree(project)
         self.tree = Project(tree.root, tree.home)  # a new one reads the scope again, which may have changed
+        self.point = PointInTime(Workspace(self.tree), rows)
         self.now = now
         self._tables: OrderedDict[tuple[str, datetime], Tables] = OrderedDict()  # the last used last
         self.precomputed: dict[str, Precomputed] = {}  # by version
@@ -69,7 +75,7 @@ class Context:
     @cached_property
     def sql(self) -> str:
         """The tree's own features."""
-        return self.tree.features_text
+        return read_features_sql(self.tree)
 
     @cached_property
     def here(self) -> Period:
@@ -78,9 +84,7 @@ class Context:
 
     @property
     def every(self) -> timedelta:
-        every = self.scope.event_source.period
-        assert isinstance(every, timedelta), "events have a time"
-        return every
+        return self.scope.events_period
 
     def period(self, time: datetime) -> Period:
         return period_containing(time, self.every, self.scope.rhythm.offset)
@@ -104,7 +108,7 @@ class Context:
 
     @cached_property
     def _times(self) -> Evaluation:
-        return Evaluation(self._columns, build.times_of_events(self.scope))
+        return Evaluation(self._columns, times_of_events(self.scope))
 
     def features(self, sql: str, rows: pl.DataFrame, now: datetime) -> tuple[pl.DataFrame, pl.Series]:
         """The features of ``rows`` (of ``events_of_request``), as of now or of their predict-at where that is past.
@@ -147,9 +151,9 @@ class Context:
 
     def _run(self, sql: str, tables: Tables, rows: pl.DataFrame) -> pl.DataFrame:
         events, as_of = self._as_known(rows)
-        needed = build.listed(self.scope) if sql == self.sql else ()  # another release's SQL belongs to its own scope
+        needed = listed(self.scope) if sql == self.sql else ()  # another release's SQL belongs to its own scope
         features = tables.standing.answer(sql, self.scope, as_of, needed)
-        return build.joined(self.scope, events, features)
+        return joined(self.scope, events, features)
 
     def _as_known(self, rows: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
         """The events without values that become known later, once with predict-at and once with the as-of time."""
@@ -169,7 +173,7 @@ class Context:
     def look(self, label: str) -> LookBack:
         with _loading:
             if label not in self._looks:
-                self._looks[label] = build.look_back(self.tree, label)
+                self._looks[label] = self.point.look_back(label)
             return self._looks[label]
 
     @cached_property
@@ -191,7 +195,7 @@ class Context:
         name = self.scope.events.source
         have = {b.label for b in look.batches if b.source == name}
         with _loading:
-            tables = build.tables_of(self.tree, look, until)
+            tables = self.point.tables(look, until)
             more = [r for p in self._until(look.period) if p.label not in have and (r := self._ahead(p)) is not None]
         ahead = pl.concat([rows.select(tables[name].columns) for rows in more]) if more else None
         if ahead is not None:
@@ -207,7 +211,7 @@ class Context:
 
     def _ahead(self, period: Period) -> pl.DataFrame | None:
         if period.label not in self._ahead_rows:
-            self._ahead_rows[period.label] = build.ahead_rows(self.tree, period)
+            self._ahead_rows[period.label] = ahead_rows(self.point, period)
         return self._ahead_rows[period.label]
 
     @cached_property
@@ -242,7 +246,7 @@ class Context:
                 self._run(sql, tables, none)
         batches = self.look(self.here.label).batches
         with _loading:
-            build.forget(2 * len(batches))
+            self.point.rows.keep(2 * len(batches))
 
     def _save(self, tables: Tables) -> None:
         """Put ``tables`` on record, once: the batches by their hashes, and the rows that are in no batch."""
@@ -275,7 +279,7 @@ def restore_tables(project: Project, name: str) -> tuple[Context, Tables]:
     period = period_of(body["period"], context.every, context.scope.rhythm.offset)
     look = LookBack(period, datetime.fromisoformat(body["start"]), tuple(_batch(b) for b in body["batches"]))
     until = datetime.fromisoformat(body["until"])
-    tables = build.tables_of(context.tree, look, until)
+    tables = context.point.tables(look, until)
     path = folder / f"{name}.parquet"
     ahead = read_table(path) if path.is_file() else None
     if ahead is not None:

@@ -14,7 +14,7 @@ from homeostat.serving.prediction_log import entry, prediction_id
 from homeostat.training import golden
 
 if TYPE_CHECKING:
-    from homeostat.serving.precomputed import Answer
+    from homeostat.serving.answer import Answer
     from homeostat.serving.state import State
 
 EXAMPLES = 2

@@ -19,9 +19,9 @@ from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
 
 from homeostat.serving import description, metrics, sync
+from homeostat.serving.answer import Answer
 from homeostat.serving.answering import answer_all, require_finite
 from homeostat.serving.batching import Batcher
-from homeostat.serving.precomputed import Answer
 from homeostat.serving.requests import refusal
 from homeostat.serving.shadow import Shadow
 from homeostat.serving.state import State

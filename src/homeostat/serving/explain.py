@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING, Any
 import polars as pl
 
 from homeostat.core.errors import HomeostatError, UsageError
-from homeostat.features import build
+from homeostat.features.build import FeatureTables
 from homeostat.models.contributions import Contributions, contributions
-from homeostat.releases import registry
+from homeostat.releases.registry import Registry
 from homeostat.serving import prediction_log
 from homeostat.serving.context import Context, restore_tables
 from homeostat.serving.precomputed import answers
@@ -60,7 +60,7 @@ def explain(project: Project, name: str) -> Explained:
     entry = prediction_log.find(project, name)
     if entry is None:
         raise UsageError(f"{name}: no such prediction in the log; an answer of /predict gives each its id")
-    bundle, beside = registry.restore(project, entry["release"]), prediction_log.lines_about(project, name)
+    bundle, beside = Registry.open(project).load(entry["release"]), prediction_log.lines_about(project, name)
     try:
         row = _features(project, bundle, entry)
     except HomeostatError as error:
@@ -82,7 +82,7 @@ def _features(project: Project, bundle: Bundle, entry: Mapping[str, Any]) -> pl.
     rows = _given(context, entry)
     if entry["how"] == "features" or entry["as_of"] == entry["predict_at"]:
         sql = None if bundle.sql == context.sql else bundle.sql
-        table = build.features_of(context.tree, entry["context"], sql)
+        table = FeatureTables(context.point.workspace).of(entry["context"], sql)
         return table.join(rows.select(context.scope.key), list(context.scope.key), "semi", nulls_equal=True)
     return context.features(bundle.sql, rows, as_of)[0]
 

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic_core import to_json
 
-from homeostat.features.sql import with_known_at
+from homeostat.data.known_at import with_known_at
 from homeostat.serving import jsonl, paths
 from homeostat.serving.jsonl import Journal
 from homeostat.serving.requests import YEARS, Label, in_range, refusal
@@ -94,7 +94,7 @@ def event_times(scope: Scope, labels: Sequence[Label]) -> list[datetime | None]:
     import polars as pl
 
     from homeostat.core.errors import ScopeError
-    from homeostat.data.sources import TYPES
+    from homeostat.data.casts import TYPES
 
     source = scope.event_source
     keys = {name: [label.key[n] for label in labels] for n, name in enumerate(source.key)}

@@ -31,8 +31,3 @@ def metrics(project: Project) -> Path:  # counters that the workers share; remov
 
 def remote(project: Project) -> Path:  # why releases of other hosts do not arrive, while the service runs
     return project.state / "remote.json"
-
-
-def working(project: Project) -> Project:
-    """The tree in which the loop keeps its data: the worktree of scheduled work once there is one."""
-    return project.ledger if project.ledger.window_file.is_file() else project

@@ -1,13 +1,8 @@
-"""Precomputed answers: the loop's predictions, feature rows of batches scored once, and events that lie ahead.
-
-One is used for a request where the source says the same of the event as the request does, and where it was made
-recently enough; nothing else of the request matters.
-"""
+"""Precomputing answers: the loop's predictions, feature rows of batches scored once, and events that lie ahead."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -16,46 +11,14 @@ import polars as pl
 
 from homeostat.adapters.parquet import read_table
 from homeostat.core.costs import worth
+from homeostat.serving.answer import Answer, Key, Precomputed
 from homeostat.training import bundle as bundles
 
 if TYPE_CHECKING:
     from homeostat.serving.context import Context
     from homeostat.training.bundle import Bundle
 
-Key = tuple[Any, ...]
 MAX_AHEAD = 20_000  # events ahead; where there are more, each is computed on request
-
-
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """The prediction of one event; ``how`` it was made: prediction, features, ahead or computed."""
-
-    key: Key
-    event_time: datetime
-    predict_at: datetime
-    as_of: datetime
-    scores: tuple[float, ...]  # in the order of the release's objectives
-    risk: float
-    alert: bool  # no alert is expected to cost more than an alert
-    how: str
-    context: str  # id of the tables, or label of the batch, that it was made from
-
-
-@dataclass(frozen=True)
-class Precomputed:
-    """Answers by key, and for each event the columns that make it visible as the source gives them."""
-
-    answers: Mapping[Key, Answer]
-    visible: Mapping[Key, tuple[Any, ...]]
-    fresh: timedelta  # maximum age of an answer
-
-    def find(self, key: Key, visible: tuple[Any, ...], now: datetime) -> Answer | None:
-        """The answer for an event with just these visible columns, if there is one that is fresh at ``now``."""
-        answer = self.answers.get(key)
-        if answer is None or self.visible[key] != visible:
-            return None
-        needed = min(answer.predict_at, now)
-        return answer if answer.as_of <= needed and needed - answer.as_of <= self.fresh else None
 
 
 def precompute(context: Context, bundle: Bundle, version: str, fresh: timedelta) -> Precomputed:

@@ -30,7 +30,7 @@ from homeostat.serving.jsonl import PACKED, Journal
 if TYPE_CHECKING:
     from homeostat.core.ledger import ReleaseEvent
     from homeostat.project.layout import Project
-    from homeostat.serving.precomputed import Answer
+    from homeostat.serving.answer import Answer
 
 REMEMBERED = 50_000  # predictions that a worker does not write a second time
 LINES = 500_000  # of one file; then the next is begun

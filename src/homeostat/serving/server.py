@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from homeostat.adapters.telemetry import quiet_environment
 from homeostat.core.errors import EnvironmentFault
+from homeostat.project.layout import working_tree
 from homeostat.serving import paths, prediction_log, sync
 from homeostat.serving.auth import read_or_make_token
 from homeostat.serving.settings import FRESH, PROJECT, SHARED
@@ -57,7 +58,7 @@ def serve(
         address = f"http://{host}:{listening.getsockname()[1]}"
         say(f"{name} is served at {address} by {workers} {'worker' if workers == 1 else 'workers'}")
         say(f"  look at  {address}/docs; the password is the token in {paths.token(project)}")
-        if project.scope.remote is not None and not paths.working(project).accepted.is_dir():
+        if project.scope.remote is not None and not working_tree(project).accepted.is_dir():
             say("  no data here yet: answers use the request alone; run `homeostat run data` here at every tick")
         say("Ctrl-C ends it.")
         _run(listening, workers)

@@ -12,8 +12,8 @@ from homeostat.core.rollout import in_canary
 
 if TYPE_CHECKING:
     from homeostat.core.ledger import ReleaseEvent
+    from homeostat.serving.answer import Precomputed
     from homeostat.serving.context import Context
-    from homeostat.serving.precomputed import Precomputed
     from homeostat.serving.requests import Shapes
     from homeostat.training.bundle import Bundle
 

@@ -14,12 +14,13 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 from homeostat.core.errors import DataError, HomeostatError
-from homeostat.releases import registry
+from homeostat.releases.registry import Registry
 from homeostat.serving import requests
+from homeostat.serving.answer import Precomputed
 from homeostat.serving.changes import DataChanges, LedgerChanges, ProjectClock
 from homeostat.serving.context import Context
 from homeostat.serving.label_log import LabelLog
-from homeostat.serving.precomputed import Precomputed, precompute
+from homeostat.serving.precomputed import precompute
 from homeostat.serving.prediction_log import PredictionLog
 from homeostat.serving.state import Failure, Live, State
 
@@ -49,6 +50,7 @@ class Worker:
         self.stale = ""  # why the data could not be read again
         self.predictions = PredictionLog(project)
         self.labels = LabelLog(project)
+        self._registry = Registry(project)
         self._context: Context | None = None
         self._shapes: Shapes | None = None
         self._bundles: OrderedDict[str, Bundle] = OrderedDict()  # by hash, the last used last
@@ -94,7 +96,8 @@ class Worker:
 
     def _follow_ledger(self) -> None:
         try:
-            ledger = registry.ledger(self.project)
+            self._registry.refresh()
+            ledger = self._registry.ledger
         except HomeostatError as error:
             log.error("the ledger cannot be read: %s", error)
             self._retry()
@@ -197,8 +200,8 @@ class Worker:
         """The bundle of a version, loaded and rehearsed once."""
         bundle = self._bundles.get(bundle_hash)
         if bundle is None:
-            bundle = registry.restore(self.project, version)
-            registry.rehearse(self.project, bundle, version)
+            bundle = self._registry.load(version)
+            self._registry.rehearse(bundle, version)
             self._bundles[bundle_hash] = bundle
         self._bundles.move_to_end(bundle_hash)
         while len(self._bundles) > LOADED:
@@ -228,6 +231,10 @@ class Worker:
         self._data_changes.settled(self.now(), at_once=True)
         return Context(self.project, self.now())
 
+    def _next_context(self) -> Context:
+        """A context of the data as they are now; batches that the one at hand has read are not read again."""
+        return Context(self.project, self.now(), None if self._context is None else self._context.point.rows)
+
     def _follow_data(self) -> None:
         """After new batches, new predictions or the begin of a period: switch to a new context."""
         state = self.state
@@ -235,8 +242,8 @@ class Worker:
             return
         try:
             challenger = state.challenger.live if state.challenger else None
-            self._publish(state.live, Context(self.project, self.now()), challenger)
-            self._load_previous(registry.ledger(self.project))
+            self._publish(state.live, self._next_context(), challenger)
+            self._load_previous(self._registry.ledger)
             self.stale = ""
         except Exception as error:
             self.stale = str(error) or type(error).__name__

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from homeostat.features.build import build_window
+from homeostat.data.workspace import Workspace
+from homeostat.features.window import build_window
 from homeostat.project.layout import Project
 from homeostat.stages import entry
 
 
 def main() -> None:
     """Make the features of every batch of the window."""
-    print(build_window(Project.find(Path.cwd())))
+    print(build_window(Workspace(Project.find(Path.cwd()))))
 
 
 if __name__ == "__main__":

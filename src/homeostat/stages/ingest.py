@@ -5,13 +5,14 @@ from __future__ import annotations
 from pathlib import Path
 
 from homeostat.data.ingest import land_window
+from homeostat.data.workspace import Workspace
 from homeostat.project.layout import Project
 from homeostat.stages import entry
 
 
 def main() -> None:
     """Land every whole period of the window for every source."""
-    for line in land_window(Project.find(Path.cwd())):
+    for line in land_window(Workspace(Project.find(Path.cwd()))):
         print(line)
 
 

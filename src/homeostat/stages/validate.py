@@ -5,13 +5,14 @@ from __future__ import annotations
 from pathlib import Path
 
 from homeostat.data.validate import validate_window
+from homeostat.data.workspace import Workspace
 from homeostat.project.layout import Project
 from homeostat.stages import entry
 
 
 def main() -> None:
     """Decide on every landed batch of the window."""
-    for line in validate_window(Project.find(Path.cwd())):
+    for line in validate_window(Workspace(Project.find(Path.cwd()))):
         print(line)
 
 

@@ -22,7 +22,7 @@ from homeostat.core.errors import DataError
 from homeostat.core.evaluation import Comparison, Evaluation, Scored, Settings, compare, evaluate
 from homeostat.core.intervals import tidy
 from homeostat.core.periods import EPOCH
-from homeostat.features.build import mature, read_features
+from homeostat.features.tables import mature, read_features
 from homeostat.project.scope import Scope
 
 if TYPE_CHECKING:
@@ -122,9 +122,7 @@ def blocks(scope: Scope, table: pl.DataFrame) -> np.ndarray:
 
 def periods(scope: Scope, table: pl.DataFrame) -> np.ndarray:
     """The id of each row's period of the event source: the one that capacity is for."""
-    length = scope.event_source.period
-    assert length != "once", "events have a time"
-    return _numbered(table, scope, int(length.total_seconds()))
+    return _numbered(table, scope, int(scope.events_period.total_seconds()))
 
 
 def months(scope: Scope, table: pl.DataFrame) -> np.ndarray:
@@ -224,7 +222,7 @@ def judge(project: Project) -> Report:
     """
     scope, training = project.scope, read_training(project)
     now = datetime.fromisoformat(training["as_of"])
-    table = held_out(training, read_features(project))
+    table = held_out(training, read_features(project, where=_in_a_holdout(training)))
     ours, theirs = (
         {name: models.load(project.candidate / name / part, scope.threads).predict(table) for name in scope.objectives}
         for part in ("judged", "baseline")
@@ -245,7 +243,7 @@ def judge(project: Project) -> Report:
 def held_out(training: Mapping[str, Any], table: pl.DataFrame) -> pl.DataFrame:
     """The rows in any objective's holdout; a label outside its own objective's holdout is nothing to judge by."""
     inside = {name: _between(told["holdout"]) for name, told in training["objectives"].items()}
-    return table.filter(pl.any_horizontal(*inside.values())).with_columns(
+    return table.filter(_in_a_holdout(training)).with_columns(
         pl.when(held).then(pl.col(f"label__{name}")).alias(f"label__{name}") for name, held in inside.items()
     )
 
@@ -261,6 +259,10 @@ def headline(report: Report) -> dict[str, Any]:
         found[name] = {"rows": trial.candidate.overall.rows, "base_rate": trial.candidate.overall.base_rate} | numbers
     found["money"] = {model: money.cost.value for model, money in report.money.items()}
     return {name: {k: v for k, v in numbers.items() if v is not None} for name, numbers in found.items()}
+
+
+def _in_a_holdout(training: Mapping[str, Any]) -> pl.Expr:
+    return pl.any_horizontal(_between(part["holdout"]) for part in training["objectives"].values())
 
 
 def _between(holdout: Mapping[str, str]) -> pl.Expr:

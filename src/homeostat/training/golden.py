@@ -18,8 +18,13 @@ import polars as pl
 from homeostat.adapters.parquet import place_of, read_table, write_table
 from homeostat.core.costs import worth
 from homeostat.core.errors import DataError
-from homeostat.features import build, sql
-from homeostat.features.sql import as_known, known_column, with_known_at
+from homeostat.data.known_at import FAR, as_known, known_column, with_known_at
+from homeostat.data.workspace import Workspace
+from homeostat.features import sql
+from homeostat.features.lookback import LookBack
+from homeostat.features.point_in_time import PointInTime, with_predict_at
+from homeostat.features.rows import joined
+from homeostat.features.tables import listed
 from homeostat.training import bundle as bundles
 
 if TYPE_CHECKING:
@@ -39,10 +44,11 @@ def write(project: Project, bundle: Bundle, start: datetime, end: datetime) -> N
     Raises:
         DataError: there are none, or an accepted batch is missing or was changed.
     """
-    look, asked = _asked(project, start, end)
+    point = PointInTime(Workspace(project))
+    look, asked = _asked(point, start, end)
     scope = project.scope
     write_table(asked.select(list(scope.event_source.columns)), bundle.folder / REQUESTS)
-    for name, rows in build.tables_of(project, _near(project, look), sql.FAR).items():
+    for name, rows in point.tables(_near(project, look), FAR).items():
         source = scope.sources[name]
         part = _latest(source, rows, asked) if source.timed else _joined(source, rows, asked)
         write_table(part.select(list(source.columns)), bundle.folder / CONTEXT / f"{name}.parquet")
@@ -52,13 +58,13 @@ def write(project: Project, bundle: Bundle, start: datetime, end: datetime) -> N
 def features(bundle: Bundle) -> pl.DataFrame:
     """The features of the golden requests, by the bundle's own scope and SQL over the rows beside them."""
     scope, name = bundle.scope, bundle.scope.events.source
-    requests = build.with_predict_at(scope, _timed(scope, name, read_table(bundle.folder / REQUESTS)))
+    requests = with_predict_at(scope, _timed(scope, name, read_table(bundle.folder / REQUESTS)))
     first, *_ = groups = [known_column(group) for group in scope.event_source.known_at]
     known = requests.with_columns(pl.lit(ALWAYS, dtype=pl.Datetime("us")).alias(first))
     events = as_known(known, scope.event_source, pl.col("predict_at")).drop(groups).sort(scope.key, nulls_last=True)
     tables = {n: _timed(scope, n, read_table(bundle.folder / CONTEXT / f"{n}.parquet")) for n in scope.sources}
-    found = sql.build(bundle.sql, scope, tables, events, 1, build.listed(scope))
-    return build.joined(scope, events, found)
+    found = sql.build(bundle.sql, scope, tables, events, 1, listed(scope))
+    return joined(scope, events, found)
 
 
 def answered(bundle: Bundle, rows: pl.DataFrame) -> pl.DataFrame:
@@ -98,19 +104,20 @@ def _unequal(sealed: pl.DataFrame, found: pl.DataFrame) -> Iterator[str]:
 # ---- which events, and which rows beside them
 
 
-def _asked(project: Project, start: datetime, end: datetime) -> tuple[build.LookBack, pl.DataFrame]:
+def _asked(point: PointInTime, start: datetime, end: datetime) -> tuple[LookBack, pl.DataFrame]:
     """The look-back of the last batch, and of its events and those before it the ones whose keys hash lowest.
 
     As known when they are predicted; earlier batches are looked into until there are enough.
     """
+    project = point.workspace.project
     key, last, found = list(project.scope.key), None, []
     inside = (pl.col("event_time") >= start) & (pl.col("event_time") < end)
     for path in sorted(project.features.glob("*.parquet"), reverse=True):
         if not (keys := pl.read_parquet(path, columns=[*key, "event_time"]).filter(inside).select(key)).height:
             continue
-        look = build.look_back(project, path.stem)
+        look = point.look_back(path.stem)
         last = last or look
-        events = build.known_events(project, look, build.event_rows(project, look))
+        events = point.known_events(look, point.events(look))
         found.append(events.join(keys, on=key, how="semi", nulls_equal=True))
         if sum(part.height for part in found) >= EVENTS or look.period.start < last.start:
             break
@@ -121,7 +128,7 @@ def _asked(project: Project, start: datetime, end: datetime) -> tuple[build.Look
     return last, events[sorted(np.argsort(places, kind="stable")[:EVENTS].tolist())]
 
 
-def _near(project: Project, look: build.LookBack) -> build.LookBack:
+def _near(project: Project, look: LookBack) -> LookBack:
     """The look-back without the batches that are too far back for any row of theirs to travel."""
     kept, rows = [], dict.fromkeys(project.scope.sources, 0)
     for batch in reversed(look.batches):

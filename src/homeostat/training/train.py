@@ -16,8 +16,9 @@ import polars as pl
 from homeostat import models
 from homeostat.adapters.parquet import write_text
 from homeostat.core.errors import DataError
-from homeostat.features.build import mature, read_features
+from homeostat.features.tables import mature, read_features
 from homeostat.project.scope import Scope
+from homeostat.project.window import read_window
 
 if TYPE_CHECKING:
     from homeostat.project.layout import Project
@@ -61,7 +62,7 @@ def train(project: Project) -> dict[str, Any]:
         DataError: an objective has no mature event, or features or labels cannot be used.
     """
     scope = project.scope
-    start, as_of = project.window
+    start, as_of = read_window(project)
     table = read_features(project)
     kind = "heuristic" if as_of - start < scope.windows.warm_up else scope.training.model
     shutil.rmtree(project.candidate, ignore_errors=True)

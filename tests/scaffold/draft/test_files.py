@@ -12,6 +12,7 @@ from parsed import parsed
 from scaffold.odd_tables import loads
 
 from homeostat.project.layout import Project
+from homeostat.project.window import read_window
 from homeostat.scaffold.draft import create
 from homeostat.scaffold.profile.request import Address, Request
 
@@ -51,7 +52,7 @@ def test_every_file_that_its_readme_names_is_there(folder: Path) -> None:
 
 
 def test_dvc_makes_a_candidate_of_the_whole_history(folder: Path) -> None:
-    assert Project.find(folder).window[1].isoformat() == "2022-01-17T00:00:00"
+    assert read_window(Project.find(folder)).as_of.isoformat() == "2022-01-17T00:00:00"
 
 
 def test_without_homeostat_make_fails_with_one_line(folder: Path) -> None:

@@ -8,9 +8,10 @@ from pathlib import Path
 import polars as pl
 import pytest
 from scaffold.odd_tables import START
+from steps import read_batch
 
 from homeostat.core.errors import UsageError
-from homeostat.data.sources import event_times, read_batch
+from homeostat.data.selection import event_times
 from homeostat.project.layout import Project
 from homeostat.scaffold.draft import create
 from homeostat.scaffold.profile.request import Address, Request
@@ -77,7 +78,7 @@ def test_the_time_is_read_alike_here_and_by_the_loop(
     assert str(made.profile.time.last) == last
     create.write(made, tmp_path / "here")
     source = Project.find(tmp_path / "here").scope.sources["t"]
-    rows = read_batch("t", source, None, tmp_path, tmp_path / "cache")
+    rows = read_batch("t", source, None, tmp_path)
     assert rows is not None
     times = event_times("t", source, rows).sort()
     assert (str(times[1]), str(times[-1]), len(times)) == (second, last, ROWS)

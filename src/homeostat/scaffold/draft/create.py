@@ -13,6 +13,7 @@ from homeostat.adapters import dvc_yaml, git
 from homeostat.checks.scope_page import scope_page
 from homeostat.core.errors import HomeostatError, ScopeError, UsageError
 from homeostat.project.layout import Project
+from homeostat.project.window import write_window
 from homeostat.scaffold.audit.column_roles import Roles, assign_roles
 from homeostat.scaffold.audit.find_issues import find_issues
 from homeostat.scaffold.audit.issue import Issue
@@ -133,7 +134,8 @@ def write(project: Draft, folder: Path) -> None:
 def _complete(profile: Profile, folder: Path) -> None:
     """Write what follows from the files: the window, and the objectives in the DAG; check that all go together."""
     project = Project(folder, folder)
-    project.set_window(profile.history.start, profile.history.end)  # `dvc repro` makes a candidate of all the history
+    # All the history, so that `dvc repro` makes a candidate of it.
+    write_window(project, profile.history.start, profile.history.end)
     (folder / "dvc.yaml").write_text(dvc_yaml.rewritten(folder))
     try:
         problems = scope_page(project).problems
