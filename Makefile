@@ -12,7 +12,7 @@ help: ## list these commands
 	@sed -nE 's/^([a-z]+):.*## (.*)/  make \1\t\2/p' Makefile
 
 demo: setup ## half a minute: two weeks of 2013, a bad release planted in the first, rolled back in the second
-	@$(BIN)/homeostat replay --from 2013-01-01 --to 2013-01-14 --fault bad-release@2013-01-07
+	@$(BIN)/homeostat replay --from 2013-01-01 --to 2013-01-14 --fault bad-release@2013-01-07 --name demo --force
 
 run: setup ## replay 2013 day by day, on this repository's own data
 	@$(BIN)/homeostat replay --from 2013-01-01 --to 2013-12-31
@@ -23,10 +23,11 @@ test: lint ## linter, type checker, import contracts and every test
 quick: setup ## the tests that take less than five seconds each
 	@$(BIN)/python -m pytest -q -n $(WORKERS) --dist loadfile -m "not slow"
 
-lint: setup ## linter, type checker and import contracts
+lint: setup ## linter, type checker, import contracts and dead code
 	@$(BIN)/ruff check .
 	@$(BIN)/mypy src $(wildcard flows)
 	@$(BIN)/lint-imports
+	@$(BIN)/vulture
 
 setup: .venv/.ready ## build .venv from requirements.lock
 

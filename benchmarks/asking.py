@@ -21,6 +21,7 @@ from pydantic_core import from_json, to_json
 
 from homeostat.project.clock import clock_now
 from homeostat.project.layout import Project
+from homeostat.releases.registry import Registry
 from homeostat.serving import batch_scoring
 from homeostat.serving.auth import read_or_make_token
 from homeostat.serving.context import Context
@@ -35,7 +36,7 @@ def copied(project: Path) -> Project:
     folder = Path(tempfile.mkdtemp(prefix="homeostat-serving-")) / "project"
     shutil.copytree(project, folder, symlinks=True)
     found = Project.find(folder)
-    batch_scoring.predict_ahead(found, clock_now(found))
+    batch_scoring.predict_ahead(found.ledger, Registry.open(found), clock_now(found))
     return found
 
 

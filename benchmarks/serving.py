@@ -37,7 +37,7 @@ from homeostat.models.lightgbm import NAME as TREES
 from homeostat.models.lightgbm import Trees
 from homeostat.project.clock import clock_now
 from homeostat.project.layout import Project
-from homeostat.releases import registry
+from homeostat.releases.registry import Registry
 from homeostat.serving import jsonl
 from homeostat.serving.context import Context
 from homeostat.serving.prediction_log import log_files
@@ -53,7 +53,7 @@ CALLERS = 8
 async def rollback(project: Project, times: int, rate: float, workers: int) -> None:
     """From the command's start to the last worker's first answer by the old version, under load."""
     asked = bodies(project, 200)
-    ledger = registry.ledger(project)
+    ledger = Registry.open(project).ledger
     new, old = ledger.champion, ledger.previous_healthy()
     assert new is not None and old is not None, "the project needs two releases"
     weights = {r.bundle: _weights(project, r.version) for r in ledger.releases if r.version in (new.version, old)}
@@ -103,7 +103,7 @@ async def _until_all(seen: Seen, event: int, workers: int) -> float:
 
 
 def _weights(project: Project, version: str) -> dict[str, float]:
-    scope = registry.restore(project, version).scope
+    scope = Registry.open(project).load(version).scope
     return {name: objective.weight for name, objective in scope.objectives.items()}
 
 
@@ -151,7 +151,7 @@ async def measured(name: str, address: str, headers: dict[str, str], path: str, 
 
 def _trees(project: Project) -> tuple[Trees, Path, np.ndarray]:
     """A model of what serves, its file, and rows for it."""
-    found = registry.serving(project)
+    found = Registry.open(project).load_champion()
     assert found is not None
     bundle = found[1]
     name, model = next((n, m) for n, m in bundle.models.items() if isinstance(m, Trees))
@@ -203,7 +203,7 @@ def shares(project: Project, asked: list[bytes]) -> None:
     from homeostat.serving.requests import shapes
 
     context = Context(project, clock_now(project))
-    found = registry.serving(project)
+    found = Registry.open(project).load_champion()
     assert found is not None
     bundle, shape = found[1], shapes(context.scope)
     context.warm(bundle.sql)
@@ -233,7 +233,7 @@ def shares(project: Project, asked: list[bytes]) -> None:
 
 def batch(project: Project) -> None:
     """Scoring a batch, against the boosters alone on ready matrices."""
-    found = registry.serving(project)
+    found = Registry.open(project).load_champion()
     assert found is not None
     bundle = found[1]
     labels = sorted(p.stem for p in project.ledger.features.glob("*.parquet"))[-60:]

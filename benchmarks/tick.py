@@ -16,6 +16,7 @@ from typing import Any
 
 from homeostat import loop, replay
 from homeostat.data import ingest, validate
+from homeostat.decisions.session import Session
 from homeostat.features import build
 from homeostat.project.layout import Project
 from homeostat.training import bundle
@@ -43,12 +44,13 @@ def main() -> None:
         setattr(module, name, timed(step, getattr(module, name)))
     start, end = replay.span(project, FIRST, LAST)
     replayed = replay.prepare(project, start, end, "benchmark-tick", force=True)
+    session = Session.open(replayed)
     rows: list[dict[str, float]] = []
     print(f"{'tick':17}{'all':>8}" + "".join(f"{step:>12}" for step in OWN) + f"{'beyond':>10}   seconds")
     for now in replay.ticks(replayed, start, end):
         spent.clear()
         began = time.perf_counter()
-        tick = loop.tick(replayed, now)
+        tick = loop.tick(session, now)
         total = time.perf_counter() - began
         row = {"all": total, **{step: spent[step] for step in OWN}, "beyond": total - sum(spent.values())}
         quiet = tick.decision is None

@@ -13,10 +13,11 @@ import hourly
 from starlette.testclient import TestClient
 
 from homeostat.adapters import git
+from homeostat.core.authorship import Authorship
 from homeostat.core.ledger import Beside
 from homeostat.faults.bad_release import reseal, turn_models_around
 from homeostat.project.layout import Project
-from homeostat.releases import registry
+from homeostat.releases.registry import Registry
 from homeostat.serving import jsonl, prediction_log
 from homeostat.serving.auth import read_or_make_token
 from homeostat.serving.http import application
@@ -53,14 +54,14 @@ def release(project: Project, number: int, after: int = 0) -> str:
     """Release one of the bundles; its version."""
     commit = git.head(project.root)
     at = NOW + timedelta(hours=after)
-    return registry.release(project, commit, sealed(project)[number], "passed", "ann", at).version
+    return Registry(project).release(commit, sealed(project)[number], Authorship("ann", "passed", at)).version
 
 
 def beside(project: Project, bundle: str, share: float | None, after: int = 0) -> str:
     """Try one of the bundles as a canary for a share of the keys, or in shadow; its version."""
     commit, at = git.head(project.root), NOW + timedelta(hours=after)
     act: Beside = "shadow" if share is None else "canary"
-    return registry.release(project, commit, bundle, "passed", "ann", at, (), act, share).version
+    return Registry(project).release(commit, bundle, Authorship("ann", "passed", at), act, share).version
 
 
 def spoilt(project: Project, spoil: Callable[[Path], None]) -> str:

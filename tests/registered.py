@@ -48,10 +48,11 @@ CALL = """
 import sys
 from datetime import datetime
 from pathlib import Path
-from homeostat.releases import registry
+from homeostat.core.authorship import Authorship
 from homeostat.project.layout import Project
+from homeostat.releases.registry import Registry
 root = Path(sys.argv[1])
-print(registry.{call}.sentence)
+print(Registry(Project(root, root)).{call}.sentence)
 """
 
 

@@ -15,16 +15,16 @@ import polars as pl
 import pytest
 from registered import DAG, candidate
 
+from homeostat.core.authorship import Authorship
 from homeostat.project.layout import Project
-from homeostat.releases import registry
+from homeostat.releases.registry import Registry
 
 ROOT = Path(__file__).parents[1]
 BENCHMARKS = ROOT / "benchmarks"
-# The one that runs them, one that needs somebody's tables, and one that needs replays of two versions.
-ON_REQUEST = {"publish.py", "tables.py", "equal.py"}
+# The one that runs them, and those that need somebody's tables, replays of two versions, or a replay to draw.
+ON_REQUEST = {"publish.py", "tables.py", "equal.py", "chart.py"}
 RESULTS = (BENCHMARKS / "RESULTS.md").read_text()
 README = (ROOT / "README.md").read_text()
-SHOWN = re.search(r"(?ms)^    make run$.*?^```\n(.*?)^```", README)
 
 
 def loaded(name: str) -> ModuleType:
@@ -56,12 +56,34 @@ def test_the_results_name_machine_versions_date_and_command_and_no_place() -> No
     assert not re.search(r"(?<![\w.])/(?:tmp|home|root|work)\b", RESULTS)
 
 
-@pytest.mark.skipif(RESULTS.startswith("# Results\n\nAt a small size"), reason="the README shows the whole year")
-def test_the_readme_shows_what_the_results_hold() -> None:
-    assert SHOWN is not None
-    lines = [line for line in SHOWN[1].splitlines() if re.match(r"(?:  |data|releases).*\d", line)]
-    assert len(lines) > 15
-    assert [line for line in lines if line not in RESULTS] == []
+YEAR = RESULTS.partition("## `.venv/bin/python benchmarks/year.py`\n")[2].partition("\n## ")[0]
+whole_year = pytest.mark.skipif(not YEAR or "2013-12" not in YEAR, reason="the README shows the whole year")
+FIGURE = re.compile(r"(?m)^\| .+ \| ([\d.,]+) \| ([\d.,]+) \| ([\d.,]+) \| ([\d.]+) % and ([\d.]+) % \|$")
+
+
+@whole_year
+def test_the_readme_claims_what_the_results_hold() -> None:
+    claimed = FIGURE.findall(README)
+    measured = re.findall(r"(?m)^  mean\* +([\d.]+) +([\d.]+) +([\d.]+)  \|", YEAR)
+    measured += re.findall(r"(?m)^  all\* +([\d.,]+) +([\d.,]+) +([\d.,]+)$", YEAR)
+    assert [figures[:3] for figures in claimed] == measured
+    for *figures, below_never, below_baseline in claimed:
+        served, never, baseline = (float(figure.replace(",", "")) for figure in figures)
+        assert [f"{100 * (1 - served / other):.1f}" for other in (never, baseline)] == [below_never, below_baseline]
+
+
+@whole_year
+def test_the_readme_counts_what_the_results_show() -> None:
+    ratio = re.search(r"(?m)^\| the loop / bare \| ([\d.]+) ", YEAR)
+    retrains = re.search(r"(\d+) of them a retrain.*; (\d+) rollback", YEAR)
+    assert ratio is not None and retrains is not None
+    assert f"took {float(ratio[1]):.1f} times the wall time" in README
+    alerts = len(re.findall(r"(?m)^2013-\S+ \S+  alert: ", YEAR))
+    rollbacks = retrains[2].replace("0", "no")
+    assert f"the dates of {retrains[1]} retrains, {alerts} alerts and {rollbacks} rollback" in README
+    drawn = (ROOT / "docs" / "year.svg").read_text()
+    assert [f"{name}: {count}<" in drawn for name, count in zip(("retrain", "alert", "rollback"), (
+        retrains[1], alerts, retrains[2]), strict=True)] == [True] * 3  # fmt: skip
 
 
 @pytest.fixture
@@ -88,7 +110,8 @@ def replays(tmp_path: Path) -> tuple[Path, Path]:
     (root / ".homeostat" / "tick").write_text("2024-03-05T00:00:00")
     hourly.run(root, "init", "-q", "-b", "main")
     hourly.commit(root)
-    registry.release(Project(root, root), *candidate(Project(root, root), "one"), "passed", "ann", datetime(2024, 3, 5))
+    project = Project(root, root)
+    Registry(project).release(*candidate(project, "one"), Authorship("ann", "passed", datetime(2024, 3, 5)))
     shutil.copytree(root, tmp_path / "other", symlinks=True)
     return root, tmp_path / "other"
 

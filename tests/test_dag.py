@@ -18,7 +18,7 @@ import hourly
 import pytest
 from ruamel.yaml import YAML
 
-from homeostat.adapters import dvc, dvc_yaml, git
+from homeostat.adapters import dvc, dvc_yaml, worktree
 from homeostat.adapters.import_graph import reached
 from homeostat.core.errors import EnvironmentFault, ScopeError
 from homeostat.project import scope
@@ -373,11 +373,11 @@ def test_a_commit_of_the_ledgers_tree_is_one_whose_repro_has_nothing_to_do(kept:
     root = tmp_path / "meters"
     shutil.copytree(kept.root, root, symlinks=True)
     now = hourly.START + timedelta(hours=43)
-    tree = git.ensure_ledger_tree(root, "meters", "main", now)
+    tree = worktree.ensure(root, "meters", "main", now)
     dvc.share_cache(tree, root)
     Project(tree, root).set_window(hourly.START, now)
     assert dvc.reproduce(tree) == STAGES
-    commit = git.commit_ledger(tree, "as of now", now)
+    commit = worktree.commit_kept(tree, "as of now", now)
     assert hourly.run(tree, "status", "--porcelain") == ""
     assert dvc.pending(tree) == []
     assert set(hourly.run(tree, "show", "--name-only", "--format=", commit).split("\n")) == {

@@ -19,9 +19,9 @@ from homeostat import loop
 from homeostat.adapters import dvc, git
 from homeostat.core.errors import UsageError
 from homeostat.core.periods import floor
-from homeostat.data.intake import DataOutcome
+from homeostat.decisions.decide import next_decision
+from homeostat.decisions.session import Session
 from homeostat.faults import Fault, check_times
-from homeostat.features.intake import Intake
 from homeostat.project.clock import move_on, stands_at
 from homeostat.project.layout import Project
 
@@ -81,7 +81,7 @@ def prepare(
     git.clone_snapshot(project.root, snapshot, target, project.scope.branch)
     dvc.share_cache(target, project.root)
     replayed = Project.find(target)
-    loop.begin(replayed, start).set_window(start, start)
+    loop.begin(Session.open(replayed), start).set_window(start, start)
     move_on(replayed, start)
     note.write_text(json.dumps(wanted))
     return replayed
@@ -95,24 +95,18 @@ def replay(
 
     ``watch`` sees each tick; ``announce`` gets a sentence on each fault and the tick after which it was injected.
     """
-    result = Replay(replayed, start, end)
-    intake = Intake(replayed.ledger)
+    result, session = Replay(replayed, start, end), Session.open(replayed)
     for now in ticks(replayed, start, end):
-        before = stands_at(replayed)
+        before = session.stands_at
         for fault in faults:
             if sentence := fault.inject(replayed, before):
                 announce(before, sentence)
-        tick = loop.tick(replayed, now, take_in=partial(_taken_in, intake, end))
+        tick = loop.tick(session, now, take_in=partial(loop.data, horizon=min(end, next_decision(session, now))))
         result.ticks += 1
         result.seconds.update(tick.seconds)
         watch(tick)
     result.peak = max(resource.getrusage(w).ru_maxrss for w in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)) / 1e6
     return result
-
-
-def _taken_in(intake: Intake, end: datetime, replayed: Project, now: datetime) -> DataOutcome:
-    """The data of a tick, prepared with those of the ticks before the next decision."""
-    return loop.data(replayed, now, intake, min(end, loop.next_decision(replayed, now)))
 
 
 def ticks(replayed: Project, start: datetime, end: datetime) -> list[datetime]:
@@ -128,4 +122,4 @@ def ticks(replayed: Project, start: datetime, end: datetime) -> list[datetime]:
 
 def _short(fault: Fault) -> str:
     """A fault in the name of a folder."""
-    return f"{fault.name}-{fault.at:%Y%m%d%H%M}"
+    return f"{fault.name}-{fault.at:%Y%m%dT%H%M}"

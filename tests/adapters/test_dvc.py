@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from homeostat.adapters import dvc, git
+from homeostat.adapters import dvc, git, worktree
 from homeostat.core.errors import DataError, EnvironmentFault
 
 NOW = datetime(2024, 3, 1)
@@ -105,7 +105,7 @@ def test_a_stage_runs_with_the_trees_own_code_and_this_python(home: Path, monkey
 def test_a_worktree_runs_its_own_code_on_the_shared_cache(home: Path) -> None:
     dvc.reproduce(home)
     commit(home, "with a lock")
-    tree = git.ensure_ledger_tree(home, "tides", "main", NOW)
+    tree = worktree.ensure(home, "tides", "main", NOW)
     dvc.share_cache(tree, home)
     dvc.share_cache(tree, home)
     dvc.checkout(tree)

@@ -22,7 +22,7 @@ LEAKS = {
 
 
 def failed(report: LeakageReport, rule: str) -> list[str]:
-    return [f.sentence for f in report.findings if f.failed and f.rule == rule]
+    return [f.text for f in report.findings if f.failed and f.rule == rule]
 
 
 def test_clean_features_pass(tmp_path: Path) -> None:

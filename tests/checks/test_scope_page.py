@@ -30,19 +30,19 @@ def flat(page: Page) -> str:
 
 def test_a_domain_expert_reads_sentences(tmp_path: Path) -> None:
     text = flat(page(tmp_path))
-    for said in (
+    for sentence in (
         "THE SCOPE OF meters",
         "know tomorrow's load",
         "Every row of readings is an event. A prediction for it is needed at: event_time.",
-        "high: yes or no, whether load > 5; known with the group all; no features yet; a missed one weighs 1.",
+        "high: yes or no, whether load > 5; known with the group all; no features yet; a missed event costs 1.",
         "one batch every 1 hour, from readings.csv; a row is named by meter, at.",
-        "At most 1 alerts are raised in one period of readings: the riskiest.",
+        "At most 1 alert in one period of readings: for the riskiest events.",
         "The baseline to beat is the label's rate by meter.",
         "A fresh candidate every 4 hours at the latest.",
         "Scheduled work runs the code of the git branch main.",
         "PROBLEMS None found.",
     ):
-        assert said in text
+        assert sentence in text
 
 
 def test_no_line_is_wider_than_a_screen(tmp_path: Path) -> None:

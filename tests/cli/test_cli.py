@@ -26,7 +26,7 @@ from readings import PARAMS
 from recorded import empty, recorded
 
 from homeostat.cli import main
-from homeostat.cli.app import Verbs, told
+from homeostat.cli.app import Verbs, describe_error
 from homeostat.core.errors import DataError, UsageError
 from homeostat.project.layout import Project
 
@@ -109,13 +109,13 @@ def test_the_page_is_written_when_it_is_asked_for(project: Project) -> None:
 def test_releases_oldest_first(project: Project) -> None:
     stand, _, done = homeostat("releases", "-C", project.home).partition("\n\n")
     assert [" ".join(line.split()[:4]) for line in stand.splitlines()[1:]] == [
-        "v0.1.0 2024-03-01 06:00 serves", "v0.2.0 2024-03-01 12:00 rolled",
+        "v0.1.0 2024-03-01 06:00 in", "v0.2.0 2024-03-01 12:00 rolled",
     ]  # fmt: skip
     lines = done.splitlines()
     assert [line.split()[2] for line in lines] == [
         "meters@v0.1.0", "meters#prod#1", "meters@v0.2.0", "meters#prod#2", "meters#prod#3",
     ]  # fmt: skip
-    assert lines[-1].endswith("rollback v0.1.0, said <the loop>  <- serves now")
+    assert lines[-1].endswith("rollback v0.1.0, said <the loop>  <- in service")
 
 
 @pytest.mark.parametrize(
@@ -129,13 +129,13 @@ def test_what_served_at_a_time(project: Project, time: str, said: str) -> None:
 # ---- data
 
 
-def test_what_is_held_back_is_listed_with_its_reason(project: Project) -> None:
+def test_what_is_quarantined_is_listed_with_its_reason(project: Project) -> None:
     lines = homeostat("data", "-C", project.home).splitlines()
     assert lines == homeostat("data", "review", "readings", "-C", project.home).splitlines()
     assert len(lines) == 2
-    assert "1 of 10 rows held: 1 rows: Load is in kW." in lines[0]
+    assert "quarantined (1 of 10 rows): 1 row: Load is in kW." in lines[0]
     rows = homeostat("data", "review", "readings", "2024-03-01T05", "-C", project.home)
-    assert rows.splitlines()[0] == "1 rows: Load is in kW."
+    assert rows.splitlines()[0] == "1 row: Load is in kW."
     assert "900.0" in rows
 
 
@@ -218,7 +218,7 @@ BAD = [
     (("replay", "--from", "2024-03-01", "--to", "soon"), 2, "'soon' is no time; write 2013-05-01"),
     (("replay", "--from", "2024-03-01T00:00+01:00", "--to", "2024-03-02"), 2, "has an offset; write the time in UTC"),
     (("releases", "served-at", "2024-13-01"), 2, "'2024-13-01' is no time"),
-    (("releases", "served-at", "2023-01-01"), 2, "nothing served at 2023-01-01"),
+    (("releases", "served-at", "2023-01-01"), 2, "nothing was in service at 2023-01-01"),
     (("releases", "show", "v9.0.0"), 2, "v9.0.0: no such release; `homeostat releases` lists them"),
     (("releases", "verify", "9.0.0"), 2, "9.0.0: no such release"),
     (("promote", "v9.0.0", "--why", "x", "--who", "ann"), 2, "v9.0.0: no such release"),
@@ -227,7 +227,7 @@ BAD = [
     (("replay", "--from", "2024-03-02", "--to", "2024-03-01"), 2, "holds no tick; give --from before --to"),
     (("replay", "--from", "2024-03-01", "--to", "2024-03-02", "--name", "../x"), 2, "--name ../x: begin with"),
     (("data", "review", "weather"), 2, "weather: no such source; the scope names readings"),
-    (("data", "review", "readings", "2024-03-01T06"), 2, "no row of it is held back"),
+    (("data", "review", "readings", "2024-03-01T06"), 2, "no row of it is quarantined"),
     (("data", "release-rows", "readings", "2024-03-01T06", "--why", "x", "--who", "ann"), 2, "no row of it is quarant"),
     (
         ("data", "release-rows", "readings", "2024-03-01T05", "--key", "m1", "--why", "x", "--who", "ann"),
@@ -322,14 +322,14 @@ def test_details_are_shown_when_they_are_asked_for() -> None:
         assert run.stderr.splitlines()[-1].startswith("homeostat: a bug in homeostat: ValueError: off by one;")
 
 
-def test_a_full_disk_is_told_from_the_cause() -> None:
+def test_a_full_disk_is_recognised_by_the_cause() -> None:
     try:
         try:
             raise OSError(errno.ENOSPC, "No space left on device", "/data/y")
         except OSError as cause:
             raise RuntimeError("writing failed") from cause
     except RuntimeError as error:
-        assert told(error) == ("/data/y: the disk is full; free some space and run again, nothing is lost", 1)
+        assert describe_error(error) == ("/data/y: the disk is full; free some space and run again, nothing is lost", 1)
 
 
 # ---- once round, on a real loop
@@ -352,8 +352,9 @@ def test_a_replay_ends_with_a_table_and_a_page(replayed: tuple[Project, str]) ->
     lines = said.splitlines()
     assert lines[0].startswith("replay of 2024-03-01 to 2024-03-01 in ")
     assert lines[0].endswith("24 ticks to go")
-    assert lines[1].startswith("2024-03-01 12:00  release: nothing serves yet")
-    assert any(line.startswith("2024-03-02 00:00  retrain: Release the fresh candidate") for line in lines)
+    assert lines[1] == "2024-03-01 12:00  release  v0.1.0, the baseline, is the first in service"
+    retrain = r"2024-03-02 00:00  retrain  v0\.2\.0 replaces v0\.1\.0 \(high -\S+ %\)"
+    assert any(re.fullmatch(retrain, line) for line in lines)
     assert any(line.startswith("data       ") for line in lines)
     assert f"page       {project.report_page}" in lines
     assert project.report_page.is_file()
@@ -377,6 +378,7 @@ def test_a_release_is_shown_verified_rolled_back_and_promoted(replayed: tuple[Pr
     shown = homeostat("releases", "show", "v0.2.0", *where)
     assert "served 2024-03-02 00:00:00 to now" in shown
     assert "promised high: log loss" in shown
+    assert re.search(r"\nhigh: loss of v0\.2\.0 against v0\.1\.0's +-\S+ % \(", shown)
     assert [" ".join(line.split()[1:3]) for line in homeostat("releases", "verify", *where).splitlines()] == [
         "serves; rebuildable", "serves; rebuildable",
     ]  # fmt: skip
@@ -384,7 +386,7 @@ def test_a_release_is_shown_verified_rolled_back_and_promoted(replayed: tuple[Pr
         "releases", "verify", "v0.2.0", "--rebuild", *where
     )
     assert not (project.state / "rebuilt").exists()
-    assert "not known yet" in homeostat(*where)
+    assert "not measured yet" in homeostat(*where)
     said = homeostat("rollback", "--why", "a drill", "--who", "ann", *where)
     assert said == "rolled back to v0.1.0, v0.2.0 before it: a drill\n"
     assert re.search(r"v0\.1\.0 since \S+ \S+, rolled back to by ann", homeostat(*where))

@@ -17,7 +17,7 @@ from homeostat.project.layout import Project
 
 ROOT = Path(__file__).parents[2]
 BIN = Path(sys.executable).parent
-SHOWN = re.findall(r"\| (bash|zsh|fish) \| `([^`]+)` \|", (ROOT / "README.md").read_text())
+SHOWN = re.findall(r"\| (bash|zsh|fish) \| `([^`]+)` \|", (ROOT / "docs" / "howto" / "completion.md").read_text())
 INSTALL = {shell: line.replace(r"\|", "|") for shell, line in SHOWN}
 
 
@@ -56,6 +56,7 @@ def tab(typed: str, folder: Path) -> list[str]:
         ("homeostat rollback --to v0.1", ["v0.1.0"]),
         ("homeostat releases compare v0.1.0 v0.2", ["v0.2.0"]),
         ("homeostat run d", ["data", "deployment"]),
+        ("homeostat replay --fault b", ["bad-release@"]),
         ("homeostat data correct r", ["readings"]),
         ("homeostat data review readings ", ["2024-03-01T20", "2024-03-01T05"]),
     ],

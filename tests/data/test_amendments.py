@@ -10,6 +10,7 @@ from steps import validate, validate_many
 from homeostat.adapters.parquet import read_table
 from homeostat.checks.contracts import what_if
 from homeostat.core.errors import DataError, UsageError
+from homeostat.core.rules import Rule
 from homeostat.data.amendments import correct_batch, read_amendments, release_rows
 from homeostat.project.layout import Project
 
@@ -36,7 +37,7 @@ def test_released_rows_go_back_and_the_rest_stays_held(meters: Make) -> None:
     assert validate(project, "readings", LABEL, now=NOW - timedelta(1)).rows_quarantined == 2
     verdict = validate(project, "readings", LABEL, now=NOW)
     assert (verdict.rows_accepted, verdict.rows_quarantined) == (9, 1)
-    assert any("released by Ann: a test of the meter" in f.sentence for f in verdict.findings)
+    assert any(f.facts.get("why") == "a test of the meter" for f in verdict.findings if f.rule == Rule.AMENDMENT)
     assert 500.0 in read_table(project.accepted / "readings" / f"{LABEL}.parquet")["load"]
     release_rows(project, "readings", LABEL, None, "Ann", "all of them", NOW)
     assert validate(project, "readings", LABEL).rows_quarantined == 0
@@ -92,5 +93,6 @@ def test_what_an_edited_contract_would_have_done(meters: Make) -> None:
     write_contract(project, [(kind, {**kwargs, "max_value": 10}, "critical", reason)])
     said = what_if(project)
     assert "would have quarantined 2 of 3 batches, 20 rows" in said and "on record: quarantined 0 of 3" in said
-    assert f"{LABEL}: quarantined, 10 rows held (was accepted, 2 rows held): 2 rows: Load is in kW." in said
+    change = "quarantined, 10 rows quarantined (was accepted, 2 rows quarantined)"
+    assert f"{LABEL}: {change}: 2 rows: Load is in kW." in said
     assert before == {p: p.read_bytes() for p in project.root.rglob("data/**/*") if p.is_file()}

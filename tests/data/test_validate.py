@@ -11,6 +11,8 @@ from homeostat.adapters.parquet import read_table
 from homeostat.core.batch_rules import Verdict
 from homeostat.core.errors import DataError, ScopeError
 from homeostat.core.periods import Period
+from homeostat.core.rules import Rule
+from homeostat.core.sentences import sentence
 from homeostat.data import validate as stage
 from homeostat.project.layout import Project
 from homeostat.stages import validate as validate_stage
@@ -34,7 +36,7 @@ def held(project: Project, label: str) -> pl.DataFrame:
 
 
 def failed(verdict: Verdict) -> set[str]:
-    return {f.rule for f in verdict.findings if f.failed}
+    return {f.rule for f in verdict.failed}
 
 
 def test_a_good_history_is_accepted_whole(meters: Make) -> None:
@@ -66,7 +68,9 @@ def test_critical_holds_the_batch_whole_and_info_nothing(meters: Make) -> None:
     assert held(project, LABELS[1])["reason"].str.starts_with("Each reading is of a meter.").all()
     assert not (project.accepted / "readings" / f"{LABELS[1]}.parquet").exists()
     noted = validate(project, "readings", LABELS[2])
-    assert noted.rows_accepted == 10 and failed(noted) == {"column_values_to_be_in_set phase"}
+    assert noted.rows_accepted == 10 and failed(noted) == {"contract"}
+    (finding,) = noted.failed
+    assert (finding.subject, finding.facts["severity"]) == ("column_values_to_be_in_set phase", "info")
 
 
 def test_copies_are_held_once_and_rivals_all(meters: Make) -> None:
@@ -85,7 +89,7 @@ def test_volume_is_held_against_its_own_accepted_history(meters: Make) -> None:
     project = meters(pl.concat([rows.filter(~at(8)), rows.filter(at(8)).head(4)]))
     verdicts = validate_many(project, "readings", LABELS)
     assert [v.status for v in verdicts] == ["accepted"] * 8 + ["quarantined", "accepted"]
-    assert failed(verdicts[8]) == {"volume"} and "60% off the median of 10" in held(project, LABELS[8])["reason"][0]
+    assert failed(verdicts[8]) == {"volume"} and "60 % off the median of 10" in held(project, LABELS[8])["reason"][0]
 
 
 def test_a_batch_from_the_future_and_one_that_came_twice(meters: Make) -> None:
@@ -94,11 +98,11 @@ def test_a_batch_from_the_future_and_one_that_came_twice(meters: Make) -> None:
     validate(project, "readings", LABELS[0])
     (folder / f"{LABELS[1]}.parquet").write_bytes((folder / f"{LABELS[0]}.parquet").read_bytes())
     twice = validate(project, "readings", LABELS[1])
-    assert twice.status == "quarantined" and failed(twice) == {"came once", "period"}
+    assert twice.status == "quarantined" and failed(twice) == {"delivered once", "period"}
     (folder / f"{LABELS[2]}.parquet").write_bytes((folder / f"{LABELS[5]}.parquet").read_bytes())
     early = validate(project, "readings", LABELS[2])
     assert early.status == "quarantined" and failed(early) == {"period"}
-    assert any("from the future" in f.sentence for f in early.findings)
+    assert any("from the future" in sentence(f) for f in early.findings if f.rule == Rule.PERIOD)
 
 
 def test_another_schema_is_held_and_a_damaged_file_is_an_error(meters: Make) -> None:

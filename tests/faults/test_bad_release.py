@@ -20,7 +20,7 @@ from homeostat.core.ledger import Act, Ledger, ReleaseEvent
 from homeostat.faults.bad_release import outcome, turned_around
 from homeostat.models.heuristic import Given
 from homeostat.project.layout import Project
-from homeostat.releases import registry
+from homeostat.releases.registry import Registry
 from tests.loop.test_it_survives import git_that_kills
 from tests.models.test_models import CASES, Case, events, fitted
 
@@ -98,12 +98,12 @@ def test_it_is_planted_once_though_killed_and_the_loop_takes_it_back(tmp_path: P
     assert run.returncode == 0, run.stderr
     who = f"drill bad-release@{AT.isoformat()}"
     at = hourly.START + timedelta(hours=42)  # the first tick at or after it
-    assert [(e.action, e.version, e.who, e.at) for e in registry.ledger(whole).events] == [
+    assert [(e.action, e.version, e.who, e.at) for e in Registry.open(whole).ledger.events] == [
         ("promote", "v0.1.0", "homeostat", hourly.START + timedelta(hours=24)),
         ("promote", "v0.2.0", who, at),
         ("rollback", "v0.1.0", "homeostat", hourly.START + timedelta(hours=48)),
     ]
-    assert "2024-03-02 18:00  drill: v0.2.0 is put in service: v0.1.0 with its scores turned around" in run.stdout
+    assert "2024-03-02 18:00  drill  v0.2.0 is put in service: v0.1.0 with its scores turned around" in run.stdout
     assert re.search(
         r"^drill      bad-release@\S+: v0\.2\.0 \(.*\) served from 2024-03-02 18:00 to 2024-03-03 00:00, when "
         r"homeostat rolled it back to v0\.1\.0\npage       \S+\nnext  ", run.stdout, re.MULTILINE,

@@ -28,7 +28,7 @@ def test_a_flow_that_fails_says_one_line(tmp_path: Path) -> None:
     assert said(process).splitlines() == ["homeostat: readings.csv: is broken; deliver it again"]
     assert process.returncode != 0
     unknown = start(project, "run", "nothing")
-    assert "no flow 'nothing'" in said(unknown)
+    assert "nothing: no such flow" in said(unknown)
     assert unknown.returncode != 0
 
 

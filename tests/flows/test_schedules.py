@@ -12,7 +12,7 @@ from ruamel.yaml import YAML
 from flows.schedules import SCHEDULES
 from homeostat.core.errors import UsageError
 from homeostat.project.layout import Project
-from homeostat.project.run_context import turn
+from homeostat.project.run_context import run_context
 from homeostat.scheduling.up import interval, where
 
 ROOT = Path(__file__).parents[2]
@@ -54,12 +54,12 @@ def test_a_tick_of_project_time_on_the_wall(project: Project, clock: str, expect
     assert interval(project, "tick") == expected
 
 
-def test_a_turn_takes_its_time_in_utc(project: Project) -> None:
+def test_a_run_takes_its_time_in_utc(project: Project) -> None:
     asked = datetime.fromisoformat("2024-03-01T09:00:00+02:00")
-    with turn(project.home, asked) as (found, now):
+    with run_context(project.home, asked) as (found, now):
         assert (found, now) == (project, datetime(2024, 3, 1, 7))
         assert now.tzinfo is None
-    with turn(project.home) as (_, now):
+    with run_context(project.home) as (_, now):
         assert abs(datetime.now(UTC).replace(tzinfo=None) - now) < timedelta(minutes=1)
 
 
@@ -68,8 +68,8 @@ def test_time_does_not_go_back(project: Project) -> None:
     ledger.root.mkdir(parents=True)
     ledger.set_window(hourly.START, datetime(2024, 3, 1, 8))
     with (
-        pytest.raises(UsageError, match="lies before the last completed tick"),
-        turn(project.home, datetime(2024, 3, 1, 7)),
+        pytest.raises(UsageError, match="is before the last completed tick"),
+        run_context(project.home, datetime(2024, 3, 1, 7)),
     ):
         pass
 

@@ -88,7 +88,7 @@ def test_the_decision_is_an_artifact_and_an_event(running: Up, project: Project)
     wanted = {"filter": {"event": {"name": ["homeostat.decision"]}}}
     event = until(lambda: ask(running.api, "events", **wanted), 30, "an event")[-1]
     assert event["resource"]["prefect.resource.id"] == "model.meters"
-    assert event["payload"]["sentence"] in artifact["data"]
+    assert event["payload"]["headline"] in artifact["data"]
     numbers = [n for n in event["payload"]["measured"].values() if n is not None]
     assert all(isinstance(n, float) for n in numbers)
 

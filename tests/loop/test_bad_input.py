@@ -19,9 +19,10 @@ from homeostat import loop, replay
 from homeostat.adapters import git
 from homeostat.cli import main
 from homeostat.core.periods import Period
+from homeostat.decisions.session import Session
 from homeostat.project.clock import next_tick, stands_at
 from homeostat.project.layout import Project
-from homeostat.releases import registry
+from homeostat.releases.registry import Registry
 
 TICK = timedelta(hours=3)
 START, END = hourly.START, hourly.START + timedelta(days=3)
@@ -226,7 +227,7 @@ def tree(folder: Path) -> dict[str, bytes]:
 def test_a_replay_runs_the_folder_as_it_is_and_leaves_it_and_scheduled_work_alone(tmp_path: Path) -> None:
     folder = hourly.make(tmp_path / "meters", params=NO_DECISIONS, table=READINGS)
     committed = folder.features_sql.read_text()
-    loop.tick(folder, START + TICK)
+    loop.tick(Session.open(folder), START + TICK)
     folder.features_sql.write_text(committed.replace("max_by(r.load", "2 * max_by(r.load"))
     (folder.root / "notes.txt").write_text("staged")
     hourly.run(folder.root, "add", "notes.txt")
@@ -242,7 +243,7 @@ def test_a_replay_runs_the_folder_as_it_is_and_leaves_it_and_scheduled_work_alon
     assert (replayed.root / "draft.txt").read_text() == "new" and (replayed.root / "notes.txt").is_file()
     label = "2024-03-01T03"
     doubled = pl.read_parquet(replayed.ledger.features / f"{label}.parquet")["last_load"]
-    loop.tick(folder, START + 2 * TICK)  # scheduled work goes on by what is committed
+    loop.tick(Session.open(folder), START + 2 * TICK)  # scheduled work goes on by what is committed
     plain = pl.read_parquet(folder.ledger.features / f"{label}.parquet")["last_load"]
     assert doubled.equals(2 * plain)
     assert folder.ledger.features_sql.read_text() == committed
@@ -320,5 +321,5 @@ def test_a_disk_that_fills_within_a_decision_loses_nothing_either(tmp_path: Path
             (disk / "ballast").unlink()
         tick, _ = full.one_tick()
         assert tick.decision is not None and tick.decision.action == "release"
-        serving = registry.ledger(full.replayed).champion
+        serving = Registry.open(full.replayed).ledger.champion
         assert serving is not None and (serving.version, serving.at) == ("v0.1.0", START + 4 * TICK)

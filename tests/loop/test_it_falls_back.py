@@ -11,9 +11,11 @@ import pytest
 
 from homeostat import loop, replay
 from homeostat.adapters import git
+from homeostat.core.authorship import Authorship
+from homeostat.core.findings import Reason
 from homeostat.faults.bad_release import reseal, turn_models_around
 from homeostat.project.layout import Project
-from homeostat.releases import registry
+from homeostat.releases.registry import Registry
 
 pytestmark = pytest.mark.slow
 PARAMS = hourly.STEADY.replace("warm_up: 12h", "warm_up: 30h").replace("cool_down: 12h", "cool_down: 30h")
@@ -25,8 +27,8 @@ def at(hours: int) -> datetime:
 
 def release_flipped(project: Project, name: str) -> str:
     """Release the model that the loop released with its scores turned around; its version."""
-    made = reseal(project, registry.restore(project, "v0.2.0"), turn_models_around, fault=name)
-    return registry.release(project, git.head(project.ledger.root), made, "a slip", "ann", at(51)).version
+    made = reseal(project, Registry.open(project).load("v0.2.0"), turn_models_around, fault=name)
+    return Registry(project).release(git.head(project.ledger.root), made, Authorship("ann", "a slip", at(51))).version
 
 
 def test_where_no_version_before_is_better_the_baseline_serves_again(tmp_path: Path) -> None:
@@ -36,7 +38,7 @@ def test_where_no_version_before_is_better_the_baseline_serves_again(tmp_path: P
     replay.replay(project, hourly.START, at(51), ticks.append)
     assert [release_flipped(project, name) for name in ("once", "twice")] == ["v0.3.0", "v0.4.0"]
     replay.replay(project, hourly.START, at(72), ticks.append)
-    told = [(e.action, e.version, e.who) for e in registry.ledger(project).events]
+    told = [(e.action, e.version, e.who) for e in Registry.open(project).ledger.events]
     assert told == [
         ("promote", "v0.1.0", "homeostat"),
         ("promote", "v0.2.0", "homeostat"),
@@ -45,6 +47,7 @@ def test_where_no_version_before_is_better_the_baseline_serves_again(tmp_path: P
         ("rollback", "v0.1.0", "homeostat"),
     ]
     decision = ticks[-1].decision
-    assert decision is not None and decision.sentence.startswith("Roll back v0.4.0 to v0.1.0: high: loss of v0.1.0")
+    assert decision is not None and (decision.action, decision.reason) == ("roll back", Reason.PREVIOUS_BETTER)
+    assert (decision.versions.champion, decision.versions.previous) == ("v0.4.0", "v0.1.0")
     record = json.loads((project.decisions / f"{at(72):%Y-%m-%dT%H%M%S}.json").read_text())
     assert (record["previous"], record["candidate"]) == ("v0.1.0", None)

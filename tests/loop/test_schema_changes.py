@@ -135,7 +135,8 @@ def test_a_column_that_is_another_holds_its_batches_until_the_fix(case: str, sou
     for part in words:
         assert part in told.sentence
     assert "\n" not in told.sentence
-    assert again.sentence.endswith("since 2024-03-01T12: that batch says what to do")
+    assert [f.since for f in (*told.verdict.failed, *again.verdict.failed)] == ["2024-03-01T12"] * 2
+    assert again.sentence.endswith("since 2024-03-01T12: see there how to fix it")
     assert [len(t.opened) for t in (first, second)] == [1, 0]
     assert "2024-03-01T12" in said("data", "review", "-C", str(made.replayed.home))
     made.edit(*fix)
@@ -170,7 +171,8 @@ def test_a_few_values_that_do_not_fit_hold_their_rows_only(tmp_path: Path) -> No
     made = meters(tmp_path, as_files(tmp_path, lambda rows: rows.with_columns(load=slip)))
     (batch,) = made.ticks(5)[-1].data.batches
     assert (batch.verdict.status, batch.verdict.rows_accepted, batch.verdict.rows_quarantined) == ("accepted", 35, 1)
-    assert batch.sentence == "readings 2024-03-01T12: 1 of 36 rows held: 1 rows: load is 'much', which is not float"
+    words = "readings 2024-03-01T12 quarantined (1 of 36 rows): 1 row: load is 'much', which is not float"
+    assert batch.sentence == words
     held = pl.read_parquet(made.replayed.ledger.quarantine / "readings" / "2024-03-01T12.parquet")
     assert held["reason"].to_list() == ["load is 'much', which is not float"]
 

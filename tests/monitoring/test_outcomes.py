@@ -66,6 +66,12 @@ def project(tmp_path: Path) -> Project:
     return made
 
 
+def observed(
+    project: Project, since: datetime, until: datetime, release: str | None = None
+) -> dict[str, outcomes.Realised]:
+    return outcomes.realised(project.scope, outcomes.rows(project, since, until), until, release)
+
+
 def row(table: pl.DataFrame, model: str, month: str) -> dict:
     found = table.filter(pl.col("model") == model, pl.col("month") == month)
     assert len(found) == 1
@@ -139,7 +145,7 @@ def test_nothing_predicted_is_an_empty_table(tmp_path: Path) -> None:
     (tmp_path / "params.yaml").write_text(PARAMS)
     empty = Project(tmp_path, tmp_path)
     assert outcomes.monthly(empty, NOW).columns == ["objective", "model", "month", "rows", "log_loss", "money"]
-    assert outcomes.realised(empty, START, NOW) == {}
+    assert observed(empty, START, NOW) == {}
 
 
 def test_labels_come_from_the_tree_of_scheduled_work(project: Project) -> None:
@@ -152,7 +158,7 @@ def test_labels_come_from_the_tree_of_scheduled_work(project: Project) -> None:
 
 
 def test_realised_gives_what_monitoring_needs(project: Project) -> None:
-    found = outcomes.realised(project, START + HOUR, START + 4 * HOUR)["high"]
+    found = observed(project, START + HOUR, START + 4 * HOUR)["high"]
     assert found.key.rows() == features().slice(10, 21).select("meter", "at").rows()  # up to the horizon before
     assert found.y.tolist() == [float(i % 2) for i in range(10)] * 2 + [0.0]
     assert found.score.tolist() == [0.1, 0.8] * 10 + [0.1]
@@ -163,9 +169,9 @@ def test_realised_gives_what_monitoring_needs(project: Project) -> None:
 
 
 def test_realised_of_one_release(project: Project) -> None:
-    assert len(outcomes.realised(project, START, NOW)["high"].y) == 40
-    assert len(outcomes.realised(project, START, NOW, "v0.1.0")["high"].y) == 10
-    assert outcomes.realised(project, START, NOW, "v0.9.0") == {}
+    assert len(observed(project, START, NOW)["high"].y) == 40
+    assert len(observed(project, START, NOW, "v0.1.0")["high"].y) == 10
+    assert observed(project, START, NOW, "v0.9.0") == {}
 
 
 def test_an_objective_that_was_added_later_has_no_figures_yet(project: Project) -> None:

@@ -52,16 +52,16 @@ def test_a_killed_run_leaves_no_lock(tmp_path: Path) -> None:
     first.kill()
     first.wait()
     began = time.monotonic()
-    with one_run(Project(tmp_path, tmp_path), patience=5):
+    with one_run(Project(tmp_path, tmp_path), timeout=5):
         assert time.monotonic() - began < 2
 
 
-def test_patience_ends_with_one_line(tmp_path: Path) -> None:
+def test_the_timeout_ends_with_one_line(tmp_path: Path) -> None:
     first = start(tmp_path, 60)
     assert said(first) == "at work"
     with (
         pytest.raises(EnvironmentFault, match=f"process {first.pid}.*wait for it or stop it"),
-        one_run(Project(tmp_path, tmp_path), say=lambda _: None, patience=0.3),
+        one_run(Project(tmp_path, tmp_path), say=lambda _: None, timeout=0.3),
     ):
         pass
     first.kill()

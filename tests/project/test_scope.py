@@ -38,21 +38,21 @@ BAD = [
     ("label_horizon: 1h", "label_horizon: 1 hour", "events.label_horizon", "'1 hour' is not a duration"),
     ("period: 1h", "period: 1w", "sources.readings.period", "such as 45m, 2h or 1d, or once"),
     ("period: 1h", "period: once", "sources.readings.period", "one without has period: once"),
-    ("period: 1h", "period: 0h", "sources.readings.period", "longer than nothing"),
+    ("period: 1h", "period: 0h", "sources.readings.period", "longer than zero"),
     ("period: 1h", "period: 99999999999d", "sources.readings.period", "is not a duration"),
-    ("tick: 1h", "tick: 0s", "rhythm.tick", "longer than nothing"),
+    ("tick: 1h", "tick: 0s", "rhythm.tick", "longer than zero"),
     ("decide: 2h", "decide: 90m", "rhythm.decide", "whole number of ticks of 1h"),
     ("train: all", "train: 1h", "windows.train", "longer than windows.holdout (2h)"),
     ("train: all", "train: everything", "windows.train", "or all"),
     ("warm_up: 1d", "warm_up: 2h", "windows.warm_up", "longer than windows.holdout"),
     ("window: 1d", "window: 1h", "monitoring.window", "longer than events.label_horizon (1h)"),
-    ("history: 1d", "history: 0d", "features.history", "longer than nothing"),
+    ("history: 1d", "history: 0d", "features.history", "longer than zero"),
     ("threads: 1", "threads: 0", "threads", "must be above 0, not 0"),
     ("threads: 1", "threads: many", "threads", "must be a whole number, not 'many'"),
     ("threads: 1", "threads: 1.5", "threads", "must be a whole number, not 1.5"),
     ("refit: true", "refit: yes", "training.refit", "must be true or false, not 'yes'"),
     ("volume: 0.5", "volume: '0.5'", "sources.readings.volume", "must be a number, not '0.5'"),
-    ("volume: 0.5", "volume: .inf", "sources.readings.volume", "a number that ends"),
+    ("volume: 0.5", "volume: .inf", "sources.readings.volume", "a finite number"),
     ("drift_share: 1", "drift_share: 60", "monitoring.drift_share", "must be at most 1, not 60"),
     ("confidence: 0.9", "confidence: 95", "evaluation.confidence", "must be below 1, not 95"),
     ("drift_method: psi", "drift_method: psl", "monitoring.drift_method", "did you mean psi?"),
@@ -74,7 +74,7 @@ BAD = [
     ("path: readings.csv", "query: select 1", "sources.readings", "name one: path"),
     ("known: all", "known: later", "objectives.high.known", "no known_at group of readings; use all"),
     ("events: {source: readings", "events: {source: meters", "events.source", "not among sources"),
-    ("predict_at: event_time", "predict_at: ''", "events.predict_at", "is empty; say it in a few words"),
+    ("predict_at: event_time", "predict_at: ''", "events.predict_at", "is empty; write a few words"),
     ("predict_at: event_time", "predict_at: 2", "events.predict_at", "must be text, not 2"),
     ("history: 1d", "history: 1d, barred: [load]", "features.barred.0", "write objective.column"),
     (
@@ -142,7 +142,7 @@ def test_what_is_not_yaml_is_refused_with_its_line(old: str, new: str, fix: str)
     assert first <= lines_named(said) <= first + new.count("\n") + 1
 
 
-@pytest.mark.parametrize(("text", "fix"), [("", "is empty"), ("- a", "holds no keys"), ("just text", "holds no keys")])
+@pytest.mark.parametrize(("text", "fix"), [("", "is empty"), ("- a", "has no keys"), ("just text", "has no keys")])
 def test_a_file_that_is_no_scope_says_how_one_starts(text: str, fix: str) -> None:
     assert fix in refusal(text)
     assert "project: NAME" in refusal(text)

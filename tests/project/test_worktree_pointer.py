@@ -9,7 +9,7 @@ from pathlib import Path
 import hourly
 import pytest
 
-from homeostat.adapters import git
+from homeostat.adapters import worktree
 from homeostat.project.layout import Project
 from homeostat.project.worktree_pointer import repair_worktree_pointer
 
@@ -23,7 +23,7 @@ def original(tmp_path: Path) -> Project:
     (folder / "params.yaml").write_text(hourly.PARAMS)
     hourly.run(folder, "init", "-q", "-b", "main")
     hourly.commit(folder, "start")
-    git.ensure_ledger_tree(folder, "meters", "main", NOW)
+    worktree.ensure(folder, "meters", "main", NOW)
     return Project.find(folder)
 
 
@@ -45,7 +45,7 @@ def test_it_is_itself_again(original: Project, tmp_path: Path, moved: bool) -> N
     assert repair_worktree_pointer(other) == ""
     (other.ledger.root / "data").mkdir(exist_ok=True)
     (other.ledger.root / "data" / "window.yaml").write_text("from: 2024-03-01\n")
-    git.commit_ledger(other.ledger.root, "tick", NOW)
+    worktree.commit_kept(other.ledger.root, "tick", NOW)
     assert refs(other) != before
     if not moved:
         assert refs(original) == before
@@ -56,5 +56,5 @@ def test_a_worktree_that_its_repository_does_not_know_is_made_again(original: Pr
     shutil.rmtree(original.home / ".git" / "worktrees")
     assert "made again" in repair_worktree_pointer(original)
     shutil.rmtree(original.ledger.root)
-    git.ensure_ledger_tree(original.home, "meters", "main", NOW)
+    worktree.ensure(original.home, "meters", "main", NOW)
     assert hourly.run(original.ledger.root, "status", "--porcelain") == ""

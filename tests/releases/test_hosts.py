@@ -14,10 +14,12 @@ import hourly
 import pytest
 from registered import DAG, candidate, in_front_of_git, start
 
-from homeostat.adapters import dvc, git
+from homeostat.adapters import dvc, git, worktree
+from homeostat.core.authorship import Authorship as By
 from homeostat.core.errors import EnvironmentFault
 from homeostat.project.layout import Project
-from homeostat.releases import registry
+from homeostat.releases import sync as hosts
+from homeostat.releases.registry import Registry
 from homeostat.serving import sync
 
 NOW = datetime(2024, 3, 5)
@@ -43,7 +45,6 @@ def first_host(folder: Path, url: str, more: str = "") -> Project:
     hourly.run(folder, "init", "-q", "--bare", "-b", "main", "shared.git")
     hourly.run(root, "remote", "add", "origin", str(folder / "shared.git"))
     hourly.run(root, "push", "-q", "origin", "main")
-    registry._loaded.clear()
     return Project(root, root)
 
 
@@ -63,11 +64,11 @@ def released(project: Project, *notes: str) -> None:
     made = [candidate(project, note) for note in notes]
     hourly.run(project.root, "push", "-q", "origin", "main")
     for n, one in enumerate(made):
-        registry.release(project, *one, "passed", "ann", day(n))
+        Registry(project).release(*one, By("ann", "passed", day(n)))
 
 
 def told(project: Project) -> list[tuple[int, str, str]]:
-    return [(e.number, e.version, e.who) for e in registry.ledger(project).events]
+    return [(e.number, e.version, e.who) for e in Registry.open(project).ledger.events]
 
 
 @pytest.mark.slow
@@ -75,27 +76,26 @@ def test_what_one_host_releases_serves_on_another_without_training(ann: Project)
     released(ann, "one", "two")
     bob = another_host(ann, "bob")
     assert not (bob.root / ".dvc" / "cache").exists()
-    registry.follow(bob)
-    registry._loaded.clear()
-    found = registry.serving(bob)
+    hosts.follow(bob)
+    found = Registry.open(bob).load_champion()
     assert found is not None and found[0].version == "v0.2.0" and found[1].sql.startswith("-- two")
     assert found[1].folder.is_relative_to(bob.root)
-    registry.rollback(bob, "alerts doubled", "bob", day(3))
+    Registry(bob).rollback(By("bob", "alerts doubled", day(3)))
     assert told(ann) == [(1, "v0.1.0", "ann"), (2, "v0.2.0", "ann")]
-    assert registry.follow(ann) == ("meters#prod#3",)
-    assert registry.follow(ann) == ()
+    assert hosts.follow(ann) == ("meters#prod#3",)
+    assert hosts.follow(ann) == ()
     assert told(ann) == told(bob) == [(1, "v0.1.0", "ann"), (2, "v0.2.0", "ann"), (3, "v0.1.0", "bob")]
-    said = registry.yank(ann, "v0.2.0", "wrong prices", "ann", day(4))
+    said = Registry(ann).yank("v0.2.0", By("ann", "wrong prices", day(4)))
     assert said.startswith("yanked v0.2.0")
     with pytest.raises(Exception, match="v0.2.0: yanked by ann: wrong prices"):
-        registry.promote(bob, "v0.2.0", "again", "bob", day(5))
+        Registry(bob).promote("v0.2.0", By("bob", "again", day(5)))
 
 
 def test_what_is_done_elsewhere_already_adds_nothing(ann: Project) -> None:
     released(ann, "one", "two")
     bob = another_host(ann, "bob")
-    registry.rollback(ann, "bad", "ann", day(3))
-    assert "serves already" in registry.rollback(bob, "bad", "bob", day(3), to="v0.1.0").sentence
+    Registry(ann).rollback(By("ann", "bad", day(3)))
+    assert "serves already" in Registry(bob).rollback(By("bob", "bad", day(3)), to="v0.1.0").sentence
     assert told(bob) == told(ann)
 
 
@@ -104,18 +104,18 @@ def test_a_bundle_that_cannot_be_pushed_leaves_no_tag_anywhere(ann: Project) -> 
     store.write_text("in the way")
     one = candidate(ann, "one")
     with pytest.raises(EnvironmentFault, match="models/bundle cannot be pushed: its remote says: ") as caught:
-        registry.release(ann, *one, "passed", "ann", NOW)
+        Registry(ann).release(*one, By("ann", "passed", NOW))
     assert "\n" not in str(caught.value)
     assert git.read_tags(ann.home, "meters") == git.read_tags(ann.root.parent / "shared.git", "meters") == []
     store.unlink()
-    assert registry.release(ann, *one, "passed", "ann", NOW).version == "v0.1.0"
+    assert Registry(ann).release(*one, By("ann", "passed", NOW)).version == "v0.1.0"
 
 
 def test_without_a_dvc_remote_nothing_is_released_to_other_hosts(ann: Project) -> None:
     config = ann.root / ".dvc" / "config"
     config.write_text(config.read_text().partition("['remote")[0].replace("    remote = store", ""))
     with pytest.raises(EnvironmentFault, match="dvc has no default remote .dvc remote add --default NAME ADDRESS"):
-        registry.release(ann, *candidate(ann, "one"), "passed", "ann", NOW)
+        Registry(ann).release(*candidate(ann, "one"), By("ann", "passed", NOW))
     assert git.read_tags(ann.home, "meters") == []
 
 
@@ -125,30 +125,30 @@ def test_a_remote_that_is_down_stops_no_service_and_no_half_switch(ann: Project)
     shared.rename(shared.with_name("away.git"))
     before = git.read_tags(ann.home, "meters")
     for call in (
-        lambda: registry.rollback(ann, "why", "ann", day(3)),
-        lambda: registry.promote(ann, "v0.1.0", "why", "ann", day(3)),
-        lambda: registry.yank(ann, "v0.1.0", "why", "ann", day(3)),
+        lambda: Registry(ann).rollback(By("ann", "why", day(3))),
+        lambda: Registry(ann).promote("v0.1.0", By("ann", "why", day(3))),
+        lambda: Registry(ann).yank("v0.1.0", By("ann", "why", day(3))),
     ):
         with pytest.raises(EnvironmentFault, match="origin: cannot be reached .*; what serves goes on") as caught:
             call()
         assert "\n" not in str(caught.value)
     assert git.read_tags(ann.home, "meters") == before
-    found = registry.serving(ann)
+    found = Registry.open(ann).load_champion()
     assert found is not None and found[0].version == "v0.2.0"
     shared.with_name("away.git").rename(shared)
-    assert registry.rollback(ann, "why", "ann", day(3)).version == "v0.1.0"
+    assert Registry(ann).rollback(By("ann", "why", day(3))).version == "v0.1.0"
 
 
 def test_a_clone_without_the_remote_is_told(ann: Project) -> None:
     hourly.run(ann.root, "remote", "rename", "origin", "upstream")
     with pytest.raises(EnvironmentFault, match="git has no remote 'origin', which the scope names; git remote add"):
-        registry.follow(ann)
+        hosts.follow(ann)
 
 
 def test_a_replay_has_no_part_in_what_serves(ann: Project, tmp_path: Path) -> None:
     released(ann, "one")
     target = git.clone_snapshot(ann.home, git.head(ann.root), tmp_path / "replayed", "main")
-    assert registry.follow(Project(target, target)) == ()
+    assert hosts.follow(Project(target, target)) == ()
 
 
 @pytest.mark.parametrize("by", ["the next tick", "the next switch"])
@@ -158,31 +158,30 @@ def test_releases_from_before_there_was_a_remote_go_with(ann: Project, by: str) 
     params.write_text(hourly.PARAMS)
     alone = Project(ann.root, ann.root)
     for note, n in (("one", 0), ("two", 1)):
-        registry.release(alone, *candidate(alone, note), "passed", "ann", day(n))
+        Registry(alone).release(*candidate(alone, note), By("ann", "passed", day(n)))
     assert git.read_tags(ann.root.parent / "shared.git", "meters") == []
     params.write_text(shared)
     hourly.commit(ann.root, "more hosts")
     hourly.run(ann.root, "push", "-q", "origin", "main")
     if by == "the next tick":
-        registry.catch_up(ann)
+        hosts.catch_up(ann)
         assert git.read_tags(ann.root.parent / "shared.git", "meters") == git.read_tags(ann.home, "meters")
     else:
-        registry.rollback(ann, "bad", "ann", day(2))
+        Registry(ann).rollback(By("ann", "bad", day(2)))
     bob = another_host(ann, "bob")
     assert told(bob) == told(ann)
-    registry._loaded.clear()
-    assert registry.restore(bob, "v0.2.0").sql.startswith("-- two")
+    assert Registry.open(bob).load("v0.2.0").sql.startswith("-- two")
 
 
 def test_two_ledgers_are_told_and_neither_is_touched(ann: Project) -> None:
     released(ann, "one")
     bob = another_host(ann, "bob")
     hourly.run(bob.root, "tag", "-d", "meters#prod#1")
-    found = registry.ledger(ann).releases[0]
+    found = Registry.open(ann).ledger.releases[0]
     git.create_tag(bob.home, "meters#prod#1", found.commit, "{}", NOW)
     before = git.read_tags(bob.home, "meters")
-    with pytest.raises(EnvironmentFault, match="tag meters#prod#1: is another one on origin than here"):
-        registry.follow(bob)
+    with pytest.raises(EnvironmentFault, match="tag meters#prod#1: origin has another tag of that name"):
+        hosts.follow(bob)
     assert git.read_tags(bob.home, "meters") == before
 
 
@@ -193,8 +192,8 @@ def test_a_host_that_may_not_push_is_told_and_changes_nothing(ann: Project) -> N
     hook.write_text("#!/bin/sh\nexit 1\n")
     hook.chmod(0o755)
     before = git.read_tags(ann.home, "meters")
-    with pytest.raises(EnvironmentFault, match="origin: takes no tags from here: .*hook declined.*right to push"):
-        registry.rollback(ann, "why", "ann", day(3))
+    with pytest.raises(EnvironmentFault, match="origin: refuses tags from here: .*hook declined.*right to push"):
+        Registry(ann).rollback(By("ann", "why", day(3)))
     assert git.read_tags(ann.home, "meters") == before
 
 
@@ -217,7 +216,7 @@ def test_of_two_hosts_at_once_one_wins_and_both_agree(ann: Project, tmp_path: Pa
     outcomes = [(p.wait(90), *p.communicate()) for p in processes]
     assert sorted(code for code, _, _ in outcomes) == [0, 1], outcomes
     loser = next(err for code, _, err in outcomes if code).splitlines()[-1]
-    won = registry.ledger(bob if outcomes[0][0] else ann).events[-1]
+    won = Registry.open(bob if outcomes[0][0] else ann).ledger.events[-1]
     assert f"origin: another host has pushed first: {won.version} serves since 2024-03-09" in loser
     assert f"({won.who}: mine); nothing was changed from here" in loser
     assert told(ann) == told(bob)
@@ -234,7 +233,7 @@ def test_a_host_that_heard_too_little_has_lost(ann: Project, tmp_path: Path) -> 
     env = in_front_of_git(tmp_path / "bin", f'case "$*" in *"push --quiet"*) {wait};; esac')
     process = start(bob, 'promote(Project(root, root), "v0.2.0", "mine", "bob", datetime(2024, 3, 9))', env)
     assert waited(here.exists, 60)
-    registry.promote(ann, "v0.1.0", "mine", "ann", day(4))
+    Registry(ann).promote("v0.1.0", By("ann", "mine", day(4)))
     go.touch()
     assert process.wait(60) == 1
     assert "origin: another host has pushed first: v0.1.0 serves since 2024-03-09" in process.communicate()[1]
@@ -262,15 +261,14 @@ def test_killed_in_between_every_host_has_a_whole_version_and_the_next_run_carri
     call = f'release(Project(root, root), "{two[0]}", "{two[1]}", "better", "ann", datetime(2024, 3, 6))'
     process = start(ann, call, env)
     assert process.wait(60) == -signal.SIGKILL, process.stderr and process.stderr.read()
-    registry._loaded.clear()
-    registry.follow(bob)
-    for version in [r.version for r in registry.ledger(bob).releases]:  # no tag without its bundle
-        registry.restore(bob, version)
-    found = registry.serving(bob)
+    hosts.follow(bob)
+    for version in [r.version for r in Registry.open(bob).ledger.releases]:  # no tag without its bundle
+        Registry.open(bob).load(version)
+    found = Registry.open(bob).load_champion()
     late = where == "after the event is pushed"
     assert found is not None and found[0].version == ("v0.2.0" if late else "v0.1.0")
-    registry.release(ann, *two, "better", "ann", day(1))
-    registry.follow(bob)
+    Registry(ann).release(*two, By("ann", "better", day(1)))
+    hosts.follow(bob)
     assert told(ann) == told(bob) == [(1, "v0.1.0", "ann"), (2, "v0.2.0", "ann")]
 
 
@@ -278,25 +276,25 @@ def test_killed_in_between_every_host_has_a_whole_version_and_the_next_run_carri
 
 
 @pytest.mark.slow
-def test_the_service_hears_and_says_once_that_it_does_not(ann: Project, caplog: pytest.LogCaptureFixture) -> None:
+def test_the_service_warns_once_when_no_releases_arrive(ann: Project, caplog: pytest.LogCaptureFixture) -> None:
     released(ann, "one", "two")
     bob = another_host(ann, "bob")
     caplog.set_level("INFO", "homeostat.serving")
     shared = ann.root.parent / "shared.git"
     with sync.following_remote(bob):
         assert sync.failure(bob) == ""
-        registry.rollback(ann, "bad", "ann", day(3))
+        Registry(ann).rollback(By("ann", "bad", day(3)))
         assert waited(lambda: told(bob) == told(ann))
         shared.rename(shared.with_name("away.git"))
         assert waited(lambda: sync.failure(bob).startswith("origin: cannot be reached"))
         sync.poll(bob)  # once more, and no second line
-        found = registry.serving(bob)
+        found = Registry.open(bob).load_champion()
         assert found is not None and found[0].version == "v0.1.0"
         shared.with_name("away.git").rename(shared)
         assert waited(lambda: sync.failure(bob) == "")
     lines = [r.getMessage() for r in caplog.records]
     assert [line for line in lines if "from other hosts" in line] == ["from other hosts: meters#prod#3"]
-    assert len([line for line in lines if "cannot be reached" in line and "what serves goes on" in line]) == 1
+    assert len([line for line in lines if "cannot be reached" in line and "keeps serving its release" in line]) == 1
     assert lines[-1] == "the git remote answers again"
 
 
@@ -317,22 +315,22 @@ def waited(done: object, seconds: float = 30.0) -> bool:
 def test_hosts_that_both_run_the_loop_take_in_each_others_amendments(ann: Project) -> None:
     trees = []
     for n, host in enumerate((ann, another_host(ann, "bob"))):
-        registry.follow(host)
-        git.sync_ledger_tree(host.home, "meters", "main", NOW)
+        hosts.follow(host)
+        worktree.follow(host.home, "meters", "main", NOW)
         tree = host.ledger.root
         (tree / "data" / "amendments").mkdir(parents=True, exist_ok=True)
         (tree / "data" / "amendments" / f"000{n}-forget.yaml").write_text("{}\n")
         dvc.share_cache(tree, host.home)
-        git.commit_ledger(tree, "an amendment", day(n))
+        worktree.commit_kept(tree, "an amendment", day(n))
         trees.append((host, tree))
     released(ann, "one")
     bob, tree = trees[1]
-    registry.follow(bob)
-    git.sync_ledger_tree(bob.home, "meters", "main", day(5))
+    hosts.follow(bob)
+    worktree.follow(bob.home, "meters", "main", day(5))
     assert sorted(p.name for p in (tree / "data" / "amendments").iterdir()) == ["0000-forget.yaml", "0001-forget.yaml"]
-    registry.release(bob, *candidate(bob, "two"), "better", "bob", day(6))
-    registry.follow(ann)
-    git.sync_ledger_tree(ann.home, "meters", "main", day(7))
+    Registry(bob).release(*candidate(bob, "two"), By("bob", "better", day(6)))
+    hosts.follow(ann)
+    worktree.follow(ann.home, "meters", "main", day(7))
     names = sorted(p.name for p in (ann.ledger.root / "data" / "amendments").iterdir())
     assert names == ["0000-forget.yaml", "0001-forget.yaml"]
     assert told(ann) == told(bob)
@@ -370,10 +368,9 @@ def test_bundles_travel_through_an_object_store(bucket: str, tmp_path: Path) -> 
     ann = first_host(tmp_path, "s3://bundles/meters", f"    endpointurl = {bucket}\n    region = us-east-1\n")
     released(ann, "one", "two")
     bob = another_host(ann, "bob")
-    registry._loaded.clear()
     for version, words in (("v0.1.0", "-- one"), ("v0.2.0", "-- two")):
-        bundle = registry.restore(bob, version)
+        bundle = Registry.open(bob).load(version)
         assert bundle.sql.startswith(words) and bundle.folder.is_relative_to(bob.root)
-    registry.rollback(bob, "bad", "bob", day(3))
-    registry.follow(ann)
+    Registry(bob).rollback(By("bob", "bad", day(3)))
+    hosts.follow(ann)
     assert told(ann) == told(bob)

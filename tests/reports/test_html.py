@@ -42,11 +42,13 @@ class Tags(HTMLParser):
         self.open: list[str] = []
         self.links: list[str] = []
         self.texts: list[str] = []
+        self.titles: list[str] = []  # shown where one points
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         if tag not in VOID:
             self.open.append(tag)
         self.links += [value or "" for name, value in attrs if name in ("href", "src")]
+        self.titles += [value or "" for name, value in attrs if name == "title"]
 
     def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         pass
@@ -87,11 +89,12 @@ def test_links_lead_to_the_evidence(project: Project, page: str) -> None:
     [
         "v0.1.0",
         "roll back",
-        "Roll back v0.2.0 to v0.1.0.",
-        "fail: mean score of high over what came true is 1.60",
+        "Roll back: v0.1.0 replaces v0.2.0 (high -22.5 %). Trigger: `high: calibration`.",
+        "high: calibration\n1.60\n1 ± 35 %\n1.30 to 1.90\nfail",
+        "high: loss of v0.1.0 against v0.2.0's\n-22.5 % (0.3100, 0.4000; 80 events)\n-40 % to -10 %",
         "rollback v0.1.0, said <the loop>",
-        "readings 2024-03-01T05: 1 of 10 rows held: 1 rows: Load is in kW. (saw 900.0)",
-        "readings 2024-03-01T20 is missing",
+        "readings 2024-03-01T05 quarantined (1 of 10 rows): 1 row: Load is in kW. (observed: 900.0)",
+        "readings 2024-03-01T20 missing",
         "high: log loss",
     ],
 )
@@ -100,7 +103,12 @@ def test_it_says(page: str, said: str) -> None:
     assert said in text
 
 
-def test_what_was_held_whole_in_part_or_missing_is_drawn(page: str) -> None:
+def test_a_row_of_evidence_has_its_sentence_where_one_points(page: str) -> None:
+    words = "predicted/observed ratio 1.60 on 80 mature events (95 % CI 1.30 to 1.90), 60 % off (limit 35 %)"
+    assert words in parsed(page).titles
+
+
+def test_what_was_quarantined_whole_in_part_or_missing_is_drawn(page: str) -> None:
     drawn = re.findall(r'<rect class="(accepted|part|quarantined|missing)"', page)
     assert sorted(set(drawn)) == ["accepted", "missing", "part"]
     assert len(drawn) == 24
@@ -123,7 +131,7 @@ def test_figures_come_from_the_prediction_rows_alone(project: Project) -> None:
 def test_the_table_counts_what_happened(project: Project) -> None:
     lines = list(table(results(project)))
     assert "229 rows accepted, 1 quarantined" in lines[0]
-    assert "0 batches held whole, 1 missing" in lines[1]
+    assert "0 batches quarantined whole, 1 missing" in lines[1]
     assert "2 releases, 1 of them a retrain, of 2 candidates judged; 1 rollback" in lines[2]
     month = next(line for line in lines if line.strip().startswith("2024-03"))
     assert month.split()[1] == "220"  # nine of the last hour's ten are not mature yet
@@ -140,7 +148,7 @@ def test_the_same_records_make_the_same_page(project: Project, page: str, tmp_pa
 def test_an_empty_project_has_a_page_too(tmp_path: Path) -> None:
     new = empty(tmp_path / "new")
     text = "\n".join(parsed(write_report(new, new.report_page).read_text()).texts)
-    for said in ("Nothing serves yet.", "No predicted event is mature yet.", "Nothing has been decided yet."):
+    for said in ("No release yet.", "No predicted event is mature yet.", "Nothing has been decided yet."):
         assert said in text
 
 

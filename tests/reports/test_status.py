@@ -19,6 +19,8 @@ from recorded import empty, recorded
 from homeostat.core.errors import EnvironmentFault
 from homeostat.core.findings import Finding
 from homeostat.core.incidents import Incident
+from homeostat.core.rules import Rule
+from homeostat.core.sentences import sentence
 from homeostat.project.layout import Project
 from homeostat.reports import status
 
@@ -35,7 +37,7 @@ def said(project: Project, width: int = 100) -> str:
 def test_what_serves_comes_first_then_how_it_does_what_is_open_and_what_is_next(project: Project) -> None:
     lines = said(project).splitlines()
     lefts = [line[:10].strip() for line in lines if line[:10].strip()]
-    assert lefts == ["meters", "serves", "why", "does", "money", "open", "decided", "next", "up"]
+    assert lefts == ["meters", "release", "why", "quality", "cost", "open", "decisions", "next", "up"]
     assert len(lines) <= 24
     assert max(map(len, lines)) <= 100
 
@@ -47,48 +49,50 @@ def test_what_serves_comes_first_then_how_it_does_what_is_open_and_what_is_next(
         "v0.1.0 since 2024-03-01 18:00, rolled back to by homeostat",
         "rollback v0.1.0, said <the loop>",
         "high: log loss 0.310 (promised 0.300) (80 events)",
-        "cost 20, 75% less than the 80 of no alerts at all; 30 alerts, 4 not needed",
-        "ok 1 rules against promise, baseline and truth hold",
-        "!! readings: batch, since 2024-03-01: readings 2024-03-01T20 is missing",
-        "2024-03-01 roll back: Roll back v0.2.0 to v0.1.0.",
+        "20, 75 % less than the 80 of no alerts at all; 30 alerts, 4 false",
+        "ok 1 rule on promise, baseline and calibration passed",
+        "!! readings: batch, since 2024-03-01: 2024-03-01T20 is missing: nothing came 2 h after the period ended",
+        "2024-03-01  Roll back: v0.1.0 replaces v0.2.0 (high -22.5 %). Trigger: `high: calibration`.",
         "2024-03-02 01:00  data and predictions",
         "2024-03-02 02:00  decision",
         "2024-03-01 16:00  fresh candidate, at the latest",
-        "no: schedules do not run; start them with homeostat up",
+        "no, the schedules do not run; start them with homeostat up",
     ],
 )
 def test_it_says(project: Project, part: str) -> None:
     assert part in said(project, 120)
 
 
-def test_how_a_version_does_is_read_from_a_look_at_that_version(project: Project) -> None:
+def test_quality_is_read_from_a_decision_about_that_version(project: Project) -> None:
     found = status.read(project)
-    assert found.looked is not None
-    assert found.looked.release == "v0.1.0"
-    assert "not known yet" in click.unstyle(status.text(replace(found, looked=None)))
+    assert found.measured is not None
+    assert found.measured.release == "v0.1.0"
+    assert "not measured yet" in click.unstyle(status.text(replace(found, measured=None)))
 
 
-def test_what_fails_is_said_once_and_what_cannot_be_said_by_name(project: Project) -> None:
+def test_what_fails_is_shown_once_and_what_cannot_be_said_by_name(project: Project) -> None:
     found = status.read(project)
-    assert found.looked is not None
-    bad = Finding("high: calibration", "fail", 0.6, 0.35, "mean score of high is 1.60 times the rate")
-    unsure = Finding("high: quality", "too few to say", None, 0.1, "too few")
-    found = replace(found, looked=replace(found.looked, findings=(bad, unsure)))
+    assert found.measured is not None
+    facts = {"ratio": 1.6}
+    bad = Finding(Rule.CALIBRATION, "high", "fail", 0.6, 0.35, rows=80, facts=facts)
+    unsure = Finding(Rule.QUALITY, "high", "too few to say", None, 0.1)
+    decision = replace(found.measured.decision, findings=(bad, unsure))
+    found = replace(found, measured=replace(found.measured, decision=decision))
     text = click.unstyle(status.text(found, 120))
-    assert "!! mean score of high is 1.60 times the rate" in text
+    assert "!! high: calibration: predicted/observed ratio 1.60" in text
     assert "?? too few events to say: high: quality" in text
-    incident = Incident(bad.rule, START, START, bad.sentence)
+    incident = Incident(bad, START, START)
     text = click.unstyle(status.text(replace(found, incidents=(incident,)), 120))
-    assert text.count(bad.sentence) == 1
-    assert "!! high: calibration, since 2024-03-01: mean score of high" in text
+    assert " ".join(text.split()).count(sentence(bad)) == 1
+    assert "!! high: calibration, since 2024-03-01: predicted/observed ratio 1.60" in text
 
 
 def test_a_batch_without_an_incident_is_open_too(project: Project) -> None:
     text = click.unstyle(status.text(replace(status.read(project), incidents=()), 120))
-    assert "- readings 2024-03-01T20 is missing" in text
+    assert "- readings 2024-03-01T20 missing" in text
 
 
-def test_a_loop_that_should_have_run_is_told(project: Project) -> None:
+def test_a_loop_that_should_have_run_is_shown(project: Project) -> None:
     found = status.read(project)  # on the wall clock, years after the data
     assert found.stale
     assert "no tick has been completed since 2024-03-02 00:00" in click.unstyle(status.text(found, 120))
@@ -96,7 +100,7 @@ def test_a_loop_that_should_have_run_is_told(project: Project) -> None:
 
 def test_an_empty_project_says_what_to_run_first(tmp_path: Path) -> None:
     text = said(empty(tmp_path / "new"))
-    assert "nothing yet" in text
+    assert "none in service yet" in text
     assert "homeostat run data" in text
     assert "homeostat up" in text
 
@@ -128,4 +132,4 @@ def test_it_is_read_in_under_a_second_without_anything_heavy(project: Project) -
 def test_records_of_every_kind_are_as_old_as_they_say(project: Project) -> None:
     found = status.read(project)
     assert found.as_of == START + timedelta(hours=24)
-    assert [d.at for d in found.decided] == sorted((d.at for d in found.decided), reverse=True)
+    assert [d.at for d in found.decisions] == sorted((d.at for d in found.decisions), reverse=True)

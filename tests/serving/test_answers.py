@@ -22,7 +22,7 @@ from steps import land, upcoming, validate
 
 from homeostat.features.tables import read_features
 from homeostat.project.layout import Project
-from homeostat.releases import registry
+from homeostat.releases.registry import Registry
 from homeostat.serving import description, paths, prediction_log
 from homeostat.serving.precomputed import Precomputed
 from homeostat.training import bundle
@@ -53,7 +53,7 @@ def test_online_equals_batch_to_the_last_bit(client: TestClient, project: Projec
     """Asked about what is ahead, as of the same time, the service says what the batch says, feature by feature."""
     batch = upcoming(project, NOW)
     assert batch is not None and batch.height == hourly.METERS
-    found = registry.serving(project)
+    found = Registry.open(project).load_champion()
     assert found is not None
     scored = bundle.score(found[1], batch)
     rows = batch.select("meter", "at", "phase").to_dicts()
@@ -75,7 +75,7 @@ def test_an_event_of_the_past_is_as_of_its_predict_at(client: TestClient, projec
     """The day before yesterday's feature rows, event by event, whatever has become known since."""
     label = "2024-03-02T20"
     batch = read_features(project, [label])
-    found = registry.serving(project)
+    found = Registry.open(project).load_champion()
     assert found is not None
     scores = bundle.score(found[1], batch)["score__high"].to_list()
     rows = batch.select("meter", "at", "phase").to_dicts()
@@ -88,7 +88,7 @@ def test_an_event_of_the_past_is_as_of_its_predict_at(client: TestClient, projec
 def test_what_the_loop_predicted_is_used_while_it_is_fresh(project: Project) -> None:
     batch = upcoming(project, NOW)
     assert batch is not None
-    found = registry.serving(project)
+    found = Registry.open(project).load_champion()
     assert found is not None
     rows = bundle.score(found[1], batch).with_columns(
         pl.lit("v0.1.0").alias("release"), pl.lit(NOW).cast(pl.Datetime("us")).alias("as_of"), risk=pl.lit(7.0)

@@ -5,13 +5,13 @@ from __future__ import annotations
 import asked
 
 from homeostat.project.layout import Project
-from homeostat.releases import registry
 from homeostat.releases.diff import lines
+from homeostat.releases.registry import Registry
 
 
 def test_it_says_what_differs_and_what_does_not(project: Project) -> None:
     asked.release(project, 1, after=1)
-    bundles = [registry.restore(project, version) for version in ("v0.1.0", "v0.2.0")]
+    bundles = [Registry.open(project).load(version) for version in ("v0.1.0", "v0.2.0")]
     said = list(lines(bundles[0], bundles[1], ("v0.1.0", "v0.2.0")))
     text = "\n".join(said)
     assert said[0] == "high:"

@@ -16,7 +16,7 @@ from at_work import COMMAND, ROOT, until
 from under_load import load, served, workers_at
 
 from homeostat.project.layout import Project
-from homeostat.releases import registry
+from homeostat.releases.registry import Registry
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(200)]
 
@@ -58,7 +58,7 @@ def test_a_rollback_loads_no_model_where_the_release_was_rehearsed_before(projec
     )
     command = [sys.executable, "-c", code, "-C", str(project.home), "rollback", "--why", "w", "--who", "ann"]
     subprocess.run(command, check=True, env={**os.environ, "PYTHONPATH": str(ROOT / "src")})
-    (note,) = (project.state / "rehearsed").glob(registry.ledger(project).events[0].bundle)
+    (note,) = (project.state / "rehearsed").glob(Registry.open(project).ledger.events[0].bundle)
     note.write_text("another machine")
     command[5:] = ["promote", "v0.2.0", "--why", "w", "--who", "ann"]
     subprocess.run(command, check=True, env={**os.environ, "PYTHONPATH": str(ROOT / "src")})

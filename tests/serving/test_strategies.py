@@ -15,10 +15,11 @@ from starlette.testclient import TestClient
 
 from homeostat.adapters import git
 from homeostat.cli import main
+from homeostat.core.authorship import Authorship
 from homeostat.core.ledger import Register, ReleaseEvent, Yank, event_tag, release_tag, yank_tag
 from homeostat.core.rollout import in_canary
 from homeostat.project.layout import Project
-from homeostat.releases import registry
+from homeostat.releases.registry import Registry
 from homeostat.serving import explain, jsonl, prediction_log
 from homeostat.training import bundle as bundles
 
@@ -159,19 +160,19 @@ def test_a_step_ends_as_the_champion_or_as_if_it_had_never_been(project: Project
     with asked.asking(project) as client:
         asked.beside(project, second, 0.5, after=1)
         until(lambda: serves(client, "v0.1.0", "v0.2.0"), 20, "the canary")
-        registry.rollback(project, "no", "ann", NOW + timedelta(hours=2))
+        Registry(project).rollback(Authorship("ann", "no", NOW + timedelta(hours=2)))
         until(lambda: serves(client, "v0.1.0", None), 20, "the rollback")
         assert {predict(client, one)["release"] for one in EVENTS} == {"v0.1.0"}
         asked.beside(project, second, 0.5, after=3)
         until(lambda: serves(client, "v0.1.0", "v0.2.0"), 20, "the canary again")
-        registry.promote(project, "v0.2.0", "well", "ann", NOW + timedelta(hours=4))
+        Registry(project).promote("v0.2.0", Authorship("ann", "well", NOW + timedelta(hours=4)))
         until(lambda: serves(client, "v0.2.0", None), 20, "the champion")
         assert {predict(client, one)["release"] for one in EVENTS} == {"v0.2.0"}
 
 
 def yank_elsewhere(project: Project, version: str) -> None:
     """As the tag of another host arrives, where the version did not serve."""
-    found = registry.ledger(project).release(version)
+    found = Registry.open(project).ledger.release(version)
     assert found is not None
     made = Yank(version, found.commit, "bob", "poison", NOW, found.bundle)
     git.create_tag(project.home, yank_tag("meters", version), found.commit, made.message(), NOW)
@@ -254,7 +255,7 @@ def test_a_canary_that_cannot_be_is_refused_in_a_line(project: Project, words: t
     command = ["promote", "v0.1.0", *words, "--why", "w", "--who", "ann", "-C", str(project.home)]
     result = CliRunner().invoke(main, command)
     assert result.exit_code == 2 and said in result.output and "Traceback" not in result.output
-    assert len(registry.ledger(project).events) == 1
+    assert len(Registry.open(project).ledger.events) == 1
 
 
 def test_a_scope_without_rollout_says_so(project: Project) -> None:

@@ -17,9 +17,12 @@ from at_work import COMMAND, ROOT, until
 from under_load import Load, load, served, workers_at
 
 from homeostat import loop
+from homeostat.core.headlines import headline
 from homeostat.core.rollout import in_canary
+from homeostat.core.rules import Rule
+from homeostat.decisions.session import Session
 from homeostat.project.layout import Project
-from homeostat.releases import registry
+from homeostat.releases.registry import Registry
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(200)]
 BATCHES = [[asked.event(hour, meter)] for hour in range(50, 60) for meter in range(6)]
@@ -38,26 +41,26 @@ def is_in(answer: dict[str, Any], bundle: str) -> bool:
 
 
 @pytest.mark.parametrize(
-    ("spoil", "words"), [(asked.turned, "the scores of high by v0.2.0 lie"), (asked.failing, "v0.2.0 failed")]
+    ("spoil", "rule"), [(asked.turned, Rule.SCORES), (asked.failing, Rule.ERRORS)]
 )
 def test_a_canary_that_is_broken_is_taken_back_and_no_request_fails(
-    project: Project, spoil: Callable[[Path], None], words: str
+    project: Project, spoil: Callable[[Path], None], rule: Rule
 ) -> None:
     made = asked.spoilt(project, spoil)
     with served(project, "--workers", "2") as service, load(service, *BATCHES) as found:
         until(lambda: len(workers_at(found, 1)) == 2, 60, "answers of both workers")
         asked.beside(project, made, SHARE)
         until(lambda: len(workers_at(found, 2)) == 2 and whole_round(found, 2), 90, "answers of the canary")
-        decision = loop.step(project, NOW)
+        decision = loop.advance_rollout(Session.open(project), NOW)
         assert decision is not None and decision.action == "roll back", decision
-        assert words in decision.sentence
+        assert rule in {f.rule for f in decision.findings if f.failed}
         seen = len(found.answers)
         until(
             lambda: len(workers_at(found, 3)) == 2 and len(found.answers) > seen + len(BATCHES), 60, "the old version"
         )
     assert found.failures == []
-    last = registry.ledger(project).events[-1]
-    assert (last.action, last.version, last.who, last.why) == ("rollback", "v0.1.0", "homeostat", decision.sentence)
+    last = Registry.open(project).ledger.events[-1]
+    assert (last.action, last.version, last.who, last.why) == ("rollback", "v0.1.0", "homeostat", headline(decision))
     for worker in workers_at(found, 3):
         mine = [a for a in found.answers if a["worker"] == worker]
         begun = next(n for n, a in enumerate(mine) if a["event"] == 3)
@@ -66,7 +69,7 @@ def test_a_canary_that_is_broken_is_taken_back_and_no_request_fails(
     assert by_canary and all(a["bundle"] == made and is_in(a, made) for a in by_canary)
     ids = {p["id"]: answer["release"] for answer in found.answers for p in answer["predictions"]}
     assert {e["id"]: e["release"] for e in logged(project)} == ids
-    assert loop.step(project, NOW) is None  # it is over
+    assert loop.advance_rollout(Session.open(project), NOW) is None  # it is over
 
 
 def test_a_worker_that_is_killed_comes_back_into_the_same_step(project: Project) -> None:
@@ -104,4 +107,4 @@ def test_a_ramp_by_hand_ends_as_the_champion(project: Project) -> None:
         until(lambda: len(found.answers) > seen + len(BATCHES), 60, "more answers")
     assert found.failures == []
     assert {a["release"] for a in found.answers[seen:]} == {"v0.2.0"}
-    assert registry.serving(project, NOW)[1].hash == second  # type: ignore[index]
+    assert Registry.open(project).load_champion(NOW)[1].hash == second  # type: ignore[index]

@@ -1,7 +1,7 @@
-"""``dvc.yaml`` held to the code and the scope: ``make dag`` writes what can be computed, and leaves the rest alone.
+"""``dvc.yaml`` kept in step with the code and the scope: ``make dag`` rewrites its computed entries, nothing else.
 
-Computed are the code that each stage reaches; the parts of each objective that featurize and train see, so that a
-weight changes without training; and the files of sources that lie in the project.
+Computed are the code that each stage imports; the parts of each objective that featurize and train read, so that a new
+weight needs no training; and the files of sources that lie in the project.
 """
 
 from __future__ import annotations
@@ -16,14 +16,14 @@ from ruamel.yaml import YAML
 from homeostat.adapters.import_graph import reached
 from homeostat.core.errors import ScopeError
 
-# What of an objective these stages do not see; others list objectives whole or not at all.
-LEAVES_OUT = {"featurize": {"weight"}, "train": {"weight"}}
+# Parts of an objective that these stages do not read; other stages list objectives whole or not at all.
+NOT_READ = {"featurize": {"weight"}, "train": {"weight"}}
 CODE = "src/homeostat/"
 FILE = Path("dvc.yaml")
 
 
 def rewritten(root: Path) -> str:
-    """``dvc.yaml`` as it should read; comments and everything that is not computed stay."""
+    """The text of ``dvc.yaml`` with computed entries renewed; comments and all other entries stay."""
     dag, params = _read(root / FILE), _plain(root / "params.yaml")
     for name, stage in dag["stages"].items():
         _set(stage, "deps", deps(root, name, stage["deps"], params))
@@ -34,7 +34,7 @@ def rewritten(root: Path) -> str:
 
 
 def deps(root: Path, stage: str, listed: Iterable[str], params: dict[str, Any]) -> list[str]:
-    """What the stage should depend on: what is listed, the local files of sources, and the code it reaches."""
+    """What the stage should depend on: the listed paths, the local files of sources, and the code that it imports."""
     kept = [d for d in listed if not d.startswith(CODE)]
     if stage == "ingest":
         kept += [f for f in source_files(params) if f not in kept]
@@ -46,8 +46,8 @@ def deps(root: Path, stage: str, listed: Iterable[str], params: dict[str, Any]) 
 
 
 def source_files(params: dict[str, Any]) -> list[str]:
-    """The files in the project that sources are read from; of a pattern, the folder above it, if there is one."""
-    found = []
+    """The files in the project that sources are read from; for a pattern the folder above it, if there is one."""
+    files = []
     for source in params["sources"].values():
         path = source.get("path", "")
         if not path or source.get("package") or "://" in path or Path(path).is_absolute() or ".." in Path(path).parts:
@@ -58,26 +58,26 @@ def source_files(params: dict[str, Any]) -> list[str]:
                 break
             plain.append(part)
         if plain:
-            found.append(Path(*plain).as_posix())
-    return found
+            files.append(Path(*plain).as_posix())
+    return files
 
 
 def objective_params(stage: str, listed: Iterable[str], params: dict[str, Any]) -> list[str]:
-    """The stage's params with every part of every objective that concerns it."""
+    """The stage's params with every part of every objective that it reads."""
     kept = [p for p in listed if not p.startswith("objectives.")]
-    if stage not in LEAVES_OUT:
+    if stage not in NOT_READ:
         return list(listed)
     parts = [
         f"objectives.{name}.{part}"
         for name, objective in params["objectives"].items()
         for part in objective
-        if part not in LEAVES_OUT[stage]
+        if part not in NOT_READ[stage]
     ]
     return kept + parts
 
 
 def check_objectives(root: Path) -> None:
-    """Refuse a DAG whose stages would not see a change to an objective.
+    """Check that a change to an objective runs the stages that read it.
 
     Raises:
         ScopeError: ``dvc.yaml`` lists other parts than ``params.yaml`` has.
@@ -106,12 +106,12 @@ def _read(path: Path) -> Any:
 
 
 def _plain(path: Path) -> dict[str, Any]:
-    found: dict[str, Any] = YAML(typ="safe", pure=True).load(path.read_text())
-    return found
+    body: dict[str, Any] = YAML(typ="safe", pure=True).load(path.read_text())
+    return body
 
 
 def _set(stage: Any, key: str, wanted: list[str]) -> None:
-    """Change the list in place, item by item, so that comments beside what stays are kept."""
+    """Change the list in place, item by item, so that the comments of items that stay are kept."""
     listed = stage.get(key)
     if listed is None or list(listed) == wanted:
         return
@@ -127,10 +127,10 @@ def main() -> None:
     root = Path.cwd()
     text = rewritten(root)
     if text == (root / FILE).read_text():
-        print("dvc.yaml is as the code and the scope ask")
+        print("dvc.yaml is up to date")
         return
     (root / FILE).write_text(text)
-    print("dvc.yaml rewritten; look at git diff dvc.yaml")
+    print("dvc.yaml rewritten; see git diff dvc.yaml")
 
 
 if __name__ == "__main__":

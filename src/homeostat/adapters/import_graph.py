@@ -1,16 +1,24 @@
-"""The import graph: which files of this package a module reaches, lazy imports included."""
+"""The import graph: which files and which tools a module reaches, lazy imports included, and what its work hangs on.
+
+Keys of cached work are hashes of what is reached, so no list of deciding code is kept by hand.
+"""
 
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator
+import sys
+from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from functools import cache as once
+from importlib import metadata
 from pathlib import Path
 
 import homeostat
 from homeostat.adapters.parquet import digest
 
 PACKAGE = "homeostat"
+SRC = Path(homeostat.__file__).parents[1]
+ALIASES = {"sklearn": "scikit-learn"}  # asking which distribution has a module takes 0.2 s
 DYNAMIC = frozenset({"import_module", "__import__", "run_module", "run_path"})
 
 
@@ -35,12 +43,46 @@ def reached(module: str, src: Path) -> list[Path]:
     return sorted(found)
 
 
+def tools(module: str, src: Path) -> dict[str, str]:
+    """The version of every distribution outside this package that running ``module`` may import, by name, sorted.
+
+    One that is not installed has the version ``""``: a module that needs it only for some inputs runs without.
+
+    Raises:
+        ValueError: as ``reached``.
+    """
+    return _tools(reached(module, src), src)
+
+
+def hash_of(module: str, src: Path, with_tools: bool) -> str:
+    """A hash of all the code below ``src`` that ``module`` reaches, by content and name, and of its tools' versions."""
+    paths = reached(module, src)
+    lines = [f"{p.relative_to(src).as_posix()} {digest(p.read_bytes())}" for p in paths]
+    if with_tools:
+        lines += [f"{name} {version}" for name, version in _tools(paths, src).items()]
+    return digest("\n".join(lines).encode())
+
+
 @once
 def code_hash(module: str) -> str:
-    """A hash of all the code of this package that ``module`` reaches, by content and name."""
-    src = Path(homeostat.__file__).parents[1]
-    lines = [f"{p.relative_to(src).as_posix()} {digest(p.read_bytes())}" for p in reached(module, src)]
-    return digest("\n".join(lines).encode())
+    """A hash of all the code of this package that ``module`` reaches.
+
+    Read once a process: a process that runs on while its files are replaced speaks of what it has loaded.
+    """
+    return hash_of(module, SRC, with_tools=False)
+
+
+@once
+def work_hash(module: str) -> str:
+    """A hash of all that the work of ``module`` follows from, its inputs aside: its code and its tools' versions.
+
+    Read once a process, as ``code_hash``.
+    """
+    return hash_of(module, SRC, with_tools=True)
+
+
+def _tools(paths: Iterable[Path], src: Path) -> dict[str, str]:
+    return dict(sorted({_distribution(name) for path in paths for name in _outside(path, src)}))
 
 
 def _own(module: str, src: Path) -> list[Path]:
@@ -57,11 +99,21 @@ def _files(module: str, src: Path) -> list[Path]:
 
 def _imports(path: Path, src: Path) -> list[str]:
     """Every name below ``homeostat`` that the file may import; a name may turn out to be no module."""
-    return _named(path.read_text(), path.relative_to(src).parts[:-1], path)
+    return [name for name in _names(path, src) if name.split(".")[0] == PACKAGE]
+
+
+def _outside(path: Path, src: Path) -> list[str]:
+    """Every name that the file may import from neither this package nor Python's own library."""
+    return [name for name in _names(path, src) if name.split(".")[0] not in {PACKAGE, *sys.stdlib_module_names}]
+
+
+def _names(path: Path, src: Path) -> list[str]:
+    return _imported(path.read_text(), path.relative_to(src).parts[:-1], path)
 
 
 @once
-def _named(text: str, package: tuple[str, ...], path: Path) -> list[str]:
+def _imported(text: str, package: tuple[str, ...], path: Path) -> list[str]:
+    """Every dotted name that a file's text imports, in absolute form."""
     names: list[str] = []
     for node in _run(ast.parse(text)):
         if isinstance(node, ast.Import):
@@ -72,7 +124,20 @@ def _named(text: str, package: tuple[str, ...], path: Path) -> list[str]:
             names += [base, *(f"{base}.{alias.name}" for alias in node.names)]
         elif isinstance(node, ast.Call) and _name(node.func) in DYNAMIC:
             raise ValueError(f"{path}:{node.lineno}: imports by a computed name; write the import out")
-    return [name for name in names if name.split(".")[0] == PACKAGE]
+    return names
+
+
+@once
+def _distribution(imported: str) -> tuple[str, str]:
+    """The name and version of the distribution that an imported name belongs to."""
+    parts = imported.split(".")
+    for n in range(len(parts), 0, -1):  # most are named as their package is, some by a dotted name
+        name = ".".join(parts[:n])
+        name = ALIASES.get(name, name)
+        with suppress(metadata.PackageNotFoundError):
+            return name, metadata.version(name)
+    owners = metadata.packages_distributions().get(parts[0], [])
+    return (owners[0], metadata.version(owners[0])) if owners else (parts[0], "")
 
 
 def _run(tree: ast.AST) -> Iterator[ast.AST]:

@@ -1,4 +1,4 @@
-"""Parquet files whose bytes follow from their rows alone."""
+"""Files written whole or not at all: Parquet whose bytes follow from its rows alone, and text; their hashes."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ def parse_table(data: bytes | None, path: Path) -> pl.DataFrame:
     Raises:
         DataError: there is no file, or it is damaged.
     """
-    import polars as pl  # here, for a rollback reads no table and has a second
+    import polars as pl  # here: a rollback reads no table, and importing polars would slow it
 
     if data is None:
         raise DataError(f"{path}: no such file; land the batch again")
@@ -70,6 +70,26 @@ def parse_table(data: bytes | None, path: Path) -> pl.DataFrame:
         return pl.read_parquet(data)
     except pl.exceptions.PolarsError as error:
         raise DataError(f"{path}: damaged, not a whole Parquet file; remove it and land the batch again") from error
+
+
+def read_tables(paths: Sequence[Path], where: pl.Expr | None = None) -> pl.DataFrame:
+    """The rows of Parquet files with the same columns, one file below the other; ``where`` keeps some of them.
+
+    One scan of many files costs little more than one file, and leaves alone what cannot hold a row of ``where``.
+
+    Raises:
+        DataError: a file is missing or damaged.
+        polars.exceptions.PolarsError: the files have different columns.
+    """
+    import polars as pl
+
+    try:
+        scan = pl.scan_parquet([path.read_bytes() for path in paths])
+        return (scan if where is None else scan.filter(where)).collect().rechunk()
+    except (FileNotFoundError, pl.exceptions.PolarsError):
+        for path in paths:
+            read_table(path)  # says which file is missing or damaged
+        raise
 
 
 def digest(data: bytes) -> str:
@@ -82,5 +102,22 @@ def digest(data: bytes) -> str:
 
 
 def place_of(key: Sequence[Any]) -> str:
-    """Where a row stands among others in an order that follows from the keys alone, and from nothing in them."""
+    """A hash of a row's key, to order rows by: it depends on the key alone and follows no value in it."""
     return digest("\0".join(map(str, key)).encode())
+
+
+def places_of(keys: pl.DataFrame) -> list[str]:
+    """`place_of` each row of ``keys``; a value that many rows share is written as text once."""
+    import polars as pl
+
+    joined = pl.select(pl.concat_str([_texts(column) for column in keys], separator="\0")).to_series()
+    return [digest(text.encode()) for text in joined]
+
+
+def _texts(column: pl.Series) -> pl.Series:
+    import polars as pl
+
+    if column.dtype.is_float():  # 0.0 and -0.0 are one value with two texts
+        return pl.Series(column.name, [str(value) for value in column], dtype=pl.String)
+    values = column.unique()
+    return column.replace_strict(values, pl.Series([str(v) for v in values], dtype=pl.String), return_dtype=pl.String)

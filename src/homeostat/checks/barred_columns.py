@@ -11,6 +11,7 @@ import polars as pl
 from homeostat.checks.equality import same_bits
 from homeostat.core.errors import ScopeError
 from homeostat.core.findings import Finding
+from homeostat.core.rules import Rule
 from homeostat.data.workspace import Workspace
 from homeostat.features.build import FeatureTables
 from homeostat.features.sql import build
@@ -71,13 +72,13 @@ def _follows(tables: FeatureTables, labels: Sequence[str], name: str, column: st
             changed.update({feature: differ} if differ else {})
     if not changed:
         said = f"{name} is barred, and no feature of the objective follows from it ({events:,} events with it blank)"
-        return Finding("barred", "pass", 0.0, 0.0, said)
+        return Finding(Rule.BARRED, name, "pass", 0.0, 0.0, text=said)
     listed = ", ".join(f"{feature} ({n:,} of {events:,} events)" for feature, n in changed.most_common())
     said = (
         f"{name} is barred, yet features of the objective change when it is blank: {listed}; take them off the "
         "objective's list, or make them without it"
     )
-    return Finding("barred", "fail", float(max(changed.values())), 0.0, said)
+    return Finding(Rule.BARRED, name, "fail", float(max(changed.values())), 0.0, text=said)
 
 
 def _built_without(features: FeatureTables, label: str, column: str) -> pl.DataFrame:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from homeostat.adapters.gx import contract_problems
 from homeostat.adapters.parquet import digest
 from homeostat.core.batch_rules import Verdict
+from homeostat.core.sentences import sentence
 from homeostat.data.case import History, case_of
 from homeostat.data.judge import judge
 from homeostat.data.workspace import Workspace
@@ -73,5 +74,5 @@ def _differs(supposed: Verdict, recorded: Verdict | None) -> bool:
 
 def _change(label: str, supposed: Verdict, recorded: Verdict | None) -> str:
     before = f"{recorded.status}, {recorded.rows_quarantined} rows held" if recorded else "not judged yet"
-    why = "; ".join(f.sentence for f in supposed.findings if f.failed) or "every expectation holds"
+    why = "; ".join(map(sentence, supposed.failed)) or "every expectation holds"
     return f"  {label}: {supposed.status}, {supposed.rows_quarantined} rows held (was {before}): {why}"

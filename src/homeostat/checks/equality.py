@@ -6,7 +6,7 @@ import polars as pl
 
 
 def same_bits(left: pl.Series, right: pl.Series) -> pl.Series:
-    """Where two columns hold the same value bit for bit, or both hold none.
+    """Where two columns have the same value bit for bit, or both have none.
 
     >>> same_bits(pl.Series([0.1 + 0.2, None, 0.0]), pl.Series([0.3, None, -0.0])).to_list()
     [False, True, False]

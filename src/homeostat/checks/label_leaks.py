@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import polars as pl
 
 from homeostat.core.findings import Finding
+from homeostat.core.rules import Rule
 from homeostat.data.workspace import Workspace
 from homeostat.features.build import FeatureTables
 
@@ -128,7 +129,7 @@ def giveaway_findings(project: Project, labels: Sequence[str], tell: Callable[[s
     if any(f.failed for f in found):
         return sorted(found, key=lambda f: (not f.failed, f.value))
     said = f"nothing gives a label away that the scope does not bar or allow ({len(labels):,} batches searched)"
-    return [Finding("give-away", "pass", None, CHANCE, said), *found]
+    return [Finding(Rule.GIVE_AWAY, "", "pass", None, CHANCE, text=said), *found]
 
 
 def _chunks(project: Project, labels: Sequence[str]) -> Iterator[tuple[int, pl.DataFrame]]:
@@ -162,6 +163,7 @@ def _finding(scope: Scope, objective: str, giveaways: Sequence[Giveaway]) -> Fin
     said = f"{name}: {'; '.join([g.sentence for g in giveaways[:2]] + more)}"
     for place, names in (("bars", scope.features.barred), ("allows", scope.features.allowed)):
         if name in names:
-            return Finding("give-away", "pass", worst.chance, CHANCE, f"{said}; the scope {place} it")
+            return Finding(Rule.GIVE_AWAY, name, "pass", worst.chance, CHANCE, text=f"{said}; the scope {place} it")
     fix = f"add {name} to features.barred in params.yaml, or to features.allowed if it is right that it tells"
-    return Finding("give-away", "fail", worst.chance, CHANCE, f"{said}: it gives the label away; {fix}")
+    text = f"{said}: it gives the label away; {fix}"
+    return Finding(Rule.GIVE_AWAY, name, "fail", worst.chance, CHANCE, text=text)

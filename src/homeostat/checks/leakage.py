@@ -15,6 +15,7 @@ from homeostat.checks.equality import same_bits
 from homeostat.checks.label_leaks import giveaway_findings
 from homeostat.core.errors import DataError, ScopeError
 from homeostat.core.findings import Finding
+from homeostat.core.rules import Rule
 from homeostat.data.ingest import periods
 from homeostat.data.known_at import as_known
 from homeostat.data.workspace import Workspace
@@ -44,7 +45,7 @@ class LeakageReport:
         """Plain sentences for a person who knows the domain."""
         bad = sum(f.failed for f in self.findings)
         head = f"leakage: {bad} to fix" if bad else "leakage: none found"
-        return "\n".join([head, *(f"  {'FAIL' if f.failed else 'ok'}  {f.sentence}" for f in self.findings)])
+        return "\n".join([head, *(f"  {'FAIL' if f.failed else 'ok'}  {f.text}" for f in self.findings)])
 
 
 @dataclass
@@ -97,12 +98,13 @@ def time_travel_findings(tables: FeatureTables, labels: Sequence[str], events: i
         refused = [_refusal(said) for said in dict.fromkeys(tally.refused)]
         return refused + [_difference(tally, name) for name, _ in tally.differ.most_common()]
     if not tally.events:
-        return [Finding("point in time", "too few to say", None, None, "no event has features: nothing to make again")]
+        text = "no event has features: nothing to make again"
+        return [Finding(Rule.POINT_IN_TIME, "", "too few to say", text=text)]
     said = (
         f"{tally.events:,} events of {tally.batches} batches were made again from only what was known at their "
         "predict-at: every feature is the same, bit for bit"
     )
-    return [Finding("point in time", "pass", 0.0, 0.0, said)]
+    return [Finding(Rule.POINT_IN_TIME, "", "pass", 0.0, 0.0, text=said)]
 
 
 def _difference(tally: Tally, name: str) -> Finding:
@@ -110,11 +112,12 @@ def _difference(tally: Tally, name: str) -> Finding:
         f"{name} sees the future: it differs for {tally.differ[name]:,} of {tally.events:,} events when it is made "
         f"from only what was known; {tally.examples[name]}"
     )
-    return Finding("point in time", "fail", float(tally.differ[name]), 0.0, said)
+    return Finding(Rule.POINT_IN_TIME, name, "fail", float(tally.differ[name]), 0.0, text=said)
 
 
 def _refusal(said: str) -> Finding:
-    return Finding("point in time", "fail", None, 0.0, f"features cannot be made from only what was known: {said}")
+    text = f"features cannot be made from only what was known: {said}"
+    return Finding(Rule.POINT_IN_TIME, "", "fail", None, 0.0, text=text)
 
 
 # ---- which events

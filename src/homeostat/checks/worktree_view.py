@@ -1,4 +1,4 @@
-"""The folder as a person is editing it, over the data that the loop has gathered."""
+"""The folder as a person edits it, with the data that the loop has landed in its worktree."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from homeostat.project.layout import Project
 
 
 @dataclass(frozen=True)
-class Edited(Project):
-    """Scope, contracts and features.sql are the folder's; batches, amendments and window are the ledger's."""
+class WorktreeView(Project):
+    """Scope, contracts and features.sql are the folder's; batches, amendments and window the worktree's."""
 
     @property
     def window_file(self) -> Path:
@@ -37,6 +37,6 @@ class Edited(Project):
         return self.ledger.features
 
 
-def edited(project: Project) -> Project:
-    """The project to check before a commit; before the loop has run, the folder has all that there is."""
-    return Edited(project.root, project.home) if project.ledger.window_file.is_file() else project
+def worktree_view(project: Project) -> Project:
+    """The project to check before a commit; before the loop has run, the folder itself."""
+    return WorktreeView(project.root, project.home) if project.ledger.window_file.is_file() else project

@@ -89,8 +89,8 @@ class Verbs(click.Group):
             error = KeyboardInterrupt() if pressed else raised
             if self.verbose and not isinstance(raised, click.ClickException | click.Abort):
                 traceback.print_exc()
-            said, code = told(error)
-            click.echo(f"homeostat: {said}", err=True)
+            line, code = describe_error(error)
+            click.echo(f"homeostat: {line}", err=True)
         if standalone_mode:
             sys.exit(code if isinstance(code, int) else 0)
         return code
@@ -115,7 +115,7 @@ def _noting_ctrl_c() -> Iterator[list[int]]:
         signal.signal(signal.SIGINT, before)
 
 
-def told(error: BaseException) -> tuple[str, int]:
+def describe_error(error: BaseException) -> tuple[str, int]:
     """An error in one line, with the fix, and the exit code."""
     match error:
         case click.Abort() | KeyboardInterrupt():
@@ -143,41 +143,49 @@ def told(error: BaseException) -> tuple[str, int]:
 
 
 def _causes(error: BaseException) -> list[BaseException]:
-    found = [error]
-    while (before := found[-1].__cause__ or found[-1].__context__) is not None:
-        found.append(before)
-    return found
+    chain = [error]
+    while (before := chain[-1].__cause__ or chain[-1].__context__) is not None:
+        chain.append(before)
+    return chain
 
 
 def _bug(error: BaseException) -> str:
     frames = traceback.extract_tb(error.__traceback__)
     ours = [f for f in frames if "homeostat" in Path(f.filename).parts and f.filename != __file__]
     place = f" at {Path(ours[-1].filename).name}:{ours[-1].lineno}" if ours else ""
-    return f"{type(error).__name__}{place}: {_one_line(str(error)) or 'without a word'}"
+    return f"{type(error).__name__}{place}: {_one_line(str(error)) or 'no message'}"
 
 
-def _one_line(said: str) -> str:
-    return " ".join(said.split())
+def _one_line(text: str) -> str:
+    return " ".join(text.split())
 
 
 def project() -> Project:
-    """The project that the verb is about: of ``-C DIR``, or of the folder one stands in.
+    """The project that the verb is about: of ``-C DIR``, or of the current folder.
 
     Raises:
-        ScopeError: it is no project.
+        ScopeError: it is no project, or one that an earlier version made.
     """
     from homeostat.project.layout import Project
+    from homeostat.scaffold.migrate.check_project import check_project
 
-    return Project.find(Path(click.get_current_context().meta.get("homeostat.folder", ".")))
+    named = Project.find(folder())
+    check_project(named.root)
+    return named
+
+
+def folder() -> Path:
+    """The folder of ``-C DIR``, or the current one."""
+    return Path(click.get_current_context().meta.get("homeostat.folder", "."))
 
 
 @contextmanager
 def my_turn() -> Iterator[tuple[Project, datetime]]:
-    """The project, held for this verb, and its time; who has to wait is told."""
-    from homeostat.project.run_context import turn
+    """The project, locked for this verb, and its time; a line is printed while another run has the lock."""
+    from homeostat.project.run_context import run_context
 
-    with turn(project().root, say=lambda said: click.echo(said, err=True)) as held:
-        yield held
+    with run_context(project().root, say=lambda line: click.echo(line, err=True)) as locked:
+        yield locked
 
 
 def working(of: Project) -> Project:
@@ -204,7 +212,7 @@ def _login() -> str:
 
 
 def _ask_why(context: click.Context, option: click.Parameter, value: str | None) -> str:
-    """The reason, which is asked for at a terminal where it was not given."""
+    """The reason; a terminal prompts for it where it was not given."""
     if value is None and sys.stdin.isatty():
         value = click.prompt("why", err=True)
     if value is None:
@@ -225,27 +233,27 @@ class Moment(click.ParamType[datetime]):
         if isinstance(value, datetime):
             return value
         try:
-            found = datetime.fromisoformat(value)
+            time = datetime.fromisoformat(value)
         except ValueError:
             self.fail(f"{value!r} is no time; write 2013-05-01 or 2013-05-01T12:00, in UTC", param, ctx)
-        if found.tzinfo is not None:
+        if time.tzinfo is not None:
             self.fail(f"{value!r} has an offset; write the time in UTC, without one", param, ctx)
-        return found
+        return time
 
 
 class Percent(click.ParamType[float]):
-    """A share between nothing and all: 5% or 0.05."""
+    """A share between 0 and 100%: 5% or 0.05."""
 
     name = "share"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
         try:
-            found = float(f"{value}".removesuffix("%")) / (100 if f"{value}".endswith("%") else 1)
+            share = float(f"{value}".removesuffix("%")) / (100 if f"{value}".endswith("%") else 1)
         except ValueError:
             self.fail(f"{value!r} is no share; write 5% or 0.05", param, ctx)
-        if not 0 < found < 1:
+        if not 0 < share < 1:
             self.fail(f"{value!r} is not between 0 and 100%; for all promote without it", param, ctx)
-        return found
+        return share
 
 
 class FaultAt(click.ParamType["Fault"]):

@@ -21,6 +21,7 @@ def check(context: click.Context) -> None:
     """
     if context.invoked_subcommand is not None:
         return
+    project()  # what is no project is refused once, not by each of the three
     failed = []
     for name, verb in check.commands.items():
         click.secho(f"== {name}", bold=True)
@@ -30,7 +31,7 @@ def check(context: click.Context) -> None:
             click.echo(str(error))
             failed.append(name)
     if failed:
-        raise ScopeError(f"check {' and '.join(failed)} found what has to be fixed: see above")
+        raise ScopeError(f"check {' and '.join(failed)} found problems to fix: see above")
 
 
 @check.command()
@@ -40,9 +41,9 @@ def scope() -> None:
     Example: homeostat check scope
     """
     from homeostat.checks.scope_page import scope_page
-    from homeostat.checks.worktree_view import edited
+    from homeostat.checks.worktree_view import worktree_view
 
-    page = scope_page(edited(project()))
+    page = scope_page(worktree_view(project()))
     click.echo(page.text)
     if page.problems:
         many = f"{len(page.problems)} problems" if len(page.problems) > 1 else "1 problem"
@@ -52,15 +53,15 @@ def scope() -> None:
 @check.command()
 @click.option("--events", type=click.IntRange(min=1), default=2000, show_default=True, help="Events to recompute.")
 def leakage(events: int) -> None:
-    """Recompute features from only what was known, and look for what gives the label away.
+    """Recompute features from only what was known at predict-at, and search for columns that give the label away.
 
     Example: homeostat check leakage --events 5000
     """
     from homeostat.checks.leakage import check as check_leakage
-    from homeostat.checks.worktree_view import edited
+    from homeostat.checks.worktree_view import worktree_view
 
     somebody = sys.stderr.isatty()
-    report = check_leakage(edited(project()), events, _progress if somebody else None)
+    report = check_leakage(worktree_view(project()), events, _progress if somebody else None)
     click.echo(CLEAR if somebody else "", nl=False, err=True)
     click.echo(report.text)
     if report.failed:
@@ -78,6 +79,6 @@ def contracts() -> None:
     Example: homeostat check contracts
     """
     from homeostat.checks.contracts import what_if
-    from homeostat.checks.worktree_view import edited
+    from homeostat.checks.worktree_view import worktree_view
 
-    click.echo(what_if(edited(project())))
+    click.echo(what_if(worktree_view(project())))

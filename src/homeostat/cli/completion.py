@@ -1,4 +1,4 @@
-"""What the shell offers for an argument: names of this project, and nothing where there is no project."""
+"""Shell completion of arguments: names of this project, and nothing where there is no project."""
 
 from __future__ import annotations
 
@@ -18,16 +18,16 @@ Completion = Callable[[click.Context, click.Parameter, str], list[str]]
 
 
 def _names(of: Callable[[Project, click.Context], Iterable[str]]) -> Completion:
-    """Those of the names that begin as what was typed."""
+    """The names that begin with what was typed."""
 
     def offered(context: click.Context, _: click.Parameter, typed: str) -> list[str]:
         from homeostat.project.layout import Project
 
         try:
-            found = of(Project.find(Path(context.meta.get("homeostat.folder", "."))), context)
-            return [name for name in found if name.startswith(typed)]
+            names = of(Project.find(Path(context.meta.get("homeostat.folder", "."))), context)
+            return [name for name in names if name.startswith(typed)]
         except (HomeostatError, OSError, SyntaxError):
-            return []  # the verb itself will say what is wrong
+            return []  # the verb itself reports the error
 
     return offered
 
@@ -50,7 +50,7 @@ def flows(project: Project, _: click.Context) -> Iterable[str]:
 
 @_names
 def sources(project: Project, _: click.Context) -> Iterable[str]:
-    """The sources that the scope names."""
+    """The sources of the scope."""
     return project.scope.sources
 
 
@@ -63,10 +63,10 @@ def faults(project: Project, _: click.Context) -> Iterable[str]:
 
 
 @_names
-def held_batches(project: Project, context: click.Context) -> Iterable[str]:
-    """The batches of the source before it that are held back, the newest first."""
+def quarantined_batches(project: Project, context: click.Context) -> Iterable[str]:
+    """The batches of the source before it that were not accepted whole, the newest first."""
     from homeostat.cli.app import working
-    from homeostat.decisions.history import held_back
+    from homeostat.decisions.history import not_accepted
 
-    found = (b for b in held_back(working(project)) if b.source == context.params.get("source"))
-    return [batch.label for batch in reversed(list(found))]
+    batches = [b for b in not_accepted(working(project)) if b.source == context.params.get("source")]
+    return [batch.label for batch in reversed(batches)]

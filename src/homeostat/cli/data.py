@@ -1,4 +1,4 @@
-"""Data: what is held back, and putting it right; each change is an amendment that is kept."""
+"""Data: review what is quarantined, and fix it; each fix is an amendment that is kept."""
 
 from __future__ import annotations
 
@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from homeostat.cli.app import Verbs, actor, my_turn, project, who, why, working
-from homeostat.cli.completion import held_batches, sources
+from homeostat.cli.completion import quarantined_batches, sources
 from homeostat.core.errors import UsageError
+from homeostat.core.text import count
 
 if TYPE_CHECKING:
     from homeostat.project.layout import Project
@@ -20,10 +21,10 @@ if TYPE_CHECKING:
 WIDTH = 120  # of a table of rows
 
 
-@click.group(cls=Verbs, invoke_without_command=True, short_help="What is held back, and putting it right.")
+@click.group(cls=Verbs, invoke_without_command=True, short_help="Review quarantined data, and fix it.")
 @click.pass_context
 def data(context: click.Context) -> None:
-    """Rows and batches that are held back, and putting them right. Alone: lists them.
+    """Quarantined rows and batches, and fixing them; lists them without a subcommand.
 
     Example: homeostat data review
     """
@@ -33,10 +34,10 @@ def data(context: click.Context) -> None:
 
 @data.command()
 @click.argument("source", required=False, shell_complete=sources)
-@click.argument("batch", required=False, shell_complete=held_batches)
+@click.argument("batch", required=False, shell_complete=quarantined_batches)
 @click.option("--last", type=click.IntRange(min=1), default=20, show_default=True, help="Batches to list.")
 def review(source: str | None = None, batch: str | None = None, last: int = 20) -> None:
-    """What is held back and why; with a source and a batch, its rows.
+    """List what is missing or quarantined, and why; with a source and a batch, its rows.
 
     Example: homeostat data review readings 2024-03-01
     """
@@ -46,26 +47,26 @@ def review(source: str | None = None, batch: str | None = None, last: int = 20) 
         _declared(of, source)
     if source is not None and batch is not None:
         return _show_rows(tree, source, batch)
-    from homeostat.decisions.history import held_back
+    from homeostat.decisions.history import not_accepted
 
-    held = [b for b in held_back(tree) if source in (None, b.source)]
-    for one in held[-last:]:
+    batches = [b for b in not_accepted(tree) if source in (None, b.source)]
+    for one in batches[-last:]:
         click.echo(one.sentence)
-    if not held:
-        click.echo("nothing is held back")
-    elif len(held) > last:
-        click.echo(f"and {len(held) - last} before; --last {len(held)} lists them all")
+    if not batches:
+        click.echo("nothing is quarantined or missing")
+    elif len(batches) > last:
+        click.echo(f"and {len(batches) - last} before; --last {len(batches)} lists them all")
     return None
 
 
 @data.command("release-rows")
 @click.argument("source", shell_complete=sources)
-@click.argument("batch", shell_complete=held_batches)
+@click.argument("batch", shell_complete=quarantined_batches)
 @click.option("--key", "keys", multiple=True, metavar="A,B,..", help="One row's key; again for more. All if not given.")
 @why
 @who
 def release_rows(source: str, batch: str, keys: tuple[str, ...], why: str, who: str | None) -> None:
-    """Put rows that are held back among the accepted.
+    """Accept quarantined rows.
 
     Example: homeostat data release-rows readings 2024-03-01 --why "the gust was real"
     """
@@ -76,17 +77,17 @@ def release_rows(source: str, batch: str, keys: tuple[str, ...], why: str, who: 
     tree = working(of)
     with my_turn() as (of, now):
         made = amendments.release_rows(tree, source, batch, rows, actor(of, who), why, now)
-    _tell(of, made)
+    _report(of, made)
 
 
 @data.command()
 @click.argument("source", shell_complete=sources)
-@click.argument("batch", shell_complete=held_batches)
+@click.argument("batch", shell_complete=quarantined_batches)
 @click.argument("file", type=click.Path(path_type=Path))
 @why
 @who
 def correct(source: str, batch: str, file: Path, why: str, who: str | None) -> None:
-    """Put a corrected file (Parquet or CSV) in the place of a batch; what came before is kept.
+    """Replace a batch by a corrected file (Parquet or CSV); the original is kept.
 
     Example: homeostat data correct readings 2024-03-01 fixed.csv --why "sensor was off by ten"
     """
@@ -96,7 +97,7 @@ def correct(source: str, batch: str, file: Path, why: str, who: str | None) -> N
     _declared(of, source)
     with my_turn() as (of, now):
         made = amendments.correct_batch(working(of), source, batch, file, actor(of, who), why, now)
-    _tell(of, made)
+    _report(of, made)
 
 
 def _declared(of: Project, source: str) -> Source:
@@ -129,15 +130,15 @@ def _typed(text: str, parts: list[str], source: Source) -> Iterator[Any]:
 def _show_rows(tree: Project, source: str, batch: str) -> None:
     path = tree.quarantine / source / f"{batch}.parquet"
     if not path.is_file():
-        raise UsageError(f"{source} {batch}: no row of it is held back; `homeostat data review` lists what is")
+        raise UsageError(f"{source} {batch}: no row of it is quarantined; `homeostat data review` lists what is")
     import polars as pl
 
     rows = pl.read_parquet(path)
     for reason, many in rows["reason"].value_counts(sort=True).iter_rows():
-        click.echo(f"{many} rows: {reason}")
+        click.echo(f"{count(many, 'row')}: {reason}")
     with pl.Config(tbl_rows=20, tbl_cols=-1, tbl_hide_dataframe_shape=True, tbl_width_chars=WIDTH):
         click.echo(str(rows.drop("reason")))
 
 
-def _tell(of: Project, made: Path) -> None:
-    click.echo(f"kept as {made}; the next tick takes it in: homeostat -C {of.home} run data")
+def _report(of: Project, made: Path) -> None:
+    click.echo(f"kept as {made}; the next tick applies it: homeostat -C {of.home} run data")

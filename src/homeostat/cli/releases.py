@@ -1,4 +1,4 @@
-"""Releases: what there is, what served, and changing it."""
+"""Releases: list, show, verify, compare and yank them; promote and roll back."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ import click
 
 from homeostat.cli.app import Moment, Percent, Verb, Verbs, actor, my_turn, project, who, why, working
 from homeostat.cli.completion import versions
+from homeostat.core.authorship import Authorship
 from homeostat.core.errors import DataError, HomeostatError, UsageError
 
 if TYPE_CHECKING:
@@ -23,9 +24,9 @@ if TYPE_CHECKING:
 @click.group(cls=Verbs, invoke_without_command=True)
 @click.pass_context
 def releases(context: click.Context) -> None:
-    """Every release: its state, the loss it promised and realised; then what was done, oldest first.
+    """Every release: its state, the loss it promised and the one observed; then the events, oldest first.
 
-    ``show`` has the whole of a long reason.
+    ``show`` has the evidence of the decision that made a release.
 
     Example: homeostat releases show v0.3.0
     """
@@ -36,7 +37,7 @@ def releases(context: click.Context) -> None:
     of = project()
     ledger = _ledger(of)
     if not ledger.releases:
-        click.echo("no release yet; the loop makes the first: homeostat run lifecycle, or homeostat up")
+        click.echo("no release yet; the loop makes the first one: homeostat run lifecycle, or homeostat up")
         return
     for line in (*table(of, ledger), "", *history(ledger)):
         click.echo(line)
@@ -45,63 +46,62 @@ def releases(context: click.Context) -> None:
 @releases.command()
 @click.argument("version", shell_complete=versions)
 def show(version: str) -> None:
-    """One release: who made it and why, when it served, and what it promised.
+    """One release: who made it, why and on what evidence, when it was in service, and what it promised.
 
     Example: homeostat releases show v0.3.0
     """
-    from homeostat.decisions.history import promised
-    from homeostat.releases.registry import restore
-    from homeostat.reports.releases import realised
+    from homeostat.decisions.history import decision_of, promised
+    from homeostat.releases.registry import Registry
+    from homeostat.reports.releases import evidence, observed
 
     of = project()
-    ledger = _ledger(of)
-    found = _registered(ledger, version)
-    click.echo(f"{found.version}  made {found.at} by {found.who}: {found.why}")
-    click.echo(f"  commit {found.commit}\n  bundle {found.bundle}")
-    for path in found.evidence:
+    registry = Registry.open(of)
+    ledger = registry.ledger
+    release = _registered(ledger, version)
+    click.echo(f"{release.version}  made {release.at} by {release.who}: {release.why}")
+    click.echo(f"  commit {release.commit}\n  bundle {release.bundle}")
+    for path in release.evidence:
         click.echo(f"  evidence {path}")
-    for event, until in _spans(ledger):
-        if event.version == found.version:
-            did = "tried " if event.beside else "served"
-            why = f": {event.why}" if event.why != found.why else ""
-            click.echo(f"  {did} {event.at} to {until or 'now'} ({event.what} by {event.who}{why})")
-            for path in event.evidence:
-                click.echo(f"    evidence {path}")
-    if (barred := ledger.yanked(found.version)) is not None:
-        click.echo(f"  yanked {barred.at} by {barred.who}: {barred.why}")
+    for line in _in_service(ledger, release):
+        click.echo(f"  {line}")
     try:
-        for line in promised(restore(of, found.version).evaluation):
+        for line in promised(registry.load(release.version).evaluation):
             click.echo(f"  promised {line}")
     except HomeostatError as error:
-        click.echo(f"  promised: not known here, {error}")
-    click.echo(f"  realised {realised(of, found.version)}")
+        click.echo(f"  promised: cannot be read here, {error}")
+    click.echo(f"  observed {observed(of, release.version)}")
+    if (decided := decision_of(of, release)) is not None:
+        for line in ("", *evidence(decided.decision)):
+            click.echo(line)
 
 
 @releases.command()
 @click.argument("version", required=False, shell_complete=versions)
-@click.option("--rebuild", is_flag=True, help="Make it again at its commit, which takes minutes, and compare.")
+@click.option("--rebuild", is_flag=True, help="Rebuild it at its commit, which takes minutes, and compare.")
 def verify(version: str | None, rebuild: bool) -> None:
-    """Check that each release, or one, would serve (every file by its hash, golden requests) and could be made again.
+    """Check that each release, or one, can serve (every file by its hash, golden requests) and be rebuilt.
 
     Example: homeostat releases verify v0.3.0 --rebuild
     """
     from homeostat.project.clock import clock_now
     from homeostat.releases import verify as verified
+    from homeostat.releases.registry import Registry
 
     of = project()
-    ledger = _ledger(of)
-    wanted = [_registered(ledger, version)] if version else list(ledger.releases)
+    registry = Registry.open(of)
+    ledger = registry.ledger
+    releases = [_registered(ledger, version)] if version else list(ledger.releases)
     bad = 0
-    for found in wanted:
-        told = verified.verify(of, ledger, found)
-        said = told.sentence
-        if rebuild and not told.rebuildable:
-            told = replace(told, rebuildable=verified.rebuild(of, found, clock_now(of)))
-            said = told.sentence + ("" if told.rebuildable else ", and was: the same to the last bit")
-        click.echo(f"{found.version}  {said}  ({found.bundle[:12]})")
-        bad += bool(told.rebuildable or (told.serves and ledger.yanked(found.version) is None))
+    for release in releases:
+        checked = verified.verify(of, registry, release)
+        text = checked.sentence
+        if rebuild and not checked.rebuildable:
+            checked = replace(checked, rebuildable=verified.rebuild(of, release, clock_now(of)))
+            text = checked.sentence + ("" if checked.rebuildable else ", and was: the same to the last bit")
+        click.echo(f"{release.version}  {text}  ({release.bundle[:12]})")
+        bad += bool(checked.rebuildable or (checked.serves and ledger.yanked(release.version) is None))
     if bad:
-        raise DataError(f"{bad} of {len(wanted)} releases cannot be counted on; see above, and RUNBOOK.md")
+        raise DataError(f"{bad} of {len(releases)} releases are not reliable; see above, and RUNBOOK.md")
 
 
 @releases.command()
@@ -113,13 +113,12 @@ def compare(one: str, other: str) -> None:
     Example: homeostat releases compare v0.2.0 v0.3.0
     """
     from homeostat.releases.diff import lines
-    from homeostat.releases.registry import restore
+    from homeostat.releases.registry import Registry
 
-    of = project()
-    ledger = _ledger(of)
-    found = [_registered(ledger, version) for version in (one, other)]
-    bundles = [restore(of, release.version) for release in found]
-    for line in lines(bundles[0], bundles[1], (found[0].version, found[1].version)):
+    registry = Registry.open(project())
+    releases = [_registered(registry.ledger, version) for version in (one, other)]
+    bundles = [registry.load(release.version) for release in releases]
+    for line in lines(bundles[0], bundles[1], (releases[0].version, releases[1].version)):
         click.echo(line)
 
 
@@ -128,44 +127,44 @@ def compare(one: str, other: str) -> None:
 @why
 @who
 def yank(version: str, why: str, who: str | None) -> None:
-    """Bar a release from service for good: nobody, and no rollback, puts it back.
+    """Bar a release from service for good: no promote and no rollback puts it back.
 
     Example: homeostat releases yank v0.3.0 --why "trained on last year's prices"
     """
-    from homeostat.releases import registry
+    from homeostat.releases.registry import Registry
 
     with my_turn() as (of, now):
-        click.echo(registry.yank(of, version, why, actor(of, who), now, at_hand(of)))
+        click.echo(Registry(of).yank(version, authorship(of, who, why, now)))
 
 
 @releases.command()
 @click.argument("prediction")
 def explain(prediction: str) -> None:
-    """One prediction of the service, by its id: what made it, each feature's part, and whether it comes out again.
+    """One prediction of the service, by its id: its release, each feature's contribution, and whether it is reproduced.
 
     Example: homeostat releases explain 83b6f6ab5230517fa5e7c2e1
     """
     from homeostat.serving.explain import explain as derive
     from homeostat.serving.explain import lines
 
-    found = derive(project(), prediction)
-    for line in lines(found):
+    explanation = derive(project(), prediction)
+    for line in lines(explanation):
         click.echo(line)
-    if not found.same:
-        raise DataError(f"{prediction}: does not come out as it was given; see above")
+    if not explanation.same:
+        raise DataError(f"{prediction}: is not reproduced as it was given; see above")
 
 
 @releases.command("served-at")
 @click.argument("time", type=Moment())
 def served_at(time: datetime) -> None:
-    """Which release served at a time (UTC).
+    """Which release was in service at a time (UTC).
 
     Example: homeostat releases served-at 2013-07-04T18:00
     """
     ledger = _ledger(project())
     event = ledger.served_at(time)
     if event is None:
-        raise UsageError(f"nothing served at {time}; `homeostat releases` lists what did")
+        raise UsageError(f"nothing was in service at {time}; `homeostat releases` lists the events")
     click.echo(f"{event.version} since {event.at} ({event.what} by {event.who}: {event.why})")
     if (tried := ledger.beside_at(time)) is not None:
         click.echo(f"beside it {tried.version} since {tried.at} ({tried.what} by {tried.who}: {tried.why})")
@@ -174,57 +173,62 @@ def served_at(time: datetime) -> None:
 @click.command(cls=Verb)
 @click.argument("version", shell_complete=versions)
 @click.option("--canary", type=Percent(), help="Have it answer this share of the keys first: 5%.")
-@click.option("--shadow", is_flag=True, help="Have it score what is asked first, unseen.")
+@click.option("--shadow", is_flag=True, help="Have it score the requests first, without answering.")
 @why
 @who
 def promote(version: str, canary: float | None, shadow: bool, why: str, who: str | None) -> None:
     """Put a release in service. It is rehearsed first; one that cannot answer never serves.
 
-    With --canary or --shadow what serves goes on, and the loop takes each further step, or takes the release back.
+    With --canary or --shadow the champion stays, and the loop takes each further step, or takes the release back.
 
     Example: homeostat promote v0.3.0 --why "checked by hand on last week"
     """
-    from homeostat.releases import registry
+    from homeostat.releases.registry import Registry
 
     if shadow and canary is not None:
         raise UsageError("--canary and --shadow are two ways; give one")
     with my_turn() as (of, now):
-        by = actor(of, who)
+        by = authorship(of, who, why, now)
         if not shadow and canary is None:
-            click.echo(registry.promote(of, version, why, by, now, at_hand(of)).sentence)
+            click.echo(Registry(of).promote(version, by).sentence)
             return
         if working(of).scope.rollout is None:
             raise UsageError(
                 "params.yaml: no rollout, so nothing says when a step may go on; add it as `new` drafts it"
             )
         act: Beside = "shadow" if shadow else "canary"
-        click.echo(registry.try_beside(of, version, act, canary, why, by, now, at_hand(of)).sentence)
+        click.echo(Registry(of).try_beside(version, act, canary, by).sentence)
 
 
-@click.command(cls=Verb, short_help="Take what serves out of service.")
+@click.command(cls=Verb, short_help="Go back to the last healthy release.")
 @click.option(
     "--to", metavar="VERSION", shell_complete=versions, help="The version to go back to; the last healthy one if none."
 )
 @why
 @who
 def rollback(to: str | None, why: str, who: str | None) -> None:
-    """Take what serves out of service: everything of the release goes back together.
+    """Go back to the last healthy release, or to a named one: everything of a release goes back together.
 
-    While a release is tried beside it (canary, shadow) that is what goes, and what serves stays.
+    While a release is tried beside the champion (canary, shadow), that one goes, and the champion stays.
 
     Example: homeostat rollback --why "alerts doubled overnight"
     """
-    from homeostat.releases import registry
+    from homeostat.releases.registry import Registry
 
     with my_turn() as (of, now):
-        click.echo(registry.rollback(of, why, actor(of, who), now, to, at_hand(of)).sentence)
+        click.echo(Registry(of).rollback(authorship(of, who, why, now), to).sentence)
+
+
+def authorship(of: Project, who: str | None, why: str, now: datetime) -> Authorship:
+    """Who acts and why, with what is on record now."""
+    return Authorship(actor(of, who), why, now, tuple(at_hand(of)))
 
 
 def at_hand(of: Project) -> list[str]:
-    """What was on record when a person acted: the last decision, the last look at a rollout, the open incidents."""
+    """What was on record when a person acted: the last decision, the last step of a rollout, the open incidents."""
     last = [path for folder in (of.decisions, of.rollouts) for path in sorted(folder.glob("*.json"))[-1:]]
-    found = [path for path in sorted(of.incidents.glob("*.json")) if _open(path)]
-    return [of.cited(path) for path in (*last, *found)]
+    incidents = [path for path in sorted(of.incidents.glob("*.json")) if _open(path)]
+    return [of.cited(path) for path in (*last, *incidents)]
 
 
 def _open(incident: Path) -> bool:
@@ -232,6 +236,18 @@ def _open(incident: Path) -> bool:
         return json.loads(incident.read_text())["closed"] is None
     except (ValueError, KeyError, TypeError):
         return False  # a damaged record keeps nobody from rolling back
+
+
+def _in_service(ledger: Ledger, release: Register) -> Iterator[str]:
+    """A line a time in which the release was in service or tried, with its evidence; then why it was yanked."""
+    for event, until in _spans(ledger):
+        if event.version == release.version:
+            did = "tried " if event.beside else "served"
+            why = f": {event.why}" if event.at != release.at else ""
+            yield f"{did} {event.at} to {until or 'now'} ({event.what} by {event.who}{why})"
+            yield from (f"  evidence {path}" for path in event.evidence)
+    if (barred := ledger.yanked(release.version)) is not None:
+        yield f"yanked {barred.at} by {barred.who}: {barred.why}"
 
 
 def _spans(ledger: Ledger) -> Iterator[tuple[ReleaseEvent, datetime | None]]:
@@ -248,7 +264,7 @@ def _ledger(of: Project) -> Ledger:
 
 
 def _registered(ledger: Ledger, version: str) -> Register:
-    found = ledger.release(version if version.startswith("v") else f"v{version}")
-    if found is None:
+    release = ledger.release(version if version.startswith("v") else f"v{version}")
+    if release is None:
         raise UsageError(f"{version}: no such release; `homeostat releases` lists them")
-    return found
+    return release

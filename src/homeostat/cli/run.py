@@ -15,6 +15,7 @@ import click
 from homeostat.cli.app import FaultAt, Moment, Verb, project
 from homeostat.cli.completion import faults as faults_offered
 from homeostat.cli.completion import flows
+from homeostat.cli.tick_lines import lines
 from homeostat.core.errors import UsageError
 
 if TYPE_CHECKING:
@@ -103,13 +104,13 @@ Announce = Callable[[datetime, str], None]
 
 @contextmanager
 def _watching(ticks: int) -> Iterator[tuple[Callable[[Tick], None], Announce]]:
-    """Say a line an event that matters, above a bar where somebody looks on; plain lines where nobody does.
+    """Print a line an event, above a progress bar in a terminal.
 
-    Yields what sees each tick, and what hears of a fault that was injected.
+    Yields what is called with each tick, and what is called with a fault that was injected.
     """
-    told: set[str] = set()  # a table without time is judged at every tick, and says the same
+    printed: set[str] = set()  # a table without time is validated at every tick, with the same line
     if not sys.stdout.isatty():
-        yield (lambda tick: _say(tick, told, click.echo)), _announcing(click.echo)
+        yield (lambda tick: _print(tick, printed, click.echo)), _announcing(click.echo)
         return
     from rich import progress
     from rich.console import Console
@@ -123,7 +124,7 @@ def _watching(ticks: int) -> Iterator[tuple[Callable[[Tick], None], Announce]]:
         task = bar.add_task("", total=ticks)
 
         def watch(tick: Tick) -> None:
-            _say(tick, told, console.print)
+            _print(tick, printed, console.print)
             bar.update(task, advance=1, description=f"{tick.now:%Y-%m-%d %H:%M}")
 
         yield watch, _announcing(console.print)
@@ -133,24 +134,8 @@ def _announcing(say: Callable[[str], None]) -> Announce:
     return lambda now, sentence: say(f"{now:%Y-%m-%d %H:%M}  drill: {sentence}")
 
 
-def _say(tick: Tick, told: set[str], say: Callable[[str], None]) -> None:
+def _print(tick: Tick, printed: set[str], echo: Callable[[str], None]) -> None:
     for line in lines(tick):
-        if line not in told:
-            told.add(line)
-            say(f"{tick.now:%Y-%m-%d %H:%M}  {line}")
-
-
-def lines(tick: Tick) -> Iterator[str]:
-    """What of a tick a person wants to hear of; nothing where nothing happened."""
-    from homeostat.scheduling.publish import held, sentence
-
-    batches = [batch.sentence for batch in held(tick)]
-    yield from batches
-    yield from tick.data.remarks
-    for incident in tick.opened:
-        if not any(incident.sentence.split(" is ")[0] in said for said in batches):  # else it has just been said
-            yield f"alert: {incident.sentence}"
-    if tick.step is not None and tick.step.action != "hold":
-        yield sentence(tick.step)
-    if tick.decision is not None and tick.decision.action != "nothing":
-        yield sentence(tick.decision)
+        if line not in printed:
+            printed.add(line)
+            echo(f"{tick.now:%Y-%m-%d %H:%M}  {line}")

@@ -16,7 +16,7 @@ class Length(click.ParamType[timedelta]):
     name = "length"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> timedelta:
-        from homeostat.project.scope import parse_duration
+        from homeostat.project.value_types import parse_duration
 
         if isinstance(value, timedelta):
             return value
@@ -32,7 +32,7 @@ class Length(click.ParamType[timedelta]):
 @click.option("--workers", type=click.IntRange(1, 256), default=1, show_default=True, help="Processes on the port.")
 @click.option("--fresh", type=Length(), help="How old a precomputed answer may be; a tick if not given.")
 def serve(host: str, port: int, workers: int, fresh: timedelta | None) -> None:
-    """Answer requests over HTTP by what the ledger says serves; a promote or rollback switches every worker.
+    """Answer requests over HTTP by the release in service; a promote or rollback switches every worker.
 
     Example: homeostat serve --workers 2
     """

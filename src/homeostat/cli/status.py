@@ -1,4 +1,4 @@
-"""Look: the status, on one screen or as a page."""
+"""The status, on one screen or as a page."""
 
 from __future__ import annotations
 
@@ -7,18 +7,18 @@ import click
 from homeostat.cli.app import Verb, project
 
 
-@click.command(cls=Verb, short_help="What serves, how it does, what is open, what runs next.")
-@click.option("--page", is_flag=True, help="Write the report page too, and say where.")
+@click.command(cls=Verb, short_help="The release in service, its quality, open problems, what runs next.")
+@click.option("--page", is_flag=True, help="Write the report page too, and print its path.")
 def status(page: bool = False) -> None:
-    """What serves, since when, how it does, what is open, what was decided, what runs next.
+    """The release in service, its quality, open problems, the last decisions, what runs next.
 
     Example: homeostat status --page
     """
     from homeostat.reports import status as statuses
 
-    found = project()
-    click.echo(statuses.text(statuses.read(found)))
+    of = project()
+    click.echo(statuses.text(statuses.read(of)))
     if page:
         from homeostat.reports.html import write_report
 
-        click.echo(f"page       {write_report(found, found.report_page)}")
+        click.echo(f"page       {write_report(of, of.report_page)}")

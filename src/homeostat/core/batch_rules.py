@@ -1,23 +1,22 @@
-"""What is asked of a batch beyond its contract: its size, its time, and whether it came at all, or twice."""
+"""The rules on a batch beyond its contract: its size, its time, its columns, and whether it came at all, or twice."""
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import datetime, timedelta
 from statistics import median
 from typing import Any, Literal
 
-from homeostat.core.findings import Finding
-from homeostat.core.text import listed
+from homeostat.core.findings import TOO_FEW, Finding, Outcome
+from homeostat.core.rules import Rule
 
 Status = Literal["accepted", "quarantined", "missing"]
-HISTORY = 28  # accepted batches that volume is held against
+HISTORY = 28  # accepted batches that volume is compared with
 ENOUGH = 7  # of them, to say anything
 CHANGED = 0.1  # share of a batch's rows whose value does not fit, above which the column is another: fewer are slips
-NAMED = 8  # columns that a sentence lists
-SINCE = re.compile(r"^(column .+? (?:is not there|is not \w+)), since (\S+?): ", re.DOTALL)
+
+Since = Mapping[tuple[str, str | None], str]  # the batch since which a column fails, by its type; None: it is gone
 
 
 @dataclass(frozen=True)
@@ -37,12 +36,16 @@ class Verdict:
     def rows(self) -> int:
         return self.rows_accepted + self.rows_quarantined
 
+    @property
+    def failed(self) -> tuple[Finding, ...]:
+        return tuple(f for f in self.findings if f.failed)
+
     def to_dict(self) -> dict[str, Any]:
-        return asdict(self) | {"files": dict(self.files)}
+        return asdict(self) | {"files": dict(self.files), "findings": [f.to_dict() for f in self.findings]}
 
     @classmethod
     def from_dict(cls, raw: Mapping[str, Any]) -> Verdict:
-        return cls(**{**raw, "findings": tuple(Finding(**f) for f in raw["findings"])})
+        return cls(**{**raw, "findings": tuple(Finding.from_dict(f) for f in raw["findings"])})
 
 
 def volume(rows: int, history: Sequence[int], share: float) -> Finding:
@@ -55,90 +58,70 @@ def volume(rows: int, history: Sequence[int], share: float) -> Finding:
     """
     recent = history[-HISTORY:]
     if len(recent) < ENOUGH:
-        said = f"{rows} rows; fewer than {ENOUGH} accepted batches to compare with"
-        return Finding("volume", "too few to say", None, share, said)
+        return Finding(Rule.VOLUME, "", TOO_FEW, None, share, rows=rows, facts={"least": ENOUGH})
     usual = median(recent)
     off = abs(rows - usual) / usual if usual else float(rows > 0)
-    said = f"{rows} rows, {off:.0%} off the median of {usual:g} of the last {len(recent)} accepted batches"
-    return Finding("volume", "fail" if off > share else "pass", round(off, 6), share, said)
+    facts = {"median": usual, "batches": len(recent)}
+    return Finding(Rule.VOLUME, "", "fail" if off > share else "pass", round(off, 6), share, rows=rows, facts=facts)
 
 
 def within_period(start: datetime, end: datetime, first: datetime | None, last: datetime | None) -> Finding:
-    """No row of the batch lies outside its period: none is from the future, none is stale."""
+    """No row of the batch lies outside its period: none is from the future, none is stale; ``value`` in seconds."""
     if last is not None and last >= end:
-        said = f"its last row is of {last}, after its period ended at {end}: a batch from the future"
-        return Finding("period", "fail", (last - end).total_seconds(), 0.0, said)
+        facts = {"side": "after", "time": last.isoformat(), "bound": end.isoformat()}
+        return Finding(Rule.PERIOD, "", "fail", (last - end).total_seconds(), 0.0, facts=facts)
     if first is not None and first < start:
-        said = f"its first row is of {first}, before its period began at {start}: a stale batch"
-        return Finding("period", "fail", (start - first).total_seconds(), 0.0, said)
-    return Finding("period", "pass", 0.0, 0.0, "every row lies in the batch's period")
+        facts = {"side": "before", "time": first.isoformat(), "bound": start.isoformat()}
+        return Finding(Rule.PERIOD, "", "fail", (start - first).total_seconds(), 0.0, facts=facts)
+    return Finding(Rule.PERIOD, "", "pass", 0.0, 0.0)
 
 
-def came_once(batch: str, others: Mapping[str, str]) -> Finding:
+def delivered_once(batch: str, others: Mapping[str, str]) -> Finding:
     """``batch`` is its content's hash, ``others`` the hashes of the source's other batches by label."""
     twin = next((label for label, content in sorted(others.items()) if content == batch), None)
     if twin is not None:
-        return Finding("came once", "fail", 1.0, 0.0, f"the same rows came as batch {twin}: a batch delivered twice")
-    return Finding("came once", "pass", 0.0, 0.0, "no other batch has the same rows")
+        return Finding(Rule.DELIVERED_ONCE, "", "fail", 1.0, 0.0, facts={"twin": twin})
+    return Finding(Rule.DELIVERED_ONCE, "", "pass", 0.0, 0.0)
 
 
 def overdue(end: datetime, late_after: timedelta, now: datetime) -> Finding:
-    """Whether a batch that has not come should have by ``now``."""
+    """Whether a batch that has not come should have by ``now``; ``value`` and ``limit`` in seconds."""
     waited = now - end
-    said = f"nothing came {_hours(waited)} after the period ended; it is due within {_hours(late_after)}"
-    late = waited >= late_after
-    return Finding("freshness", "fail" if late else "pass", waited.total_seconds(), late_after.total_seconds(), said)
+    outcome: Outcome = "fail" if waited >= late_after else "pass"
+    return Finding(Rule.FRESHNESS, "", outcome, waited.total_seconds(), late_after.total_seconds())
 
 
-def _hours(length: timedelta) -> str:
-    return f"{length.total_seconds() / 3600:g} h"
+def column_gone(source: str, batch: str, column: str, extra: Sequence[str], before: Since) -> Finding:
+    """A declared column that a batch came without.
 
-
-def column_gone(source: str, batch: str, column: str, besides: Sequence[str], before: Mapping[str, str]) -> Finding:
-    """A declared column that a batch came without; ``before`` is ``since_when`` of the batch before.
-
-    >>> column_gone("meters", "2024-03-05", "load", ["watts"], {}).sentence  # doctest: +ELLIPSIS
-    'column load is not there, since 2024-03-05: not declared but there: watts. If load has another ...'
+    ``extra`` are columns that are not declared, ``before`` is ``failing_since`` of the batch before.
     """
-    what = f"column {column} is not there"
-    if what in before:
-        return _as_before(what, before[what])
-    other = f"not declared but there: {listed(besides, NAMED)}. " if besides else "nothing else is new. "
-    twin = besides[0] if len(besides) == 1 else "NEW NAME"
-    said = (
-        f"{what}, since {batch}: {other}If {column} has another name now, say sources.{source}.read: "
-        f'{{{column}: coalesce("{column}", "{twin}")}} in params.yaml; if batches may come without it, add it to '
-        f"sources.{source}.optional there; else deliver the batch again with it"
-    )
-    return Finding("schema", "fail", None, None, said)
+    if (column, None) in before:
+        return _as_before(column, None, before)
+    facts = {"type": None, "source": source, "extra": list(extra)}
+    return Finding(Rule.SCHEMA, column, "fail", since=batch, facts=facts)
 
 
 def column_changed(
-    source: str, batch: str, column: str, kind: str, few: tuple[int, int, str], before: Mapping[str, str]
+    source: str, batch: str, column: str, kind: str, few: tuple[int, int, str], before: Since
 ) -> Finding:
-    """A column that no longer holds its type; ``few`` is how many rows of how many, and one of the values."""
-    what = f"column {column} is not {kind}"
-    if what in before:
-        return _as_before(what, before[what])
+    """A column that no longer has its type; ``few`` is how many rows of how many, and one of the values."""
+    if (column, kind) in before:
+        return _as_before(column, kind, before)
     unfit, rows, example = few
-    shown = repr(example if len(example) <= 40 else example[:37] + "...")
-    said = (
-        f"{what}, since {batch}: {unfit} of {rows} rows do not fit, such as {shown}. If that is what "
-        f"it holds now, change sources.{source}.columns.{column} in params.yaml, or say in sources.{source}.read how "
-        f"it is read, in SQL; else deliver the batch again"
-    )
-    return Finding("schema", "fail", unfit / rows, CHANGED, said)
+    facts = {"type": kind, "source": source, "unfit": unfit, "example": example}
+    return Finding(Rule.SCHEMA, column, "fail", unfit / rows, CHANGED, since=batch, rows=rows, facts=facts)
 
 
-def _as_before(what: str, since: str) -> Finding:
-    return Finding("schema", "fail", None, None, f"{what}, since {since}: that batch says what to do")
+def _as_before(column: str, kind: str | None, before: Since) -> Finding:
+    return Finding(Rule.SCHEMA, column, "fail", since=before[column, kind], facts={"type": kind})
 
 
-def since_when(failed: Iterable[str]) -> dict[str, str]:
-    """Since which batch each column fails, from the sentences of the batch before.
+def failing_since(findings: Iterable[Finding]) -> dict[tuple[str, str | None], str]:
+    """Since which batch each column fails, by the findings on a batch.
 
-    >>> since_when([column_gone("meters", "2024-03-05", "load", [], {}).sentence])
-    {'column load is not there': '2024-03-05'}
+    >>> failing_since([column_gone("meters", "2024-03-05", "load", [], {})])
+    {('load', None): '2024-03-05'}
     """
-    found = (SINCE.match(sentence) for sentence in failed)
-    return {match[1]: match[2] for match in found if match}
+    failed = (f for f in findings if f.rule == Rule.SCHEMA and f.failed and f.since)
+    return {(f.subject, f.facts["type"]): f.since for f in failed}

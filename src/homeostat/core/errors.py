@@ -1,4 +1,4 @@
-"""What can go wrong, told apart by who fixes it.
+"""What can go wrong, by who fixes it.
 
 HomeostatError
  ├─ ScopeError       the scope, features.sql or a contract says something impossible: its author fixes it

@@ -1,14 +1,17 @@
-"""The release gate: what a candidate must pass to serve. It answers with findings, not with a boolean."""
+"""The release gate: what a candidate must pass to be released. It answers with findings, not with a boolean."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Protocol
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING, Protocol
 
-from homeostat.core.evaluation import Compared, Comparison, Evaluation
-from homeostat.core.findings import Decision, Finding, Outcome
+from homeostat.core.findings import TOO_FEW, Decision, Finding, Interval, Outcome, Reason
+from homeostat.core.rules import Rule
 
-TOO_FEW: Outcome = "too few to say"
+if TYPE_CHECKING:
+    from homeostat.core.evaluation import Compared, Comparison, Evaluation
+
+PROOFS = frozenset({Rule.ENOUGH_ROWS, Rule.BEATS_BASELINE, Rule.NOT_WORSE})  # too few rows to say fails these
 
 
 class ReleaseLimits(Protocol):
@@ -33,13 +36,15 @@ def decide_release(
     champion: Mapping[str, Comparison] | None,
     limits: ReleaseLimits,
     is_baseline: bool,
+    confidence: float,
 ) -> Decision:
     """Release only if every rule passes; the findings are kept either way.
 
     All mappings are by objective; the comparisons are of the candidate against the baseline and against the champion
-    on the same rows; an objective that the champion does not have is held against the baseline alone.
-    ``first``: nothing serves yet and the candidate is the baseline, which need not beat itself.
-    Too few rows to say holds a candidate back where it must prove itself, not where it must do no harm.
+    on the same rows; an objective that the champion does not have is compared with the baseline alone. The champion
+    is None where nothing is in service. ``is_baseline``: the candidate is the baseline, which need not beat itself.
+    ``confidence`` is that of every interval. Too few rows to say stops a candidate where it must prove itself, not
+    where it must do no harm.
     """
     proofs: list[Finding] = []
     harms: list[Finding] = []
@@ -47,124 +52,114 @@ def decide_release(
         against = champion.get(name) if champion is not None else None
         proofs.append(enough_rows(evaluation))
         if not is_baseline:
-            proofs.append(beats_baseline(name, baseline[name], limits))
+            proofs.append(beats_baseline(name, baseline[name], limits, confidence))
         if against is not None:
-            proofs.append(not_worse_than_champion(name, against, limits))
-            harms.append(no_slice_gets_worse(name, against, limits))
+            proofs.append(not_worse_than_champion(name, against, limits, confidence))
+            harms.append(no_slice_gets_worse(name, against, limits, confidence))
         if evaluation.task != "ranking":  # its scores order and measure nothing
-            harms.append(calibrated(evaluation, against, limits))
+            harms.append(calibrated(evaluation, against, limits, confidence))
     findings = (*proofs, *harms)
     if is_baseline and champion is None:
-        return Decision("release", "nothing serves yet; the baseline is better than nothing", findings)
-    against_it = [f for f in proofs if f.outcome != "pass"] + [f for f in harms if f.failed]
-    if against_it:
-        more = f"; {len(against_it) - 1} more against it" if len(against_it) > 1 else ""
-        return Decision("keep", f"the candidate is not released: {against_it[0].sentence}{more}", findings)
-    deciding = [f.sentence for f in proofs if "enough rows" not in f.rule]
-    return Decision("release", "the candidate is released: " + "; ".join(deciding), findings)
+        return Decision("release", Reason.FIRST, findings=findings)
+    if objections(findings):
+        return Decision("keep", Reason.FAILED, findings=findings)
+    return Decision("release", Reason.PASSED, findings=findings)
+
+
+def objections(findings: Iterable[Finding]) -> tuple[Finding, ...]:
+    """The findings for which a candidate is not released.
+
+    >>> unsure = [Finding(rule, "demand", "too few to say") for rule in (Rule.BEATS_BASELINE, Rule.SLICES)]
+    >>> [f.name for f in objections(unsure)]
+    ['demand: beats baseline']
+    """
+    return tuple(f for f in findings if f.failed or (f.rule in PROOFS and f.outcome == TOO_FEW))
 
 
 def enough_rows(evaluation: Evaluation) -> Finding:
     """As many held-out events as a slice needs to be judged."""
     rows, least = evaluation.overall.rows, evaluation.min_rows
     outcome: Outcome = "pass" if rows >= least else TOO_FEW
-    said = f"{evaluation.objective}: {rows:,} events held out, of {least:,} needed to judge"
-    return Finding(f"{evaluation.objective}: enough rows", outcome, float(rows), float(least), said)
+    return Finding(Rule.ENOUGH_ROWS, evaluation.objective, outcome, float(rows), float(least), rows=rows)
 
 
-def beats_baseline(objective: str, against: Comparison, limits: ReleaseLimits) -> Finding:
-    """The loss lies the limit's share below the baseline's."""
-    rule, found = f"{objective}: beats baseline", against.overall
-    share, limit = found.share.value, limits.beats_baseline
+def beats_baseline(objective: str, against: Comparison, limits: ReleaseLimits, confidence: float) -> Finding:
+    """The loss lies the limit's share below the baseline's; ``value`` is the share that it lies below."""
+    share, limit = against.overall.share.value, limits.beats_baseline
     if share is None:
-        return _too_few(rule, limit, f"{objective}: {found.rows:,} rows are too few to hold it against the baseline")
-    said = f"{_versus(objective, against, 'the baseline')} ({limit:.1%} below is needed)"
-    return Finding(rule, "pass" if -share >= limit else "fail", 0.0 - share, limit, said)
+        return _compared(Rule.BEATS_BASELINE, objective, TOO_FEW, None, limit, against, confidence)
+    outcome: Outcome = "pass" if -share >= limit else "fail"
+    return _compared(Rule.BEATS_BASELINE, objective, outcome, 0.0 - share, limit, against, confidence)
 
 
-def not_worse_than_champion(objective: str, against: Comparison, limits: ReleaseLimits) -> Finding:
-    """The loss lies at most the limit's share above the champion's on the same rows, unless chance explains it."""
-    rule, found = f"{objective}: not worse than champion", against.overall
-    share, limit = found.share.value, limits.not_worse
+def not_worse_than_champion(objective: str, against: Comparison, limits: ReleaseLimits, confidence: float) -> Finding:
+    """The loss lies at most the limit's share above the champion's on the same rows, or not significantly above it."""
+    part = against.overall
+    share, limit = part.share.value, limits.not_worse
+    outcome: Outcome = "pass"
     if share is None:
-        return _too_few(rule, limit, f"{objective}: {found.rows:,} rows are too few to hold it against the champion")
-    allowed = f"({limit:.1%} above is allowed)"
-    said = _versus(objective, against, "the champion")
-    if share > limit and not _beyond_chance(found) and found.share.low is not None:
-        return Finding(rule, "pass", share, limit, f"{said}, which chance explains {allowed}")
-    return Finding(rule, "pass" if share <= limit else "fail", share, limit, f"{said} {allowed}")
+        outcome = TOO_FEW
+    elif share > limit and (_significant(part) or part.share.low is None):
+        outcome = "fail"
+    return _compared(Rule.NOT_WORSE, objective, outcome, share, limit, against, confidence)
 
 
-def no_slice_gets_worse(objective: str, against: Comparison, limits: ReleaseLimits) -> Finding:
-    """In no slice does the loss rise by more than the limit's share, unless chance explains it.
+def no_slice_gets_worse(objective: str, against: Comparison, limits: ReleaseLimits, confidence: float) -> Finding:
+    """In no slice does the loss rise significantly by more than the limit's share.
 
-    Chance explains it where the interval of the share reaches down to no change at all.
+    Not significant: the interval of the share reaches down to no change at all.
     """
-    rule, limit = f"{objective}: no slice gets worse", limits.slice_not_worse
+    limit = limits.slice_not_worse
     parts = [(c, v, part) for c, values in against.slices.items() for v, part in values.items()]
     judged = [(c, v, part, part.share.value) for c, v, part in parts if part.share.value is not None]
     if not judged:
-        return _too_few(rule, limit, f"{objective}: none of {len(parts)} slices has {against.min_rows:,} rows to judge")
-    bad = [found for found in judged if found[3] > limit and _beyond_chance(found[2])]
-    column, value, part, share = max(bad or judged, key=lambda found: found[3])
-    where = f"{against.loss} in {column} {value} is {_off(share)} the champion's on {part.rows:,} rows"
-    if bad:
-        said = f"{objective}: {where}, more than chance explains ({limit:.1%} above is allowed; {len(bad)} such slices)"
-        return Finding(rule, "fail", share, limit, said)
-    said = (
-        f"{objective}: the worst of {len(judged)} slices: {where}{_excuse(part, limit)} ({limit:.1%} above is allowed)"
-    )
-    return Finding(rule, "pass", share, limit, said)
+        few = {"slices": len(parts), "least": against.min_rows}
+        return Finding(Rule.SLICES, objective, TOO_FEW, None, limit, facts=few)
+    worse = [one for one in judged if one[3] > limit and _significant(one[2])]
+    column, value, part, share = max(worse or judged, key=lambda one: one[3])
+    facts = {"loss": against.loss, "column": column, "slice": value, "judged": len(judged), "worse": len(worse)}
+    return Finding(
+        Rule.SLICES, objective, "fail" if worse else "pass", share, limit, Interval.of(part.share, confidence),
+        rows=part.rows, facts=facts,
+    )  # fmt: skip
 
 
-def calibrated(evaluation: Evaluation, champion: Comparison | None, limits: ReleaseLimits) -> Finding:
-    """The mean score is within the limit's share of the label rate, unless chance explains it or it only improves.
+def calibrated(
+    evaluation: Evaluation, champion: Comparison | None, limits: ReleaseLimits, confidence: float
+) -> Finding:
+    """The mean score is within the limit's share of the label rate, or not significantly off, or it only improves.
 
-    A candidate no further off than the champion on the same rows is not held back for it.
+    A candidate no further off than the champion on the same rows passes.
     """
-    rule, limit = f"{evaluation.objective}: calibration", limits.calibration
-    found = evaluation.metric("calibration")
-    if found.value is None:
-        return _too_few(rule, limit, f"{evaluation.objective}: too few labels to say whether the mean score is right")
-    off = abs(found.value - 1)
-    said = f"{evaluation.objective}: the mean score is {found.value:.2f} times the label rate"
-    allowed = f" ({limit:.0%} off is allowed)"
-    if off <= limit:
-        return Finding(rule, "pass", off, limit, said + allowed)
-    if found.low is None or found.high is None:
-        return _too_few(rule, limit, f"{said}, in too few blocks to say whether by chance{allowed}")
-    if found.low <= 1 + limit and found.high >= 1 - limit:
-        return Finding(rule, "pass", off, limit, f"{said}, which chance explains{allowed}")
-    theirs = champion.overall.other_calibration if champion is not None else None
-    if theirs is not None and off <= abs(theirs - 1):
-        return Finding(rule, "pass", off, limit, f"{said}, no further off than the champion's {theirs:.2f}{allowed}")
-    return Finding(rule, "fail", off, limit, said + allowed)
+    limit, ratio = limits.calibration, evaluation.metric("calibration")
+    facts: dict[str, object] = {"ratio": ratio.value}
+    off = None if ratio.value is None else abs(ratio.value - 1)
+    outcome: Outcome = "pass"
+    if off is None:
+        outcome = TOO_FEW
+    elif off > limit:
+        theirs = champion.overall.other_calibration if champion is not None else None
+        if ratio.low is None or ratio.high is None:
+            outcome = TOO_FEW
+        elif ratio.low > 1 + limit or ratio.high < 1 - limit:
+            outcome = "fail"
+            if theirs is not None and off <= abs(theirs - 1):
+                outcome, facts["champion"] = "pass", theirs
+    return Finding(
+        Rule.HELD_OUT_CALIBRATION, evaluation.objective, outcome, None if outcome == TOO_FEW else off, limit,
+        Interval.of(ratio, confidence), rows=evaluation.overall.rows, facts=facts,
+    )  # fmt: skip
 
 
-def _beyond_chance(part: Compared) -> bool:
+def _compared(
+    rule: Rule, objective: str, outcome: Outcome, value: float | None, limit: float, against: Comparison,
+    confidence: float,
+) -> Finding:  # fmt: skip
+    part = against.overall
+    facts = {"loss": against.loss, "value": part.loss, "other": part.other_loss, "share": part.share.value}
+    interval = Interval.of(part.share, confidence)
+    return Finding(rule, objective, outcome, value, limit, interval, rows=part.rows, facts=facts)
+
+
+def _significant(part: Compared) -> bool:
     return part.share.low is not None and part.share.low > 0
-
-
-def _excuse(part: Compared, limit: float) -> str:
-    if part.share.value is None or part.share.value <= limit:
-        return ""
-    return ", in too few blocks to say whether by chance" if part.share.low is None else ", which chance explains"
-
-
-def _versus(objective: str, against: Comparison, other: str) -> str:
-    found = against.overall
-    here, there = f"{objective}: {against.loss} {found.loss:.4g}", f"{other}'s {found.other_loss:.4g}"
-    return f"{here} is {_off(found.share.value or 0.0)} {there} on {found.rows:,} rows"
-
-
-def _off(share: float) -> str:
-    """A share above or below, in words.
-
-    >>> _off(-0.031)
-    '3.1% below'
-    """
-    return f"{abs(share):.1%} {'above' if share > 0 else 'below'}" if share else "level with"
-
-
-def _too_few(rule: str, limit: float, sentence: str) -> Finding:
-    return Finding(rule, TOO_FEW, None, limit, sentence)

@@ -1,13 +1,14 @@
-"""How names and metrics are written in a message."""
+"""How names, numbers and lengths of time are written in a message."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from datetime import timedelta
 from typing import Any
 
 
 def listed(names: Sequence[str], most: int) -> str:
-    """The names, at most so many.
+    """The names, ``most`` of them at most.
 
     >>> listed(["a", "b", "c"], 2), listed(["a", "b"], 2)
     ('a, b and 1 more', 'a, b')
@@ -17,7 +18,7 @@ def listed(names: Sequence[str], most: int) -> str:
 
 
 def metric_name(metric: str) -> str:
-    """A metric as a person says it.
+    """A metric as a person writes it.
 
     >>> metric_name("log_loss"), metric_name("auc")
     ('log loss', 'AUC')
@@ -25,9 +26,70 @@ def metric_name(metric: str) -> str:
     return {"auc": "AUC", "rmse": "RMSE", "mae": "MAE", "r2": "R2"}.get(metric, metric.replace("_", " "))
 
 
-def metric_value(found: Mapping[str, Any]) -> str:
-    """A measured value with its interval, as a person reads it."""
-    value, low, high = (found.get(k) for k in ("value", "low", "high"))
+def metric_value(measure: Mapping[str, Any]) -> str:
+    """A measured value with its interval."""
+    value, low, high = (measure.get(k) for k in ("value", "low", "high"))
     if value is None:
         return "too few to say"
     return f"{value:.3f}" + (f" ({low:.3f} to {high:.3f})" if low is not None and high is not None else "")
+
+
+def percent(share: float) -> str:
+    """A share in percent, to one decimal.
+
+    >>> percent(0.046), percent(0.5), percent(1.316)
+    ('4.6 %', '50 %', '131.6 %')
+    """
+    return f"{round(100 * share, 1) + 0.0:.1f}".removesuffix(".0") + " %"
+
+
+def change(share: float) -> str:
+    """A share above (+) or below (-) something.
+
+    >>> change(-0.046), change(0.003), change(-0.0001)
+    ('-4.6 %', '+0.3 %', '0 %')
+    """
+    written = percent(abs(share))
+    return written if written == "0 %" else f"{'-' if share < 0 else '+'}{written}"
+
+
+def side(share: float) -> str:
+    """A share above or below something, in words.
+
+    >>> side(-0.031), side(0.0)
+    ('3.1 % below', 'level with')
+    """
+    return f"{percent(abs(share))} {'above' if share > 0 else 'below'}" if share else "level with"
+
+
+def count(number: int, noun: str) -> str:
+    """How many there are of something.
+
+    >>> count(1, "row"), count(1200, "row"), count(2, "batch")
+    ('1 row', '1,200 rows', '2 batches')
+    """
+    return f"{number:,} {noun}{'' if number == 1 else 'es' if noun.endswith('ch') else 's'}"
+
+
+def span(length: timedelta) -> str:
+    """A length of time in its largest unit.
+
+    >>> span(timedelta(hours=36)), span(timedelta(minutes=5)), span(timedelta(days=8))
+    ('36 h', '5 min', '8 days')
+    """
+    hours = length.total_seconds() / 3600
+    if hours >= 72:
+        return f"{hours / 24:.3g} days"
+    return f"{hours:.3g} h" if hours >= 1 else f"{60 * hours:.3g} min"
+
+
+def confidence_interval(interval: tuple[float, float, float] | None, write: Callable[[float], str]) -> str:
+    """An interval (low, high, confidence) in brackets, each end written by ``write``; nothing for none.
+
+    >>> confidence_interval((-0.05, -0.01, 0.95), change)
+    ' (95 % CI -5 % to -1 %)'
+    """
+    if interval is None:
+        return ""
+    low, high, confidence = interval
+    return f" ({percent(confidence)} CI {write(low)} to {write(high)})"

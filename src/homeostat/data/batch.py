@@ -5,27 +5,45 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from homeostat.core.batch_rules import Verdict
+from homeostat.core.sentences import sentence
+from homeostat.core.text import count
 
 
 @dataclass(frozen=True)
 class Batch:
-    """What became of one batch."""
+    """The verdict on one batch, and which batch it is."""
 
     source: str
     label: str
     verdict: Verdict
 
     @property
-    def held(self) -> bool:
-        return self.verdict.status != "accepted" or self.verdict.rows_quarantined > 0
+    def name(self) -> str:
+        return f"{self.source} {self.label}"
+
+    @property
+    def accepted_whole(self) -> bool:
+        return self.verdict.status == "accepted" and not self.verdict.rows_quarantined
+
+    @property
+    def outcome(self) -> str:
+        """The verdict in a word."""
+        return "quarantined" if self.verdict.rows_quarantined else self.verdict.status
+
+    @property
+    def rows(self) -> str:
+        """How many rows are quarantined, where any are."""
+        quarantined, rows = self.verdict.rows_quarantined, self.verdict.rows
+        if not quarantined:
+            return ""
+        return f"all {count(rows, 'row')}" if quarantined == rows else f"{quarantined:,} of {count(rows, 'row')}"
+
+    @property
+    def why(self) -> str:
+        """The findings that failed, in words."""
+        return "; ".join(map(sentence, self.verdict.failed))
 
     @property
     def sentence(self) -> str:
-        verdict = self.verdict
-        failed = [f.sentence for f in verdict.findings if f.failed]
-        why = "; ".join(failed) or "no reason on record"
-        if verdict.status == "missing":
-            return f"{self.source} {self.label} is missing: {why}"
-        if verdict.status == "quarantined":
-            return f"{self.source} {self.label} is held whole ({verdict.rows_quarantined} rows): {why}"
-        return f"{self.source} {self.label}: {verdict.rows_quarantined} of {verdict.rows} rows held: {why}"
+        rows = f" ({self.rows})" if self.rows else ""
+        return f"{self.name} {self.outcome}{rows}: {self.why}"

@@ -29,7 +29,7 @@ class History:
 
     rows: deque[int] = field(default_factory=lambda: deque(maxlen=batch_rules.HISTORY))  # of accepted batches
     contents: dict[str, str] = field(default_factory=dict)  # by hash of the content, the first batch that had it
-    changed: dict[str, str] = field(default_factory=dict)  # what of the schema failed in the last one, and since when
+    changed: batch_rules.Since = field(default_factory=dict)  # what of the schema failed in the last one, since when
 
     @classmethod
     def before(cls, label: str, verdicts: Mapping[str, Verdict]) -> History:
@@ -47,8 +47,7 @@ class History:
         if verdict.batch:
             self.contents.setdefault(verdict.batch, label)
         if verdict.status != "missing":
-            failed = [f.sentence for f in verdict.findings if f.rule == "schema" and f.failed]
-            self.changed = batch_rules.since_when(failed)
+            self.changed = batch_rules.failing_since(verdict.findings)
 
 
 @dataclass(frozen=True)
@@ -63,7 +62,7 @@ class Case:
     contract: bytes
     history: tuple[int, ...]  # rows of the accepted batches before
     twin: str | None  # the batch before that had the same rows
-    changed: Mapping[str, str]  # what of the schema already failed in the batch before, and since which batch
+    changed: batch_rules.Since  # what of the schema already failed in the batch before, and since which batch
     amendments: tuple[Amendment, ...]
     code: str  # a hash of the code, and of the tool, that judge
 

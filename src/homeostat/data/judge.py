@@ -13,6 +13,8 @@ from homeostat.adapters import gx
 from homeostat.core import batch_rules
 from homeostat.core.errors import DataError
 from homeostat.core.findings import Finding
+from homeostat.core.rules import Rule
+from homeostat.core.sentences import sentence
 from homeostat.data import amendments, casts
 from homeostat.data.selection import event_times
 
@@ -22,7 +24,6 @@ if TYPE_CHECKING:
     from homeostat.project.layout import Project
     from homeostat.project.scope import Source
 
-TYPES = "types"  # the rule that a row breaks whose value does not fit its column
 REASONS = {"row": pl.UInt32(), "reason": pl.String()}  # why a row is quarantined; a row may have several
 
 
@@ -48,15 +49,15 @@ def judge(project: Project, case: Case, contracts: gx.Contracts) -> Judgement:
     releases = [a for a in case.amendments if a.kind == "release" and a.number > since]
     shape = schema(case, landed)
     if any(f.failed for f in shape):
-        reason = "; ".join(f.sentence for f in shape if f.failed)
+        reason = "; ".join(sentence(f) for f in shape if f.failed)
         return Judgement(None, landed.with_columns(pl.lit(reason).alias("reason")), tuple(shape))
     rows = landed.select(list(case.source.columns))
     unfit = _unfit(case.source, landed)
     whole = [*shape, *_whole_findings(case, rows), *_unfit_finding(unfit)]
     repeated, unique = _repeated(case.source, rows)
     failures = contracts.check(rows, case.contract, f"expectations/{case.name}.json")
-    fatal = [f.sentence for f in whole if f.failed and f.rule != TYPES]
-    fatal += [_say(f) for f in failures if f.severity == "critical"]
+    fatal = [sentence(f) for f in whole if f.failed and f.rule != Rule.TYPES]
+    fatal += [f"{f.reason} (observed: {f.observed})" for f in failures if f.severity == "critical"]
     reasons = pl.concat([_of_every_row(fatal, len(rows)), *_of_warnings(failures), unfit])
     reasons = reasons.filter(~pl.col("row").is_in(_released(case.source, rows, releases).implode()))
     reasons = pl.concat([reasons, repeated])  # never released: the key would name two rows
@@ -106,19 +107,18 @@ def schema(case: Case, rows: pl.DataFrame) -> list[Finding]:
         if column not in rows.columns:
             findings.append(batch_rules.column_gone(case.name, case.label, column, besides, case.changed))
         elif rows.schema[column] != casts.TYPES[kind]:
-            sentence = f"column {column} is {rows.schema[column]}, declared {kind}"
-            findings.append(Finding("schema", "fail", None, None, sentence))
+            facts = {"dtype": str(rows.schema[column]), "type": kind}
+            findings.append(Finding(Rule.SCHEMA, column, "fail", facts=facts))
         elif unfit is not None and len(unfit) > batch_rules.CHANGED * rows.height:
             few = len(unfit), rows.height, str(unfit[0])
             findings.append(batch_rules.column_changed(case.name, case.label, column, kind, few, case.changed))
     many = len(source.columns)
-    as_declared = Finding("schema", "pass", float(many), float(many), f"all {many} columns are there, as declared")
-    return findings or [as_declared]
+    return findings or [Finding(Rule.SCHEMA, "", "pass", float(many), float(many), facts={"columns": many})]
 
 
 def _whole_findings(case: Case, rows: pl.DataFrame) -> list[Finding]:
     """What concerns the batch as a whole, contract aside."""
-    findings = [batch_rules.came_once(case.content, {case.twin: case.content} if case.twin else {})]
+    findings = [batch_rules.delivered_once(case.content, {case.twin: case.content} if case.twin else {})]
     if case.span is not None:
         times = event_times(case.name, case.source, rows)
         first, last = times.min(), times.max()
@@ -160,8 +160,8 @@ def _unfit(source: Source, rows: pl.DataFrame) -> pl.DataFrame:
 def _unfit_finding(unfit: pl.DataFrame) -> list[Finding]:
     if unfit.is_empty():
         return []
-    sentence = f"{len(unfit)} rows: {unfit['reason'][0]}"
-    return [Finding(TYPES, "fail", float(len(unfit)), 0.0, sentence, "warning")]
+    facts = {"severity": "warning", "first": unfit["reason"][0]}
+    return [Finding(Rule.TYPES, "", "fail", float(len(unfit)), 0.0, rows=len(unfit), facts=facts)]
 
 
 def _repeated(source: Source, rows: pl.DataFrame) -> tuple[pl.DataFrame, Finding]:
@@ -169,7 +169,7 @@ def _repeated(source: Source, rows: pl.DataFrame) -> tuple[pl.DataFrame, Finding
     key = ", ".join(source.key)
     repeats = rows.select(source.key).is_duplicated()
     if not repeats.any():
-        return pl.DataFrame(schema=REASONS), Finding("unique key", "pass", 0.0, 0.0, f"{key} names each row once")
+        return pl.DataFrame(schema=REASONS), Finding(Rule.UNIQUE_KEY, "", "pass", 0.0, 0.0, facts={"key": key})
     differ = rows.select(pl.struct(rows.columns).n_unique().over(source.key) > 1).to_series()
     copy = ~rows.to_struct("row").is_first_distinct()
     conflict = f"other rows have the same key ({key}) and differ; none is surer than the other"
@@ -177,8 +177,8 @@ def _repeated(source: Source, rows: pl.DataFrame) -> tuple[pl.DataFrame, Finding
         _reasons((repeats & differ).arg_true(), conflict),
         _reasons((repeats & ~differ & copy).arg_true(), f"an exact copy of another row (same {key})"),
     ])  # fmt: skip
-    sentence = f"{len(reasons)} rows repeat the key ({key}) of another"
-    return reasons, Finding("unique key", "fail", float(len(reasons)), 0.0, sentence, "warning")
+    facts, many = {"severity": "warning", "key": key}, len(reasons)
+    return reasons, Finding(Rule.UNIQUE_KEY, "", "fail", float(many), 0.0, rows=many, facts=facts)
 
 
 def _released(source: Source, rows: pl.DataFrame, releases: Sequence[Amendment]) -> pl.Series:
@@ -193,19 +193,14 @@ def _released(source: Source, rows: pl.DataFrame, releases: Sequence[Amendment])
 # ---- as findings
 
 
-def _say(failure: gx.Failure) -> str:
-    return f"{failure.reason} (saw {failure.observed})"
-
-
 def _finding(failure: gx.Failure) -> Finding:
-    count = f"{len(failure.rows)} rows: " if failure.rows else ""
-    value = float(len(failure.rows)) if failure.rows else None
-    return Finding(
-        failure.expectation, "fail", value, 0.0 if failure.rows else None, count + _say(failure), failure.severity
-    )
+    many = len(failure.rows) or None
+    value, limit = (None, None) if many is None else (float(many), 0.0)
+    facts = {"severity": failure.severity, "reason": failure.reason, "observed": failure.observed}
+    return Finding(Rule.CONTRACT, failure.expectation, "fail", value, limit, rows=many, facts=facts)
 
 
 def _release_finding(amendment: Amendment) -> Finding:
-    many = "all rows" if amendment.rows is None else f"{len(amendment.rows)} rows"
-    sentence = f"{many} released by {amendment.who}: {amendment.why}"
-    return Finding("amendment", "pass", float(amendment.number), None, sentence)
+    many = None if amendment.rows is None else len(amendment.rows)
+    facts = {"who": amendment.who, "why": amendment.why}
+    return Finding(Rule.AMENDMENT, "", "pass", float(amendment.number), rows=many, facts=facts)

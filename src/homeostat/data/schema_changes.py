@@ -6,7 +6,7 @@ import json
 from typing import TYPE_CHECKING, Any
 
 from homeostat.adapters.parquet import digest
-from homeostat.core.batch_rules import NAMED
+from homeostat.core.sentences.batches import NAMED
 from homeostat.core.text import listed
 
 if TYPE_CHECKING:

@@ -3,33 +3,33 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
-from dataclasses import dataclass
-from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from functools import cached_property
+from typing import Any
 
+import numpy as np
 import polars as pl
 
 from homeostat import models
 from homeostat.adapters import dvc
 from homeostat.adapters.parquet import digest
 from homeostat.core.evaluation import Comparison
-from homeostat.core.findings import Decision
-from homeostat.core.policy import barred_as_yanked, barred_by
+from homeostat.core.findings import Decision, Versions
+from homeostat.core.policy import Bar, barred_by
 from homeostat.core.release_gate import decide_release
-from homeostat.features.tables import read_features
-from homeostat.releases import registry
-from homeostat.releases.feature_rows import labels_since, rows_of
+from homeostat.decisions.session import Session
+from homeostat.project.layout import Project
+from homeostat.releases.feature_rows import FeatureRows
+from homeostat.releases.registry import Registry
 from homeostat.training import bundle as bundles
 from homeostat.training import evaluate
-
-if TYPE_CHECKING:
-    from homeostat.core.ledger import Ledger
-    from homeostat.project.layout import Project
-    from homeostat.training.bundle import Bundle
+from homeostat.training.bundle import Bundle
 
 MANIFEST = "manifest.json"
-Scores = Mapping[str, Any]
+ROW = "__row"
+Scores = Mapping[str, np.ndarray]  # by objective, (n,) each
 ByObjective = Mapping[str, Comparison]
 
 
@@ -44,67 +44,132 @@ class Candidate:
     previous: ByObjective
 
 
-def fresh_candidate(project: Project, now: datetime, known: Ledger, previous: str | None) -> Candidate:
-    """Reproduce the DAG as of ``now`` and judge what comes out.
+class Judge:
+    """Compares releases on events after ``since``, in the feature rows as they are when they are first asked for.
+
+    It is made for one decision, and each release scores each event once.
+    """
+
+    def __init__(self, tree: Project, since: datetime, now: datetime, features: FeatureRows | None = None) -> None:
+        self._scope = tree.scope
+        self._sql = tree.features_text
+        self._since, self._now = since, now
+        self._features = features or FeatureRows(tree)
+        self._scores: dict[str, Scores] = {}
+
+    @cached_property
+    def rows(self) -> pl.DataFrame:
+        """The feature rows of the events, by the tree's own SQL, in order of batch."""
+        return self._features.between(self._sql, self._since, self._now)
+
+    def scores(self, bundle: Bundle) -> Scores:
+        """A release's scores of ``rows``; NaN for the events that its models may have learned from."""
+        if bundle.hash not in self._scores:
+            new = self.rows["event_time"] > trained_to(bundle)
+            table = self._as_sql_has_them(self.rows.filter(new), bundle.sql)
+            self._scores[bundle.hash] = {
+                name: _spread(model.predict(table), new.to_numpy()) for name, model in bundle.models.items()
+            }
+        return self._scores[bundle.hash]
+
+    def _as_sql_has_them(self, rows: pl.DataFrame, sql: str) -> pl.DataFrame:
+        if sql == self._sql or rows.is_empty():
+            return rows
+        key = list(self._scope.key)
+        theirs = self._features.between(sql, self._since, self._now)
+        return rows.select(key).join(theirs, key, "left", nulls_equal=True, maintain_order="left")
+
+    def compare(self, one: Bundle, other: Bundle, since: datetime) -> ByObjective:
+        """``one`` against ``other`` on the matured events after ``since`` that neither has learned from."""
+        new = (self.rows["event_time"] > max(since, trained_to(one), trained_to(other))).to_numpy()
+        if set(one.models) != set(other.models) or not new.any():
+            return {}
+        ours, theirs = (_part(self.scores(bundle), new) for bundle in (one, other))
+        return evaluate.compare_models(self._scope, self.rows.filter(new), ours, theirs, self._now)
+
+    def on_holdout(
+        self, training: Mapping[str, Any], fitted: Mapping[str, models.Model], others: Sequence[Bundle | None]
+    ) -> list[ByObjective]:
+        """A candidate, as ``fitted`` before its holdout, against each other release on held-out events new to both."""
+        comparable = [other is not None and set(other.models) == set(self._scope.objectives) for other in others]
+        if not any(comparable):
+            return [{} for _ in others]
+        held = evaluate.held_out(training, self.rows.with_row_index(ROW))
+        ours = {name: model.predict(held) for name, model in fitted.items()}
+        return [
+            self._held(held, ours, max(holdout_start(training), trained_to(other)), other) if other and fits else {}
+            for other, fits in zip(others, comparable, strict=True)
+        ]
+
+    def _held(self, held: pl.DataFrame, ours: Scores, since: datetime, other: Bundle) -> ByObjective:
+        new = (held["event_time"] > since).to_numpy()
+        rows = held.filter(new)
+        theirs = _part(self.scores(other), rows[ROW].to_numpy())
+        return evaluate.compare_models(self._scope, rows.drop(ROW), _part(ours, new), theirs, self._now)
+
+
+def fresh_candidate(session: Session, now: datetime, previous: str = "") -> tuple[Candidate, Judge]:
+    """Reproduce the DAG as of ``now`` and judge what comes out; with who judged it, for further questions.
 
     Raises:
         HomeostatError: what stops the DAG; the champion goes on serving.
     """
-    ledger = project.ledger
-    start, _ = ledger.window
-    ledger.set_window(start, now)
-    dvc.reproduce(ledger.root)
-    report = evaluate.read_report(ledger.evaluation / "evaluation.json")
-    training = evaluate.read_training(ledger)
-    champion = registry.restore(project, known.champion.version) if known.champion else None
-    against_champion = _on_holdout(ledger, training, champion)
+    tree, registry = session.tree, session.registry
+    tree.set_window(session.start, now)
+    dvc.reproduce(tree.root)
+    report = evaluate.read_report(tree.evaluation / "evaluation.json")
+    training = evaluate.read_training(tree)
+    fitted = {name: models.load(tree.candidate / name / "judged", tree.scope.threads) for name in tree.scope.objectives}
+    judge = Judge(tree, min(holdout_start(training), now - tree.scope.monitoring.window), now)
+    serving = registry.load_champion()
+    others = (serving.bundle if serving else None, registry.load(previous) if previous else None)
+    against_champion, against_previous = judge.on_holdout(training, fitted, others)
     gate = decide_release(
         {name: trial.candidate for name, trial in report.trials.items()},
         {name: trial.against_baseline for name, trial in report.trials.items()},
         against_champion or None,
-        ledger.scope.release,
+        tree.scope.release,
         bundles.is_baseline(training),
+        tree.scope.evaluation.confidence,
     )
-    manifest = (ledger.bundle / MANIFEST).read_bytes()
-    theirs = _on_holdout(ledger, training, registry.restore(project, previous)) if previous else {}
-    return Candidate(digest(manifest), json.loads(manifest)["inputs"], gate, against_champion, theirs)
+    manifest = (tree.bundle / MANIFEST).read_bytes()
+    bundle, inputs = digest(manifest), json.loads(manifest)["inputs"]
+    version = registry.ledger.version_of(bundle)
+    gate = replace(gate, versions=Versions(serving.event.version if serving else "", previous, version))
+    return Candidate(bundle, inputs, gate, against_champion, against_previous), judge
 
 
-def barred(project: Project, known: Ledger, candidate: Candidate, now: datetime) -> str:
-    """Why the candidate may not be released by itself: it was yanked, or is as what was rolled back; or nothing."""
-    yank = known.yanked_bundle(candidate.bundle)
+def barred(registry: Registry, candidate: Candidate, cool_down: timedelta, now: datetime) -> Bar | None:
+    """Why the candidate may not be released by itself, if so: it was yanked, or is as what was rolled back."""
+    ledger = registry.ledger
+    yank = ledger.yanked_bundle(candidate.bundle)
     if yank is not None:
-        return barred_as_yanked(yank.version, yank.who, yank.why, yank.at)
-    away = [(before, event) for before, event in zip(known.events, known.events[1:], strict=False)
+        return Bar(yank.version, yank.at, None, yank.who, yank.why)
+    away = [(before, event) for before, event in zip(ledger.events, ledger.events[1:], strict=False)
             if event.action == "rollback"]  # fmt: skip
     if not away:
-        return ""
+        return None
     left, event = away[-1]
-    made = registry.restore(project, left.version).manifest["inputs"]
+    made = registry.load(left.version).manifest["inputs"]
     ours, theirs = ((inputs["code"], inputs["scope"]) for inputs in (candidate.inputs, made))
-    cool_down = project.ledger.scope.monitoring.cool_down
     return barred_by(ours, theirs, left.version, event.at, now, cool_down)
 
 
-def previous_beside_champion(project: Project, now: datetime, known: Ledger, previous: str | None) -> ByObjective:
-    """The previous healthy version against the champion, on matured events of the window that trained neither."""
-    if previous is None or known.champion is None:
+def beside_champion(session: Session, judge: Judge, version: str, now: datetime) -> ByObjective:
+    """A version against the champion, on matured events of the window that trained neither."""
+    serving = session.registry.load_champion()
+    if not version or serving is None:
         return {}
-    ledger = project.ledger
-    theirs, ours = registry.restore(project, previous), registry.restore(project, known.champion.version)
-    since = max(now - ledger.scope.monitoring.window, trained_to(ours), trained_to(theirs))
-    tables = [rows_of(ledger, bundle, since, now) for bundle in (theirs, ours)]
-    if tables[0].is_empty() or set(theirs.models) != set(ours.models):
-        return {}
-    scores = [_scores(bundle.models, table) for bundle, table in zip((theirs, ours), tables, strict=True)]
-    return evaluate.compare_models(ledger.scope, tables[1], scores[0], scores[1], now)
+    since = now - session.tree.scope.monitoring.window
+    return judge.compare(session.registry.load(version), serving.bundle, since)
 
 
-def baseline_release(project: Project, known: Ledger) -> str | None:
-    """The last version of the baseline that has served and may serve again; None where a model was the first."""
-    barred = {yank.version for yank in known.yanks}
-    served = dict.fromkeys(event.version for event in reversed(known.terms) if event.version not in barred)
-    return next((v for v in served if bundles.is_baseline(registry.restore(project, v).training)), None)
+def baseline_release(registry: Registry) -> str:
+    """The last version of the baseline that has served and may serve again; empty where a model was the first."""
+    ledger = registry.ledger
+    barred = {yank.version for yank in ledger.yanks}
+    served = dict.fromkeys(event.version for event in reversed(ledger.terms) if event.version not in barred)
+    return next((version for version in served if bundles.is_baseline(registry.load(version).training)), "")
 
 
 def trained_to(bundle: Bundle) -> datetime:
@@ -112,22 +177,16 @@ def trained_to(bundle: Bundle) -> datetime:
     return max(datetime.fromisoformat(o["to"]) for o in bundle.training["objectives"].values())
 
 
-def _on_holdout(ledger: Project, training: Mapping[str, Any], other: Bundle | None) -> dict[str, Comparison]:
-    """The candidate, as fitted before its holdout, against another release, on held-out events that it has not seen."""
-    scope = ledger.scope
-    if other is None or set(other.models) != set(scope.objectives):
-        return {}
-    now = datetime.fromisoformat(training["as_of"])
-    start = min(datetime.fromisoformat(o["holdout"]["from"]) for o in training["objectives"].values())
-    since = max(start, trained_to(other))
-    ours = evaluate.held_out(training, read_features(ledger, labels_since(ledger, since)))
-    ours = ours.filter(pl.col("event_time") > since)
-    theirs = ours.select(scope.key).join(
-        rows_of(ledger, other, since, now), list(scope.key), "left", nulls_equal=True, maintain_order="left"
-    )
-    judged = {name: models.load(ledger.candidate / name / "judged", scope.threads) for name in scope.objectives}
-    return evaluate.compare_models(scope, ours, _scores(judged, ours), _scores(other.models, theirs), now)
+def holdout_start(training: Mapping[str, Any]) -> datetime:
+    """When the first objective's holdout begins."""
+    return min(datetime.fromisoformat(o["holdout"]["from"]) for o in training["objectives"].values())
 
 
-def _scores(fitted: Mapping[str, models.Model], table: pl.DataFrame) -> Scores:
-    return {name: model.predict(table) for name, model in fitted.items()}
+def _spread(values: np.ndarray, where: np.ndarray) -> np.ndarray:
+    spread = np.full(len(where), np.nan)
+    spread[where] = values
+    return spread
+
+
+def _part(scores: Scores, where: np.ndarray) -> Scores:
+    return {name: values[where] for name, values in scores.items()}

@@ -14,11 +14,14 @@ from functools import singledispatch
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from homeostat.adapters import git
+from homeostat.core.authorship import Authorship
 from homeostat.core.errors import UsageError
 from homeostat.models import Model
 from homeostat.models.heuristic import Given, Rates
 from homeostat.models.lightgbm import Trees
 from homeostat.models.linear import Linear, Number
+from homeostat.releases.registry import Registry
 
 if TYPE_CHECKING:
     from homeostat.core.ledger import Ledger
@@ -34,16 +37,13 @@ def inject(project: Project, who: str, now: datetime) -> str:
     Raises:
         UsageError: the champion's score is a column of the table, which no model file can turn around.
     """
-    from homeostat.adapters import git
-    from homeostat.releases import registry
-
-    ledger = registry.ledger(project)
-    champion = ledger.champion
-    if champion is None or any(event.who == who for event in ledger.events):
+    registry = Registry.open(project)
+    champion = registry.ledger.champion
+    if champion is None or any(event.who == who for event in registry.ledger.events):
         return ""
-    bundle = reseal(project, registry.restore(project, champion.version), turn_models_around, fault=who)
+    bundle = reseal(project, registry.load(champion.version), turn_models_around, fault=who)
     why = f"{champion.version} with its scores turned around"
-    event = registry.release(project, git.head(project.ledger.root), bundle, why, who, now).event
+    event = registry.release(git.head(project.ledger.root), bundle, Authorship(who, why, now)).event
     return f"{event.version} is put in service: {why}"
 
 

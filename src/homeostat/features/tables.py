@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 
-from homeostat.adapters.parquet import read_table
+from homeostat.adapters.parquet import read_table, read_tables
 from homeostat.core.errors import DataError
 
 if TYPE_CHECKING:
@@ -16,23 +16,22 @@ if TYPE_CHECKING:
     from homeostat.project.scope import Scope
 
 
-def read_features(project: Project, labels: Iterable[str] | None = None) -> pl.DataFrame:
+def read_features(project: Project, labels: Iterable[str] | None = None, where: pl.Expr | None = None) -> pl.DataFrame:
     """The feature tables of these batches (None: of all that are there), one below the other in order of batch.
 
-    No batch gives no rows, in the columns of the others.
+    ``where`` keeps some of the rows. No batch gives no rows, in the columns of the others.
 
     Raises:
         DataError: a table is missing, or they were not made by one features.sql.
     """
     there = sorted(p.stem for p in project.features.glob("*.parquet"))
     wanted = there if labels is None else sorted(labels)
-    tables = [read_table(project.features / f"{label}.parquet") for label in wanted]
-    if not tables and there:
+    if not wanted and there:
         return read_table(project.features / f"{there[0]}.parquet").clear()
-    if not tables:
+    if not wanted:
         raise DataError(f"{project.features}: holds no features; run the stage featurize first")
     try:
-        return pl.concat(tables)
+        return read_tables([project.features / f"{label}.parquet" for label in wanted], where)
     except pl.exceptions.PolarsError as error:
         raise DataError(
             f"{project.features}: its tables have different columns; run the stage featurize again"

@@ -14,7 +14,7 @@ import polars.selectors as cs
 
 from homeostat.core import metrics
 from homeostat.core.errors import DataError
-from homeostat.core.periods import period_of
+from homeostat.core.periods import labels_overlapping
 from homeostat.features.tables import mature
 from homeostat.training import evaluate
 
@@ -68,17 +68,18 @@ def monthly(project: Project, now: datetime | None = None) -> pl.DataFrame:
     )
 
 
-def realised(project: Project, since: datetime, until: datetime, release: str | None = None) -> dict[str, Realised]:
-    """By objective, the scored events from ``since`` on that are mature as of ``until``; of one release, if given.
+def realised(scope: Scope, table: pl.DataFrame, until: datetime, release: str | None = None) -> dict[str, Realised]:
+    """By objective, the scored events of ``table`` (of ``rows``) that are mature as of ``until``.
+
+    ``release``: those alone that it scored.
 
     An event with labels that is not mature yet is left out: labels that come early are a biased sample.
     """
-    table = rows(project, since, until)
     if release is not None and not table.is_empty():
         table = table.filter(pl.col("release") == release)
     if table.is_empty():
         return {}
-    return {name: _realised(project.scope, table, name, until) for name in project.scope.objectives}
+    return {name: _realised(scope, table, name, until) for name in scope.objectives}
 
 
 def figures(scope: Scope, objective: str, rows: Realised) -> dict[str, float | None]:
@@ -88,10 +89,9 @@ def figures(scope: Scope, objective: str, rows: Realised) -> dict[str, float | N
     return {m: float(value) if np.isfinite(value) else None for m, value in told.items()}
 
 
-def money(project: Project, since: datetime, until: datetime) -> dict[str, Any]:
-    """What the alerts given from ``since`` on came to, on events mature as of ``until``: ``core.costs.Money``."""
-    table = rows(project, since, until)
-    return evaluate.realised(project.scope, table, table["alert"].fill_null(False).to_numpy(), until).to_dict()
+def money(scope: Scope, table: pl.DataFrame, until: datetime) -> dict[str, Any]:
+    """What the alerts on ``table`` (of ``rows``) came to on events mature as of ``until``: ``core.costs.Money``."""
+    return evaluate.realised(scope, table, table["alert"].fill_null(False).to_numpy(), until).to_dict()
 
 
 def rows(
@@ -184,13 +184,9 @@ def _arrays(
 
 def _files(scope: Scope, folder: Path, since: datetime | None, until: datetime | None) -> list[Path]:
     """The files of the batches that overlap the span, in order of batch."""
-    every = scope.events_period
-    found = []
-    for path in sorted(folder.glob("*.parquet")):
-        period = period_of(path.stem, every, scope.rhythm.offset)
-        if (since is None or period.end > since) and (until is None or period.start < until):
-            found.append(path)
-    return found
+    labels = (path.stem for path in folder.glob("*.parquet"))
+    every, offset = scope.events_period, scope.rhythm.offset
+    return [folder / f"{label}.parquet" for label in labels_overlapping(labels, every, offset, since, until)]
 
 
 def _read(paths: Iterable[Path], columns: list[str]) -> pl.DataFrame | None:

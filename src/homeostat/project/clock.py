@@ -1,4 +1,4 @@
-"""Project time: the wall, or a clock that runs from where the ledger stands at the speed that the scope names."""
+"""Project time: the wall clock, or one that runs from the last completed tick at the speed that the scope names."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 def clock_now(project: Project) -> datetime:
-    """What time it is for the project: naive UTC, in whole seconds.
+    """The present project time: naive UTC, in whole seconds.
 
     A project's own clock runs while ``homeostat up`` does; otherwise it stands at the next tick.
     """
@@ -23,15 +23,15 @@ def clock_now(project: Project) -> datetime:
         return _wall()
     note = project.state / "clock.json"
     if note.is_file():
-        said = json.loads(note.read_text())
-        if alive(said["pid"]):
-            passed = (_wall() - datetime.fromisoformat(said["wall"])).total_seconds() * clock.speed
-            return datetime.fromisoformat(said["project"]) + timedelta(seconds=int(passed))
+        start = json.loads(note.read_text())
+        if alive(start["pid"]):
+            passed = (_wall() - datetime.fromisoformat(start["wall"])).total_seconds() * clock.speed
+            return datetime.fromisoformat(start["project"]) + timedelta(seconds=int(passed))
     return next_tick(project)
 
 
 def start_clock(project: Project) -> datetime:
-    """Let the project's clock run from where the ledger stands, for as long as this process lives; its time now."""
+    """Let the project's clock run from the last completed tick while this process lives; its time now."""
     if project.scope.clock.start is None:
         return _wall()
     now = stands_at(project)
@@ -42,7 +42,7 @@ def start_clock(project: Project) -> datetime:
 
 
 def wall_interval(project: Project, length: timedelta) -> timedelta:
-    """How long a length of project time takes on the wall."""
+    """A length of project time in wall time."""
     return length if project.scope.clock.start is None else length / project.scope.clock.speed
 
 
@@ -55,7 +55,7 @@ def stands_at(project: Project) -> datetime:
 
 
 def move_on(project: Project, now: datetime) -> None:
-    """Note that the tick of ``now`` is completed; the window does not say, for a decision moves it on within a tick."""
+    """Record that the tick of ``now`` is completed; the window is no record of it, for a decision moves it mid-tick."""
     fresh = project.tick_file.with_suffix(".new")
     fresh.parent.mkdir(parents=True, exist_ok=True)
     fresh.write_text(now.isoformat())
@@ -63,7 +63,7 @@ def move_on(project: Project, now: datetime) -> None:
 
 
 def beginning(project: Project) -> datetime:
-    """The time before the first tick: the clock's start, or for the wall the window's."""
+    """The time before the first tick: the clock's start, or with the wall clock the window's."""
     clock = project.scope.clock
     return clock.start if clock.start is not None else project.window[0]
 

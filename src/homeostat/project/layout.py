@@ -19,6 +19,7 @@ from homeostat.project import scope as scopes
 from homeostat.project.scope import Scope
 
 LEDGER = Path(".homeostat") / "ledger"
+BUNDLE = "models/bundle"  # below the top of any tree of the project
 
 
 @dataclass(frozen=True)
@@ -111,7 +112,7 @@ class Project:
 
     @property
     def bundle(self) -> Path:  # the sealed release; stage pack
-        return self.root / "models" / "bundle"
+        return self.root / BUNDLE
 
     # ---- operational: never versioned
     @property

@@ -1,4 +1,4 @@
-"""The turn of a run: the project is held, and then the time is read, once."""
+"""What a run begins with: the project is locked, and then the time is read, once."""
 
 from __future__ import annotations
 
@@ -15,19 +15,19 @@ from homeostat.project.worktree_pointer import repair_worktree_pointer
 
 
 def _say(line: str) -> None:
-    print(line)  # looked up when it is called: a flow sends it to its own log
+    print(line)  # looked up at the call: a flow redirects it to its log
 
 
 @contextmanager
-def turn(
+def run_context(
     folder: Path, now: datetime | None = None, say: Callable[[str], None] = _say
 ) -> Iterator[tuple[Project, datetime]]:
-    """Hold the project in ``folder`` for this run; the project and its time, naive UTC.
+    """Lock the project in ``folder`` for this run; the project and its time, naive UTC.
 
-    Where ``now`` is not given it is read when the turn has come, for the run before may have moved the project on.
+    Where ``now`` is not given it is read after locking, for the run before may have moved the project on.
 
     Raises:
-        UsageError: ``now`` lies before the last completed tick.
+        UsageError: ``now`` is before the last completed tick.
     """
     project = Project.find(folder)
     with one_run(project, say):
@@ -35,7 +35,8 @@ def turn(
             say(moved)
         at = clock_now(project) if now is None else naive(now)
         if at < stands_at(project):
-            raise UsageError(f"{at} lies before the last completed tick, {stands_at(project)}; time does not go back")
+            last = stands_at(project)
+            raise UsageError(f"{at} is before the last completed tick, {last}; give a later --now, or none")
         yield project, at
 
 

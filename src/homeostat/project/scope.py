@@ -2,116 +2,48 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable
-from datetime import date, datetime, timedelta
+from datetime import timedelta
 from functools import lru_cache
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import (
-    AfterValidator,
-    BaseModel,
-    BeforeValidator,
-    ConfigDict,
-    Field,
-    PlainSerializer,
-    Strict,
-    ValidationError,
-    model_validator,
-)  # fmt: skip
+from pydantic import BaseModel, ConfigDict, Field, Strict, ValidationError, model_validator
 from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
 from homeostat.core.errors import ScopeError
 from homeostat.project import scope_errors
 from homeostat.project.scope_errors import Contradiction
+from homeostat.project.value_types import (
+    Count,
+    Duration,
+    Kind,
+    Length,
+    LengthOrAll,
+    LengthOrOnce,
+    Moment,
+    Name,
+    Names,
+    Number,
+    Positive,
+    Share,
+    Text,
+    Whole,
+    format_duration,
+)
 
-UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 LOSSES = {"binary": ("log_loss", "brier"), "regression": ("rmse", "mae"), "ranking": ("ndcg_loss",)}
 RESERVED = ("event_time", "predict_at", "reason")  # what Homeostat itself adds to the tables of a source
 ONCE: Literal["once"] = "once"  # the period of a source without time, and the label of its one batch
-Kind = Literal["string", "integer", "float", "boolean", "time"]
-
-
-def parse_duration(text: object) -> timedelta:
-    """Read ``45m``, ``2h`` or ``1d``.
-
-    >>> parse_duration("2h")
-    datetime.timedelta(seconds=7200)
-    """
-    match = re.fullmatch(r"(\d{1,6})([smhd])", str(text))
-    if match is None:
-        raise ValueError(f"{text!r} is not a duration; write a whole number and a unit, such as 45m, 2h or 1d")
-    return timedelta(seconds=int(match[1]) * UNITS[match[2]])
-
-
-def format_duration(value: timedelta) -> str:
-    """Write a duration in its largest whole unit.
-
-    >>> format_duration(timedelta(hours=48))
-    '2d'
-    """
-    seconds = int(value.total_seconds())
-    unit = next(u for u in "dhms" if seconds % UNITS[u] == 0)
-    return f"{seconds // UNITS[unit]}{unit}"
-
-
-def _utc(value: object) -> object:
-    fix = 'write it in quotes, in UTC, like "2013-01-01T05:00:00"'
-    if isinstance(value, date):
-        raise ValueError(f"is a bare time, which DVC cannot read; {fix}")
-    try:
-        time = datetime.fromisoformat(str(value))
-    except ValueError:
-        raise ValueError(f"{value!r} is not a time; {fix}") from None
-    if time.tzinfo is not None:
-        raise ValueError("has an offset; write the time in UTC, without one")
-    return time
-
-
-def _some(length: timedelta) -> timedelta:
-    if length == timedelta(0):
-        raise ValueError("must be longer than nothing; write a length such as 1d")
-    return length
-
-
-def _or(word: str) -> Callable[[object], object]:
-    def read(text: object) -> object:
-        if text == word:
-            return text
-        try:
-            return _some(parse_duration(text))
-        except ValueError as error:
-            raise ValueError(f"{error}, or {word}") from error
-
-    return read
-
-
-def _write(value: timedelta | str) -> str:
-    return value if isinstance(value, str) else format_duration(value)
-
-
-Duration = Annotated[timedelta, BeforeValidator(parse_duration), PlainSerializer(format_duration)]
-Length = Annotated[Duration, AfterValidator(_some)]
-Moment = Annotated[datetime, BeforeValidator(_utc)]
-Number = Annotated[float, Strict()]
-Share = Annotated[Number, Field(gt=0, le=1)]
-Positive = Annotated[Number, Field(gt=0)]
-Whole = Annotated[int, Strict()]
-Count = Annotated[Whole, Field(gt=0)]
-Name = Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9_-]*$")]
-Text = Annotated[str, Field(min_length=1)]
-Names = Annotated[tuple[Text, ...], Field(min_length=1)]
 
 
 class Part(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
 
-def _require(holds: object, path: tuple[int | str, ...], said: str) -> None:
+def _require(holds: object, path: tuple[int | str, ...], problem: str) -> None:
     if not holds:
-        raise Contradiction(path, said)
+        raise Contradiction(path, problem)
 
 
 class Clock(Part):
@@ -127,7 +59,7 @@ class Clock(Part):
 
 
 class Remote(Part):
-    """Where several hosts agree on what serves: a git remote, and how often a serving host looks there."""
+    """Where several hosts agree on the release in service: a git remote, and how often a serving host polls it."""
 
     git: Text
     every: Length
@@ -148,12 +80,12 @@ class Source(Part):
     url: Text | None = None
     query: Text | None = None
     time: Text | None = None
-    period: Annotated[timedelta | Literal["once"], BeforeValidator(_or("once")), PlainSerializer(_write)]
+    period: LengthOrOnce
     late_after: Duration = timedelta(0)
     key: Names
     columns: Annotated[dict[str, Kind], Field(min_length=1)]
-    read: dict[str, Text] = {}  # by column, SQL over what is written, where it is not written so
-    optional: tuple[str, ...] = ()  # columns that a batch may come without; blank there
+    read: dict[str, Text] = {}  # by column, SQL that converts the value as written, where it needs converting
+    optional: tuple[str, ...] = ()  # columns that a batch may lack; null there
     known_at: dict[Name, Group] = {}
     volume: Positive | None = None
 
@@ -168,34 +100,34 @@ class Source(Part):
         for column in RESERVED:
             _require(column not in self.columns, ("columns", column), "is a name that Homeostat adds; rename it")
         for number, column in enumerate(self.key):
-            self._declared(column, ("key", number))
+            self._check_declared(column, ("key", number))
         for column in self.read:
-            self._declared(column, ("read", column))
+            self._check_declared(column, ("read", column))
         for number, column in enumerate(self.optional):
-            self._declared(column, ("optional", number))
-            whole = f"{column!r} is of the key, without which no row has a name; remove it"
-            _require(column not in self.key, ("optional", number), whole)
-        self._known()
+            self._check_declared(column, ("optional", number))
+            key = f"{column!r} is part of the key, which every row needs; remove it"
+            _require(column not in self.key, ("optional", number), key)
+        self._check_known_at()
         return self
 
-    def _declared(self, column: str, path: tuple[int | str, ...]) -> None:
+    def _check_declared(self, column: str, path: tuple[int | str, ...]) -> None:
         _require(column in self.columns, path, f"names {column!r}, which is not among columns; correct it")
 
-    def _known(self) -> None:
+    def _check_known_at(self) -> None:
         """Every column of a source with a time is in one group; the first group makes the row visible."""
         if not self.timed:
             _require(not self.known_at, ("known_at",), "a source with period: once is known from the start; remove it")
             return
-        seen: set[str] = set()
+        grouped: set[str] = set()
         for name, group in self.known_at.items():
             for number, column in enumerate(group.columns):
                 path = ("known_at", name, "columns", number)
-                self._declared(column, path)
-                _require(column not in seen, path, f"names {column!r} twice; a column becomes known once")
-                seen.add(column)
+                self._check_declared(column, path)
+                _require(column not in grouped, path, f"names {column!r} twice; a column becomes known once")
+                grouped.add(column)
         for column in self.columns:
             lacks = f"column {column!r} has no known_at; put it in the group that makes it known"
-            _require(column in seen, ("columns", column), lacks)
+            _require(column in grouped, ("columns", column), lacks)
         first = next(iter(self.known_at))
         for column in self.key:
             early = f"is the first group, so it makes a row visible: {column!r}, a column of the key, belongs in it"
@@ -243,14 +175,16 @@ class Costs(Part):
 
 class Windows(Part):
     warm_up: Length
-    train: Annotated[timedelta | Literal["all"], BeforeValidator(_or("all")), PlainSerializer(_write)]
+    train: LengthOrAll
     holdout: Length
 
     @model_validator(mode="after")
     def consistent(self) -> Windows:
         for name, longer in (("train", self.train), ("warm_up", self.warm_up)):
-            said = f"must be longer than windows.holdout ({format_duration(self.holdout)}); nothing is left to train on"
-            _require(isinstance(longer, str) or longer > self.holdout, (name,), said)
+            problem = (
+                f"must be longer than windows.holdout ({format_duration(self.holdout)}); nothing is left to train on"
+            )
+            _require(isinstance(longer, str) or longer > self.holdout, (name,), problem)
         return self
 
 
@@ -265,7 +199,7 @@ class LightGBM(Part):
 
 
 class Baseline(Part):
-    """Version 0: the label's rate by columns of the events, or a score that is already there."""
+    """Version 0: the label's rate by columns of the events, or a score that exists already."""
 
     by: tuple[str, ...] = ()
     column: str | None = None
@@ -296,8 +230,8 @@ class Metrics(Part):
     def loss_first(self) -> Metrics:
         for task, losses in LOSSES.items():
             if (first := getattr(self, task)[:1]) and first[0] not in losses:
-                said = f"must start with its loss, one of {', '.join(losses)}, not {first[0]}; put it first"
-                raise Contradiction((task,), said)
+                problem = f"must start with its loss, one of {', '.join(losses)}, not {first[0]}; put it first"
+                raise Contradiction((task,), problem)
         return self
 
 
@@ -318,7 +252,7 @@ class Release(Part):
 
 
 class Rollout(Part):
-    """How a release that passed begins to serve, and what each step of that must show."""
+    """How a release that passed the gate is put in service, and the conditions of each step."""
 
     strategy: Literal["at once", "shadow", "canary"]
     steps: Annotated[tuple[Annotated[Number, Field(gt=0, lt=1)], ...], Field(min_length=1)]
@@ -332,9 +266,9 @@ class Rollout(Part):
     @model_validator(mode="after")
     def consistent(self) -> Rollout:
         rising = all(one < other for one, other in zip(self.steps, self.steps[1:], strict=False))
-        _require(rising, ("steps",), "must rise from step to step; after the last it serves all, which is no step")
-        said = f"must be longer than hold ({format_duration(self.hold)}); correct one of them"
-        _require(self.patience > self.hold, ("patience",), said)
+        _require(rising, ("steps",), "must rise from step to step; 1 is no step, it follows the last")
+        problem = f"must be longer than hold ({format_duration(self.hold)}); correct one of them"
+        _require(self.patience > self.hold, ("patience",), problem)
         return self
 
 
@@ -361,13 +295,13 @@ class Rhythm(Part):
     @model_validator(mode="after")
     def consistent(self) -> Rhythm:
         for name, longer in (("decide", self.decide), ("retrain", self.retrain)):
-            said = f"must be a whole number of ticks of {format_duration(self.tick)}; correct it or rhythm.tick"
-            _require(longer % self.tick == timedelta(0), (name,), said)
+            problem = f"must be a whole number of ticks of {format_duration(self.tick)}; correct it or rhythm.tick"
+            _require(longer % self.tick == timedelta(0), (name,), problem)
         return self
 
 
 class Scope(Part):
-    """Everything ``params.yaml`` says. Durations are timedeltas, times are naive UTC datetimes."""
+    """The contents of ``params.yaml``. Durations are timedeltas, times are naive UTC datetimes."""
 
     project: Name
     goal: Text
@@ -399,12 +333,12 @@ class Scope(Part):
         waiting = format_duration(self.events.label_horizon)
         blind = f"must be longer than events.label_horizon ({waiting}); no event in it would be mature"
         _require(self.monitoring.window > self.events.label_horizon, ("monitoring", "window"), blind)
-        self._objectives()
-        self._features()
-        self._columns()
+        self._check_objectives()
+        self._check_features()
+        self._check_columns()
         return self
 
-    def _objectives(self) -> None:
+    def _check_objectives(self) -> None:
         for name, objective in self.objectives.items():
             path = ("objectives", name)
             groups = ", ".join(self.event_source.known_at)
@@ -415,10 +349,10 @@ class Scope(Part):
             measured = getattr(self.evaluation.metrics, objective.task)
             none = f"is empty, but objective {name} is judged by it; name the loss"
             _require(measured, ("evaluation", "metrics", objective.task), none)
-        told = "every objective weighs 0, so no risk is ever above another; give one a weight"
-        _require(any(o.weight for o in self.objectives.values()), ("objectives",), told)
+        weightless = "every objective weighs 0, so no risk is ever above another; give one a weight"
+        _require(any(o.weight for o in self.objectives.values()), ("objectives",), weightless)
 
-    def _features(self) -> None:
+    def _check_features(self) -> None:
         for list_name in ("allowed", "barred"):
             for number, name in enumerate(getattr(self.features, list_name)):
                 objective, dot, _ = name.partition(".")
@@ -434,8 +368,8 @@ class Scope(Part):
                 barred = f"uses {feature!r}, which features.barred bars; remove it from one"
                 _require(f"{name}.{feature}" not in self.features.barred, path, barred)
 
-    def _columns(self) -> None:
-        """Slices and the baseline are over columns of the events."""
+    def _check_columns(self) -> None:
+        """Check that slices and the baseline use columns of the events."""
         by = ("training", "baseline", "by")
         given: list[tuple[tuple[int | str, ...], str | None]] = [
             *((("evaluation", "slices", n), c) for n, c in enumerate(self.evaluation.slices)),
@@ -457,13 +391,13 @@ class Scope(Part):
 
     @property
     def key(self) -> tuple[str, ...]:
-        """The columns that name one event."""
+        """The columns that identify an event."""
         return self.event_source.key
 
 
 @lru_cache(maxsize=16)
 def parse(text: str, where: str = "params.yaml") -> Scope:
-    """Read a scope from YAML text; the same text is read once.
+    """Read a scope from YAML text; a pure function, so the last texts are kept.
 
     Raises:
         ScopeError: one line that names the file, the line, the key and the fix.
@@ -471,10 +405,10 @@ def parse(text: str, where: str = "params.yaml") -> Scope:
     try:
         plain: Any = YAML(typ="safe").load(text)
     except (YAMLError, ValueError) as error:
-        line, said = scope_errors.of_yaml(error, text)
-        raise ScopeError(f"{where}:{line}: {said}") from error
+        line, problem = scope_errors.of_yaml(error, text)
+        raise ScopeError(f"{where}:{line}: {problem}") from error
     if not isinstance(plain, dict):
-        kind = "is empty" if plain is None else "holds no keys"
+        kind = "is empty" if plain is None else "has no keys"
         raise ScopeError(f"{where}:1: {kind}; a scope starts with `project: NAME`")
     try:
         return Scope.model_validate(plain)
@@ -487,7 +421,7 @@ def read(path: Path) -> Scope:
     """Read ``params.yaml``.
 
     Raises:
-        ScopeError: it is not there, cannot be read, or holds something impossible.
+        ScopeError: it is not there, cannot be read, or is not valid.
     """
     try:
         return parse(path.read_text(encoding="utf-8"), path.name)

@@ -1,4 +1,4 @@
-"""What is wrong with a scope, in one line: the file's line, the key and the fix."""
+"""Errors of a scope in one line: the line of the file, the key and the fix."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ LIMITS = {
     "greater_than": ("gt", "above"), "greater_than_equal": ("ge", "at least"),
     "less_than": ("lt", "below"), "less_than_equal": ("le", "at most"),
 }  # fmt: skip
-BY_YAML = {  # what the reader of YAML says, in words of the file
+BY_YAML = {  # messages of the YAML reader, in words about the file
     r"found duplicate key \"?([^\"]*)\"?.*": r"the key \1 is there twice; remove one",
     r"found character.* cannot start any token": "a tab or a stray character; indent with spaces",
     r"found undefined alias.*": "a value that starts with *; put it in quotes",
@@ -31,22 +31,22 @@ BY_YAML = {  # what the reader of YAML says, in words of the file
 
 
 class Contradiction(ValueError):
-    """A part that does not go with another: ``path`` leads from the part that is checked to the key to fix."""
+    """Two entries that contradict each other; ``path`` leads from the part that is checked to the key to fix."""
 
-    def __init__(self, path: Path, said: str) -> None:
-        super().__init__(said)
+    def __init__(self, path: Path, problem: str) -> None:
+        super().__init__(problem)
         self.path = path
 
 
 def of_yaml(error: YAMLError | ValueError, text: str) -> tuple[int, str]:
-    """The line (from 1), and what is wrong there, where the text is not YAML or a value of it cannot be read."""
+    """The line (from 1) and the problem, where the text is not YAML or a value of it cannot be read."""
     if isinstance(error, MarkedYAMLError):
-        said = str(error.problem).split("\n")[0]
+        problem = str(error.problem).split("\n")[0]
         for pattern, words in BY_YAML.items():
-            said = re.sub(pattern, words, said)
+            problem = re.sub(pattern, words, problem)
         mark = error.problem_mark
-        return mark.line + 1 if mark else 1, said if ";" in said else f"not YAML: {said}; fix the line"
-    if isinstance(error, YAMLError):  # a character that no YAML may hold
+        return mark.line + 1 if mark else 1, problem if ";" in problem else f"not YAML: {problem}; fix the line"
+    if isinstance(error, YAMLError):  # a character that YAML does not allow
         place = int(getattr(error, "position", 0) or 0)
         return text.count("\n", 0, place) + 1, "a control character; remove it"
     return _line_of_bad_time(text), f"not a time: {error}; write it like 2013-01-01T05:00:00"
@@ -65,17 +65,17 @@ def of_validation(error: ValidationError, text: str, kind: type[BaseModel]) -> t
 
 
 def line_of(text: str, path: Path) -> int:
-    """The line (from 1) of the deepest part of ``path`` that the text holds.
+    """The line (from 1) of the deepest part of ``path`` that the text has.
 
     >>> line_of("a: 1\\nb:\\n  c: 2\\n", ("b", "c"))
     3
     """
     node, line = YAML(typ="safe", pure=True).compose(text), 1
     for step in path:
-        found = _child(node, step)
-        if found is None:
+        child = _child(node, step)
+        if child is None:
             break
-        node, line = found
+        node, line = child
     return line
 
 
@@ -109,13 +109,13 @@ def _line_of_bad_time(text: str) -> int:
 
 
 def _unknown(path: Path, kind: type[BaseModel]) -> str:
-    known = _keys_at(path[:-1], kind)
-    near = get_close_matches(str(path[-1]), known, n=1, cutoff=0.6)
-    return f"unknown key; did you mean {near[0]}?" if near else f"unknown key; remove it, or use {_or(known)}"
+    keys = _keys_at(path[:-1], kind)
+    near = get_close_matches(str(path[-1]), keys, n=1, cutoff=0.6)
+    return f"unknown key; did you mean {near[0]}?" if near else f"unknown key; remove it, or use {_or(keys)}"
 
 
 def _keys_at(path: Path, kind: type[BaseModel]) -> list[str]:
-    """The keys that may stand in the part at ``path``."""
+    """The keys that are allowed in the part at ``path``."""
     part: Any = kind
     for step in path:
         fields = getattr(part, "model_fields", None)
@@ -138,9 +138,9 @@ def _fix(problem: dict[str, Any]) -> str:
         limit, words = LIMITS[kind]
         return f"must be {words} {context[limit]:g}, not {_shown(given)}; correct it"
     if kind == "finite_number":
-        return f"must be a number that ends, not {_shown(given)}; correct it"
+        return f"must be a finite number, not {_shown(given)}; correct it"
     if kind in ("too_short", "string_too_short"):
-        return "is empty; name at least one" if kind == "too_short" else "is empty; say it in a few words"
+        return "is empty; name at least one" if kind == "too_short" else "is empty; write a few words"
     if kind == "string_pattern_mismatch" or problem["loc"][-1:] == ("[key]",):
         return f"{_shown(given)} is no name; begin with a letter, then letters, digits, - and _"
     wanted = next((words for start, words in WANTED.items() if kind.startswith(start)), None)
@@ -153,8 +153,8 @@ def _shown(value: object) -> str:
     """A value of the file, short enough for one line."""
     if isinstance(value, dict | list | tuple):
         return "a list" if not isinstance(value, dict) else "a mapping"
-    said = "nothing" if value is None else str(value).lower() if isinstance(value, bool) else repr(value)
-    return said if len(said) <= 40 else said[:37] + "..."
+    text = "nothing" if value is None else str(value).lower() if isinstance(value, bool) else repr(value)
+    return text if len(text) <= 40 else text[:37] + "..."
 
 
 def _or(words: list[str]) -> str:

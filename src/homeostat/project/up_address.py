@@ -1,4 +1,4 @@
-"""Where the server of ``homeostat up`` is: a note that is locked for as long as it runs."""
+"""The address of the server of ``homeostat up``: a note that is locked for as long as it runs."""
 
 from __future__ import annotations
 
@@ -13,19 +13,19 @@ if TYPE_CHECKING:
 
 
 def where(project: Project) -> str | None:
-    """The address of the server that ``homeostat up`` works with, while it runs."""
+    """The address of the server that ``homeostat up`` uses, while it runs."""
     path = note_path(project)
     if not path.is_file():
         return None
     with path.open() as note:
         if is_locked(note.fileno()):
-            said = note.read()
-            return str(json.loads(said)["url"]) if said else None
+            text = note.read()
+            return str(json.loads(text)["url"]) if text else None
     return None
 
 
 def is_locked(handle: int, kind: int = fcntl.LOCK_SH) -> bool:
-    """Whether another process holds the file; otherwise we hold it now. One that only looks lets go at once."""
+    """Whether another process has locked the file; otherwise this one has now. A mere reader unlocks it at once."""
     for _ in range(5):
         try:
             fcntl.flock(handle, kind | fcntl.LOCK_NB)

@@ -1,4 +1,4 @@
-"""Deployment: put a release in service, take it back, and read what serves.
+"""The registry: put a release in service, take it back, and know what serves.
 
 The ledger's tags are the truth, and creating the next-numbered one is the switch: before it the old version serves,
 after it the new. A release is rehearsed before its tag is made, so one that cannot answer never serves.
@@ -6,21 +6,14 @@ after it the new. A release is rehearsed before its tag is made, so one that can
 
 from __future__ import annotations
 
-import os
-import platform
-import shutil
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime
-from functools import cache as once
-from importlib import metadata
-from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import NamedTuple
 
-from homeostat.adapters import dvc, git, remote
-from homeostat.adapters.import_graph import code_hash
-from homeostat.adapters.parquet import write_text
-from homeostat.core.errors import DataError, EnvironmentFault, UsageError
+from homeostat.adapters import git, remote
+from homeostat.core.authorship import Authorship
+from homeostat.core.errors import EnvironmentFault, UsageError
 from homeostat.core.ledger import (
     Act,
     Beside,
@@ -29,16 +22,15 @@ from homeostat.core.ledger import (
     ReleaseEvent,
     Yank,
     event_tag,
-    is_release,
+    fold,
     release_tag,
     yank_tag,
 )
-
-if TYPE_CHECKING:
-    from homeostat.project.layout import Project
-    from homeostat.training.bundle import Bundle
-
-_loaded: dict[Path, Bundle] = {}
+from homeostat.project.layout import Project
+from homeostat.releases import sync
+from homeostat.releases.bundle_store import BundleStore
+from homeostat.releases.rehearsal import Rehearsals
+from homeostat.training.bundle import Bundle, is_baseline
 
 
 @dataclass(frozen=True)
@@ -53,381 +45,275 @@ class Switch:
         return self.event.version
 
 
-def ledger(project: Project) -> Ledger:
-    """The release ledger of the project."""
-    return git.read_ledger(project.home, project.scope.project)
+class Serving(NamedTuple):
+    """A release in service: the event that put it there, and its bundle."""
+
+    event: ReleaseEvent
+    bundle: Bundle
 
 
-def follow(project: Project) -> tuple[str, ...]:
-    """Take over what other hosts have released since, where the scope names a git remote; the tags that are new here.
+class Registry:
+    """The releases of one project: the ledger as it was folded last, and the bundles that it names.
 
-    Raises:
-        EnvironmentFault: the remote cannot be reached or is none, or its ledger is another one.
+    A change first reads the tags again, here and on the scope's git remote, and then adds to the ledger what it made.
+    Otherwise the ledger is as old as the last ``open``, ``refresh`` or ``refold``.
     """
-    name = _remote(project)
-    return remote.fetch(project.home, name, project.scope.project).new if name else ()
+
+    def __init__(self, project: Project) -> None:
+        self._project = project
+        self._bundles = BundleStore(project)
+        self._rehearsals = Rehearsals(project)
+        self.ledger = Ledger(project.scope.project)
+
+    @classmethod
+    def open(cls, project: Project) -> Registry:
+        """The registry with the ledger as the tags have it now: one git process.
+
+        Raises:
+            EnvironmentFault: there is no git, no repository, or a tag cannot be read.
+        """
+        registry = cls(project)
+        registry.refresh()
+        return registry
+
+    def refresh(self) -> None:
+        """Read the tags again: one git process."""
+        self.refold(git.read_tags(self._project.home, self.ledger.project))
+
+    def refold(self, tags: Sequence[tuple[str, str, str]]) -> None:
+        """Take over the tags as they were just read, each as (tag, commit, message)."""
+        self.ledger = fold(self.ledger.project, tags)
+
+    # ---- bundles
+
+    def load(self, version: str) -> Bundle:
+        """The bundle of any registered version, verified; those used last stay loaded.
+
+        Raises:
+            UsageError: there is no such version.
+            EnvironmentFault: the cache lacks the bundle.
+            DataError: the bundle there is not the one released.
+        """
+        release = self._registered(version)
+        return self._bundles.load(release.commit, release.bundle)
+
+    def load_champion(self, at: datetime | None = None) -> Serving | None:
+        """What serves, or served ``at`` a time; None before the first release.
+
+        Raises:
+            EnvironmentFault, DataError: as ``load``.
+        """
+        event = self.ledger.champion if at is None else self.ledger.served_at(at)
+        return None if event is None else Serving(event, self._bundles.load(event.commit, event.bundle))
+
+    def load_first_learned(self) -> Bundle | None:
+        """The first release whose models learned: the one that is never retrained.
+
+        Raises:
+            EnvironmentFault, DataError: as ``load``.
+        """
+        bundles = (self.load(release.version) for release in self.ledger.releases)
+        return next((bundle for bundle in bundles if not is_baseline(bundle.training)), None)
+
+    def rehearse(self, bundle: Bundle, version: str) -> None:
+        """Rehearse a bundle, whether it was before or not.
+
+        Raises:
+            DataError: it does not answer as it did when it was sealed.
+        """
+        self._rehearsals.rehearse(bundle, version)
+
+    # ---- changes
+
+    def release(
+        self, commit: str, bundle_hash: str, by: Authorship, beside: Beside | None = None, share: float | None = None
+    ) -> Switch:
+        """Register the bundle at ``commit`` as the next version and promote it; one that is registered keeps its own.
+
+        ``beside``: what serves goes on, and the version begins as ``try_beside`` has it; the first serves at once.
+
+        Raises:
+            EnvironmentFault: another run was first, or the commit or its bundle cannot be found.
+            DataError: the bundle is not the one named, or does not answer as it did when it was sealed.
+        """
+        self._agree()
+        release = next((r for r in self.ledger.releases if r.bundle == bundle_hash), None)
+        if release is None:
+            release = self._register(commit, bundle_hash, by)
+        champion = self.ledger.champion
+        if beside is None or champion is None or champion.version == release.version:
+            return self._promoted(release, by)
+        return self._tried_beside(release, beside, share, by)
+
+    def promote(self, version: str, by: Authorship) -> Switch:
+        """Put a registered version in service; where it serves already, nothing is added.
+
+        Raises:
+            EnvironmentFault: another run was first, or the bundle cannot be found.
+            DataError: the bundle is damaged, or does not answer as it did when it was sealed.
+            UsageError: there is no such version.
+        """
+        self._agree()
+        return self._promoted(self._registered(version), by)
+
+    def try_beside(self, version: str, act: Beside, share: float | None, by: Authorship) -> Switch:
+        """Have a version answer ``share`` of the keys (canary) or score unseen (shadow) beside what serves.
+
+        Raises:
+            UsageError: there is no such version, nothing serves, it serves already, another is being tried, or the
+                share is none.
+            EnvironmentFault, DataError: as ``promote``.
+        """
+        self._agree()
+        return self._tried_beside(self._registered(version), act, share, by)
+
+    def rollback(self, by: Authorship, to: str | None = None) -> Switch:
+        """Go back to ``to``, or to the last version that served before and was not rolled back from.
+
+        While a challenger is tried beside what serves it is the one to take back, and what serves stays. Where the last
+        event is a rollback by the same person nothing is added, so that a command repeated after it was interrupted
+        goes back once: to go further back ``to`` names the version.
+
+        Raises:
+            UsageError: nothing serves, there is nothing to go back to, or ``to`` never served.
+            EnvironmentFault, DataError: as ``promote``.
+        """
+        self._agree()
+        ledger, champion = self.ledger, self.ledger.champion
+        if champion is None:
+            raise UsageError(
+                f"{ledger.project}: nothing serves yet, so there is nothing to roll back; release a version first"
+            )
+        last = ledger.events[-1]
+        if to is None and (last.action, last.who) == ("rollback", by.who) and last == champion:
+            done = f"{last.version} serves already, since {last.at}, rolled back to by {by.who}; nothing to do"
+            return Switch(last, f"{done} (to go further back name a version with --to)")
+        wanted = to or (champion.version if ledger.rollout else ledger.previous_healthy())
+        if wanted is None:
+            raise UsageError(
+                f"{ledger.project}: no version to go back to from {champion.version}, none before it is healthy; "
+                "promote another or name one with --to"
+            )
+        release = self._registered(wanted)
+        already = self._serving_already(release)
+        if already is not None:
+            return already
+        if all(event.version != release.version for event in ledger.events):
+            raise UsageError(f"{release.version}: never served, so it is nothing to go back to; promote it instead")
+        return self._switch(release, "rollback", by)
+
+    def yank(self, version: str, by: Authorship) -> str:
+        """Bar a release from service for good; a sentence on what was done.
+
+        Raises:
+            UsageError: there is no such version, or it serves or is being tried.
+            EnvironmentFault: another run was first.
+        """
+        self._agree()
+        ledger, release = self.ledger, self._registered(version)
+        if (already := ledger.yanked(release.version)) is not None:
+            return f"{release.version} is yanked already, since {already.at} by {already.who}; nothing to do"
+        for event, state in ((ledger.champion, "serves now"), (ledger.rollout, "is being tried")):
+            if event is not None and event.version == release.version:
+                raise UsageError(f"{release.version}: {state}; roll back first, then yank it")
+        yank = Yank(release.version, release.commit, by.who, by.why, by.at, release.bundle, by.evidence)
+        self._publish(yank_tag(ledger.project, yank.version), yank, by.at)
+        self.ledger = replace(ledger, yanks=(*ledger.yanks, yank))
+        return f"yanked {release.version}, which will never serve again: {by.why}"
+
+    def _register(self, commit: str, bundle_hash: str, by: Authorship) -> Register:
+        ledger = self.ledger
+        release = Register(ledger.next_version(), commit, by.who, by.why, by.at, bundle_hash, by.evidence)
+        self._rehearse_once(release)
+        self._publish(release_tag(ledger.project, release.version), release, by.at)
+        self.ledger = replace(ledger, releases=(*ledger.releases, release))
+        return release
+
+    def _promoted(self, release: Register, by: Authorship) -> Switch:
+        return self._serving_already(release) or self._switch(release, "promote", by)
+
+    def _tried_beside(self, release: Register, act: Beside, share: float | None, by: Authorship) -> Switch:
+        champion, on = self.ledger.champion, self.ledger.rollout
+        if (act == "canary") != (share is not None) or not 0 < (0.5 if share is None else share) < 1:
+            raise UsageError("a canary answers a share of the keys between 0 and 100%, a shadow none; correct it")
+        if champion is None:
+            raise UsageError(
+                f"{self.ledger.project}: nothing serves yet to try {release.version} beside; promote it"
+            )
+        if champion.version == release.version:
+            raise UsageError(f"{release.version}: serves everything already; to take it out of service roll back")
+        if on is not None and on.version != release.version:
+            raise UsageError(f"{on.version}: is being tried ({on.what}); promote it, or roll back to end that, first")
+        if on is not None and (on.action, on.share) == (act, share):
+            return Switch(on, f"{on.version} is tried so already ({on.what}), since {on.at}; nothing to do")
+        return self._switch(release, act, by, share)
+
+    def _switch(self, release: Register, action: Act, by: Authorship, share: float | None = None) -> Switch:
+        ledger, version = self.ledger, release.version
+        if (yank := ledger.yanked(version)) is not None:
+            raise UsageError(f"{version}: yanked by {yank.who}: {yank.why}; it never serves again, take another")
+        self._rehearse_once(release)
+        event = ReleaseEvent(
+            ledger.next_number(), version, action, release.commit, by.who, by.why, by.at, release.bundle, by.evidence,
+            share,
+        )  # fmt: skip
+        self._publish(event_tag(ledger.project, event.number), event, by.at)
+        self.ledger = replace(ledger, events=(*ledger.events, event))
+        return Switch(event, f"{_done(event, ledger)}: {by.why}")
+
+    def _rehearse_once(self, release: Register) -> None:
+        self._rehearsals.once(self._bundles.load(release.commit, release.bundle), release.version)
+
+    def _registered(self, version: str) -> Register:
+        release = self.ledger.release(version if version.startswith("v") else f"v{version}")
+        if release is None:
+            have = ", ".join(r.version for r in self.ledger.releases[-3:]) or "none"
+            raise UsageError(f"{version}: no such release; `homeostat releases` lists them (the last: {have})")
+        return release
+
+    def _serving_already(self, release: Register) -> Switch | None:
+        champion = self.ledger.champion
+        if champion is None or champion.version != release.version or self.ledger.rollout is not None:
+            return None
+        return Switch(champion, f"{release.version} serves already, since {champion.at}; nothing to do")
+
+    # ---- tags
+
+    def _agree(self) -> None:
+        """Know what other hosts and other runs did before anything is switched.
+
+        Raises:
+            EnvironmentFault: the remote cannot be reached or is none, or its ledger is another one.
+        """
+        try:
+            sync.follow(self._project)
+        except remote.Unreachable as error:
+            kept = "what serves goes on and nothing was changed; run again when it is"
+            raise EnvironmentFault(f"{error}; {kept}") from error
+        self.refresh()
+
+    def _publish(self, tag: str, item: Register | ReleaseEvent | Yank, at: datetime) -> None:
+        try:
+            sync.publish(self._project, tag, item.commit, item.message(), at)
+        except remote.Outrun as error:
+            raise self._outrun(error) from error
+
+    def _outrun(self, error: EnvironmentFault) -> EnvironmentFault:
+        """What the host that was first has done."""
+        sync.follow(self._project)
+        self.refresh()
+        champion = self.ledger.champion
+        serves = f"{champion.version} serves since {champion.at} ({champion.who}: {champion.why})" if champion else ""
+        return EnvironmentFault(f"{error}: {serves}; nothing was changed from here; look at it, then run again")
 
 
-def catch_up(project: Project) -> None:
-    """As ``follow``, and give the remote what it lacks: releases from before there was one.
-
-    Raises:
-        EnvironmentFault: as ``follow``, or the remotes take nothing.
-    """
-    name = _remote(project)
-    if name is not None and (lacking := remote.fetch(project.home, name, project.scope.project).lacking):
-        _push(project, name, lacking, {})
-
-
-def release(
-    project: Project, commit: str, bundle_hash: str, why: str, who: str, now: datetime, evidence: Sequence[str] = (),
-    beside: Beside | None = None, share: float | None = None,
-) -> Switch:  # fmt: skip
-    """Register the bundle at ``commit`` as the next version and promote it; a bundle that is registered keeps its own.
-
-    ``beside``: what serves goes on, and the version begins as ``try_beside`` has it; the first version serves at once.
-
-    Raises:
-        EnvironmentFault: another run was first, or the commit or its bundle cannot be found.
-        DataError: the bundle is not the one named, or does not answer as it did when it was sealed.
-        UsageError: who or why is empty.
-    """
-    _need_words(who, why)
-    _agree(project)
-    known = ledger(project)
-    found = next((r for r in known.releases if r.bundle == bundle_hash), None)
-    if found is None:
-        found = Register(known.next_version(), commit, who, why, now, bundle_hash, tuple(evidence))
-        _rehearse(project, found)
-        _publish(project, release_tag(known.project, found.version), commit, found.message(), now)
-    if beside is None or known.champion is None or known.champion.version == found.version:
-        return promote(project, found.version, why, who, now, evidence)
-    return try_beside(project, found.version, beside, share, why, who, now, evidence)
-
-
-def promote(project: Project, version: str, why: str, who: str, now: datetime, evidence: Sequence[str] = ()) -> Switch:
-    """Put a registered version in service; where it serves already, nothing is added.
-
-    Raises:
-        EnvironmentFault: another run was first, or the bundle cannot be found.
-        DataError: the bundle is damaged, or does not answer as it did when it was sealed.
-        UsageError: there is no such version, or who or why is empty.
-    """
-    _need_words(who, why)
-    _agree(project)
-    known = ledger(project)
-    found = _registered(known, version)
-    return _serving_already(known, found.version) or _switch(project, known, found, "promote", why, who, now, evidence)
-
-
-def try_beside(
-    project: Project, version: str, act: Beside, share: float | None, why: str, who: str, now: datetime,
-    evidence: Sequence[str] = (),
-) -> Switch:  # fmt: skip
-    """Have a version answer ``share`` of the keys (canary) or score unseen (shadow) beside what serves.
-
-    Raises:
-        UsageError: there is no such version, nothing serves, it serves already, another is being tried, the share is
-            none, or who or why is empty.
-        EnvironmentFault: another run was first, or the bundle cannot be found.
-        DataError: the bundle is damaged, or does not answer as it did when it was sealed.
-    """
-    _need_words(who, why)
-    _agree(project)
-    known = ledger(project)
-    found = _registered(known, version)
-    if (act == "canary") != (share is not None) or not 0 < (0.5 if share is None else share) < 1:
-        raise UsageError("a canary answers a share of the keys between 0 and 100%, a shadow none; correct it")
-    if known.champion is None:
-        raise UsageError(f"{known.project}: nothing serves yet to try {found.version} beside; promote it")
-    if (already := known.champion.version) == found.version:
-        raise UsageError(f"{already}: serves everything already; to take it out of service roll back")
-    on = known.rollout
-    if on is not None and on.version != found.version:
-        raise UsageError(f"{on.version}: is being tried ({on.what}); promote it, or roll back to end that, first")
-    if on is not None and (on.action, on.share) == (act, share):
-        return Switch(on, f"{on.version} is tried so already ({on.what}), since {on.at}; nothing to do")
-    return _switch(project, known, found, act, why, who, now, evidence, share)
-
-
-def rollback(
-    project: Project, why: str, who: str, now: datetime, to: str | None = None, evidence: Sequence[str] = ()
-) -> Switch:
-    """Go back to ``to``, or to the last version that served before and was not rolled back from.
-
-    While a challenger is tried beside what serves it is the one to take back, and what serves stays. Said again in the
-    same words, as after a command that was interrupted, it adds nothing.
-
-    Raises:
-        UsageError: nothing serves, there is nothing to go back to, ``to`` never served, or who or why is empty.
-        EnvironmentFault: another run was first, or the bundle cannot be found.
-        DataError: the bundle is damaged, or does not answer as it did when it was sealed.
-    """
-    _need_words(who, why)
-    _agree(project)
-    known = ledger(project)
-    if known.champion is None:
-        raise UsageError(
-            f"{known.project}: nothing serves yet, so there is nothing to roll back; release a version first"
-        )
-    last = known.events[-1]
-    if to is None and (last.action, last.who, last.why) == ("rollback", who, why) and last == known.champion:
-        said = f"{last.version} serves already, since {last.at}, rolled back to for just that reason; nothing to do"
-        return Switch(last, f"{said} (to go further back name a version with --to, or say why)")
-    wanted = to or (known.champion.version if known.rollout else known.previous_healthy())
-    if wanted is None:
-        raise UsageError(
-            f"{known.project}: no version to go back to from {known.champion.version}, none before it is healthy; "
-            "promote another or name one with --to"
-        )
-    found = _registered(known, wanted)
-    already = _serving_already(known, found.version)
-    if already is not None:
-        return already
-    if all(event.version != found.version for event in known.events):
-        raise UsageError(f"{found.version}: never served, so it is nothing to go back to; promote it instead")
-    return _switch(project, known, found, "rollback", why, who, now, evidence)
-
-
-def yank(project: Project, version: str, why: str, who: str, now: datetime, evidence: Sequence[str] = ()) -> str:
-    """Bar a release from service for good; a sentence on what was done.
-
-    Raises:
-        UsageError: there is no such version, it serves, or who or why is empty.
-        EnvironmentFault: another run was first.
-    """
-    _need_words(who, why)
-    _agree(project)
-    known = ledger(project)
-    found = _registered(known, version)
-    if (already := known.yanked(found.version)) is not None:
-        return f"{found.version} is yanked already, since {already.at} by {already.who}; nothing to do"
-    if known.champion is not None and known.champion.version == found.version:
-        raise UsageError(f"{found.version}: serves now; roll back first, then yank it")
-    if known.rollout is not None and known.rollout.version == found.version:
-        raise UsageError(f"{found.version}: is being tried; roll back first, then yank it")
-    made = Yank(found.version, found.commit, who, why, now, found.bundle, tuple(evidence))
-    _publish(project, yank_tag(known.project, found.version), found.commit, made.message(), now)
-    return f"yanked {found.version}, which will never serve again: {why}"
-
-
-def serving(project: Project, at: datetime | None = None) -> tuple[ReleaseEvent, Bundle] | None:
-    """What serves, or served ``at`` a time, and its bundle; None before the first release.
-
-    Raises:
-        EnvironmentFault: the cache lacks the bundle.
-        DataError: the bundle there is not the one released.
-    """
-    known = ledger(project)
-    event = known.champion if at is None else known.served_at(at)
-    return None if event is None else (event, _unpacked(project, event.commit, event.bundle))
-
-
-def restore(project: Project, version: str) -> Bundle:
-    """The bundle of any registered version.
-
-    Raises:
-        UsageError: there is no such version.
-    """
-    found = _registered(ledger(project), version)
-    return _unpacked(project, found.commit, found.bundle)
-
-
-def _switch(
-    project: Project, known: Ledger, found: Register, action: Act, why: str, who: str, now: datetime,
-    evidence: Sequence[str], share: float | None = None,
-) -> Switch:  # fmt: skip
-    if (barred := known.yanked(found.version)) is not None:
-        raise UsageError(f"{found.version}: yanked by {barred.who}: {barred.why}; it never serves again, take another")
-    _rehearse(project, found)
-    event = ReleaseEvent(
-        known.next_number(), found.version, action, found.commit, who, why, now, found.bundle, tuple(evidence), share
-    )
-    _publish(project, event_tag(known.project, event.number), event.commit, event.message(), now)
-    return Switch(event, f"{_done(event, known)}: {why}")
-
-
-def _done(event: ReleaseEvent, known: Ledger) -> str:
+def _done(event: ReleaseEvent, before: Ledger) -> str:
     """What an event did to what served before it."""
-    served = known.champion.version if known.champion else ""
+    served = before.champion.version if before.champion else ""
     if event.beside:
         return f"{event.version} is tried beside {served} ({event.what})"
     if event.version == served:
-        tried = known.rollout.version if known.rollout else "nothing"
+        tried = before.rollout.version if before.rollout else "nothing"
         return f"{served} serves everything, {tried} is tried no more"
     done = "promoted" if event.action == "promote" else "rolled back to"
     return f"{done} {event.version}{f', {served} before it' if served else ''}"
-
-
-# ---- hosts
-
-
-def _remote(project: Project) -> str | None:
-    """The git remote on which hosts agree, if the scope names one and this is no replay."""
-    named = project.scope.remote
-    return None if named is None else remote.name_of(project.home, named.git)
-
-
-def _agree(project: Project) -> None:
-    """Know what other hosts did before anything is switched.
-
-    Raises:
-        EnvironmentFault: the remote cannot be reached or is none, or its ledger is another one.
-    """
-    try:
-        follow(project)
-    except remote.Unreachable as error:
-        raise EnvironmentFault(f"{error}; what serves goes on and nothing was changed; run again when it is") from error
-
-
-def _publish(project: Project, tag: str, commit: str, message: str, now: datetime) -> None:
-    """Make a tag of the ledger. With a remote: the bundle goes there first, then the tag, and only then it is here.
-
-    Tags from before there was a remote go with it.
-
-    Raises:
-        EnvironmentFault: another run or host was first, or the remote takes nothing.
-    """
-    name, home, of = _remote(project), project.home, project.scope.project
-    if name is None:
-        git.create_tag(home, tag, commit, message, now)
-        return
-    try:
-        lacking = remote.fetch(home, name, of).lacking
-        made = git.tag_object(home, tag, commit, message, now)
-        _push(project, name, lacking, {tag: (commit, made)})
-    except remote.Outrun as error:
-        raise _outrun(project, error) from error
-    git.set_tag(home, tag, made)
-
-
-def _push(project: Project, name: str, lacking: Sequence[str], new: Mapping[str, tuple[str, str]]) -> None:
-    """Push tags that are here and tags that are ``new`` (commit and object), after the bundles they stand for."""
-    home, of = project.home, project.scope.project
-    commits = {tag: commit for tag, commit, _ in git.read_tags(home, of) if tag in lacking}
-    for tag, commit in (commits | {tag: commit for tag, (commit, _) in new.items()}).items():
-        if is_release(tag):
-            dvc.push_out(home, commit, _bundle_path(project))
-    remote.push(home, name, of, git.tag_ids(home, of, lacking) | {tag: made for tag, (_, made) in new.items()})
-
-
-def _outrun(project: Project, error: EnvironmentFault) -> EnvironmentFault:
-    """What the host that was first has done."""
-    follow(project)
-    champion = ledger(project).champion
-    serves = f"{champion.version} serves since {champion.at} ({champion.who}: {champion.why})" if champion else ""
-    return EnvironmentFault(f"{error}: {serves}; nothing was changed from here; look at it, then run again")
-
-
-def _bundle_path(project: Project) -> str:
-    return project.bundle.relative_to(project.root).as_posix()
-
-
-def _serving_already(known: Ledger, version: str) -> Switch | None:
-    champion = known.champion
-    if champion is None or champion.version != version or known.rollout is not None:
-        return None
-    return Switch(champion, f"{version} serves already, since {champion.at}; nothing to do")
-
-
-def _registered(known: Ledger, version: str) -> Register:
-    wanted = version if version.startswith("v") else f"v{version}"
-    found = known.release(wanted)
-    if found is None:
-        have = ", ".join(r.version for r in known.releases[-3:]) or "none"
-        raise UsageError(f"{version}: no such release; `homeostat releases` lists them (the last: {have})")
-    return found
-
-
-def _need_words(who: str, why: str) -> None:
-    for name, said in (("who", who), ("why", why)):
-        if not said.strip():
-            raise UsageError(
-                f"{name} is empty: a change of what serves keeps who did it and why; say it in a few words"
-            )
-
-
-def _rehearse(project: Project, found: Register) -> None:
-    """Rehearse a release, unless it was by the same code and versions on this machine: then its files are verified.
-
-    So a rollback, whose release has served before, needs no model loaded, which takes seconds.
-    """
-    bundle = _unpacked(project, found.commit, found.bundle)
-    note = _note(project, found.bundle)
-    if not note.is_file() or note.read_text() != _standing():
-        rehearse(project, bundle, found.version)
-
-
-def _note(project: Project, bundle_hash: str) -> Path:
-    """What the last rehearsal of a bundle that went well stood on."""
-    return project.state / "rehearsed" / bundle_hash
-
-
-@once
-def _standing() -> str:
-    """What a rehearsal's outcome stands on besides the bundle: the machine, the versions, and the code that scores.
-
-    Read once, with the code: a service that runs on while its files are replaced speaks of what it has loaded.
-    """
-    lines = [f"{name} {metadata.version(name)}" for name in ("lightgbm", "numpy", "polars", "duckdb")]
-    lines += [f"python {platform.python_version()}", f"machine {platform.node()} {platform.machine()}"]
-    lines += [f"code {code_hash('homeostat.training.golden')}"]
-    return "\n".join(lines) + "\n"
-
-
-def rehearse(project: Project, bundle: Bundle, version: str) -> None:
-    """Answer the golden requests and hold features, scores and decisions to what was sealed, bit for bit; note success.
-
-    Raises:
-        DataError: it differs.
-    """
-    from homeostat.training import golden
-
-    off = next(golden.differences(bundle), None)
-    if off is not None:
-        raise DataError(
-            f"{version}: rehearsal failed: {off}; what serves stays: run the code and versions that made it, or train "
-            "again"
-        )
-    write_text(_standing(), _note(project, bundle.hash))
-
-
-# ---- unpacked releases
-
-
-def _unpacked(project: Project, commit: str, bundle_hash: str) -> Bundle:
-    """The bundle of that hash, from this process, from its folder, or from the DVC cache at ``commit``."""
-    from homeostat.training import bundle as bundles
-
-    folder = project.releases / bundle_hash
-    held = _loaded.get(folder)
-    if held is not None and folder.is_dir():
-        return held
-    try:
-        bundle = bundles.load(folder, bundle_hash)
-    except DataError:  # absent, or damaged since: what was released is in the cache
-        _unpack(project, commit, bundle_hash, folder)
-        bundle = bundles.load(folder, bundle_hash)
-    _loaded[folder] = bundle
-    return bundle
-
-
-def _unpack(project: Project, commit: str, bundle_hash: str, folder: Path) -> None:
-    """Fill ``folder`` whole or not at all: the copy is verified beside it, then put in its place."""
-    from homeostat.training import bundle as bundles
-
-    fresh = folder.with_name(f".{bundle_hash}.{os.getpid()}")
-    project.releases.mkdir(parents=True, exist_ok=True)
-    shutil.rmtree(fresh, ignore_errors=True)
-    try:
-        dvc.restore_out(project.home, commit, _bundle_path(project), fresh)
-        bundles.load(fresh, bundle_hash)
-        shutil.rmtree(folder, ignore_errors=True)
-        os.replace(fresh, folder)
-    except OSError as error:
-        if not folder.is_dir():  # else another process has just put it there
-            raise EnvironmentFault(
-                f"{folder}: cannot be written: {error.strerror}; free the disk and run again"
-            ) from error
-    finally:
-        shutil.rmtree(fresh, ignore_errors=True)

@@ -7,16 +7,13 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from homeostat.adapters import dvc, git
 from homeostat.core.errors import HomeostatError
+from homeostat.core.ledger import Register
 from homeostat.project.layout import Project
-from homeostat.releases import registry
+from homeostat.releases.registry import Registry
 from homeostat.training import bundle
-
-if TYPE_CHECKING:
-    from homeostat.core.ledger import Ledger, Register
 
 
 @dataclass(frozen=True)
@@ -32,9 +29,9 @@ class Verified:
         return f"{serves}; " + (f"NOT REBUILDABLE: {self.rebuildable}" if self.rebuildable else "rebuildable")
 
 
-def verify(project: Project, known: Ledger, release: Register) -> Verified:
+def verify(project: Project, registry: Registry, release: Register) -> Verified:
     """Load and rehearse a release, and look for what it is made from."""
-    return Verified(_serves(project, known, release), _lacking(project, release))
+    return Verified(_serves(registry, release), _lacking(project, release))
 
 
 def rebuild(project: Project, release: Register, now: datetime) -> str:
@@ -54,11 +51,11 @@ def rebuild(project: Project, release: Register, now: datetime) -> str:
     return "" if made.hash == release.bundle else f"comes out as bundle {made.hash[:12]}, not {release.bundle[:12]}"
 
 
-def _serves(project: Project, known: Ledger, release: Register) -> str:
-    if (barred := known.yanked(release.version)) is not None:
-        return f"yanked by {barred.who}: {barred.why}"
+def _serves(registry: Registry, release: Register) -> str:
+    if (yank := registry.ledger.yanked(release.version)) is not None:
+        return f"yanked by {yank.who}: {yank.why}"
     try:
-        registry.rehearse(project, registry.restore(project, release.version), release.version)
+        registry.rehearse(registry.load(release.version), release.version)
     except HomeostatError as error:
         return str(error)
     return ""

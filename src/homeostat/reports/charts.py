@@ -9,10 +9,14 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from html import escape
 
+from homeostat.reports.style import COLOURS, DRAWINGS
+
 WIDTH, HEIGHT = 420, 220
-LEFT, RIGHT, TOP, BOTTOM = 46, 92, 12, 26
+LEFT, RIGHT, TOP, BOTTOM = 46, 100, 12, 26
 LONG = 860  # width of a drawing over all of time
 ROW = 30
+MARKS = 20  # height of a row of marks
+TITLE = 24  # height of the title of a drawing by itself
 GAP = 13  # between two names
 MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 RANK = ("accepted", "part", "quarantined", "missing")  # of a bin the worst is shown
@@ -27,26 +31,48 @@ class Line:
     values: Sequence[float | None]
 
 
-def lines(labels: Sequence[str], drawn: Sequence[Line], digits: int) -> str:
-    """Lines over evenly spaced labels, each named at its right end; empty where no line has a value."""
+@dataclass(frozen=True)
+class Mark:
+    """Something that happened: ``place`` counts labels, 0 for the first, and may lie between two."""
+
+    place: float
+    title: str
+
+
+@dataclass(frozen=True)
+class Row:
+    """Marks of one kind, below the lines; ``style`` is a class of the page's style sheet."""
+
+    name: str
+    style: str
+    marks: Sequence[Mark]
+
+
+def lines(
+    labels: Sequence[str], drawn: Sequence[Line], digits: int, rows: Sequence[Row] = (), width: int = WIDTH
+) -> str:
+    """Lines over evenly spaced labels, each named at its right end, and rows of marks below; empty without a value."""
     present = [v for line in drawn for v in line.values if v is not None]
     if not present:
         return ""
     steps = ticks(min(present), max(present))
     low, high = steps[0], steps[-1]
+    end = width - RIGHT
 
-    def x(place: int) -> float:
-        return LEFT + (WIDTH - LEFT - RIGHT) * (place / (len(labels) - 1) if len(labels) > 1 else 0.5)
+    def x(place: float) -> float:
+        return LEFT + (end - LEFT) * (place / (len(labels) - 1) if len(labels) > 1 else 0.5)
 
     def y(value: float) -> float:
         return TOP + (HEIGHT - TOP - BOTTOM) * (1 - (value - low) / (high - low))
 
-    parts = [_grid(y(step), _number(step, steps)) for step in steps]
-    parts += [_text(x(i), HEIGHT - 8, _short(labels[i]), "middle") for i in _spread(len(labels))]
+    parts = [_grid(y(step), _number(step, steps), end) for step in steps]
+    parts += [_text(x(i), HEIGHT - 8, _short(labels[i]), "middle") for i in _spread(len(labels), width)]
     for line in drawn:
         parts += [_path(line, x, y), *(_dot(line, labels[i], v, x(i), y(v), digits) for i, v in _there(line.values))]
     parts += _names(drawn, y, x(len(labels) - 1) + 8)
-    return _svg(WIDTH, HEIGHT, parts, "lines: " + ", ".join(line.name for line in drawn))
+    for number, row in enumerate(rows):
+        parts += _row(row, x, HEIGHT + MARKS * number + 10, end)
+    return _svg(width, HEIGHT + MARKS * len(rows), parts, "lines: " + ", ".join(line.name for line in drawn))
 
 
 def ticks(low: float, high: float) -> list[float]:
@@ -73,11 +99,11 @@ class Cell:
 
     start: datetime
     state: str  # one of RANK
-    said: str
+    title: str
 
 
 def strips(rows: Mapping[str, Sequence[Cell]], start: datetime, end: datetime) -> str:
-    """A strip a source: what became of its batches; the taller a bar, the worse the worst in it."""
+    """A strip a source, of the verdicts on its batches; the taller a bar, the worse the worst in it."""
     left, width = 110, LONG - 120
     tall = ROW * len(rows) + 22
     parts = []
@@ -88,14 +114,14 @@ def strips(rows: Mapping[str, Sequence[Cell]], start: datetime, end: datetime) -
             worst = max(group, key=lambda c: RANK.index(c.state))
             high = 6 + 5 * RANK.index(worst.state)
             bad = [c for c in group if c.state != "accepted"]
-            said = "; ".join(c.said for c in (bad or group)[:4]) + (f"; {len(bad) - 4} more" if len(bad) > 4 else "")
+            title = "; ".join(c.title for c in (bad or group)[:4]) + (f"; {len(bad) - 4} more" if len(bad) > 4 else "")
             wide = width / many
             parts.append(
                 f'<rect class="{worst.state}" x="{left + place * wide:.1f}" y="{base - high}" '
-                f'width="{max(wide - 0.6, 0.8):.1f}" height="{high}"><title>{escape(said)}</title></rect>'
+                f'width="{max(wide - 0.6, 0.8):.1f}" height="{high}"><title>{escape(title)}</title></rect>'
             )
     parts += _dates(start, end, left, width, tall - 6)
-    return _svg(LONG, tall, parts, "what became of the batches of " + ", ".join(rows))
+    return _svg(LONG, tall, parts, "verdicts on the batches of " + ", ".join(rows))
 
 
 @dataclass(frozen=True)
@@ -106,11 +132,13 @@ class Term:
     start: datetime
     end: datetime
     back: bool
-    said: str
+    title: str
 
 
-def terms(served: Sequence[Term], decided: Iterable[tuple[datetime, str, str]], start: datetime, end: datetime) -> str:
-    """What served when; below it a mark a decision: (when, action, sentence)."""
+def terms(
+    served: Sequence[Term], decisions: Iterable[tuple[datetime, str, str]], start: datetime, end: datetime
+) -> str:
+    """The releases in service over time; below them a mark a decision: (when, action, headline)."""
     tall = 76
 
     def x(time: datetime) -> float:
@@ -122,18 +150,31 @@ def terms(served: Sequence[Term], decided: Iterable[tuple[datetime, str, str]], 
         style = "back" if term.back else f"term{number % 2}"
         parts.append(
             f'<rect class="{style}" x="{x(term.start):.1f}" y="8" width="{wide:.1f}" height="24" rx="2">'
-            f"<title>{escape(term.said)}</title></rect>"
+            f"<title>{escape(term.title)}</title></rect>"
         )
         if wide > 8 * len(term.version):
             parts.append(_text(x(term.start) + 5, 24, term.version, style="on"))
-    for when, action, sentence in decided:
+    for when, action, headline in decisions:
         style = {"nothing": "calm", "roll back": "bad"}.get(action, "act")
         parts.append(
             f'<circle class="{style}" cx="{x(when):.1f}" cy="45" r="{2.5 if style == "calm" else 4.5}">'
-            f"<title>{escape(f'{when:%Y-%m-%d %H:%M} {action}: {sentence}')}</title></circle>"
+            f"<title>{escape(f'{when:%Y-%m-%d %H:%M} {headline}')}</title></circle>"
         )
     parts += _dates(start, end, 4, LONG - 8, tall - 6)
-    return _svg(LONG, tall, parts, "what served when, and the decisions")
+    return _svg(LONG, tall, parts, "releases in service, and the decisions")
+
+
+def standalone(drawing: str, title: str) -> str:
+    """A drawing as a file of its own, with a title; in light colours written out, for not every viewer knows others."""
+    size = re.search(r'viewBox="0 0 (\S+) (\S+)"', drawing)
+    assert size is not None, "every drawing has a size"
+    width, height = float(size[1]), float(size[2]) + TITLE
+    light = dict(re.findall(r"--(\w+): (#\w+)", COLOURS.partition("@media")[0]))
+    style = re.sub(r"var\(--(\w+)\)", lambda colour: light[colour[1]], DRAWINGS)
+    head = f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 {-TITLE} {width:g} {height:g}" width="{width:g}" '
+    head += f'height="{height:g}" role="img"><title>{escape(title)}</title><style>{style}</style>'
+    paper = f'<rect y="{-TITLE}" width="{width:g}" height="{height:g}" fill="{light["paper"]}"/>'
+    return f"{head}{paper}{_text(LEFT, -8, title)}{drawing[drawing.index('>') + 1 :]}\n"
 
 
 # ---- parts
@@ -144,21 +185,21 @@ def _binned(cells: Sequence[Cell], start: datetime, end: datetime) -> Iterable[t
     spans = [b.start - a.start for a, b in zip(cells, cells[1:], strict=False)]
     every = min(spans, default=end - start) or timedelta(seconds=1)
     many = max(1, min(LONG // 2, round((end - start) / every)))
-    found: dict[int, list[Cell]] = {}
+    columns: dict[int, list[Cell]] = {}
     for cell in cells:
         place = min(max(int((cell.start - start) / (end - start) * many + 1e-6), 0), many - 1)
-        found.setdefault(place, []).append(cell)
-    return [(place, many, group) for place, group in sorted(found.items())]
+        columns.setdefault(place, []).append(cell)
+    return [(place, many, group) for place, group in sorted(columns.items())]
 
 
 def _dates(start: datetime, end: datetime, left: float, width: float, y: float) -> list[str]:
     """Up to seven dates along the bottom."""
     form = "%Y-%m-%d" if end - start > timedelta(days=8) else "%m-%d %H:%M"
-    found = []
+    dates = []
     for part in range(7):
         anchor = "start" if part == 0 else "end" if part == 6 else "middle"
-        found.append(_text(left + width * part / 6, y, (start + (end - start) * part / 6).strftime(form), anchor))
-    return found
+        dates.append(_text(left + width * part / 6, y, (start + (end - start) * part / 6).strftime(form), anchor))
+    return dates
 
 
 def _there(values: Sequence[float | None]) -> list[tuple[int, float]]:
@@ -177,8 +218,8 @@ def _path(line: Line, x: Callable[[int], float], y: Callable[[float], float]) ->
 
 
 def _dot(line: Line, label: str, value: float, x: float, y: float, digits: int) -> str:
-    said = escape(f"{label}, {line.name}: {value:,.{digits}f}")
-    return f'<circle class="{line.style}" cx="{x:.1f}" cy="{y:.1f}" r="2.6"><title>{said}</title></circle>'
+    title = escape(f"{label}, {line.name}: {value:,.{digits}f}")
+    return f'<circle class="{line.style}" cx="{x:.1f}" cy="{y:.1f}" r="2.6"><title>{title}</title></circle>'
 
 
 def _names(drawn: Sequence[Line], y: Callable[[float], float], x: float) -> list[str]:
@@ -195,9 +236,18 @@ def _names(drawn: Sequence[Line], y: Callable[[float], float], x: float) -> list
     return [_text(x, place, line.name, style=line.style) for place, (_, line) in zip(places, ends, strict=True)]
 
 
-def _grid(y: float, said: str) -> str:
-    rule = f'<line class="grid" x1="{LEFT}" x2="{WIDTH - RIGHT}" y1="{y:.1f}" y2="{y:.1f}"/>'
-    return rule + _text(LEFT - 6, y + 4, said, "end")
+def _row(row: Row, x: Callable[[float], float], y: float, end: float) -> list[str]:
+    """A rule with a mark wherever something happened, named at its right end with how often."""
+    parts = [f'<line class="grid" x1="{LEFT}" x2="{end}" y1="{y:.1f}" y2="{y:.1f}"/>']
+    for mark in row.marks:
+        title = f"<title>{escape(mark.title)}</title>"
+        parts.append(f'<circle class="{row.style}" cx="{x(mark.place):.1f}" cy="{y:.1f}" r="4.5">{title}</circle>')
+    return [*parts, _text(end + 8, y + 4, f"{row.name}: {len(row.marks)}", style=row.style)]
+
+
+def _grid(y: float, text: str, end: float) -> str:
+    rule = f'<line class="grid" x1="{LEFT}" x2="{end}" y1="{y:.1f}" y2="{y:.1f}"/>'
+    return rule + _text(LEFT - 6, y + 4, text, "end")
 
 
 def _number(step: float, steps: Sequence[float]) -> str:
@@ -211,27 +261,31 @@ def _number(step: float, steps: Sequence[float]) -> str:
     return f"{step:,.{digits}f}"
 
 
-def _spread(many: int) -> list[int]:
-    """Places of at most seven labels, the first and the last among them."""
-    every = max(1, math.ceil((many - 1) / 6))
+def _spread(many: int, width: int) -> list[int]:
+    """Places of at most a label for each 60 pixels, the first among them.
+
+    >>> _spread(12, 420), _spread(3, 420)
+    ([0, 2, 4, 6, 8, 10], [0, 1, 2])
+    """
+    every = max(1, math.ceil((many - 1) / (width // 60 - 1)))
     return list(range(0, many, every))
 
 
 def _short(label: str) -> str:
-    """A month as it is said; another label as it is.
+    """A month as it is written; another label as it is.
 
     >>> _short("2013-04")
     'Apr 13'
     """
-    found = re.fullmatch(r"\d\d(\d\d)-(0[1-9]|1[0-2])", label)
-    return f"{MONTHS[int(found[2]) - 1]} {found[1]}" if found else label
+    month = re.fullmatch(r"\d\d(\d\d)-(0[1-9]|1[0-2])", label)
+    return f"{MONTHS[int(month[2]) - 1]} {month[1]}" if month else label
 
 
-def _text(x: float, y: float, said: str, anchor: str = "start", style: str = "") -> str:
+def _text(x: float, y: float, text: str, anchor: str = "start", style: str = "") -> str:
     named = f' class="{style}"' if style else ""
-    return f'<text{named} x="{x:.1f}" y="{y:.1f}" text-anchor="{anchor}">{escape(said)}</text>'
+    return f'<text{named} x="{x:.1f}" y="{y:.1f}" text-anchor="{anchor}">{escape(text)}</text>'
 
 
-def _svg(width: float, height: float, parts: Iterable[str], said: str) -> str:
+def _svg(width: float, height: float, parts: Iterable[str], text: str) -> str:
     body = "".join(parts)
-    return f'<svg viewBox="0 0 {width} {height}" role="img" aria-label="{escape(said)}">{body}</svg>'
+    return f'<svg viewBox="0 0 {width} {height}" role="img" aria-label="{escape(text)}">{body}</svg>'

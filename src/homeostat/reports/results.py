@@ -1,4 +1,4 @@
-"""What the loop came to over all that it has done: the figures of the final table and of the report page."""
+"""The results of the loop so far: the figures of the final table and of the report page."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from homeostat.core.text import metric_name
+from homeostat.core.text import count, metric_name
 from homeostat.decisions import history
 from homeostat.decisions.history import Batch, Decided
 
@@ -34,7 +34,7 @@ class Results:
     months: tuple[str, ...]
     figures: Figures
     money: Mapping[tuple[str, str], float]
-    rows: Mapping[tuple[str, str, str], int]  # by objective, model and month: events that came true
+    rows: Mapping[tuple[str, str, str], int]  # by objective, model and month: events with an outcome
 
     @property
     def counts(self) -> dict[str, int]:
@@ -48,15 +48,15 @@ class Results:
             "decisions": len(self.decisions),
             "candidates judged": sum(d.candidate for d in self.decisions),
             "releases": len(self.ledger.releases),
-            "retrains": sum(d.action == "retrain" for d in self.decisions),
+            "retrains": sum(d.decision.action == "retrain" for d in self.decisions),
             "rollbacks": sum(e.action == "rollback" for e in self.ledger.events),
         }
 
     def mean(self, objective: str, model: str, metric: str) -> float | None:
         """The mean of the months that every model has scored, so that models compare."""
         values = [self.figures.get((objective, model, month, metric)) for month in self.shared(objective)]
-        told = [value for value in values if value is not None]
-        return sum(told) / len(told) if told and len(told) == len(values) else None
+        present = [value for value in values if value is not None]
+        return sum(present) / len(present) if present and len(present) == len(values) else None
 
     def total(self, model: str) -> float | None:
         """The money of the months that every model has scored."""
@@ -85,8 +85,8 @@ def results(project: Project) -> Results:
     rows: dict[tuple[str, str, str], int] = {}
     for row in table.iter_rows(named=True):
         objective, model, month = row["objective"], row["model"], row["month"]
-        told = {m: row[m] for m in getattr(scope.evaluation.metrics, scope.objectives[objective].task)}
-        figures |= {(objective, model, month, m): value for m, value in told.items() if value is not None}
+        values = {m: row[m] for m in getattr(scope.evaluation.metrics, scope.objectives[objective].task)}
+        figures |= {(objective, model, month, m): value for m, value in values.items() if value is not None}
         if row["money"] is not None:
             money[model, month] = row["money"]
         rows[objective, model, month] = row["rows"]
@@ -103,42 +103,39 @@ def _shown(metrics: tuple[str, ...]) -> tuple[str, ...]:
     return tuple(dict.fromkeys([metrics[0], *[m for m in metrics if m in ("auc", "r2", "ndcg")]]))
 
 
-def table(found: Results) -> Iterator[str]:
-    """The final table, a line each: what happened, then each month's figures for the three models."""
-    counts = found.counts
+def table(outcome: Results) -> Iterator[str]:
+    """The final table, a line each: how often each thing happened, then each month's figures for the three models."""
+    counts = outcome.counts
     yield f"data       {counts['rows accepted']:,} rows accepted, {counts['rows quarantined']:,} quarantined"
-    yield f"           {_many(counts['batches quarantined'], 'batch')} held whole, {counts['batches missing']} missing"
+    whole = count(counts["batches quarantined"], "batch")
+    yield f"           {whole} quarantined whole, {counts['batches missing']} missing"
     yield (
-        f"releases   {_many(counts['releases'], 'release')}, {counts['retrains']} of them a retrain, of "
-        f"{_many(counts['candidates judged'], 'candidate')} judged; {_many(counts['rollbacks'], 'rollback')}"
+        f"releases   {count(counts['releases'], 'release')}, {counts['retrains']} of them a retrain, of "
+        f"{count(counts['candidates judged'], 'candidate')} judged; {count(counts['rollbacks'], 'rollback')}"
     )
-    if not found.months:
+    if not outcome.months:
         yield "figures    none yet: no predicted event is mature"
         return
-    for objective, metrics in found.metrics.items():
+    for objective, metrics in outcome.metrics.items():
         yield ""
-        yield from _block(f"{objective}: {' | '.join(metric_name(m) for m in metrics)}", found, objective, metrics)
+        yield from _block(f"{objective}: {' | '.join(metric_name(m) for m in metrics)}", outcome, objective, metrics)
     yield ""
-    yield "money, all objectives together: what alerts not needed and what was missed cost"
+    yield "cost, all objectives together: of false alerts and missed events"
     yield _line("", [""] + [_row(list(MODELS.values()))])
-    for month in found.months:
-        yield _line(month, ["", _row([_amount(found.money.get((model, month))) for model in MODELS])])
-    yield _line("all*", ["", _row([_amount(found.total(model)) for model in MODELS])])
+    for month in outcome.months:
+        yield _line(month, ["", _row([_amount(outcome.money.get((model, month))) for model in MODELS])])
+    yield _line("all*", ["", _row([_amount(outcome.total(model)) for model in MODELS])])
     yield f"* {NOTE}"
 
 
-def _many(count: int, thing: str) -> str:
-    return f"{count} {thing}{'' if count == 1 else 'es' if thing.endswith('ch') else 's'}"
-
-
-def _block(title: str, found: Results, objective: str, metrics: tuple[str, ...]) -> Iterator[str]:
+def _block(title: str, outcome: Results, objective: str, metrics: tuple[str, ...]) -> Iterator[str]:
     yield title
     yield _line("", ["events", *[_row(list(MODELS.values())) for _ in metrics]])
-    for month in found.months:
-        if (objective, "served", month) in found.rows:
-            cells = [_row([_value(found.figures.get((objective, o, month, m))) for o in MODELS]) for m in metrics]
-            yield _line(month, [f"{found.rows[objective, 'served', month]:,}", *cells])
-    means = [_row([_value(found.mean(objective, o, m)) for o in MODELS]) for m in metrics]
+    for month in outcome.months:
+        if (objective, "served", month) in outcome.rows:
+            cells = [_row([_value(outcome.figures.get((objective, o, month, m))) for o in MODELS]) for m in metrics]
+            yield _line(month, [f"{outcome.rows[objective, 'served', month]:,}", *cells])
+    means = [_row([_value(outcome.mean(objective, o, m)) for o in MODELS]) for m in metrics]
     yield _line("mean*", ["", *means])
 
 

@@ -1,4 +1,4 @@
-"""What a flow came to: a sentence for its log, and for a decision what makes it seen and heard."""
+"""What is published of a flow's result: a line for its log; for a decision an artifact and an event."""
 
 from __future__ import annotations
 
@@ -8,20 +8,21 @@ from functools import singledispatch
 from typing import TypeVar
 
 from homeostat.core.findings import Decision
+from homeostat.core.headlines import summary
 from homeostat.decisions.history import Batch
+from homeostat.decisions.session import Session
 from homeostat.loop import DataOutcome, Tick
-from homeostat.project.layout import Project
 
 Answer = TypeVar("Answer")
 
 
-def publish(project: Project, answer: Answer, at: datetime) -> Answer:
-    """Say in the run's log what it came to; a decision becomes an artifact and an event, a new incident an event."""
+def publish(session: Session, answer: Answer, at: datetime) -> Answer:
+    """Write the result to the run's log; a decision becomes an artifact and an event, a new incident an event."""
     from homeostat.adapters import prefect
 
-    name = project.scope.project
+    name = session.project.scope.project
     decision = answer.decision if isinstance(answer, Tick) else answer
-    for batch in held(answer):
+    for batch in not_accepted(answer):
         prefect.log(batch.sentence)
     outcome = answer.data if isinstance(answer, Tick) else answer
     for remark in outcome.remarks if isinstance(outcome, DataOutcome) else ():
@@ -37,23 +38,28 @@ def publish(project: Project, answer: Answer, at: datetime) -> Answer:
     return answer
 
 
-def held(answer: object) -> list[Batch]:
-    """The batches of which something was held back."""
+def not_accepted(answer: object) -> list[Batch]:
+    """The batches that are missing or quarantined, whole or in part."""
     outcome = answer.data if isinstance(answer, Tick) else answer
     if not isinstance(outcome, DataOutcome):
         return []
-    return [batch for batch in outcome.batches if batch.held]
+    return [batch for batch in outcome.batches if not batch.accepted_whole]
 
 
 @singledispatch
 def sentence(answer: object) -> str:
-    """An answer in a line."""
+    """The result of a flow in a line; of several parts those that there are."""
     return "done" if answer is None else str(answer)
 
 
 @sentence.register
+def _(answer: tuple) -> str:
+    return "; ".join(sentence(part) for part in answer if part is not None)
+
+
+@sentence.register
 def _(answer: Decision) -> str:
-    return f"{answer.action}: {answer.sentence}"
+    return f"{answer.action}: {summary(answer)}"
 
 
 @sentence.register
@@ -66,5 +72,5 @@ def _(answer: DataOutcome) -> str:
 
 @sentence.register
 def _(answer: Tick) -> str:
-    decided = "".join(f"; {sentence(one)}" for one in (answer.step, answer.decision) if one)
-    return f"{answer.now:%Y-%m-%d %H:%M}: {sentence(answer.data)}; {answer.predicted} predictions{decided}"
+    parts = (answer.data, f"{answer.predicted} predictions", answer.step, answer.decision)
+    return f"{answer.now:%Y-%m-%d %H:%M}: {sentence(parts)}"

@@ -1,6 +1,6 @@
 """``homeostat up``: a server, the schedules and a runner for one project; ``homeostat run``: one flow, now, here.
 
-The flows are the project's own, in ``flows/`` beside its scope; ``flows/schedules.py`` lists them.
+The flows are the project's own, in ``flows/``; ``flows/schedules.py`` lists them.
 """
 
 from __future__ import annotations
@@ -23,59 +23,59 @@ from homeostat.core.errors import EnvironmentFault, ScopeError, UsageError
 from homeostat.core.periods import floor
 from homeostat.project.clock import clock_now, stands_at, start_clock, wall_interval
 from homeostat.project.layout import Project
-from homeostat.project.scope import format_duration
 from homeostat.project.up_address import is_locked, note_path, where
+from homeostat.project.value_types import format_duration
 
-LEAST = timedelta(seconds=10)  # between two runs of a flow: a run costs seconds, and one tick covers all that is due
+SHORTEST = timedelta(seconds=10)  # between two runs: a run costs seconds, and one tick covers everything due
 LOG_SETTINGS = Path(prefect_server.__file__).with_name("prefect_logging.yml")
 
 
 def up(project: Project, say: Callable[[str], None] = print) -> None:
-    """Serve the project's flows on its clock until Ctrl-C or SIGTERM; what is at work then is stopped.
+    """Serve the project's flows on its clock until Ctrl-C or SIGTERM; runs in progress are stopped then.
 
-    The server is the one that PREFECT_API_URL names, or one of the project's own on loopback.
+    The server is that of PREFECT_API_URL, or one of the project's own on loopback.
 
     Raises:
         EnvironmentFault: it is up already, or the server cannot be started or reached.
         ScopeError: the project has no flows.
     """
-    name = project.scope.project  # read first: an error in the scope is told before anything is started
+    name = project.scope.project  # read first: an error in the scope is reported before anything is started
     with _only_one(project) as note, _server(project, whole=True) as url, _flows(project) as table:
         from homeostat.adapters import prefect
 
         note(url)
         start_clock(project)
         rows = [_served(project, flow, length) for flow, length in table]
-        with prefect.speaking_to(url, project.home):
+        with prefect.using_server(url, project.home):
             prefect.serve(name, project.home, rows, lambda: _announce(project, url, rows, say))
     say(f"{name} is down; its schedules are paused")
 
 
 def run_flow(project: Project, name: str, now: datetime | None = None, **parameters: Any) -> Any:
-    """Run a flow of the project in this process, now or as of ``now``; its answer.
+    """Run a flow of the project in this process, now or as of ``now``; its result.
 
-    What the flow says goes to standard error, and to the server: that of ``homeostat up`` where it runs, that of
-    PREFECT_API_URL, or one that lives as long as the run.
+    Its log goes to standard error and to a server: that of PREFECT_API_URL, that of ``homeostat up`` where it runs, or
+    one that lives as long as the run.
 
     Raises:
         UsageError: there is no such flow.
         HomeostatError: what the flow raised.
     """
-    of = project.scope.project
+    of_project = project.scope.project
     with _flows(project) as table:
         flows = {flow.name: flow for flow, _ in table}
         if name not in flows:
-            raise UsageError(f"no flow {name!r} in {project.home / 'flows'}; there are {', '.join(flows)}")
+            raise UsageError(f"{name}: no such flow in {project.home / 'flows'}; choose one of {', '.join(flows)}")
         with _server(project, whole=False) as url:
             from homeostat.adapters import prefect
 
-            with prefect.speaking_to(url, project.home):
+            with prefect.using_server(url, project.home):
                 given = {"project": str(project.home), "now": now, **parameters}
-                return prefect.run_here(flows[name], of, given)
+                return prefect.run_in_process(flows[name], of_project, given)
 
 
 def schedules(project: Project) -> list[tuple[str, str | None]]:
-    """The project's own table: each flow, and the length of the rhythm that it runs at; none: when asked.
+    """The project's table of schedules: each flow, and the entry of the rhythm that it runs by; None: on request.
 
     Raises:
         ScopeError: there is no table.
@@ -84,38 +84,38 @@ def schedules(project: Project) -> list[tuple[str, str | None]]:
         return [(flow.name, length) for flow, length in table]
 
 
-def watch_runs(folder: Path | None = None) -> None:
-    """A step of ``prefect deploy``: the server learns to end runs of the project whose machine has died."""
+def end_dead_runs(folder: Path | None = None) -> None:
+    """A step of ``prefect deploy``: have the server end runs of the project whose machine has died."""
     from homeostat.adapters import prefect
 
     prefect.watch(Project.find(folder or Path.cwd()).scope.project)
 
 
 def interval(project: Project, length: str) -> timedelta:
-    """How long a length of the scope's rhythm takes between two runs, on the wall."""
-    return max(wall_interval(project, getattr(project.scope.rhythm, length)), LEAST)
+    """The time between two runs by an entry of the scope's rhythm, on the wall clock."""
+    return max(wall_interval(project, getattr(project.scope.rhythm, length)), SHORTEST)
 
 
 def _served(project: Project, flow: Any, length: str | None) -> Any:
-    """A row of the table of schedules, on the wall: first when the project's next period of that length begins.
+    """A row of the table of schedules on the wall clock: the first run is at the project's next period of that length.
 
-    What fell due while nobody was up is done at once.
+    A run that fell due while nothing was up starts at once.
     """
-    from homeostat.adapters.prefect import Served
+    from homeostat.adapters.prefect import ScheduledFlow
 
     if length is None:
-        return Served(flow)
+        return ScheduledFlow(flow)
     rhythm, now = project.scope.rhythm, clock_now(project)
     every = getattr(rhythm, length)
     due = floor(now, every, rhythm.offset)
     first = datetime.now(UTC) + wall_interval(project, due + every - now)
-    return Served(flow, interval(project, length), first, at_once=due > stands_at(project))
+    return ScheduledFlow(flow, interval(project, length), first, at_once=due > stands_at(project))
 
 
 def _announce(project: Project, url: str, rows: list[Any], say: Callable[[str], None]) -> None:
-    """Say where to look and what runs next."""
+    """Print where to look and what runs next."""
     scope = project.scope
-    clock = "the wall clock" if scope.clock.start is None else f"its own clock, {scope.clock.speed:g} times the wall's"
+    clock = "the wall clock" if scope.clock.start is None else f"its own clock, {scope.clock.speed:g} times real time"
     say(f"{scope.project} is up on {clock}: {clock_now(project):%Y-%m-%d %H:%M} UTC there")
     say(f"  look at  {url.removesuffix('/api')}")
     if "PREFECT_API_URL" not in os.environ:
@@ -124,8 +124,8 @@ def _announce(project: Project, url: str, rows: list[Any], say: Callable[[str], 
         if row.every is not None:
             soon = "now, then " if row.at_once else "next "
             say(f"  {row.flow.name:<10} every {_words(row.every)}, {soon}at {row.first.astimezone():%Y-%m-%d %H:%M:%S}")
-    asked = [row.flow.name for row in rows if row.every is None]
-    say(f"  when asked, by `homeostat run NAME`: {', '.join(asked)}")
+    on_request = [row.flow.name for row in rows if row.every is None]
+    say(f"  on request, by `homeostat run NAME`: {', '.join(on_request)}")
     say("Ctrl-C ends it.")
 
 
@@ -138,16 +138,16 @@ def _words(length: timedelta) -> str:
 
 @contextmanager
 def _flows(project: Project) -> Iterator[tuple[tuple[Any, str | None], ...]]:
-    """The project's own table of schedules, and the process where its flows can be found.
+    """The project's table of schedules, with this process in its folder and its flows importable.
 
     Raises:
         ScopeError: there is none.
     """
     path = project.home / "flows" / "schedules.py"
     if not path.is_file():
-        raise ScopeError(f"{path}: not there; a project lists its flows in it")
+        raise ScopeError(f"{path}: not there; list the project's flows in it, or git restore it")
     _set_environment(project)
-    with contextlib.chdir(project.home):  # runs start from here, and find the same flows
+    with contextlib.chdir(project.home):  # runs start here, and import the same flows
         sys.path.insert(0, str(project.home))
         try:
             for name in [n for n in sys.modules if n.split(".")[0] == "flows"]:
@@ -158,7 +158,7 @@ def _flows(project: Project) -> Iterator[tuple[tuple[Any, str | None], ...]]:
 
 
 def _set_environment(project: Project) -> None:
-    """What Prefect reads when it is imported, here and in the runs: quiet, and at home in the project."""
+    """Set what Prefect reads at import, here and in the runs: no telemetry, our log format, its home in the project."""
     quiet_environment()
     os.environ.setdefault("PREFECT_LOGGING_SETTINGS_PATH", str(LOG_SETTINGS))
     os.environ["PREFECT_HOME"] = str(project.home / ".prefect")
@@ -169,20 +169,20 @@ def _set_environment(project: Project) -> None:
 
 @contextmanager
 def _server(project: Project, whole: bool) -> Iterator[str]:
-    """The server that is named or is up already, or one for as long as this lasts."""
-    named = os.environ.get("PREFECT_API_URL") or where(project)
-    if named is None:
-        with prefect_server.server(project.home, whole) as url:
-            yield url
+    """The server that PREFECT_API_URL names or that is up already, else one of our own meanwhile."""
+    url = os.environ.get("PREFECT_API_URL") or where(project)
+    if url is None:
+        with prefect_server.server(project.home, whole) as own:
+            yield own
         return
-    if not prefect_server.answers(named, seconds=10):
-        raise EnvironmentFault(f"{named}: no Prefect server answers; start it, or unset PREFECT_API_URL")
-    yield named
+    if not prefect_server.answers(url, seconds=10):
+        raise EnvironmentFault(f"{url}: no Prefect server answers; start it, or unset PREFECT_API_URL")
+    yield url
 
 
 @contextmanager
 def _only_one(project: Project) -> Iterator[Callable[[str], None]]:
-    """Be the only ``up`` of the project; the function notes where its server is."""
+    """Be the only ``up`` of the project; the function that this gives notes the server's address."""
     path = note_path(project)
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("a+") as note:
@@ -197,5 +197,3 @@ def _only_one(project: Project) -> Iterator[Callable[[str], None]]:
 
         yield write
         note.truncate(0)
-
-

@@ -40,7 +40,7 @@ ALWAYS = datetime(1, 1, 1)  # before any time: a request itself makes its events
 LOADED = 6  # periods whose tables are kept in memory
 MOMENTS = 1440  # of a tick, so one a minute where data arrive daily
 MAX_AHEAD = 48  # periods ahead that are read, at most
-_loading = threading.Lock()  # what was read of accepted batches is shared, for one thread at a time
+_loading = threading.Lock()  # rows of accepted batches are shared, by one thread at a time
 
 
 @dataclass(frozen=True)

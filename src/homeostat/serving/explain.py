@@ -16,7 +16,7 @@ import polars as pl
 from homeostat.core.errors import HomeostatError, UsageError
 from homeostat.features.build import FeatureTables
 from homeostat.models.contributions import Contributions, contributions
-from homeostat.releases import registry
+from homeostat.releases.registry import Registry
 from homeostat.serving import prediction_log
 from homeostat.serving.context import Context, restore_tables
 from homeostat.serving.precomputed import answers
@@ -60,7 +60,7 @@ def explain(project: Project, name: str) -> Explained:
     entry = prediction_log.find(project, name)
     if entry is None:
         raise UsageError(f"{name}: no such prediction in the log; an answer of /predict gives each its id")
-    bundle, beside = registry.restore(project, entry["release"]), prediction_log.lines_about(project, name)
+    bundle, beside = Registry.open(project).load(entry["release"]), prediction_log.lines_about(project, name)
     try:
         row = _features(project, bundle, entry)
     except HomeostatError as error:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from homeostat.adapters.parquet import write_text
 from homeostat.core.errors import HomeostatError
-from homeostat.releases import registry
+from homeostat.releases import sync as hosts
 from homeostat.serving import paths
 
 if TYPE_CHECKING:
@@ -53,7 +53,7 @@ def poll(project: Project) -> None:
     """Fetch once; log what arrived, when the remote begins to fail, and when it answers again."""
     before, error_text = failure(project), ""
     try:
-        new = registry.follow(project)
+        new = hosts.follow(project)
         if new:
             log.info("from other hosts: %s", ", ".join(new))
     except HomeostatError as error:

@@ -14,7 +14,7 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 from homeostat.core.errors import DataError, HomeostatError
-from homeostat.releases import registry
+from homeostat.releases.registry import Registry
 from homeostat.serving import requests
 from homeostat.serving.changes import DataChanges, LedgerChanges, ProjectClock
 from homeostat.serving.context import Context
@@ -49,6 +49,7 @@ class Worker:
         self.stale = ""  # why the data could not be read again
         self.predictions = PredictionLog(project)
         self.labels = LabelLog(project)
+        self._registry = Registry(project)
         self._context: Context | None = None
         self._shapes: Shapes | None = None
         self._bundles: OrderedDict[str, Bundle] = OrderedDict()  # by hash, the last used last
@@ -94,7 +95,8 @@ class Worker:
 
     def _follow_ledger(self) -> None:
         try:
-            ledger = registry.ledger(self.project)
+            self._registry.refresh()
+            ledger = self._registry.ledger
         except HomeostatError as error:
             log.error("the ledger cannot be read: %s", error)
             self._retry()
@@ -197,8 +199,8 @@ class Worker:
         """The bundle of a version, loaded and rehearsed once."""
         bundle = self._bundles.get(bundle_hash)
         if bundle is None:
-            bundle = registry.restore(self.project, version)
-            registry.rehearse(self.project, bundle, version)
+            bundle = self._registry.load(version)
+            self._registry.rehearse(bundle, version)
             self._bundles[bundle_hash] = bundle
         self._bundles.move_to_end(bundle_hash)
         while len(self._bundles) > LOADED:
@@ -240,7 +242,7 @@ class Worker:
         try:
             challenger = state.challenger.live if state.challenger else None
             self._publish(state.live, self._next_context(), challenger)
-            self._load_previous(registry.ledger(self.project))
+            self._load_previous(self._registry.ledger)
             self.stale = ""
         except Exception as error:
             self.stale = str(error) or type(error).__name__

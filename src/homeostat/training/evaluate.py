@@ -222,7 +222,7 @@ def judge(project: Project) -> Report:
     """
     scope, training = project.scope, read_training(project)
     now = datetime.fromisoformat(training["as_of"])
-    table = held_out(training, read_features(project))
+    table = held_out(training, read_features(project, where=_in_a_holdout(training)))
     ours, theirs = (
         {name: models.load(project.candidate / name / part, scope.threads).predict(table) for name in scope.objectives}
         for part in ("judged", "baseline")
@@ -243,7 +243,7 @@ def judge(project: Project) -> Report:
 def held_out(training: Mapping[str, Any], table: pl.DataFrame) -> pl.DataFrame:
     """The rows in any objective's holdout; a label outside its own objective's holdout is nothing to judge by."""
     inside = {name: _between(told["holdout"]) for name, told in training["objectives"].items()}
-    return table.filter(pl.any_horizontal(*inside.values())).with_columns(
+    return table.filter(_in_a_holdout(training)).with_columns(
         pl.when(held).then(pl.col(f"label__{name}")).alias(f"label__{name}") for name, held in inside.items()
     )
 
@@ -259,6 +259,10 @@ def headline(report: Report) -> dict[str, Any]:
         found[name] = {"rows": trial.candidate.overall.rows, "base_rate": trial.candidate.overall.base_rate} | numbers
     found["money"] = {model: money.cost.value for model, money in report.money.items()}
     return {name: {k: v for k, v in numbers.items() if v is not None} for name, numbers in found.items()}
+
+
+def _in_a_holdout(training: Mapping[str, Any]) -> pl.Expr:
+    return pl.any_horizontal(_between(part["holdout"]) for part in training["objectives"].values())
 
 
 def _between(holdout: Mapping[str, str]) -> pl.Expr:

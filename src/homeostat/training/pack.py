@@ -12,7 +12,7 @@ import polars as pl
 
 from homeostat import models
 from homeostat.adapters.import_graph import code_hash
-from homeostat.adapters.parquet import digest, place_of, write_table, write_text
+from homeostat.adapters.parquet import digest, places_of, write_table, write_text
 from homeostat.core.errors import DataError
 from homeostat.data import ingest, validate
 from homeostat.features import build
@@ -50,10 +50,10 @@ def sample(project: Project, training: Mapping[str, Any]) -> pl.DataFrame:
     """
     scope = project.scope
     start, end = _judging(training)
-    rows = read_features(project).filter(pl.col("event_time") >= start, pl.col("event_time") < end)
-    order = pl.Series(ORDER, [place_of(key) for key in rows.select(scope.key).iter_rows()], dtype=pl.String)
-    lowest = rows.with_columns(order).sort(ORDER).head(scope.monitoring.reference_rows)
-    return lowest.select(c for c in rows.columns if not c.startswith(LATER))
+    rows = read_features(project, where=pl.col("event_time").is_between(start, end, closed="left"))
+    order = pl.DataFrame({ORDER: places_of(rows.select(scope.key))}).with_row_index()
+    lowest = order.bottom_k(scope.monitoring.reference_rows, by=ORDER).sort(ORDER)
+    return rows[lowest["index"]].select(c for c in rows.columns if not c.startswith(LATER))
 
 
 def with_judged(project: Project, training: Mapping[str, Any], rows: pl.DataFrame) -> pl.DataFrame:
