@@ -191,6 +191,14 @@ def test_a_day_with_everything_in_it_is_the_same_in_one_span(tmp_path: Path, mon
     assert states[3][-1] == ("00", "accepted")  # the correction, once it is known
 
 
+def test_a_batch_that_is_replaced_within_the_span_is_seen_as_it_was(tmp_path: Path) -> None:
+    (tmp_path / "one").mkdir()
+    (tmp_path / "other").mkdir()
+    world = World(corrected={0: (2, 4)})  # recorded before the process of tick 3, known within its span
+    together = run(tmp_path / "one", world, [TICKS] * TICKS, resumed={3})
+    assert together == one_by_one(tmp_path / "other", world)
+
+
 def test_nothing_of_a_tick_is_on_disk_before_it(tmp_path: Path) -> None:
     for tick, (_, there) in enumerate(run(tmp_path, World(), [TICKS] * TICKS), 1):
         labels = [Path(name).stem for name in there if name.startswith("data/") and name.endswith(".parquet")]
