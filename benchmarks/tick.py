@@ -1,69 +1,55 @@
-"""The time of a quiet tick, and what is left of it without landing, validation, features and scoring.
+"""What a tick costs in a replay: one in which nothing is decided, a decision without a candidate, one with.
 
-Replays the first two weeks of 2013; ticks with a decision are left out.
+Processor seconds of this process and all that it starts, on the first five weeks of 2013. The data of the ticks up to
+the next decision are prepared together by the first of them, so a quiet tick is told by the mean. The first tick of each
+kind imports its tools and is left out where there are others.
 
     .venv/bin/python benchmarks/tick.py
 """
 
+import resource
 import shutil
-import time
-from collections import Counter
-from collections.abc import Callable
+from collections import defaultdict
 from datetime import datetime
 from pathlib import Path
-from statistics import median
-from typing import Any
+from statistics import mean
 
 from homeostat import loop, replay
-from homeostat.data import ingest, validate
-from homeostat.decisions.session import Session
-from homeostat.features import build
 from homeostat.project.layout import Project
-from homeostat.training import bundle
 
-FIRST, LAST = datetime(2013, 1, 1), datetime(2013, 1, 14)
-OWN = {"landing": (ingest, "land"), "validation": (validate, "validate"), "features": (build, "featurize"),
-       "scoring": (bundle, "score")}  # fmt: skip
-spent: Counter[str] = Counter()
+FIRST, LAST = datetime(2013, 1, 1), datetime(2013, 2, 4)
 
 
-def timed(step: str, usual: Callable[..., Any]) -> Callable[..., Any]:
-    def call(*args: Any, **settings: Any) -> Any:
-        began = time.perf_counter()
-        try:
-            return usual(*args, **settings)
-        finally:
-            spent[step] += time.perf_counter() - began
+def processor() -> float:
+    """Processor seconds so far, in the kernel too."""
+    used = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
+    return sum(part.ru_utime + part.ru_stime for part in used)
 
-    return call
+
+def kind(tick: loop.Tick) -> str:
+    if tick.decision is None:
+        return "quiet"
+    return "with a candidate" if tick.decision.versions.candidate else "no candidate"
 
 
 def main() -> None:
     project = Project.find(Path(__file__).parents[1])
-    for step, (module, name) in OWN.items():
-        setattr(module, name, timed(step, getattr(module, name)))
     start, end = replay.span(project, FIRST, LAST)
     replayed = replay.prepare(project, start, end, "benchmark-tick", force=True)
-    session = Session.open(replayed)
-    rows: list[dict[str, float]] = []
-    print(f"{'tick':17}{'all':>8}" + "".join(f"{step:>12}" for step in OWN) + f"{'beyond':>10}   seconds")
-    for now in replay.ticks(replayed, start, end):
-        spent.clear()
-        began = time.perf_counter()
-        tick = loop.tick(session, now)
-        total = time.perf_counter() - began
-        row = {"all": total, **{step: spent[step] for step in OWN}, "beyond": total - sum(spent.values())}
-        quiet = tick.decision is None
-        if quiet and (rows or tick.predicted):  # from the first on that has something to score with
-            rows.append(row)
-        note = "" if quiet else "   decided, left out"
-        print(f"{now:%Y-%m-%d %H:%M} " + f"{row['all']:8.2f}" + "".join(f"{row[s]:12.2f}" for s in OWN)
-              + f"{row['beyond']:10.2f}{note}")  # fmt: skip
+    costs: dict[str, list[float]] = defaultdict(list)
+    last = processor()
+
+    def watch(tick: loop.Tick) -> None:
+        nonlocal last
+        costs[kind(tick)].append(processor() - last)
+        last = processor()
+
+    replay.replay(replayed, start, end, watch)
     shutil.rmtree(replayed.home)
-    beyond = [row["beyond"] for row in rows]
-    print(
-        f"{len(rows)} quiet ticks, beyond their own work: {median(beyond):.2f} s (median), {max(beyond):.2f} s at most"
-    )
+    print(f"{'ticks':18}{'how many':>10}{'mean':>8}{'most':>8}   processor seconds")
+    for name, seconds in sorted(costs.items()):
+        others = seconds[1:] or seconds
+        print(f"{name:18}{len(others):10}{mean(others):8.2f}{max(others):8.2f}")
 
 
 if __name__ == "__main__":
