@@ -1,8 +1,8 @@
 """What a tick costs in a replay: one in which nothing is decided, a decision without a candidate, one with.
 
 CPU seconds of this process and of those that it has ended, on the first five weeks of 2013; stages run in another that
-stays. The data of the ticks up to the next decision are prepared together by the first of them, so the mean counts for a
-quiet tick. The first tick of each kind imports its tools and is left out where there are others.
+stays. The data of the ticks up to the next decision are prepared together by the first of them, so the mean counts for
+a quiet tick. The first tick of each kind imports its tools and is left out where there are others.
 
     .venv/bin/python benchmarks/tick.py
 """
