@@ -48,9 +48,7 @@ class Branches(NamedTuple):
     remote: str  # the same on the scope's remote, as it was fetched last
 
 
-def read_tags_and_branches(
-    home: Path, project: str, branch: str
-) -> tuple[list[tuple[str, str, str]], Branches]:
+def read_tags_and_branches(home: Path, project: str, branch: str) -> tuple[list[tuple[str, str, str]], Branches]:
     """The tags of the release ledger, each as (tag, commit, message), and the branches: one call of git.
 
     Raises:
@@ -80,7 +78,7 @@ def ensure(home: Path, project: str, branch: str, now: datetime) -> Path:
     if (tree / ".git").is_file():
         at = attempt(tree, "symbolic-ref", "--quiet", "HEAD")
         if at.returncode == 0 and at.stdout.strip() == ref:
-            _unlock(_private_folder(tree))
+            _unlock(tree)
             return tree
     if tree.exists() and any(tree.iterdir()) and not _abandoned(tree):
         raise EnvironmentFault(f"{tree}: in the way of the worktree of scheduled work; move it away and run again")
@@ -95,8 +93,6 @@ def follow(home: Path, project: str, branch: str, now: datetime) -> None:
 
     Amendments that only the branch or another host has are added. Parents of the commit: the last one here and theirs.
     """
-    if _is_current(home, project, branch):
-        return
     tree = ensure(home, project, branch, now)
     base, last, other = _commit_of(home, branch), head(tree), _on_other_hosts(home, project)
     new = [commit for commit in (base, other) if commit and not is_ancestor(home, commit, last)]
@@ -130,19 +126,6 @@ def commit_kept(tree: Path, message: str, now: datetime) -> str:
     run(tree, "update-ref", "HEAD", commit, last, now=now)
     run(tree, "reset", "--quiet", now=now)
     return commit
-
-
-def _is_current(home: Path, project: str, branch: str) -> bool:
-    """Whether the worktree has all of the branch and of other hosts: in one call of git, for every tick checks this."""
-    private = _private_folder(home / WORKTREE)
-    if private is None or not (private / "HEAD").is_file():
-        return False
-    if (private / "HEAD").read_text().strip() != f"ref: {branch_ref(project)}":
-        return False
-    _unlock(private)
-    others = f"--glob={remote_ref('*')}"
-    done = attempt(home, "rev-list", "--max-count=1", f"refs/heads/{branch}", others, "--not", branch_ref(project))
-    return done.returncode == 0 and not done.stdout.strip()
 
 
 def _merged(tree: Path, base: str, new: list[str]) -> str:
@@ -184,16 +167,8 @@ def _abandoned(tree: Path) -> bool:
     return (tree / ".git").is_file() and attempt(tree, "rev-parse", "--git-dir").returncode != 0
 
 
-def _private_folder(tree: Path) -> Path | None:
-    """Where git keeps the worktree's own HEAD, index and locks; None where it is no worktree."""
-    link = tree / ".git"
-    if not link.is_file():
-        return None
-    return (tree / link.read_text().strip().removeprefix("gitdir: ")).resolve()
-
-
-def _unlock(private: Path | None) -> None:
+def _unlock(tree: Path) -> None:
     """Remove locks that a killed run left: the caller has the project's lock, so no other run is at work here."""
-    if private is not None:
-        for name in ("index.lock", "HEAD.lock"):
-            (private / name).unlink(missing_ok=True)
+    private = Path(run(tree, "rev-parse", "--absolute-git-dir"))
+    for name in ("index.lock", "HEAD.lock"):
+        (private / name).unlink(missing_ok=True)

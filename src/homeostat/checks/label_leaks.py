@@ -1,4 +1,4 @@
-"""What gives a label away though nobody declared it late: a value, or its absence, with one label every time."""
+"""Label leaks that no known-at declares: a value of a column, or its absence, that always has the same label."""
 
 from __future__ import annotations
 
@@ -19,17 +19,17 @@ if TYPE_CHECKING:
     from homeostat.project.layout import Project
     from homeostat.project.scope import Objective, Scope
 
-CHANCE = 1e-6  # a constant label less likely than this, at the base rate, is a give-away
-FEW = 200  # values of a column up to which each is looked at by itself
-EVENT = "event's "  # before the name of a column of the events, which a feature may have too
-BLOCKS = 5  # in which a value must come before it is a rule: the events of one bad day are not independent
+CHANCE = 1e-6  # a constant label less likely than this at the base rate is a leak
+FEW = 200  # values of a column up to which each is examined by itself
+EVENT = "event's "  # prefix of columns of the events, for a feature may have the same name
+BLOCKS = 5  # in which a value must occur before it counts: the events of one bad day are not independent
 ROWS = 100_000  # events counted in one go
 ABSENT, PRESENT = "absent", "present"
 
 
 @dataclass(frozen=True)
-class Giveaway:
-    """``kind`` says what always goes with ``label``: the value ``what`` of a column, its absence, or any value."""
+class LabelLeak:
+    """Events that all have ``label``: by ``kind`` with the value ``what``, without one, or with any."""
 
     column: str
     kind: str
@@ -45,54 +45,54 @@ class Giveaway:
             self.kind, f"{self.column} = {self.what}"
         )
         return (
-            f"{subject} always goes with label {self.label:g} (all {self.events:,} events that have it; "
-            f"{self.share:.1%} of all do; by chance {max(self.chance, 1e-300):.0e})"
+            f"{subject} always goes with label {self.label:g} (all {self.events:,} events with it; "
+            f"{self.share:.1%} of all events; by chance {max(self.chance, 1e-300):.0e})"
         )
 
 
 class Counts:
-    """Of one column and one objective: by value and by absence, how many events and blocks, and the range of labels."""
+    """For one column and one objective, by value and by absence: number of events and blocks, range of labels."""
 
     def __init__(self) -> None:
         self.groups: pl.DataFrame | None = None
-        self.many = False  # too many values to look at each
+        self.many = False  # too many values to examine each
 
     def add(self, values: pl.Series, label: pl.Series, block: pl.Series) -> None:
-        """Count a part of the events; ``block`` numbers those that are not independent of each other."""
+        """Count some of the events; events of one ``block`` are not independent of each other."""
         rows = pl.DataFrame({"value": values, "label": label, "block": block})
         there = pl.when(pl.col("value").is_null()).then(pl.lit(ABSENT)).otherwise(pl.lit(PRESENT))
-        found = [_groups(rows.select("label", "block", kind=there, what=pl.lit(None, dtype=pl.String)))]
-        # a moment never comes again: its label says nothing about the next
+        groups = [_groups(rows.select("label", "block", kind=there, what=pl.lit(None, dtype=pl.String)))]
+        # a time never recurs: its label says nothing about the next
         self.many = self.many or values.dtype.is_temporal() or values.n_unique() > FEW
         if not self.many:
             given = rows.filter(pl.col("value").is_not_null())
-            found.append(
+            groups.append(
                 _groups(given.select("label", "block", kind=pl.lit("value"), what=pl.col("value").cast(pl.String)))
             )
         if self.groups is not None:
-            found.append(self.groups)
+            groups.append(self.groups)
         merged = (
-            pl.concat(found)
+            pl.concat(groups)
             .group_by("kind", "what")
             .agg(pl.col("n", "blocks").sum(), pl.col("low").min(), pl.col("high").max())
         )
         self.many = self.many or merged.height > FEW + 2
         self.groups = merged.filter(pl.col("kind") != "value") if self.many else merged
 
-    def giveaways(self, column: str, shares: dict[float, float], blocks: int) -> list[Giveaway]:
-        """The groups whose label is constant against all odds, the least likely first.
+    def leaks(self, column: str, shares: dict[float, float], blocks: int) -> list[LabelLeak]:
+        """The groups whose label is constant and improbably so, the least likely first.
 
-        ``shares`` are of all events by label; a group must come in ``blocks`` blocks.
+        ``shares`` are of all events by label; a group must occur in ``blocks`` blocks.
         """
         if self.groups is None:
             return []
-        found = []
-        for kind, what, n, came, low, high in self.groups.rows():
-            if low == high and came >= blocks and (chance := n * log(shares[low])) < log(CHANCE):
-                found.append(
-                    Giveaway(column.removeprefix(EVENT), kind, what, low, n, shares[low], exp(max(chance, -690)))
+        leaks = []
+        for kind, what, n, in_blocks, low, high in self.groups.rows():
+            if low == high and in_blocks >= blocks and (chance := n * log(shares[low])) < log(CHANCE):
+                leaks.append(
+                    LabelLeak(column.removeprefix(EVENT), kind, what, low, n, shares[low], exp(max(chance, -690)))
                 )
-        return sorted(found, key=lambda g: (g.chance, -g.label, g.kind, g.what or ""))
+        return sorted(leaks, key=lambda g: (g.chance, -g.label, g.kind, g.what or ""))
 
 
 def _groups(rows: pl.DataFrame) -> pl.DataFrame:
@@ -104,8 +104,10 @@ def _groups(rows: pl.DataFrame) -> pl.DataFrame:
     )
 
 
-def giveaway_findings(project: Project, labels: Sequence[str], tell: Callable[[str, int, int], None]) -> list[Finding]:
-    """One finding a column of the events (as known at predict-at) or listed feature that gives a label away."""
+def label_leak_findings(
+    project: Project, labels: Sequence[str], report: Callable[[str, int, int], None]
+) -> list[Finding]:
+    """A finding for each column of the events (as known at predict-at) or listed feature that gives a label away."""
     scope = project.scope
     every = int(scope.evaluation.block.total_seconds() * 1_000_000)
     counts: dict[str, dict[str, Counts]] = {name: {} for name in scope.objectives}
@@ -119,17 +121,17 @@ def giveaway_findings(project: Project, labels: Sequence[str], tell: Callable[[s
             blocks[name] += block.n_unique()
             for column in _columns(scope, objective, part):
                 counts[name].setdefault(column, Counts()).add(part[column], label, block)
-        tell("batches searched for give-aways", done, len(labels))
-    found: list[Finding] = []
+        report("batches searched for label leaks", done, len(labels))
+    findings: list[Finding] = []
     for name in scope.objectives:
         shares, needed = _shares(rates[name]), min(BLOCKS, blocks[name])
-        told = [g for column, counted in counts[name].items() for g in counted.giveaways(column, shares, needed)]
-        for column in dict.fromkeys(g.column for g in told):
-            found.append(_finding(scope, name, [g for g in told if g.column == column]))
-    if any(f.failed for f in found):
-        return sorted(found, key=lambda f: (not f.failed, f.value))
-    said = f"nothing gives a label away that the scope does not bar or allow ({len(labels):,} batches searched)"
-    return [Finding(Rule.GIVE_AWAY, "", "pass", None, CHANCE, text=said), *found]
+        leaks = [leak for column, counted in counts[name].items() for leak in counted.leaks(column, shares, needed)]
+        for column in dict.fromkeys(leak.column for leak in leaks):
+            findings.append(_finding(scope, name, [leak for leak in leaks if leak.column == column]))
+    if any(f.failed for f in findings):
+        return sorted(findings, key=lambda f: (not f.failed, f.value))
+    none = f"nothing gives a label away that the scope does not bar or allow ({len(labels):,} batches searched)"
+    return [Finding(Rule.GIVE_AWAY, "", "pass", None, CHANCE, text=none), *findings]
 
 
 def _chunks(project: Project, labels: Sequence[str]) -> Iterator[tuple[int, pl.DataFrame]]:
@@ -151,19 +153,19 @@ def _columns(scope: Scope, objective: Objective, table: pl.DataFrame) -> list[st
 
 def _shares(rates: Sequence[pl.DataFrame]) -> dict[float, float]:
     """By label, the share of events that have it."""
-    found = pl.concat(rates).group_by("label").agg(pl.col("n").sum())
-    total = int(found["n"].sum())
-    return {label: n / total for label, n in found.rows()}
+    counts = pl.concat(rates).group_by("label").agg(pl.col("n").sum())
+    total = int(counts["n"].sum())
+    return {label: n / total for label, n in counts.rows()}
 
 
-def _finding(scope: Scope, objective: str, giveaways: Sequence[Giveaway]) -> Finding:
-    worst = giveaways[0]
+def _finding(scope: Scope, objective: str, leaks: Sequence[LabelLeak]) -> Finding:
+    worst = leaks[0]
     name = f"{objective}.{worst.column}"
-    more = [f"{len(giveaways) - 2} more of its values"] if len(giveaways) > 2 else []
-    said = f"{name}: {'; '.join([g.sentence for g in giveaways[:2]] + more)}"
+    more = [f"{len(leaks) - 2} more of its values"] if len(leaks) > 2 else []
+    sentence = f"{name}: {'; '.join([leak.sentence for leak in leaks[:2]] + more)}"
     for place, names in (("bars", scope.features.barred), ("allows", scope.features.allowed)):
         if name in names:
-            return Finding(Rule.GIVE_AWAY, name, "pass", worst.chance, CHANCE, text=f"{said}; the scope {place} it")
-    fix = f"add {name} to features.barred in params.yaml, or to features.allowed if it is right that it tells"
-    text = f"{said}: it gives the label away; {fix}"
+            return Finding(Rule.GIVE_AWAY, name, "pass", worst.chance, CHANCE, text=f"{sentence}; the scope {place} it")
+    fix = f"add {name} to features.barred in params.yaml, or to features.allowed if it may be used"
+    text = f"{sentence}: it gives the label away; {fix}"
     return Finding(Rule.GIVE_AWAY, name, "fail", worst.chance, CHANCE, text=text)

@@ -1,4 +1,7 @@
-"""The time-travel test: features made again from only what was known, and what else gives a label away."""
+"""The time-travel test: features rebuilt from only what was known at predict-at must be the same, bit for bit.
+
+With it go the checks for columns that give a label away and for barred columns.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +15,7 @@ import polars as pl
 
 from homeostat.checks.barred_columns import barred_findings
 from homeostat.checks.equality import same_bits
-from homeostat.checks.label_leaks import giveaway_findings
+from homeostat.checks.label_leaks import label_leak_findings
 from homeostat.core.errors import DataError, ScopeError
 from homeostat.core.findings import Finding
 from homeostat.core.rules import Rule
@@ -26,13 +29,13 @@ if TYPE_CHECKING:
     from homeostat.project.layout import Project
     from homeostat.project.scope import Scope
 
-Progress = Callable[[str, int, int], None]  # what is done, how many, of how many
-SPREAD = 3  # events of one moment that may stand for those of this many batches' share
+Progress = Callable[[str, int, int], None]  # step, number done, number in total
+SPREAD = 3  # events taken of one predict-at, at most, in batches' shares of events
 
 
 @dataclass(frozen=True)
 class LeakageReport:
-    """What was found, the worst first."""
+    """The findings, failed ones first."""
 
     findings: tuple[Finding, ...]
 
@@ -42,7 +45,7 @@ class LeakageReport:
 
     @property
     def text(self) -> str:
-        """Plain sentences for a person who knows the domain."""
+        """The findings in sentences for a person who knows the domain."""
         bad = sum(f.failed for f in self.findings)
         head = f"leakage: {bad} to fix" if bad else "leakage: none found"
         return "\n".join([head, *(f"  {'FAIL' if f.failed else 'ok'}  {f.text}" for f in self.findings)])
@@ -50,35 +53,35 @@ class LeakageReport:
 
 @dataclass
 class Tally:
-    """How many events were made again, and how features differed."""
+    """How many events were rebuilt, and how their features differed."""
 
     events: int = 0
     batches: int = 0
     differ: Counter[str] = field(default_factory=Counter)
     examples: dict[str, str] = field(default_factory=dict)
-    refused: list[str] = field(default_factory=list)
+    errors: list[str] = field(default_factory=list)
 
 
 def check(project: Project, events: int = 2000, progress: Progress | None = None) -> LeakageReport:
-    """Look for features that see the future and for columns that give a label away, over every accepted batch.
+    """Search every accepted batch for features that see the future and for columns that give a label away.
 
-    At least ``events`` of them (all, if there are fewer) are made again from only what was known.
+    At least ``events`` events (all, if there are fewer) are rebuilt from only what was known.
 
     Raises:
         ScopeError: features.sql or the scope cannot be used.
         DataError: no batch of events was accepted.
     """
-    tell = progress or (lambda what, done, of: None)
+    report = progress or (lambda what, done, of: None)
     tables = FeatureTables(Workspace(project))
     labels = accepted_labels(tables.workspace)
     if not labels:
         raise DataError("no batch of events was accepted; run `homeostat run data` first")
-    found = [
-        *time_travel_findings(tables, labels, events, tell),
-        *giveaway_findings(project, labels, tell),
-        *barred_findings(project, labels, tell),
+    findings = [
+        *time_travel_findings(tables, labels, events, report),
+        *label_leak_findings(project, labels, report),
+        *barred_findings(project, labels, report),
     ]
-    return LeakageReport(tuple(sorted(found, key=lambda f: not f.failed)))
+    return LeakageReport(tuple(sorted(findings, key=lambda f: not f.failed)))
 
 
 def accepted_labels(workspace: Workspace) -> list[str]:
@@ -88,35 +91,37 @@ def accepted_labels(workspace: Workspace) -> list[str]:
     return [label for label, verdict in verdicts.items() if verdict is not None and verdict.rows_accepted]
 
 
-def time_travel_findings(tables: FeatureTables, labels: Sequence[str], events: int, tell: Progress) -> list[Finding]:
-    """One finding a feature that is not the same when it is made from only what was known, or one that all are."""
+def time_travel_findings(
+    tables: FeatureTables, labels: Sequence[str], events: int, report: Progress
+) -> list[Finding]:
+    """A finding for each feature that differs when it is rebuilt, or one that none does."""
     tally = Tally()
     for label, built, moments in _sample(tables, labels, events):
-        _travel(tables, label, built, moments, tally)
-        tell("events made again", tally.events, events)
-    if tally.refused or tally.differ:
-        refused = [_refusal(said) for said in dict.fromkeys(tally.refused)]
-        return refused + [_difference(tally, name) for name, _ in tally.differ.most_common()]
+        _rebuild(tables, label, built, moments, tally)
+        report("events rebuilt", tally.events, events)
+    if tally.errors or tally.differ:
+        errors = [_error(text) for text in dict.fromkeys(tally.errors)]
+        return errors + [_difference(tally, name) for name, _ in tally.differ.most_common()]
     if not tally.events:
-        text = "no event has features: nothing to make again"
+        text = "no event has features, so there is nothing to rebuild"
         return [Finding(Rule.POINT_IN_TIME, "", "too few to say", text=text)]
-    said = (
-        f"{tally.events:,} events of {tally.batches} batches were made again from only what was known at their "
+    text = (
+        f"{tally.events:,} events of {tally.batches} batches were rebuilt from only what was known at their "
         "predict-at: every feature is the same, bit for bit"
     )
-    return [Finding(Rule.POINT_IN_TIME, "", "pass", 0.0, 0.0, text=said)]
+    return [Finding(Rule.POINT_IN_TIME, "", "pass", 0.0, 0.0, text=text)]
 
 
 def _difference(tally: Tally, name: str) -> Finding:
-    said = (
-        f"{name} sees the future: it differs for {tally.differ[name]:,} of {tally.events:,} events when it is made "
+    text = (
+        f"{name} sees the future: it differs for {tally.differ[name]:,} of {tally.events:,} events when it is rebuilt "
         f"from only what was known; {tally.examples[name]}"
     )
-    return Finding(Rule.POINT_IN_TIME, name, "fail", float(tally.differ[name]), 0.0, text=said)
+    return Finding(Rule.POINT_IN_TIME, name, "fail", float(tally.differ[name]), 0.0, text=text)
 
 
-def _refusal(said: str) -> Finding:
-    text = f"features cannot be made from only what was known: {said}"
+def _error(cause: str) -> Finding:
+    text = f"features cannot be built from only what was known: {cause}"
     return Finding(Rule.POINT_IN_TIME, "", "fail", None, 0.0, text=text)
 
 
@@ -126,9 +131,10 @@ def _refusal(said: str) -> Finding:
 def _sample(
     tables: FeatureTables, labels: Sequence[str], events: int
 ) -> Iterator[tuple[str, pl.DataFrame, list[pl.DataFrame]]]:
-    """Batches with their features and the keys to make again, by moments; spread over batches and slices.
+    """Batches with their features and the keys to rebuild, by predict-at; spread over batches and slices.
 
-    Events of one predict-at are made in one go, but never all of them: what counts on its neighbours shows.
+    Events of one predict-at are rebuilt together, but never all of them, so that a feature which depends on the others
+    shows.
     """
     scope = tables.workspace.scope
     chance = random.Random(scope.seed)
@@ -136,20 +142,23 @@ def _sample(
         labels = [labels[i * len(labels) // events] for i in range(events)]
     verdicts = {label: tables.workspace.verdicts.get(scope.events.source, label) for label in labels}
     ahead = sum(v.rows_accepted for v in verdicts.values() if v)
-    seen: Counter[tuple[str, Any]] = Counter()
+    by_slice: Counter[tuple[str, Any]] = Counter()
     left = events
     for label, verdict in verdicts.items():
         size = verdict.rows_accepted if verdict else 0
         built = tables.of(label)
-        moments = _moments(scope, built, max(1, -(-left * size // ahead)), seen, chance)
+        moments = _moments(scope, built, max(1, -(-left * size // ahead)), by_slice, chance)
         left, ahead = max(0, left - sum(m.height for m in moments)), ahead - size
         yield label, built, moments
 
 
 def _moments(
-    scope: Scope, built: pl.DataFrame, wanted: int, seen: Counter[tuple[str, Any]], chance: random.Random
+    scope: Scope, built: pl.DataFrame, wanted: int, by_slice: Counter[tuple[str, Any]], chance: random.Random
 ) -> list[pl.DataFrame]:
-    """About ``wanted`` events of a batch (all, if it has no more), by predict-at, rare slices first."""
+    """About ``wanted`` events of a batch (all, if it has no more), by predict-at, rare slices first.
+
+    ``by_slice`` counts the events taken so far, and is updated.
+    """
     slices = [f"given__{c}" for c in scope.evaluation.slices]
     rows = built.select(*scope.key, "predict_at", *slices).with_row_index("__row")
     order = list(range(rows.height))
@@ -163,36 +172,36 @@ def _moments(
     taken = 0
     while taken < wanted and by_moment:
         open_rows = (row for group in by_moment.values() for row in group)
-        start = min(open_rows, key=lambda row: _times_seen(seen, slices, values[row]))
+        start = min(open_rows, key=lambda row: _times_taken(by_slice, slices, values[row]))
         group = by_moment.pop(rows["predict_at"][start])
         chosen = [start, *(r for r in group if r != start)][: max(1, min(len(group) - 1, SPREAD * wanted))]
         for row in chosen:
-            seen.update(zip(slices, values[row], strict=True))
+            by_slice.update(zip(slices, values[row], strict=True))
         moments.append(rows[chosen])
         taken += len(chosen)
     return moments if taken >= wanted else [rows[half] for half in halves]
 
 
-def _times_seen(seen: Counter[tuple[str, Any]], slices: Sequence[str], values: Sequence[Any]) -> int:
+def _times_taken(by_slice: Counter[tuple[str, Any]], slices: Sequence[str], values: Sequence[Any]) -> int:
     """How often the rarest slice of an event was taken so far."""
-    return min((seen[named] for named in zip(slices, values, strict=True)), default=0)
+    return min((by_slice[named] for named in zip(slices, values, strict=True)), default=0)
 
 
-# ---- made again
+# ---- rebuilding
 
 
-def _travel(
+def _rebuild(
     features: FeatureTables, label: str, built: pl.DataFrame, moments: Sequence[pl.DataFrame], tally: Tally
 ) -> None:
-    """Make the events again, each from tables that hold nothing that was not known at its predict-at."""
+    """Build the events again, each from tables with nothing that was not known at its predict-at."""
     point, scope = features.point, features.workspace.scope
     key = list(scope.key)
     if not moments:
         return
     sql = read_features_sql(features.workspace.project)
     look = point.look_back(label)
-    asked = pl.concat(moments).select(key)
-    rows = point.events(look).join(asked, on=key, how="semi", nulls_equal=True)
+    keys = pl.concat(moments).select(key)
+    rows = point.events(look).join(keys, on=key, how="semi", nulls_equal=True)
     tally.batches += 1
     for events, tables in point.views(look, rows):
         for moment in moments:
@@ -200,12 +209,12 @@ def _travel(
             if not part.height:
                 continue
             time = part["predict_at"][0]
-            known = {name: as_known(table, scope.sources[name], time) for name, table in tables.items()}
+            visible = {name: as_known(table, scope.sources[name], time) for name, table in tables.items()}
             tally.events += part.height
             try:
-                again = build(sql, scope, known, part, scope.threads)
+                again = build(sql, scope, visible, part, scope.threads)
             except ScopeError as error:
-                tally.refused.append(str(error))
+                tally.errors.append(str(error))
                 continue
             _compare(scope, built, again, tally)
 
