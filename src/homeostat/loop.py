@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -54,13 +54,23 @@ class Tick:
 
 @contextmanager
 def run_context(folder: Path, now: datetime | None = None) -> Iterator[tuple[Session, datetime]]:
-    """Hold the project in ``folder`` for one run; its session, and the time: ``now``, or the project's own.
+    """Lock the project in ``folder`` for one run; its session, and the time: ``now``, or the project's own.
+
+    A run that an error stops is an incident, until two runs have completed.
 
     Raises:
         UsageError: ``now`` lies before the last completed tick.
     """
     with locked_project(folder, now) as (project, at):
-        yield Session.open(project), at
+        session = Session.open(project)
+        try:
+            yield session, at
+        except Exception as error:
+            facts = {"error": type(error).__name__, "message": " ".join(str(error).split())}
+            with suppress(OSError):  # the disk may be full: what stopped the run is said in any case
+                raise_alerts(project, session.incidents, [Finding(Rule.RUN, "", "fail", facts=facts)], at)
+            raise
+        raise_alerts(project, session.incidents, [Finding(Rule.RUN, "", "pass")], at)
 
 
 def tick(

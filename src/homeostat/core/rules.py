@@ -43,6 +43,8 @@ class Rule(StrEnum):
     LOSS = "loss"
     LOADS = "loads"
     ROLLOUT = "rollout"  # the rollout as a whole
+    # a run of the loop itself
+    RUN = "run"
     # features, as `homeostat check leakage` examines them
     POINT_IN_TIME = "point in time"
     GIVE_AWAY = "give-away"
@@ -52,4 +54,4 @@ class Rule(StrEnum):
 DRIFT = frozenset({Rule.DRIFT_SHARE, Rule.SCORE_DRIFT, Rule.MISSING})  # start a decision, once in a cool-down
 OUTCOMES = frozenset({Rule.QUALITY, Rule.AGAINST_BASELINE, Rule.CALIBRATION})  # start one whenever they fail
 EXPLAINING = frozenset({Rule.COLUMN_DRIFT})  # explain an incident and open none
-ALERTING = DRIFT | OUTCOMES | {Rule.BATCH, Rule.ROLLOUT}
+ALERTING = DRIFT | OUTCOMES | {Rule.BATCH, Rule.ROLLOUT, Rule.RUN}

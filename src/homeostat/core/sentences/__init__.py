@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 
 from homeostat.core.findings import Finding
 from homeostat.core.rules import Rule
-from homeostat.core.sentences import batches, candidates, champion, drift, rollouts
+from homeostat.core.sentences import batches, candidates, champion, drift, rollouts, runs
 
 SENTENCES: Mapping[Rule, Callable[[Finding], str]] = {
     **batches.SENTENCES,
@@ -14,6 +14,7 @@ SENTENCES: Mapping[Rule, Callable[[Finding], str]] = {
     **drift.SENTENCES,
     **candidates.SENTENCES,
     **rollouts.SENTENCES,
+    **runs.SENTENCES,
 }
 
 
