@@ -16,12 +16,12 @@ from steps import land, missing, validate
 
 from homeostat.adapters import git
 from homeostat.core.batch_rules import overdue
-from homeostat.core.findings import Decision, Finding, Interval, Reason, Trigger, Versions, Versus
+from homeostat.core.findings import Decision, Finding, Interval, Trigger, Versions, Versus
 from homeostat.core.headlines import headline
 from homeostat.core.incidents import Incident
 from homeostat.core.ledger import Register, ReleaseEvent, event_tag, release_tag
 from homeostat.core.periods import periods_between
-from homeostat.core.rules import Rule
+from homeostat.core.rules import Reason, Rule
 from homeostat.project.layout import Project, stamp
 from homeostat.project.window import write_window
 

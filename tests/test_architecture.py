@@ -77,8 +77,10 @@ READS_OLD_RECORDS = "old_records.py"
 def is_rendered(node: ast.expr) -> bool:
     """Whether an expression is a record's words: ``x.sentence``, ``sentence(x)``, ``raw["sentence"]`` or a variable."""
     match node:
-        case ast.Attribute(attr=name) | ast.Name(id=name) | ast.Subscript(slice=ast.Constant(value=name)):
+        case ast.Attribute(attr=name) | ast.Subscript(slice=ast.Constant(value=name)):
             return name in RENDERED
+        case ast.Name(id=name):
+            return name in ("sentence", "headline")
         case ast.Call(func=function):
             return is_rendered(function)
     return False

@@ -18,9 +18,9 @@ from homeostat.adapters.log_lines import LineFormatter, NoBookkeeping
 from homeostat.adapters.prefect import ScheduledFlow, _deployment, page_of, payload_of, retried_task
 from homeostat.adapters.prefect_server import port_of
 from homeostat.core.errors import DataError, EnvironmentFault, ScopeError
-from homeostat.core.findings import Decision, Finding, Interval, Reason, Trigger, Versions, Versus
+from homeostat.core.findings import Decision, Finding, Interval, Trigger, Versions, Versus
 from homeostat.core.headlines import headline
-from homeostat.core.rules import Rule
+from homeostat.core.rules import Reason, Rule
 
 NOW = datetime(2024, 3, 1, 6)
 DECISION = Decision(

@@ -10,12 +10,12 @@ import pytest
 
 from homeostat.core.batch_rules import Verdict
 from homeostat.core.evidence_table import evidence_table
-from homeostat.core.findings import Decision, Finding, Reason, Versions
+from homeostat.core.findings import Decision, Finding, Versions
 from homeostat.core.headlines import headline, summary
 from homeostat.core.incidents import Incident
 from homeostat.core.ledger import fold
 from homeostat.core.policy import alarming
-from homeostat.core.rules import Rule
+from homeostat.core.rules import Reason, Rule
 from homeostat.core.sentences import sentence
 
 OLD = Path(__file__).parents[1] / "old_records"

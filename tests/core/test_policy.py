@@ -12,11 +12,11 @@ import pytest
 from homeostat.core.drift import drift_findings
 from homeostat.core.evaluation import Compared, Comparison
 from homeostat.core.evidence_table import evidence_table
-from homeostat.core.findings import Decision, Due, Finding, Interval, Outcome, Reason, Versions
+from homeostat.core.findings import Decision, Due, Finding, Interval, Outcome, Versions
 from homeostat.core.headlines import headline, summary
 from homeostat.core.intervals import Measure
 from homeostat.core.policy import Bar, Evidence, alarming, barred_by, decide_action, starts_decision
-from homeostat.core.rules import Rule
+from homeostat.core.rules import Reason, Rule
 
 DRIFT = "reports/drift/2024-03-01T000000.json"
 RECORD = "reports/decisions/2024-03-01T000000.json"

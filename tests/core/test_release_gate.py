@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from homeostat.core.evaluation import Compared, Comparison, Evaluation, Judged, Scored, Settings, compare, evaluate
-from homeostat.core.findings import Decision, Finding, Interval, Reason, Versions
+from homeostat.core.findings import Decision, Finding, Interval, Versions
 from homeostat.core.headlines import headline, summary
 from homeostat.core.intervals import Measure
 from homeostat.core.release_gate import (
@@ -18,7 +18,7 @@ from homeostat.core.release_gate import (
     not_worse_than_champion,
     objections,
 )
-from homeostat.core.rules import Rule
+from homeostat.core.rules import Reason, Rule
 from homeostat.core.sentences import sentence
 
 LIMITS = SimpleNamespace(beats_baseline=0.02, not_worse=0.005, slice_not_worse=0.10, calibration=0.35)

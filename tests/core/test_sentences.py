@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from homeostat.core.findings import Finding, Reason
+from homeostat.core.findings import Finding
 from homeostat.core.headlines import SUMMARIES
-from homeostat.core.rules import ALERTING, EXPLAINING, Rule
+from homeostat.core.rules import Reason, Rule
 from homeostat.core.sentences import SENTENCES, sentence
 
 CHECKS = {Rule.POINT_IN_TIME, Rule.GIVE_AWAY, Rule.BARRED}  # whose findings come with their text
@@ -16,10 +16,6 @@ def test_every_rule_has_a_sentence_or_brings_its_own() -> None:
 
 def test_every_reason_of_a_decision_has_a_summary() -> None:
     assert set(SUMMARIES) == set(Reason) - {Reason.UNKNOWN}
-
-
-def test_what_only_explains_alerts_nobody() -> None:
-    assert not ALERTING & EXPLAINING
 
 
 def test_a_batch_incident_is_in_words_of_what_failed() -> None:

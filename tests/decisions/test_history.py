@@ -12,8 +12,8 @@ import pytest
 from recorded import empty, recorded
 
 from homeostat.core.errors import EnvironmentFault
-from homeostat.core.findings import Reason
 from homeostat.core.ledger import Ledger, fold
+from homeostat.core.rules import Reason
 from homeostat.decisions import history, pending
 from homeostat.project.layout import Project, stamp
 from homeostat.reports import status

@@ -11,10 +11,10 @@ import polars as pl
 import pytest
 
 from homeostat import loop, replay
-from homeostat.core.findings import Decision, Reason
+from homeostat.core.findings import Decision
 from homeostat.core.headlines import headline
 from homeostat.core.policy import alarming
-from homeostat.core.rules import Rule
+from homeostat.core.rules import Reason, Rule
 from homeostat.decisions import act, pending
 from homeostat.decisions.decide import Weighed, weigh
 from homeostat.decisions.session import Session

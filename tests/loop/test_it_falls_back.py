@@ -12,7 +12,7 @@ import pytest
 from homeostat import loop, replay
 from homeostat.adapters import git
 from homeostat.core.authorship import Authorship
-from homeostat.core.findings import Reason
+from homeostat.core.rules import Reason
 from homeostat.faults.bad_release import reseal, turn_models_around
 from homeostat.project.layout import Project
 from homeostat.releases.registry import Registry

@@ -16,9 +16,8 @@ from asked import turned
 from homeostat import loop, replay
 from homeostat.adapters import git
 from homeostat.core.authorship import Authorship
-from homeostat.core.findings import Reason
 from homeostat.core.rollout import in_canary, rollout_alarm
-from homeostat.core.rules import Rule
+from homeostat.core.rules import Reason, Rule
 from homeostat.core.sentences import sentence
 from homeostat.decisions import pending, rollout_evidence
 from homeostat.decisions.session import Session

@@ -10,8 +10,8 @@ import polars as pl
 import pytest
 
 from homeostat import loop, replay
-from homeostat.core.findings import Reason
 from homeostat.core.headlines import headline
+from homeostat.core.rules import Reason
 from homeostat.project.clock import stands_at
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]

@@ -17,9 +17,10 @@ from homeostat.adapters import dvc, git, worktree
 from homeostat.adapters.parquet import write_table
 from homeostat.core.authorship import Authorship as By
 from homeostat.core.errors import DataError, EnvironmentFault, UsageError
-from homeostat.core.findings import Decision, Reason
+from homeostat.core.findings import Decision
 from homeostat.core.ledger import Register, describe
 from homeostat.core.policy import Bar
+from homeostat.core.rules import Reason
 from homeostat.decisions.evidence import Candidate, barred
 from homeostat.project.layout import Project
 from homeostat.releases import verify

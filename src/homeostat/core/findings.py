@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from datetime import datetime
-from enum import StrEnum
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from homeostat.core import old_records
-from homeostat.core.rules import Rule
+from homeostat.core.rules import Reason, Rule
 
 if TYPE_CHECKING:
     from homeostat.core.intervals import Measure
@@ -82,25 +81,6 @@ class Finding:
         interval = Interval(*body["interval"]) if body.get("interval") else None
         read = {"rule": Rule(body["rule"]), "interval": interval, "evidence": tuple(body.get("evidence", ()))}
         return cls(**body | read)
-
-
-class Reason(StrEnum):
-    """The rule of the policy, the gate or the rollout that decided."""
-
-    NO_BATCH = "no batch yet"
-    NOT_MATURE = "no mature event yet"
-    FIRST = "first release"
-    PASSED = "candidate passed"
-    FAILED = "candidate failed"
-    BARRED = "candidate barred"
-    PREVIOUS_BETTER = "previous version is better"
-    ROLLOUT_FIRST = "rollout decides first"
-    NO_CANDIDATE = "no candidate"
-    NOTHING_DUE = "nothing due"
-    STEP_PASSED = "step passed"
-    STEP_FAILED = "step failed"
-    STEP_WAITS = "step waits"
-    UNKNOWN = "not recorded"  # in a record from before decisions had fields
 
 
 @dataclass(frozen=True)

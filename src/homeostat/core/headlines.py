@@ -6,9 +6,9 @@ from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime, timedelta
 
 from homeostat.core.evidence_table import row
-from homeostat.core.findings import Decision, Due, Finding, Reason
+from homeostat.core.findings import Decision, Due, Finding
 from homeostat.core.release_gate import objections
-from homeostat.core.rules import Rule
+from homeostat.core.rules import Reason, Rule
 from homeostat.core.text import change, listed, percent, span
 
 NAMED = 3  # findings that a headline names

@@ -9,7 +9,7 @@ from typing import Any
 
 from homeostat.core import old_records
 from homeostat.core.findings import TOO_FEW, Finding
-from homeostat.core.rules import EXPLAINING
+from homeostat.core.rules import ALERTING
 from homeostat.core.sentences import sentence
 
 ENDS = 2  # evaluations in a row that pass and so end it, so that a problem at the limit does not alert every week
@@ -72,11 +72,11 @@ class Changes:
 def update_incidents(open_before: Iterable[Incident], findings: Iterable[Finding], now: datetime) -> Changes:
     """Fold the findings of one evaluation into the incidents that are open.
 
-    A failed finding opens its incident or keeps it open, but for one that only explains. Too few to say, or a rule
+    A failed finding of a rule that alerts opens its incident or keeps it open. Too few to say, or a rule
     that was not evaluated, changes nothing. A rule is evaluated where a finding of it says pass or fail.
     """
     findings = list(findings)
-    failed = {_problem(f): f for f in findings if f.failed and f.rule not in EXPLAINING}
+    failed = {_problem(f): f for f in findings if f.failed and f.rule in ALERTING}
     unsure = {_problem(f) for f in findings if f.outcome == TOO_FEW}
     evaluated = {f.rule for f in findings if f.outcome != TOO_FEW}
     kept, closed = [], []

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from homeostat.core.rules import Rule
+from homeostat.core.rules import Reason, Rule
 
 RENAMED = {"came once": Rule.DELIVERED_ONCE}
 NAMES = frozenset(Rule)
@@ -48,7 +48,7 @@ def decision(raw: Raw) -> Raw:
         versions = {"champion": champion, "candidate": release}
     return {
         "action": raw["action"],
-        "reason": "not recorded",
+        "reason": Reason.UNKNOWN,
         "versions": versions,
         "findings": raw.get("findings", ()),
         "evidence": raw.get("evidence", ()),

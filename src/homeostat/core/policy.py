@@ -12,8 +12,8 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from homeostat.core.evaluation import Compared, Comparison
-from homeostat.core.findings import Action, Decision, Due, Finding, Interval, Reason, Trigger, Versions, Versus
-from homeostat.core.rules import DRIFT, OUTCOMES, Rule
+from homeostat.core.findings import Action, Decision, Due, Finding, Interval, Trigger, Versions, Versus
+from homeostat.core.rules import DRIFT, OUTCOMES, Reason, Rule
 
 ByObjective = Mapping[str, Comparison]
 

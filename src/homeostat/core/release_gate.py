@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Protocol
 
-from homeostat.core.findings import TOO_FEW, Decision, Finding, Interval, Outcome, Reason
-from homeostat.core.rules import Rule
+from homeostat.core.findings import TOO_FEW, Decision, Finding, Interval, Outcome
+from homeostat.core.rules import Reason, Rule
 
 if TYPE_CHECKING:
     from homeostat.core.evaluation import Compared, Comparison, Evaluation

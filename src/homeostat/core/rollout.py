@@ -19,9 +19,9 @@ import numpy as np
 
 from homeostat.core.drift import column_outcome
 from homeostat.core.evaluation import Comparison
-from homeostat.core.findings import TOO_FEW, Action, Decision, Finding, Interval, Outcome, Reason, Versions
+from homeostat.core.findings import TOO_FEW, Action, Decision, Finding, Interval, Outcome, Versions
 from homeostat.core.metrics import Array
-from homeostat.core.rules import Rule
+from homeostat.core.rules import Reason, Rule
 
 SLOW = 0.95  # the share of answers that have to come in time
 

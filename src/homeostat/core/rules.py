@@ -1,4 +1,4 @@
-"""The name of every rule that a finding can be about."""
+"""The names of the rules that a finding can be about, and of those that decide."""
 
 from __future__ import annotations
 
@@ -51,7 +51,26 @@ class Rule(StrEnum):
     BARRED = "barred"
 
 
+class Reason(StrEnum):
+    """The rule of the policy, the gate or the rollout that decided."""
+
+    NO_BATCH = "no batch yet"
+    NOT_MATURE = "no mature event yet"
+    FIRST = "first release"
+    PASSED = "candidate passed"
+    FAILED = "candidate failed"
+    BARRED = "candidate barred"
+    PREVIOUS_BETTER = "previous version is better"
+    ROLLOUT_FIRST = "rollout decides first"
+    NO_CANDIDATE = "no candidate"
+    NOTHING_DUE = "nothing due"
+    STEP_PASSED = "step passed"
+    STEP_FAILED = "step failed"
+    STEP_WAITS = "step waits"
+    UNKNOWN = "not recorded"  # in a record from before decisions had fields
+
+
 DRIFT = frozenset({Rule.DRIFT_SHARE, Rule.SCORE_DRIFT, Rule.MISSING})  # start a decision, once in a cool-down
 OUTCOMES = frozenset({Rule.QUALITY, Rule.AGAINST_BASELINE, Rule.CALIBRATION})  # start one whenever they fail
-EXPLAINING = frozenset({Rule.COLUMN_DRIFT})  # explain an incident and open none
+# Each opens an incident; the other rules explain one.
 ALERTING = DRIFT | OUTCOMES | {Rule.BATCH, Rule.ROLLOUT, Rule.RUN}

@@ -36,18 +36,19 @@ def metric_value(measure: Mapping[str, Any]) -> str:
 
 
 def percent(share: float) -> str:
-    """A share in percent, to one decimal.
+    """A share in percent, to one decimal; below one percent to two.
 
-    >>> percent(0.046), percent(0.5), percent(1.316)
-    ('4.6 %', '50 %', '131.6 %')
+    >>> percent(0.046), percent(0.5), percent(1.316), percent(0.0025)
+    ('4.6 %', '50 %', '131.6 %', '0.25 %')
     """
-    return f"{round(100 * share, 1) + 0.0:.1f}".removesuffix(".0") + " %"
+    digits = 2 if abs(share) < 0.01 else 1
+    return f"{round(100 * share, digits) + 0.0:.{digits}f}".rstrip("0").rstrip(".") + " %"
 
 
 def change(share: float) -> str:
     """A share above (+) or below (-) something.
 
-    >>> change(-0.046), change(0.003), change(-0.0001)
+    >>> change(-0.046), change(0.003), change(-0.00001)
     ('-4.6 %', '+0.3 %', '0 %')
     """
     written = percent(abs(share))

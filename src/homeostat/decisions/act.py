@@ -41,7 +41,7 @@ def carry_out(session: Session, plan: Path, now: datetime) -> Decision:
     body = json.loads(plan.read_text())
     decision = Decision.from_dict(body)
     record = session.project.cited(pending.record(plan))
-    by = Authorship(WHO, headline(decision), now, (*decision.evidence, record))
+    by = Authorship(WHO, headline(decision), now, tuple(dict.fromkeys([*decision.evidence, record])))
     if decision.action == "roll back":
         session.registry.rollback(by, to=body["previous"])
     elif decision.action in ("retrain", "release"):

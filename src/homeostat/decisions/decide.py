@@ -6,10 +6,11 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
-from homeostat.core.findings import Decision, Due, Reason
+from homeostat.core.findings import Decision, Due
 from homeostat.core.headlines import headline
 from homeostat.core.periods import floor
 from homeostat.core.policy import Evidence, decide_action, loses_to_baseline, only_drift, starts_decision
+from homeostat.core.rules import Reason
 from homeostat.decisions import act, evidence
 from homeostat.decisions.evidence import Candidate, Judge
 from homeostat.decisions.session import Session

@@ -42,8 +42,9 @@ def calibration(finding: Finding, events: str = "mature") -> str:
         return f"{text}, in too few blocks to say whether that is significant"
     if finding.failed or off <= limit:
         return text
-    champion = facts.get("champion")
-    return f"{text}, no further off than the champion's {champion:.2f}" if champion else f"{text}, not significant"
+    if "champion" in facts:
+        return f"{text}, no further off than the champion's {facts['champion']:.2f}"
+    return f"{text}, not significant"
 
 
 SENTENCES = {
