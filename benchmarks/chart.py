@@ -13,7 +13,7 @@ from collections.abc import Iterable
 from datetime import datetime
 from pathlib import Path
 
-from measured import ROOT
+from whole_process import ROOT
 
 from homeostat.core.text import metric_name
 from homeostat.decisions import history
@@ -30,26 +30,26 @@ def place(time: datetime, months: tuple[str, ...]) -> float:
     return months.index(f"{time:%Y-%m}") + share - 0.5
 
 
-def row(name: str, style: str, times: Iterable[datetime], found: Results) -> charts.Row:
+def row(name: str, style: str, times: Iterable[datetime], report: Results) -> charts.Row:
     """Marks at the times, each titled with its day."""
-    return charts.Row(name, style, [charts.Mark(place(t, found.months), f"{t:%Y-%m-%d}: {name}") for t in times])
+    return charts.Row(name, style, [charts.Mark(place(t, report.months), f"{t:%Y-%m-%d}: {name}") for t in times])
 
 
 def drawing(project: Project, objective: str) -> str:
     """The chart of one objective's loss, as SVG."""
-    found = results(project)
-    loss = found.metrics[objective][0]
+    report = results(project)
+    loss = report.metrics[objective][0]
     values = [
-        charts.Line(name, model, [found.figures.get((objective, model, month, loss)) for month in found.months])
+        charts.Line(name, model, [report.figures.get((objective, model, month, loss)) for month in report.months])
         for model, name in MODELS.items()
     ]
     rows = [
-        row("retrain", "act", (d.at for d in found.decisions if d.action == "retrain"), found),
-        row("alert", "alert", (i.opened for i in history.incidents(project)), found),
-        row("rollback", "bad", (e.at for e in found.ledger.events if e.action == "rollback"), found),
+        row("retrain", "act", (d.at for d in report.decisions if d.action == "retrain"), report),
+        row("alert", "alert", (i.opened for i in history.incidents(project)), report),
+        row("rollback", "bad", (e.at for e in report.ledger.events if e.action == "rollback"), report),
     ]
     title = f"{objective}: {metric_name(loss)} of each month's predictions, lower is better"
-    return charts.standalone(charts.lines(found.months, values, DIGITS, rows, charts.LONG), title)
+    return charts.standalone(charts.lines(report.months, values, DIGITS, rows, charts.LONG), title)
 
 
 def main() -> None:

@@ -25,8 +25,8 @@ from functools import cached_property
 from pathlib import Path
 
 import polars as pl
-from measured import BIN
 from ruamel.yaml import YAML
+from whole_process import BIN
 
 from homeostat.adapters.git import read_ledger, read_tags
 from homeostat.core.ledger import Ledger, Register, event_tag, release_tag
@@ -49,9 +49,9 @@ def there(*names):
         except ModuleNotFoundError:
             pass
     raise SystemExit(f"none of {', '.join(names)} in {sys.path[0] or 'the package'}")
-found = there("homeostat.project.layout", "homeostat.project").Project.find(pathlib.Path(sys.argv[1]))
-made = there("homeostat.reports.results", "homeostat.results")
-print(*made.table(made.results(found)), sep="\\n")
+project = there("homeostat.project.layout", "homeostat.project").Project.find(pathlib.Path(sys.argv[1]))
+report = there("homeostat.reports.results", "homeostat.results")
+print(*report.table(report.results(project)), sep="\\n")
 """
 
 
@@ -139,8 +139,8 @@ class Side:
 
 def in_folder(folder: Path, pattern: str = "*") -> Files:
     """The files of a folder that match, by their path in it."""
-    found = sorted(p for p in folder.rglob(pattern) if p.is_file())
-    return {p.relative_to(folder).as_posix(): _whole(p) for p in found}
+    paths = sorted(p for p in folder.rglob(pattern) if p.is_file())
+    return {p.relative_to(folder).as_posix(): _whole(p) for p in paths}
 
 
 def _whole(path: Path) -> tuple[str, Read]:

@@ -28,7 +28,7 @@ CLI = "from homeostat.cli import main; main()"
 
 
 def main() -> None:
-    """Kill, carry on and compare, until there were as many kills as asked for."""
+    """Kill, carry on and compare, until there were so many kills."""
     options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     options.add_argument("--kills", type=int, default=200)
     options.add_argument("--seed", type=int, default=random.SystemRandom().randrange(1_000_000))

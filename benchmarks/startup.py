@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from statistics import median
 
-from measured import BIN, run
+from whole_process import BIN, run
 
 COMMANDS = (["homeostat", "--help"], ["homeostat", "status"])
 LIGHTGBM = {

@@ -11,72 +11,19 @@ from datetime import datetime
 from pathlib import Path
 
 import pytest
+from tiny_dag import commit, make, square, write_stage
 
 from homeostat.adapters import dvc, git, worktree
+from homeostat.adapters.stage_process import StageProcess
 from homeostat.core.errors import DataError, EnvironmentFault
 
 NOW = datetime(2024, 3, 1)
-DAG = """
-stages:
-  double:
-    cmd: python -m homeostat.stages.double
-    deps: [number.txt]
-    outs:
-    - models/double:
-        persist: true
-  square:
-    cmd: python -m homeostat.stages.square
-    deps: [models/double]
-    outs: [models/square]
-"""
-STAGE = """
-import sys
-from pathlib import Path
-print("said", flush=True)
-out = Path("models/{name}/n.txt")
-out.parent.mkdir(parents=True, exist_ok=True)
-value = int(Path("{source}").read_text())
-{extra}
-out.write_text(str({formula}))
-Path("{name}-python.txt").write_text(sys.executable + "\\n" + __file__)
-"""
 HEARS = "import os, signal; signal.signal(2, signal.SIG_DFL)"  # also where the tests run in the background
-
-
-def write_stage(home: Path, name: str, source: str, formula: str, extra: str = "") -> None:
-    text = STAGE.format(name=name, source=source, formula=formula, extra=extra)
-    (home / "src" / "homeostat" / "stages" / f"{name}.py").write_text(text)
-
-
-def commit(home: Path, message: str = "edit") -> str:
-    who = ["-c", "user.name=Ann", "-c", "user.email=ann@x"]
-    subprocess.run(["git", "add", "."], cwd=home, check=True)
-    subprocess.run(["git", *who, "commit", "-q", "-m", message], cwd=home, check=True)
-    return git.head(home)
 
 
 @pytest.fixture
 def home(tmp_path: Path) -> Path:
-    home = tmp_path / "home"
-    (home / ".dvc").mkdir(parents=True)
-    (home / "data" / "amendments").mkdir(parents=True)
-    (home / ".dvc" / "config").write_text("[core]\n    analytics = false\n")
-    (home / ".dvc" / ".gitignore").write_text("/config.local\n/tmp\n/cache\n")
-    (home / ".gitignore").write_text("/models/double/\n/models/square/\n*-python.txt\n/.homeostat/\n__pycache__/\n")
-    (home / "dvc.yaml").write_text(DAG)
-    (home / "number.txt").write_text("3")
-    for package in ("src/homeostat", "src/homeostat/stages"):
-        (home / package).mkdir(parents=True)
-        (home / package / "__init__.py").write_text("")
-    write_stage(home, "double", "number.txt", "2 * value")
-    write_stage(home, "square", "models/double/n.txt", "value ** 2")
-    subprocess.run(["git", "init", "-q", "-b", "main", str(home)], check=True)
-    commit(home)
-    return home
-
-
-def square(tree: Path) -> str:
-    return (tree / "models" / "square" / "n.txt").read_text()
+    return make(tmp_path / "home")
 
 
 def test_runs_what_has_changed_and_nothing_twice(home: Path, capfd: pytest.CaptureFixture[str]) -> None:
@@ -97,7 +44,7 @@ def test_runs_what_has_changed_and_nothing_twice(home: Path, capfd: pytest.Captu
 def test_a_stage_runs_with_the_trees_own_code_and_this_python(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", os.defpath)
     dvc.reproduce(home)
-    python, module = (home / "double-python.txt").read_text().split("\n")
+    python, module, _ = (home / "double-python.txt").read_text().split("\n")
     assert Path(python).parent == Path(sys.executable).parent
     assert Path(module) == home / "src" / "homeostat" / "stages" / "double.py"
 
@@ -164,17 +111,22 @@ def test_what_the_cache_lost_is_named(home: Path, tmp_path: Path) -> None:
         ("raise RuntimeError('a bug')", EnvironmentFault, r"double.*RuntimeError: a bug; details in .*stages\.log"),
         ("sys.exit('homeostat.core.errors.DataError: x.csv: empty; send it again')", DataError, "^x.csv: empty; send"),
         ("sys.exit('DataError: x.csv: empty; send it again')", DataError, "^x.csv: empty; send it again$"),
-        ("import os; os.kill(os.getpid(), 9)", EnvironmentFault, "double"),
+        ("print('on line 1'); sys.exit('DataError: x.csv: empty')", DataError, "^x.csv: empty$"),
+        ("import os; os.kill(os.getpid(), 9)", EnvironmentFault, r"stage double: killed by SIGKILL .*; details in"),
+        ("sys.exit(3)", EnvironmentFault, "stage double: said; details in"),
         (f"{HEARS}; os.kill(os.getpid(), 2); import time; time.sleep(5)", KeyboardInterrupt, "^$"),
     ],
 )
-def test_a_stage_that_fails_says_why_in_one_line(home: Path, extra: str, kind: type[BaseException], words: str) -> None:
+@pytest.mark.parametrize("worker", [dvc.WORKER, None], ids=["warm", "fresh"])
+def test_a_stage_that_fails_says_why_in_one_line(
+    home: Path, worker: StageProcess | None, extra: str, kind: type[BaseException], words: str
+) -> None:
     write_stage(home, "double", "number.txt", "2 * value", extra)
     with pytest.raises(kind, match=words) as caught:
-        dvc.reproduce(home)
+        dvc.reproduce(home, worker=worker)
     assert "\n" not in str(caught.value)
     write_stage(home, "double", "number.txt", "2 * value")
-    assert dvc.reproduce(home) == ["double", "square"]
+    assert dvc.reproduce(home, worker=worker) == ["double", "square"]
 
 
 def test_a_broken_dag_or_a_missing_input_is_one_line(home: Path, tmp_path: Path) -> None:

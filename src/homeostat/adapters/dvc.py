@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import atexit
 import contextlib
 import logging
 import os
 import re
 import shutil
+import signal
 import subprocess
 import sys
 import threading
@@ -16,7 +18,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, TypeVar
 
+from homeostat.adapters.dvc_lock import quick_lock_file
 from homeostat.adapters.dvc_state import repair_state
+from homeostat.adapters.stage_process import StageProcess, stage_of
 from homeostat.adapters.telemetry import quiet_environment
 from homeostat.core import errors
 from homeostat.core.errors import EnvironmentFault, HomeostatError
@@ -28,15 +32,19 @@ T = TypeVar("T")
 PATIENCE = 60.0  # seconds to wait for another run in the same folder
 _RAISED = re.compile(r"^(?:[\w.]+\.)?(ScopeError|DataError|EnvironmentFault|UsageError): (.+)$")
 _one_at_a_time = threading.Lock()
+WORKER = StageProcess()  # of this process, as other tools keep a connection
+atexit.register(WORKER.close)
 
 
 def reproduce(
-    root: Path, targets: list[str] | None = None, patience: float = PATIENCE, force: bool = False
-) -> list[str]:
+    root: Path, targets: list[str] | None = None, patience: float = PATIENCE, force: bool = False,
+    worker: StageProcess | None = WORKER,
+) -> list[str]:  # fmt: skip
     """Bring the outs of the tree at ``root`` up to date; the names of the stages that ran, in order.
 
     What the stages print goes to ``.dvc/tmp/stages.log``. While another run holds the folder, tries again with back-off
-    for ``patience`` seconds. ``force``: every stage runs, whatever is up to date.
+    for ``patience`` seconds. ``force``: every stage runs, whatever is up to date. ``worker`` runs our own stages;
+    without one each runs in a process of its own, as with ``dvc repro`` from the shell.
 
     Raises:
         HomeostatError: what the failing stage raised, or an EnvironmentFault with the last line that it wrote.
@@ -44,11 +52,11 @@ def reproduce(
     ran: list[str] = []
 
     def once() -> None:
-        with _repo(root) as repo, _stage_surroundings(root, ran):
+        with _repo(root) as repo, _commands(root, worker, ran), quick_lock_file():
             repair_state(repo)
             for stage in repo.reproduce(targets or None, force=force):
-                if stage.name not in ran:
-                    ran.append(stage.name)  # restored from the run cache: no command was needed
+                if stage.addressing not in ran:
+                    ran.append(stage.addressing)  # restored from the run cache: no command was needed
 
     _patiently(root, once, patience)
     return ran
@@ -218,12 +226,15 @@ def share_cache(root: Path, home: Path) -> None:
 
 
 def stage_environment(root: Path) -> dict[str, str]:
-    """What a stage's command needs: the tree's own ``src`` and this interpreter before any other."""
+    """What a stage's command needs: the tree's own ``src`` and this interpreter before any other.
+
+    What it prints is written at once, so that what stops it comes last.
+    """
     inherited = os.environ.get("PYTHONPATH", "")
     own = [str(root / "src")] if (root / "src" / "homeostat").is_dir() else []
     search = os.pathsep.join([*own, *([inherited] if inherited else [])])
     path = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath)])
-    return {"PATH": path, **({"PYTHONPATH": search} if search else {})}
+    return {"PATH": path, "PYTHONUNBUFFERED": "1", **({"PYTHONPATH": search} if search else {})}
 
 
 def _require(root: Path) -> None:
@@ -255,26 +266,54 @@ def _repo(root: Path) -> Iterator[Repo]:
 
 
 @contextmanager
-def _stage_surroundings(root: Path, ran: list[str]) -> Iterator[None]:
-    """Give every command of a stage its environment and the log to write to; note in ``ran`` that it began."""
-    from dvc.stage import run
+def _commands(root: Path, worker: StageProcess | None, ran: list[str]) -> Iterator[None]:
+    """Run the commands of stages in their environment, their output in the log; note in ``ran`` that each began.
 
-    usual: Callable[..., dict[str, Any]] = run.prepare_kwargs
+    DVC has no setting for where a command writes, nor for who runs it. The command of one of our stages goes to
+    ``worker``; any other runs as DVC runs it.
+    """
+    from dvc.env import DVC_STAGE
+    from dvc.stage import run as stages
+    from dvc.stage.exceptions import StageCmdFailedError
+
+    usual: Callable[..., None] = stages._run
     (root / ".dvc" / "tmp").mkdir(exist_ok=True)
-    # DVC has no setting for where a command writes, and to turn our own output away would silence the whole process.
     with _log(root).open("wb") as log:
 
-        def prepared(stage: Any, run_env: dict[str, str] | None = None) -> dict[str, Any]:
-            settings = usual(stage, run_env)
-            settings["env"].update(stage_environment(root))
-            ran.append(stage.name)
-            return settings | {"stdin": subprocess.DEVNULL, "stdout": _emptied(log), "stderr": log}
+        def run(executable: str | None, cmd: str, **settings: Any) -> None:
+            folder, environment = Path(settings["cwd"]), settings["env"] | stage_environment(root)
+            if environment[DVC_STAGE] not in ran:
+                ran.append(environment[DVC_STAGE])
+            output = _emptied(log)
+            module = stage_of(cmd) if folder.samefile(root) else None
+            if worker is None or module is None or not worker.ready_for(root, environment, output):
+                streams = {"stdin": subprocess.DEVNULL, "stdout": output, "stderr": output}
+                usual(executable, cmd, **settings | streams | {"env": environment})
+                return
+            with _ctrl_c_left_to_stage():
+                code = worker.run(module, folder, environment, _log(root))
+            if code:
+                raise StageCmdFailedError(cmd, code)
 
-        run.prepare_kwargs = prepared
+        stages._run = run
         try:
             yield
         finally:
-            run.prepare_kwargs = usual
+            stages._run = usual
+
+
+@contextmanager
+def _ctrl_c_left_to_stage() -> Iterator[None]:
+    """Let Ctrl-C end the stage, which hears it too, and not this process before it, as DVC does."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        yield
+    finally:
+        if before is not None:  # else it was set outside Python, which cannot set it again
+            signal.signal(signal.SIGINT, before)
 
 
 def _log(root: Path) -> Path:
@@ -327,7 +366,8 @@ def _told(root: Path, error: BaseException) -> HomeostatError | KeyboardInterrup
     if not any(isinstance(e, StageCmdFailedError) for e in chain):
         why = " ".join(str(next(e for e in chain if not isinstance(e, ReproductionError))).split())
         return EnvironmentFault(f"{root}: dvc: {why}; fix that and run again")
-    if re.search(r"exited with (-2|130)$", str(chain[-1])):
+    ended_by = _signal_of(str(chain[-1]))
+    if ended_by == signal.SIGINT:
         return KeyboardInterrupt()
     said = [line for line in _log(root).read_text(errors="replace").splitlines() if line.strip()]
     last = said[-1].strip() if said else f"no word; {chain[-1]}"
@@ -336,4 +376,16 @@ def _told(root: Path, error: BaseException) -> HomeostatError | KeyboardInterrup
         kind: type[HomeostatError] = getattr(errors, raised[1])
         return kind(raised[2])
     stage = str(chain[-1]).partition("homeostat.stages.")[2].partition(",")[0] or "of dvc.yaml"
+    if ended_by is not None:
+        why = "out of memory, or ended from outside" if ended_by == signal.SIGKILL else "a crash, or ended from outside"
+        last = f"killed by {ended_by.name} ({why}); run again"
     return EnvironmentFault(f"{root}: stage {stage}: {last}; details in {_log(root)}")
+
+
+def _signal_of(failure: str) -> signal.Signals | None:
+    """The signal that ended a stage's process, by DVC's word of its exit code: the process's own, or its shell's."""
+    code = re.search(r"exited with (-?\d+)$", failure)
+    number = int(code[1]) if code else 0
+    with contextlib.suppress(ValueError):
+        return signal.Signals(-number if number < 0 else number - 128)
+    return None

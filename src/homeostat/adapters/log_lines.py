@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 
 from homeostat.core.errors import HomeostatError
+from homeostat.core.text import printable
 
 # Prefect's own bookkeeping, which its pages show better.
 HIDDEN = (
@@ -25,6 +26,9 @@ class LineFormatter(logging.Formatter):
     """``12:00:05 lifecycle: the line``; a traceback only where a flow was stopped by a bug."""
 
     def format(self, record: logging.LogRecord) -> str:
+        return printable(self._line(record))
+
+    def _line(self, record: logging.LogRecord) -> str:
         where = getattr(record, "flow_name", record.name)
         head = f"{self.formatTime(record, '%H:%M:%S')} {where}: "
         error = record.exc_info[1] if record.exc_info else None

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from homeostat.cli.terminal import say
 from homeostat.core.errors import HomeostatError, UsageError
 
 if TYPE_CHECKING:
@@ -90,7 +91,7 @@ class Verbs(click.Group):
             if self.verbose and not isinstance(raised, click.ClickException | click.Abort):
                 traceback.print_exc()
             line, code = describe_error(error)
-            click.echo(f"homeostat: {line}", err=True)
+            say(f"homeostat: {line}", err=True)
         if standalone_mode:
             sys.exit(code if isinstance(code, int) else 0)
         return code
@@ -184,7 +185,7 @@ def my_turn() -> Iterator[tuple[Project, datetime]]:
     """The project, locked for this verb, and its time; a line is printed while another run has the lock."""
     from homeostat.project.run_context import run_context
 
-    with run_context(project().root, say=lambda line: click.echo(line, err=True)) as locked:
+    with run_context(project().root, say=lambda line: say(line, err=True)) as locked:
         yield locked
 
 

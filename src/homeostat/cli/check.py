@@ -7,6 +7,7 @@ import sys
 import click
 
 from homeostat.cli.app import Verbs, project
+from homeostat.cli.terminal import say
 from homeostat.core.errors import HomeostatError, ScopeError
 
 CLEAR = "\r\x1b[K"  # the line of progress
@@ -24,11 +25,11 @@ def check(context: click.Context) -> None:
     project()  # what is no project is refused once, not by each of the three
     failed = []
     for name, verb in check.commands.items():
-        click.secho(f"== {name}", bold=True)
+        say(f"== {name}", bold=True)
         try:
             context.invoke(verb)
         except HomeostatError as error:
-            click.echo(str(error))
+            say(str(error))
             failed.append(name)
     if failed:
         raise ScopeError(f"check {' and '.join(failed)} found problems to fix: see above")
@@ -44,7 +45,7 @@ def scope() -> None:
     from homeostat.checks.worktree_view import worktree_view
 
     page = scope_page(worktree_view(project()))
-    click.echo(page.text)
+    say(page.text)
     if page.problems:
         many = f"{len(page.problems)} problems" if len(page.problems) > 1 else "1 problem"
         raise ScopeError(f"{many} in the scope: see the end of the page")
@@ -62,14 +63,14 @@ def leakage(events: int) -> None:
 
     somebody = sys.stderr.isatty()
     report = check_leakage(worktree_view(project()), events, _progress if somebody else None)
-    click.echo(CLEAR if somebody else "", nl=False, err=True)
-    click.echo(report.text)
+    say(CLEAR if somebody else "", nl=False, err=True)
+    say(report.text)
     if report.failed:
         raise ScopeError("features.sql or the data give the label away; fix it, or allow it in the scope's features")
 
 
 def _progress(what: str, done: int, of: int) -> None:
-    click.echo(f"{CLEAR}{what}: {done} of {of}", nl=False, err=True)
+    say(f"{CLEAR}{what}: {done} of {of}", nl=False, err=True)
 
 
 @check.command()
@@ -81,4 +82,4 @@ def contracts() -> None:
     from homeostat.checks.contracts import what_if
     from homeostat.checks.worktree_view import worktree_view
 
-    click.echo(what_if(worktree_view(project())))
+    say(what_if(worktree_view(project())))

@@ -11,6 +11,7 @@ import click
 
 from homeostat.cli.app import Verbs, actor, my_turn, project, who, why, working
 from homeostat.cli.completion import quarantined_batches, sources
+from homeostat.cli.terminal import say
 from homeostat.core.errors import UsageError
 from homeostat.core.text import count
 
@@ -51,11 +52,11 @@ def review(source: str | None = None, batch: str | None = None, last: int = 20) 
 
     batches = [b for b in not_accepted(tree) if source in (None, b.source)]
     for one in batches[-last:]:
-        click.echo(one.sentence)
+        say(one.sentence)
     if not batches:
-        click.echo("nothing is quarantined or missing")
+        say("nothing is quarantined or missing")
     elif len(batches) > last:
-        click.echo(f"and {len(batches) - last} before; --last {len(batches)} lists them all")
+        say(f"and {len(batches) - last} before; --last {len(batches)} lists them all")
     return None
 
 
@@ -135,10 +136,10 @@ def _show_rows(tree: Project, source: str, batch: str) -> None:
 
     rows = pl.read_parquet(path)
     for reason, many in rows["reason"].value_counts(sort=True).iter_rows():
-        click.echo(f"{count(many, 'row')}: {reason}")
+        say(f"{count(many, 'row')}: {reason}")
     with pl.Config(tbl_rows=20, tbl_cols=-1, tbl_hide_dataframe_shape=True, tbl_width_chars=WIDTH):
-        click.echo(str(rows.drop("reason")))
+        say(str(rows.drop("reason")))
 
 
 def _report(of: Project, made: Path) -> None:
-    click.echo(f"kept as {made}; the next tick applies it: homeostat -C {of.home} run data")
+    say(f"kept as {made}; the next tick applies it: homeostat -C {of.home} run data")

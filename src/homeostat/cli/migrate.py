@@ -7,6 +7,7 @@ from pathlib import Path
 
 import click
 
+from homeostat.cli.terminal import say
 from homeostat.core.errors import UsageError
 
 
@@ -24,20 +25,20 @@ def migrate_project(folder: Path, yes: bool) -> None:
     name = project.scope.project  # read first, so that an error in the scope stops before any change
     migration = plan_migration(project.root)
     for change in migration.changes:
-        click.echo(change.diff, nl=False)
+        say(change.diff, nl=False)
     if migration.changes:
         _agree(len(migration.changes), yes)
         write_migration(project.root, migration)
         for change in migration.changes:
             how = "only moved names replaced: the rest is yours" if change.edited else "rewritten"
-            click.echo(f"{change.path}: {how}")
+            say(f"{change.path}: {how}")
         for path in migration.kept:
-            click.echo(f"{path}: edited since homeostat wrote it, and left as it is; check whether it needs a change")
-        click.echo(f"{name} is migrated, not committed. Next: make test, then git commit -a")
+            say(f"{path}: edited since homeostat wrote it, and left as it is; check whether it needs a change")
+        say(f"{name} is migrated, not committed. Next: make test, then git commit -a")
     else:
-        click.echo(f"{name}: nothing to migrate")
+        say(f"{name}: nothing to migrate")
     for line in migration.unknown:
-        click.echo(f"{line}; replace it by hand")
+        say(f"{line}; replace it by hand")
 
 
 def _agree(files: int, yes: bool) -> None:

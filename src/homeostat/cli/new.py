@@ -10,6 +10,7 @@ import click
 
 from homeostat.cli.app import Verb, folder
 from homeostat.cli.migrate import migrate_project
+from homeostat.cli.terminal import say
 from homeostat.core.errors import UsageError
 
 QUIT = "quit"
@@ -80,7 +81,7 @@ def new(
     make = _agreed_draft if interactive else _draft
     project = make(create.project_name(target), request, contexts)
     create.write(project, target)
-    click.echo(f"\n{project.project} is in {target}, committed. Next:\n  cd {directory}\n  make run")
+    say(f"\n{project.project} is in {target}, committed. Next:\n  cd {directory}\n  make run")
 
 
 def _draft(name: str, request: Request, contexts: Sequence[ContextRequest]) -> Draft:
@@ -90,7 +91,7 @@ def _draft(name: str, request: Request, contexts: Sequence[ContextRequest]) -> D
     draft = create.draft(name, request, contexts, click.echo)
     summary = summary_lines(draft.profile, draft.roles, draft.plan, draft.features)
     for line in (*summary, "", *issue_lines(draft.issues)):
-        click.echo(line)
+        say(line)
     return draft
 
 
@@ -101,7 +102,7 @@ def _agreed_draft(name: str, request: Request, contexts: Sequence[ContextRequest
         try:
             draft = _draft(name, request, contexts)
         except UsageError as error:
-            click.echo(str(error))
+            say(str(error))
         invitation = "Enter writes it; or change a guess" if draft else "Type a change"
         prompt = f"{invitation}, such as label=COL, drop=COL or key=COL; {QUIT} stops"
         answer = click.prompt(prompt, "", show_default=False).strip()
@@ -126,7 +127,7 @@ def _changed(request: Request, text: str) -> Request:
     name, value = name.strip().lstrip("-").replace("-", "_"), value.strip()
     if not equals or name not in {f.name for f in fields(request)} - {"source"}:
         options = ", ".join(f.name.replace("_", "-") for f in fields(request) if f.name != "source")
-        click.echo(f"{text}: is no change; write NAME=VALUE with one of {options}")
+        say(f"{text}: is no change; write NAME=VALUE with one of {options}")
         return request
     if name in ("drop", "key"):
         columns: dict[str, Any] = {name: (*getattr(request, name), value) if value else ()}
@@ -135,7 +136,7 @@ def _changed(request: Request, text: str) -> Request:
         try:
             return replace(request, predict_before=parse_duration(value or "0s"))
         except ValueError as error:
-            click.echo(f"predict-before: {error}")
+            say(f"predict-before: {error}")
             return request
     change: dict[str, Any] = {name: value or None}
     if name == "group" and value and request.task is None:

@@ -13,6 +13,7 @@ import click
 
 from homeostat.cli.app import Moment, Percent, Verb, Verbs, actor, my_turn, project, who, why, working
 from homeostat.cli.completion import versions
+from homeostat.cli.terminal import say
 from homeostat.core.authorship import Authorship
 from homeostat.core.errors import DataError, HomeostatError, UsageError
 
@@ -37,10 +38,10 @@ def releases(context: click.Context) -> None:
     of = project()
     ledger = _ledger(of)
     if not ledger.releases:
-        click.echo("no release yet; the loop makes the first one: homeostat run lifecycle, or homeostat up")
+        say("no release yet; the loop makes the first one: homeostat run lifecycle, or homeostat up")
         return
     for line in (*table(of, ledger), "", *history(ledger)):
-        click.echo(line)
+        say(line)
 
 
 @releases.command()
@@ -58,21 +59,21 @@ def show(version: str) -> None:
     registry = Registry.open(of)
     ledger = registry.ledger
     release = _registered(ledger, version)
-    click.echo(f"{release.version}  made {release.at} by {release.who}: {release.why}")
-    click.echo(f"  commit {release.commit}\n  bundle {release.bundle}")
+    say(f"{release.version}  made {release.at} by {release.who}: {release.why}")
+    say(f"  commit {release.commit}\n  bundle {release.bundle}")
     for path in release.evidence:
-        click.echo(f"  evidence {path}")
+        say(f"  evidence {path}")
     for line in _in_service(ledger, release):
-        click.echo(f"  {line}")
+        say(f"  {line}")
     try:
         for line in promised(registry.load(release.version).evaluation):
-            click.echo(f"  promised {line}")
+            say(f"  promised {line}")
     except HomeostatError as error:
-        click.echo(f"  promised: cannot be read here, {error}")
-    click.echo(f"  observed {observed(of, release.version)}")
+        say(f"  promised: cannot be read here, {error}")
+    say(f"  observed {observed(of, release.version)}")
     if (decided := decision_of(of, release)) is not None:
         for line in ("", *evidence(decided.decision)):
-            click.echo(line)
+            say(line)
 
 
 @releases.command()
@@ -98,7 +99,7 @@ def verify(version: str | None, rebuild: bool) -> None:
         if rebuild and not checked.rebuildable:
             checked = replace(checked, rebuildable=verified.rebuild(of, release, clock_now(of)))
             text = checked.sentence + ("" if checked.rebuildable else ", and was: the same to the last bit")
-        click.echo(f"{release.version}  {text}  ({release.bundle[:12]})")
+        say(f"{release.version}  {text}  ({release.bundle[:12]})")
         bad += bool(checked.rebuildable or (checked.serves and ledger.yanked(release.version) is None))
     if bad:
         raise DataError(f"{bad} of {len(releases)} releases are not reliable; see above, and RUNBOOK.md")
@@ -119,7 +120,7 @@ def compare(one: str, other: str) -> None:
     releases = [_registered(registry.ledger, version) for version in (one, other)]
     bundles = [registry.load(release.version) for release in releases]
     for line in lines(bundles[0], bundles[1], (releases[0].version, releases[1].version)):
-        click.echo(line)
+        say(line)
 
 
 @releases.command()
@@ -134,7 +135,7 @@ def yank(version: str, why: str, who: str | None) -> None:
     from homeostat.releases.registry import Registry
 
     with my_turn() as (of, now):
-        click.echo(Registry(of).yank(version, authorship(of, who, why, now)))
+        say(Registry(of).yank(version, authorship(of, who, why, now)))
 
 
 @releases.command()
@@ -149,7 +150,7 @@ def explain(prediction: str) -> None:
 
     explanation = derive(project(), prediction)
     for line in lines(explanation):
-        click.echo(line)
+        say(line)
     if not explanation.same:
         raise DataError(f"{prediction}: is not reproduced as it was given; see above")
 
@@ -165,9 +166,9 @@ def served_at(time: datetime) -> None:
     event = ledger.served_at(time)
     if event is None:
         raise UsageError(f"nothing was in service at {time}; `homeostat releases` lists the events")
-    click.echo(f"{event.version} since {event.at} ({event.what} by {event.who}: {event.why})")
+    say(f"{event.version} since {event.at} ({event.what} by {event.who}: {event.why})")
     if (tried := ledger.beside_at(time)) is not None:
-        click.echo(f"beside it {tried.version} since {tried.at} ({tried.what} by {tried.who}: {tried.why})")
+        say(f"beside it {tried.version} since {tried.at} ({tried.what} by {tried.who}: {tried.why})")
 
 
 @click.command(cls=Verb)
@@ -190,14 +191,14 @@ def promote(version: str, canary: float | None, shadow: bool, why: str, who: str
     with my_turn() as (of, now):
         by = authorship(of, who, why, now)
         if not shadow and canary is None:
-            click.echo(Registry(of).promote(version, by).sentence)
+            say(Registry(of).promote(version, by).sentence)
             return
         if working(of).scope.rollout is None:
             raise UsageError(
                 "params.yaml: no rollout, so nothing says when a step may go on; add it as `new` drafts it"
             )
         act: Beside = "shadow" if shadow else "canary"
-        click.echo(Registry(of).try_beside(version, act, canary, by).sentence)
+        say(Registry(of).try_beside(version, act, canary, by).sentence)
 
 
 @click.command(cls=Verb, short_help="Go back to the last healthy release.")
@@ -216,7 +217,7 @@ def rollback(to: str | None, why: str, who: str | None) -> None:
     from homeostat.releases.registry import Registry
 
     with my_turn() as (of, now):
-        click.echo(Registry(of).rollback(authorship(of, who, why, now), to).sentence)
+        say(Registry(of).rollback(authorship(of, who, why, now), to).sentence)
 
 
 def authorship(of: Project, who: str | None, why: str, now: datetime) -> Authorship:

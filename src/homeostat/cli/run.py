@@ -15,8 +15,10 @@ import click
 from homeostat.cli.app import FaultAt, Moment, Verb, project
 from homeostat.cli.completion import faults as faults_offered
 from homeostat.cli.completion import flows
+from homeostat.cli.terminal import say
 from homeostat.cli.tick_lines import lines
 from homeostat.core.errors import UsageError
+from homeostat.core.text import printable
 
 if TYPE_CHECKING:
     from homeostat.faults import Fault
@@ -36,7 +38,7 @@ def run(flow: str, now: datetime | None) -> None:
     answer = run_flow(project(), flow, now)
     from homeostat.scheduling.publish import sentence
 
-    click.echo(sentence(answer))
+    say(sentence(answer))
 
 
 @click.command(cls=Verb, short_help="Serve the schedules until Ctrl-C.")
@@ -47,7 +49,7 @@ def up() -> None:
     """
     from homeostat.scheduling import up as serving
 
-    serving.up(project(), click.echo)
+    serving.up(project(), say)
 
 
 @click.command(cls=Verb, short_help="The loop over history, with a table and a page at the end.")
@@ -74,24 +76,24 @@ def replay(first: datetime, last: datetime, name: str | None, force: bool, fault
     of = project()
     start, end = replays.span(of, first, last)
     replayed = replays.prepare(of, start, end, name, force, faults)
-    with one_run(replayed, click.echo):
+    with one_run(replayed, say):
         todo = len(replays.ticks(replayed, start, end))
         span = f"{first:%Y-%m-%d} to {last:%Y-%m-%d}"
-        click.echo(f"replay of {span} in {_from_here(replayed.home)}: {todo} ticks to go")
+        say(f"replay of {span} in {_from_here(replayed.home)}: {todo} ticks to go")
         with _watching(todo) as (watch, announce):
             done = replays.replay(replayed, start, end, watch, faults, announce)
     page = write_report(replayed, replayed.report_page)
     outcome = results(replayed)
     for line in table(outcome):
-        click.echo(line)
-    click.echo("")
+        say(line)
+    say("")
     if done.ticks:
         spent = ", ".join(f"{step} {seconds:.0f} s" for step, seconds in done.seconds.most_common())
-        click.echo(f"time       {spent}; largest process {done.peak:.2f} GB")
+        say(f"time       {spent}; largest process {done.peak:.2f} GB")
     for fault in faults:
-        click.echo(f"drill      {fault}: {fault.outcome(outcome.ledger)}")
+        say(f"drill      {fault}: {fault.outcome(outcome.ledger)}")
     here = f"homeostat -C {_from_here(replayed.home)}"
-    click.echo(f"page       {_from_here(page)}\nnext       {here}\n           {here} releases")
+    say(f"page       {_from_here(page)}\nnext       {here}\n           {here} releases")
 
 
 def _from_here(path: Path) -> Path:
@@ -110,7 +112,7 @@ def _watching(ticks: int) -> Iterator[tuple[Callable[[Tick], None], Announce]]:
     """
     printed: set[str] = set()  # a table without time is validated at every tick, with the same line
     if not sys.stdout.isatty():
-        yield (lambda tick: _print(tick, printed, click.echo)), _announcing(click.echo)
+        yield (lambda tick: _print(tick, printed, say)), _announcing(say)
         return
     from rich import progress
     from rich.console import Console
@@ -124,10 +126,10 @@ def _watching(ticks: int) -> Iterator[tuple[Callable[[Tick], None], Announce]]:
         task = bar.add_task("", total=ticks)
 
         def watch(tick: Tick) -> None:
-            _print(tick, printed, console.print)
+            _print(tick, printed, lambda line: console.print(printable(line)))
             bar.update(task, advance=1, description=f"{tick.now:%Y-%m-%d %H:%M}")
 
-        yield watch, _announcing(console.print)
+        yield watch, _announcing(lambda line: console.print(printable(line)))
 
 
 def _announcing(say: Callable[[str], None]) -> Announce:

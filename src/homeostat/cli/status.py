@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 
 from homeostat.cli.app import Verb, project
+from homeostat.cli.terminal import say
 
 
 @click.command(cls=Verb, short_help="The release in service, its quality, open problems, what runs next.")
@@ -17,8 +18,8 @@ def status(page: bool = False) -> None:
     from homeostat.reports import status as statuses
 
     of = project()
-    click.echo(statuses.text(statuses.read(of)))
+    click.echo(statuses.text(statuses.read(of)))  # styled line by line, from printable text
     if page:
         from homeostat.reports.html import write_report
 
-        click.echo(f"page       {write_report(of, of.report_page)}")
+        say(f"page       {write_report(of, of.report_page)}")

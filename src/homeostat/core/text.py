@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Callable, Mapping, Sequence
 from datetime import timedelta
 from typing import Any
@@ -93,3 +94,21 @@ def confidence_interval(interval: tuple[float, float, float] | None, write: Call
         return ""
     low, high, confidence = interval
     return f" ({percent(confidence)} CI {write(low)} to {write(high)})"
+
+
+def printable(text: str) -> str:
+    """The text with every character that would steer a terminal, or turn the direction of writing, spelled out.
+
+    Data, names and reasons come from elsewhere: an escape sequence in one of them could clear the screen and print
+    something false. Line ends and tabs stay.
+
+    >>> printable("a\\x1b[2Jb")
+    'a\\\\x1b[2Jb'
+    """
+    if text.isprintable():
+        return text
+    return "".join(c if c in "\n\t" or not _steers(c) else c.encode("unicode_escape").decode() for c in text)
+
+
+def _steers(character: str) -> bool:
+    return unicodedata.category(character) in ("Cc", "Cf", "Zl", "Zp")

@@ -16,7 +16,7 @@ from homeostat.core.headlines import headline
 from homeostat.core.periods import floor, period_of
 from homeostat.core.rules import OUTCOMES, Rule
 from homeostat.core.sentences import sentence
-from homeostat.core.text import count, metric_name, percent
+from homeostat.core.text import count, metric_name, percent, printable
 from homeostat.decisions import history
 from homeostat.decisions.history import Batch, Decided
 from homeostat.project.clock import clock_now, next_tick
@@ -133,9 +133,9 @@ BOLD: Mapping[str, Any] = {"bold": True}
 def _row(left: str, line: str, style: Mapping[str, Any], width: int) -> str:
     import click
 
-    body = textwrap.wrap(line, width - LEFT, break_long_words=False, break_on_hyphens=False) or [""]
+    body = textwrap.wrap(printable(line), width - LEFT, break_long_words=False, break_on_hyphens=False) or [""]
     lines = [click.style(part, **style) for part in body]
-    return f"{left:{LEFT}}" + ("\n" + " " * LEFT).join(lines)
+    return f"{printable(left):{LEFT}}" + ("\n" + " " * LEFT).join(lines)
 
 
 def _head(status: Status) -> Iterator[Row]:

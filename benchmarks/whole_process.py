@@ -1,4 +1,4 @@
-"""A command run as a whole process: what it took, and what it said."""
+"""A command run as a process of its own: time, memory and output."""
 
 from __future__ import annotations
 
@@ -20,23 +20,23 @@ class Run:
     wall: float
     cpu: float
     peak: float
-    said: str
+    output: str
 
 
 def run(command: Sequence[str | Path], folder: Path = ROOT) -> Run:
     """Run a command to its end.
 
     Raises:
-        RuntimeError: it failed; what it said.
+        RuntimeError: it failed; the end of its output.
     """
     began = time.perf_counter()
     process = subprocess.Popen(
         [str(word) for word in command], cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
     )
     assert process.stdout is not None
-    said = process.stdout.read()
+    output = process.stdout.read()
     _, status, used = os.wait4(process.pid, 0)
     process.returncode = os.waitstatus_to_exitcode(status)
     if process.returncode:
-        raise RuntimeError(f"{command}: exit {process.returncode}: {said[-2000:]}")
-    return Run(time.perf_counter() - began, used.ru_utime + used.ru_stime, used.ru_maxrss / 1e6, said)
+        raise RuntimeError(f"{command}: exit {process.returncode}: {output[-2000:]}")
+    return Run(time.perf_counter() - began, used.ru_utime + used.ru_stime, used.ru_maxrss / 1e6, output)

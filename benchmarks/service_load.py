@@ -1,4 +1,4 @@
-"""A service that is measured: a copy of a project, ``homeostat serve`` over it, and a load with next to no cost."""
+"""A service under load: a copy of a project, ``homeostat serve`` in it, and a client that costs next to nothing."""
 
 from __future__ import annotations
 
@@ -27,28 +27,28 @@ from homeostat.serving.auth import read_or_make_token
 from homeostat.serving.context import Context
 
 COMMAND = [sys.executable, "-c", "from homeostat.cli import main; main()"]
-RENEWED = 20  # requests of a connection until it is made again, so that every worker has some
+RENEWED = 20  # requests of a connection until it is opened again, so that every worker gets some
 JSON = {"content-type": "application/json"}
 
 
-def copied(project: Path) -> Project:
-    """The project in a folder of its own, with the predictions of what is ahead."""
+def copied(source: Path) -> Project:
+    """The project in a folder of its own, with predictions of the events ahead."""
     folder = Path(tempfile.mkdtemp(prefix="homeostat-serving-")) / "project"
-    shutil.copytree(project, folder, symlinks=True)
-    found = Project.find(folder)
-    batch_scoring.predict_ahead(found.worktree, Registry.open(found), clock_now(found))
-    return found
+    shutil.copytree(source, folder, symlinks=True)
+    project = Project.find(folder)
+    batch_scoring.predict_ahead(project.worktree, Registry.open(project), clock_now(project))
+    return project
 
 
 @contextmanager
 def serving(project: Project, workers: int) -> Iterator[tuple[str, dict[str, str], subprocess.Popen[bytes]]]:
-    """A service of the project; its address, the headers that it asks for, and its process."""
+    """A service of the project; its address, the headers of a request, and its process."""
     command = [*COMMAND, "-C", str(project.home), "serve", "--port", "0", "--workers", str(workers)]
     log = project.home / "serve.log"
     with log.open("wb") as out:
         process = subprocess.Popen(command, stdout=out, stderr=subprocess.STDOUT)
     try:
-        while log.read_text().count("serves after") < workers:  # else the first takes every connection
+        while log.read_text().count("is in service after") < workers:  # else the first takes every connection
             assert process.poll() is None, log.read_text()
             time.sleep(0.1)
         address = next(word for word in log.read_text().split() if word.startswith("http://"))
@@ -62,18 +62,18 @@ def serving(project: Project, workers: int) -> Iterator[tuple[str, dict[str, str
 def worker_processes(parent: int) -> list[int]:
     """The workers of a service: its children, or itself where there is one alone."""
     children = Path(f"/proc/{parent}/task/{parent}/children").read_text().split()
-    found = [int(c) for c in children if b"multiprocessing" in Path(f"/proc/{c}/cmdline").read_bytes()]
-    return [c for c in found if b"resource_tracker" not in Path(f"/proc/{c}/cmdline").read_bytes()] or [parent]
+    python = [int(c) for c in children if b"multiprocessing" in Path(f"/proc/{c}/cmdline").read_bytes()]
+    return [c for c in python if b"resource_tracker" not in Path(f"/proc/{c}/cmdline").read_bytes()] or [parent]
 
 
 def resident(process: int) -> float:
-    """MB of memory that a process has at hand."""
+    """Resident memory of a process, MB."""
     lines = Path(f"/proc/{process}/status").read_text().splitlines()
     return next(int(line.split()[1]) for line in lines if line.startswith("VmRSS")) / 1024
 
 
-def bodies(project: Project, many: int) -> list[bytes]:
-    """Requests for one event each, of those that are ahead."""
+def requests_ahead(project: Project, many: int) -> list[bytes]:
+    """Bodies of requests for one event each, of those ahead."""
     now = clock_now(project)
     context = Context(project, now)
     rows = pl.concat([rows for _, rows in context.upcoming()])
@@ -85,8 +85,8 @@ def bodies(project: Project, many: int) -> list[bytes]:
 
 
 @dataclass
-class Seen:
-    """What came of requests: seconds of each, failures, and the answers where they are wanted."""
+class Results:
+    """Results of requests: seconds of each, failures, and the answers (with their time) if ``keep``."""
 
     seconds: list[float] = field(default_factory=list)
     failures: Counter[str] = field(default_factory=Counter)
@@ -101,12 +101,12 @@ class Seen:
 
 
 class Connection:
-    """One HTTP/1.1 connection that is kept open, with next to no work of its own."""
+    """One HTTP/1.1 connection that is kept open, and costs next to nothing."""
 
     def __init__(self, address: str, headers: dict[str, str]) -> None:
         self._host, _, self._port = address.removeprefix("http://").partition(":")
         self._head = "".join(f"{name}: {value}\r\n" for name, value in headers.items())
-        self.asked = 0
+        self.sent = 0
         self._streams: tuple[asyncio.StreamReader, asyncio.StreamWriter] | None = None
 
     async def post(self, path: str, body: bytes) -> tuple[int, bytes]:
@@ -119,65 +119,66 @@ class Connection:
         length = int(answer.split("content-length:")[1].split("\r\n")[0])
         return int(answer.split()[1]), await reader.readexactly(length)
 
-    async def again(self) -> None:
+    async def reopen(self) -> None:
         if self._streams is not None:
             self._streams[1].close()
             self._streams = None
 
 
-async def ask(connection: Connection, path: str, body: bytes, seen: Seen) -> None:
+async def send(connection: Connection, path: str, body: bytes, results: Results) -> None:
     began = time.perf_counter()
     try:
         status, text = await connection.post(path, body)
     except (OSError, asyncio.IncompleteReadError) as error:
-        seen.failures[type(error).__name__] += 1
-        await connection.again()
+        results.failures[type(error).__name__] += 1
+        await connection.reopen()
         return
     at = time.perf_counter()
     if status != 200:
-        seen.failures[str(status)] += 1
+        results.failures[str(status)] += 1
         return
-    seen.seconds.append(at - began)
-    if seen.keep:
-        seen.answers.append((at, from_json(text)))
+    results.seconds.append(at - began)
+    if results.keep:
+        results.answers.append((at, from_json(text)))
 
 
-async def at_once(
-    address: str, headers: dict[str, str], path: str, asked: list[bytes], callers: int, seen: Seen
+async def send_all(
+    address: str, headers: dict[str, str], path: str, requests: list[bytes], callers: int, results: Results
 ) -> float:
-    """All requests, by so many callers one after another; requests a second."""
-    waiting = iter(asked)
+    """Send all requests by so many callers, each one after another; requests a second."""
+    waiting = iter(requests)
 
     async def caller() -> None:
         connection = Connection(address, headers)
         for body in waiting:
-            await ask(connection, path, body, seen)
+            await send(connection, path, body, results)
 
     began = time.perf_counter()
     await asyncio.gather(*(caller() for _ in range(callers)))
-    return len(asked) / (time.perf_counter() - began)
+    return len(requests) / (time.perf_counter() - began)
 
 
-async def at_rate(
-    address: str, headers: dict[str, str], path: str, asked: list[bytes], rate: float, over: asyncio.Event, seen: Seen
+async def send_at_rate(
+    address: str, headers: dict[str, str], path: str, requests: list[bytes], rate: float, over: asyncio.Event,
+    results: Results,
 ) -> None:
-    """So many requests a second, whatever becomes of them, until it is over."""
-    idle = deque(Connection(address, headers) for _ in range(64))  # in turn, so that every worker has some
-    at_work: set[asyncio.Task[None]] = set()
+    """Send so many requests a second, whatever their results, until ``over`` is set."""
+    idle = deque(Connection(address, headers) for _ in range(64))  # in turn, so that every worker gets some
+    tasks: set[asyncio.Task[None]] = set()
     began, number = time.perf_counter(), 0
 
     async def one(body: bytes) -> None:
         connection = idle.popleft() if idle else Connection(address, headers)
-        connection.asked += 1
-        if connection.asked % RENEWED == 0:
-            await connection.again()
-        await ask(connection, path, body, seen)
+        connection.sent += 1
+        if connection.sent % RENEWED == 0:
+            await connection.reopen()
+        await send(connection, path, body, results)
         idle.append(connection)
 
     while not over.is_set():
         await asyncio.sleep(max(0.0, began + number / rate - time.perf_counter()))
-        task = asyncio.create_task(one(asked[number % len(asked)]))
-        at_work.add(task)
-        task.add_done_callback(at_work.discard)
+        task = asyncio.create_task(one(requests[number % len(requests)]))
+        tasks.add(task)
+        task.add_done_callback(tasks.discard)
         number += 1
-    await asyncio.gather(*at_work)
+    await asyncio.gather(*tasks)

@@ -1,0 +1,126 @@
+"""The stage worker as its caller holds it: one process, started at the first stage and replaced when it no longer fits.
+
+A stage that starts a process of its own imports its tools again, which costs more than most stages do.
+``stages/worker`` is the other side.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import re
+import subprocess
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import IO, Any
+
+import homeostat
+from homeostat.adapters.parquet import digest
+
+COMMAND = re.compile(r"(?:PYTHONPATH=src:\$PYTHONPATH )?python -m (homeostat\.stages\.\w+)")  # as dvc.yaml has it
+READY = "stage worker, protocol 1"
+LIMIT = 1_200_000_000  # bytes: a worker that holds more after a stage has served long enough
+STAGE = "DVC_STAGE"  # the one variable that is another for each stage
+
+
+class StageProcess:
+    """The process that runs stages, one at a time; for one thread at a time."""
+
+    def __init__(self) -> None:
+        self._process: subprocess.Popen[str] | None = None
+        self._fits: tuple[Path, Mapping[str, str], str] | None = None
+
+    def ready_for(self, root: Path, environment: Mapping[str, str], log: IO[bytes]) -> bool:
+        """Have a process that runs the code of the tree at ``root`` as it is now, in an environment like that.
+
+        False where the tree's code has no worker, or one that is spoken to in another way, or it does not start; why is
+        in the log then.
+        """
+        package = package_of(root)
+        if not (package / "stages" / "worker.py").is_file():
+            return False
+        fits = (root, {name: value for name, value in environment.items() if name != STAGE}, _content(package))
+        if fits == self._fits and self.process_id is not None:
+            return True
+        self.close()
+        # Its standard input closes when this process ends, however it ends, and then it ends too.
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", "homeostat.stages.worker"], cwd=root, env=dict(fits[1]),
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=log, text=True, encoding="utf-8",
+        )  # fmt: skip
+        self._fits = fits
+        if self._answer() == READY:
+            return True
+        self.close()
+        return False
+
+    def run(self, module: str, folder: Path, environment: Mapping[str, str], log: Path) -> int:
+        """Run a stage's module and append what it prints to ``log``; its exit code.
+
+        As in ``subprocess`` the code is negative where a signal ended the process; the next stage has another one.
+        """
+        assert self._process is not None and self._process.stdin is not None, "ready_for comes first"
+        request = {"module": module, "folder": str(folder), "stage": environment[STAGE], "output": str(log)}
+        try:
+            print(json.dumps(request), file=self._process.stdin, flush=True)
+            answer = self._answer()
+        except BrokenPipeError:
+            answer = ""
+        except BaseException:
+            self.close()  # its answer would be taken for that of the next stage
+            raise
+        if not answer:
+            code = self._process.wait()
+            self.close()
+            return code
+        ended: dict[str, Any] = json.loads(answer)
+        if ended["memory"] > LIMIT:
+            self.close()
+        return int(ended["code"])
+
+    @property
+    def process_id(self) -> int | None:
+        """Of the process while there is one."""
+        return self._process.pid if self._process is not None and self._process.poll() is None else None
+
+    def close(self) -> None:
+        """End the process, whatever it does."""
+        process, self._process, self._fits = self._process, None, None
+        if process is None:
+            return
+        process.kill()
+        process.wait()
+        for pipe in (process.stdin, process.stdout):
+            assert pipe is not None
+            with contextlib.suppress(BrokenPipeError):
+                pipe.close()
+
+    def _answer(self) -> str:
+        """Its next line; nothing where it has ended."""
+        assert self._process is not None and self._process.stdout is not None
+        return self._process.stdout.readline().rstrip("\n")
+
+
+def stage_of(command: str) -> str | None:
+    """The module of the stage that a command of ``dvc.yaml`` runs; None of a command that is not ours.
+
+    >>> stage_of("PYTHONPATH=src:$PYTHONPATH python -m homeostat.stages.train")
+    'homeostat.stages.train'
+    >>> stage_of("python -m homeostat.stages.train --fast") is None
+    True
+    """
+    match = COMMAND.fullmatch(command)
+    return match[1] if match else None
+
+
+def package_of(root: Path) -> Path:
+    """The package whose stages run in a tree: its own, or the installed one."""
+    own = root / "src" / "homeostat"
+    return own if own.is_dir() else Path(homeostat.__file__).parent
+
+
+def _content(package: Path) -> str:
+    """A hash of the code of a package."""
+    files = sorted(package.rglob("*.py"))
+    return digest("\n".join(f"{p.relative_to(package)} {digest(p.read_bytes())}" for p in files).encode())
