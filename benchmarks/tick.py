@@ -1,8 +1,8 @@
 """What a tick costs in a replay: one in which nothing is decided, a decision without a candidate, one with.
 
 Processor seconds of this process and all that it starts, on the first five weeks of 2013. The data of the ticks up to
-the next decision are prepared together by the first of them, so a quiet tick is told by the mean. The first tick of each
-kind imports its tools and is left out where there are others.
+the next decision are prepared together by the first of them, so a quiet tick is given as the mean. The first tick of
+each kind imports its tools and is left out where there are others.
 
     .venv/bin/python benchmarks/tick.py
 """
