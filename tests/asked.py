@@ -46,8 +46,8 @@ def make(folder: Path) -> Project:
 
 def sealed(project: Project) -> list[str]:
     """The hashes of the bundles, by weight."""
-    found = [bundles.load(folder) for folder in project.releases.iterdir()]
-    return [b.hash for b in sorted(found, key=lambda b: b.scope.objectives["high"].weight)]
+    loaded = [bundles.load(folder) for folder in project.releases.iterdir()]
+    return [b.hash for b in sorted(loaded, key=lambda b: b.scope.objectives["high"].weight)]
 
 
 def release(project: Project, number: int, after: int = 0) -> str:

@@ -74,7 +74,7 @@ def toyed(folder: Path, name: str = "toys") -> Project:
 
 @dataclass
 class Up:
-    """A ``homeostat up`` that runs; ``log`` is all that it said."""
+    """A ``homeostat up`` that runs; ``log`` is all its output."""
 
     process: subprocess.Popen[bytes]
     path: Path
@@ -85,7 +85,7 @@ class Up:
 
     @property
     def api(self) -> str:
-        """The address of the API that it said to look at."""
+        """The address of the API that it printed."""
         return next(line.split()[-1] for line in self.log.splitlines() if "look at" in line) + "/api"
 
     def end(self, how: signal.Signals = signal.SIGTERM) -> int:
@@ -124,8 +124,8 @@ def start(project: Project, *verb: str, out: Any = subprocess.PIPE, **env: str) 
     return subprocess.Popen([*COMMAND, "-C", str(project.home), *verb], stdout=out, stderr=subprocess.STDOUT, env=named)
 
 
-def said(process: subprocess.Popen[bytes], seconds: float = 120) -> str:
-    """All that a command said, when it has ended."""
+def output(process: subprocess.Popen[bytes], seconds: float = 120) -> str:
+    """All output of a command, when it has ended."""
     return process.communicate(timeout=seconds)[0].decode()
 
 
@@ -133,8 +133,8 @@ def ask(api: str, what: str, **body: Any) -> list[dict[str, Any]]:
     """What Prefect's API lists."""
     answer = httpx.post(f"{api}/{what}/filter", json=body, timeout=10, trust_env=False)
     answer.raise_for_status()
-    found = answer.json()
-    return list(found["events"] if what == "events" else found)
+    listed = answer.json()
+    return list(listed["events"] if what == "events" else listed)
 
 
 def runs(api: str, *states: str) -> list[dict[str, Any]]:

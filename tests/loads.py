@@ -8,7 +8,7 @@ from pathlib import Path
 import polars as pl
 from steps import land, validate_many
 
-from homeostat.core.periods import periods_between
+from homeostat.core.periods import Period, periods_between
 from homeostat.project.layout import Project
 
 START = datetime(2024, 3, 1)
@@ -110,6 +110,6 @@ def settle(project: Project, hours: int = HOURS) -> None:
         land(project, "readings", period)
     landed = [s.label for s in spans if (project.landed / "readings" / f"{s.label}.parquet").is_file()]
     validate_many(project, "readings", landed)
-    once = spans[0].__class__(START, START, "once")
+    once = Period(START, START, "once")
     land(project, "places", once)
     validate_many(project, "places", ["once"])

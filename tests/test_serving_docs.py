@@ -37,8 +37,8 @@ def typed(script: str, folder: Path, **variables: str) -> str:
 
 
 def block(word: str) -> str:
-    (found,) = [script for script in SHELL if word in script]
-    return found
+    (script,) = [script for script in SHELL if word in script]
+    return script
 
 
 @pytest.fixture(scope="module")

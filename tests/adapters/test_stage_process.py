@@ -124,7 +124,7 @@ def repro(project: Project) -> str:
 
 def edit(project: Project) -> None:
     """Other features and another contract, so that hardly anything of what a worker has met still holds."""
-    project.features_sql.write_text(project.features_text.replace("min(e.phase)", "max(e.phase) + 1"))
+    project.features_sql.write_text(project.features_sql.read_text().replace("min(e.phase)", "max(e.phase) + 1"))
     path = project.contracts / "readings.json"
     path.write_text(path.read_text().replace('"max_value": 100', '"max_value": 9'))
 

@@ -56,9 +56,9 @@ def test_a_tick_of_project_time_on_the_wall(project: Project, clock: str, expect
 
 
 def test_a_run_takes_its_time_in_utc(project: Project) -> None:
-    asked = datetime.fromisoformat("2024-03-01T09:00:00+02:00")
-    with run_context(project.home, asked) as (found, now):
-        assert (found, now) == (project, datetime(2024, 3, 1, 7))
+    given = datetime.fromisoformat("2024-03-01T09:00:00+02:00")
+    with run_context(project.home, given) as (here, now):
+        assert (here, now) == (project, datetime(2024, 3, 1, 7))
         assert now.tzinfo is None
     with run_context(project.home) as (_, now):
         assert abs(datetime.now(UTC).replace(tzinfo=None) - now) < timedelta(minutes=1)

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import httpx
 import pytest
-from at_work import Up, ask, looped, runs, said, start, until, up
+from at_work import Up, ask, looped, output, runs, start, until, up
 
 from homeostat.project.layout import Project
 from homeostat.project.lock import one_run
@@ -120,7 +120,7 @@ def test_two_runs_at_once_take_turns_and_say_so(running: Up, project: Project, t
 def test_it_ends_cleanly_and_pauses_its_schedules(running: Up, project: Project) -> None:
     api = running.api
     again = start(project, "up")
-    assert "up already" in said(again)
+    assert "up already" in output(again)
     assert again.returncode != 0
     assert running.end() == 0
     assert running.log.splitlines()[-1] == "meters is down; its schedules are paused"

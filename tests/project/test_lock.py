@@ -30,25 +30,25 @@ def start(home: Path, seconds: float) -> subprocess.Popen[str]:
     return subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
 
 
-def said(process: subprocess.Popen[str]) -> str:
+def line_of(process: subprocess.Popen[str]) -> str:
     assert process.stdout is not None
     return process.stdout.readline().strip()
 
 
 def test_the_second_waits_says_so_and_then_runs(tmp_path: Path) -> None:
     first = start(tmp_path, 1.5)
-    assert said(first) == "at work"
+    assert line_of(first) == "at work"
     second = start(tmp_path, 0)
-    line = said(second)
+    line = line_of(second)
     assert f"another run (process {first.pid}) is at work" in line
-    assert said(second) == "at work"
+    assert line_of(second) == "at work"
     assert first.poll() is not None or first.wait(1) == 0
     assert second.wait(5) == 0
 
 
 def test_a_killed_run_leaves_no_lock(tmp_path: Path) -> None:
     first = start(tmp_path, 60)
-    assert said(first) == "at work"
+    assert line_of(first) == "at work"
     first.kill()
     first.wait()
     began = time.monotonic()
@@ -58,7 +58,7 @@ def test_a_killed_run_leaves_no_lock(tmp_path: Path) -> None:
 
 def test_the_timeout_ends_with_one_line(tmp_path: Path) -> None:
     first = start(tmp_path, 60)
-    assert said(first) == "at work"
+    assert line_of(first) == "at work"
     with (
         pytest.raises(EnvironmentFault, match=f"process {first.pid}.*wait for it or stop it"),
         one_run(Project(tmp_path, tmp_path), say=lambda _: None, timeout=0.3),

@@ -35,10 +35,10 @@ def predict(client: TestClient, *events: dict[str, Any], how: str = "") -> dict[
 
 
 def test_the_answer_names_the_version_that_gave_it(client: TestClient, project: Project) -> None:
-    said = predict(client, event(50, 0), event(50, 1))
+    response = predict(client, event(50, 0), event(50, 1))
     first, _ = asked.sealed(project)
-    assert (said["release"], said["bundle"], said["event"]) == ("v0.1.0", first, 1)
-    one, two = said["predictions"]
+    assert (response["release"], response["bundle"], response["event"]) == ("v0.1.0", first, 1)
+    one, two = response["predictions"]
     assert one["key"] == {"meter": "m0", "at": event(50, 0)["at"]}
     assert two["key"]["meter"] == "m1"
     assert (one["predict_at"], one["as_of"]) == ("2024-03-03T01:00:00", "2024-03-03T01:00:00")
@@ -53,15 +53,15 @@ def test_online_equals_batch_to_the_last_bit(client: TestClient, project: Projec
     """Asked about what is ahead, as of the same time, the service says what the batch says, feature by feature."""
     batch = upcoming(project, NOW)
     assert batch is not None and batch.height == hourly.METERS
-    found = Registry.open(project).load_champion()
-    assert found is not None
-    scored = bundle.score(found[1], batch)
+    champion = Registry.open(project).load_champion()
+    assert champion is not None
+    scored = bundle.score(champion[1], batch)
     rows = batch.select("meter", "at", "phase").to_dicts()
     param = how if how == "computed" else ""
-    said = predict(client, *({**row, "at": row["at"].isoformat()} for row in rows), how=param)["predictions"]
-    assert [p["how"] for p in said] == [how] * len(rows)
-    assert [p["scores"]["high"] for p in said] == scored["score__high"].to_list()
-    assert [p["risk"] for p in said] == scored["risk"].to_list()
+    response = predict(client, *({**row, "at": row["at"].isoformat()} for row in rows), how=param)["predictions"]
+    assert [p["how"] for p in response] == [how] * len(rows)
+    assert [p["scores"]["high"] for p in response] == scored["score__high"].to_list()
+    assert [p["risk"] for p in response] == scored["risk"].to_list()
 
     context = client.app.app.state.endpoints.worker.state.context  # type: ignore[attr-defined]
     asked_for = context.events_of_request(
@@ -75,30 +75,30 @@ def test_an_event_of_the_past_is_as_of_its_predict_at(client: TestClient, projec
     """The day before yesterday's feature rows, event by event, whatever has become known since."""
     label = "2024-03-02T20"
     batch = read_features(project, [label])
-    found = Registry.open(project).load_champion()
-    assert found is not None
-    scores = bundle.score(found[1], batch)["score__high"].to_list()
+    champion = Registry.open(project).load_champion()
+    assert champion is not None
+    scores = bundle.score(champion[1], batch)["score__high"].to_list()
     rows = batch.select("meter", "at", "phase").to_dicts()
     for row, score in zip(rows, scores, strict=True):
-        said = predict(client, {**row, "at": row["at"].isoformat(), "load": 77.0})["predictions"][0]
-        assert said["as_of"] == said["predict_at"]
-        assert said["scores"]["high"] == score  # the load that was sent is not known by then, and not used
+        response = predict(client, {**row, "at": row["at"].isoformat(), "load": 77.0})["predictions"][0]
+        assert response["as_of"] == response["predict_at"]
+        assert response["scores"]["high"] == score  # the load that was sent is not known by then, and not used
 
 
 def test_what_the_loop_predicted_is_used_while_it_is_fresh(project: Project) -> None:
     batch = upcoming(project, NOW)
     assert batch is not None
-    found = Registry.open(project).load_champion()
-    assert found is not None
-    rows = bundle.score(found[1], batch).with_columns(
+    champion = Registry.open(project).load_champion()
+    assert champion is not None
+    rows = bundle.score(champion[1], batch).with_columns(
         pl.lit("v0.1.0").alias("release"), pl.lit(NOW).cast(pl.Datetime("us")).alias("as_of"), risk=pl.lit(7.0)
     )
     project.predictions.mkdir(parents=True)
     rows.write_parquet(project.predictions / "2024-03-03T02.parquet")
     ahead, other = event(50, 1), event(50, 1, phase=9)
     with asked.asking(project) as client:
-        said = predict(client, ahead)["predictions"][0]
-        assert (said["how"], said["risk"]) == ("prediction", 7.0)
+        response = predict(client, ahead)["predictions"][0]
+        assert (response["how"], response["risk"]) == ("prediction", 7.0)
         assert predict(client, ahead, how="computed")["predictions"][0]["how"] == "computed"
         assert predict(client, other)["predictions"][0]["how"] == "computed"  # the source says otherwise of it
     asked.release(project, 1)
@@ -118,12 +118,12 @@ def test_feature_rows_are_used_where_they_are(project: Project) -> None:
 
 def test_rank_puts_the_riskiest_first_and_warns_of_as_many_as_can_be_acted_on(client: TestClient) -> None:
     events = [event(50, n) for n in range(hourly.METERS)]
-    said = client.post("/rank", json={"events": events}).json()["predictions"]
-    risks = [p["risk"] for p in said]
+    response = client.post("/rank", json={"events": events}).json()["predictions"]
+    risks = [p["risk"] for p in response]
     assert risks == sorted(risks, reverse=True)
     worth = sum(p["alert"] for p in predict(client, *events)["predictions"])
     assert worth > 2  # the capacity of a period
-    assert [p["alert"] for p in said] == [True, True] + [False] * (len(said) - 2)
+    assert [p["alert"] for p in response] == [True, True] + [False] * (len(response) - 2)
 
 
 BAD: list[tuple[Any, str, str]] = [
@@ -159,8 +159,8 @@ def test_a_refusal_names_the_field_and_the_fix(client: TestClient, body: Any, fi
 
 def test_what_is_unknown_or_missing_is_answered(client: TestClient) -> None:
     strange = [event(50) | {"meter": name} for name in ("never seen", "", "\x00", "é" * 5000)]
-    said = predict(client, *strange, event(50, 1, phase=None), event(50, 2, phase=-(2**63)))
-    assert len(said["predictions"]) == 6
+    response = predict(client, *strange, event(50, 1, phase=None), event(50, 2, phase=-(2**63)))
+    assert len(response["predictions"]) == 6
 
 
 def test_one_bad_event_of_many_requests_spoils_its_own_alone(client: TestClient) -> None:
@@ -171,8 +171,8 @@ def test_one_bad_event_of_many_requests_spoils_its_own_alone(client: TestClient)
     good = [state.shapes.events(json.dumps({"events": [event(50, n)]}).encode()) for n in range(3)]
     far = state.shapes.events(json.dumps({"events": [event(4000)]}).encode())
     jobs = [Job(state, events, None) for events in (good[0], far, *good[1:])]  # type: ignore[arg-type]
-    found = outcomes(jobs, NOW)
-    assert [isinstance(one, list) for one in found] == [True, False, True, True]
+    results = outcomes(jobs, NOW)
+    assert [isinstance(one, list) for one in results] == [True, False, True, True]
 
 
 def test_content_type_size_token_and_paths(client: TestClient, project: Project) -> None:
@@ -251,7 +251,7 @@ def ended(path: Path) -> Path:
 
 
 def test_what_has_ended_is_packed_and_reads_as_before(client: TestClient, project: Project) -> None:
-    said = [predict(client, event(50, n))["predictions"][0]["id"] for n in range(3)]
+    ids = [predict(client, event(50, n))["predictions"][0]["id"] for n in range(3)]
     (path,) = prediction_log.log_files(project)
     assert prediction_log.pack_ended(project) == []  # this process still adds to it
     before = list(logged(project))
@@ -261,7 +261,7 @@ def test_what_has_ended_is_packed_and_reads_as_before(client: TestClient, projec
     assert [p.suffix for p in packed] == [".gz"] and not list(paths.served(project).glob("*.jsonl"))
     assert list(logged(project)) == before
     assert list(prediction_log.lines_since(project, NOW - timedelta(days=1))) == since
-    assert [(prediction_log.find(project, name) or {}).get("id") for name in said] == said
+    assert [(prediction_log.find(project, name) or {}).get("id") for name in ids] == ids
     assert prediction_log.pack_ended(project) == []
 
 
@@ -292,11 +292,11 @@ def test_killed_while_packing_nothing_is_lost_or_twice(tmp_path: Path, where: st
 
 
 def test_the_examples_of_the_description_are_what_is_answered(client: TestClient) -> None:
-    said = client.get("/openapi.json").json()
-    assert said["info"]["title"] == "meters"
+    response = client.get("/openapi.json").json()
+    assert response["info"]["title"] == "meters"
 
     def example(path: str) -> tuple[dict[str, Any], dict[str, Any]]:
-        operation = said["paths"][path]["post"]
+        operation = response["paths"][path]["post"]
         asked_for = operation["requestBody"]["content"]["application/json"]["example"]
         given = client.post(path, json=asked_for)
         assert given.status_code == 200, given.text
@@ -319,9 +319,9 @@ def test_where_nothing_is_at_hand_the_examples_are_golden(client: TestClient) ->
     events, answer = description.examples(replace(state, precomputed=Precomputed({}, {}, timedelta(0))))
     sealed = state.live.bundle.golden
     assert len(events) == 2
-    for asked_for, said in zip(events, answer["predictions"], strict=True):
-        row = sealed.filter(meter=asked_for["meter"], at=datetime.fromisoformat(asked_for["at"])).row(0, named=True)
-        assert (said["scores"]["high"], said["alert"]) == (row["score__high"], row["alert"])
+    for request, prediction in zip(events, answer["predictions"], strict=True):
+        row = sealed.filter(meter=request["meter"], at=datetime.fromisoformat(request["at"])).row(0, named=True)
+        assert (prediction["scores"]["high"], prediction["alert"]) == (row["score__high"], row["alert"])
 
 
 def test_nothing_released_yet(made: Project, tmp_path: Any) -> None:

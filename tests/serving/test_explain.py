@@ -34,13 +34,13 @@ def test_a_prediction_is_derived_again_after_the_data_moved_on(project: Project)
         validate(project, "readings", period.label, now=LATER)
     asked.release(project, 1)
     for name in ids:
-        found = explain(project, name)
-        assert found.same, list(lines(found))
-        parts = found.parts["high"]
+        explained = explain(project, name)
+        assert explained.same, list(lines(explained))
+        parts = explained.parts["high"]
         assert parts is not None and set(parts.by_feature) == {"phase", "hour", "last_load"}
-        assert 1 / (1 + math.exp(-parts.total)) == pytest.approx(found.entry["scores"][0], rel=1e-12)
-        said = "\n".join(lines(found))
-        assert "v0.1.0 (event 1" in said and "last_load = " in said and "recomputed to the last bit" in said
+        assert 1 / (1 + math.exp(-parts.total)) == pytest.approx(explained.entry["scores"][0], rel=1e-12)
+        text = "\n".join(lines(explained))
+        assert "v0.1.0 (event 1" in text and "last_load = " in text and "recomputed to the last bit" in text
 
 
 def test_a_prediction_that_was_tampered_with_does_not(project: Project) -> None:
@@ -50,8 +50,8 @@ def test_a_prediction_that_was_tampered_with_does_not(project: Project) -> None:
     entry = json.loads(path.read_text())
     entry["scores"][0] = math.nextafter(entry["scores"][0], 1)
     path.write_text(json.dumps(entry) + "\n")
-    found = explain(project, name)
-    assert not found.same
-    assert "RECOMPUTED DIFFERENTLY" in "\n".join(lines(found))
+    explained = explain(project, name)
+    assert not explained.same
+    assert "RECOMPUTED DIFFERENTLY" in "\n".join(lines(explained))
     with pytest.raises(UsageError, match="no such prediction"):
         explain(project, "0" * 24)

@@ -58,9 +58,9 @@ def test_a_clone_serves_what_the_loop_releases_and_swaps_when_it_is_taken_back(a
     command(bob, "run", "data")
     last = Registry.open(ann).ledger.events[-1]
     with served(bob, "--workers", "2") as service:
-        said = service.get("/release").json()
-        assert (said["serves"]["release"], said["serves"]["event"]) == (last.version, last.number)
-        assert said["remote"] == {"failed": None}
+        state = service.get("/release").json()
+        assert (state["serves"]["release"], state["serves"]["event"]) == (last.version, last.number)
+        assert state["remote"] == {"failed": None}
         command(ann, "rollback", "--why", "alerts doubled", "--to", "v0.1.0")
         until(lambda: service.get("/release").json()["serves"]["release"] == "v0.1.0", 30, "the rollback elsewhere")
         (ann.root.parent / "shared.git").rename(ann.root.parent / "away.git")

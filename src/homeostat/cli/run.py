@@ -133,7 +133,7 @@ def _watching(ticks: int) -> Iterator[tuple[Callable[[Tick], None], Announce]]:
 
 
 def _announcing(say: Callable[[str], None]) -> Announce:
-    return lambda now, sentence: say(f"{now:%Y-%m-%d %H:%M}  drill: {sentence}")
+    return lambda now, sentence: say(f"{now:%Y-%m-%d %H:%M}  drill  {sentence}")
 
 
 def _print(tick: Tick, printed: set[str], echo: Callable[[str], None]) -> None:

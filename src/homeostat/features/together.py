@@ -1,8 +1,8 @@
 """Features of neighbouring batches by one run of ``features.sql``, guarded by making one of them alone.
 
 In a run over several batches the tables reach further both ways than each batch's own look-back. SQL that keeps to what
-an event may use gives the same bits; that of one batch, made alone, shows whether it does. Where it does not, every
-batch is made by itself, so that a table never depends on which batches were made with it.
+an event may use gives the same bits; one batch of each run, also made alone, shows whether it does. Where it does not,
+every batch is made alone, so that a table does not depend on which batches were made with it.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from homeostat.features.build import FeatureTables
     from homeostat.features.lookback import LookBack
 
+FEWEST = 4  # batches that are made together: with fewer, the one that is also made alone costs what the run saves
 NAMED = 8  # features that a remark lists
 EVENTS = 250_000  # of one run of the SQL, at most, unless one batch has more: its rows are all in memory
 
@@ -51,11 +52,11 @@ class Together:
 
     def _made(self, tables: FeatureTables, looks: Sequence[LookBack]) -> tuple[dict[str, bytes], str]:
         sql, labels = read_features_sql(tables.workspace.project), [look.period.label for look in looks]
-        together = None if sql in self._separate or len(looks) == 1 else _at_once(tables, looks)
+        together = None if sql in self._separate or len(looks) < FEWEST else _at_once(tables, looks)
         if together is None:
             return {look.period.label: _alone(tables, look) for look in looks}, ""
         made = dict(zip(labels, map(table_bytes, together), strict=True))
-        guard = len(looks) // 2  # in the middle, with rows of others on both sides
+        guard = len(looks) // 2  # in the middle: the run adds rows on both sides of what it may use
         alone = tables.tables([looks[guard]])[0]
         if table_bytes(alone) == made[labels[guard]]:
             return made, ""
