@@ -1,7 +1,7 @@
 """The loop: the steps of a tick, as plain functions of a session and of ``now`` (naive UTC).
 
 Flows, replay and the command line call these and nothing else. Each can be called again after it was interrupted:
-what is done is found done, and state moves on only at the end of a tick.
+what is done is not done again, and state moves on only at the end of a tick.
 """
 
 from __future__ import annotations
@@ -125,7 +125,7 @@ def _follow_hosts(project: Project) -> None:
     try:
         sync.catch_up(project)
     except EnvironmentFault as error:
-        log.warning("%s; the loop goes on with what is known here", error)
+        log.warning("%s; the loop goes on with the releases of this host", error)
 
 
 def data(session: Session, now: datetime, horizon: datetime | None = None) -> DataOutcome:

@@ -19,6 +19,7 @@ from homeostat import loop, replay
 from homeostat.adapters import git
 from homeostat.cli import main
 from homeostat.core.periods import Period
+from homeostat.core.rules import Rule
 from homeostat.decisions.session import Session
 from homeostat.project.clock import next_tick, stands_at
 from homeostat.project.layout import Project
@@ -168,7 +169,7 @@ def test_a_batch_from_the_future_is_held_whole_until_it_is_corrected(days: Site,
     tick, _ = days.one_tick()
     verdict = next(j.verdict for j in tick.data.batches if j.label == period.label)
     assert (verdict.status, verdict.rows_accepted) == ("quarantined", 0)
-    assert any("a batch from the future" in f.sentence for f in verdict.findings if f.failed)
+    assert [f.facts["side"] for f in verdict.failed if f.rule == Rule.PERIOD] == ["after"]
     assert [i.problem for i in tick.opened] == ["readings: batch"]
     said("data", "correct", "readings", period.label, str(right), "--why", "the right year", *where)
     tick, _ = days.one_tick()

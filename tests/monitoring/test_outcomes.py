@@ -69,8 +69,8 @@ def project(tmp_path: Path) -> Project:
 
 def observed(
     project: Project, since: datetime, until: datetime, release: str | None = None
-) -> dict[str, outcomes.Realised]:
-    return outcomes.realised(project.scope, outcomes.rows(project, since, until), until, release)
+) -> dict[str, outcomes.Observed]:
+    return outcomes.observed(project.scope, outcomes.rows(project, since, until), until, release)
 
 
 def row(table: pl.DataFrame, model: str, month: str) -> dict:

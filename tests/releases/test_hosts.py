@@ -129,7 +129,7 @@ def test_a_remote_that_is_down_stops_no_service_and_no_half_switch(ann: Project)
         lambda: Registry(ann).promote("v0.1.0", By("ann", "why", day(3))),
         lambda: Registry(ann).yank("v0.1.0", By("ann", "why", day(3))),
     ):
-        with pytest.raises(EnvironmentFault, match="origin: cannot be reached .*; what serves goes on") as caught:
+        with pytest.raises(EnvironmentFault, match="cannot be reached .*; the release in service stays") as caught:
             call()
         assert "\n" not in str(caught.value)
     assert git.read_tags(ann.home, "meters") == before

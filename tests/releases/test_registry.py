@@ -127,7 +127,7 @@ def test_a_release_is_tried_beside_what_serves_until_it_is_promoted_or_taken_bac
     assert "is tried so already (canary 10%), since" in again.sentence
     Registry(project).try_beside("v0.2.0", "canary", 0.5, By("loop", "well so far", day(2)))
     back = Registry(project).rollback(By("ann", "slow", day(3), ("reports/rollouts/c.json",)))
-    assert back.sentence == "v0.1.0 serves everything, v0.2.0 is tried no more: slow"
+    assert back.sentence == "v0.1.0 serves everything, v0.2.0 is no longer tried: slow"
     assert Registry.open(project).ledger.rolled_back() == {"v0.2.0"}
     already = Registry(project).rollback(By("ann", "slow", day(3)), to="v0.1.0")
     assert already.sentence.startswith("v0.1.0 serves already")

@@ -19,4 +19,4 @@ def test_it_says_what_differs_and_what_does_not(project: Project) -> None:
     assert "log loss           0.487 (" in text
     assert "features.sql: the same" in text
     assert printed[-2:] == ["  -    weight: 2", "  +    weight: 3"]
-    assert "beyond chance" not in text
+    assert "significant" not in text

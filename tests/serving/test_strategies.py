@@ -239,7 +239,7 @@ def test_the_commands_tell_what_is_tried(project: Project) -> None:
     assert at.startswith("v0.1.0 since") and f"beside it v0.2.0 since {NOW} (canary 5% by bob: a look)" in at
     assert "tried v0.2.0 beside it, canary 5%, since 2024-03-03 01:00 by bob" in say("status")
     sentence = say("rollback", "--why", "slow", "--who", "bob")
-    assert sentence == "v0.1.0 serves everything, v0.2.0 is tried no more: slow"
+    assert sentence == "v0.1.0 serves everything, v0.2.0 is no longer tried: slow"
     assert "serves already" in say("rollback", "--why", "slow", "--who", "bob")
 
 

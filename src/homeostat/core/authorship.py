@@ -1,4 +1,4 @@
-"""Who changes what serves, why, when and on which records: no change goes without all of it."""
+"""Who changes what is in service, why, when and on which records: no change is made without all of it."""
 
 from __future__ import annotations
 
@@ -25,5 +25,5 @@ class Authorship:
         for name, text in (("who", self.who), ("why", self.why)):
             if not text.strip():
                 raise UsageError(
-                    f"{name} is empty: a change of what serves keeps who did it and why; say it in a few words"
+                    f"{name} is empty: every change of a release keeps who made it and why; give it in a few words"
                 )

@@ -36,7 +36,7 @@ def carry_out(session: Session, plan: Path, now: datetime) -> Decision:
     """Do what was decided, once however often this is called, and make the plan the record of it.
 
     Raises:
-        HomeostatError: the deployment was stopped; what serves is whole, and the next run carries on.
+        HomeostatError: the deployment was stopped; the release in service is whole, and the next run carries on.
     """
     body = json.loads(plan.read_text())
     decision = Decision.from_dict(body)

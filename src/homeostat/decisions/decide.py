@@ -1,4 +1,4 @@
-"""Deciding: look at how the champion does, fetch the evidence that this asks for, and say what is to be done."""
+"""Deciding: check the champion, gather the evidence that its findings call for, and choose the action."""
 
 from __future__ import annotations
 
@@ -25,7 +25,8 @@ from homeostat.training import bundle as bundles
 class Weighed:
     """What was decided, and on what, before anything is done about it.
 
-    ``previous`` is the version to go back to from ``release``; ``started`` the kind of sign that asked for a decision.
+    ``previous`` is the version to go back to from ``release``; ``started`` the kind of findings that started it: drift,
+    quality, or none.
     """
 
     decision: Decision
@@ -57,13 +58,13 @@ def next_decision(session: Session, now: datetime) -> datetime:
 
 
 def decide(session: Session, now: datetime, due: Due | None = None) -> Decision:
-    """Look at how the champion does; where something asks for it fetch the evidence, act on it and keep the record.
+    """Check the champion; where its findings or the rhythm call for it gather evidence; then act, and keep the record.
 
     ``due`` is why a fresh candidate is wanted in any case; otherwise the rhythm says when one is. What is decided is
     written down before it is done: a run that was interrupted in between does what was decided, not something else.
 
     Raises:
-        HomeostatError: the DAG or the deployment was stopped; what serves is whole, and the next run carries on.
+        HomeostatError: the DAG or the deployment was stopped; the champion stays, and the next run carries on.
     """
     act.settle(session, now)
     plan = act.plan_of(session, now)
@@ -79,7 +80,7 @@ def judge_candidate(session: Session, now: datetime) -> Decision:
 
 
 def weigh(session: Session, now: datetime, check: Check, features: FeatureRows, due: Due | None = None) -> Weighed:
-    """What to do about what was seen of the champion, by the evidence that it asks for; nothing is done or recorded."""
+    """What to do about the findings on the champion, by the evidence they call for; nothing is done or recorded."""
     ledger, watch = session.registry.ledger, session.tree.scope.monitoring
     assert ledger.champion is not None, "nothing serves"
     version, previous = ledger.champion.version, ledger.previous_healthy() or ""

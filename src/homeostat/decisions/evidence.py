@@ -47,7 +47,7 @@ class Candidate:
 
 
 class Judge:
-    """Compares releases on events after ``since``, in the feature rows as they are when they are first asked for.
+    """Compares releases on events after ``since``, in the feature rows as they are at first use.
 
     It is made for one decision, and each release scores each event once.
     """
@@ -96,18 +96,19 @@ class Judge:
         comparable = [other is not None and set(other.models) == set(self._scope.objectives) for other in others]
         if not any(comparable):
             return [{} for _ in others]
-        held = evaluate.held_out(training, self.rows.with_row_index(ROW))
-        ours = {name: model.predict(held) for name, model in fitted.items()}
+        rows = evaluate.held_out(training, self.rows.with_row_index(ROW))
+        ours = {name: model.predict(rows) for name, model in fitted.items()}
         return [
-            self._held(held, ours, max(holdout_start(training), trained_to(other)), other) if other and fits else {}
+            self._on_rows(rows, ours, max(holdout_start(training), trained_to(other)), other) if other and fits else {}
             for other, fits in zip(others, comparable, strict=True)
         ]
 
-    def _held(self, held: pl.DataFrame, ours: Scores, since: datetime, other: Bundle) -> ByObjective:
-        new = (held["event_time"] > since).to_numpy()
-        rows = held.filter(new)
-        theirs = _part(self.scores(other), rows[ROW].to_numpy())
-        return evaluate.compare_models(self._scope, rows.drop(ROW), _part(ours, new), theirs, self._now)
+    def _on_rows(self, rows: pl.DataFrame, ours: Scores, since: datetime, other: Bundle) -> ByObjective:
+        """Scores of some of ``rows``, numbered by ``ROW``, against another release's, after ``since``."""
+        new = (rows["event_time"] > since).to_numpy()
+        part = rows.filter(new)
+        theirs = _part(self.scores(other), part[ROW].to_numpy())
+        return evaluate.compare_models(self._scope, part.drop(ROW), _part(ours, new), theirs, self._now)
 
 
 def fresh_candidate(session: Session, now: datetime, previous: str = "") -> tuple[Candidate, Judge]:

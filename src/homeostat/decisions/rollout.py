@@ -21,7 +21,7 @@ from homeostat.project.scope import Scope
 
 
 def first_step(scope: Scope) -> tuple[Beside | None, float | None]:
-    """How a release that passed its gate begins, by the scope: what it is beside what serves, and its share."""
+    """How a release that passed its gate begins, by the scope: canary or shadow, and its share of the keys."""
     rollout = scope.rollout
     if rollout is None or rollout.strategy == "at once":
         return None, None
@@ -34,7 +34,7 @@ def advance_rollout(session: Session, now: datetime) -> Decision | None:
     A run that was interrupted does what was decided, not something else.
 
     Raises:
-        HomeostatError: the deployment was stopped; what serves is whole, and the next run carries on.
+        HomeostatError: the deployment was stopped; the release in service is whole, and the next run carries on.
     """
     ledger, folder = session.registry.ledger, session.project.rollouts
     pending.settle(session.project, folder, ledger, now)

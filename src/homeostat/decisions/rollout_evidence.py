@@ -72,7 +72,7 @@ def _from_log(
 ) -> tuple[str, ...]:
     """Add what the service wrote down since the step began; why workers could not load the challenger."""
     keys: dict[str, str] = {}
-    unseen: list[dict[str, Any]] = []
+    shadows: list[dict[str, Any]] = []
     unloaded: dict[int, str] = {}
     failed: set[tuple[str, str]] = set()
     at = [list(scope.event_source.columns).index(name) for name in scope.key]
@@ -91,10 +91,10 @@ def _from_log(
             keys[entry["id"]] = _key([entry["given"][n] for n in at])
             tally.scores[keys[entry["id"]]] = dict(zip(scope.objectives, entry["scores"], strict=False))
         else:
-            unseen.append(entry)
+            shadows.append(entry)
         if "seconds" in entry:
             tally.seconds.append(entry["seconds"])
-    for entry in unseen:
+    for entry in shadows:
         if entry["of"] in keys:
             ours.scores[keys[entry["of"]]] = dict(zip(scope.objectives, entry["scores"], strict=False))
     return tuple(unloaded.values())
@@ -141,8 +141,8 @@ def _drift(
 
 
 def _learned(bundle: Bundle, objective: str) -> bool:
-    told = bundle.training["objectives"].get(objective)
-    return told is not None and told["kind"] != "heuristic"
+    training = bundle.training["objectives"].get(objective)
+    return training is not None and training["kind"] != "heuristic"
 
 
 def _quality(
@@ -150,12 +150,12 @@ def _quality(
 ) -> dict[str, Comparison]:
     """By objective the challenger's loss against the champion's on the matured events of the rollout."""
     scope = tree.scope
-    seen = [f"{SHADOW}{name}" for name in scope.objectives]
-    table = outcomes.rows(tree, began, now, [*seen, "challenger", "as_of"])
+    shadows = [f"{SHADOW}{name}" for name in scope.objectives]
+    table = outcomes.rows(tree, began, now, [*shadows, "challenger", "as_of"])
     if table.is_empty():
         return {}
     table = table.filter(pl.col("as_of") >= began)
-    found = {}
+    comparisons = {}
     for name in scope.objectives:
         other = f"{SHADOW}{name}" if tried.share is None else f"score__{name}"
         if other not in table.columns:
@@ -163,8 +163,8 @@ def _quality(
         by = pl.col("challenger" if tried.share is None else "release") == tried.version
         both = by if tried.share is None else by | (pl.col("release") == champion.version)
         rows = mature(table.filter(both), name, scope, now).drop_nulls([other, f"score__{name}"])
-        found[name] = _compared(scope, name, rows, other, tried)
-    return found
+        comparisons[name] = _compared(scope, name, rows, other, tried)
+    return comparisons
 
 
 def _compared(scope: Scope, name: str, rows: pl.DataFrame, other: str, tried: ReleaseEvent) -> Comparison:

@@ -24,7 +24,7 @@ WHO = "homeostat"  # who acts when the loop does
 class Session:
     """What is on record in a project as this run knows it; whoever adds to the record adds to this too.
 
-    What others may change meanwhile (tags, branches) is looked at once a tick.
+    What others may change meanwhile (tags, branches) is read once a tick.
     """
 
     project: Project  # the main checkout, with all that is operational

@@ -72,7 +72,7 @@ def judge_health(tree: Project, serving: Serving, now: datetime) -> tuple[list[F
     quality: dict[str, dict[str, Any]] = {}
     cited = tree.cited(tree.decisions / f"{stamp(now)}.json")
     table = outcomes.rows(tree, now - watch.window, now)
-    for objective, rows in outcomes.realised(scope, table, now, serving.event.version).items():
+    for objective, rows in outcomes.observed(scope, table, now, serving.event.version).items():
         trial = report.trials[objective]
         window = Window(
             objective, trial.candidate.task, trial.candidate.loss, rows.y, rows.score, rows.baseline, rows.block,

@@ -1,4 +1,4 @@
-"""What was served and what came true: figures from the prediction rows alone, joined with the labels that have come."""
+"""Predictions and their outcomes: figures from the prediction rows alone, joined with the labels that have come."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ SCORED = ("event_time", "release", "alert")
 
 
 @dataclass(frozen=True)
-class Realised:
+class Observed:
     """Matured scored events of one objective, in order of time; ``never`` is NaN where there was no such score."""
 
     y: np.ndarray
@@ -69,7 +69,7 @@ def monthly(project: Project, now: datetime | None = None) -> pl.DataFrame:
     )
 
 
-def realised(scope: Scope, table: pl.DataFrame, until: datetime, release: str | None = None) -> dict[str, Realised]:
+def observed(scope: Scope, table: pl.DataFrame, until: datetime, release: str | None = None) -> dict[str, Observed]:
     """By objective, the scored events of ``table`` (of ``rows``) that are mature as of ``until``.
 
     ``release``: those alone that it scored.
@@ -80,14 +80,14 @@ def realised(scope: Scope, table: pl.DataFrame, until: datetime, release: str | 
         table = table.filter(pl.col("release") == release)
     if table.is_empty():
         return {}
-    return {name: _realised(scope, table, name, until) for name in scope.objectives}
+    return {name: _observed(scope, table, name, until) for name in scope.objectives}
 
 
-def figures(scope: Scope, objective: str, rows: Realised) -> dict[str, float | None]:
-    """Each metric of the objective on what was realised; None where it cannot be said."""
+def figures(scope: Scope, objective: str, rows: Observed) -> dict[str, float | None]:
+    """Each metric of the objective on observed outcomes; None where there are too few to say."""
     task = scope.objectives[objective].task
-    told = {m: metrics.value(task, m, rows.y, rows.score, rows.group) for m in evaluate.metrics_of(scope, objective)}
-    return {m: float(value) if np.isfinite(value) else None for m, value in told.items()}
+    values = {m: metrics.value(task, m, rows.y, rows.score, rows.group) for m in evaluate.metrics_of(scope, objective)}
+    return {m: float(value) if np.isfinite(value) else None for m, value in values.items()}
 
 
 def money(scope: Scope, table: pl.DataFrame, until: datetime) -> dict[str, Any]:
@@ -109,19 +109,19 @@ def rows(
     scope = project.scope
     key = list(scope.key)
     scores = [f"{prefix}{name}" for prefix in MODELS.values() for name in scope.objectives]
-    found = _read(_files(scope, project.predictions, since, until), [*key, *SCORED, *scores, *also])
-    if found is None:
+    table = _read(_files(scope, project.predictions, since, until), [*key, *SCORED, *scores, *also])
+    if table is None:
         return pl.DataFrame()
-    found = found.unique(key, keep="first", maintain_order=True)
+    table = table.unique(key, keep="first", maintain_order=True)
     if since is not None:
-        found = found.filter(pl.col("event_time") >= since)
+        table = table.filter(pl.col("event_time") >= since)
     if until is not None:
-        found = found.filter(pl.col("event_time") < until)
-    labels = [f"{part}{name}" for name in scope.objectives for part in ("label__", "known__", "group__")]
-    known = _read(_files(scope, labelled(project).features, since, until), [*key, *labels])
-    if known is None:
+        table = table.filter(pl.col("event_time") < until)
+    names = [f"{part}{name}" for name in scope.objectives for part in ("label__", "known__", "group__")]
+    labels = _read(_files(scope, labelled(project).features, since, until), [*key, *names])
+    if labels is None:
         raise DataError(f"{labelled(project).features}: holds no features; run the stage featurize first")
-    joined = found.join(known, on=key, how="left", nulls_equal=True, maintain_order="left")
+    joined = table.join(labels, on=key, how="left", nulls_equal=True, maintain_order="left")
     return joined.with_columns(pl.lit(None, pl.Float64).alias(c) for c in scores if c not in joined.columns).sort(
         "event_time", maintain_order=True
     )
@@ -160,16 +160,16 @@ def _figures(scope: Scope, part: pl.DataFrame, model: str, now: datetime) -> Ite
         if table.is_empty():
             continue
         y, score, group = _arrays(scope, table, name, MODELS[model])
-        told = {m: metrics.value(objective.task, m, y, score, group) for m in evaluate.metrics_of(scope, name)}
-        values = {m: value if np.isfinite(value) else None for m, value in told.items()}
+        measured = {m: metrics.value(objective.task, m, y, score, group) for m in evaluate.metrics_of(scope, name)}
+        values = {m: value if np.isfinite(value) else None for m, value in measured.items()}
         yield {"objective": name, "model": model, "month": table["month"][0], "rows": len(table), **values}
 
 
-def _realised(scope: Scope, table: pl.DataFrame, name: str, now: datetime) -> Realised:
+def _observed(scope: Scope, table: pl.DataFrame, name: str, now: datetime) -> Observed:
     table = mature(table, name, scope, now).drop_nulls([f"score__{name}", f"baseline__{name}"])
     y, score, group = _arrays(scope, table, name, "score__")
     never = table[f"never__{name}"].cast(pl.Float64).fill_null(float("nan")).to_numpy()
-    return Realised(
+    return Observed(
         y, score, table[f"baseline__{name}"].to_numpy(), never, evaluate.blocks(scope, table), group,
         table["release"].to_numpy(), table.select(scope.key),
     )  # fmt: skip

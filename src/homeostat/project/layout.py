@@ -80,7 +80,7 @@ class Project:
         return self.root / "data" / "accepted"
 
     @property
-    def quarantine(self) -> Path:  # <source>/<batch>.parquet, rows held, with the reason; stage validate
+    def quarantine(self) -> Path:  # <source>/<batch>.parquet, quarantined rows with the reason; stage validate
         return self.root / "data" / "quarantine"
 
     @property
@@ -129,7 +129,7 @@ class Project:
         return record.relative_to(self.home).as_posix()
 
     @property
-    def rollouts(self) -> Path:  # <time>.json, one look at a release that is tried, append-only; the loop
+    def rollouts(self) -> Path:  # <time>.json, one step of a release that is tried, append-only; the loop
         return self.home / "reports" / "rollouts"
 
     @property

@@ -22,13 +22,13 @@ def lines(one: Bundle, other: Bundle, names: tuple[str, str]) -> Iterator[str]:
     """The comparison, for a person; ``names`` are the versions."""
     first, second = names
     for name in dict.fromkeys([*one.scope.objectives, *other.scope.objectives]):
-        found = [bundle.evaluation["objectives"].get(name) for bundle in (one, other)]
-        if None in found:
-            yield f"{name}: of {first if found[0] else second} alone"
+        trials = [bundle.evaluation["objectives"].get(name) for bundle in (one, other)]
+        if None in trials:
+            yield f"{name}: of {first if trials[0] else second} alone"
             continue
         yield f"{name}:"
         yield from _trained(one, other, name, names)
-        yield from _measures(found[0]["candidate"], found[1]["candidate"])
+        yield from _measures(trials[0]["candidate"], trials[1]["candidate"])
         yield from _listed(one.scope.objectives[name].features, other.scope.objectives[name].features, names)
     yield from _differing("features.sql", one.sql, other.sql, names)
     yield from _differing("scope", _scope(one), _scope(other), names)
@@ -39,31 +39,31 @@ def lines(one: Bundle, other: Bundle, names: tuple[str, str]) -> Iterator[str]:
 
 def _trained(one: Bundle, other: Bundle, name: str, names: tuple[str, str]) -> Iterator[str]:
     for version, bundle in zip(names, (one, other), strict=True):
-        told = bundle.training["objectives"][name]
-        yield f"  {version}  {told['kind']} on {told['rows']:,} events, {told['from']} to {told['to']}"
+        training = bundle.training["objectives"][name]
+        yield f"  {version}  {training['kind']} on {training['rows']:,} events, {training['from']} to {training['to']}"
 
 
 def _measures(one: Measured, other: Measured) -> Iterator[str]:
     theirs = [trial["overall"]["metrics"] for trial in (one, other)]
     for metric in dict.fromkeys([*theirs[0], *theirs[1]]):
-        told = [metric_value(found[metric]) if metric in found else "not measured" for found in theirs]
-        yield f"  {metric_name(metric):18} {told[0]:26} {told[1]}{_verdict(metric, theirs)}"
+        values = [metric_value(measures[metric]) if metric in measures else "not measured" for measures in theirs]
+        yield f"  {metric_name(metric):18} {values[0]:26} {values[1]}{_verdict(metric, theirs)}"
     loss = one["loss"]
     for column in one["slices"].keys() & other["slices"].keys():
         pairs = [trial["slices"][column] for trial in (one, other)]
         for value in sorted(pairs[0].keys() & pairs[1].keys()):
-            found = [pair[value]["metrics"] for pair in pairs]
-            if loss in found[0] and loss in found[1] and (said := _verdict(loss, found)):
-                told = [metric_value(f[loss]) for f in found]
-                yield f"  {metric_name(loss)} of {column} {value}: {told[0]}, {told[1]}{said}"
+            measured = [pair[value]["metrics"] for pair in pairs]
+            if loss in measured[0] and loss in measured[1] and (verdict := _verdict(loss, measured)):
+                values = [metric_value(measures[loss]) for measures in measured]
+                yield f"  {metric_name(loss)} of {column} {value}: {values[0]}, {values[1]}{verdict}"
 
 
-def _verdict(metric: str, found: list[Measured]) -> str:
-    """A word where chance does not explain the difference."""
-    if any(metric not in f or f[metric]["low"] is None for f in found):
+def _verdict(metric: str, measured: list[Measured]) -> str:
+    """A mark where the intervals do not overlap."""
+    if any(metric not in measures or measures[metric]["low"] is None for measures in measured):
         return ""
-    one, other = (f[metric] for f in found)
-    return "" if one["low"] <= other["high"] and other["low"] <= one["high"] else "  <- beyond chance"
+    one, other = (measures[metric] for measures in measured)
+    return "" if one["low"] <= other["high"] and other["low"] <= one["high"] else "  <- significant"
 
 
 def _listed(one: tuple[str, ...], other: tuple[str, ...], names: tuple[str, str]) -> Iterator[str]:

@@ -1,4 +1,4 @@
-"""The registry: put a release in service, take it back, and know what serves.
+"""The registry: put a release in service, take it back, and know which one is in service.
 
 The ledger's tags are the truth, and creating the next-numbered one is the switch: before it the old version serves,
 after it the new. A release is rehearsed before its tag is made, so one that cannot answer never serves.
@@ -35,7 +35,7 @@ from homeostat.training.bundle import Bundle, is_baseline
 
 @dataclass(frozen=True)
 class Switch:
-    """What serves now, and a sentence on what was done about it."""
+    """The event in force, and a sentence on what was done."""
 
     event: ReleaseEvent
     sentence: str
@@ -98,7 +98,7 @@ class Registry:
         return self._bundles.load(release.commit, release.bundle)
 
     def load_champion(self, at: datetime | None = None) -> Serving | None:
-        """What serves, or served ``at`` a time; None before the first release.
+        """The release in service, now or ``at`` a time; None before the first.
 
         Raises:
             EnvironmentFault, DataError: as ``load``.
@@ -130,7 +130,7 @@ class Registry:
     ) -> Switch:
         """Register the bundle at ``commit`` as the next version and promote it; one that is registered keeps its own.
 
-        ``beside``: what serves goes on, and the version begins as ``try_beside`` has it; the first serves at once.
+        ``beside``: the champion stays, and the version begins as ``try_beside`` has it; the first serves at once.
 
         Raises:
             EnvironmentFault: another run was first, or the commit or its bundle cannot be found.
@@ -157,7 +157,7 @@ class Registry:
         return self._promoted(self._registered(version), by)
 
     def try_beside(self, version: str, act: Beside, share: float | None, by: Authorship) -> Switch:
-        """Have a version answer ``share`` of the keys (canary) or score unseen (shadow) beside what serves.
+        """Have a version answer ``share`` of the keys (canary) or score without answering (shadow) beside the champion.
 
         Raises:
             UsageError: there is no such version, nothing serves, it serves already, another is being tried, or the
@@ -170,9 +170,9 @@ class Registry:
     def rollback(self, by: Authorship, to: str | None = None) -> Switch:
         """Go back to ``to``, or to the last version that served before and was not rolled back from.
 
-        While a challenger is tried beside what serves it is the one to take back, and what serves stays. Where the last
-        event is a rollback by the same person nothing is added, so that a command repeated after it was interrupted
-        goes back once: to go further back ``to`` names the version.
+        While a challenger is tried beside the champion it is the one to take back, and the champion stays. Where the
+        last event is a rollback by the same person nothing is added, so that a command repeated after it was
+        interrupted goes back once: to go further back ``to`` names the version.
 
         Raises:
             UsageError: nothing serves, there is nothing to go back to, or ``to`` never served.
@@ -280,7 +280,7 @@ class Registry:
     # ---- tags
 
     def _agree(self) -> None:
-        """Know what other hosts and other runs did before anything is switched.
+        """Read what other hosts and other runs did before anything is switched.
 
         Raises:
             EnvironmentFault: the remote cannot be reached or is none, or its ledger is another one.
@@ -288,7 +288,7 @@ class Registry:
         try:
             sync.follow(self._project)
         except remote.Unreachable as error:
-            kept = "what serves goes on and nothing was changed; run again when it is"
+            kept = "the release in service stays and nothing was changed; run again when it can be"
             raise EnvironmentFault(f"{error}; {kept}") from error
         self.refresh()
 
@@ -299,7 +299,7 @@ class Registry:
             raise self._outrun(error) from error
 
     def _outrun(self, error: EnvironmentFault) -> EnvironmentFault:
-        """What the host that was first has done."""
+        """The error, with what the host that was first has done."""
         sync.follow(self._project)
         self.refresh()
         champion = self.ledger.champion
@@ -308,12 +308,12 @@ class Registry:
 
 
 def _done(event: ReleaseEvent, before: Ledger) -> str:
-    """What an event did to what served before it."""
+    """What an event changed, by the ledger before it."""
     served = before.champion.version if before.champion else ""
     if event.beside:
         return f"{event.version} is tried beside {served} ({event.what})"
     if event.version == served:
         tried = before.rollout.version if before.rollout else "nothing"
-        return f"{served} serves everything, {tried} is tried no more"
+        return f"{served} serves everything, {tried} is no longer tried"
     done = "promoted" if event.action == "promote" else "rolled back to"
     return f"{done} {event.version}{f', {served} before it' if served else ''}"

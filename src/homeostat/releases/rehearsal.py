@@ -42,8 +42,8 @@ class Rehearsals:
         difference = next(golden.differences(bundle), None)
         if difference is not None:
             raise DataError(
-                f"{version}: rehearsal failed: {difference}; what serves stays: run the code and versions that made "
-                "it, or train again"
+                f"{version}: rehearsal failed: {difference}; the release in service stays: run the code and versions "
+                "that made it, or train again"
             )
         write_text(self.surroundings, self._note(bundle))
 

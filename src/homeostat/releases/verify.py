@@ -1,4 +1,4 @@
-"""Whether a release can be counted on: that it would serve here and now, and that it could be made again."""
+"""Whether a release is reliable: that it would serve here and now, and that it could be rebuilt."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from homeostat.training import bundle
 
 @dataclass(frozen=True)
 class Verified:
-    """Why a release would not serve, and why it could not be made again; empty where it would and could."""
+    """Why a release would not serve, and why it could not be rebuilt; empty where it would and could."""
 
     serves: str
     rebuildable: str
@@ -30,12 +30,12 @@ class Verified:
 
 
 def verify(project: Project, registry: Registry, release: Register) -> Verified:
-    """Load and rehearse a release, and look for what it is made from."""
+    """Load and rehearse a release, and check that what it is made from is there."""
     return Verified(_serves(registry, release), _lacking(project, release))
 
 
 def rebuild(project: Project, release: Register, now: datetime) -> str:
-    """Make the bundle again at its commit, from the batches as they landed; how it differs, or nothing.
+    """Rebuild the bundle at its commit, from the batches as they landed; how it differs, or nothing.
 
     All stages run, in a worktree of their own, which is gone afterwards.
 
@@ -70,8 +70,8 @@ def _lacking(project: Project, release: Register) -> str:
     except HomeostatError as error:
         return str(error)
     once = [name for name, source in project.scope.sources.items() if source.url is not None]
-    told = f"the cache lacks {landed} of {release.commit[:12]} (dvc fetch --all-commits brings it from a remote)"
-    return f"{told}, and {', '.join(once)} may not be read again as it was" if once else ""
+    lacking = f"the cache lacks {landed} of {release.commit[:12]} (dvc fetch --all-commits brings it from a remote)"
+    return f"{lacking}, and {', '.join(once)} may not be read again as it was" if once else ""
 
 
 @contextmanager

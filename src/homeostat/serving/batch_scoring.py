@@ -30,7 +30,7 @@ from homeostat.training import bundle as bundles
 from homeostat.training import evaluate
 from homeostat.training.bundle import Bundle
 
-SHADOW = "shadow__"  # what a challenger said of an event that nobody was told, by objective
+SHADOW = "shadow__"  # score of a challenger that answers nobody, by objective
 
 
 def predict_batch(tree: Project, registry: Registry, label: str, now: datetime) -> int:
@@ -52,7 +52,7 @@ def predict_batch(tree: Project, registry: Registry, label: str, now: datetime) 
 
 
 def predict_ahead(tree: Project, registry: Registry, now: datetime) -> int:
-    """Score, as of now and by what serves, the events whose predict-at comes before the next tick; the new rows."""
+    """Score, as of now and by the champion, the events whose predict-at comes before the next tick; the new rows."""
     ledger, scope, point = registry.ledger, tree.scope, PointInTime(Workspace(tree))
     if ledger.champion is None or (table := upcoming(point, now)) is None:
         return 0
