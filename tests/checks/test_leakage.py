@@ -40,6 +40,25 @@ def test_each_planted_leak_is_caught(tmp_path: Path, leak: str) -> None:
     assert report.text.startswith("leakage: 1 to fix\n  FAIL  leak sees")
 
 
+BEYOND = {
+    "counts back to the beginning": ("count(r.load)", f"{KNOWN} < e.predict_at"),
+    "the row before, however old": ("max_by(r.load, r.event_time)", f"{KNOWN} < e.predict_at - INTERVAL 3 HOUR"),
+}
+
+
+@pytest.mark.parametrize("beyond", BEYOND)
+def test_a_feature_that_depends_on_rows_outside_its_look_back_is_caught(tmp_path: Path, beyond: str) -> None:
+    expression, join = BEYOND[beyond]
+    report = check(make(tmp_path, sql=feature(expression, join), history="3h"))
+    assert failed(report, "point in time") == []
+    (said,) = failed(report, "look-back")
+    assert said.startswith("leak depends on rows outside its look-back of 3h: it differs for ")
+    assert "for the event meter m" in said and report.text.startswith("leakage: 1 to fix")
+    (tmp_path / "bounded").mkdir()
+    bounded = feature(expression, f"{join} AND r.event_time >= e.predict_at - INTERVAL 2 HOUR")
+    assert not failed(check(make(tmp_path / "bounded", sql=bounded, history="3h")), "look-back")
+
+
 def test_a_sample_catches_a_leak_and_covers_time_and_slices(tmp_path: Path) -> None:
     project = make(tmp_path, sql=LEAKS["future aggregate"])
     reports: list[tuple[str, int, int]] = []

@@ -7,7 +7,7 @@ from homeostat.core.headlines import SUMMARIES
 from homeostat.core.rules import Reason, Rule
 from homeostat.core.sentences import SENTENCES, sentence
 
-CHECKS = {Rule.POINT_IN_TIME, Rule.GIVE_AWAY, Rule.BARRED}  # whose findings come with their text
+CHECKS = {Rule.POINT_IN_TIME, Rule.LOOK_BACK, Rule.GIVE_AWAY, Rule.BARRED}  # whose findings come with their text
 
 
 def test_every_rule_has_a_sentence_or_brings_its_own() -> None:

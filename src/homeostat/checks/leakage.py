@@ -16,6 +16,7 @@ import polars as pl
 from homeostat.checks.barred_columns import barred_findings
 from homeostat.checks.equality import same_bits
 from homeostat.checks.label_leaks import label_leak_findings
+from homeostat.checks.look_back import look_back_findings
 from homeostat.core.errors import DataError, ScopeError
 from homeostat.core.findings import Finding
 from homeostat.core.rules import Rule
@@ -63,7 +64,7 @@ class Tally:
 
 
 def check(project: Project, events: int = 2000, progress: Progress | None = None) -> LeakageReport:
-    """Search every accepted batch for features that see the future and for columns that give a label away.
+    """Search every accepted batch for features that see the future or beyond their look-back, and for label leaks.
 
     At least ``events`` events (all, if there are fewer) are rebuilt from only what was known.
 
@@ -76,8 +77,10 @@ def check(project: Project, events: int = 2000, progress: Progress | None = None
     labels = accepted_labels(tables.workspace)
     if not labels:
         raise DataError("no batch of events was accepted; run `homeostat run data` first")
+    in_time = time_travel_findings(tables, labels, events, report)
     findings = [
-        *time_travel_findings(tables, labels, events, report),
+        *in_time,
+        *look_back_findings(tables, labels, {f.subject for f in in_time if f.failed}, report),
         *label_leak_findings(project, labels, report),
         *barred_findings(project, labels, report),
     ]

@@ -47,6 +47,7 @@ class Rule(StrEnum):
     RUN = "run"
     # features, as `homeostat check leakage` examines them
     POINT_IN_TIME = "point in time"
+    LOOK_BACK = "look-back"
     GIVE_AWAY = "give-away"
     BARRED = "barred"
 

@@ -42,6 +42,7 @@ class MonthlyRecords(Generic[Record]):
         self._files, self._folder = files, folder
         self._decode, self._encode = decode, encode
         self._months: dict[str, _Month[Record]] = {}
+        self._paths: dict[str, Path] = {}
 
     def get(self, label: str) -> Record | None:
         """The record of a batch, or None.
@@ -117,7 +118,9 @@ class MonthlyRecords(Generic[Record]):
         )
 
     def _path(self, name: str) -> Path:
-        return self._folder / f"{name}.json"
+        if name not in self._paths:  # kept, since a year's features ask for it tens of thousands of times
+            self._paths[name] = self._folder / f"{name}.json"
+        return self._paths[name]
 
 
 def file_of(label: str) -> str:

@@ -49,12 +49,23 @@ def look_back(scope: Scope, verdicts: VerdictStore, label: str) -> LookBack:
     """The accepted batches that features of the batch of events ``label`` may be made from."""
     period = period_of(label, scope.events_period, scope.rhythm.offset)
     start = period.start - scope.features.history
+    return LookBack(period, start, _accepted(scope, verdicts, start, period.end))
+
+
+def widened(scope: Scope, verdicts: VerdictStore, look: LookBack) -> LookBack:
+    """The look-back with as much again before it, and after it: rows that its features must not depend on."""
+    start, end = look.start - scope.features.history, look.period.end + scope.features.history
+    period = Period(look.period.start, end, look.period.label)
+    return LookBack(period, start, _accepted(scope, verdicts, start, end))
+
+
+def _accepted(scope: Scope, verdicts: VerdictStore, start: datetime, end: datetime) -> tuple[Batch, ...]:
     batches = []
-    for name, batch in _within(scope, start, period.end):
-        verdict = verdicts.get(name, batch)
+    for name, label in _within(scope, start, end):
+        verdict = verdicts.get(name, label)
         if verdict is not None and verdict.files:
-            batches.append(Batch(name, batch, versions_of(verdict.files)))
-    return LookBack(period, start, tuple(batches))
+            batches.append(Batch(name, label, versions_of(verdict.files)))
+    return tuple(batches)
 
 
 def _within(scope: Scope, start: datetime, end: datetime) -> Iterator[tuple[str, str]]:
