@@ -7,6 +7,7 @@ import click
 from homeostat.core.text import printable
 
 
-def say(text: object = "", err: bool = False, **style: bool | str) -> None:
-    """Print a line, on standard error if ``err``; ``style`` as ``click.style`` takes it."""
-    click.echo(click.style(printable(str(text)), **style) if style else printable(str(text)), err=err)  # type: ignore[arg-type]
+def say(text: object = "", err: bool = False, nl: bool = True, **style: bool | str) -> None:
+    """Print a line (its end only if ``nl``), on standard error if ``err``; ``style`` as ``click.style`` takes it."""
+    line = printable(str(text))
+    click.echo(click.style(line, **style) if style else line, err=err, nl=nl)  # type: ignore[arg-type]

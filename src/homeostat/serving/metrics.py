@@ -22,7 +22,7 @@ _FAST = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5)
 REQUESTS = prometheus_client.Counter("homeostat_requests_total", "Requests answered.", ["path", "status"])
 SECONDS = prometheus_client.Histogram("homeostat_request_seconds", "Time to an answer.", ["path"], buckets=_FAST)
 PREDICTIONS = prometheus_client.Counter(
-    "homeostat_predictions_total", "Events predicted, by release and origin of the answer.", ["release", "how"]
+    "homeostat_predictions_total", "Events predicted, by release and by how they were answered.", ["release", "how"]
 )
 ANSWER_SECONDS = prometheus_client.Histogram(
     "homeostat_answer_seconds", "Time of the answers of one request, by release.", ["release"], buckets=_FAST
