@@ -19,6 +19,9 @@ from homeostat.core.errors import ScopeError
 # Parts of an objective that these stages do not read; other stages list objectives whole or not at all.
 NOT_READ = {"featurize": {"weight"}, "train": {"weight"}}
 CODE = "src/homeostat/"
+# These keep their work by content, or take two seconds: an edit beside what they reach costs little, so whole rooms are
+# listed. The others are listed module by module.
+BY_ROOM = frozenset({"ingest", "validate", "featurize", "pack"})
 FILE = Path("dvc.yaml")
 
 
@@ -41,8 +44,18 @@ def deps(root: Path, stage: str, listed: Iterable[str], params: dict[str, Any]) 
     own = root / "src"
     if not own.is_dir():
         return kept
-    code = reached(f"homeostat.stages.{stage}", own)
-    return kept + [p.relative_to(root).as_posix() for p in code]
+    code = [p.relative_to(root) for p in reached(f"homeostat.stages.{stage}", own)]
+    return kept + list(dict.fromkeys((room_of(p) if stage in BY_ROOM else p).as_posix() for p in code))
+
+
+def room_of(module: Path) -> Path:
+    """The room of the package that a module lies in, from the top of the project; a module at its root is its own.
+
+    >>> room_of(Path("src/homeostat/data/ingest.py")).as_posix(), room_of(Path("src/homeostat/__init__.py")).as_posix()
+    ('src/homeostat/data', 'src/homeostat/__init__.py')
+    """
+    room = Path(*module.parts[:3])
+    return room if room != module else module
 
 
 def source_files(params: dict[str, Any]) -> list[str]:
