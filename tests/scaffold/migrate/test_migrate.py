@@ -77,7 +77,7 @@ def test_nothing_is_written_without_consent(project: Path) -> None:
 def test_it_is_migrated_once(project: Path) -> None:
     run = migrate(project, "--yes")
     assert run.exit_code == 0, run.output
-    assert "old is migrated, not committed" in run.stdout and "by hand" not in run.stdout
+    assert "old is migrated, not committed" in run.stdout and "replace it by hand" not in run.stdout
     files = changed(project)
     assert {"Makefile", "flows/data.py", "flows/lifecycle.py", "tests/test_project.py"} <= set(files)
     assert not {"params.yaml", "features.sql", "README.md"} & set(files)
