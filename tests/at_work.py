@@ -38,7 +38,8 @@ from homeostat.api import run_context
 
 @flow(name="wait", log_prints=True)
 def wait(project: Path = Path(), now: datetime | None = None) -> str:
-    with run_context(project, now) as (here, at):
+    with run_context(project, now) as (session, at):
+        here = session.project
         (here.home / "pid").write_text(str(os.getpid()))
         while not (here.home / "go").exists():
             time.sleep(0.1)

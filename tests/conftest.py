@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     from homeostat.project.layout import Project
 
+collect_ignore = ["killing_site"]  # Python's own start-up file for the processes that test_kills kills
 LOCAL = {"", "localhost", "127.0.0.1", "::1", "0.0.0.0", "::"}
 
 

@@ -20,7 +20,8 @@ from tiny_dag import SRC, make, square, write_stage
 from homeostat.adapters import dvc, stage_process
 from homeostat.adapters.stage_process import StageProcess
 from homeostat.core.errors import EnvironmentFault
-from homeostat.project import Project
+from homeostat.project.layout import Project
+from homeostat.project.window import write_window
 
 STAGES = ["ingest", "validate", "featurize", "train", "evaluate", "pack"]
 
@@ -101,7 +102,7 @@ def test_a_growing_window_comes_out_as_by_dvc_repro_from_the_shell(tmp_path: Pat
     processes = set()
     for hours in (24, 37, 48):
         for project in (warm, shell):
-            project.set_window(hourly.START, hourly.START + timedelta(hours=hours))
+            write_window(project, hourly.START, hourly.START + timedelta(hours=hours))
             if hours == 48:
                 edit(project)
         assert dvc.reproduce(warm.root, worker=worker) == STAGES

@@ -22,6 +22,7 @@ from homeostat.data.intake import DataOutcome
 from homeostat.features import sql as feature_sql
 from homeostat.features.intake import Intake
 from homeostat.project.layout import Project
+from homeostat.project.window import write_window
 
 HOUR = timedelta(hours=1)
 TICKS = 14
@@ -82,7 +83,7 @@ def start(folder: Path, world: World, sql: str) -> Project:
     signals = [f"{START + h * HOUR / 2:%Y-%m-%dT%H:%M:%S},{h}" for h in range(2 * TICKS)]
     (folder / "signals.csv").write_text("\n".join(["sent,strength", *signals, ""]))
     project = Project(folder, folder)
-    project.set_window(START, START)
+    write_window(project, START, START)
     project.amendments.mkdir(parents=True)
     project.contracts.mkdir()
     rules = [

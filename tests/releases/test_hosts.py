@@ -210,8 +210,8 @@ def test_of_two_hosts_at_once_one_wins_and_both_agree(ann: Project, tmp_path: Pa
     wait = f'touch {meet}/$PPID; while [ "$(ls {meet} | wc -l)" -lt 2 ]; do sleep 0.05; done'
     env = in_front_of_git(tmp_path / "bin", f'case "$*" in *mktag*) {wait};; esac')
     processes = [
-        start(ann, 'promote(Project(root, root), "v0.1.0", "mine", "ann", datetime(2024, 3, 9))', env),
-        start(bob, 'promote(Project(root, root), "v0.2.0", "mine", "bob", datetime(2024, 3, 9))', env),
+        start(ann, 'promote("v0.1.0", Authorship("ann", "mine", datetime(2024, 3, 9)))', env),
+        start(bob, 'promote("v0.2.0", Authorship("bob", "mine", datetime(2024, 3, 9)))', env),
     ]
     outcomes = [(p.wait(90), *p.communicate()) for p in processes]
     assert sorted(code for code, _, _ in outcomes) == [0, 1], outcomes
@@ -231,7 +231,7 @@ def test_a_host_that_heard_too_little_has_lost(ann: Project, tmp_path: Path) -> 
     here, go = tmp_path / "here", tmp_path / "go"
     wait = f"touch {here}; while [ ! -e {go} ]; do sleep 0.05; done"
     env = in_front_of_git(tmp_path / "bin", f'case "$*" in *"push --quiet"*) {wait};; esac')
-    process = start(bob, 'promote(Project(root, root), "v0.2.0", "mine", "bob", datetime(2024, 3, 9))', env)
+    process = start(bob, 'promote("v0.2.0", Authorship("bob", "mine", datetime(2024, 3, 9)))', env)
     assert waited(here.exists, 60)
     Registry(ann).promote("v0.1.0", By("ann", "mine", day(4)))
     go.touch()
@@ -258,7 +258,7 @@ def test_killed_in_between_every_host_has_a_whole_version_and_the_next_run_carri
     two = candidate(ann, "two")
     case = KILLS[where].format(gone=tmp_path / "gone")
     env = in_front_of_git(tmp_path / "bin", f'case "$*" in {case} esac')
-    call = f'release(Project(root, root), "{two[0]}", "{two[1]}", "better", "ann", datetime(2024, 3, 6))'
+    call = f'release("{two[0]}", "{two[1]}", Authorship("ann", "better", datetime(2024, 3, 6)))'
     process = start(ann, call, env)
     assert process.wait(60) == -signal.SIGKILL, process.stderr and process.stderr.read()
     hosts.follow(bob)

@@ -232,7 +232,7 @@ def test_the_commands_tell_what_is_tried(project: Project) -> None:
     asked.beside(project, second, None)
     sentence = say("promote", "v0.2.0", "--canary", "5%", "--why", "a look", "--who", "bob")
     assert sentence == "v0.2.0 is tried beside v0.1.0 (canary 5%): a look"
-    assert "canary 5% v0.2.0 bob: a look <- serves now" in say("releases")
+    assert "canary 5% v0.2.0 bob: a look <- in service" in say("releases")
     shown = say("releases", "show", "v0.2.0")
     assert f"tried {NOW} to {NOW} (shadow by ann" in shown and f"tried {NOW} to now (canary 5% by bob: a look)" in shown
     at = say("releases", "served-at", NOW.isoformat())

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from datetime import datetime
 from functools import cached_property
-from importlib import metadata
 from typing import TYPE_CHECKING
 
 from homeostat.adapters.gx import Contracts
-from homeostat.adapters.import_graph import code_hash
+from homeostat.adapters.import_graph import work_hash
 from homeostat.data.amendments import Amendment, read_amendments
 from homeostat.data.monthly_records import MonthlyRecords
 from homeostat.data.sources import SourceReader
@@ -57,8 +56,8 @@ class Workspace:
 
     @cached_property
     def judging_code(self) -> str:
-        """A hash of the code that judges, and the version of the tool that it judges with."""
-        return f"{code_hash('homeostat.data.validate')} {metadata.version('great_expectations')}"
+        """A hash of the code that judges, and of the versions of the tools that it judges with."""
+        return work_hash("homeostat.data.validate")
 
     def landing_notes(self, name: str) -> MonthlyRecords[list[str]]:
         """What each batch of a source was landed from: see ``ingest.land``."""

@@ -6,13 +6,12 @@ import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import polars as pl
 
-from homeostat.adapters.import_graph import code_hash
+from homeostat.adapters.import_graph import work_hash
 from homeostat.adapters.parquet import digest, read_table, table_bytes, write_table
 from homeostat.data.monthly_records import MonthlyRecords
 from homeostat.features import sql as feature_sql
@@ -127,11 +126,10 @@ class FeatureTables:
 
     @cached_property
     def _cause(self) -> str:
-        """What decides on every table: code, engine and scope."""
+        """What decides on every table: the code, its tools and the scope."""
         scope = self.workspace.scope
         cause = {
-            "code": code_hash("homeostat.features.build"),
-            "engine": metadata.version("duckdb"),
+            "code": work_hash("homeostat.features.build"),
             "sources": {name: source.model_dump(mode="json") for name, source in scope.sources.items()},
             "events": scope.events.model_dump(mode="json"),
             "history": scope.features.history.total_seconds(),

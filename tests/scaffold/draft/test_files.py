@@ -66,10 +66,10 @@ def test_without_homeostat_make_fails_with_one_line(folder: Path) -> None:
     ("file", "old", "new", "output"),
     [
         ("params.yaml", "", "", "OK"),
-        ("features.sql", " AS load_", " AS lode_", "test_scope_contracts_and_features_go_together"),
+        ("features.sql", " AS load_", " AS lode_", "test_scope_contracts_and_features_are_consistent"),
         ("dvc.yaml", "- objectives.load.label\n", "", "run: make dag"),
         ("flows/schedules.py", '"tick"', '"tock"', "test_every_schedule_is_a_length_of_the_rhythm"),
-        ("expectations/loads.json", '"reason": "', '"cause": "', "test_every_rule_of_a_contract_says_why"),
+        ("expectations/loads.json", '"reason": "', '"cause": "', "test_every_rule_of_a_contract_has_a_reason"),
     ],
 )
 def test_its_own_tests_pass_and_name_an_error(file: str, old: str, new: str, output: str, folder: Path) -> None:
