@@ -34,12 +34,11 @@ from datetime import datetime
 from pathlib import Path
 from prefect import flow
 from homeostat.core.errors import DataError
-from homeostat.api import run_context
+from homeostat.project.run_context import run_context
 
 @flow(name="wait", log_prints=True)
 def wait(project: Path = Path(), now: datetime | None = None) -> str:
-    with run_context(project, now) as (session, at):
-        here = session.project
+    with run_context(project, now) as (here, at):
         (here.home / "pid").write_text(str(os.getpid()))
         while not (here.home / "go").exists():
             time.sleep(0.1)

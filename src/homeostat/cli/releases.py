@@ -244,7 +244,7 @@ def _in_service(ledger: Ledger, release: Register) -> Iterator[str]:
     for event, until in _spans(ledger):
         if event.version == release.version:
             did = "tried " if event.beside else "served"
-            why = f": {event.why}" if event.at != release.at else ""
+            why = f": {event.why}" if (event.at, event.who) != (release.at, release.who) else ""
             yield f"{did} {event.at} to {until or 'now'} ({event.what} by {event.who}{why})"
             yield from (f"  evidence {path}" for path in event.evidence)
     if (barred := ledger.yanked(release.version)) is not None:
