@@ -1,7 +1,7 @@
 # The two commands: `make run` and `make test`. Each builds .venv first, once.
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help run test quick lint setup bench dag lock
+.PHONY: help demo run test quick lint setup bench dag lock
 MAKEFLAGS += --no-print-directory
 
 BIN := .venv/bin
@@ -11,7 +11,10 @@ WORKERS ?= 2
 help: ## list these commands
 	@sed -nE 's/^([a-z]+):.*## (.*)/  make \1\t\2/p' Makefile
 
-run: setup ## take this repository's project round the loop over 2013
+demo: setup ## half a minute: two weeks of 2013, a bad release planted in the first, rolled back in the second
+	@$(BIN)/homeostat replay --from 2013-01-01 --to 2013-01-14 --fault bad-release@2013-01-07 --name demo --force
+
+run: setup ## replay 2013 day by day, on this repository's own data
 	@$(BIN)/homeostat replay --from 2013-01-01 --to 2013-12-31
 
 test: lint ## linter, type checker, import contracts and every test
@@ -20,10 +23,11 @@ test: lint ## linter, type checker, import contracts and every test
 quick: setup ## the tests that take less than five seconds each
 	@$(BIN)/python -m pytest -q -n $(WORKERS) --dist loadfile -m "not slow"
 
-lint: setup ## linter, type checker and import contracts
+lint: setup ## linter, type checker, import contracts and dead code
 	@$(BIN)/ruff check .
 	@$(BIN)/mypy src $(wildcard flows)
 	@$(BIN)/lint-imports
+	@$(BIN)/vulture
 
 setup: .venv/.ready ## build .venv from requirements.lock
 
@@ -31,9 +35,9 @@ bench: setup ## run the benchmarks and write benchmarks/RESULTS.md; SIZE=full fo
 	@$(BIN)/python benchmarks/publish.py $(SIZE)
 
 dag: setup ## write the code and the objectives that each stage depends on into dvc.yaml
-	@PYTHONPATH=src $(BIN)/python -m homeostat.adapters.dag
+	@PYTHONPATH=src $(BIN)/python -m homeostat.adapters.dvc_yaml
 
-lock: ## make requirements.lock anew from pyproject.toml; keeps what still fits (needs uv)
+lock: ## write requirements.lock again from pyproject.toml; keeps what still fits (needs uv)
 	@uv pip compile pyproject.toml --all-extras --universal --python-version 3.11 --generate-hashes \
 		--no-emit-index-url --no-annotate --no-header --quiet -o requirements.lock
 	@sed -i '1i # Exact versions and hashes for Python 3.11, 3.12 and 3.13, from pyproject.toml; made by `make lock`.' \

@@ -13,9 +13,11 @@ asked AS (
 ),
 moments AS MATERIALIZED (SELECT DISTINCT predict_at, midnight FROM asked),
 nights AS MATERIALIZED (SELECT DISTINCT midnight FROM asked),
--- flights since a day before the first event: no join but the last ones runs over the whole history
+-- flights since a day before the first event: no join but the last ones runs over the whole history;
+-- joins over a span of time are equal in the hour first, or each moment would be compared with every flight
 recent AS MATERIALIZED (
-    SELECT * FROM flights WHERE event_time >= (SELECT min(predict_at) - INTERVAL 1 DAY FROM moments)
+    SELECT *, date_trunc('hour', event_time) AS event_hour
+    FROM flights WHERE event_time >= (SELECT min(predict_at) - INTERVAL 1 DAY FROM moments)
 ),
 -- each moment with the flights that should have left in the 8 hours before it, as they stood then
 due AS MATERIALIZED (
@@ -28,8 +30,9 @@ due AS MATERIALIZED (
         CASE WHEN reported THEN f.dep_delay ELSE age END AS delay,  -- or how long it has waited so far
         CASE WHEN f.outcome_known_at < m.predict_at THEN f.arr_delay END AS arr_delay,
         CASE WHEN f.outcome_known_at < m.predict_at THEN f.arr_delay - f.dep_delay END AS lost  -- on the way
-    FROM moments m
-    JOIN recent f ON f.event_time < m.predict_at AND f.event_time >= m.predict_at - INTERVAL 8 HOUR
+    FROM (SELECT predict_at, date_trunc('hour', predict_at) - to_hours(unnest(range(9))) AS event_hour FROM moments) m
+    JOIN recent f ON f.event_hour = m.event_hour
+        AND f.event_time < m.predict_at AND f.event_time >= m.predict_at - INTERVAL 8 HOUR
 ),
 -- how the three airports do together
 city AS MATERIALIZED (
@@ -83,8 +86,11 @@ destination AS MATERIALIZED (
 -- departures that the schedule has at the airport in the hour up to the event
 crowd AS (
     SELECT e.origin, e.event_time, count(*) AS departures_1h
-    FROM (SELECT DISTINCT origin, event_time, predict_at FROM asked) e
-    JOIN recent f ON f.origin = e.origin AND f.schedule_known_at < e.predict_at
+    FROM (
+        SELECT *, date_trunc('hour', event_time) - to_hours(unnest(range(2))) AS event_hour
+        FROM (SELECT DISTINCT origin, event_time, predict_at FROM asked)
+    ) e
+    JOIN recent f ON f.origin = e.origin AND f.event_hour = e.event_hour AND f.schedule_known_at < e.predict_at
         AND f.event_time <= e.event_time AND f.event_time > e.event_time - INTERVAL 1 HOUR
     GROUP BY ALL
 ),

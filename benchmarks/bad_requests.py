@@ -9,50 +9,50 @@ from collections import Counter
 from pathlib import Path
 
 import httpx
-from asking import resident, worker_processes
 from environments import environment
+from service_load import resident, worker_processes
 
 VERSION = "4.32.5"
 EXAMPLES = 400  # of each operation in one run
-SETTLED = 2_000  # requests until a worker has what it goes on with
+SETTLED = 2_000  # requests until the memory of a worker has settled
 
 
-def asked(address: str, headers: dict[str, str]) -> Counter[str]:
+def answered(address: str, headers: dict[str, str]) -> Counter[str]:
     """How many requests the service has answered, by status."""
     text = httpx.get(address + "/metrics", headers=headers, timeout=60, trust_env=False).text
-    found: Counter[str] = Counter()
+    counts: Counter[str] = Counter()
     for status, many in re.findall(r'^homeostat_requests_total\{.*status="(\d+)".*\} (\S+)$', text, re.MULTILINE):
-        found[status] += int(float(many))
-    return found
+        counts[status] += int(float(many))
+    return counts
 
 
 def send(address: str, headers: dict[str, str], service: int, many: int, environments: Path) -> str:
-    """Send so many at least; a line on what became of them.
+    """Send at least so many requests; a line on the results.
 
     Raises:
-        AssertionError: an answer is the service's own fault, or a worker is another than before.
+        AssertionError: an answer is a server error, or a worker was replaced.
     """
     bin = environment(environments, "schemathesis", f"schemathesis=={VERSION}")
-    workers, before, seed = worker_processes(service), asked(address, headers), 0
+    workers, before, seed = worker_processes(service), answered(address, headers), 0
     settled: dict[int, float] = {}
-    while (done := asked(address, headers) - before).total() < many:
+    while (done := answered(address, headers) - before).total() < many:
         if not settled and done.total() >= SETTLED:
             settled = {worker: resident(worker) for worker in workers}
         seed += 1
         _round(bin, address, headers, seed)
     faults = {status: n for status, n in done.items() if status >= "500"}
-    assert not faults, f"answers that are the service's own fault: {faults}"
+    assert not faults, f"server errors: {faults}"
     assert worker_processes(service) == workers, "a worker has ended"
     memory = ", ".join(f"{settled[worker]:.0f} to {resident(worker):.0f} MB" for worker in workers)
-    said = ", ".join(f"{n:,} of {status}" for status, n in sorted(done.items()))
+    statuses = ", ".join(f"{n:,} of {status}" for status, n in sorted(done.items()))
     return (
-        f"{done.total():,} requests by schemathesis {VERSION}: {said}; no 500, no worker ended; memory of a worker "
+        f"{done.total():,} requests by schemathesis {VERSION}: {statuses}; no 500, no worker ended; memory of a worker "
         f"after {SETTLED:,} and at the end: {memory}"
     )
 
 
 def _round(bin: Path, address: str, headers: dict[str, str], seed: int) -> None:
-    """One run: bad requests as the description lets one think of them, and good ones beside."""
+    """One run: bad requests derived from the description, and good ones among them."""
     with tempfile.TemporaryDirectory() as folder:
         command = [
             bin / "schemathesis", "run", address + "/openapi.json", "--mode", "all", "--max-examples", str(EXAMPLES),

@@ -64,13 +64,13 @@ def read() -> tuple[pl.DataFrame, pl.DataFrame, pl.DataFrame]:
     return f.sort("at", "carrier", "flight", "origin"), w, planes
 
 
-def total(group: np.ndarray, start: np.ndarray, end: np.ndarray, value: np.ndarray, seen: np.ndarray) -> np.ndarray:
-    """At each of ``seen`` (group and time in one number), the sum of the group's values with start < time <= end."""
+def total(group: np.ndarray, start: np.ndarray, end: np.ndarray, value: np.ndarray, at: np.ndarray) -> np.ndarray:
+    """At each of ``at`` (group and time in one number), the sum of the group's values with start < time <= end."""
     on = start < end
     keys = np.concatenate([group[on] * FAR + start[on], group[on] * FAR + end[on]])
     order = np.argsort(keys, kind="stable")
     sums = np.concatenate([[0], np.cumsum(np.concatenate([value[on], -value[on]])[order])])
-    return sums[np.searchsorted(keys[order], seen)]
+    return sums[np.searchsorted(keys[order], at)]
 
 
 def ratio(above: np.ndarray, below: np.ndarray) -> np.ndarray:
@@ -78,12 +78,12 @@ def ratio(above: np.ndarray, below: np.ndarray) -> np.ndarray:
 
 
 def codes(f: pl.DataFrame, *columns: str) -> np.ndarray:
-    """One whole number a group of equal values."""
-    found = np.zeros(f.height, dtype=np.int64)
+    """A whole number for each group of equal values."""
+    number = np.zeros(f.height, dtype=np.int64)
     for column in columns:
         ranks = f[column].rank("dense").to_numpy().astype(np.int64)
-        found = found * (ranks.max() + 1) + ranks
-    return found
+        number = number * (ranks.max() + 1) + ranks
+    return number
 
 
 def minutes(times: pl.Series) -> np.ndarray:
@@ -91,7 +91,7 @@ def minutes(times: pl.Series) -> np.ndarray:
 
 
 def so_far(f: pl.DataFrame) -> dict[str, np.ndarray]:
-    """How flights that should have left in the hours before the prediction stood then."""
+    """The state, at the prediction, of flights that were due in the hours before it."""
     at, delay = minutes(f["at"]), f["dep_delay"].fill_null(0).to_numpy()
     arr_delay = f["arr_delay"].fill_null(0).to_numpy()
     landed, cancelled = f["landed"].to_numpy(), f["cancelled"].to_numpy()
@@ -101,7 +101,7 @@ def so_far(f: pl.DataFrame) -> dict[str, np.ndarray]:
 
     def mean(what: str, group: np.ndarray, hours: int) -> np.ndarray:
         end = at + 60 * hours
-        told, home = np.where(cancelled, end, left), np.where(landed, down, end)
+        decided, home = np.where(cancelled, end, left), np.where(landed, down, end)
 
         def sum_of(start: np.ndarray, until: np.ndarray, value: np.ndarray) -> np.ndarray:
             return total(group, start, until, value, group * FAR + now)
@@ -111,11 +111,11 @@ def so_far(f: pl.DataFrame) -> dict[str, np.ndarray]:
 
         match what:
             case "delay":
-                delays = waiting(at, one) * now - waiting(at, at) + sum_of(told, end, delay)
-                return ratio(delays, waiting(at, one) + sum_of(told, end, one))
+                delays = waiting(at, one) * now - waiting(at, at) + sum_of(decided, end, delay)
+                return ratio(delays, waiting(at, one) + sum_of(decided, end, one))
             case "late":
-                late = waiting(at + 29, one) + sum_of(told, end, (delay >= 30).astype(int))
-                return ratio(late, waiting(at, one) + sum_of(told, end, one))
+                late = waiting(at + 29, one) + sum_of(decided, end, (delay >= 30).astype(int))
+                return ratio(late, waiting(at, one) + sum_of(decided, end, one))
             case "waiting":
                 return ratio(waiting(at, one), sum_of(at, end, one))
             case "cancelled":
@@ -124,29 +124,29 @@ def so_far(f: pl.DataFrame) -> dict[str, np.ndarray]:
                 value = arr_delay if what == "arr_delay" else arr_delay - delay
                 return ratio(sum_of(home, end, value), sum_of(home, end, one))
 
-    found = {"departures_1h": total(codes(f, "origin"), at - 1, at + 59, one, codes(f, "origin") * FAR + at)}
+    features = {"departures_1h": total(codes(f, "origin"), at - 1, at + 59, one, codes(f, "origin") * FAR + at)}
     for name in FEATURES["late"] + FEATURES["cancelled"]:
         parts = re.fullmatch(r"(city|airport|carrier|station|dest)_(\w+)_(\d)h", name)
-        if parts and name not in found:
-            found[name] = mean(parts[2], codes(f, *GROUPS[parts[1]]), int(parts[3]))
-    return found
+        if parts and name not in features:
+            features[name] = mean(parts[2], codes(f, *GROUPS[parts[1]]), int(parts[3]))
+    return features
 
 
 def rates(f: pl.DataFrame) -> dict[str, np.ndarray]:
-    """How flights of the weeks before the last midnight in New York went, where that was known by then."""
+    """Rates over the weeks before the last midnight in New York, of flights whose outcome was known by then."""
     at, arr_delay = minutes(f["at"]), f["arr_delay"].fill_null(0).to_numpy()
     landed, cancelled = (f[c].to_numpy().astype(int) for c in ("landed", "cancelled"))
-    known = at + f["dep_delay"].fill_null(0).to_numpy() + f["air_time"].fill_null(0).to_numpy() + 45
+    known_at = at + f["dep_delay"].fill_null(0).to_numpy() + f["air_time"].fill_null(0).to_numpy() + 45
     midnight = (at - LEAD - 300) // 1440 * 1440 + 300
     late = (arr_delay >= 30).astype(int)
     kinds = {"late": (late, landed), "arr_delay": (arr_delay, landed), "cancelled": (cancelled, np.ones_like(at))}
-    found = {}
+    features = {}
     for name in FEATURES["late"] + FEATURES["cancelled"]:
         if parts := re.fullmatch(r"(?:(carrier|origin|route|flight)_)?(late|cancelled|arr_delay)_(\d+)d", name):
             group, end = codes(f, *GROUPS[parts[1] or "city"]), at + 1440 * int(parts[3])
-            above, below = (total(group, known, end, v, group * FAR + midnight) for v in kinds[parts[2]])
-            found[name] = ratio(above, below)
-    return found
+            above, below = (total(group, known_at, end, v, group * FAR + midnight) for v in kinds[parts[2]])
+            features[name] = ratio(above, below)
+    return features
 
 
 def schedule(f: pl.DataFrame) -> pl.DataFrame:
@@ -185,17 +185,17 @@ def with_inbound(f: pl.DataFrame, planes: pl.DataFrame) -> pl.DataFrame:
 
 def with_weather(f: pl.DataFrame, w: pl.DataFrame) -> pl.DataFrame:
     """The last hour published before the prediction."""
-    w = w.sort("time_hour", "origin").with_columns(known=pl.col("time_hour") + pl.duration(hours=1))
-    worst = w.group_by("known", maintain_order=True).agg(pl.col("visib").min())
-    worst = worst.select("known", pl.col("visib").rolling_min_by("known", "3h").alias("worst_visib"))
+    w = w.sort("time_hour", "origin").with_columns(known_at=pl.col("time_hour") + pl.duration(hours=1))
+    worst = w.group_by("known_at", maintain_order=True).agg(pl.col("visib").min())
+    worst = worst.select("known_at", pl.col("visib").rolling_min_by("known_at", "3h").alias("worst_visib"))
     w = w.with_columns(
         (pl.col("pressure") - pl.col("pressure").shift(3)).over("origin").alias("rising_3h"),
         (pl.col("precip") * 10_000).round().cast(pl.Int64).rolling_sum(6, min_samples=1).over("origin").alias("rain"),
     )
-    w = w.with_columns(pl.col("rain") / 10_000).rename({"rain": "precip_6h"}).join(worst, on="known", how="left")
-    w = w.select("origin", "known", *WEATHER).sort("known")
+    w = w.with_columns(pl.col("rain") / 10_000).rename({"rain": "precip_6h"}).join(worst, on="known_at", how="left")
+    w = w.select("origin", "known_at", *WEATHER).sort("known_at")
     strictly = {"allow_exact_matches": False, "check_sortedness": False}
-    return f.join_asof(w, left_on="now", right_on="known", by="origin", **strictly)
+    return f.join_asof(w, left_on="now", right_on="known_at", by="origin", **strictly)
 
 
 def predict(f: pl.DataFrame, objective: str, y: np.ndarray) -> np.ndarray:
@@ -206,10 +206,10 @@ def predict(f: pl.DataFrame, objective: str, y: np.ndarray) -> np.ndarray:
     x = np.column_stack([f[name].cast(pl.Float64).fill_null(float("nan")).to_numpy() for name in names])
     at, scores, now = f["at"].to_numpy(), np.full(f.height, np.nan), START + WARM_UP
     after = pl.col("dep_delay").fill_null(0) + (pl.col("air_time").fill_null(0) + 45 if objective == "late" else 0)
-    known = f.select(pl.col("at") + pl.duration(minutes=after)).to_series().to_numpy()
+    known_at = f.select(pl.col("at") + pl.duration(minutes=after)).to_series().to_numpy()
     categorical = [i for i, name in enumerate(names) if name in CATEGORIES]
     while now < END:
-        mature = ~np.isnan(y) & (at + np.timedelta64(HORIZON) <= np.datetime64(now)) & (known < np.datetime64(now))
+        mature = ~np.isnan(y) & (at + np.timedelta64(HORIZON) <= np.datetime64(now)) & (known_at < np.datetime64(now))
         data = lightgbm.Dataset(x[mature], y[mature], categorical_feature=categorical, params=LIGHTGBM)
         model = lightgbm.train(LIGHTGBM, data, TREES)
         ahead = (at >= np.datetime64(now)) & (at < np.datetime64(now + EVERY))

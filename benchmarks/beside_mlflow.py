@@ -12,9 +12,9 @@ from importlib import metadata
 from pathlib import Path
 
 import numpy as np
-from asking import JSON
 from environments import environment
 from pydantic_core import to_json
+from service_load import JSON
 
 from homeostat.models.lightgbm import Trees
 
@@ -25,7 +25,7 @@ QUIET = {"MLFLOW_DISABLE_TELEMETRY": "true", "DO_NOT_TRACK": "true"}
 
 @contextmanager
 def serving(folder: Path, environments: Path, trees: Path) -> Iterator[tuple[str, dict[str, str]]]:
-    """One worker of MLflow's server over the trees; its address and the headers that it asks for."""
+    """One worker of MLflow's server over the trees; its address and the headers of a request."""
     bin = environment(environments, "mlflow", f"mlflow=={VERSION}", f"lightgbm=={metadata.version('lightgbm')}")
     env = {k: v for k, v in os.environ.items() if k != "PYTHONPATH"} | QUIET | {"PATH": f"{bin}:{os.environ['PATH']}"}
     model, log = folder / "mlflow-model", folder / "mlflow.log"
@@ -47,12 +47,12 @@ def serving(folder: Path, environments: Path, trees: Path) -> Iterator[tuple[str
             time.sleep(0.1)
         yield f"http://127.0.0.1:{port}", JSON
     finally:
-        os.killpg(process.pid, 15)  # the group is its own: the server that it started is in it
+        os.killpg(process.pid, 15)  # its own group, with the server that it has started
         process.wait(60)
 
 
 def bodies(trees: Trees, matrix: np.ndarray) -> list[bytes]:
-    """One request a row; a missing value is sent as nought, which costs the same."""
+    """One request a row; a missing value is sent as zero, which costs the same."""
     names = [f"f{n}" for n in range(len(trees.encoded))]
     rows = np.nan_to_num(matrix).tolist()
     return [to_json({"dataframe_split": {"columns": names, "data": [row]}}) for row in rows]

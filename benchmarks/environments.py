@@ -1,4 +1,4 @@
-"""Environments of their own for tools that the service is held against: their dependencies meet none of ours."""
+"""Virtual environments for tools that the service is compared with, so that their dependencies meet none of ours."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 
 
 def environment(folder: Path, name: str, *packages: str) -> Path:
-    """The ``bin`` of a virtual environment with these packages; one that is whole already is used again."""
+    """The ``bin`` of a virtual environment with these packages; a complete one is reused."""
     place = folder / name
     ready = place / ".ready"
     if not ready.is_file() or ready.read_text().split() != list(packages):

@@ -13,7 +13,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from measured import BIN, run
+from whole_process import BIN, run
 
 FULL = ("120000x35", "10000000x20")
 SMALL = ("120000x35", "1000000x20")
@@ -53,8 +53,8 @@ def main() -> None:
         with tempfile.TemporaryDirectory() as folder:
             table = Path(folder) / "orders.parquet"
             make(rows, columns, table)
-            asked = ["--from", table, "--time", "placed", "--label", "kept", "--known-at", "settled", "--yes"]
-            took = run([BIN / "homeostat", "new", Path(folder) / "project", *asked])
+            options = ["--from", table, "--time", "placed", "--label", "kept", "--known-at", "settled", "--yes"]
+            took = run([BIN / "homeostat", "new", Path(folder) / "project", *options])
         each = f"{took.cpu / rows * 1e6:.1f}"
         print(f"| {rows:,} | {columns} | {took.wall:.1f} | {took.cpu:.1f} | {each} | {took.peak:.2f} |", flush=True)
 

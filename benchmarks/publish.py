@@ -15,26 +15,26 @@ from datetime import UTC, datetime
 from importlib import metadata
 from pathlib import Path
 
-from measured import BIN, ROOT, run
+from whole_process import BIN, ROOT, run
 
 REPLAYED = ".homeostat/replays/benchmark"  # what year.py leaves
 SMALL = (
     ("startup.py",), ("tick.py",), ("year.py", "2013-04-30"),
     ("serving.py", REPLAYED, "all", "--times", "10", "--rate", "100", "--many", "300"), ("new.py", "small"),
+    ("kills.py", "--kills", "5", "--seed", "1"),
 )  # fmt: skip
-FULL = (  # the service is asked in the midst of the year: at its end no event is ahead
+FULL = (  # the service is measured in the middle of the year: at its end no event is ahead
     ("startup.py",), ("tick.py",), ("year.py", "2013-04-30"), ("serving.py", REPLAYED, "all"),
-    ("year.py",), ("new.py",),
+    ("year.py",), ("new.py",), ("kills.py", "--seed", "1"),
 )  # fmt: skip
 TOOLS = ("homeostat", "prefect", "dvc", "great-expectations", "lightgbm", "evidently", "polars", "duckdb")
 
 
 def processor() -> str:
-    """What the machine calls its processor."""
-    found = (
-        re.search(r"model name\s*: (.+)", Path("/proc/cpuinfo").read_text()) if Path("/proc/cpuinfo").exists() else None
-    )
-    return found[1] if found else platform.processor() or "unknown"
+    """The model name of the processor."""
+    listed = Path("/proc/cpuinfo").read_text() if Path("/proc/cpuinfo").exists() else ""
+    name = re.search(r"model name\s*: (.+)", listed)
+    return name[1] if name else platform.processor() or "unknown"
 
 
 def machine() -> str:
@@ -59,18 +59,18 @@ def main() -> None:
         f"# Results\n\nAt {size}, on {day}: {machine()}\n",
         f"Made by `{command}`; each part names its own command.\n",
     ]
-    asked = [*(FULL if full else SMALL), *([("tables.py", *replays)] if replays else [])]
+    benchmarks = [*(FULL if full else SMALL), *([("tables.py", *replays)] if replays else [])]
     failed = []
-    for name, *more in asked:
+    for name, *more in benchmarks:
         command = " ".join([f".venv/bin/python benchmarks/{name}", *map(_without_place, more)])
         print(command, flush=True)
         try:
-            said = run([BIN / "python", ROOT / "benchmarks" / name, *more]).said
-        except RuntimeError as error:  # the other figures hold all the same
+            output = run([BIN / "python", ROOT / "benchmarks" / name, *more]).output
+        except RuntimeError as error:  # the other figures are still valid
             print(error, flush=True)
             failed.append(command)
-            said = "It failed here, so it has no figures."
-        parts.append(f"## `{command}`\n\n{said.strip()}\n")
+            output = "It failed here, so it has no figures."
+        parts.append(f"## `{command}`\n\n{output.strip()}\n")
     (ROOT / "benchmarks" / "RESULTS.md").write_text("\n".join(parts))
     if failed:
         raise SystemExit(f"failed: {'; '.join(failed)}")

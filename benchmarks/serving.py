@@ -8,8 +8,8 @@
     python benchmarks/serving.py PROJECT ends        SIGTERM and kill -9 under load
 
 The project is copied aside first, so nothing is released or predicted in it. PROJECT is what `homeostat replay` names
-at its end; its last two releases must have learned. Every figure comes with what it is held against from the same run.
-MLflow and schemathesis are put in environments of their own, below a temporary folder or the one that
+at its end; its last two releases must be learned models. Every figure comes with its yardstick from the same run.
+MLflow and schemathesis are installed in environments of their own, below a temporary folder or the one that
 `--environments` names, which keeps them for the next time.
 """
 
@@ -29,17 +29,30 @@ from typing import Any
 import bad_requests
 import beside_mlflow
 import numpy as np
-from asking import COMMAND, Connection, Seen, ask, at_once, at_rate, bodies, copied, serving, worker_processes
+from service_load import (
+    COMMAND,
+    Connection,
+    Results,
+    copied,
+    requests_ahead,
+    send,
+    send_all,
+    send_at_rate,
+    serving,
+    worker_processes,
+)
 
-from homeostat import bundles, deployment
-from homeostat.clock import clock_now
+from homeostat.features.tables import read_features
 from homeostat.models import encoding
 from homeostat.models.lightgbm import NAME as TREES
 from homeostat.models.lightgbm import Trees
-from homeostat.project import Project
-from homeostat.serving import prediction_log
+from homeostat.project.clock import clock_now
+from homeostat.project.layout import Project
+from homeostat.releases.registry import Registry
+from homeostat.serving import jsonl
 from homeostat.serving.context import Context
-from homeostat.stages.featurize import read_features
+from homeostat.serving.prediction_log import log_files
+from homeostat.training import bundle as bundles
 
 ROOT = Path(__file__).parents[1]
 CALLERS = 8
@@ -50,16 +63,16 @@ CALLERS = 8
 
 async def rollback(project: Project, times: int, rate: float, workers: int) -> None:
     """From the command's start to the last worker's first answer by the old version, under load."""
-    asked = bodies(project, 200)
-    ledger = deployment.ledger(project)
+    requests = requests_ahead(project, 200)
+    ledger = Registry.open(project).ledger
     new, old = ledger.champion, ledger.previous_healthy()
     assert new is not None and old is not None, "the project needs two releases"
     weights = {r.bundle: _weights(project, r.version) for r in ledger.releases if r.version in (new.version, old)}
     took, lasted = [], []
     with serving(project, workers) as (address, headers, _):
-        seen, over = Seen(keep=True), asyncio.Event()
-        load = asyncio.create_task(at_rate(address, headers, "/predict", asked, rate, over, seen))
-        await _until_all(seen, ledger.events[-1].number, workers)
+        results, over = Results(keep=True), asyncio.Event()
+        load = asyncio.create_task(send_at_rate(address, headers, "/predict", requests, rate, over, results))
+        await _until_all(results, ledger.events[-1].number, workers)
         number = ledger.events[-1].number
         for _ in range(times):
             for verb in (["rollback", "--to", old], ["promote", new.version]):
@@ -69,124 +82,124 @@ async def rollback(project: Project, times: int, rate: float, workers: int) -> N
                 process = await asyncio.create_subprocess_exec(*command, stdout=asyncio.subprocess.DEVNULL)
                 assert await process.wait() == 0
                 ended = time.perf_counter()
-                last = await _until_all(seen, number, workers)
+                last = await _until_all(results, number, workers)
                 if verb[0] == "rollback":
                     took.append(last - began)
                     lasted.append(ended - began)
         over.set()
         await load
-    mixed = sum(not _by_one(answer, weights) for _, answer in seen.answers)
+    mixed = sum(not _by_one(answer, weights) for _, answer in results.answers)
     quantiles = np.quantile(took, [0.5, 0.99])
-    print(seen.line(f"load of {rate:g} a second on {workers} workers"))
+    print(results.line(f"load of {rate:g} a second on {workers} workers"))
     print(
         f"rollback: p50 {quantiles[0]:.3f} s, p99 {quantiles[1]:.3f} s of {times}, of which the command p50 "
         f"{np.median(lasted):.3f} s; answers that mix versions {mixed}"
     )
 
 
-async def _until_all(seen: Seen, event: int, workers: int) -> float:
+async def _until_all(results: Results, event: int, workers: int) -> float:
     """When the last worker first answered by that event."""
     first: dict[int, float] = {}
     done = 0
     began = time.perf_counter()
     while len(first) < workers:
-        told = Counter((a["worker"], a["event"]) for _, a in seen.answers)
-        assert time.perf_counter() - began < 60, f"after a minute: {told}, failures {seen.failures}"
-        for at, answer in seen.answers[done:]:
+        counts = Counter((a["worker"], a["event"]) for _, a in results.answers)
+        assert time.perf_counter() - began < 60, f"after a minute: {counts}, failures {results.failures}"
+        for at, answer in results.answers[done:]:
             if answer["event"] == event:
                 first.setdefault(answer["worker"], at)
-        done = len(seen.answers)
+        done = len(results.answers)
         await asyncio.sleep(0.005)
     return max(first.values())
 
 
 def _weights(project: Project, version: str) -> dict[str, float]:
-    scope = deployment.restore(project, version).scope
+    scope = Registry.open(project).load(version).scope
     return {name: objective.weight for name, objective in scope.objectives.items()}
 
 
 def _by_one(answer: dict[str, Any], weights: dict[str, dict[str, float]]) -> bool:
     """Whether the answer's scores and risk are of the release that it names."""
-    known = weights[answer["bundle"]]
-    for said in answer["predictions"]:
+    of_release = weights[answer["bundle"]]
+    for prediction in answer["predictions"]:
         total = 0.0
-        for name, weight in known.items():
-            total += weight * said["scores"][name]
-        if total != said["risk"]:
+        for name, weight in of_release.items():
+            total += weight * prediction["scores"][name]
+        if total != prediction["risk"]:
             return False
     return True
 
 
-async def requests(project: Project, environments: Path) -> None:
+async def requests_beside_mlflow(project: Project, environments: Path) -> None:
     """One-row requests: throughput, then latency at half of it; precomputed, computed on request, and by MLflow."""
-    asked = bodies(project, 400)
+    requests = requests_ahead(project, 400)
     with serving(project, 1) as (address, headers, _):
-        ours = await measured("precomputed", address, headers, "/predict", asked * 10)
-        await measured("computed on request", address, headers, "/predict?how=computed", asked)
+        ours = await measured("precomputed", address, headers, "/predict", requests * 10)
+        await measured("computed on request", address, headers, "/predict?how=computed", requests)
     trees, path, matrix = _trees(project)
     with beside_mlflow.serving(project.home.parent, environments, path) as (address, headers):
         rows = beside_mlflow.bodies(trees, matrix[:400])
         theirs = await measured(f"mlflow {beside_mlflow.VERSION}", address, headers, "/invocations", rows)
     print(f"precomputed against mlflow, one worker each, side by side: {ours / theirs:.1f} times the throughput")
-    shares(project, asked)
+    shares(project, requests)
 
 
-async def measured(name: str, address: str, headers: dict[str, str], path: str, asked: list[bytes]) -> float:
-    """Requests a second by several callers, one after another each; then what half of that many take."""
-    await at_once(address, headers, path, asked[:200], CALLERS, Seen())
-    seen = Seen()
-    rate = await at_once(address, headers, path, asked, CALLERS, seen)
-    print(f"{seen.line(name)}: {rate:.0f} a second by {CALLERS} callers")
-    half, over = Seen(), asyncio.Event()
-    load = asyncio.create_task(at_rate(address, headers, path, asked, rate / 2, over, half))
+async def measured(name: str, address: str, headers: dict[str, str], path: str, requests: list[bytes]) -> float:
+    """Requests a second by several callers, each one after another; then latency at half that rate."""
+    await send_all(address, headers, path, requests[:200], CALLERS, Results())
+    results = Results()
+    rate = await send_all(address, headers, path, requests, CALLERS, results)
+    print(f"{results.line(name)}: {rate:.0f} a second by {CALLERS} callers")
+    half, over = Results(), asyncio.Event()
+    load = asyncio.create_task(send_at_rate(address, headers, path, requests, rate / 2, over, half))
     await asyncio.sleep(10)
     over.set()
     await load
     print(half.line(f"{name} at half load, {rate / 2:.0f} a second"), flush=True)
-    assert not seen.failures and not half.failures
+    assert not results.failures and not half.failures
     return rate
 
 
 def _trees(project: Project) -> tuple[Trees, Path, np.ndarray]:
-    """A model of what serves, its file, and rows for it."""
-    found = deployment.serving(project)
-    assert found is not None
-    bundle = found[1]
+    """A model of the release in service, its file, and rows for it."""
+    champion = Registry.open(project).load_champion()
+    assert champion is not None
+    bundle = champion[1]
     name, model = next((n, m) for n, m in bundle.models.items() if isinstance(m, Trees))
-    label = max(p.stem for p in project.ledger.features.glob("*.parquet"))
-    matrix = encoding.matrix(model.encoded, read_features(project.ledger, [label]))
+    label = max(p.stem for p in project.worktree.features.glob("*.parquet"))
+    matrix = encoding.matrix(model.encoded, read_features(project.worktree, [label]))
     return model, bundle.folder / "models" / name / TREES, matrix
 
 
 async def ends(project: Project, rate: float) -> None:
-    """kill -9 of a worker, then SIGTERM to the service, under load: what was answered, and what is on record."""
-    asked = bodies(project, 200)
+    """kill -9 of a worker, then SIGTERM to the service, under load: which answers are on record."""
+    requests = requests_ahead(project, 200)
     with serving(project, 2) as (address, headers, process):
-        seen, over = Seen(keep=True), asyncio.Event()
-        load = asyncio.create_task(at_rate(address, headers, "/predict", asked, rate, over, seen))
+        results, over = Results(keep=True), asyncio.Event()
+        load = asyncio.create_task(send_at_rate(address, headers, "/predict", requests, rate, over, results))
         await asyncio.sleep(3)
         killed = worker_processes(process.pid)[0]
         os.kill(killed, signal.SIGKILL)
         workers = {killed}
         while len(workers) < 3:
             await asyncio.sleep(0.1)
-            workers = {killed} | {a["worker"] for _, a in seen.answers}
+            workers = {killed} | {a["worker"] for _, a in results.answers}
         over.set()
         await load
-        print(f"{seen.line(f'kill -9 of one worker of two under {rate:g} a second')}; another came in its place")
-        last = Seen(keep=True)
-        at_work = [
-            asyncio.create_task(ask(Connection(address, headers), "/predict?how=computed", body, last))
-            for body in asked[:64]
+        print(f"{results.line(f'kill -9 of one worker of two under {rate:g} a second')}; another came in its place")
+        last = Results(keep=True)
+        computing = [
+            asyncio.create_task(send(Connection(address, headers), "/predict?how=computed", body, last))
+            for body in requests[:64]
         ]
         await asyncio.sleep(0.02)
         process.send_signal(signal.SIGTERM)
-        await asyncio.gather(*at_work)
+        await asyncio.gather(*computing)
         code = process.wait(60)
         print(f"{last.line('SIGTERM with 64 computed requests under way')}; exit {code}")
-    said = {p["id"] for found in (seen, last) for _, answer in found.answers for p in answer["predictions"]}
-    kept = {entry["id"] for entry in prediction_log.logged(project)}
-    print(f"answered {len(said)} predictions, not on record {len(said - kept)}", flush=True)
+    answered = {p["id"] for part in (results, last) for _, answer in part.answers for p in answer["predictions"]}
+    kept = {line["id"] for path in log_files(project) for line in jsonl.read(path) if "id" in line}
+    print(f"answered {len(answered)} predictions, not on record {len(answered - kept)}", flush=True)
 
 
 def bad(project: Project, many: int, environments: Path) -> None:
@@ -195,15 +208,15 @@ def bad(project: Project, many: int, environments: Path) -> None:
         print(bad_requests.send(address, headers, process.pid, many, environments), flush=True)
 
 
-def shares(project: Project, asked: list[bytes]) -> None:
-    """What share of a computed request is the model and the features, in this process, one event at a time."""
-    from homeostat.serving.ready import answers
+def shares(project: Project, requests: list[bytes]) -> None:
+    """The shares of features and model in a computed request, in this process, one event at a time."""
+    from homeostat.serving.precomputed import answers
     from homeostat.serving.requests import shapes
 
     context = Context(project, clock_now(project))
-    found = deployment.serving(project)
-    assert found is not None
-    bundle, shape = found[1], shapes(context.scope)
+    champion = Registry.open(project).load_champion()
+    assert champion is not None
+    bundle, shape = champion[1], shapes(context.scope)
     context.warm(bundle.sql)
     spent: Counter[str] = Counter()
 
@@ -212,12 +225,12 @@ def shares(project: Project, asked: list[bytes]) -> None:
         spent[step] += now - began
         return now
 
-    for body in asked[:40]:
+    for body in requests[:40]:
         at = time.perf_counter()
         events = shape.events(body)
         at = timed("reading the request", at)
         columns = dict(zip(shape.columns, map(list, zip(*events, strict=True)), strict=True))
-        rows = context.asked(columns)
+        rows = context.events_of_request(columns)
         at = timed("its times", at)
         table, ids = context.features(bundle.sql, rows, context.now)
         at = timed("features", at)
@@ -225,17 +238,17 @@ def shares(project: Project, asked: list[bytes]) -> None:
         list(answers(bundle, scored, [context.now], "computed", ids.to_list()))
         timed("model", at)
     whole = sum(spent.values())
-    told = ", ".join(f"{name} {seconds / 40 * 1000:.1f} ms ({seconds / whole:.0%})" for name, seconds in spent.items())
-    print(f"a computed event by itself, HTTP aside: {told}")
+    steps = ", ".join(f"{name} {seconds / 40 * 1000:.1f} ms ({seconds / whole:.0%})" for name, seconds in spent.items())
+    print(f"a computed event by itself, HTTP aside: {steps}")
 
 
 def batch(project: Project) -> None:
-    """Scoring a batch, against the boosters alone on ready matrices."""
-    found = deployment.serving(project)
-    assert found is not None
-    bundle = found[1]
-    labels = sorted(p.stem for p in project.ledger.features.glob("*.parquet"))[-60:]
-    table = read_features(project.ledger, labels)
+    """Scoring a batch, beside the boosters alone on ready matrices."""
+    champion = Registry.open(project).load_champion()
+    assert champion is not None
+    bundle = champion[1]
+    labels = sorted(p.stem for p in project.worktree.features.glob("*.parquet"))[-60:]
+    table = read_features(project.worktree, labels)
     trees = [m for m in bundle.models.values() if isinstance(m, Trees)]
     assert len(trees) == len(bundle.models), "the release's models are not all trees"
     matrices = [encoding.matrix(m.encoded, table) for m in trees]
@@ -273,7 +286,7 @@ def main() -> None:
     project = copied(given.project.resolve())
     environments = (given.environments or project.home.parent / "environments").resolve()
     figures: dict[str, Callable[[], Any]] = {
-        "requests": lambda: asyncio.run(requests(project, environments)),
+        "requests": lambda: asyncio.run(requests_beside_mlflow(project, environments)),
         "batch": lambda: batch(project),
         "rollback": lambda: asyncio.run(rollback(project, given.times, given.rate, given.workers)),
         "ends": lambda: asyncio.run(ends(project, given.rate)),

@@ -6,11 +6,11 @@ temporary folder:
     .venv/bin/python benchmarks/tables.py REPLAY...
     .venv/bin/python benchmarks/tables.py new --from FILE --time COL --label COL ...
 
-The bare model has LightGBM's own defaults and sees the columns that are known when an event is asked about, as they
-are, without those that give the label away. It is fitted whenever the loop made a candidate, to the labels that were
-mature by then, and predicts until the next. A line an objective: each loss over the same events, and by what share what
-was served lies above the bare model's loss (below: < 0), with the interval that a block bootstrap leaves it: over the
-scope's blocks of time, or, of a table with fewer than five of them, over 200 runs of rows by key.
+The bare model has LightGBM's own defaults and gets the columns that are known at predict-at as they are, without those
+that give the label away. It is fitted whenever the loop made a candidate, to the labels that were mature by then, and
+predicts until the next. A line for each objective: each loss over the same events, and by what share the served loss is
+above the bare model's (below: < 0), with a confidence interval by block bootstrap: over the scope's blocks of time, or,
+for a table with fewer than five of them, over 200 runs of rows by key.
 """
 
 from __future__ import annotations
@@ -24,15 +24,19 @@ from pathlib import Path
 
 import numpy as np
 import polars as pl
-from measured import BIN, run
+from whole_process import BIN, run
 
-from homeostat import records, served
 from homeostat.core import metrics
 from homeostat.core.evaluation import compare
 from homeostat.core.intervals import FEWEST
+from homeostat.decisions import history
+from homeostat.features.tables import mature as mature_rows
+from homeostat.features.tables import read_features
 from homeostat.models import lightgbm as ours
-from homeostat.project import Project
-from homeostat.stages import evaluate, featurize
+from homeostat.monitoring import outcomes
+from homeostat.project.layout import Project
+from homeostat.project.window import read_window
+from homeostat.training import evaluate
 
 PLAIN = {"num_threads": 1, "seed": 1, "deterministic": True, "force_row_wise": True, "verbosity": -1}
 ROUNDS = 100
@@ -52,9 +56,9 @@ class Beside:
     shares: dict[str, tuple[float | None, float | None, float | None]]
 
     def __str__(self) -> str:
-        told = " | ".join(f"{self.losses[m]:.4f}" if m in self.losses else "-" for m in MODELS)
+        losses = " | ".join(f"{self.losses[m]:.4f}" if m in self.losses else "-" for m in MODELS)
         shares = " | ".join(_share(*self.shares[m]) if m in self.shares else "-" for m in MODELS[1:])
-        return f"| {self.table}: {self.objective} | {self.rows:,} | {self.loss} | {told} | {shares} |"
+        return f"| {self.table}: {self.objective} | {self.rows:,} | {self.loss} | {losses} | {shares} |"
 
 
 def _share(value: float | None, low: float | None, high: float | None) -> str:
@@ -65,12 +69,12 @@ def _share(value: float | None, low: float | None, high: float | None) -> str:
 
 def dates(project: Project) -> list[datetime]:
     """When the loop made a candidate that learns."""
-    start = project.ledger.window[0] + project.scope.windows.warm_up
-    return [d.at for d in records.decisions(project) if d.candidate and d.at >= start]
+    start = read_window(project.worktree).start + project.scope.windows.warm_up
+    return [d.at for d in history.decisions(project) if d.candidate and d.at >= start]
 
 
 def raw_columns(project: Project) -> tuple[str, ...]:
-    """The columns that are known when an event is asked about, but for its label, what gives it away, and row ids."""
+    """The columns that are known at predict-at, without the label, columns that give it away, and row ids."""
     scope = project.scope
     source = scope.event_source
     first = next(iter(source.known_at.values())).columns
@@ -83,7 +87,7 @@ def raw(project: Project) -> pl.DataFrame:
     """Key and raw columns of every accepted event."""
     scope = project.scope
     wanted = list(dict.fromkeys([*scope.key, *raw_columns(project)]))
-    files = sorted((project.ledger.accepted / scope.events.source).glob("*.parquet"))
+    files = sorted((project.worktree.accepted / scope.events.source).glob("*.parquet"))
     return pl.concat([pl.read_parquet(f, columns=wanted) for f in files], how="vertical_relaxed").unique(
         list(scope.key), keep="last", maintain_order=True
     )
@@ -91,7 +95,7 @@ def raw(project: Project) -> pl.DataFrame:
 
 def matrix(table: pl.DataFrame, columns: tuple[str, ...]) -> tuple[np.ndarray, list[int]]:
     """Numbers as they are, words as codes, times as days; and which columns are codes."""
-    found, words = [], []
+    numbers, words = [], []
     for place, name in enumerate(columns):
         values = table[name]
         if values.dtype == pl.String:
@@ -99,8 +103,8 @@ def matrix(table: pl.DataFrame, columns: tuple[str, ...]) -> tuple[np.ndarray, l
             values = values.rank("dense")
         elif values.dtype.is_temporal():
             values = (values.cast(pl.Datetime("us")) - datetime(1970, 1, 1)).dt.total_seconds() / 86400
-        found.append(values.cast(pl.Float64).fill_null(float("nan")).to_numpy())
-    return np.column_stack(found), words
+        numbers.append(values.cast(pl.Float64).fill_null(float("nan")).to_numpy())
+    return np.column_stack(numbers), words
 
 
 def bare_scores(project: Project, objective: str, rows: pl.DataFrame) -> np.ndarray:
@@ -113,11 +117,11 @@ def bare_scores(project: Project, objective: str, rows: pl.DataFrame) -> np.ndar
     x, words = matrix(table, raw_columns(project))
     y = rows[f"label__{objective}"].to_numpy()
     numbered = rows.with_row_index("row__")
-    asked = rows["predict_at"].to_numpy()
+    predict_at = rows["predict_at"].to_numpy()
     scores = np.full(rows.height, np.nan)
     when = dates(project)
     for now, until in zip(when, [*when[1:], datetime.max], strict=True):
-        mature = featurize.mature(numbered, objective, scope, now).sort("row__")["row__"].to_numpy()
+        mature = mature_rows(numbered, objective, scope, now).sort("row__")["row__"].to_numpy()
         group = None
         if task == "ranking":
             names = evaluate.groups(rows[mature], objective)
@@ -126,7 +130,7 @@ def bare_scores(project: Project, objective: str, rows: pl.DataFrame) -> np.ndar
         params = {"objective": ours.LOSS[task], **PLAIN}
         data = lightgbm.Dataset(x[mature], y[mature], group=group, categorical_feature=words, params=params)
         model = lightgbm.train(params, data, ROUNDS)
-        ahead = (asked >= np.datetime64(now)) & (asked < np.datetime64(until, "us"))
+        ahead = (predict_at >= np.datetime64(now)) & (predict_at < np.datetime64(until, "us"))
         if ahead.any():
             scores[ahead] = model.predict(x[ahead], num_threads=1)
     return scores
@@ -134,24 +138,24 @@ def bare_scores(project: Project, objective: str, rows: pl.DataFrame) -> np.ndar
 
 def blocks(project: Project, table: pl.DataFrame) -> np.ndarray:
     """The scope's blocks of time; where there are too few to resample, as of yearly tables, runs of rows by key."""
-    found = evaluate.blocks(project.scope, table)
-    if len(np.unique(found)) >= FEWEST:
-        return found
+    by_time = evaluate.blocks(project.scope, table)
+    if len(np.unique(by_time)) >= FEWEST:
+        return by_time
     place = table.with_row_index("row__").sort(project.scope.key)["row__"].arg_sort().to_numpy()
     return np.asarray(place * RUNS // table.height)
 
 
 def beside(project: Project, objective: str) -> Beside:
     """Everything over the events that all four models have scored and whose labels are mature at the end."""
-    scope, now = project.scope, project.ledger.window[1]
+    scope, now = project.scope, read_window(project.worktree).as_of
     task = scope.objectives[objective].task
     loss = evaluate.metrics_of(scope, objective)[0]
-    features = featurize.read_features(project.ledger).sort("event_time", maintain_order=True)
+    features = read_features(project.worktree).sort("event_time", maintain_order=True)
     bare = features.select(*scope.key, pl.Series("bare__" + objective, bare_scores(project, objective, features)))
-    table = served.rows(project).join(bare, list(scope.key), "left", nulls_equal=True, maintain_order="left")
-    names = {model: f"{prefix}{objective}" for model, prefix in [*served.MODELS.items(), ("bare", "bare__")]}
+    table = outcomes.rows(project).join(bare, list(scope.key), "left", nulls_equal=True, maintain_order="left")
+    names = {model: f"{prefix}{objective}" for model, prefix in [*outcomes.MODELS.items(), ("bare", "bare__")]}
     names["served"] = f"score__{objective}"
-    table = featurize.mature(table, objective, scope, now).filter(
+    table = mature_rows(table, objective, scope, now).filter(
         pl.all_horizontal(pl.col(c).is_not_null() & pl.col(c).cast(pl.Float64).is_not_nan() for c in names.values())
     )
     y = table[f"label__{objective}"].to_numpy()
@@ -161,8 +165,8 @@ def beside(project: Project, objective: str) -> Beside:
     block, settings = blocks(project, table), evaluate.settings(scope)
     shares = {}
     for model in MODELS[1:]:
-        found = compare(task, loss, y, scores["served"], scores[model], block, {}, settings, group).overall.share
-        shares[model] = (found.value, found.low, found.high)
+        share = compare(task, loss, y, scores["served"], scores[model], block, {}, settings, group).overall.share
+        shares[model] = (share.value, share.low, share.high)
     return Beside(scope.events.source, objective, loss, len(y), losses, shares)
 
 

@@ -1,65 +1,55 @@
-"""What a tick costs in which nothing happens, beyond its own validation, features and scoring: the goal is below 1 s.
+"""What a tick costs in a replay: one in which nothing is decided, a decision without a candidate, one with.
 
-Replays the first two weeks of 2013; the ticks in which something was decided are left out.
+CPU seconds of this process and of those that it has ended, on the first five weeks of 2013; stages run in another that
+stays. The data of the ticks up to the next decision are prepared together by the first of them, so the mean counts for
+a quiet tick. The first tick of each kind imports its tools and is left out where there are others.
 
     .venv/bin/python benchmarks/tick.py
 """
 
+import resource
 import shutil
-import time
-from collections import Counter
-from collections.abc import Callable
+from collections import defaultdict
 from datetime import datetime
 from pathlib import Path
-from statistics import median
-from typing import Any
+from statistics import mean
 
-from homeostat import bundles, loop, replay
-from homeostat.project import Project
-from homeostat.stages import featurize, ingest, validate
+from homeostat import loop, replay
+from homeostat.project.layout import Project
 
-FIRST, LAST = datetime(2013, 1, 1), datetime(2013, 1, 14)
-OWN = {"landing": (ingest, "land"), "validation": (validate, "validate"), "features": (featurize, "featurize"),
-       "scoring": (bundles, "score")}  # fmt: skip
-spent: Counter[str] = Counter()
+FIRST, LAST = datetime(2013, 1, 1), datetime(2013, 2, 4)
 
 
-def timed(step: str, usual: Callable[..., Any]) -> Callable[..., Any]:
-    def call(*args: Any, **settings: Any) -> Any:
-        began = time.perf_counter()
-        try:
-            return usual(*args, **settings)
-        finally:
-            spent[step] += time.perf_counter() - began
+def cpu_seconds() -> float:
+    """CPU seconds so far, user and system."""
+    used = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
+    return sum(part.ru_utime + part.ru_stime for part in used)
 
-    return call
+
+def kind(tick: loop.Tick) -> str:
+    if tick.decision is None:
+        return "quiet"
+    return "with a candidate" if tick.decision.versions.candidate else "no candidate"
 
 
 def main() -> None:
     project = Project.find(Path(__file__).parents[1])
-    for step, (module, name) in OWN.items():
-        setattr(module, name, timed(step, getattr(module, name)))
     start, end = replay.span(project, FIRST, LAST)
-    replayed = replay.prepare(project, start, end, "benchmark-tick", anew=True)
-    rows: list[dict[str, float]] = []
-    print(f"{'tick':17}{'all':>8}" + "".join(f"{step:>12}" for step in OWN) + f"{'beyond':>10}   seconds")
-    for now in replay.ticks(replayed, start, end):
-        spent.clear()
-        began = time.perf_counter()
-        tick = loop.tick(replayed, now)
-        total = time.perf_counter() - began
-        row = {"all": total, **{step: spent[step] for step in OWN}, "beyond": total - sum(spent.values())}
-        quiet = tick.decision is None
-        if quiet and (rows or tick.predicted):  # from the first on that has something to score with
-            rows.append(row)
-        said = "" if quiet else "   decided, left out"
-        print(f"{now:%Y-%m-%d %H:%M} " + f"{row['all']:8.2f}" + "".join(f"{row[s]:12.2f}" for s in OWN)
-              + f"{row['beyond']:10.2f}{said}")  # fmt: skip
+    replayed = replay.prepare(project, start, end, "benchmark-tick", force=True)
+    costs: dict[str, list[float]] = defaultdict(list)
+    last = cpu_seconds()
+
+    def watch(tick: loop.Tick) -> None:
+        nonlocal last
+        costs[kind(tick)].append(cpu_seconds() - last)
+        last = cpu_seconds()
+
+    replay.replay(replayed, start, end, watch)
     shutil.rmtree(replayed.home)
-    beyond = [row["beyond"] for row in rows]
-    print(
-        f"{len(rows)} quiet ticks, beyond their own work: {median(beyond):.2f} s (median), {max(beyond):.2f} s at most"
-    )
+    print(f"{'ticks':18}{'how many':>10}{'mean':>8}{'most':>8}   CPU seconds")
+    for name, seconds in sorted(costs.items()):
+        others = seconds[1:] or seconds
+        print(f"{name:18}{len(others):10}{mean(others):8.2f}{max(others):8.2f}")
 
 
 if __name__ == "__main__":

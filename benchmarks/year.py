@@ -10,7 +10,7 @@ import shutil
 import sys
 from datetime import datetime, timedelta
 
-from measured import BIN, ROOT, run
+from whole_process import BIN, ROOT, run
 
 NAME = "benchmark"
 
@@ -24,14 +24,15 @@ def main() -> None:
     span = ["--from", "2013-01-01", "--to", last, "--name", NAME]
     loop = run([BIN / "homeostat", "replay", *span])
     print("| | wall s | CPU s | largest process GB |\n|---|---|---|---|")
-    for name, found in (("bare script", bare), ("the loop", loop)):
-        print(f"| {name} | {found.wall:.0f} | {found.cpu:.0f} | {found.peak:.2f} |")
+    for name, process in (("bare script", bare), ("the loop", loop)):
+        print(f"| {name} | {process.wall:.0f} | {process.cpu:.0f} | {process.peak:.2f} |")
     print(f"| the loop / bare | {loop.wall / bare.wall:.2f} | {loop.cpu / bare.cpu:.2f} | |\n")
-    where = re.search(r"^time +(.+)$", loop.said, re.MULTILINE)
-    print(f"Where the loop's time goes: {where[1] if where else 'not said'}\n")
-    print("What the bare script says:\n\n```\n" + bare.said.strip() + "\n```\n")
-    ended = loop.said.partition("\n")[2].partition("\ntime  ")[0].rstrip()  # but where it is, and how to go on
-    print(f"What the loop says:\n\n```\n{ended}\n```")
+    where = re.search(r"^time +(.+)$", loop.output, re.MULTILINE)
+    print(f"Where the loop's time goes: {where[1] if where else 'unknown'}\n")
+    print("The bare script prints:\n\n```\n" + bare.output.strip() + "\n```\n")
+    # without the line that names its folder, and the commands to go on with
+    printed = loop.output.partition("\n")[2].partition("\ntime  ")[0].rstrip()
+    print(f"The loop prints:\n\n```\n{printed}\n```")
 
 
 if __name__ == "__main__":

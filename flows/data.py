@@ -1,4 +1,4 @@
-"""Data: read what the sources have, judge it and build its features."""
+"""Data: read the sources, validate their batches and build features."""
 
 from __future__ import annotations
 
@@ -7,16 +7,13 @@ from pathlib import Path
 
 from prefect import flow
 
-from homeostat import loop
-from homeostat.adapters.prefect import outside
-from homeostat.answers import publish
-from homeostat.turn import turn
+from homeostat.api import DataOutcome, publish, retried_task, run_context, take_in_data
 
-take_in = outside(loop.data, name="take in")  # sources are other people's: what they break is tried again
+take_in = retried_task(take_in_data, name="take in")  # sources belong to others, and may fail for a while
 
 
 @flow(name="data", log_prints=True)
-def data(project: Path = Path(), now: datetime | None = None) -> loop.DataOutcome:
-    """Land, judge and featurize every batch that is due."""
-    with turn(project, now) as (here, at):
-        return publish(here, take_in(here, at), at)
+def data(project: Path = Path(), now: datetime | None = None) -> DataOutcome:
+    """Land, validate and featurize every batch that is due."""
+    with run_context(project, now) as (session, at):
+        return publish(session, take_in(session, at), at)

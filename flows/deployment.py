@@ -1,4 +1,4 @@
-"""Deployment: what serves answers for the events ahead."""
+"""Deployment: the release in service predicts the events ahead."""
 
 from __future__ import annotations
 
@@ -8,19 +8,16 @@ from pathlib import Path
 from prefect import flow
 
 from flows.data import take_in
-from homeostat import loop
-from homeostat.answers import publish
-from homeostat.turn import turn
+from homeostat.api import Decision, advance_rollout, predict, publish, run_context
 
 
 @flow(name="deployment", log_prints=True)
-def deployment(project: Path = Path(), now: datetime | None = None) -> str:
+def deployment(project: Path = Path(), now: datetime | None = None) -> tuple[str, Decision | None]:
     """Write the predictions of the release in service, for what has come and for the events ahead.
 
-    A release that is being tried beside it takes its next step, or is taken back.
+    A challenger that is tried beside it takes its next step, or is taken back.
     """
-    with turn(project, now) as (here, at):
-        take_in(here, at)
-        done = f"{loop.predict(here, at, live=True)} predictions"
-        step = loop.step(here, at)
-        return publish(here, done if step is None else f"{done}; {step.action}: {step.sentence}", at)
+    with run_context(project, now) as (session, at):
+        take_in(session, at)
+        done = f"{predict(session, at, live=True)} predictions"
+        return publish(session, (done, advance_rollout(session, at)), at)

@@ -1,4 +1,4 @@
-"""Evaluation: how a fresh candidate does beside the champion and the baseline; nothing is released."""
+"""Evaluation: a fresh candidate beside the champion and the baseline; nothing is released."""
 
 from __future__ import annotations
 
@@ -8,16 +8,13 @@ from pathlib import Path
 from prefect import flow
 
 from flows.data import take_in
-from homeostat import loop
-from homeostat.answers import publish
-from homeostat.core.verdicts import Decision
-from homeostat.turn import turn
+from homeostat.api import Decision, judge_candidate, predict, publish, run_context
 
 
 @flow(name="evaluation", log_prints=True)
 def evaluation(project: Path = Path(), now: datetime | None = None) -> Decision:
-    """Rebuild the model from what is known now and say what its gate would decide."""
-    with turn(project, now) as (here, at):
-        take_in(here, at)
-        loop.predict(here, at, live=True)
-        return publish(here, loop.judge(here, at), at)
+    """Train a model on the data known now and report what the release gate would decide."""
+    with run_context(project, now) as (session, at):
+        take_in(session, at)
+        predict(session, at, live=True)
+        return publish(session, judge_candidate(session, at), at)

@@ -1,4 +1,4 @@
-"""The lifecycle: everything that is due, once round. This is what runs by itself."""
+"""The lifecycle: everything that is due, once. This is the flow that is scheduled."""
 
 from __future__ import annotations
 
@@ -8,13 +8,11 @@ from pathlib import Path
 from prefect import flow
 
 from flows.data import take_in
-from homeostat import loop
-from homeostat.answers import publish
-from homeostat.turn import turn
+from homeostat.api import Tick, publish, run_context, tick
 
 
 @flow(name="lifecycle", log_prints=True)
-def lifecycle(project: Path = Path(), now: datetime | None = None) -> loop.Tick:
-    """One tick: bring in what is due, predict what is ahead, and decide when the rhythm says so."""
-    with turn(project, now) as (here, at):
-        return publish(here, loop.tick(here, at, live=True, take_in=take_in), at)
+def lifecycle(project: Path = Path(), now: datetime | None = None) -> Tick:
+    """One tick: take in due data, predict the events ahead, and decide when the rhythm says so."""
+    with run_context(project, now) as (session, at):
+        return publish(session, tick(session, at, live=True, take_in=take_in), at)

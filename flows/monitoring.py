@@ -1,4 +1,4 @@
-"""Monitoring: how the champion does on what has come true, and what follows from it."""
+"""Monitoring: the champion's quality on observed outcomes and its drift, and the decision that follows."""
 
 from __future__ import annotations
 
@@ -8,16 +8,13 @@ from pathlib import Path
 from prefect import flow
 
 from flows.data import take_in
-from homeostat import loop
-from homeostat.answers import publish
-from homeostat.core.verdicts import Decision
-from homeostat.turn import turn
+from homeostat.api import Decision, decide, predict, publish, run_context
 
 
 @flow(name="monitoring", log_prints=True)
 def monitoring(project: Path = Path(), now: datetime | None = None) -> Decision:
-    """Measure quality and drift; where something asks for it fetch the evidence, decide and act."""
-    with turn(project, now) as (here, at):
-        take_in(here, at)
-        loop.predict(here, at, live=True)
-        return publish(here, loop.decide(here, at), at)
+    """Measure quality and drift; where a finding calls for it, gather evidence, decide and act."""
+    with run_context(project, now) as (session, at):
+        take_in(session, at)
+        predict(session, at, live=True)
+        return publish(session, decide(session, at), at)

@@ -1,7 +1,7 @@
-"""When each flow runs: a length of the scope's rhythm, in project time; None: when asked, by `homeostat run NAME`.
+"""When each flow runs: an entry of the scope's rhythm, in project time; None: on request, by `homeostat run NAME`.
 
-The lifecycle is scheduled alone: data come before predictions and predictions before a decision, which separate
-schedules could not promise, and its tick asks the rhythm itself whether a decision and a fresh candidate are due.
+Only the lifecycle is scheduled: data come before predictions and predictions before a decision, which separate
+schedules could not guarantee, and its tick reads from the rhythm whether a decision and a candidate are due.
 """
 
 from flows.data import data

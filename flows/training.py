@@ -1,4 +1,4 @@
-"""Training: a fresh candidate, released if it earns it."""
+"""Training: a fresh candidate, released if it passes the gate."""
 
 from __future__ import annotations
 
@@ -8,16 +8,13 @@ from pathlib import Path
 from prefect import flow
 
 from flows.data import take_in
-from homeostat import loop
-from homeostat.answers import publish
-from homeostat.core.verdicts import Decision
-from homeostat.turn import turn
+from homeostat.api import Decision, predict, publish, retrain, run_context
 
 
 @flow(name="training", log_prints=True)
-def training(project: Path = Path(), now: datetime | None = None, reason: str = "somebody asked for it") -> Decision:
-    """Rebuild the model from what is known now; release it if it earns it."""
-    with turn(project, now) as (here, at):
-        take_in(here, at)
-        loop.predict(here, at, live=True)
-        return publish(here, loop.retrain(here, at, reason), at)
+def training(project: Path = Path(), now: datetime | None = None, reason: str = "requested by a person") -> Decision:
+    """Train a model on the data known now; release it if it passes the gate."""
+    with run_context(project, now) as (session, at):
+        take_in(session, at)
+        predict(session, at, live=True)
+        return publish(session, retrain(session, at, reason), at)

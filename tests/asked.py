@@ -10,17 +10,19 @@ from pathlib import Path
 from typing import Any
 
 import hourly
-import polars as pl
 from starlette.testclient import TestClient
 
-from homeostat import bundles, deployment, golden
 from homeostat.adapters import git
-from homeostat.adapters.tables import write_table
+from homeostat.core.authorship import Authorship
 from homeostat.core.ledger import Beside
-from homeostat.project import Project
-from homeostat.serving.app import application
-from homeostat.serving.token import read_or_make
-from homeostat.stages import pack
+from homeostat.faults.bad_release import reseal, turn_models_around
+from homeostat.project.layout import Project
+from homeostat.releases.registry import Registry
+from homeostat.serving import jsonl, prediction_log
+from homeostat.serving.auth import read_or_make_token
+from homeostat.serving.http import application
+from homeostat.training import bundle as bundles
+from homeostat.training import pack
 
 NOW = hourly.START + timedelta(hours=49)  # what the clock of PARAMS says
 # A clock that stands at the next tick, an hour after the end of the window.
@@ -44,50 +46,37 @@ def make(folder: Path) -> Project:
 
 def sealed(project: Project) -> list[str]:
     """The hashes of the bundles, by weight."""
-    found = [bundles.load(folder) for folder in project.releases.iterdir()]
-    return [b.hash for b in sorted(found, key=lambda b: b.scope.objectives["high"].weight)]
+    loaded = [bundles.load(folder) for folder in project.releases.iterdir()]
+    return [b.hash for b in sorted(loaded, key=lambda b: b.scope.objectives["high"].weight)]
 
 
 def release(project: Project, number: int, after: int = 0) -> str:
     """Release one of the bundles; its version."""
     commit = git.head(project.root)
     at = NOW + timedelta(hours=after)
-    return deployment.release(project, commit, sealed(project)[number], "passed", "ann", at).version
+    return Registry(project).release(commit, sealed(project)[number], Authorship("ann", "passed", at)).version
 
 
 def beside(project: Project, bundle: str, share: float | None, after: int = 0) -> str:
     """Try one of the bundles as a canary for a share of the keys, or in shadow; its version."""
     commit, at = git.head(project.root), NOW + timedelta(hours=after)
     act: Beside = "shadow" if share is None else "canary"
-    return deployment.release(project, commit, bundle, "passed", "ann", at, (), act, share).version
+    return Registry(project).release(commit, bundle, Authorship("ann", "passed", at), act, share).version
 
 
 def spoilt(project: Project, spoil: Callable[[Path], None]) -> str:
     """The hash of the second bundle once it is spoilt and sealed again; it passes its rehearsal."""
-    return resealed(project, bundles.load(project.releases / sealed(project)[1]), spoil)
+    return reseal(project, bundles.load(project.releases / sealed(project)[1]), spoil)
 
 
-def resealed(project: Project, of: bundles.Bundle, spoil: Callable[[Path], None], **inputs: str) -> str:
-    """The hash of a copy of a bundle once it is spoilt and sealed again; it passes its rehearsal."""
-    folder = project.releases / "spoilt"
-    shutil.copytree(of.folder, folder)
-    spoil(folder)
-    unsealed = bundles.Bundle(folder, "", {})
-    rows = unsealed.golden.select(pl.exclude("^(score|baseline)__.*$", "risk", "alert"))
-    write_table(golden.answered(unsealed, rows), folder / "golden.parquet")
-    made = bundles.seal(folder, "meters", of.manifest["inputs"] | inputs)
-    folder.rename(project.releases / made)
-    return made
-
-
-def flipped(folder: Path, size: int = 9) -> None:
-    """Each weight of the model the other way round, and ``size`` times as large."""
+def turned(folder: Path) -> None:
+    """Scores turned around and nine times as sure, so that a few events show it."""
+    turn_models_around(folder)
     path = folder / "models" / "high" / "model.json"
     model = json.loads(path.read_text())
-    assert model["kind"] == "linear"
-    model["intercept"] = -size * model["intercept"]
+    model["intercept"] *= 9
     for feature in model["features"]:
-        feature["weight"], feature["missing"] = -size * feature["weight"], -size * feature["missing"]
+        feature["weight"], feature["missing"] = 9 * feature["weight"], 9 * feature["missing"]
     path.write_text(json.dumps(model))
 
 
@@ -103,8 +92,18 @@ def failing(folder: Path) -> None:
 
 def asking(project: Project, **settings: Any) -> TestClient:
     """The service in this process, asked with its token."""
-    headers = {"authorization": f"Bearer {read_or_make(project)}"}
+    headers = {"authorization": f"Bearer {read_or_make_token(project)}"}
     return TestClient(application(project, **settings), headers=headers)
+
+
+def logged(project: Project) -> list[dict[str, Any]]:
+    """The predictions of the log, each once, in the order of the files."""
+    lines: dict[str, dict[str, Any]] = {}
+    for path in prediction_log.log_files(project):
+        for line in jsonl.read(path):
+            if "id" in line:
+                lines.setdefault(line["id"], line)
+    return list(lines.values())
 
 
 def event(hour: float = 49, meter: int = 0, **more: Any) -> dict[str, Any]:

@@ -17,7 +17,8 @@ from typing import Any, TypeVar
 import hourly
 import httpx
 
-from homeostat.project import Project
+from homeostat.project.layout import Project
+from homeostat.project.window import write_window
 
 Answer = TypeVar("Answer")
 ROOT = Path(__file__).parents[1]
@@ -33,11 +34,11 @@ from datetime import datetime
 from pathlib import Path
 from prefect import flow
 from homeostat.core.errors import DataError
-from homeostat.turn import turn
+from homeostat.api import run_context
 
 @flow(name="wait", log_prints=True)
 def wait(project: Path = Path(), now: datetime | None = None) -> str:
-    with turn(project, now) as (here, at):
+    with run_context(project, now) as (here, at):
         (here.home / "pid").write_text(str(os.getpid()))
         while not (here.home / "go").exists():
             time.sleep(0.1)
@@ -67,13 +68,13 @@ def toyed(folder: Path, name: str = "toys") -> Project:
     params = hourly.PARAMS.replace("threads: 1\n", CLOCK).replace("project: meters", f"project: {name}")
     (folder / "params.yaml").write_text(params)
     project = Project(folder, folder)
-    project.set_window(hourly.START, hourly.START)
+    write_window(project, hourly.START, hourly.START)
     return project
 
 
 @dataclass
 class Up:
-    """A ``homeostat up`` that runs; ``log`` is all that it said."""
+    """A ``homeostat up`` that runs; ``log`` is all its output."""
 
     process: subprocess.Popen[bytes]
     path: Path
@@ -84,7 +85,7 @@ class Up:
 
     @property
     def api(self) -> str:
-        """The address of the API that it said to look at."""
+        """The address of the API that it printed."""
         return next(line.split()[-1] for line in self.log.splitlines() if "look at" in line) + "/api"
 
     def end(self, how: signal.Signals = signal.SIGTERM) -> int:
@@ -123,8 +124,8 @@ def start(project: Project, *verb: str, out: Any = subprocess.PIPE, **env: str) 
     return subprocess.Popen([*COMMAND, "-C", str(project.home), *verb], stdout=out, stderr=subprocess.STDOUT, env=named)
 
 
-def said(process: subprocess.Popen[bytes], seconds: float = 120) -> str:
-    """All that a command said, when it has ended."""
+def output(process: subprocess.Popen[bytes], seconds: float = 120) -> str:
+    """All output of a command, when it has ended."""
     return process.communicate(timeout=seconds)[0].decode()
 
 
@@ -132,8 +133,8 @@ def ask(api: str, what: str, **body: Any) -> list[dict[str, Any]]:
     """What Prefect's API lists."""
     answer = httpx.post(f"{api}/{what}/filter", json=body, timeout=10, trust_env=False)
     answer.raise_for_status()
-    found = answer.json()
-    return list(found["events"] if what == "events" else found)
+    listed = answer.json()
+    return list(listed["events"] if what == "events" else listed)
 
 
 def runs(api: str, *states: str) -> list[dict[str, Any]]:

@@ -5,10 +5,19 @@ from __future__ import annotations
 import os
 import sys
 import tempfile
+from collections.abc import Callable
+from datetime import timedelta
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+import pytest
 
 from homeostat.adapters.telemetry import quiet_environment
+
+if TYPE_CHECKING:
+    import polars as pl
+
+    from homeostat.project.layout import Project
 
 LOCAL = {"", "localhost", "127.0.0.1", "::1", "0.0.0.0", "::"}
 
@@ -43,3 +52,27 @@ quiet_environment()
 os.environ.pop("PREFECT_API_URL", None)
 os.environ.update(lone_environment(Path(tempfile.mkdtemp(prefix="homeostat-tests-"))))
 sys.addaudithook(refuse_outside)
+
+
+@pytest.fixture
+def meters(tmp_path: Path) -> Callable[..., Project]:
+    """Make the project from a table of readings, ``hours`` of it landed; labels are 2024-03-01T00 and on."""
+    from readings import CONTRACT, PARAMS, START, write_contract
+    from steps import land
+
+    from homeostat.core.periods import periods_between
+    from homeostat.project.layout import Project
+
+    def make(rows: pl.DataFrame, hours: int = 10) -> Project:
+        (tmp_path / "params.yaml").write_text(PARAMS)
+        rows.write_csv(tmp_path / "readings.csv", datetime_format="%Y-%m-%dT%H:%M:%S", null_value="NA")
+        (tmp_path / "data").mkdir(exist_ok=True)
+        end = START + timedelta(hours=hours)
+        (tmp_path / "data" / "window.yaml").write_text(f"from: {START.isoformat()}\nas_of: {end.isoformat()}\n")
+        project = Project(tmp_path, tmp_path)
+        write_contract(project, CONTRACT)
+        for period in periods_between(START, end, timedelta(hours=1), timedelta(0)):
+            land(project, "readings", period)
+        return project
+
+    return make

@@ -16,8 +16,9 @@ from pathlib import Path
 
 import polars as pl
 
-from homeostat.adapters import dag, git
-from homeostat.project import Project
+from homeostat.adapters import dvc_yaml, git
+from homeostat.project.layout import Project
+from homeostat.project.window import write_window
 
 ROOT = Path(__file__).parents[1]
 START = datetime(2024, 3, 1)
@@ -136,8 +137,8 @@ def make(
                         ignore=shutil.ignore_patterns("__pycache__"))  # fmt: skip
     write(readings() if table is None else table, folder / "readings.csv")
     project = Project(folder, folder)
-    project.set_window(START, START + timedelta(hours=hours))
-    (folder / "dvc.yaml").write_text(dag.rewritten(folder))
+    write_window(project, START, START + timedelta(hours=hours))
+    (folder / "dvc.yaml").write_text(dvc_yaml.rewritten(folder))
     run(folder, "init", "-q", "-b", "main")
     commit(folder, "start")
     return project

@@ -12,15 +12,18 @@ from typing import Any
 
 import polars as pl
 from readings import CONTRACT, PARAMS, START, readings, write_contract
+from steps import land, missing, validate
 
 from homeostat.adapters import git
+from homeostat.core.batch_rules import overdue
+from homeostat.core.findings import Decision, Finding, Interval, Trigger, Versions, Versus
+from homeostat.core.headlines import headline
 from homeostat.core.incidents import Incident
 from homeostat.core.ledger import Register, ReleaseEvent, event_tag, release_tag
 from homeostat.core.periods import periods_between
-from homeostat.core.verdicts import Decision, Finding
-from homeostat.project import Project, stamp
-from homeostat.stages.ingest import land
-from homeostat.stages.validate import missing, validate
+from homeostat.core.rules import Reason, Rule
+from homeostat.project.layout import Project, stamp
+from homeostat.project.window import write_window
 
 HOURS = 24
 HELD, GONE = 5, 20  # the hour with a bad value, the hour that never came
@@ -38,7 +41,7 @@ def empty(folder: Path, params: str = PARAMS) -> Project:
     rows.write_csv(folder / "readings.csv", datetime_format="%Y-%m-%dT%H:%M:%S")
     (folder / "data").mkdir()
     project = Project(folder, folder)
-    project.set_window(START, START)
+    write_window(project, START, START)
     write_contract(project, CONTRACT)
     (folder / ".gitignore").write_text(".homeostat\nreports\ndata/predictions\n")
     for command in (["init", "-q", "-b", "main"], ["add", "."], ["commit", "-q", "-m", "start"]):
@@ -49,13 +52,13 @@ def empty(folder: Path, params: str = PARAMS) -> Project:
 def recorded(folder: Path) -> Project:
     """The same after a day of hourly ticks."""
     project = empty(folder)
-    ledger = project.ledger
+    ledger = project.worktree
     ledger.root.mkdir(parents=True)
     for name in ("params.yaml", "readings.csv"):
         shutil.copyfile(folder / name, ledger.root / name)
     shutil.copytree(project.contracts, ledger.contracts)
     end = START + HOURS * HOUR
-    ledger.set_window(START, end)
+    write_window(ledger, START, end)
     for period in periods_between(START, end, HOUR, timedelta(0)):
         if land(ledger, "readings", period).path is not None:
             validate(ledger, "readings", period.label)
@@ -64,8 +67,10 @@ def recorded(folder: Path) -> Project:
     _predictions(project)
     _releases(project)
     _decisions(project)
-    said = "readings 2024-03-01T20 is missing: nothing came 2 h after the period ended"
-    incident = Incident("readings: batch", START + 22 * HOUR, START + 22 * HOUR, said)
+    late = overdue(START + 21 * HOUR, 2 * HOUR, START + 23 * HOUR)
+    facts = {"batch": "2024-03-01T20", "status": "missing", "failed": [late.to_dict()]}
+    finding = Finding(Rule.BATCH, "readings", "fail", facts=facts)
+    incident = Incident(finding, START + 22 * HOUR, START + 22 * HOUR)
     project.incidents.mkdir(parents=True)
     (project.incidents / "0001.json").write_text(json.dumps(incident.to_dict()))
     return project
@@ -74,13 +79,13 @@ def recorded(folder: Path) -> Project:
 def _predictions(project: Project) -> None:
     """High loads come true where the hour is late; what serves knows it, the baseline does not."""
     project.predictions.mkdir(parents=True)
-    project.ledger.features.mkdir(parents=True)
-    for path in sorted((project.ledger.accepted / "readings").glob("*.parquet")):
+    project.worktree.features.mkdir(parents=True)
+    for path in sorted((project.worktree.accepted / "readings").glob("*.parquet")):
         rows = pl.read_parquet(path).select("meter", "at", "load").with_columns(pl.col("at").alias("event_time"))
         key, hour = ["meter", "at", "event_time"], pl.col("at").dt.hour()
         label = (pl.col("load") > 15).cast(pl.Float64)
         rows.select(*key, label.alias("label__high"), pl.col("at").alias("known__high")).write_parquet(
-            project.ledger.features / path.name
+            project.worktree.features / path.name
         )
         score = pl.when(pl.col("load") > 13).then(0.8).otherwise(0.2)
         rows.select(
@@ -103,21 +108,33 @@ def _releases(project: Project) -> None:
 
 
 def _decisions(project: Project) -> None:
-    good = Finding("high: quality", "pass", 0.01, 1.0, "log_loss of high is 40.0% below the baseline's on 80 events")
-    bad = Finding("high: calibration", "fail", 0.6, 0.35, "mean score of high over what came true is 1.60")
+    good = Finding(
+        Rule.QUALITY, "high", "pass", 0.01, 1.0, rows=80, facts={"loss": "log_loss", "share": -0.4, "promised": -0.41}
+    )
+    bad = Finding(
+        Rule.CALIBRATION, "high", "fail", 0.6, 0.35, Interval(1.3, 1.9, 0.95), rows=80,
+        facts={"ratio": 1.6},
+    )  # fmt: skip
     drift = "reports/drift/2024-03-01T180000.json"
+    both = Versions("v0.1.0", "", "v0.2.0")
+    better = Versus("high", "v0.2.0", "v0.1.0", 0.3, 0.31, -0.032, 80, Interval(-0.06, -0.01, 0.95))
+    worse = Versus("high", "v0.1.0", "v0.2.0", 0.31, 0.4, -0.225, 80, Interval(-0.4, -0.1, 0.95))
+    trigger = Trigger(("high: calibration",))
     quality: dict[str, Any] = {
         "high": {"rows": 80, "metrics": {"log_loss": {"realised": 0.31, "promised": 0.3}}},
         "money": {"cost": {"value": 20.0}, "silence": 80.0, "alerts": 30, "needless": 4, "rows": 80},
     }
-    told = [
-        (6, Decision("release", "nothing serves yet; the baseline is better than nothing"), "", {}, {"bundle": "1"}),
-        (12, Decision("retrain", "Release the candidate. [x.json]", (good,)), "v0.1.0", quality, {"bundle": "2"}),
-        (18, Decision("roll back", "Roll back v0.2.0 to v0.1.0.", (bad,), (drift,)), "v0.2.0", quality, None),
-        (24, Decision("nothing", "v0.1.0 serves; of 2 rules none failed", (good,)), "v0.1.0", quality, None),
+    back = Versions("v0.2.0", "v0.1.0")
+    decisions = [
+        (6, Decision("release", Reason.FIRST, Versions(candidate="v0.1.0")), "", {}, {"bundle": "1"}),
+        (12, Decision("retrain", Reason.PASSED, both, (good,), (), (better,)), "v0.1.0", quality, {"bundle": "2"}),
+        (18, Decision("roll back", Reason.PREVIOUS_BETTER, back, (bad,), (), (worse,), trigger, (drift,)), "v0.2.0",
+         quality, None),
+        (24, Decision("nothing", Reason.NOTHING_DUE, Versions("v0.1.0"), (good,)), "v0.1.0", quality, None),
     ]  # fmt: skip
-    for hours, decision, release, figures, candidate in told:
+    for hours, decision, release, figures, candidate in decisions:
         at: datetime = START + hours * HOUR
-        body = {"at": at.isoformat(), **decision.to_dict(), "release": release, "quality": figures}
+        body = {"at": at.isoformat(), "headline": headline(decision), **decision.to_dict()}
+        body |= {"release": release, "quality": figures}
         project.decisions.mkdir(parents=True, exist_ok=True)
         (project.decisions / f"{stamp(at)}.json").write_text(json.dumps(body | {"candidate": candidate}))

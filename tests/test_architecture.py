@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import ast
 import re
 import subprocess
 import sys
 import tomllib
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -64,6 +66,72 @@ def test_no_pickles_and_nothing_left_for_later(path: Path) -> None:
     pattern = re.compile(r"\b(pickle|cloudpickle|joblib|dill|TODO|FIXME|XXX)\b")
     lines = path.read_text().splitlines()
     assert [f"{n}: {line}" for n, line in enumerate(lines, 1) if pattern.search(line)] == []
+
+
+RENDERED = {"sentence", "headline", "problem", "why"}  # what a record is in words
+TAKES_APART = {"split", "rsplit", "partition", "rpartition", "removeprefix", "removesuffix", "startswith", "endswith",
+               "index", "find", "match", "search", "fullmatch", "findall", "sub"}  # fmt: skip
+READS_OLD_RECORDS = "old_records.py"
+
+
+def is_rendered(node: ast.expr) -> bool:
+    """Whether an expression is a record's words: ``x.sentence``, ``sentence(x)``, ``raw["sentence"]`` or a variable."""
+    match node:
+        case ast.Attribute(attr=name) | ast.Subscript(slice=ast.Constant(value=name)):
+            return name in RENDERED
+        case ast.Name(id=name):
+            return name in ("sentence", "headline")
+        case ast.Call(func=function):
+            return is_rendered(function)
+    return False
+
+
+def is_rule(node: ast.expr) -> bool:
+    return isinstance(node, ast.Attribute) and node.attr == "rule"
+
+
+def takes_words_apart(tree: ast.AST) -> Iterator[int]:
+    """The lines that split, search or compare the words of a record, or split the name of its rule."""
+    for node in ast.walk(tree):
+        match node:
+            case ast.Call(func=ast.Attribute(value=of, attr=method), args=given) if method in TAKES_APART:
+                parts = any(is_rendered(part) or is_rule(part) for part in (of, *given))
+            case ast.Compare(left=left, ops=[ast.In() | ast.NotIn()], comparators=[right]):
+                parts = is_rendered(right) or is_rule(right)
+            case ast.Compare(left=left, ops=[ast.Eq() | ast.NotEq()], comparators=[right]):
+                parts = is_rendered(left) or is_rendered(right)
+            case _:
+                continue
+        if parts:
+            yield node.lineno
+
+
+@pytest.mark.parametrize(
+    ("code", "parts"),
+    [
+        ("f.rule.rpartition(': ')", True),
+        ("subject, _, kind = finding.rule.partition(':')", True),
+        ("re.match(SINCE, sentence(finding))", True),
+        ("SINCE.match(sentence)", True),
+        ("'drift' in incident.problem", True),
+        ("(event.why == decision.sentence)", True),
+        ("plan['sentence'] != event.why", True),
+        ("incident.sentence.split(' is ')[0]", True),
+        ("f.rule == Rule.DRIFT_SHARE", False),
+        ("f.rule in DRIFT", False),
+        ("incident.problem not in problems", False),
+        ("label.partition('-')", False),
+    ],
+)
+def test_words_taken_apart_are_found(code: str, parts: bool) -> None:
+    assert bool(list(takes_words_apart(ast.parse(code)))) == parts
+
+
+@pytest.mark.parametrize("path", MODULES, ids=of_package)
+def test_no_module_takes_the_words_of_a_record_apart(path: Path) -> None:
+    """Sentences are made of fields, last; what reads a record reads its fields."""
+    lines = sorted(takes_words_apart(ast.parse(path.read_text())))
+    assert not lines or path.name == READS_OLD_RECORDS, lines
 
 
 def test_no_module_is_named_after_nothing() -> None:

@@ -18,12 +18,14 @@ import hourly
 import pytest
 from ruamel.yaml import YAML
 
-from homeostat import bundles, scope
-from homeostat.adapters import dag, dvc, git
+from homeostat.adapters import dvc, dvc_yaml, worktree
 from homeostat.adapters.import_graph import reached
 from homeostat.core.errors import EnvironmentFault, ScopeError
-from homeostat.project import Project
+from homeostat.project import scope
+from homeostat.project.layout import Project
+from homeostat.project.window import write_window
 from homeostat.stages import entry
+from homeostat.training import bundle
 
 ROOT = Path(__file__).parents[1]
 DAG: dict[str, Any] = YAML(typ="safe").load(ROOT / "dvc.yaml")["stages"]
@@ -36,7 +38,7 @@ OWN = {"threads", "branch", "clock"}  # of the scope, what no out depends on
 
 def test_the_dag_is_as_the_code_and_the_scope_ask() -> None:
     """Where this fails: ``make dag``."""
-    assert (ROOT / "dvc.yaml").read_text() == dag.rewritten(ROOT)
+    assert (ROOT / "dvc.yaml").read_text() == dvc_yaml.rewritten(ROOT)
 
 
 def test_each_stage_is_a_module_of_its_name_and_says_what_it_does() -> None:
@@ -84,7 +86,7 @@ stages:
     wanted = text.replace("- src/homeostat/gone.py", "- readings.csv\n    - src/homeostat/stages/ingest.py")
     wanted = wanted.replace("- data/features", "- data/features\n    - src/homeostat/stages/train.py")
     parts = "\n    - ".join(f"objectives.high.{part}" for part in ("task", "label", "known", "features"))
-    assert dag.rewritten(tmp_path) == wanted.replace("objectives.gone.task", parts)
+    assert dvc_yaml.rewritten(tmp_path) == wanted.replace("objectives.gone.task", parts)
 
 
 @pytest.mark.parametrize(
@@ -101,19 +103,19 @@ stages:
     ],
 )
 def test_files_in_the_project_are_deps(source: dict[str, str], files: list[str]) -> None:
-    assert dag.source_files({"sources": {"a": source}}) == files
+    assert dvc_yaml.source_files({"sources": {"a": source}}) == files
 
 
 def test_a_dag_that_would_miss_a_change_of_an_objective_is_refused(tmp_path: Path) -> None:
     project = hourly.make(tmp_path / "meters")
-    dag.check_objectives(project.root)
+    dvc_yaml.check_objectives(project.root)
     path = project.root / "params.yaml"
     path.write_text(path.read_text().replace("label: load > 5,", "label: load > 5, where: phase > 1,"))
     with pytest.raises(ScopeError, match=r"stage featurize lack objectives.high.where; .*make dag"):
-        dag.check_objectives(project.root)
+        dvc_yaml.check_objectives(project.root)
     path.write_text(hourly.PARAMS.replace("  high:", "  tall:"))
     with pytest.raises(ScopeError, match=r"lack objectives.tall"):
-        dag.check_objectives(project.root)
+        dvc_yaml.check_objectives(project.root)
 
 
 # ---- the import graph
@@ -348,22 +350,22 @@ def test_at_an_old_tag_in_a_newer_folder_the_same_model_is_made(kept: Project, t
     root = tmp_path / "meters"
     shutil.copytree(kept.root, root, symlinks=True)
     project = Project(root, root)
-    old = bundles.load(project.bundle).hash
+    old = bundle.load(project.bundle).hash
     hourly.run(root, "tag", "meters@v0.1.0")
-    project.set_window(hourly.START, hourly.START + timedelta(hours=50))
+    write_window(project, hourly.START, hourly.START + timedelta(hours=50))
     sql = root / "features.sql"
     sql.write_text(sql.read_text().replace("max_by(r.load", "2 * max_by(r.load"))
     (root / "params.yaml").write_text(hourly.PARAMS.replace("load > 5", "load > 6"))
     dvc.reproduce(root)
     hourly.commit(root, "newer")
-    assert bundles.load(project.bundle).hash != old
+    assert bundle.load(project.bundle).hash != old
     hourly.run(root, "checkout", "-q", "meters@v0.1.0")
     if cache == "lost":
         shutil.rmtree(root / ".dvc" / "cache")
         shutil.rmtree(root / "models")
     dvc.reproduce(root)
     assert hourly.run(root, "status", "--porcelain") == ""
-    assert bundles.load(project.bundle).hash == old
+    assert bundle.load(project.bundle).hash == old
     assert dvc.reproduce(root) == []
 
 
@@ -372,11 +374,11 @@ def test_a_commit_of_the_ledgers_tree_is_one_whose_repro_has_nothing_to_do(kept:
     root = tmp_path / "meters"
     shutil.copytree(kept.root, root, symlinks=True)
     now = hourly.START + timedelta(hours=43)
-    tree = git.ensure_ledger_tree(root, "meters", "main", now)
+    tree = worktree.ensure(root, "meters", "main", now)
     dvc.share_cache(tree, root)
-    Project(tree, root).set_window(hourly.START, now)
+    write_window(Project(tree, root), hourly.START, now)
     assert dvc.reproduce(tree) == STAGES
-    commit = git.commit_ledger(tree, "as of now", now)
+    commit = worktree.commit_kept(tree, "as of now", now)
     assert hourly.run(tree, "status", "--porcelain") == ""
     assert dvc.pending(tree) == []
     assert set(hourly.run(tree, "show", "--name-only", "--format=", commit).split("\n")) == {

@@ -1,8 +1,7 @@
-"""Every command that README and RUNBOOK show is run, on a small project that has been round the loop."""
+"""Every command that README and RUNBOOK show is run: on this project where they say so, else on a small one."""
 
 from __future__ import annotations
 
-import ast
 import os
 import re
 import shlex
@@ -11,23 +10,26 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
-from types import ModuleType
 
+import click
 import hourly
 import polars as pl
 import pytest
+from click.testing import CliRunner
+from ruamel.yaml import YAML
+from walked import Reader, Step, steps
 
-from homeostat import deployment, loop, rollout
-from homeostat.clock import move_on, stands_at
-from homeostat.core import drift, health
-from homeostat.core.drift import DRIFT_SHARE, MISSING, SCORE_DRIFT
-from homeostat.core.health import AGAINST_BASELINE, CALIBRATION, QUALITY
-from homeostat.core.incidents import EXPLAINING
-from homeostat.core.rollout import ROLLOUT
-from homeostat.project import Project
+from homeostat import loop
+from homeostat.cli import main
+from homeostat.core.authorship import Authorship
+from homeostat.core.rules import ALERTING, Rule
+from homeostat.decisions.session import Session
+from homeostat.project.clock import move_on, stands_at
+from homeostat.project.layout import Project
+from homeostat.releases.registry import Registry
+from homeostat.serving.paths import labels, served
 
 ROOT = Path(__file__).parents[1]
 PAGES = {name: (ROOT / name).read_text() for name in ("README.md", "RUNBOOK.md")}
@@ -45,6 +47,10 @@ def commands(text: str) -> list[str]:
 SHOWN = sorted({c for text in PAGES.values() for c in commands(text)})
 OWN_TESTS = ("homeostat up", "homeostat serve", "homeostat serve --workers 2")  # until Ctrl-C: below, and in serving
 OURS = [c for c in SHOWN if c.startswith("homeostat") and c not in OWN_TESTS]
+FLOWS = [c for c in OURS if c.startswith("homeostat run ")]
+NAMED = sorted(
+    {c for page in ROOT.glob("docs/**/*.md") for c in commands(page.read_text()) if c.startswith("homeostat ")}
+)
 
 
 def test_the_pages_show_what_there_is() -> None:
@@ -52,40 +58,20 @@ def test_the_pages_show_what_there_is() -> None:
     assert len(OURS) > 15
 
 
-def kinds(module: ModuleType) -> Iterator[str]:
-    """What kinds of finding a module makes: what its rules end with, whose names it writes as ``SUBJECT: KIND``."""
-    for node in ast.walk(ast.parse(Path(str(module.__file__)).read_text())):
-        if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name) and node.targets[0].id == "rule":
-            rule = node.value
-        elif isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "Finding":
-            rule = node.args[0]
-        else:
-            continue
-        last = rule.values[-1] if isinstance(rule, ast.JoinedStr) else rule
-        named = last.value if isinstance(last, ast.FormattedValue) else last
-        if isinstance(named, ast.Constant):
-            yield str(named.value).removeprefix(": ")
-        elif isinstance(named, ast.Name) and named.id != "rule":
-            yield str(getattr(module, named.id))
+@pytest.mark.parametrize("rule", sorted(ALERTING))
+def test_every_alert_has_its_heading(rule: Rule) -> None:
+    assert f"\n## {rule}\n" in PAGES["RUNBOOK.md"]
 
 
-ALERTS = sorted({kind for module in (health, drift, rollout, loop) for kind in kinds(module)} - set(EXPLAINING))
-
-
-def test_the_kinds_of_alert_are_found() -> None:
-    known = {"batch", QUALITY, AGAINST_BASELINE, CALIBRATION, SCORE_DRIFT, DRIFT_SHARE, MISSING, ROLLOUT}
-    assert known <= set(ALERTS)
-
-
-@pytest.mark.parametrize("kind", ALERTS)
-def test_every_kind_of_alert_has_its_heading(kind: str) -> None:
-    assert f"\n## {kind}\n" in PAGES["RUNBOOK.md"]
-
-
-@pytest.mark.parametrize("name", PAGES)
-def test_every_link_leads_somewhere(name: str) -> None:
-    links = re.findall(r"\]\((?!https?:)([^)#]+)", PAGES[name])
-    assert [link for link in links if not (ROOT / link).exists()] == []
+@pytest.mark.parametrize("command", NAMED)
+def test_a_verb_that_a_page_names_is_there(command: str) -> None:
+    """What pages name in passing; blocks that are typed are typed in test_pages and test_serving_docs."""
+    verb: click.Command = main
+    for word in arguments(command)[1:]:
+        if not isinstance(verb, click.Group) or word.startswith("-"):
+            break
+        assert word in verb.commands, command
+        verb = verb.commands[word]
 
 
 @pytest.mark.parametrize("command", [c for c in SHOWN if c.startswith("make")])
@@ -111,37 +97,55 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Project:
     rows.filter(pl.col("at").dt.truncate("1h") == hourly.START + timedelta(hours=3)).write_csv(
         folder / "again.csv", datetime_format="%Y-%m-%dT%H:%M:%S"
     )
-    loop.begin(project, hourly.START)
+    loop.begin(Session.open(project), hourly.START)
     move_on(project, hourly.START)
     for hours in (2, 3, 4, 26, 30):
-        loop.tick(project, hourly.START + timedelta(hours=hours))
-    assert [r.version for r in deployment.ledger(project).releases][:2] == ["v0.1.0", "v0.2.0"]
+        loop.tick(Session.open(project), hourly.START + timedelta(hours=hours))
+    assert [r.version for r in Registry.open(project).ledger.releases][:2] == ["v0.1.0", "v0.2.0"]
     return project
 
 
-def said(project: Project, command: str) -> subprocess.CompletedProcess[str]:
-    words = [WORDS.get(word, word) for word in shlex.split(command)]
-    words[0] = str(Path(sys.executable).parent / words[0])
-    return subprocess.run(words, cwd=project.home, capture_output=True, text=True, check=False, timeout=200)
+def arguments(command: str) -> list[str]:
+    """The words of a command, its placeholders filled in."""
+    return [WORDS.get(word, word) for word in shlex.split(command)]
+
+
+def prepare(home: Project, command: str) -> None:
+    """Bring about what the command is for."""
+    if "rollback" in command:  # there must be something to take back
+        Registry(home).promote("v0.2.0", Authorship("a test", "to roll it back", stands_at(home)))
+    if "--canary" in command:  # and something to try it beside
+        Registry(home).promote("v0.1.0", Authorship("a test", "to try another", stands_at(home)))
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("command", OURS)
-def test_a_command_of_ours_runs(home: Project, command: str) -> None:
-    if "rollback" in command:  # there must be something to take back
-        deployment.promote(home, "v0.2.0", "to roll it back", "a test", stands_at(home))
-    if "--canary" in command:  # and something to try it beside
-        deployment.promote(home, "v0.1.0", "to try another", "a test", stands_at(home))
-    done = said(home, command)
+@pytest.mark.parametrize("command", [c for c in OURS if c not in FLOWS])
+def test_a_command_of_ours_runs(home: Project, command: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    prepare(home, command)
+    monkeypatch.chdir(home.home)
+    run = CliRunner().invoke(main, arguments(command)[1:])
     allowed = (0, 1) if command.endswith("check leakage") else (0,)  # findings are an answer too
-    assert done.returncode in allowed, done.stdout + done.stderr
-    assert done.stdout.strip()
+    assert run.exit_code in allowed, run.output
+    assert run.stdout.strip()
+
+
+@pytest.mark.slow
+def test_the_flows_run(home: Project) -> None:
+    """One after the other in one process, which starts Prefect once."""
+    script = "import sys\nfrom homeostat.cli import main\nfor words in sys.argv[1:]:\n"
+    script += "    assert not main(words.split(), standalone_mode=False), words\n"
+    done = subprocess.run(
+        [sys.executable, "-c", script, *(" ".join(arguments(command)[1:]) for command in FLOWS)],
+        cwd=home.home, capture_output=True, text=True, check=False, timeout=250,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert len(done.stdout.splitlines()) >= len(FLOWS)
     assert "Traceback" not in done.stderr
 
 
 @pytest.mark.slow
 def test_dvc_commands_run(home: Project) -> None:
-    tree = home.ledger
+    tree = home.worktree
     environment = {**os.environ, "PATH": os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])}
     for command in [c for c in SHOWN if c.startswith("dvc") and c != "dvc fetch"]:
         done = subprocess.run(
@@ -164,3 +168,59 @@ def test_up_says_where_to_look_and_ends_on_ctrl_c(home: Project) -> None:
     finally:
         process.send_signal(signal.SIGINT)
         process.wait(60)
+
+
+# ---- the README's demo, on this repository's own data
+
+
+def copied(target: Path) -> Path:
+    """This repository's project as it is, uncommitted edits included, as a repository of its own."""
+    listed = subprocess.run(
+        ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"], cwd=ROOT, capture_output=True,
+        text=True, check=True,
+    ).stdout  # fmt: skip
+    for name in filter(None, listed.split("\0")):
+        if (ROOT / name).is_file():
+            (target / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy2(ROOT / name, target / name)
+    hourly.run(target, "init", "-q", "-b", "main")
+    hourly.commit(target, "the project")
+    return target
+
+
+def made(step: Step) -> Step:
+    """Where make is typed, the command that it would run: its set-up is this environment's."""
+    target = step.typed.removeprefix("make ").strip()
+    if target == step.typed.strip():
+        return step
+    shown = subprocess.run(["make", "-n", target], cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    return Step(shown.splitlines()[-1].replace(".venv/bin/", ""), step.answer)
+
+
+@pytest.mark.slow
+def test_the_readme_is_gone_through(tmp_path: Path) -> None:
+    reader = Reader(copied(tmp_path / "flights"))
+    typed = list(steps(ROOT / "README.md"))
+    assert typed[0].typed.strip() == "make demo"
+    for step in typed:
+        reader.types(made(step))
+    wall, processor = reader.spent[made(typed[0]).typed.strip()]
+    print(f"demo: {wall:.0f} s, {processor:.0f} s of the processors")
+    assert processor < 60
+
+
+# ---- what stands in git and says what appears beside it
+
+
+@pytest.mark.parametrize("folder", ["data", "models", "reports"])
+def test_the_readme_of_a_folder_names_what_appears_there(folder: str) -> None:
+    text = (ROOT / folder / "README.md").read_text()
+    named = {entry.partition("/")[0] for entry in re.findall(r"(?m)^\| `([^`]+)` \|", text)}
+    stages = YAML(typ="safe").load(ROOT / "dvc.yaml")["stages"].values()
+    outs = [o if isinstance(o, str) else next(iter(o)) for stage in stages
+            for kind in ("outs", "metrics", "plots") for o in stage.get(kind, ())]  # fmt: skip
+    project = Project(ROOT, ROOT)
+    properties = [n for n, v in vars(Project).items() if isinstance(v, property)]
+    paths = [p for n in properties if isinstance(p := getattr(project, n), Path)] + [served(project), labels(project)]
+    below = {Path(o).parts for o in outs} | {p.relative_to(ROOT).parts for p in paths}
+    assert {parts[1] for parts in below if parts[0] == folder and len(parts) > 1} == named

@@ -14,8 +14,9 @@ import hourly
 import pytest
 
 from homeostat import loop
-from homeostat.clock import move_on
-from homeostat.project import Project
+from homeostat.decisions.session import Session
+from homeostat.project.clock import move_on
+from homeostat.project.layout import Project
 from tests.serving.test_service import served
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
@@ -36,8 +37,8 @@ def typed(script: str, folder: Path, **variables: str) -> str:
 
 
 def block(word: str) -> str:
-    (found,) = [script for script in SHELL if word in script]
-    return found
+    (script,) = [script for script in SHELL if word in script]
+    return script
 
 
 @pytest.fixture(scope="module")
@@ -47,10 +48,10 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Project:
     shutil.copytree(hourly.ROOT / "flows", folder / "flows", ignore=shutil.ignore_patterns("__pycache__"))
     hourly.run(folder, "config", "user.name", "Ann")
     hourly.commit(folder, "flows")
-    loop.begin(made, hourly.START)
+    loop.begin(Session.open(made), hourly.START)
     move_on(made, hourly.START)
     for hours in (2, 4):
-        loop.tick(made, hourly.START.replace(hour=hours))
+        loop.tick(Session.open(made), hourly.START.replace(hour=hours))
     return made
 
 
@@ -83,7 +84,7 @@ def test_many_machines(project: Project, tmp_path: Path) -> None:
     (home / "params.yaml").write_text((home / "params.yaml").read_text() + line + "\n")
     hourly.commit(home, "other hosts")
     hourly.run(home, "push", "-q", "origin", "main")
-    loop.tick(copied, hourly.START.replace(hour=6))
+    loop.tick(Session.open(copied), hourly.START.replace(hour=6))
     start = block("git clone").replace("homeostat serve --host 0.0.0.0\n", "")
     typed(start, tmp_path, GIT=shared)
     host = Project(tmp_path / "host", tmp_path / "host")

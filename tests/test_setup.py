@@ -69,4 +69,4 @@ def test_the_first_python_that_works_is_taken(tmp_path: Path) -> None:
 def test_make_alone_lists_the_commands() -> None:
     path = os.environ["PATH"]
     run = subprocess.run(["make"], cwd=ROOT, env={"PATH": path}, capture_output=True, text=True, check=True)
-    assert [line.split()[1] for line in run.stdout.splitlines()][:3] == ["help", "run", "test"]
+    assert [line.split()[1] for line in run.stdout.splitlines()][:4] == ["help", "demo", "run", "test"]

@@ -18,8 +18,8 @@ import asked
 import httpx
 from at_work import COMMAND, ROOT, until
 
-from homeostat.project import Project
-from homeostat.serving.token import read_or_make
+from homeostat.project.layout import Project
+from homeostat.serving.auth import read_or_make_token
 
 
 @dataclass
@@ -52,8 +52,8 @@ def served(project: Project, *options: str) -> Iterator[Service]:
     try:
         until(lambda: process.poll() is not None or "Ctrl-C" in log.read_text(), 60, "homeostat serve")
         assert process.poll() is None, log.read_text()
-        found = Service(process, log, {"authorization": f"Bearer {read_or_make(project)}"})
-        yield found
+        service = Service(process, log, {"authorization": f"Bearer {read_or_make_token(project)}"})
+        yield service
     finally:
         if process.poll() is None:
             process.terminate()
@@ -92,15 +92,15 @@ class Load:
 
 @contextmanager
 def load(service: Service, *batches: list[dict[str, Any]]) -> Iterator[Load]:
-    found = Load(service, list(batches)) if batches else Load(service)
-    thread = threading.Thread(target=found.run)
+    traffic = Load(service, list(batches)) if batches else Load(service)
+    thread = threading.Thread(target=traffic.run)
     thread.start()
     try:
-        yield found
+        yield traffic
     finally:
-        found.over.set()
+        traffic.over.set()
         thread.join()
 
 
-def workers_at(found: Load, event: int) -> set[int]:
-    return {answer["worker"] for answer in found.answers if answer["event"] == event}
+def workers_at(traffic: Load, event: int) -> set[int]:
+    return {answer["worker"] for answer in traffic.answers if answer["event"] == event}

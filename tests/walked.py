@@ -1,4 +1,4 @@
-"""A page gone through as a reader would: what it says to type is typed, what it says is answered is compared."""
+"""A page gone through as a reader would: its commands are typed, and their answers compared with those it shows."""
 
 from __future__ import annotations
 
@@ -30,8 +30,13 @@ class Step:
         return re.fullmatch("".join(lines), said) is not None
 
 
+def pattern(shown: str) -> str:
+    """A regular expression for a line as a page shows it: `...` stands for anything in it."""
+    return re.escape(shown).replace(re.escape("..."), ".*?")
+
+
 def _line(shown: str) -> str:
-    return re.escape(shown).replace(re.escape("..."), ".*?") + r"\n"
+    return pattern(shown) + r"\n"
 
 
 def _processors() -> float:

@@ -1,74 +1,39 @@
-"""The loop: the steps of a tick, as plain functions of the project and of ``now`` (naive UTC).
+"""The loop: the steps of a tick, as plain functions of a session and of ``now`` (naive UTC).
 
-Flows, replay and the command line call these and nothing else. Each can be called again after it was cut short: what is
-done is found done, and state moves on only at the end of a tick.
+Flows, replay and the command line call these and nothing else. Each can be called again after it was interrupted:
+what is done is not done again, and state moves on only at the end of a tick.
 """
 
 from __future__ import annotations
 
-import json
 import logging
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
-from typing import Any
 
-from homeostat import bundles, deployment, evidence, known_columns, monitoring, plans, predictions, rollout
-from homeostat.adapters import dvc, git
-from homeostat.adapters.tables import write_text
-from homeostat.amendments import read_amendments
-from homeostat.clock import beginning, move_on, stands_at
-from homeostat.core import incidents
-from homeostat.core.decisions import Evidence, decide_action, loses_to_baseline, starts_decision
+from homeostat.adapters import dvc, worktree
 from homeostat.core.errors import EnvironmentFault, UsageError
+from homeostat.core.findings import Decision, Due, Finding
 from homeostat.core.incidents import Incident
-from homeostat.core.ledger import Ledger
-from homeostat.core.periods import Period, floor, periods_between
-from homeostat.core.verdicts import Decision, Finding
-from homeostat.project import Project
-from homeostat.records import Batch
-from homeostat.stages import featurize, ingest, validate
+from homeostat.core.periods import floor, periods_between
+from homeostat.core.rollout import rollout_alarm
+from homeostat.core.rules import Rule
+from homeostat.data.intake import DataOutcome
+from homeostat.decisions.decide import decide, decision_is_due
+from homeostat.decisions.rollout import advance_rollout
+from homeostat.decisions.session import Session
+from homeostat.monitoring.alerts import raise_alerts
+from homeostat.project.clock import beginning, move_on
+from homeostat.project.layout import Project
+from homeostat.project.run_context import run_context as locked_project
+from homeostat.project.window import read_window, write_window
+from homeostat.releases import sync
+from homeostat.serving import batch_scoring
 
 log = logging.getLogger("homeostat.loop")
-WHO = "homeostat"  # who acts when the loop does
-FIRST = "nothing serves yet"
-
-
-@dataclass(frozen=True)
-class DataOutcome:
-    """What a tick did to the data: every batch that it decided on, and the event batches that got features.
-
-    ``remarks`` are sentences on what changed in the sources and holds nothing back.
-    """
-
-    batches: tuple[Batch, ...]
-    featurized: tuple[str, ...]
-    remarks: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True)
-class Weighed:
-    """What was decided, and on what, before anything is done about it.
-
-    ``previous`` is the version to go back to from ``release``; ``started`` the kind of sign that asked for a decision.
-    """
-
-    decision: Decision
-    candidate: evidence.Candidate | None = None
-    release: str = ""
-    previous: str = ""
-    quality: dict[str, Any] = field(default_factory=dict)
-    started: str = ""
-
-    def to_dict(self, now: datetime) -> dict[str, Any]:
-        """The record that is kept of it."""
-        body = {"at": now.isoformat(), **self.decision.to_dict(), "release": self.release, "quality": self.quality}
-        made = self.candidate
-        candidate = {"bundle": made.bundle, "gate": made.gate.to_dict()} if made else None
-        return body | {"previous": self.previous, "started": self.started, "candidate": candidate}
 
 
 @dataclass(frozen=True)
@@ -87,9 +52,30 @@ class Tick:
     step: Decision | None = None
 
 
+@contextmanager
+def run_context(folder: Path, now: datetime | None = None) -> Iterator[tuple[Session, datetime]]:
+    """Lock the project in ``folder`` for one run; its session, and the time: ``now``, or the project's own.
+
+    A run that an error stops is an incident, until two runs have completed.
+
+    Raises:
+        UsageError: ``now`` lies before the last completed tick.
+    """
+    with locked_project(folder, now) as (project, at):
+        session = Session.open(project)
+        try:
+            yield session, at
+        except Exception as error:
+            facts = {"error": type(error).__name__, "message": " ".join(str(error).split())}
+            with suppress(OSError):  # the disk may be full: what stopped the run is said in any case
+                raise_alerts(project, session.incidents, [Finding(Rule.RUN, "", "fail", facts=facts)], at)
+            raise
+        raise_alerts(project, session.incidents, [Finding(Rule.RUN, "", "pass")], at)
+
+
 def tick(
-    project: Project, now: datetime, live: bool = False,
-    take_in: Callable[[Project, datetime], DataOutcome] | None = None,
+    session: Session, now: datetime, live: bool = False,
+    take_in: Callable[[Session, datetime], DataOutcome] | None = None,
 ) -> Tick:  # fmt: skip
     """Bring in what is due, predict, and decide when the rhythm says so. State moves on at the end.
 
@@ -98,329 +84,94 @@ def tick(
     """
     spent: dict[str, float] = {}
     with _timed(spent, "data"):
-        outcome = (take_in or data)(project, now)
-    if now < stands_at(project):
-        raise UsageError(f"joined the ledger of other hosts, which stands at {stands_at(project)}; run again")
+        outcome = (take_in or data)(session, now)
+    if now < session.stands_at:
+        raise UsageError(f"joined the ledger of other hosts, which stands at {session.stands_at}; run again")
     with _timed(spent, "predict"):
-        predicted = predict(project, now, live)
-    tried = step(project, now)
-    opened = _alert(project, (*_batch_findings(outcome), rollout.alarm(tried)), now)
+        predicted = predict(session, now, live)
+    step = advance_rollout(session, now)
+    opened = raise_alerts(session.project, session.incidents, (*_batch_findings(outcome), rollout_alarm(step)), now)
     decision = None
-    if decision_is_due(project, now):
+    if decision_is_due(session, now):
         with _timed(spent, "decide"):
-            decision = decide(project, now)
-        opened += _alert(project, decision.findings, now)
-    ledger = project.ledger
-    ledger.set_window(ledger.window[0], now)
-    move_on(project, now)
-    return Tick(now, outcome, predicted, decision, opened, spent, tried)
+            decision = decide(session, now)
+        opened += raise_alerts(session.project, session.incidents, decision.findings, now)
+    session.complete(now)
+    return Tick(now, outcome, predicted, decision, opened, spent, step)
 
 
-def begin(project: Project, now: datetime) -> Project:
-    """The tree of scheduled work, brought to the code of the scope's branch; made before the first tick."""
-    home, scope = project.home, project.scope
-    _hear(project)
-    start = max(project.window[0], beginning(project))
-    known = git.has_ledger(home, scope.project)
-    if not known:
-        move_on(project, start)  # first: a run cut short right here begins at the same time
-    git.sync_ledger_tree(home, scope.project, scope.branch, now)
-    project.ledger.amendments.mkdir(parents=True, exist_ok=True)  # git keeps no empty folder, and the DAG reads it
-    dvc.share_cache(project.ledger.root, home)
-    if not known:
-        project.ledger.set_window(project.window[0], start)
-    return project.ledger
+def begin(session: Session, now: datetime) -> Project:
+    """The worktree of scheduled work, brought to the code of the scope's branch; made before the first tick."""
+    project, scope = session.project, session.project.scope
+    _follow_hosts(project)
+    tags, branches = worktree.read_tags_and_branches(project.home, scope.project, scope.branch)
+    session.registry.refold(tags)
+    first = None if branches.own or branches.remote else max(read_window(project).start, beginning(project))
+    if first is not None:
+        move_on(project, first)  # now: a run that is interrupted right here begins at the same time
+    if branches != session.followed or not (session.tree.root / ".git").is_file():
+        worktree.follow(project.home, scope.project, scope.branch, now)
+        _, session.followed = worktree.read_tags_and_branches(project.home, scope.project, scope.branch)
+        session.note_tree()
+    session.tree.amendments.mkdir(parents=True, exist_ok=True)  # git keeps no empty folder, and the DAG reads it
+    dvc.share_cache(session.tree.root, project.home)
+    if first is not None:
+        write_window(session.tree, session.start, first)
+    return session.tree
 
 
-def _hear(project: Project) -> None:
+def _follow_hosts(project: Project) -> None:
     """Take over what other hosts released, and give them what they lack; a remote that fails stops nothing."""
     try:
-        deployment.catch_up(project)
+        sync.catch_up(project)
     except EnvironmentFault as error:
-        log.warning("%s; the loop goes on with what is known here", error)
+        log.warning("%s; the loop goes on with the releases of this host", error)
 
 
-def data(project: Project, now: datetime) -> DataOutcome:
+def data(session: Session, now: datetime, horizon: datetime | None = None) -> DataOutcome:
     """Land, judge and featurize every batch that is due since the last completed tick.
+
+    Ticks after it up to ``horizon``, none of which may decide before the last, are prepared with it.
 
     Raises:
         DataError: a source cannot be read; nothing is lost, and the next run carries on.
     """
-    ledger = begin(project, now)
-    last = stands_at(project)
-    now = max(now, last)  # a host that has just joined the ledger of others knows the project's time from it
-    taken = [_take(ledger, name, period, now) for name in ledger.scope.sources for period in _due(ledger, name, now)]
-    judged = [batch for batch, _ in taken if batch is not None]
-    judged += _amended(ledger, last, now)
-    ready = dict.fromkeys(
-        j.label for j in judged if j.source == ledger.scope.events.source and j.verdict.status == "accepted"
-    )
-    for label in ready:
-        featurize.featurize(ledger, label)
-    for name in ledger.scope.sources:
-        known_columns.declare(ledger, name)
-    return DataOutcome(tuple(judged), tuple(ready), tuple(remark for _, remark in taken if remark))
+    begin(session, now)
+    last = session.stands_at
+    # A host that has just joined the ledger of others knows the project's time from it.
+    return session.intake.take(max(now, last), last, horizon)
 
 
-def _due(ledger: Project, name: str, now: datetime) -> Iterator[Period]:
-    """Batches whose period ended since the last tick, and those of the look-back that wait: for rows, or for a mend.
-
-    Where the source is declared anew, all of the look-back is.
-    """
-    scope, (start, _), last = ledger.scope, ledger.window, stands_at(ledger)
-    source = scope.sources[name]
-    if source.period == "once":
-        yield Period(start, now, "once")
-        return
-    anew = known_columns.declared_anew(ledger, name)
-    since = max(start, floor(min(last, now - scope.features.history), source.period, scope.rhythm.offset))
-    for period in periods_between(since, now, source.period, scope.rhythm.offset):
-        if period.end > last or anew or _waits(ledger, name, period):
-            yield period
-
-
-def _waits(ledger: Project, name: str, period: Period) -> bool:
-    """Whether a batch has not come, or came otherwise than declared."""
-    if not (ledger.landed / name / f"{period.label}.parquet").is_file():
-        return True
-    known = validate.read_verdict(ledger, name, period.label)
-    return known is not None and any(f.failed and f.rule == "schema" for f in known.findings)
-
-
-def _take(ledger: Project, name: str, period: Period, now: datetime) -> tuple[Batch | None, str]:
-    """Land and validate one batch; None where nothing is new of it. With it a remark on its columns, or nothing."""
-    landing = ingest.land(ledger, name, period)
-    known = validate.read_verdict(ledger, name, period.label)
-    if landing.path is None:
-        verdict = validate.missing(ledger, name, period, now) if known is None else None
-        return (Batch(name, period.label, verdict) if verdict else None), ""
-    verdict = validate.validate(ledger, name, period.label, now=now)
-    new = known_columns.new_among(ledger, name, period.label, landing.besides)
-    old_news = known == verdict and period.label != "once" and period.end <= stands_at(ledger)
-    return (None if old_news else Batch(name, period.label, verdict)), landing.refused or new
-
-
-def _amended(ledger: Project, last: datetime, now: datetime) -> list[Batch]:
-    """Judge again the batches that people have amended since the last tick."""
-    touched = dict.fromkeys((a.source, a.batch) for a in read_amendments(ledger, now) if a.known > last)
-    return [
-        Batch(source, batch, validate.validate(ledger, source, batch, now=now))
-        for source, batch in touched
-        if (ledger.landed / source / f"{batch}.parquet").is_file()
-    ]
-
-
-def predict(project: Project, now: datetime, live: bool = False) -> int:
+def predict(session: Session, now: datetime, live: bool = False) -> int:
     """Write the predictions of the batches since the last completed tick, and ``live`` of the events ahead."""
-    ledger = project.ledger
-    (start, _), last = ledger.window, stands_at(project)
-    scope = ledger.scope
-    every = scope.event_source.period
-    assert every != "once", "events have a time"
-    labels = [p.label for p in periods_between(start, now, every, scope.rhythm.offset) if p.end > last]
+    tree, registry = session.tree, session.registry
+    every, offset = tree.scope.events_period, tree.scope.rhythm.offset
+    since = max(session.start, floor(session.stands_at, every, offset))
+    due = [p.label for p in periods_between(since, now, every, offset) if p.end > session.stands_at]
     done = sum(
-        predictions.predict_batch(project, label, now)
-        for label in labels
-        if (ledger.features / f"{label}.parquet").is_file()
+        batch_scoring.predict_batch(tree, registry, label, now)
+        for label in due
+        if (tree.features / f"{label}.parquet").is_file()
     )
-    return done + (predictions.predict_ahead(project, now) if live else 0)
+    return done + (batch_scoring.predict_ahead(tree, registry, now) if live else 0)
 
 
-def step(project: Project, now: datetime) -> Decision | None:
-    """Whether a release that is being tried beside the champion goes on, waits or is taken back; None: none is."""
-    return rollout.step(project, now, WHO)
-
-
-def decision_is_due(project: Project, now: datetime) -> bool:
-    """Whether the rhythm asks for a decision at ``now``."""
-    rhythm = project.ledger.scope.rhythm
-    slot = floor(now, rhythm.decide, rhythm.offset)
-    last = max((datetime.fromisoformat(r["at"]) for r in _records(project)), default=project.ledger.window[0])
-    return slot > last
-
-
-def decide(project: Project, now: datetime, due: str = "") -> Decision:
-    """Look at how the champion does; where something asks for it fetch the evidence, act on it and keep the record.
-
-    ``due`` is why a fresh candidate is wanted in any case; by itself the rhythm says when one is. What is decided is
-    written down before it is done: a run that was cut short in between does what was decided, not something else.
-
-    Raises:
-        HomeostatError: the DAG or the deployment was stopped; what serves is whole, and the next run carries on.
-    """
-    _settle(project, now)
-    plan = plans.of(project.decisions, now)
-    if not plan.is_file():
-        known = deployment.ledger(project)
-        weighed = (
-            weigh(project, now, monitoring.look(project, now), due) if known.champion else _first(project, now, known)
-        )
-        write_text(json.dumps(weighed.to_dict(now), indent=1) + "\n", plan)
-    return _carry_out(project, plan, now)
-
-
-def weigh(project: Project, now: datetime, seen: monitoring.Look, due: str = "") -> Weighed:
-    """What to do about what was seen of the champion, by the evidence that it asks for; nothing is done or recorded."""
-    known = deployment.ledger(project)
-    assert known.champion is not None, "nothing serves"
-    scope = project.ledger.scope
-    if known.rollout is not None:
-        found = Evidence(known.champion.version, seen.paths, tried=known.rollout.version)
-        decision = decide_action(seen.findings, found, scope.monitoring.roll_back)
-        return Weighed(decision, None, known.champion.version, "", seen.quality)
-    due = due or retrain_is_due(project, now)
-    signs = starts_decision(seen.findings, now, _last_start(project, known), scope.monitoring.cool_down)
-    previous = known.previous_healthy()
-    found = Evidence(known.champion.version, seen.paths, previous_version=previous or "")
-    candidate = None
-    if due or signs:
-        if due or _last_candidate_is_before(project, now - scope.monitoring.cool_down):
-            candidate = evidence.fresh_candidate(project, now, known, previous)
-        found = Evidence(
-            champion=known.champion.version, paths=seen.paths, previous_version=previous or "",
-            previous=evidence.previous_beside_champion(project, now, known, previous), due=due,
-            gate=candidate.gate if candidate else None,
-            candidate=candidate.champion if candidate else {},
-            candidate_previous=candidate.previous if candidate else {},
-            barred=evidence.barred(project, known, candidate, now) if candidate else "",
-        )  # fmt: skip
-    decision = decide_action(seen.findings, found, scope.monitoring.roll_back)
-    if decision.action == "nothing" and loses_to_baseline(seen.findings):
-        instead = _to_the_baseline(project, now, known, found)
-        other = decide_action(seen.findings, instead, scope.monitoring.roll_back)
-        if other.action == "roll back":
-            decision, previous = other, instead.previous_version
-    started = "" if not signs else "drift" if monitoring.only_drift(signs) else "quality"
-    return Weighed(decision, candidate, known.champion.version, previous or "", seen.quality, started)
-
-
-def _to_the_baseline(project: Project, now: datetime, known: Ledger, found: Evidence) -> Evidence:
-    """The evidence with the last release of the baseline as the version to go back to, where there is one."""
-    version = evidence.baseline_release(project, known)
-    if version in (None, found.previous_version):
-        return found
-    beside = evidence.previous_beside_champion(project, now, known, version)
-    return replace(found, previous_version=version, previous=beside, candidate_previous={})
-
-
-def retrain(project: Project, now: datetime, reason: str) -> Decision:
+def retrain(session: Session, now: datetime, reason: str) -> Decision:
     """Make a fresh candidate now, for that reason; release it if it earns it."""
-    return decide(project, now, due=reason)
-
-
-def judge(project: Project, now: datetime) -> Decision:
-    """What the gate says of a fresh candidate; nothing is released or recorded."""
-    return evidence.fresh_candidate(project, now, deployment.ledger(project), None).gate
-
-
-def monitor(project: Project, now: datetime) -> monitoring.Look | None:
-    """How the champion does: findings and their records; None before the first release. Nothing is decided."""
-    return monitoring.look(project, now) if deployment.ledger(project).champion else None
-
-
-def retrain_is_due(project: Project, now: datetime) -> str:
-    """Why the rhythm asks for a fresh candidate at ``now``, or nothing."""
-    scope, (start, _) = project.ledger.scope, project.ledger.window
-    known = deployment.ledger(project)
-    assert known.champion is not None
-    last = _last_candidate(project)
-    serving = deployment.restore(project, known.champion.version)
-    if scope.training.model != "heuristic" and bundles.is_baseline(serving.training):
-        due = start + scope.windows.warm_up
-        tried = last is not None and due <= last > now - scope.monitoring.cool_down
-        return f"the warm-up ended on {due:%Y-%m-%d} and the baseline still serves" if now >= due and not tried else ""
-    if last is None:
-        return "there has been no candidate yet"
-    return f"the last candidate is of {last:%Y-%m-%d}" if now - last >= scope.rhythm.retrain else ""
-
-
-def _first(project: Project, now: datetime, known: Ledger) -> Weighed:
-    ledger = project.ledger
-    if not any(ledger.features.glob("*.parquet")):
-        said = f"{FIRST}, and no batch of events was accepted yet: the first decision waits."
-        return Weighed(Decision("nothing", said))
-    table = featurize.read_features(ledger)
-    for name in ledger.scope.objectives:
-        if featurize.mature(table, name, ledger.scope, now).is_empty():
-            said = f"{FIRST}, and no event of {name} is mature yet: the first decision waits."
-            return Weighed(Decision("nothing", said))
-    candidate = evidence.fresh_candidate(project, now, known, None)
-    barred = evidence.barred(project, known, candidate, now)
-    if barred and candidate.gate.action == "release":
-        return Weighed(Decision("keep", f"{FIRST}, and the candidate is barred: {barred}"), candidate)
-    return Weighed(candidate.gate, candidate)
-
-
-def _settle(project: Project, now: datetime) -> None:
-    plans.settle(project.decisions, deployment.ledger(project), now)
-
-
-def _carry_out(project: Project, plan: Path, now: datetime) -> Decision:
-    """Do what was decided, once however often this is called, and make the plan the record of it."""
-    body = json.loads(plan.read_text())
-    decision = Decision.from_dict(body)
-    cited = (*decision.evidence, project.cited(plan.with_suffix(".json")))
-    if decision.action == "roll back":
-        deployment.rollback(project, decision.sentence, WHO, now, to=body["previous"], evidence=cited)
-    elif decision.action in ("retrain", "release"):
-        root = project.ledger.root
-        commit = git.commit_ledger(root, f"candidate of {now:%Y-%m-%d %H:%M}", now)
-        bundle, begin = body["candidate"]["bundle"], rollout.first_step(project.ledger.scope)
-        deployment.release(project, commit, bundle, decision.sentence, WHO, now, cited, *begin)
-    plans.done(plan)
-    return decision
-
-
-def _last_candidate(project: Project) -> datetime | None:
-    return max((datetime.fromisoformat(r["at"]) for r in _records(project) if r["candidate"]), default=None)
-
-
-def _last_candidate_is_before(project: Project, time: datetime) -> bool:
-    """Signs ask for a candidate once in a cool-down: the next would be made of nearly the same data."""
-    last = _last_candidate(project)
-    return last is None or last <= time
-
-
-def _last_start(project: Project, known: Ledger) -> datetime | None:
-    """When drift alone last started a decision, or a rollback was done."""
-    times = [datetime.fromisoformat(r["at"]) for r in _records(project) if r["started"] == "drift"]
-    times += [event.at for event in known.events if event.action == "rollback"]
-    return max(times, default=None)
-
-
-def _records(project: Project) -> list[dict[str, Any]]:
-    return [json.loads(path.read_text()) for path in sorted(project.decisions.glob("*.json"))]
+    return decide(session, now, due=Due("request", request=reason))
 
 
 def _batch_findings(outcome: DataOutcome) -> tuple[Finding, ...]:
     """One finding a source that had a batch: whether every batch of it could be used whole."""
-    found = {}
+    findings = {}
     for judged in outcome.batches:
-        bad = judged.verdict.status != "accepted"
-        why = "; ".join(f.sentence for f in judged.verdict.findings if f.failed)
-        said = f"{judged.source} {judged.label} is {judged.verdict.status}" + (f": {why}" if bad else "")
-        if bad or judged.source not in found:
-            found[judged.source] = Finding(f"{judged.source}: batch", "fail" if bad else "pass", None, None, said)
-    return tuple(found.values())
-
-
-def _alert(project: Project, findings: tuple[Finding, ...], now: datetime) -> tuple[Incident, ...]:
-    """Fold findings into the incidents on record; those that are new."""
-    paths = {path.stem: path for path in sorted(project.incidents.glob("*.json"))}
-    known = {number: Incident.from_dict(json.loads(path.read_text())) for number, path in paths.items()}
-    open_now = {number: incident for number, incident in known.items() if incident.closed is None}
-    changes = incidents.look(open_now.values(), findings, now)
-    by_problem = {incident.problem: number for number, incident in open_now.items()}
-    following = max((int(number) for number in known), default=0) + 1
-    for incident in (*changes.closed, *changes.open):
-        if incident.problem not in by_problem:
-            by_problem[incident.problem] = f"{following:04d}"
-            following += 1
-        text = json.dumps(incident.to_dict(), indent=1) + "\n"
-        path = project.incidents / f"{by_problem[incident.problem]}.json"
-        if not path.is_file() or path.read_text() != text:
-            write_text(text, path)
-    return changes.opened
+        verdict = judged.verdict
+        bad = verdict.status != "accepted"
+        failed = [f.to_dict() for f in verdict.failed] if bad else []
+        facts = {"batch": judged.label, "status": verdict.status, "failed": failed}
+        if bad or judged.source not in findings:
+            findings[judged.source] = Finding(Rule.BATCH, judged.source, "fail" if bad else "pass", facts=facts)
+    return tuple(findings.values())
 
 
 @contextmanager

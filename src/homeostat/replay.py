@@ -1,7 +1,7 @@
 """The loop over the project's own history, with a simulated clock, in a complete project of its own.
 
 A replay runs the folder as it is, uncommitted edits included, in ``.homeostat/replays/NAME``; what it leaves there is a
-project like any other. A replay that was cut short carries on where it stopped.
+project like any other. An interrupted replay carries on where it stopped. With faults it is a drill.
 """
 
 from __future__ import annotations
@@ -10,16 +10,21 @@ import json
 import resource
 import shutil
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from functools import partial
 
 from homeostat import loop
 from homeostat.adapters import dvc, git
-from homeostat.clock import move_on, stands_at
 from homeostat.core.errors import UsageError
 from homeostat.core.periods import floor
-from homeostat.project import Project
+from homeostat.decisions.decide import next_decision
+from homeostat.decisions.session import Session
+from homeostat.faults import Fault, check_times
+from homeostat.project.clock import move_on, stands_at
+from homeostat.project.layout import Project
+from homeostat.project.window import write_window
 
 
 @dataclass
@@ -47,39 +52,57 @@ def span(project: Project, first: datetime, last: datetime) -> tuple[datetime, d
     return start, end
 
 
-def prepare(project: Project, start: datetime, end: datetime, name: str | None, anew: bool = False) -> Project:
+def prepare(
+    project: Project, start: datetime, end: datetime, name: str | None, force: bool = False,
+    faults: Sequence[Fault] = (),
+) -> Project:  # fmt: skip
     """The replay's project: a new copy of the folder as it is, or the one of that name to carry on with.
 
     Raises:
-        UsageError: one of that name is there and is of another range or of another state of the folder.
+        UsageError: one of that name is there and is of another range, other faults or another state of the folder; or
+            a fault is due at no tick of the range.
     """
+    rhythm = project.scope.rhythm
+    check_times(faults, start, floor(end, rhythm.tick, rhythm.offset) - rhythm.tick)
     snapshot = git.snapshot_commit(project.root, start)
-    name = name or f"{start:%Y%m%d}-{end - timedelta(days=1):%Y%m%d}-{snapshot[:8]}"
+    name = name or "-".join([f"{start:%Y%m%d}-{end - timedelta(days=1):%Y%m%d}", *map(_short, faults), snapshot[:8]])
     target = project.state / "replays" / name
     note = target / ".homeostat" / "replay.json"
-    wanted = {"snapshot": snapshot, "from": start.isoformat(), "to": end.isoformat()}
-    if anew and target.exists():
+    wanted: dict[str, object] = {"snapshot": snapshot, "from": start.isoformat(), "to": end.isoformat()}
+    if faults:
+        wanted["faults"] = [str(fault) for fault in faults]
+    if force and target.exists():
         shutil.rmtree(target)
     if target.exists() and not note.is_file():
-        shutil.rmtree(target)  # its making was cut short
+        shutil.rmtree(target)  # its making was interrupted
     if note.is_file():
         if json.loads(note.read_text()) != wanted:
-            raise UsageError(f"{target}: a replay of other inputs; choose another --name, or --anew to replace it")
+            raise UsageError(f"{target}: a replay of other inputs; choose another --name, or --force to replace it")
         return Project.find(target)
     git.clone_snapshot(project.root, snapshot, target, project.scope.branch)
     dvc.share_cache(target, project.root)
     replayed = Project.find(target)
-    loop.begin(replayed, start).set_window(start, start)
+    write_window(loop.begin(Session.open(replayed), start), start, start)
     move_on(replayed, start)
     note.write_text(json.dumps(wanted))
     return replayed
 
 
-def replay(replayed: Project, start: datetime, end: datetime, watch: Callable[[loop.Tick], None]) -> Replay:
-    """Run every tick after ``start`` up to ``end`` that is not done yet; ``watch`` sees each."""
-    result = Replay(replayed, start, end)
+def replay(
+    replayed: Project, start: datetime, end: datetime, watch: Callable[[loop.Tick], None],
+    faults: Sequence[Fault] = (), announce: Callable[[datetime, str], None] = lambda now, sentence: None,
+) -> Replay:  # fmt: skip
+    """Run every tick after ``start`` up to ``end`` that is not done yet; after each, inject the faults that are due.
+
+    ``watch`` sees each tick; ``announce`` gets a sentence on each fault and the tick after which it was injected.
+    """
+    result, session = Replay(replayed, start, end), Session.open(replayed)
     for now in ticks(replayed, start, end):
-        tick = loop.tick(replayed, now)
+        before = session.stands_at
+        for fault in faults:
+            if sentence := fault.inject(replayed, before):
+                announce(before, sentence)
+        tick = loop.tick(session, now, take_in=partial(loop.data, horizon=min(end, next_decision(session, now))))
         result.ticks += 1
         result.seconds.update(tick.seconds)
         watch(tick)
@@ -97,3 +120,8 @@ def ticks(replayed: Project, start: datetime, end: datetime) -> list[datetime]:
         found.append(now)
         now += rhythm.tick
     return found
+
+
+def _short(fault: Fault) -> str:
+    """A fault in the name of a folder."""
+    return f"{fault.name}-{fault.at:%Y%m%dT%H%M}"

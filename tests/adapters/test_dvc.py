@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 from tiny_dag import commit, make, square, write_stage
 
-from homeostat.adapters import dvc, git
+from homeostat.adapters import dvc, git, worktree
 from homeostat.adapters.stage_process import StageProcess
 from homeostat.core.errors import DataError, EnvironmentFault
 
@@ -52,7 +52,7 @@ def test_a_stage_runs_with_the_trees_own_code_and_this_python(home: Path, monkey
 def test_a_worktree_runs_its_own_code_on_the_shared_cache(home: Path) -> None:
     dvc.reproduce(home)
     commit(home, "with a lock")
-    tree = git.ensure_ledger_tree(home, "tides", "main", NOW)
+    tree = worktree.ensure(home, "tides", "main", NOW)
     dvc.share_cache(tree, home)
     dvc.share_cache(tree, home)
     dvc.checkout(tree)

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import os
 import subprocess
+from collections.abc import Callable
 from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
 
-from homeostat.adapters import git
+from homeostat.adapters import git, worktree
 from homeostat.core.errors import EnvironmentFault, UsageError
 from homeostat.core.ledger import Register, ReleaseEvent, event_tag, release_tag
 
@@ -79,15 +80,15 @@ def test_a_tag_by_hand_is_named(home: Path) -> None:
         git.read_ledger(home, "tides")
 
 
-def test_the_ledger_tree_follows_the_branch_and_keeps_its_own(home: Path) -> None:
-    tree = git.ensure_ledger_tree(home, "tides", "main", NOW)
+def test_the_worktree_follows_the_branch_and_keeps_its_own_files(home: Path) -> None:
+    tree = worktree.ensure(home, "tides", "main", NOW)
     assert tree == home / ".homeostat" / "ledger"
-    assert git.ensure_ledger_tree(home, "tides", "main", NOW) == tree
+    assert worktree.ensure(home, "tides", "main", NOW) == tree
     (tree / "data" / "window.yaml").write_text("from: 2024-02-01\n")
     (tree / "dvc.lock").write_text("schema: '2.0'\n")
     (tree / "data" / "amendments" / "0001-release.yaml").write_text("kind: release\n")
     (tree / "code.py").write_text("an edit nobody asked for\n")
-    last = git.commit_ledger(tree, "as of February", NOW)
+    last = worktree.commit_kept(tree, "as of February", NOW)
     changed = run(tree, "show", "--name-only", "--format=%an %ae %aI", last).split("\n")
     assert changed[0] == "homeostat homeostat@localhost 2024-03-01T05:00:00+00:00"
     assert set(changed[2:]) == {"data/amendments/0001-release.yaml", "data/window.yaml", "dvc.lock"}
@@ -97,7 +98,8 @@ def test_the_ledger_tree_follows_the_branch_and_keeps_its_own(home: Path) -> Non
     (home / "data" / "amendments" / "0002-correct.yaml").write_text("kind: correct\n")
     run(home, "add", ".")
     run(home, "commit", "-q", "-m", "edit")
-    made = git.sync_ledger_tree(home, "tides", "main", NOW + timedelta(days=1))
+    worktree.follow(home, "tides", "main", NOW + timedelta(days=1))
+    made = git.head(tree)
     assert run(tree, "rev-parse", "HEAD^1", "HEAD^2").split() == [last, git.head(home)]
     assert run(tree, "status", "--porcelain") == ""
     assert (tree / "code.py").read_text() == "two\n"
@@ -106,27 +108,29 @@ def test_the_ledger_tree_follows_the_branch_and_keeps_its_own(home: Path) -> Non
         "0001-release.yaml", "0002-correct.yaml"
     ]  # fmt: skip
     assert (tree / "dvc.lock").is_file()
-    assert git.sync_ledger_tree(home, "tides", "main", NOW + timedelta(days=2)) == made
+    worktree.follow(home, "tides", "main", NOW + timedelta(days=2))
+    assert git.head(tree) == made
 
 
 def test_what_is_not_committed_yet_survives_a_sync(home: Path) -> None:
-    tree = git.ensure_ledger_tree(home, "tides", "main", NOW)
+    tree = worktree.ensure(home, "tides", "main", NOW)
     (tree / "data" / "window.yaml").write_text("from: 2024-02-01\n")
     run(home, "commit", "-q", "--allow-empty", "-m", "edit")
-    git.sync_ledger_tree(home, "tides", "main", NOW)
+    worktree.follow(home, "tides", "main", NOW)
     assert (tree / "data" / "window.yaml").read_text() == "from: 2024-02-01\n"
 
 
-def test_a_ledger_without_commits_of_its_own_moves_to_the_branch(home: Path) -> None:
-    git.ensure_ledger_tree(home, "tides", "main", NOW)
+def test_a_worktree_without_commits_of_its_own_moves_to_the_branch(home: Path) -> None:
+    tree = worktree.ensure(home, "tides", "main", NOW)
     (home / "code.py").write_text("two\n")
     run(home, "commit", "-q", "-a", "-m", "edit")
-    assert git.sync_ledger_tree(home, "tides", "main", NOW) == git.head(home)
+    worktree.follow(home, "tides", "main", NOW)
+    assert git.head(tree) == git.head(home)
 
 
 def test_nothing_to_commit_gives_the_last_commit(home: Path) -> None:
-    tree = git.ensure_ledger_tree(home, "tides", "main", NOW)
-    assert git.commit_ledger(tree, "nothing", NOW) == git.head(home)
+    tree = worktree.ensure(home, "tides", "main", NOW)
+    assert worktree.commit_kept(tree, "nothing", NOW) == git.head(home)
 
 
 def test_a_persons_work_is_left_alone(home: Path) -> None:
@@ -135,10 +139,10 @@ def test_a_persons_work_is_left_alone(home: Path) -> None:
     run(home, "add", "staged.py")
     (home / "new.py").write_text("new\n")
     before = state(home)
-    tree = git.ensure_ledger_tree(home, "tides", "main", NOW)
+    tree = worktree.ensure(home, "tides", "main", NOW)
     (tree / "dvc.lock").write_text("x\n")
-    git.commit_ledger(tree, "lock", NOW)
-    git.sync_ledger_tree(home, "tides", "main", NOW)
+    worktree.commit_kept(tree, "lock", NOW)
+    worktree.follow(home, "tides", "main", NOW)
     git.snapshot_commit(home, NOW)
     assert state(home) == before
     assert run(home, "symbolic-ref", "HEAD") == "refs/heads/main"
@@ -159,9 +163,9 @@ def test_ids_are_the_same_in_two_repositories_whatever_git_is_told(tmp_path: Pat
                 path.chmod(0o755)
         snapshot = git.snapshot_commit(home, NOW)
         copy = git.clone_snapshot(home, snapshot, tmp_path / f"copy-{name}", "main")
-        tree = git.ensure_ledger_tree(copy, "tides", "main", NOW)
+        tree = worktree.ensure(copy, "tides", "main", NOW)
         (tree / "dvc.lock").write_text("x\n")
-        commit = git.commit_ledger(tree, "first", NOW)
+        commit = worktree.commit_kept(tree, "first", NOW)
         git.create_tag(copy, "tides@v0.1.0", commit, "{}", NOW)
         made.append((snapshot, commit, run(copy, "rev-parse", "tides@v0.1.0")))
     assert made[0] == made[1]
@@ -189,28 +193,29 @@ def test_a_snapshot_is_the_folder_as_it_is(home: Path, tmp_path: Path) -> None:
         git.clone_snapshot(home, git.snapshot_commit(home, NOW), copy, "trunk")
 
 
-def test_a_snapshot_leaves_the_ledger_tree_out(home: Path) -> None:
+def test_a_snapshot_leaves_the_worktree_out(home: Path) -> None:
     (home / ".gitignore").write_text("")
-    git.ensure_ledger_tree(home, "tides", "main", NOW)
+    worktree.ensure(home, "tides", "main", NOW)
     listed = run(home, "ls-tree", "-r", "--name-only", git.snapshot_commit(home, NOW))
     assert ".homeostat" not in listed
 
 
+@pytest.mark.parametrize("call", [worktree.ensure, worktree.follow])
 @pytest.mark.parametrize("damage", ["removed", "half made", "lock left"])
-def test_the_ledger_tree_mends_itself(home: Path, damage: str) -> None:
-    tree = git.ensure_ledger_tree(home, "tides", "main", NOW)
+def test_a_damaged_worktree_is_made_again(home: Path, damage: str, call: Callable[..., object]) -> None:
+    tree = worktree.ensure(home, "tides", "main", NOW)
     (tree / "dvc.lock").write_text("x\n")
-    last = git.commit_ledger(tree, "lock", NOW)
+    last = worktree.commit_kept(tree, "lock", NOW)
     if damage == "removed":
         subprocess.run(["rm", "-r", str(tree)], check=True)
     elif damage == "half made":
         subprocess.run(["rm", "-r", str(home / ".git" / "worktrees")], check=True)
     elif damage == "lock left":
         (home / ".git" / "worktrees" / "ledger" / "index.lock").write_text("")
-    assert git.ensure_ledger_tree(home, "tides", "main", NOW) == tree
+    call(home, "tides", "main", NOW)
     assert git.head(tree) == last
     (tree / "dvc.lock").write_text("y\n")
-    assert git.commit_ledger(tree, "lock", NOW) != last
+    assert worktree.commit_kept(tree, "lock", NOW) != last
 
 
 def test_called_from_a_hook_the_folder_still_says_which_repository(
@@ -237,15 +242,19 @@ def test_each_fault_is_one_line_that_says_what_to_do(
     in_the_way = make(tmp_path / "in-the-way")
     (in_the_way / ".homeostat" / "ledger").mkdir(parents=True)
     (in_the_way / ".homeostat" / "ledger" / "mine.txt").write_text("mine\n")
+    switched = make(tmp_path / "switched")
+    run(worktree.ensure(switched, "tides", "main", NOW), "switch", "-q", "-c", "mine")
     cases = [
         (lambda: git.head(empty), "not a git repository; run git init"),
         (lambda: git.read_tags(empty, "tides"), "not a git repository"),
         (lambda: git.snapshot_commit(empty, NOW), "not a git repository"),
         (lambda: git.head(bare), "no commit yet"),
-        (lambda: git.ensure_ledger_tree(bare, "tides", "main", NOW), "no commit yet"),
-        (lambda: git.ensure_ledger_tree(home, "tides", "trunk", NOW), "no git branch 'trunk'"),
-        (lambda: git.ensure_ledger_tree(inner, "tides", "main", NOW), "inside the git repository"),
-        (lambda: git.ensure_ledger_tree(in_the_way, "tides", "main", NOW), "in the way"),
+        (lambda: worktree.ensure(bare, "tides", "main", NOW), "no commit yet"),
+        (lambda: worktree.ensure(home, "tides", "trunk", NOW), "no git branch 'trunk'"),
+        (lambda: worktree.ensure(inner, "tides", "main", NOW), "inside the git repository"),
+        (lambda: worktree.ensure(in_the_way, "tides", "main", NOW), "in the way"),
+        (lambda: worktree.follow(switched, "tides", "main", NOW), "in the way"),
+        (lambda: worktree.follow(home, "tides", "trunk", NOW), "no git branch 'trunk'"),
         (lambda: git.head(tmp_path / "nowhere"), "no such folder"),
         (lambda: git.create_tag(home, "tides#prod#1", "f" * 40, "{}", NOW), "git mktag failed"),
     ]

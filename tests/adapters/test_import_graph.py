@@ -15,7 +15,7 @@ import pytest
 
 from homeostat.adapters.import_graph import SRC, hash_of, reached, tools
 
-KEYED = ("homeostat.stages.validate", "homeostat.stages.featurize", "homeostat.golden")  # what keeps work by its key
+KEYED = ("homeostat.data.validate", "homeostat.features.build", "homeostat.training.golden")  # each keeps its work
 
 
 @pytest.fixture(scope="module")
@@ -31,7 +31,8 @@ def test_an_edit_in_any_module_that_is_reached_makes_another_key(copy: Path, mod
     before = hash_of(module, copy, with_tools=True)
     code = set(reached(module, copy))
     assert len(code) > 10
-    elsewhere = {copy / "homeostat" / name for name in ("loop.py", "up.py", "cli/verbs.py", "adapters/prefect.py")}
+    names = ("loop.py", "scheduling/up.py", "cli/app.py", "adapters/prefect.py")
+    elsewhere = {copy / "homeostat" / name for name in names}
     for path in sorted(code | elsewhere):
         text = path.read_bytes()
         path.write_bytes(text + b"\n# an edit\n")
@@ -46,13 +47,13 @@ def test_the_keys_reach_what_decides_without_being_named(copy: Path) -> None:
     """What lists kept by hand lacked: how a source's files are read, and how its SQL is."""
     for module in KEYED[:2]:
         names = {path.relative_to(copy / "homeostat").as_posix() for path in reached(module, copy)}
-        assert {"adapters/source_files.py", "adapters/sql_names.py", "adapters/casts.py", "core/verdicts.py"} <= names
+        assert {"data/source_files.py", "adapters/sql_names.py", "data/casts.py", "core/findings.py"} <= names
 
 
 def test_the_version_of_a_tool_is_in_the_key(copy: Path) -> None:
     for module, tool in (("homeostat.stages.validate", "great_expectations"), ("homeostat.stages.featurize", "duckdb")):
         assert tools(module, copy)[tool] == metadata.version(tool)
-    assert tools("homeostat.golden", copy)["scikit-learn"] == metadata.version("scikit-learn")
+    assert tools("homeostat.training.golden", copy)["scikit-learn"] == metadata.version("scikit-learn")
     assert "" not in {v for module in KEYED for v in tools(module, copy).values()}  # each is installed
 
 

@@ -14,39 +14,47 @@ import pytest
 from prefect import flow
 from prefect.states import Failed
 
-from homeostat.adapters.log_lines import LoopsOwn, OneLine
-from homeostat.adapters.prefect import Served, _deployment, outside, page_of, payload_of
+from homeostat.adapters.log_lines import LineFormatter, NoBookkeeping
+from homeostat.adapters.prefect import ScheduledFlow, _deployment, page_of, payload_of, retried_task
 from homeostat.adapters.prefect_server import port_of
 from homeostat.core.errors import DataError, EnvironmentFault, ScopeError
-from homeostat.core.verdicts import Decision, Finding
+from homeostat.core.findings import Decision, Finding, Interval, Trigger, Versions, Versus
+from homeostat.core.headlines import headline
+from homeostat.core.rules import Reason, Rule
 
 NOW = datetime(2024, 3, 1, 6)
 DECISION = Decision(
     "roll back",
-    "The previous version does better.",
+    Reason.PREVIOUS_BETTER,
+    Versions("v0.2.0", "v0.1.0"),
     (
-        Finding("high: loss", "fail", np.float32(0.5), 0.4, "Loss is 0.5 | the promise was 0.36."),  # type: ignore[arg-type]
-        Finding("high: drift", "too few to say", None, 0.2, "Too few rows."),
-        Finding("high: calibration", "pass", float("inf"), 1.0, "Nothing was expected."),
+        Finding(Rule.QUALITY, "high", "fail", np.float32(0.5), 0.4),  # type: ignore[arg-type]
+        Finding(Rule.SCORE_DRIFT, "high|low", "too few to say", None, 0.2),
+        Finding(Rule.CALIBRATION, "high", "pass", float("inf"), 1.0),
     ),
-    ("reports/drift/2024-03-01T060000.json",),
+    comparisons=(Versus("high", "v0.1.0", "v0.2.0", 0.3, 0.4, -0.25, 80, Interval(-0.4, -0.1, 0.95)),),
+    trigger=Trigger(("high: quality",)),
+    evidence=("reports/drift/2024-03-01T060000.json",),
 )
 
 
 def test_a_decision_as_a_page() -> None:
     page = page_of("meters", DECISION, NOW)
     assert page.splitlines()[0] == "# meters: roll back"
-    assert DECISION.sentence in page
+    assert "Roll back: v0.1.0 replaces v0.2.0 (high -25 %). Trigger: `high: quality`." in page.splitlines()
     assert "reports/drift/2024-03-01T060000.json" in page
+    assert "| what | value | limit | 95 % CI | outcome |" in page
     rows = [line for line in page.splitlines() if line.startswith("| high")]
-    assert [line.replace("\\|", "").count("|") for line in rows] == [6, 6, 6]
+    assert [line.replace("\\|", "").count("|") for line in rows] == [6, 6, 6, 6]
+    assert "| high: quality | +50 % | +40 % |  | fail |" in rows
 
 
 def test_a_decision_as_an_event_is_plain_json_with_numbers() -> None:
     payload = json.loads(json.dumps(payload_of(DECISION, NOW), allow_nan=False))
-    assert payload["measured"] == {"high: loss": 0.5, "high: drift": None, "high: calibration": None}
-    assert payload["limits"] == {"high: loss": 0.4, "high: drift": 0.2, "high: calibration": 1.0}
-    assert payload["failed"] == ["high: loss"]
+    assert payload["headline"] == headline(DECISION)
+    assert payload["measured"] == {"high: quality": 0.5, "high|low: score drift": None, "high: calibration": None}
+    assert payload["limits"] == {"high: quality": 0.4, "high|low: score drift": 0.2, "high: calibration": 1.0}
+    assert payload["failed"] == ["high: quality"]
     assert payload["at"] == "2024-03-01T06:00:00"
 
 
@@ -60,8 +68,8 @@ def test_a_decision_as_an_event_is_plain_json_with_numbers() -> None:
         (ZeroDivisionError("a bug"), False),
     ],
 )
-def test_what_the_outside_may_mend_is_tried_again(error: Exception, again: bool) -> None:
-    read: Any = outside(lambda: None, name="read")
+def test_an_error_of_the_outside_is_retried(error: Exception, again: bool) -> None:
+    read: Any = retried_task(lambda: None, name="read")
     assert read.retries == 3
     assert read.retry_delay_seconds == [2, 4, 8]
     assert read.retry_condition_fn(read, None, Failed(data=error)) is again
@@ -83,21 +91,21 @@ def record(error: BaseException | None, message: str = "it", level: int = loggin
     ("shown", "expected"),
     [
         (record(None, "3 batches", flow_name="data"), "data: 3 batches"),
-        (record(DataError("a.csv: is broken; mend it"), flow_name="data"), "data: a.csv: is broken; mend it"),
+        (record(DataError("a.csv: is broken; fix it"), flow_name="data"), "data: a.csv: is broken; fix it"),
         (record(ValueError("bug"), flow_name="data", flow_run_id="1"), "ValueError: bug"),
         (record(OSError("gone")), "prefect.flow_runs: it (OSError('gone'))"),
         (record(KeyboardInterrupt(), flow_name="data"), "data: it"),
     ],
 )
 def test_a_line_of_the_console(shown: logging.LogRecord, expected: str) -> None:
-    line = OneLine().format(shown)
+    line = LineFormatter().format(shown)
     assert line.endswith(expected)
     assert ("Traceback" in line) == ("bug" in expected)
 
 
 def test_the_console_leaves_bookkeeping_out() -> None:
     words = {"batches: 3 accepted": True, "Beginning flow run 'x'": False, "Finished in state Completed()": False}
-    assert {m: LoopsOwn().filter(record(None, m, logging.INFO)) for m in words} == words
+    assert {m: NoBookkeeping().filter(record(None, m, logging.INFO)) for m in words} == words
 
 
 def test_a_project_keeps_its_port() -> None:
@@ -112,6 +120,6 @@ def test_a_run_begins_when_its_period_is_over_though_prefect_rounds_to_whole_sec
         """Nothing."""
 
     first = datetime(2024, 3, 1, 13, tzinfo=UTC)
-    (schedule,) = _deployment("meters", tmp_path, Served(tick, timedelta(hours=1), first)).schedules
+    (schedule,) = _deployment("meters", tmp_path, ScheduledFlow(tick, timedelta(hours=1), first)).schedules
     half = timedelta(seconds=0.5)  # what is left to wait is rounded down below it
     assert first + half <= schedule.schedule.anchor_date < first + 4 * half

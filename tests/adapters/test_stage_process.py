@@ -62,7 +62,7 @@ def waited_for(there: Callable[[], bool]) -> None:
 
 
 def test_dvc_starts_commands_and_writes_its_lock_as_the_adapter_takes_it_to() -> None:
-    """Where this fails, DVC has changed below its documented interface: read what ``dvc._commands`` replaces anew."""
+    """Where this fails, DVC has changed below its documented interface: read what ``dvc._commands`` replaces again."""
     from dvc import dvcfile
     from dvc.stage import run
 
@@ -124,7 +124,7 @@ def repro(project: Project) -> str:
 
 def edit(project: Project) -> None:
     """Other features and another contract, so that hardly anything of what a worker has met still holds."""
-    project.features_sql.write_text(project.features_text.replace("min(e.phase)", "max(e.phase) + 1"))
+    project.features_sql.write_text(project.features_sql.read_text().replace("min(e.phase)", "max(e.phase) + 1"))
     path = project.contracts / "readings.json"
     path.write_text(path.read_text().replace('"max_value": 100', '"max_value": 9'))
 
@@ -158,7 +158,7 @@ assert sys.stdout is not sys.stderr
     write_stage(home, "square", "models/double/n.txt", "value ** 2", checks)
     assert dvc.reproduce(home, worker=worker) == ["double", "square"]
     assert ran_in(home) == [worker.process_id] * 2
-    dvc.reproduce(home, worker=None, anew=True)  # the checks hold in a process of its own
+    dvc.reproduce(home, worker=None, force=True)  # the checks hold in a process of its own
     assert len(set(ran_in(home))) == 2
 
 
@@ -168,7 +168,7 @@ def test_what_a_stage_prints_is_in_the_log_and_nowhere_else(
     by_c = "os.system('echo by a child'); os.write(1, b'raw\\n'); print('warned', file=sys.stderr)"
     write_stage(home, "square", "models/double/n.txt", "value ** 2", by_c)
     for process in (worker, None):
-        dvc.reproduce(home, worker=process, anew=True)
+        dvc.reproduce(home, worker=process, force=True)
         assert (home / ".dvc" / "tmp" / "stages.log").read_text() == "said\nby a child\nraw\nwarned\n"
     assert capfd.readouterr() == ("", "")
 
@@ -190,7 +190,7 @@ def test_code_without_a_worker_runs_in_processes_of_its_own(home: Path, worker: 
     dvc.reproduce(home, worker=worker)
     assert len(set(ran_in(home))) == 2 and worker.process_id is None
     path.unlink()
-    dvc.reproduce(home, worker=worker, anew=True)
+    dvc.reproduce(home, worker=worker, force=True)
     assert len(set(ran_in(home))) == 2 and worker.process_id is None
 
 
@@ -208,7 +208,7 @@ def test_one_process_runs_every_stage_until_the_code_the_tree_or_the_environment
     assert ran_in(home) == [first, first] and square(home) == "64"
 
     write_stage(home, "square", "models/double/n.txt", "value ** 3")
-    dvc.reproduce(home, worker=worker, anew=True)
+    dvc.reproduce(home, worker=worker, force=True)
     second = worker.process_id
     assert ran_in(home) == [second, second] and second != first and square(home) == "512"
     assert first is not None and is_gone(first)
@@ -220,7 +220,7 @@ def test_one_process_runs_every_stage_until_the_code_the_tree_or_the_environment
 
     third = worker.process_id
     monkeypatch.setenv("POLARS_MAX_THREADS", "1")
-    dvc.reproduce(other, worker=worker, anew=True)
+    dvc.reproduce(other, worker=worker, force=True)
     assert ran_in(other) == [worker.process_id] * 2 and worker.process_id != third
 
 
@@ -252,7 +252,7 @@ def test_a_process_that_was_killed_between_stages_is_replaced(home: Path, worker
     assert first is not None
     os.kill(first, signal.SIGKILL)
     assert is_gone(first)
-    assert dvc.reproduce(home, worker=worker, anew=True) == ["double", "square"]
+    assert dvc.reproduce(home, worker=worker, force=True) == ["double", "square"]
     assert worker.process_id not in (None, first)
 
 
@@ -318,5 +318,5 @@ def test_ctrl_c_between_stages_is_the_callers_alone(home: Path, worker: StagePro
     first = worker.process_id
     assert first is not None
     os.kill(first, signal.SIGINT)
-    dvc.reproduce(home, worker=worker, anew=True)
+    dvc.reproduce(home, worker=worker, force=True)
     assert ran_in(home) == [first, first]

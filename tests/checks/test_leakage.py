@@ -6,7 +6,6 @@ from loads import SQL, feature, loads, make
 
 from homeostat.checks.leakage import LeakageReport, check
 from homeostat.core.errors import DataError, ScopeError
-from homeostat.stages import validate
 
 KNOWN = "r.meter = e.meter AND r.read_known_at"
 LEAKS = {
@@ -23,47 +22,46 @@ LEAKS = {
 
 
 def failed(report: LeakageReport, rule: str) -> list[str]:
-    return [f.sentence for f in report.findings if f.failed and f.rule == rule]
+    return [f.text for f in report.findings if f.failed and f.rule == rule]
 
 
 def test_clean_features_pass(tmp_path: Path) -> None:
     report = check(make(tmp_path))
     assert not report.failed and report.text.startswith("leakage: none found")
-    assert "54 events of 9 batches were made again" in report.text
+    assert "54 events of 9 batches were rebuilt" in report.text
 
 
 @pytest.mark.parametrize("leak", LEAKS)
 def test_each_planted_leak_is_caught(tmp_path: Path, leak: str) -> None:
     report = check(make(tmp_path, sql=LEAKS[leak]))
-    said = failed(report, "point in time")
-    assert report.failed and len(said) == 1 and said[0].startswith("leak sees the future: it differs for ")
-    assert "for the event meter m" in said[0] and " from what was known at 2024-" in said[0]
-    assert report.text.startswith("leakage: 1 to mend\n  FAIL  leak sees")
+    failures = failed(report, "point in time")
+    assert report.failed and len(failures) == 1 and failures[0].startswith("leak sees the future: it differs for ")
+    assert "for the event meter m" in failures[0] and " from what was known at 2024-" in failures[0]
+    assert report.text.startswith("leakage: 1 to fix\n  FAIL  leak sees")
 
 
 def test_a_sample_catches_a_leak_and_covers_time_and_slices(tmp_path: Path) -> None:
     project = make(tmp_path, sql=LEAKS["future aggregate"])
-    told: list[tuple[str, int, int]] = []
-    report = check(project, 18, lambda *done: told.append(done))
+    reports: list[tuple[str, int, int]] = []
+    report = check(project, 18, lambda *done: reports.append(done))
     assert failed(report, "point in time")
-    assert len([t for t in told if t[0] == "events made again"]) == 9 and told[8][1] >= 18
+    assert len([t for t in reports if t[0] == "events rebuilt"]) == 9 and reports[8][1] >= 18
     again = check(project, 18)
     assert again == report
 
 
-def test_sql_that_only_works_on_the_future_is_told(tmp_path: Path) -> None:
+def test_sql_that_only_works_on_the_future_fails(tmp_path: Path) -> None:
     sql = (
         "SELECT meter, taken, 1 AS hour, 1 AS total FROM events JOIN readings r USING (meter, taken) WHERE r.load >= 0"
     )
     report = check(make(tmp_path, sql=sql))
-    assert "features cannot be made from only what was known" in failed(report, "point in time")[0]
+    assert "features cannot be built from only what was known" in failed(report, "point in time")[0]
 
 
 def test_nothing_accepted_is_an_error(tmp_path: Path) -> None:
     project = make(tmp_path)
     for path in (project.accepted / "readings").iterdir():
         path.unlink()
-    validate._verdicts.clear()
     with pytest.raises(DataError, match="no batch of events was accepted"):
         check(project)
 
@@ -74,7 +72,7 @@ HIGH = pl.col("load") > 5
 
 
 @pytest.mark.parametrize(
-    ("note", "said"),
+    ("note", "words"),
     [
         (pl.when(HIGH).then(None).otherwise("note"), "a missing note always goes with label 1"),
         (pl.when(HIGH).then("note"), "a note that is there always goes with label 1"),
@@ -84,22 +82,22 @@ HIGH = pl.col("load") > 5
         (pl.when(pl.col("taken").dt.hour() == 3).then(pl.lit("x")).otherwise("note"), None),
     ],
 )
-def test_a_value_or_its_absence_gives_the_label_away(tmp_path: Path, note: pl.Expr, said: str | None) -> None:
+def test_a_value_or_its_absence_gives_the_label_away(tmp_path: Path, note: pl.Expr, words: str | None) -> None:
     bad = pl.when(pl.col("taken").dt.hour() == 3).then(9.0).otherwise("load").alias("load")
     project = make(tmp_path, loads().with_columns(bad).with_columns(note.alias("note")))
-    found = failed(check(project), "give-away")
-    if said is None:
-        assert found == []
+    failures = failed(check(project), "give-away")
+    if words is None:
+        assert failures == []
     else:
-        assert any(f"high.note: {said}" in f for f in found) and len(found) == 1
-        assert "add high.note to features.barred in params.yaml" in found[0]
+        assert any(f"high.note: {words}" in f for f in failures) and len(failures) == 1
+        assert "add high.note to features.barred in params.yaml" in failures[0]
 
 
 def test_a_listed_feature_gives_the_label_away(tmp_path: Path) -> None:
     rows = loads().with_columns(pl.when(HIGH).then(pl.col("phase") + 10).otherwise("phase").alias("phase"))
     report = check(make(tmp_path, rows, "SELECT meter, taken, 1 AS hour, phase >= 10 AS total FROM events"))
-    said = failed(report, "give-away")
-    assert len(said) == 1 and said[0].startswith("high.total: total = ")
+    failures = failed(report, "give-away")
+    assert len(failures) == 1 and failures[0].startswith("high.total: total = ")
 
 
 def test_what_the_scope_allows_passes(tmp_path: Path) -> None:
@@ -128,19 +126,22 @@ THROUGH = {
 
 
 @pytest.mark.parametrize("through", THROUGH)
-def test_no_listed_feature_follows_from_a_barred_column(tmp_path: Path, through: str) -> None:
+def test_no_listed_feature_depends_on_a_barred_column(tmp_path: Path, through: str) -> None:
     sql, leaks = THROUGH[through]
     rows = loads().with_columns(pl.when(HIGH).then(None).otherwise("note").alias("note"))
     report = check(make(tmp_path, rows, sql, barred="[high.note]"))
-    said = failed(report, "barred")
-    assert bool(said) == leaks
+    failures = failed(report, "barred")
+    assert bool(failures) == leaks
     if leaks:
-        assert said[0].startswith("high.note is barred, yet features of the objective change when it is blank: total (")
+        change = "high.note is barred, yet features of the objective change when it is null: total ("
+        assert failures[0].startswith(change)
     else:
-        assert "high.note is barred, and no feature of the objective follows from it" in report.text
+        assert "high.note is barred, and no feature of the objective depends on it" in report.text
 
 
-@pytest.mark.parametrize(("name", "said"), [("high.colour", "is no column of readings"), ("high.meter", "event's key")])
-def test_a_barred_name_must_be_a_column_that_can_be_hidden(tmp_path: Path, name: str, said: str) -> None:
-    with pytest.raises(ScopeError, match=said):
+@pytest.mark.parametrize(
+    ("name", "words"), [("high.colour", "is no column of readings"), ("high.meter", "event's key")]
+)
+def test_a_barred_name_must_be_a_column_that_can_be_hidden(tmp_path: Path, name: str, words: str) -> None:
+    with pytest.raises(ScopeError, match=words):
         check(make(tmp_path, barred=f"[{name}]"))

@@ -9,9 +9,10 @@ import pytest
 from readings import PARAMS, write_contract
 from recorded import recorded
 
-from homeostat.checks.edited import edited
 from homeostat.checks.scope_page import Page, scope_page
-from homeostat.project import Project
+from homeostat.checks.worktree_view import worktree_view
+from homeostat.project.layout import Project
+from homeostat.project.window import read_window
 
 ROOT = Path(__file__).parents[2]
 
@@ -30,19 +31,19 @@ def flat(page: Page) -> str:
 
 def test_a_domain_expert_reads_sentences(tmp_path: Path) -> None:
     text = flat(page(tmp_path))
-    for said in (
+    for sentence in (
         "THE SCOPE OF meters",
         "know tomorrow's load",
         "Every row of readings is an event. A prediction for it is needed at: event_time.",
-        "high: yes or no, whether load > 5; known with the group all; no features yet; a missed one weighs 1.",
+        "high: yes or no, whether load > 5; known with the group all; no features yet; a missed event costs 1.",
         "one batch every 1 hour, from readings.csv; a row is named by meter, at.",
-        "At most 1 alerts are raised in one period of readings: the riskiest.",
+        "At most 1 alert in one period of readings: for the riskiest events.",
         "The baseline to beat is the label's rate by meter.",
         "A fresh candidate every 4 hours at the latest.",
         "Scheduled work runs the code of the git branch main.",
         "PROBLEMS None found.",
     ):
-        assert said in text
+        assert sentence in text
 
 
 def test_no_line_is_wider_than_a_screen(tmp_path: Path) -> None:
@@ -116,11 +117,11 @@ def test_a_contract_that_cannot_be_held_to_is_a_problem(tmp_path: Path) -> None:
 
 
 def test_a_label_that_is_known_before_it_is_predicted_is_a_problem(tmp_path: Path) -> None:
-    project = edited(recorded(tmp_path / "meters"))
+    project = worktree_view(recorded(tmp_path / "meters"))
     assert scope_page(project).problems == ()
     late = PARAMS.replace("predict_at: event_time", "predict_at: event_time + INTERVAL 1 HOUR")
     (project.root / "params.yaml").write_text(late)
-    (problem,) = scope_page(edited(Project.find(project.root))).problems
+    (problem,) = scope_page(worktree_view(Project.find(project.root))).problems
     assert "objectives.high: in batch 2024-03-01T23 the label of 10 of 10 events is known before predict_at" in problem
 
 
@@ -128,13 +129,13 @@ def test_this_projects_scope_has_no_problem() -> None:
     assert scope_page(Project(ROOT, ROOT)).problems == ()
 
 
-def test_edits_are_checked_over_the_ledgers_data(tmp_path: Path) -> None:
+def test_edits_are_checked_over_the_worktrees_data(tmp_path: Path) -> None:
     project = Project(tmp_path, tmp_path)
-    assert edited(project) is project
+    assert worktree_view(project) is project
     (tmp_path / ".homeostat" / "ledger" / "data").mkdir(parents=True)
-    project.ledger.window_file.write_text("from: 2024-03-01T00:00:00\nas_of: 2024-03-02T00:00:00\n")
-    found = edited(project)
+    project.worktree.window_file.write_text("from: 2024-03-01T00:00:00\nas_of: 2024-03-02T00:00:00\n")
+    found = worktree_view(project)
     assert (found.contracts, found.features_sql) == (project.contracts, project.features_sql)
-    assert (found.accepted, found.landed, found.window) == (
-        project.ledger.accepted, project.ledger.landed, project.ledger.window,
-    )  # fmt: skip
+    worktree = project.worktree
+    assert (found.accepted, found.landed) == (worktree.accepted, worktree.landed)
+    assert read_window(found) == read_window(worktree)

@@ -4,6 +4,8 @@ from typing import Any
 import pytest
 
 from homeostat.core.drift import chance_score, column_outcome, drift_findings
+from homeostat.core.rules import Rule
+from homeostat.core.sentences import sentence
 
 PATH = "reports/drift/2024-03-01T000000.json"
 
@@ -34,7 +36,7 @@ def record(**columns: dict) -> dict:
 
 
 def failed(**columns: dict) -> list[str]:
-    return [f.rule for f in drift_findings(record(**columns), Limits(), PATH) if f.failed]
+    return [f.name for f in drift_findings(record(**columns), Limits(), PATH) if f.failed]
 
 
 GONE = column(None, "gone", (1.0, 0.0), chance=None, method=None)
@@ -68,24 +70,42 @@ def test_what_fails(columns: dict[str, dict], rules: list[str]) -> None:
     assert failed(**columns) == rules
 
 
-def test_every_finding_has_number_limit_sentence_and_evidence() -> None:
-    for finding in drift_findings(record(a=column(0.3), b=GONE, score__high=column(2.0)), Limits(), PATH):
-        assert finding.value is not None
-        assert finding.limit is not None
-        assert finding.evidence == PATH
-        assert finding.sentence
+def test_the_fields_of_each_finding() -> None:
+    findings = drift_findings(record(a=column(0.3), b=GONE, score__high=column(2.0)), Limits(), PATH)
+    assert [(f.rule, f.subject, f.outcome, f.value, f.limit) for f in findings] == [
+        (Rule.SCORE_DRIFT, "high", "fail", 2.0, 1.0),
+        (Rule.MISSING, "b", "fail", 1.0, 0.2),
+        (Rule.DRIFT_SHARE, "", "fail", 1.0, 0.5),
+        (Rule.COLUMN_DRIFT, "a", "fail", 0.3, 0.25),
+    ]
+    assert all(f.evidence == (PATH,) for f in findings)
+
+
+def test_the_findings_in_words() -> None:
+    columns = {"a": column(0.3), "b": GONE, "c": column(missing=(0.6, 0.1)), "score__high": column(2.0)}
+    assert [sentence(f) for f in drift_findings(record(**columns), Limits(), PATH)] == [
+        "the scores lie 2.00 (psi) from the release's (limit 1)",
+        "gone from the features; check the source that it comes from",
+        "60 % is missing, 10 % in the reference of the release; check the source that it comes from",
+        "2 of 3 features drift (66.7 %, limit 50 %), furthest b, a",
+        "0.30 (psi) from the reference of the release (limit 0.25)",
+    ]
+    assert [sentence(f) for f in drift_findings(record(a=column(0.3, chance=0.2)), Limits(), PATH)] == [
+        "no feature has lost its values; the share missing rose by 0 % at most",
+        "too few values to say whether any of 1 features drifts",
+    ]
 
 
 def test_the_share_names_the_furthest_first() -> None:
     found = drift_findings(record(a=column(0.3), b=column(9.0), c=column()), Limits(), PATH)
-    share = next(f for f in found if f.rule == "drift share")
-    assert share.sentence == "2 of 3 features drift (67%, limit 50%), furthest b, a"
+    share = next(f for f in found if f.rule == Rule.DRIFT_SHARE)
+    assert share.facts == {"drifted": 2, "judged": 3, "furthest": ["b", "a"]}
     assert share.value == pytest.approx(2 / 3, abs=1e-6)
 
 
 def test_too_few_to_say_is_an_answer_of_its_own() -> None:
     found = drift_findings(record(a=column(0.3, chance=0.2), score__high=column(1, chance=0.6)), Limits(), PATH)
-    assert {f.rule: f.outcome for f in found} == {
+    assert {f.name: f.outcome for f in found} == {
         "high: score drift": "too few to say",
         "missing values": "pass",
         "drift share": "too few to say",

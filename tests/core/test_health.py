@@ -1,3 +1,4 @@
+import re
 from dataclasses import dataclass
 
 import numpy as np
@@ -5,6 +6,8 @@ import pytest
 
 from homeostat.core.health import Window, health_findings
 from homeostat.core.intervals import Measure, Settings
+from homeostat.core.rules import Rule
+from homeostat.core.sentences import sentence
 
 SETTINGS = Settings(resamples=200, confidence=0.95, seed=1, min_slice=100)
 PROMISED = Measure(-0.15, -0.20, -0.10)
@@ -37,13 +40,13 @@ def window(skill: float, level: float = 0.0, rate: float = -1.5, days: int = 28,
     )  # fmt: skip
 
 
-def outcomes(seen: Window, promised: Measure = PROMISED, limits: Limits = Limits()) -> dict[str, str]:
-    found = health_findings(seen, promised, limits, SETTINGS, PATH)
-    assert all(f.evidence == PATH and f.sentence for f in found)
-    return {f.rule.removeprefix("high: "): f.outcome for f in found}
+def outcomes(window: Window, promised: Measure = PROMISED, limits: Limits = Limits()) -> dict[Rule, str]:
+    findings = health_findings(window, promised, limits, SETTINGS, PATH)
+    assert all((f.subject, f.evidence) == ("high", (PATH,)) and sentence(f) for f in findings)
+    return {f.rule: f.outcome for f in findings}
 
 
-WELL = {"quality": "pass", "against the baseline": "pass", "calibration": "pass"}
+WELL = {Rule.QUALITY: "pass", Rule.AGAINST_BASELINE: "pass", Rule.CALIBRATION: "pass"}
 
 
 @pytest.mark.parametrize("rate", [-3.0, -1.5, -0.5])
@@ -54,16 +57,16 @@ def test_a_season_with_another_rate_is_no_drop(rate: float) -> None:
 
 def test_a_sign_flipped_model_fails_everything_but_perhaps_its_mean() -> None:
     found = outcomes(window(-1.0))
-    assert (found["quality"], found["against the baseline"]) == ("fail", "fail")
+    assert (found[Rule.QUALITY], found[Rule.AGAINST_BASELINE]) == ("fail", "fail")
 
 
 def test_a_model_that_lost_its_skill_fails_its_promise_without_losing_to_the_baseline() -> None:
     found = outcomes(window(0.1))
-    assert (found["quality"], found["against the baseline"]) == ("fail", "pass")
+    assert (found[Rule.QUALITY], found[Rule.AGAINST_BASELINE]) == ("fail", "pass")
 
 
 def test_a_level_that_is_off_shows_in_calibration() -> None:
-    assert outcomes(window(1.0, level=0.8))["calibration"] == "fail"
+    assert outcomes(window(1.0, level=0.8))[Rule.CALIBRATION] == "fail"
 
 
 @pytest.mark.parametrize(
@@ -76,35 +79,51 @@ def test_a_level_that_is_off_shows_in_calibration() -> None:
         (Measure(-1.0, -1.0, -1.0), "fail"),
     ],
 )
-def test_chance_has_to_be_excluded(promised: Measure, outcome: str) -> None:
-    assert outcomes(window(1.0), promised)["quality"] == outcome
+def test_a_drop_has_to_be_significant(promised: Measure, outcome: str) -> None:
+    assert outcomes(window(1.0), promised)[Rule.QUALITY] == outcome
 
 
 @pytest.mark.parametrize(("days", "a_day"), [(1, 50), (2, 300)])
 def test_few_events_or_few_days_are_too_few_to_say(days: int, a_day: int) -> None:
     found = outcomes(window(-1.0, days=days, a_day=a_day))
     assert "fail" not in found.values()
-    assert found["against the baseline"] == found["calibration"] == "too few to say"
+    assert found[Rule.AGAINST_BASELINE] == found[Rule.CALIBRATION] == "too few to say"
 
 
 def test_the_baseline_itself_never_fails_its_promise() -> None:
-    seen = window(1.0)
-    same = Window(seen.objective, seen.task, seen.loss, seen.y, seen.baseline, seen.baseline, seen.block)
+    model = window(1.0)
+    same = Window(model.objective, model.task, model.loss, model.y, model.baseline, model.baseline, model.block)
     assert outcomes(same, Measure(0.0, 0.0, 0.0)) == WELL
 
 
-def test_the_sentence_says_what_was_measured() -> None:
-    found = health_findings(window(-1.0), PROMISED, Limits(), SETTINGS, PATH)[0]
-    assert found.rule == "high: quality"
-    assert "above the baseline's on 8400 matured events, 15.0% below when it was judged" in found.sentence
-    assert found.value is not None and found.value > 0.5
+def test_the_findings_have_what_was_measured() -> None:
+    quality, against, calibration = health_findings(window(-1.0), PROMISED, Limits(), SETTINGS, PATH)
+    assert (quality.rows, quality.limit, quality.facts["promised"]) == (8400, 0.10, -0.15)
+    assert quality.value is not None and quality.value > 0.5
+    assert against.interval is not None and against.value is not None
+    assert 0 < against.interval.low < against.value < against.interval.high and against.interval.confidence == 0.95
+    assert calibration.value == round(abs(calibration.facts["ratio"] - 1), 6)
+    assert calibration.interval is not None and calibration.interval.low < calibration.facts["ratio"]
+
+
+def test_the_findings_in_words() -> None:
+    failed = health_findings(window(-1.0, level=0.8), PROMISED, Limits(), SETTINGS, PATH)
+    patterns = (
+        r"log loss \S+ % above the baseline's on 8,400 mature events, 15 % below when the release was judged: "
+        r"\S+ % worse than promised \(limit 10 %\), significant",
+        r"log loss \S+, \S+ % above the baseline's \S+ on 8,400 mature events \(95 % CI \+\S+ % to \+\S+ %\): "
+        r"significantly worse than the baseline",
+        r"predicted/observed ratio \S+ on 8,400 mature events \(95 % CI \S+ to \S+\), \S+ % off \(limit 35 %\)",
+    )
+    for finding, pattern in zip(failed, patterns, strict=True):
+        assert re.fullmatch(pattern, sentence(finding)), sentence(finding)
 
 
 def test_regression_is_judged_by_its_own_loss() -> None:
     draw = np.random.default_rng(3)
     y = draw.normal(10, 3, 2800)
-    seen = Window(
+    model = Window(
         "load", "regression", "rmse", y, y + draw.normal(0, 1, 2800), np.full(2800, 10.0), np.arange(28).repeat(100)
     )
-    found = health_findings(seen, Measure(-0.65, -0.68, -0.60), Limits(), SETTINGS, PATH)
+    found = health_findings(model, Measure(-0.65, -0.68, -0.60), Limits(), SETTINGS, PATH)
     assert [f.outcome for f in found] == ["pass", "pass", "pass"]

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sklearn import metrics as theirs
 
-from homeostat.core.metrics import METRICS, Sums, value
+from homeostat.core.metrics import METRICS, Curve, Sums, falling, turns, value
 
 RNG = np.random.default_rng(7)
 ROWS = 400
@@ -106,7 +106,7 @@ def test_r2_of_a_constant_label_is_undefined() -> None:
 
 def test_every_loss_is_a_function_of_sums() -> None:
     """Comparisons resample sums alone."""
-    from homeostat.scope import LOSSES
+    from homeostat.project.scope import LOSSES
 
     assert all(isinstance(METRICS[task][name], Sums) for task, losses in LOSSES.items() for name in losses)
 
@@ -134,3 +134,18 @@ def test_ndcg_lies_between_nothing_and_one(sample: list[tuple[bool, int]]) -> No
     y, score = np.array([float(hit) for hit, _ in sample]), np.array([float(s) for _, s in sample])
     found = value("ranking", "ndcg", y, score, np.zeros(len(y), dtype=int))
     assert np.isnan(found) or 0 < found <= 1 + 1e-12
+
+
+@given(st.lists(st.tuples(st.booleans(), st.integers(0, 12), st.integers(0, 3)), min_size=1, max_size=60))
+def test_a_curve_is_the_same_at_its_turns_as_at_every_score(rows: list[tuple[bool, int, int]]) -> None:
+    """To the last bit, with weights as resamples have them: whole numbers."""
+    hit, score, weight = (np.array(column, dtype=float) for column in zip(*rows, strict=True))
+    order, every = falling(score)
+    some = turns(hit[order] > 0, every)
+    weights = np.stack([weight[order], weight[order][::-1]], axis=1)
+    hits, alarms = (np.cumsum(weights * part[order, None], axis=0) for part in (hit, 1 - hit))
+    assert set(some) <= set(every) and some[-1] == every[-1]
+    for metric in METRICS["binary"].values():
+        if isinstance(metric, Curve):
+            there = metric.finish(hits[some], alarms[some])
+            assert np.array_equal(there, metric.finish(hits[every], alarms[every]), equal_nan=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
@@ -12,8 +13,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from homeostat.core.evaluation import Compared, Comparison
+from homeostat.core.findings import Decision, Versions
+from homeostat.core.headlines import headline
 from homeostat.core.intervals import Measure
-from homeostat.core.rollout import Arm, Seen, decide_step, in_canary, next_share, stuck
+from homeostat.core.rollout import Arm, Measured, decide_step, in_canary, next_share, rollout_alarm
+from homeostat.core.rules import Rule
+from homeostat.core.sentences import sentence
 
 PARTS = st.one_of(st.text(max_size=9), st.integers(), st.none(), st.datetimes(), st.floats(allow_nan=False))
 UNITS = st.lists(PARTS, min_size=1, max_size=4)
@@ -70,56 +75,128 @@ def loss(share: float | None, low: float | None) -> dict[str, Comparison]:
     return {"late": Comparison("log_loss", 20, Compared(500, 0.4, 0.35, Measure(share, low, high)))}
 
 
-WELL = Seen(arm("v1"), arm("v2"), 0.05, 2 * DAY, drift(0.1), loss(0.02, -0.01))
+WELL = Measured(arm("v1"), arm("v2"), 0.05, 2 * DAY, drift(0.1), loss(0.02, -0.01))
 SHADOW = replace(WELL, share=None)
-CASES: list[tuple[str, Seen, str, str]] = [
-    ("all is well", WELL, "advance", "Go on with v2, from 5% of keys to 25% of keys"),
-    ("the last step", replace(WELL, share=0.25), "advance", "v2 serves everything in place of v1"),
-    ("a shadow that is well", SHADOW, "advance", "v2 serves everything in place of v1"),
-    ("too soon", replace(WELL, elapsed=DAY / 2), "hold", "its step has had 12 h of 24 h"),
-    ("too few events", replace(WELL, challenger=arm("v2", 150)), "hold", "not enough yet, v2 scored 150 events, of"),
-    ("for too long", replace(WELL, challenger=arm("v2", 9), elapsed=8 * DAY), "hold", "promote it, or roll back"),
-    ("no request", replace(WELL, challenger=arm("v2", answers=0), champion=arm("v1", answers=0)), "advance", "Go on"),
-    ("no label yet", replace(WELL, quality=loss(None, None)), "advance", "Go on"),
-    ("too few blocks of labels", replace(WELL, quality=loss(0.5, None)), "advance", "Go on"),
-    ("fails", replace(WELL, challenger=arm("v2", failures=40)), "roll back", "v2 failed 40 of 1,040 requests (3.8%)"),
-    ("fails at once", replace(WELL, challenger=arm("v2", 3, 3, answers=0), elapsed=DAY / 99), "roll back", "3 of 3"),
-    ("fails once by chance", replace(WELL, challenger=arm("v2", failures=1)), "advance", "Go on"),
+IDLE = {"challenger": arm("v2", answers=0), "champion": arm("v1", answers=0)}
+NONE: list[str] = []
+CASES: list[tuple[str, Measured, str, list[str]]] = [  # with the findings that fail
+    ("all is well", WELL, "advance", NONE),
+    ("the last step", replace(WELL, share=0.25), "advance", NONE),
+    ("a shadow that is well", SHADOW, "advance", NONE),
+    ("too soon", replace(WELL, elapsed=DAY / 2), "hold", NONE),
+    ("too few events", replace(WELL, challenger=arm("v2", 150)), "hold", NONE),
+    ("for too long", replace(WELL, challenger=arm("v2", 9), elapsed=8 * DAY), "hold", NONE),
+    ("no request", replace(WELL, **IDLE), "advance", NONE),
+    ("no label yet", replace(WELL, quality=loss(None, None)), "advance", NONE),
+    ("too few blocks of labels", replace(WELL, quality=loss(0.5, None)), "advance", NONE),
+    ("fails", replace(WELL, challenger=arm("v2", failures=40)), "roll back", ["errors"]),
+    ("fails at once", replace(WELL, challenger=arm("v2", 3, 3, answers=0), elapsed=DAY / 99), "roll back", ["errors"]),
+    ("fails once by chance", replace(WELL, challenger=arm("v2", failures=1)), "advance", NONE),
     (
         "fails as the champion does",
-        replace(WELL, champion=arm("v1", failures=50), challenger=arm("v2", failures=55)), "advance", "Go on",
+        replace(WELL, champion=arm("v1", failures=50), challenger=arm("v2", failures=55)), "advance", NONE,
     ),
-    ("is slow", replace(WELL, challenger=arm("v2", seconds=0.3)), "roll back", "within 300 ms, of v1's within 10 ms"),
-    ("is slower within the limit", replace(WELL, challenger=arm("v2", seconds=0.09)), "advance", "Go on"),
-    ("both are slow", replace(WELL, champion=arm("v1", seconds=0.4), challenger=arm("v2", seconds=0.3)), "advance", ""),
-    ("too few to time", replace(WELL, challenger=arm("v2", seconds=0.3, answers=20)), "advance", "Go on"),
-    ("other scores", replace(WELL, drift=drift(0.8)), "roll back", "the scores of late by v2 lie 0.80 from v1's"),
-    ("other scores at once", replace(WELL, drift=drift(0.8), elapsed=DAY / 99), "roll back", "over the limit of 0.5"),
-    ("too few scores to compare", replace(WELL, drift=drift(0.8, chance=0.4)), "hold", "too few scores of late"),
-    ("no scores at all", replace(WELL, drift=drift(None, state="empty")), "roll back", "v2 gives no usable score"),
-    ("worse beyond chance", replace(WELL, quality=loss(0.06, 0.01)), "roll back", "6.0% above v1's 0.35 on 500"),
-    ("worse by chance", replace(WELL, quality=loss(0.06, -0.01)), "advance", "which chance explains"),
-    ("worse within the limit", replace(WELL, quality=loss(0.004, 0.001)), "advance", "Go on"),
-    ("worse, but asked too soon", replace(WELL, quality=loss(0.06, 0.01), elapsed=DAY / 2), "hold", "Hold v2"),
-    ("cannot be loaded", replace(WELL, unloaded=("disk full",)), "roll back", "v2 could not be loaded: disk full"),
+    ("is slow", replace(WELL, challenger=arm("v2", seconds=0.3)), "roll back", ["latency"]),
+    ("is slower within the limit", replace(WELL, challenger=arm("v2", seconds=0.09)), "advance", NONE),
+    (
+        "both are slow",
+        replace(WELL, champion=arm("v1", seconds=0.4), challenger=arm("v2", seconds=0.3)), "advance", NONE,
+    ),
+    ("too few to time", replace(WELL, challenger=arm("v2", seconds=0.3, answers=20)), "advance", NONE),
+    ("other scores", replace(WELL, drift=drift(0.8)), "roll back", ["late: scores"]),
+    ("other scores at once", replace(WELL, drift=drift(0.8), elapsed=DAY / 99), "roll back", ["late: scores"]),
+    ("too few scores to compare", replace(WELL, drift=drift(0.8, chance=0.4)), "hold", NONE),
+    ("no scores at all", replace(WELL, drift=drift(None, state="empty")), "roll back", ["late: scores"]),
+    ("significantly worse", replace(WELL, quality=loss(0.06, 0.01)), "roll back", ["late: loss"]),
+    ("worse, not significantly", replace(WELL, quality=loss(0.06, -0.01)), "advance", NONE),
+    ("worse within the limit", replace(WELL, quality=loss(0.004, 0.001)), "advance", NONE),
+    ("worse, but too soon to say", replace(WELL, quality=loss(0.06, 0.01), elapsed=DAY / 2), "hold", NONE),
+    ("cannot be loaded", replace(WELL, unloaded=("disk full",)), "roll back", ["loads"]),
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize(("seen", "action", "words"), [case[1:] for case in CASES], ids=[case[0] for case in CASES])
-def test_a_step_goes_on_waits_or_is_taken_back(seen: Seen, action: str, words: str) -> None:
-    decision = decide_step(seen, Limits(), 0.005, 0.95, "reports/rollouts/x.json")
-    assert decision.action == action, decision.sentence
-    assert words in decision.sentence
+def step(measured: Measured) -> Decision:
+    return decide_step(measured, Limits(), 0.005, 0.95, "reports/rollouts/x.json")
+
+
+@pytest.mark.parametrize(("measured", "action", "failed"), [c[1:] for c in CASES], ids=[c[0] for c in CASES])
+def test_a_step_goes_on_waits_or_is_taken_back(measured: Measured, action: str, failed: list[str]) -> None:
+    decision = step(measured)
+    assert decision.action == action, headline(decision)
+    assert [f.name for f in decision.findings if f.failed] == failed
+    assert decision.versions == Versions("v1", candidate="v2")
     assert decision.evidence == ("reports/rollouts/x.json",)
-    assert {f.failed for f in decision.findings} == ({True, False} if action == "roll back" else {False})
-    if action == "roll back":
-        assert decision.sentence.startswith("Take v2 back (")
+    assert all(sentence(f) and f.evidence == decision.evidence for f in decision.findings)
+    assert Decision.from_dict(json.loads(json.dumps(decision.to_dict()))) == decision
+
+
+@pytest.mark.parametrize(
+    ("measured", "line"),
+    [
+        (WELL, "Advance: v2 goes from 5 % of keys to 25 % of keys."),
+        (replace(WELL, share=0.25), "Advance: v2 replaces v1 for all keys."),
+        (SHADOW, "Advance: v2 replaces v1 for all keys."),
+        (replace(WELL, elapsed=DAY / 2), "Hold: v2 stays at 5 % of keys: the step has run 12 h of 24 h."),
+        (
+            replace(WELL, challenger=arm("v2", 9), elapsed=8 * DAY),
+            "Hold: v2 stays at 5 % of keys: too few to say `enough events` 9 (limit 200); it has waited 8 days: "
+            "promote it or roll back to end this.",
+        ),
+        (
+            replace(SHADOW, challenger=arm("v2", failures=40)),
+            "Roll back: v2 is taken back from shadow, v1 answers all; failed `errors` +3.8 % (limit +1 %).",
+        ),
+    ],
+)
+def test_a_step_in_one_line(measured: Measured, line: str) -> None:
+    assert headline(step(measured)) == line
+
+
+@pytest.mark.parametrize(
+    ("change", "rule", "text"),
+    [
+        ({"challenger": arm("v2", failures=40)}, Rule.ERRORS,
+         "the challenger failed 40 of 1,040 requests (3.8 %), the champion 0 of 1,000: more than 1 % above it"),
+        ({"challenger": arm("v2", seconds=0.3)}, Rule.LATENCY,
+         "95 % of the challenger's answers come within 300 ms (95 % CI 300 ms to 300 ms), of the champion's within "
+         "10 ms (limit 100 ms)"),
+        ({"drift": drift(0.8)}, Rule.SCORES,
+         "the challenger's scores lie 0.80 (psi) from the champion's of the same time (limit 0.5)"),
+        ({"drift": drift(None, state="empty")}, Rule.SCORES, "the challenger gives no usable score"),
+        ({"quality": loss(0.06, -0.01)}, Rule.LOSS,
+         "the challenger's log loss 0.4 is 6 % above the champion's 0.35 on 500 mature events (95 % CI -1 % to +13 %), "
+         "not significant (0.5 % above is allowed)"),
+        ({"unloaded": ("disk full",)}, Rule.LOADS, "the challenger could not be loaded (1 time): disk full"),
+        (IDLE, Rule.ERRORS, "no request reached the challenger"),
+    ],
+)  # fmt: skip
+def test_a_finding_of_a_step_in_words(change: dict[str, Any], rule: Rule, text: str) -> None:
+    assert [sentence(f) for f in step(replace(WELL, **change)).findings if f.rule == rule] == [text]
 
 
 def test_a_step_is_stuck_where_events_do_not_come() -> None:
     late = replace(WELL, challenger=arm("v2", 9), elapsed=8 * DAY)
-    for seen, said in ((late, True), (replace(late, elapsed=2 * DAY), False), (replace(WELL, elapsed=8 * DAY), False)):
-        assert stuck(decide_step(seen, Limits(), 0.005, 0.95, "x"), seen, Limits()) is said
+    cases = ((late, True), (replace(late, elapsed=2 * DAY), False), (replace(WELL, elapsed=8 * DAY), False))
+    for measured, stuck in cases:
+        assert step(measured).facts["stuck"] is stuck
+
+
+@pytest.mark.parametrize(
+    ("decision", "text"),
+    [
+        (None, None),
+        (step(WELL), None),
+        (step(replace(WELL, elapsed=DAY / 2)), None),
+        (step(replace(WELL, drift=drift(0.8))), "taken back, v1 answers all; failed late: scores"),
+        (step(replace(WELL, challenger=arm("v2", 9), elapsed=8 * DAY)),
+         "has waited for events for 8 days: promote it or roll back to end this"),
+    ],
+)  # fmt: skip
+def test_what_alerts(decision: Decision | None, text: str | None) -> None:
+    alarm = rollout_alarm(decision)
+    assert (alarm.rule, alarm.failed) == (Rule.ROLLOUT, text is not None)
+    assert alarm.subject == ("v2" if text else "")
+    assert text is None or sentence(alarm) == text
 
 
 def test_steps_follow_one_another() -> None:

@@ -9,10 +9,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from at_work import Up, runs, said, start, toyed, until, up
+from at_work import Up, output, runs, start, toyed, until, up
 
 from homeostat.adapters.prefect_server import server
-from homeostat.project import Project
+from homeostat.project.layout import Project
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(240)]
 
@@ -68,7 +68,7 @@ def test_the_next_start_ends_what_the_machine_left(tmp_path: Path) -> None:
 
 def test_a_shared_server_has_one_project_of_a_name(dead: Dead, tmp_path: Path) -> None:
     other = start(toyed(tmp_path / "elsewhere"), "up", PREFECT_API_URL=dead.api)
-    assert f"serves toys from {dead.project.home}" in said(other)
+    assert f"serves toys from {dead.project.home}" in output(other)
     assert other.returncode != 0
 
 

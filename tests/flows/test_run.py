@@ -5,9 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from at_work import ask, said, start, toyed, until, up
+from at_work import ask, output, start, toyed, until, up
 
-from homeostat.up import where
+from homeostat.scheduling.up import where
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(200)]
 
@@ -16,7 +16,7 @@ def test_a_flow_runs_without_a_server_and_answers(tmp_path: Path) -> None:
     project = toyed(tmp_path / "toys")
     (project.home / "go").touch()
     process = start(project, "run", "wait")
-    assert said(process).splitlines() == ["waited at 2024-03-01 13:00:00"]
+    assert output(process).splitlines() == ["waited at 2024-03-01 13:00:00"]
     assert process.returncode == 0
     assert where(project) is None
     assert (project.home / ".prefect" / "prefect.db").is_file()
@@ -25,10 +25,10 @@ def test_a_flow_runs_without_a_server_and_answers(tmp_path: Path) -> None:
 def test_a_flow_that_fails_says_one_line(tmp_path: Path) -> None:
     project = toyed(tmp_path / "toys")
     process = start(project, "run", "fail")
-    assert said(process).splitlines() == ["homeostat: readings.csv: is broken; deliver it again"]
+    assert output(process).splitlines() == ["homeostat: readings.csv: is broken; deliver it again"]
     assert process.returncode != 0
     unknown = start(project, "run", "nothing")
-    assert "no flow 'nothing'" in said(unknown)
+    assert "nothing: no such flow" in output(unknown)
     assert unknown.returncode != 0
 
 

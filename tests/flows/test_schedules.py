@@ -11,9 +11,10 @@ from ruamel.yaml import YAML
 
 from flows.schedules import SCHEDULES
 from homeostat.core.errors import UsageError
-from homeostat.project import Project
-from homeostat.turn import turn
-from homeostat.up import interval, where
+from homeostat.project.layout import Project
+from homeostat.project.run_context import run_context
+from homeostat.project.window import write_window
+from homeostat.scheduling.up import interval, where
 
 ROOT = Path(__file__).parents[2]
 CLOCK = 'threads: 1\nclock:\n  start: "2024-03-01T12:00:00"\n  speed: {speed}\n'
@@ -23,7 +24,7 @@ CLOCK = 'threads: 1\nclock:\n  start: "2024-03-01T12:00:00"\n  speed: {speed}\n'
 def project(tmp_path: Path) -> Project:
     (tmp_path / "params.yaml").write_text(hourly.PARAMS)
     project = Project(tmp_path, tmp_path)
-    project.set_window(hourly.START, hourly.START + timedelta(hours=5))
+    write_window(project, hourly.START, hourly.START + timedelta(hours=5))
     return project
 
 
@@ -54,22 +55,22 @@ def test_a_tick_of_project_time_on_the_wall(project: Project, clock: str, expect
     assert interval(project, "tick") == expected
 
 
-def test_a_turn_takes_its_time_in_utc(project: Project) -> None:
-    asked = datetime.fromisoformat("2024-03-01T09:00:00+02:00")
-    with turn(project.home, asked) as (found, now):
-        assert (found, now) == (project, datetime(2024, 3, 1, 7))
+def test_a_run_takes_its_time_in_utc(project: Project) -> None:
+    given = datetime.fromisoformat("2024-03-01T09:00:00+02:00")
+    with run_context(project.home, given) as (here, now):
+        assert (here, now) == (project, datetime(2024, 3, 1, 7))
         assert now.tzinfo is None
-    with turn(project.home) as (_, now):
+    with run_context(project.home) as (_, now):
         assert abs(datetime.now(UTC).replace(tzinfo=None) - now) < timedelta(minutes=1)
 
 
 def test_time_does_not_go_back(project: Project) -> None:
-    ledger = project.ledger
+    ledger = project.worktree
     ledger.root.mkdir(parents=True)
-    ledger.set_window(hourly.START, datetime(2024, 3, 1, 8))
+    write_window(ledger, hourly.START, datetime(2024, 3, 1, 8))
     with (
-        pytest.raises(UsageError, match="lies before the last completed tick"),
-        turn(project.home, datetime(2024, 3, 1, 7)),
+        pytest.raises(UsageError, match="is before the last completed tick"),
+        run_context(project.home, datetime(2024, 3, 1, 7)),
     ):
         pass
 

@@ -10,12 +10,13 @@ from pathlib import Path
 
 import httpx
 import pytest
-from at_work import Up, ask, looped, runs, said, start, until, up
+from at_work import Up, ask, looped, output, runs, start, until, up
 
-from homeostat.answers import sentence
-from homeostat.one_run import one_run
-from homeostat.project import Project
-from homeostat.up import run_flow, where
+from homeostat.project.layout import Project
+from homeostat.project.lock import one_run
+from homeostat.project.window import read_window
+from homeostat.scheduling.publish import sentence
+from homeostat.scheduling.up import run_flow, where
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(200)]
 
@@ -69,7 +70,7 @@ def test_a_scheduled_run_completes_by_itself(running: Up, project: Project) -> N
     assert done[0]["auto_scheduled"]
     assert "meters" in done[0]["tags"]
     assert "2024-03-01 13:" in running.log  # on the project's clock: the first tick after its start
-    assert project.ledger.window[1].hour >= 13
+    assert read_window(project.worktree).as_of.hour >= 13
     assert where(project) == running.api
 
 
@@ -88,7 +89,7 @@ def test_the_decision_is_an_artifact_and_an_event(running: Up, project: Project)
     wanted = {"filter": {"event": {"name": ["homeostat.decision"]}}}
     event = until(lambda: ask(running.api, "events", **wanted), 30, "an event")[-1]
     assert event["resource"]["prefect.resource.id"] == "model.meters"
-    assert event["payload"]["sentence"] in artifact["data"]
+    assert event["payload"]["headline"] in artifact["data"]
     numbers = [n for n in event["payload"]["measured"].values() if n is not None]
     assert all(isinstance(n, float) for n in numbers)
 
@@ -119,7 +120,7 @@ def test_two_runs_at_once_take_turns_and_say_so(running: Up, project: Project, t
 def test_it_ends_cleanly_and_pauses_its_schedules(running: Up, project: Project) -> None:
     api = running.api
     again = start(project, "up")
-    assert "up already" in said(again)
+    assert "up already" in output(again)
     assert again.returncode != 0
     assert running.end() == 0
     assert running.log.splitlines()[-1] == "meters is down; its schedules are paused"

@@ -37,7 +37,7 @@ def test_a_worker_runs_what_prefect_yaml_deploys(tmp_path: Path) -> None:
         deployed = {d["name"]: d for d in ask(api, "deployments")}
         assert set(deployed) == {f"flights-{flow.name}" for flow, _ in SCHEDULES}
         assert [s["schedule"]["interval"] for s in deployed["flights-lifecycle"]["schedules"]] == [60]
-        assert [a["name"] for a in ask(api, "automations")] == ["meters: a run without a sign of life has crashed"]
+        assert [a["name"] for a in ask(api, "automations")] == ["meters: a run without a heartbeat has crashed"]
 
         asked = httpx.post(
             f"{api}/deployments/{deployed['flights-data']['id']}/create_flow_run", json={}, trust_env=False

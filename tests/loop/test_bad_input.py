@@ -1,4 +1,4 @@
-"""Bad input to a replay that is under way: one clear line, nothing lost, and after the mend the next run carries on."""
+"""Bad input to a replay that is under way: one clear line, nothing lost, and after the fix the next run carries on."""
 
 from __future__ import annotations
 
@@ -13,14 +13,17 @@ import hourly
 import polars as pl
 import pytest
 from click.testing import CliRunner
+from steps import read_verdict
 
-from homeostat import deployment, loop, replay
+from homeostat import loop, replay
 from homeostat.adapters import git
 from homeostat.cli import main
-from homeostat.clock import next_tick, stands_at
 from homeostat.core.periods import Period
-from homeostat.project import Project
-from homeostat.stages.validate import read_verdict
+from homeostat.core.rules import Rule
+from homeostat.decisions.session import Session
+from homeostat.project.clock import next_tick, stands_at
+from homeostat.project.layout import Project
+from homeostat.releases.registry import Registry
 
 TICK = timedelta(hours=3)
 START, END = hourly.START, hourly.START + timedelta(days=3)
@@ -66,7 +69,7 @@ def said(*args: str, code: int = 0) -> str:
 
 
 def landed(project: Project) -> dict[str, bytes]:
-    return {p.stem: p.read_bytes() for p in sorted((project.ledger.landed / "readings").glob("*.parquet"))}
+    return {p.stem: p.read_bytes() for p in sorted((project.worktree.landed / "readings").glob("*.parquet"))}
 
 
 def due(period: Period) -> pl.DataFrame:
@@ -83,7 +86,7 @@ def site(place: Path, params: str = NO_DECISIONS) -> Site:
 
 @pytest.fixture(scope="module")
 def days(tmp_path_factory: pytest.TempPathFactory) -> Site:
-    """Tests each spoil it, mend it and take it a tick further."""
+    """Tests each spoil it, fix it and take it a tick further."""
     made = site(tmp_path_factory.mktemp("bad"))
     made.one_tick()
     return made
@@ -130,7 +133,7 @@ def test_a_file_that_cannot_be_used_stops_the_tick_in_one_line(days: Site, case:
     assert "readings: " in line and words.format(path=days.source) in line
     assert not line.startswith("homeostat: a bug")
     _, period = days.one_tick()
-    assert pl.read_parquet(days.replayed.ledger.landed / "readings" / f"{period.label}.parquet").equals(due(period))
+    assert pl.read_parquet(days.replayed.worktree.landed / "readings" / f"{period.label}.parquet").equals(due(period))
 
 
 def test_a_row_from_the_future_waits_for_its_time(days: Site) -> None:
@@ -150,9 +153,9 @@ def test_rows_with_one_key_are_held_and_the_rest_goes_on(days: Site) -> None:
     hourly.write(READINGS, days.source)
     (judged,) = tick.data.batches
     assert (judged.verdict.status, judged.verdict.rows_accepted, judged.verdict.rows_quarantined) == ("accepted", 35, 2)
-    held = pl.read_parquet(days.replayed.ledger.quarantine / "readings" / f"{period.label}.parquet")
+    held = pl.read_parquet(days.replayed.worktree.quarantine / "readings" / f"{period.label}.parquet")
     assert held["reason"].str.contains("none is surer than the other").all()
-    features = pl.read_parquet(days.replayed.ledger.features / f"{period.label}.parquet")
+    features = pl.read_parquet(days.replayed.worktree.features / f"{period.label}.parquet")
     assert len(features) == 35
 
 
@@ -166,7 +169,7 @@ def test_a_batch_from_the_future_is_held_whole_until_it_is_corrected(days: Site,
     tick, _ = days.one_tick()
     verdict = next(j.verdict for j in tick.data.batches if j.label == period.label)
     assert (verdict.status, verdict.rows_accepted) == ("quarantined", 0)
-    assert any("a batch from the future" in f.sentence for f in verdict.findings if f.failed)
+    assert [f.facts["side"] for f in verdict.failed if f.rule == Rule.PERIOD] == ["after"]
     assert [i.problem for i in tick.opened] == ["readings: batch"]
     said("data", "correct", "readings", period.label, str(right), "--why", "the right year", *where)
     tick, _ = days.one_tick()
@@ -207,7 +210,7 @@ def test_it_ends_like_one_that_met_nothing_bad(days: Site, tmp_path: Path) -> No
     held = [label for label in landed(other.replayed) if landed(days.replayed)[label] != landed(other.replayed)[label]]
     assert len(landed(other.replayed)) == 24
     assert len(held) == 1  # the batch with one key twice; it came so
-    assert read_verdict(days.replayed.ledger, "readings", held[0]).rows_quarantined == 2
+    assert read_verdict(days.replayed.worktree, "readings", held[0]).rows_quarantined == 2
 
 
 # ---- a dirty tree, and scheduled work
@@ -225,14 +228,14 @@ def tree(folder: Path) -> dict[str, bytes]:
 def test_a_replay_runs_the_folder_as_it_is_and_leaves_it_and_scheduled_work_alone(tmp_path: Path) -> None:
     folder = hourly.make(tmp_path / "meters", params=NO_DECISIONS, table=READINGS)
     committed = folder.features_sql.read_text()
-    loop.tick(folder, START + TICK)
+    loop.tick(Session.open(folder), START + TICK)
     folder.features_sql.write_text(committed.replace("max_by(r.load", "2 * max_by(r.load"))
     (folder.root / "notes.txt").write_text("staged")
     hourly.run(folder.root, "add", "notes.txt")
     (folder.root / "draft.txt").write_text("new")
-    looks = [lambda: tree(folder.home), lambda: tree(folder.ledger.root),
+    looks = [lambda: tree(folder.home), lambda: tree(folder.worktree.root),
              lambda: hourly.run(folder.home, "status", "--porcelain"), lambda: hourly.run(folder.home, "show-ref"),
-             lambda: hourly.run(folder.home, "diff", "--cached"), lambda: git.head(folder.ledger.root),
+             lambda: hourly.run(folder.home, "diff", "--cached"), lambda: git.head(folder.worktree.root),
              lambda: stands_at(folder)]  # fmt: skip
     before = [look() for look in looks]
     replayed = replay.prepare(folder, START, END, None)
@@ -240,11 +243,11 @@ def test_a_replay_runs_the_folder_as_it_is_and_leaves_it_and_scheduled_work_alon
     assert [look() for look in looks] == before
     assert (replayed.root / "draft.txt").read_text() == "new" and (replayed.root / "notes.txt").is_file()
     label = "2024-03-01T03"
-    doubled = pl.read_parquet(replayed.ledger.features / f"{label}.parquet")["last_load"]
-    loop.tick(folder, START + 2 * TICK)  # scheduled work goes on by what is committed
-    plain = pl.read_parquet(folder.ledger.features / f"{label}.parquet")["last_load"]
+    doubled = pl.read_parquet(replayed.worktree.features / f"{label}.parquet")["last_load"]
+    loop.tick(Session.open(folder), START + 2 * TICK)  # scheduled work goes on by what is committed
+    plain = pl.read_parquet(folder.worktree.features / f"{label}.parquet")["last_load"]
     assert doubled.equals(2 * plain)
-    assert folder.ledger.features_sql.read_text() == committed
+    assert folder.worktree.features_sql.read_text() == committed
     again = replay.prepare(folder, START, END, None)
     assert again.home == replayed.home  # the same folder as it is: the same replay, to carry on with
     (folder.root / "draft.txt").write_text("newer")
@@ -296,7 +299,7 @@ def test_a_full_disk_is_told_and_nothing_is_lost(tmp_path: Path) -> None:
         whole = site(tmp_path)
         whole.run()
         ends = [
-            {name: data for name, data in tree(s.replayed.ledger.root / "data").items() if name.endswith(".parquet")}
+            {name: data for name, data in tree(s.replayed.worktree.root / "data").items() if name.endswith(".parquet")}
             for s in (full, whole)
         ]
         assert len(ends[0]) == 3 * 24  # landed, accepted, features
@@ -319,5 +322,5 @@ def test_a_disk_that_fills_within_a_decision_loses_nothing_either(tmp_path: Path
             (disk / "ballast").unlink()
         tick, _ = full.one_tick()
         assert tick.decision is not None and tick.decision.action == "release"
-        serving = deployment.ledger(full.replayed).champion
+        serving = Registry.open(full.replayed).ledger.champion
         assert serving is not None and (serving.version, serving.at) == ("v0.1.0", START + 4 * TICK)

@@ -8,11 +8,14 @@ from pathlib import Path
 
 import hourly
 import pytest
-from asked import flipped, resealed
 
-from homeostat import deployment, loop, replay
+from homeostat import loop, replay
 from homeostat.adapters import git
-from homeostat.project import Project
+from homeostat.core.authorship import Authorship
+from homeostat.core.rules import Reason
+from homeostat.faults.bad_release import reseal, turn_models_around
+from homeostat.project.layout import Project
+from homeostat.releases.registry import Registry
 
 pytestmark = pytest.mark.slow
 PARAMS = hourly.STEADY.replace("warm_up: 12h", "warm_up: 30h").replace("cool_down: 12h", "cool_down: 30h")
@@ -23,14 +26,9 @@ def at(hours: int) -> datetime:
 
 
 def release_flipped(project: Project, name: str) -> str:
-    """Release the model that the loop released, each of its weights the other way round; its version."""
-
-    def spoil(folder: Path) -> None:
-        flipped(folder)
-        (folder / "features.sql").write_text(f"-- {name}\n{(folder / 'features.sql').read_text()}")
-
-    made = resealed(project, deployment.restore(project, "v0.2.0"), spoil)
-    return deployment.release(project, git.head(project.ledger.root), made, "a slip", "ann", at(51)).version
+    """Release the model that the loop released with its scores turned around; its version."""
+    made = reseal(project, Registry.open(project).load("v0.2.0"), turn_models_around, fault=name)
+    return Registry(project).release(git.head(project.worktree.root), made, Authorship("ann", "a slip", at(51))).version
 
 
 def test_where_no_version_before_is_better_the_baseline_serves_again(tmp_path: Path) -> None:
@@ -40,7 +38,7 @@ def test_where_no_version_before_is_better_the_baseline_serves_again(tmp_path: P
     replay.replay(project, hourly.START, at(51), ticks.append)
     assert [release_flipped(project, name) for name in ("once", "twice")] == ["v0.3.0", "v0.4.0"]
     replay.replay(project, hourly.START, at(72), ticks.append)
-    told = [(e.action, e.version, e.who) for e in deployment.ledger(project).events]
+    told = [(e.action, e.version, e.who) for e in Registry.open(project).ledger.events]
     assert told == [
         ("promote", "v0.1.0", "homeostat"),
         ("promote", "v0.2.0", "homeostat"),
@@ -49,6 +47,7 @@ def test_where_no_version_before_is_better_the_baseline_serves_again(tmp_path: P
         ("rollback", "v0.1.0", "homeostat"),
     ]
     decision = ticks[-1].decision
-    assert decision is not None and decision.sentence.startswith("Roll back v0.4.0 to v0.1.0: high: loss of v0.1.0")
+    assert decision is not None and (decision.action, decision.reason) == ("roll back", Reason.PREVIOUS_BETTER)
+    assert (decision.versions.champion, decision.versions.previous) == ("v0.4.0", "v0.1.0")
     record = json.loads((project.decisions / f"{at(72):%Y-%m-%dT%H%M%S}.json").read_text())
     assert (record["previous"], record["candidate"]) == ("v0.1.0", None)

@@ -1,4 +1,4 @@
-"""A replay that is cut short, again and again, ends as one that was not; and one range ends alike wherever it runs."""
+"""A replay that is interrupted many times ends as one that was not; one range ends alike wherever it runs."""
 
 from __future__ import annotations
 
@@ -10,28 +10,19 @@ import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import timedelta
 from pathlib import Path
 
 import hourly
 import polars as pl
 import pytest
+from replayed import DAY, END, PARAMS, outcome, same, whole
 
-from homeostat import replay, served
 from homeostat.adapters import dvc
-from homeostat.clock import stands_at
-from homeostat.project import Project
+from homeostat.monitoring import outcomes
+from homeostat.project.clock import stands_at
+from homeostat.project.layout import Project
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(400)]
-DAY = ("--from", "2024-03-01", "--to", "2024-03-01")
-START, END = hourly.START, hourly.START + timedelta(days=1)
-PARAMS = hourly.STEADY
-for _old, _new in {
-    "decide: 24h, retrain: 10d": "decide: 12h, retrain: 12h", "holdout: 9h": "holdout: 5h",
-    "warm_up: 12h": "warm_up: 6h", "min_slice: 80": "min_slice: 30", "window: 1d": "window: 12h",
-}.items():  # fmt: skip
-    assert _old in PARAMS, _old
-    PARAMS = PARAMS.replace(_old, _new)
 
 
 @pytest.fixture(scope="module")
@@ -44,34 +35,6 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Project:
 @pytest.fixture(scope="module")
 def uncut(folder: Project) -> Project:
     return whole(folder, "uncut")
-
-
-def whole(of: Project, name: str) -> Project:
-    replayed = replay.prepare(of, START, END, name)
-    replay.replay(replayed, START, END, lambda _: None)
-    return replayed
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """Commits and tags; predictions, decisions, drift records and incidents by name; the table as served."""
-
-    refs: list[str]
-    files: dict[str, bytes]
-    table: pl.DataFrame
-
-
-def outcome(project: Project) -> Outcome:
-    folders = (project.predictions, project.decisions, project.drift, project.incidents)
-    files = {p.relative_to(project.home).as_posix(): p.read_bytes() for f in folders for p in f.glob("*")}
-    return Outcome(hourly.run(project.home, "show-ref").splitlines(), files, served.monthly(project))
-
-
-def same(one: Outcome, other: Outcome) -> None:
-    assert one.refs == other.refs
-    assert sorted(one.files) == sorted(other.files)
-    assert [name for name, data in one.files.items() if other.files[name] != data] == []
-    assert one.table.equals(other.table)
 
 
 def test_the_day_has_in_it_what_can_be_cut(uncut: Project) -> None:
@@ -102,7 +65,7 @@ def git_that_kills(place: Path, tag: str) -> dict[str, str]:
 
 @dataclass(frozen=True)
 class Cut:
-    """When a run is cut short: at a moment, or by the git that it calls; ``group``: with all that it has started."""
+    """When a run is interrupted: at a moment, or by the git that it calls; ``group``: with all that it has started."""
 
     when: Callable[[Project], bool] | None = None
     how: signal.Signals = signal.SIGKILL
@@ -112,25 +75,25 @@ class Cut:
 
 def dag_as_of(project: Project, hour: str) -> bool:
     """Whether a decision has moved the window on, which it does just before it reproduces the DAG."""
-    path = project.ledger.window_file
+    path = project.worktree.window_file
     return path.is_file() and f"as_of: {hour}" in path.read_text()
 
 
 def trains(project: Project, hour: str) -> bool:
-    log = project.ledger.root / ".dvc" / "tmp" / "stages.log"
-    return dag_as_of(project, hour) and log.is_file() and project.ledger.candidate.is_dir()
+    log = project.worktree.root / ".dvc" / "tmp" / "stages.log"
+    return dag_as_of(project, hour) and log.is_file() and project.worktree.candidate.is_dir()
 
 
 NOON, MIDNIGHT = "2024-03-01T12", "2024-03-02T00"
 CUTS = [
     Cut(lambda p: p.home.is_dir()),
-    Cut(lambda p: len(list((p.ledger.accepted / "readings").glob("*.json"))) >= 2),
+    Cut(lambda p: len(list((p.worktree.accepted / "readings").glob("*.parquet"))) >= 2),
     Cut(lambda p: dag_as_of(p, NOON), group=True),
     Cut(lambda p: trains(p, NOON)),
     Cut(env="meters@v0.1.0"),
     Cut(env="meters#prod#1"),
     Cut(lambda p: trains(p, MIDNIGHT), signal.SIGINT, group=True),
-    Cut(lambda p: (p.ledger.bundle / "golden.parquet").is_file() and dag_as_of(p, MIDNIGHT), group=True),
+    Cut(lambda p: (p.worktree.bundle / "golden.parquet").is_file() and dag_as_of(p, MIDNIGHT), group=True),
     Cut(env="meters#prod#2"),
 ]  # fmt: skip
 
@@ -180,24 +143,24 @@ def test_cut_short_in_another_folder_with_nothing_cached_it_ends_alike(
     assert str(replayed.home.parents[2]) in (replayed.home / ".dvc" / "config.local").read_text()
     same(outcome(replayed), outcome(uncut))
     assert hourly.run(replayed.home, "status", "--porcelain") == ""
-    assert dvc.pending(replayed.ledger.root) == []
+    assert dvc.pending(replayed.worktree.root) == []
 
 
 # ---- as served
 
 
 def test_a_prediction_row_that_is_gone_is_gone_from_the_table(uncut: Project) -> None:
-    before = served.monthly(uncut)
+    before = outcomes.monthly(uncut)
     path = sorted(uncut.predictions.glob("*.parquet"))[1]
     kept = path.read_bytes()
     try:
         rows = pl.read_parquet(path)
         rows.slice(1).write_parquet(path)
-        after = served.monthly(uncut)
+        after = outcomes.monthly(uncut)
     finally:
         path.write_bytes(kept)
     assert not after.equals(before)
     counts = [t.filter(model="served").select("rows", "log_loss", "money").row(0) for t in (before, after)]
     assert counts[0][0] - counts[1][0] == 1
     assert counts[0][1] != counts[1][1]
-    assert served.monthly(uncut).equals(before)
+    assert outcomes.monthly(uncut).equals(before)

@@ -10,7 +10,9 @@ import polars as pl
 import pytest
 
 from homeostat import loop, replay
-from homeostat.clock import stands_at
+from homeostat.core.headlines import headline
+from homeostat.core.rules import Reason
+from homeostat.project.clock import stands_at
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 START, END = hourly.START, hourly.START + timedelta(days=2)
@@ -45,11 +47,12 @@ def test_the_loop_goes_on(case: str, tmp_path: Path) -> None:
     ticks = replayed(tmp_path, hourly.steady_readings().with_columns(ODD[case]))
     assert [t.decision.action for t in ticks if t.decision][0] == "release"
     assert ticks[-1].predicted == 36
-    assert not [b.sentence for t in ticks for b in t.data.batches if b.held]
+    assert not [b.sentence for t in ticks for b in t.data.batches if not b.accepted_whole]
 
 
 def test_labels_that_never_come_are_waited_for(tmp_path: Path) -> None:
     ticks = replayed(tmp_path, hourly.steady_readings().with_columns(load=pl.lit(None, dtype=pl.Float64)))
     decided = [t.decision for t in ticks if t.decision]
     assert [d.action for d in decided] == ["nothing"] * len(decided)
-    assert decided[-1].sentence.endswith("no event of high is mature yet: the first decision waits.")
+    assert (decided[-1].reason, decided[-1].facts) == (Reason.NOT_MATURE, {"objective": "high"})
+    assert headline(decided[-1]) == "Nothing in service: no event of high is mature yet."

@@ -1,5 +1,5 @@
 """A schema that changes in mid-history, in files and in a database: said once, since when and what to do; all else
-goes on, and after the mend so does what was held."""
+goes on, and after the fix so does what was held."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ import hourly
 import polars as pl
 import pytest
 from click.testing import CliRunner
+from steps import read_verdict
 
 from homeostat import loop, replay
 from homeostat.cli import main
-from homeostat.clock import next_tick
-from homeostat.project import Project
-from homeostat.stages.validate import read_verdict
+from homeostat.project.clock import next_tick
+from homeostat.project.layout import Project
 
 TICK = timedelta(hours=3)
 START, END = hourly.START, hourly.START + timedelta(days=3)
@@ -76,7 +76,7 @@ class Meters:
         return found
 
     def status(self, label: str) -> str:
-        verdict = read_verdict(self.replayed.ledger, "readings", label)
+        verdict = read_verdict(self.replayed.worktree, "readings", label)
         return verdict.status if verdict else ""
 
     def edit(self, old: str, new: str) -> None:
@@ -124,8 +124,8 @@ HELD: dict[str, tuple[Callable[[pl.DataFrame], pl.DataFrame], tuple[str, ...], t
 
 @pytest.mark.parametrize("source", SOURCES)
 @pytest.mark.parametrize("case", HELD)
-def test_a_column_that_is_another_holds_its_batches_until_the_mend(case: str, source: str, tmp_path: Path) -> None:
-    deliver, words, mend = HELD[case]
+def test_a_column_that_is_another_holds_its_batches_until_the_fix(case: str, source: str, tmp_path: Path) -> None:
+    deliver, words, fix = HELD[case]
     made = meters(tmp_path, SOURCES[source](tmp_path, deliver))
     before = made.ticks(4)
     assert [b.verdict.status for t in before for b in t.data.batches] == ["accepted"] * 4
@@ -135,16 +135,17 @@ def test_a_column_that_is_another_holds_its_batches_until_the_mend(case: str, so
     for part in words:
         assert part in told.sentence
     assert "\n" not in told.sentence
-    assert again.sentence.endswith("since 2024-03-01T12: that batch says what to do")
+    assert [f.since for f in (*told.verdict.failed, *again.verdict.failed)] == ["2024-03-01T12"] * 2
+    assert again.sentence.endswith("since 2024-03-01T12: see there how to fix it")
     assert [len(t.opened) for t in (first, second)] == [1, 0]
     assert "2024-03-01T12" in said("data", "review", "-C", str(made.replayed.home))
-    made.edit(*mend)
+    made.edit(*fix)
     if source == "database":
         with_view(tmp_path, "new")
-    (mended,) = made.ticks(1)
-    assert {b.label: b.verdict.status for b in mended.data.batches}["2024-03-01T12"] == "accepted"
+    (fixed,) = made.ticks(1)
+    assert {b.label: b.verdict.status for b in fixed.data.batches}["2024-03-01T12"] == "accepted"
     assert [made.status(f"2024-03-01T{hour:02d}") for hour in (9, 12, 15, 18)] == ["accepted"] * 4
-    features = made.replayed.ledger.features
+    features = made.replayed.worktree.features
     assert pl.read_parquet(features / "2024-03-01T15.parquet").height == 36
 
 
@@ -161,7 +162,7 @@ def test_a_column_that_appears_is_said_once_and_not_used(source: str, tmp_path: 
     (after,) = made.ticks(1)
     assert after.data.remarks == ()
     assert made.status("2024-03-01T18") == "accepted"
-    heat = pl.read_parquet(made.replayed.ledger.accepted / "readings" / "2024-03-01T12.parquet")["heat"]
+    heat = pl.read_parquet(made.replayed.worktree.accepted / "readings" / "2024-03-01T12.parquet")["heat"]
     assert heat.to_list() == [1.5] * 36
 
 
@@ -170,8 +171,9 @@ def test_a_few_values_that_do_not_fit_hold_their_rows_only(tmp_path: Path) -> No
     made = meters(tmp_path, as_files(tmp_path, lambda rows: rows.with_columns(load=slip)))
     (batch,) = made.ticks(5)[-1].data.batches
     assert (batch.verdict.status, batch.verdict.rows_accepted, batch.verdict.rows_quarantined) == ("accepted", 35, 1)
-    assert batch.sentence == "readings 2024-03-01T12: 1 of 36 rows held: 1 rows: load is 'much', which is not float"
-    held = pl.read_parquet(made.replayed.ledger.quarantine / "readings" / "2024-03-01T12.parquet")
+    words = "readings 2024-03-01T12 quarantined (1 of 36 rows): 1 row: load is 'much', which is not float"
+    assert batch.sentence == words
+    held = pl.read_parquet(made.replayed.worktree.quarantine / "readings" / "2024-03-01T12.parquet")
     assert held["reason"].to_list() == ["load is 'much', which is not float"]
 
 
@@ -180,10 +182,10 @@ def test_what_had_landed_stays_when_one_file_is_delivered_anew_without_a_column(
     hourly.write(READINGS, path)
     made = meters(tmp_path, f"path: {path}")
     made.ticks(4)
-    landed = {p.name: p.read_bytes() for p in (made.replayed.ledger.landed / "readings").iterdir()}
+    landed = {p.name: p.read_bytes() for p in (made.replayed.worktree.landed / "readings").iterdir()}
     hourly.write(READINGS.rename({"load": "watts"}), path)
     made.ticks(1)
-    hourly.judged(made.replayed.ledger)
-    kept = {p.name: p.read_bytes() for p in (made.replayed.ledger.landed / "readings").iterdir()}
+    hourly.judged(made.replayed.worktree)
+    kept = {p.name: p.read_bytes() for p in (made.replayed.worktree.landed / "readings").iterdir()}
     assert {name: kept[name] for name in landed} == landed
     assert [made.status(f"2024-03-01T{hour:02d}") for hour in (0, 9, 12)] == ["accepted", "accepted", "quarantined"]

@@ -8,7 +8,7 @@ import pytest
 
 from homeostat import models
 from homeostat.models.contributions import contributions
-from homeostat.scope import Baseline, LightGBM, Objective, Training
+from homeostat.project.scope import Baseline, LightGBM, Objective, Training
 
 ROWS = 300
 N = np.arange(ROWS)

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import platform
+import subprocess
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,7 +17,7 @@ import pytest
 from homeostat import models
 from homeostat.core.errors import DataError, ScopeError
 from homeostat.core.metrics import METRICS, value
-from homeostat.scope import Baseline, LightGBM, Objective, Training
+from homeostat.project.scope import Baseline, LightGBM, Objective, Training
 
 FEATURES = ("size", "age", "warm", "shape", "blank", "same", "nothing")
 BY = Baseline(by=("shape", "grade"))
@@ -368,10 +371,17 @@ def test_a_given_score_that_is_none(values: list[Any], said: str) -> None:
         )
 
 
-def test_linear_scores_need_no_sklearn(tmp_path: Path) -> None:
-    import subprocess
-    import sys
+@pytest.mark.skipif(platform.machine() not in ("x86_64", "AMD64"), reason="scikit-learn is loaded first here")
+def test_lightgbm_needs_no_sklearn_which_can_be_imported_afterwards() -> None:
+    code = (
+        "import sys; from homeostat.models.lightgbm import library\n"
+        "assert library().Booster and 'sklearn' not in sys.modules\n"
+        "import sklearn.linear_model; assert library().Booster"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)
 
+
+def test_linear_scores_need_no_sklearn(tmp_path: Path) -> None:
     fitted(Case("linear", "binary")).save(tmp_path)
     events(5).write_parquet(tmp_path / "rows.parquet")
     code = (

@@ -10,7 +10,7 @@ import asked
 import pytest
 from starlette.testclient import TestClient
 
-from homeostat.project import Project
+from homeostat.project.layout import Project
 
 
 @pytest.fixture(scope="session")
@@ -29,5 +29,5 @@ def project(made: Project, tmp_path: Path) -> Project:
 
 @pytest.fixture
 def client(project: Project) -> Iterator[TestClient]:
-    with asked.asking(project) as found:
-        yield found
+    with asked.asking(project) as client:
+        yield client

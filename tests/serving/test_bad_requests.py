@@ -12,7 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from starlette.testclient import TestClient
 
-from homeostat.project import Project
+from homeostat.project.layout import Project
 
 NUMBERS = [0, -1, 2**31, 2**63 - 1, -(2**63), 2**63, 10**400, 0.1, -0.0, 1e308, 5e-324]
 TEXTS = ["", "m1", "\x00", "\u2028", "9" * 5000, "2024-03-03T02:00:00", "9999-12-31T23:59:59", "0001-01-01T00:00:00Z",
@@ -72,8 +72,8 @@ def test_every_request_has_a_defined_answer(
     assert answer.status_code in (200, 404, 405, 413, 415, 422), answer.text
     if answer.status_code >= 400 and method != "HEAD":
         for problem in answer.json()["problems"]:
-            assert set(problem) == {"field", "problem", "mend"}
-            assert problem["mend"]
+            assert set(problem) == {"field", "problem", "fix"}
+            assert problem["fix"]
 
 
 def test_it_still_answers(standing: TestClient) -> None:

@@ -10,12 +10,12 @@ import polars as pl
 import pytest
 from loads import PARAMS
 
-from homeostat.adapters.standing import Evaluation
-from homeostat.scope import parse
+from homeostat.features.point_in_time import times_of_events
+from homeostat.features.query_cache import Evaluation
+from homeostat.project.scope import parse
+from homeostat.serving.batching import _check_times
 from homeostat.serving.label_log import event_times
 from homeostat.serving.requests import Label, Refused
-from homeostat.serving.together import _check_times
-from homeostat.stages import featurize
 
 SCOPE = parse(PARAMS.replace("time: taken", 'time: "taken + to_minutes(phase)"').replace(
     "key: [meter, taken]", "key: [meter, taken, phase]"))  # fmt: skip
@@ -42,7 +42,7 @@ def test_an_event_outside_the_calendar_is_refused(minutes: int) -> None:
     schema = {"meter": pl.String, "taken": pl.Datetime("us"), "phase": pl.Int64, "note": pl.String}
     rows = pl.DataFrame([("m0", NOW, 5, None, 1.0, 0.5), ("m0", NOW, minutes, None, 1.0, 0.5)],
                         schema | {"load": pl.Float64, "checked": pl.Float64}, orient="row")  # fmt: skip
-    timed = Evaluation(rows.schema, featurize.times_of_events(SCOPE)).of(rows)
+    timed = Evaluation(rows.schema, times_of_events(SCOPE)).of(rows)
     state: Any = SimpleNamespace(context=SimpleNamespace(scope=SCOPE))
     _check_times(state, timed[:1], NOW)
     with pytest.raises(Refused, match="lies outside 1900 to 2199"):

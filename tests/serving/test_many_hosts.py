@@ -11,9 +11,12 @@ import hourly
 import pytest
 from at_work import COMMAND, until
 
-from homeostat import deployment, loop
-from homeostat.clock import move_on
-from homeostat.project import Project
+from homeostat import loop
+from homeostat.decisions.session import Session
+from homeostat.project.clock import move_on
+from homeostat.project.layout import Project
+from homeostat.releases import sync as hosts
+from homeostat.releases.registry import Registry
 from tests.serving.test_service import served
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
@@ -40,11 +43,11 @@ def ann(tmp_path: Path) -> Project:
     hourly.run(tmp_path, "init", "-q", "--bare", "-b", "main", "shared.git")
     hourly.run(project.root, "remote", "add", "origin", str(tmp_path / "shared.git"))
     hourly.run(project.root, "push", "-q", "origin", "main")
-    loop.begin(project, hourly.START)
+    loop.begin(Session.open(project), hourly.START)
     move_on(project, hourly.START)
     for hours in (2, 4, 26, 30):
-        loop.tick(project, hourly.START + timedelta(hours=hours))
-    assert [r.version for r in deployment.ledger(project).releases][:2] == ["v0.1.0", "v0.2.0"]
+        loop.tick(Session.open(project), hourly.START + timedelta(hours=hours))
+    assert [r.version for r in Registry.open(project).ledger.releases][:2] == ["v0.1.0", "v0.2.0"]
     return project
 
 
@@ -53,11 +56,11 @@ def test_a_clone_serves_what_the_loop_releases_and_swaps_when_it_is_taken_back(a
     bob = Project(ann.root.parent / "bob", ann.root.parent / "bob")
     hourly.run(bob.root, "config", "user.name", "Bob")
     command(bob, "run", "data")
-    last = deployment.ledger(ann).events[-1]
+    last = Registry.open(ann).ledger.events[-1]
     with served(bob, "--workers", "2") as service:
-        said = service.get("/release").json()
-        assert (said["serves"]["release"], said["serves"]["event"]) == (last.version, last.number)
-        assert said["remote"] == {"failed": None}
+        state = service.get("/release").json()
+        assert (state["serves"]["release"], state["serves"]["event"]) == (last.version, last.number)
+        assert state["remote"] == {"failed": None}
         command(ann, "rollback", "--why", "alerts doubled", "--to", "v0.1.0")
         until(lambda: service.get("/release").json()["serves"]["release"] == "v0.1.0", 30, "the rollback elsewhere")
         (ann.root.parent / "shared.git").rename(ann.root.parent / "away.git")
@@ -68,7 +71,7 @@ def test_a_clone_serves_what_the_loop_releases_and_swaps_when_it_is_taken_back(a
         (ann.root.parent / "away.git").rename(ann.root.parent / "shared.git")
         command(bob, "promote", last.version, "--why", "it was the data")
         until(lambda: service.get("/release").json()["serves"]["release"] == last.version, 30, "its own promote")
-    assert [e.who for e in deployment.ledger(bob).events[-2:]] == ["Ann", "Bob"]
-    deployment.follow(ann)
-    assert deployment.ledger(ann).events == deployment.ledger(bob).events
-    loop.tick(ann, hourly.START + timedelta(hours=31))  # and the loop goes on
+    assert [e.who for e in Registry.open(bob).ledger.events[-2:]] == ["Ann", "Bob"]
+    hosts.follow(ann)
+    assert Registry.open(ann).ledger.events == Registry.open(bob).ledger.events
+    loop.tick(Session.open(ann), hourly.START + timedelta(hours=31))  # and the loop goes on

@@ -15,9 +15,8 @@ import pytest
 from at_work import COMMAND, ROOT, until
 from under_load import load, served, workers_at
 
-from homeostat import deployment
-from homeostat.project import Project
-from homeostat.serving import prediction_log
+from homeostat.project.layout import Project
+from homeostat.releases.registry import Registry
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(200)]
 
@@ -25,28 +24,28 @@ pytestmark = [pytest.mark.slow, pytest.mark.timeout(200)]
 def test_every_worker_switches_and_no_answer_fails_or_mixes_versions(project: Project) -> None:
     first, second = asked.sealed(project)
     with served(project, "--workers", "2") as service:
-        with load(service) as found:
-            until(lambda: len(workers_at(found, 1)) == 2, 60, "answers of both workers")
+        with load(service) as traffic:
+            until(lambda: len(workers_at(traffic, 1)) == 2, 60, "answers of both workers")
             asked.release(project, 1, after=1)
-            until(lambda: len(workers_at(found, 2)) == 2, 60, "answers by the second version")
+            until(lambda: len(workers_at(traffic, 2)) == 2, 60, "answers by the second version")
             command = [*COMMAND, "-C", str(project.home), "rollback", "--why", "alerts doubled", "--who", "ann"]
             subprocess.run(command, check=True, env={**os.environ, "PYTHONPATH": str(ROOT / "src")})
-            until(lambda: len(workers_at(found, 3)) == 2, 60, "answers by the first version again")
-        assert found.failures == []
+            until(lambda: len(workers_at(traffic, 3)) == 2, 60, "answers by the first version again")
+        assert traffic.failures == []
         by_event = {1: first, 2: second, 3: first}
         weights = {first: 2, second: 3}
-        for answer in found.answers:
+        for answer in traffic.answers:
             assert answer["bundle"] == by_event[answer["event"]]
             weight = weights[answer["bundle"]]
             assert all(p["risk"] == weight * p["scores"]["high"] for p in answer["predictions"])
-        for worker in workers_at(found, 3):  # none goes back
-            events = [a["event"] for a in found.answers if a["worker"] == worker]
+        for worker in workers_at(traffic, 3):  # none goes back
+            events = [a["event"] for a in traffic.answers if a["worker"] == worker]
             assert events == sorted(events)
         assert "homeostat_serving_event" in service.get("/metrics").text
-        ids = {p["id"] for answer in found.answers for p in answer["predictions"]}
-        assert {entry["id"] for entry in prediction_log.logged(project)} == ids
+        ids = {p["id"] for answer in traffic.answers for p in answer["predictions"]}
+        assert {entry["id"] for entry in asked.logged(project)} == ids
         assert service.end() == 0
-        assert "is served no more" in service.log.read_text()
+        assert "is no longer served" in service.log.read_text()
         assert "Traceback" not in service.log.read_text()
 
 
@@ -59,7 +58,7 @@ def test_a_rollback_loads_no_model_where_the_release_was_rehearsed_before(projec
     )
     command = [sys.executable, "-c", code, "-C", str(project.home), "rollback", "--why", "w", "--who", "ann"]
     subprocess.run(command, check=True, env={**os.environ, "PYTHONPATH": str(ROOT / "src")})
-    (note,) = (project.state / "rehearsed").glob(deployment.ledger(project).events[0].bundle)
+    (note,) = (project.state / "rehearsed").glob(Registry.open(project).ledger.events[0].bundle)
     note.write_text("another machine")
     command[5:] = ["promote", "v0.2.0", "--why", "w", "--who", "ann"]
     subprocess.run(command, check=True, env={**os.environ, "PYTHONPATH": str(ROOT / "src")})
@@ -73,15 +72,15 @@ def test_a_release_that_fails_its_rehearsal_does_not_serve(project: Project) -> 
     """Its tag is there, made elsewhere; here the models answer otherwise than they did when they were sealed."""
     import polars as pl
 
-    from homeostat import bundles
     from homeostat.adapters import git
     from homeostat.core.ledger import Register, ReleaseEvent, event_tag, release_tag
+    from homeostat.training import bundle
 
     _, second = asked.sealed(project)
     folder = project.releases / second
     golden = pl.read_parquet(folder / "golden.parquet").with_columns(pl.col("score__high") * (1 + 2**-52))
     golden.write_parquet(folder / "golden.parquet")
-    spoilt = bundles.seal(folder, "meters", {})
+    spoilt = bundle.seal(folder, "meters", {})
     folder.rename(project.releases / spoilt)
     with served(project) as service:
         until(lambda: service.get("/ready").status_code == 200, 60, "the service")
@@ -90,14 +89,15 @@ def test_a_release_that_fails_its_rehearsal_does_not_serve(project: Project) -> 
         git.create_tag(project.home, release_tag("meters", "v0.2.0"), commit, registered.message(), asked.NOW)
         made = ReleaseEvent(2, "v0.2.0", "promote", commit, "ann", "better", asked.NOW, spoilt)
         git.create_tag(project.home, event_tag("meters", 2), commit, made.message(), asked.NOW)
-        said = until(lambda: service.get("/release").json()["failed"] and service.get("/release").json(), 30, "failure")
-        assert (said["serves"]["release"], said["failed"]["release"]) == ("v0.1.0", "v0.2.0")
-        assert "rehearsal failed: score__high of golden row 0" in said["failed"]["why"]
+        until(lambda: service.get("/release").json()["failed"], 30, "failure")
+        state = service.get("/release").json()
+        assert (state["serves"]["release"], state["failed"]["release"]) == ("v0.1.0", "v0.2.0")
+        assert "rehearsal failed: score__high of golden row 0" in state["failed"]["why"]
         assert 'homeostat_switch_failed{pid="' in service.get("/metrics").text
         assert service.get("/ready").status_code == 200
-    with asked.asking(project) as client:  # nor where a worker begins anew
-        said = client.get("/release").json()
-        assert (said["serves"]["release"], said["failed"]["release"]) == ("v0.1.0", "v0.2.0")
+    with asked.asking(project) as client:  # nor where a worker begins again
+        state = client.get("/release").json()
+        assert (state["serves"]["release"], state["failed"]["release"]) == ("v0.1.0", "v0.2.0")
 
 
 def test_what_was_accepted_is_finished_and_then_it_ends(project: Project) -> None:

@@ -8,18 +8,20 @@ from typing import Any
 import asked
 import polars as pl
 import pytest
-from asked import NOW, event
+from asked import NOW, event, logged
 from at_work import until
 from click.testing import CliRunner
 from starlette.testclient import TestClient
 
-from homeostat import bundles, deployment
 from homeostat.adapters import git
 from homeostat.cli import main
+from homeostat.core.authorship import Authorship
 from homeostat.core.ledger import Register, ReleaseEvent, Yank, event_tag, release_tag, yank_tag
 from homeostat.core.rollout import in_canary
-from homeostat.project import Project
-from homeostat.serving import explain, journal, prediction_log
+from homeostat.project.layout import Project
+from homeostat.releases.registry import Registry
+from homeostat.serving import explain, jsonl, prediction_log
+from homeostat.training import bundle as bundles
 
 EVENTS = [event(hour, meter) for hour in (50, 51, 52, 53, 54) for meter in range(6)]
 
@@ -31,19 +33,19 @@ def predict(client: TestClient, *events: dict[str, Any], path: str = "/predict")
 
 
 def lines(project: Project) -> list[dict[str, Any]]:
-    """What stands in the log beside predictions."""
-    found = [entry for path in prediction_log.paths(project) for entry in journal.read(path)]
-    return [entry for entry in found if "id" not in entry]
+    """The lines of the log that refer to predictions."""
+    entries = [entry for path in prediction_log.log_files(project) for entry in jsonl.read(path)]
+    return [entry for entry in entries if "id" not in entry]
 
 
 def serves(client: TestClient, version: str | None, tried: str | None) -> bool:
-    said = client.get("/release").json()
-    found = said["serves"] and said["serves"]["release"], (said.get("tried") or {}).get("release")
-    return found == (version, tried)
+    state = client.get("/release").json()
+    champion, challenger = state["serves"], state.get("tried")
+    return (champion and champion["release"], (challenger or {}).get("release")) == (version, tried)
 
 
-def chosen(said: dict[str, Any], bundle: str, share: float) -> bool:
-    (one,) = said["predictions"]
+def chosen(answer: dict[str, Any], bundle: str, share: float) -> bool:
+    (one,) = answer["predictions"]
     key = (one["key"]["meter"], datetime.fromisoformat(one["key"]["at"]))
     return in_canary(key, bundle, share)
 
@@ -59,16 +61,15 @@ def test_a_canary_answers_its_share_of_the_keys_and_stays_with_them(project: Pro
                 asked.beside(project, second, share, after=2)
                 until(lambda: client.get("/release").json()["tried"]["share"] == 0.6, 20, "the next step")
             answers = [predict(client, one) for one in EVENTS]
-            for said in answers:
-                weight = 3 if said["release"] == "v0.2.0" else 2
-                assert said["predictions"][0]["risk"] == weight * said["predictions"][0]["scores"]["high"]
-                assert (said["release"] == "v0.2.0") == chosen(said, second, share)
+            for answer in answers:
+                weight = 3 if answer["release"] == "v0.2.0" else 2
+                assert answer["predictions"][0]["risk"] == weight * answer["predictions"][0]["scores"]["high"]
+                assert (answer["release"] == "v0.2.0") == chosen(answer, second, share)
             by_share[share] = {str(a["predictions"][0]["key"]) for a in answers if a["release"] == "v0.2.0"}
             assert [predict(client, one)["release"] for one in EVENTS] == [a["release"] for a in answers]
         assert 0 < len(by_share[0.3]) < len(by_share[0.6]) < len(EVENTS)
         assert by_share[0.3] < by_share[0.6]
-        logged = list(prediction_log.logged(project))
-        assert {(e["release"], e["event"]) for e in logged} == {("v0.1.0", 1), ("v0.2.0", 2), ("v0.2.0", 3)}
+        assert {(e["release"], e["event"]) for e in logged(project)} == {("v0.1.0", 1), ("v0.2.0", 2), ("v0.2.0", 3)}
         assert lines(project) == []
         metrics = client.get("/metrics").text
         assert 'homeostat_predictions_total{how="ahead",release="v0.2.0"}' in metrics
@@ -79,44 +80,44 @@ def test_a_list_is_answered_by_one_version_whatever_its_order(project: Project) 
     _, second = asked.sealed(project)
     asked.beside(project, second, 0.5, after=1)
     with asked.asking(project) as client:
-        seen = set()
+        releases = set()
         for size in range(2, 12):
             some = EVENTS[size : 2 * size]
-            told = [
+            answers = [
                 predict(client, *order, path=path) for order in (some, some[::-1]) for path in ("/predict", "/rank")
             ]
-            assert len({said["release"] for said in told}) == 1
-            for said in told:
-                weight = 3 if said["release"] == "v0.2.0" else 2
-                assert all(p["risk"] == weight * p["scores"]["high"] for p in said["predictions"])
-            seen.add(told[0]["release"])
-        assert seen == {"v0.1.0", "v0.2.0"}
+            assert len({answer["release"] for answer in answers}) == 1
+            for answer in answers:
+                weight = 3 if answer["release"] == "v0.2.0" else 2
+                assert all(p["risk"] == weight * p["scores"]["high"] for p in answer["predictions"])
+            releases.add(answers[0]["release"])
+        assert releases == {"v0.1.0", "v0.2.0"}
 
 
 def test_a_shadow_is_in_the_log_and_in_no_answer(project: Project) -> None:
-    made = asked.spoilt(project, asked.flipped)
+    made = asked.spoilt(project, asked.turned)
     with asked.asking(project) as client:
         before = [predict(client, one) for one in EVENTS]
     asked.beside(project, made, None, after=1)
     with asked.asking(project) as client:
         until(lambda: serves(client, "v0.1.0", "v0.2.0"), 20, "the shadow")
         after = [predict(client, one) for one in EVENTS]
-        ids = {said["predictions"][0]["id"] for said in after}
-        assert [said["predictions"] for said in after] == [said["predictions"] for said in before]
-        assert {said["release"] for said in after} == {"v0.1.0"} and "v0.2.0" not in str(after)
+        ids = {answer["predictions"][0]["id"] for answer in after}
+        assert [answer["predictions"] for answer in after] == [answer["predictions"] for answer in before]
+        assert {answer["release"] for answer in after} == {"v0.1.0"} and "v0.2.0" not in str(after)
         until(lambda: {line["of"] for line in lines(project)} == ids, 20, "the scores of the shadow")
-        told = {line["of"]: line["scores"] for line in lines(project)}
-        for said in after:
-            (one,) = said["predictions"]
-            assert told[one["id"]] != [one["scores"]["high"]]
+        by_shadow = {line["of"]: line["scores"] for line in lines(project)}
+        for answer in after:
+            (one,) = answer["predictions"]
+            assert by_shadow[one["id"]] != [one["scores"]["high"]]
         assert all(line["release"] == "v0.2.0" and line["event"] == 2 for line in lines(project))
-        told_of = list(explain.lines(explain.explain(project, after[0]["predictions"][0]["id"])))
-        (unseen,) = told[after[0]["predictions"][0]["id"]]
-        assert f"beside it  v0.2.0 scored it unseen: high {unseen!r}" in told_of
+        explained = list(explain.lines(explain.explain(project, after[0]["predictions"][0]["id"])))
+        (score,) = by_shadow[after[0]["predictions"][0]["id"]]
+        assert f"challenger v0.2.0 in shadow: high {score!r}" in explained
         many = len(lines(project))
         predict(client, *EVENTS)  # what was scored already is not scored again
-        assert 'homeostat_unseen_total{outcome="scored",release="v0.2.0"}' in client.get("/metrics").text
-        assert {e["release"] for e in prediction_log.logged(project)} == {"v0.1.0"}
+        assert 'homeostat_shadow_events_total{outcome="scored",release="v0.2.0"}' in client.get("/metrics").text
+        assert {e["release"] for e in logged(project)} == {"v0.1.0"}
     assert len(lines(project)) == many
 
 
@@ -126,20 +127,20 @@ def test_what_a_challenger_cannot_answer_is_answered_all_the_same(project: Proje
     asked.beside(project, made, share, after=1)
     with asked.asking(project) as client:
         until(lambda: serves(client, "v0.1.0", "v0.2.0"), 20, "the challenger")
-        said = {(e["at"], e["meter"]): predict(client, e)["release"] for e in EVENTS}
+        releases = {(e["at"], e["meter"]): predict(client, e)["release"] for e in EVENTS}
         late = {
             (e["at"], e["meter"])
             for e in EVENTS
             if e["phase"] == 2 and e["at"] > (NOW + timedelta(hours=2)).isoformat()
         }
         assert late
-        by_challenger = {key for key, release in said.items() if release == "v0.2.0"}
-        assert by_challenger == (set() if share is None else set(said) - late)
+        by_challenger = {key for key, release in releases.items() if release == "v0.2.0"}
+        assert by_challenger == (set() if share is None else set(releases) - late)
         errors = until(
-            lambda: len(found := [n for n in lines(project) if "error" in n]) == len(late) and found, 20, "lines"
+            lambda: len(errors := [n for n in lines(project) if "error" in n]) == len(late) and errors, 20, "lines"
         )
         assert {line["release"] for line in errors} == {"v0.2.0"}
-        assert {line["of"] for line in errors} <= {e["id"] for e in prediction_log.logged(project)}
+        assert {line["of"] for line in errors} <= {e["id"] for e in logged(project)}
         if share is not None:
             assert f'challenger_failures_total{{release="v0.2.0"}} {len(late)}.0' in client.get("/metrics").text
 
@@ -159,22 +160,22 @@ def test_a_step_ends_as_the_champion_or_as_if_it_had_never_been(project: Project
     with asked.asking(project) as client:
         asked.beside(project, second, 0.5, after=1)
         until(lambda: serves(client, "v0.1.0", "v0.2.0"), 20, "the canary")
-        deployment.rollback(project, "no", "ann", NOW + timedelta(hours=2))
+        Registry(project).rollback(Authorship("ann", "no", NOW + timedelta(hours=2)))
         until(lambda: serves(client, "v0.1.0", None), 20, "the rollback")
         assert {predict(client, one)["release"] for one in EVENTS} == {"v0.1.0"}
         asked.beside(project, second, 0.5, after=3)
         until(lambda: serves(client, "v0.1.0", "v0.2.0"), 20, "the canary again")
-        deployment.promote(project, "v0.2.0", "well", "ann", NOW + timedelta(hours=4))
+        Registry(project).promote("v0.2.0", Authorship("ann", "well", NOW + timedelta(hours=4)))
         until(lambda: serves(client, "v0.2.0", None), 20, "the champion")
         assert {predict(client, one)["release"] for one in EVENTS} == {"v0.2.0"}
 
 
 def yank_elsewhere(project: Project, version: str) -> None:
     """As the tag of another host arrives, where the version did not serve."""
-    found = deployment.ledger(project).release(version)
-    assert found is not None
-    made = Yank(version, found.commit, "bob", "poison", NOW, found.bundle)
-    git.create_tag(project.home, yank_tag("meters", version), found.commit, made.message(), NOW)
+    release = Registry.open(project).ledger.release(version)
+    assert release is not None
+    made = Yank(version, release.commit, "bob", "poison", NOW, release.bundle)
+    git.create_tag(project.home, yank_tag("meters", version), release.commit, made.message(), NOW)
 
 
 def test_a_version_that_is_yanked_elsewhere_is_dropped(project: Project) -> None:
@@ -182,10 +183,10 @@ def test_a_version_that_is_yanked_elsewhere_is_dropped(project: Project) -> None
     asked.release(project, 1, after=1)
     with asked.asking(project) as client:
         until(lambda: serves(client, "v0.2.0", None), 20, "the second version")
-        worker = client.app.app.state.desk.worker  # type: ignore[attr-defined]
+        worker = client.app.app.state.endpoints.worker  # type: ignore[attr-defined]
         yank_elsewhere(project, "v0.2.0")
         until(lambda: serves(client, "v0.1.0", None), 20, "the version before")
-        assert second not in worker._held and "v0.2.0" not in worker.state.context.prepared
+        assert second not in worker._bundles and "v0.2.0" not in worker.state.context.precomputed
         assert predict(client, event(50))["release"] == "v0.1.0"
         yank_elsewhere(project, "v0.1.0")
         until(lambda: client.get("/ready").status_code == 503, 20, "nothing to serve")
@@ -229,32 +230,32 @@ def test_the_commands_tell_what_is_tried(project: Project) -> None:
 
     _, second = asked.sealed(project)
     asked.beside(project, second, None)
-    said = say("promote", "v0.2.0", "--canary", "5%", "--why", "a look", "--who", "bob")
-    assert said == "v0.2.0 is tried beside v0.1.0 (canary 5%): a look"
+    sentence = say("promote", "v0.2.0", "--canary", "5%", "--why", "a look", "--who", "bob")
+    assert sentence == "v0.2.0 is tried beside v0.1.0 (canary 5%): a look"
     assert "canary 5% v0.2.0 bob: a look <- serves now" in say("releases")
     shown = say("releases", "show", "v0.2.0")
     assert f"tried {NOW} to {NOW} (shadow by ann" in shown and f"tried {NOW} to now (canary 5% by bob: a look)" in shown
     at = say("releases", "served-at", NOW.isoformat())
     assert at.startswith("v0.1.0 since") and f"beside it v0.2.0 since {NOW} (canary 5% by bob: a look)" in at
     assert "tried v0.2.0 beside it, canary 5%, since 2024-03-03 01:00 by bob" in say("status")
-    said = say("rollback", "--why", "slow", "--who", "bob")
-    assert said == "v0.1.0 serves everything, v0.2.0 is tried no more: slow"
+    sentence = say("rollback", "--why", "slow", "--who", "bob")
+    assert sentence == "v0.1.0 serves everything, v0.2.0 is no longer tried: slow"
     assert "serves already" in say("rollback", "--why", "slow", "--who", "bob")
 
 
 @pytest.mark.parametrize(
-    ("words", "said"),
+    ("words", "error"),
     [
         (("--canary", "5"), "'5' is not between 0 and 100%; for all promote without it"),
         (("--canary", "many"), "'many' is no share; write 5% or 0.05"),
         (("--canary", "5%", "--shadow"), "two ways; give one"),
     ],
 )
-def test_a_canary_that_cannot_be_is_refused_in_a_line(project: Project, words: tuple[str, ...], said: str) -> None:
+def test_a_canary_that_cannot_be_is_refused_in_a_line(project: Project, words: tuple[str, ...], error: str) -> None:
     command = ["promote", "v0.1.0", *words, "--why", "w", "--who", "ann", "-C", str(project.home)]
     result = CliRunner().invoke(main, command)
-    assert result.exit_code == 2 and said in result.output and "Traceback" not in result.output
-    assert len(deployment.ledger(project).events) == 1
+    assert result.exit_code == 2 and error in result.output and "Traceback" not in result.output
+    assert len(Registry.open(project).ledger.events) == 1
 
 
 def test_a_scope_without_rollout_says_so(project: Project) -> None:

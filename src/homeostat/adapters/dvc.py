@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, TypeVar
 
 from homeostat.adapters.dvc_lock import quick_lock_file
+from homeostat.adapters.dvc_state import repair_state
 from homeostat.adapters.stage_process import StageProcess, stage_of
 from homeostat.adapters.telemetry import quiet_environment
 from homeostat.core import errors
@@ -36,13 +37,13 @@ atexit.register(WORKER.close)
 
 
 def reproduce(
-    root: Path, targets: list[str] | None = None, patience: float = PATIENCE, anew: bool = False,
+    root: Path, targets: list[str] | None = None, patience: float = PATIENCE, force: bool = False,
     worker: StageProcess | None = WORKER,
 ) -> list[str]:  # fmt: skip
     """Bring the outs of the tree at ``root`` up to date; the names of the stages that ran, in order.
 
     What the stages print goes to ``.dvc/tmp/stages.log``. While another run holds the folder, tries again with back-off
-    for ``patience`` seconds. ``anew``: every stage runs, whatever is up to date. ``worker`` runs our own stages;
+    for ``patience`` seconds. ``force``: every stage runs, whatever is up to date. ``worker`` runs our own stages;
     without one each runs in a process of its own, as with ``dvc repro`` from the shell.
 
     Raises:
@@ -52,8 +53,8 @@ def reproduce(
 
     def once() -> None:
         with _repo(root) as repo, _commands(root, worker, ran), quick_lock_file():
-            _drop_damaged_lock(repo)
-            for stage in repo.reproduce(targets or None, force=anew):
+            repair_state(repo)
+            for stage in repo.reproduce(targets or None, force=force):
                 if stage.addressing not in ran:
                     ran.append(stage.addressing)  # restored from the run cache: no command was needed
 
@@ -190,7 +191,7 @@ def _content(repo: Repo, commit: str, out: str) -> Any:
 
 
 def _why(error: Exception) -> str:
-    """What a remote raised, in one line, with the mend where it is a setting of DVC's own."""
+    """What a remote raised, in one line, with the fix where it is a setting of DVC's own."""
     from dvc.config import NoRemoteError, RemoteNotFoundError
 
     if isinstance(error, NoRemoteError | RemoteNotFoundError):
@@ -221,7 +222,7 @@ def share_cache(root: Path, home: Path) -> None:
             settings.setdefault("cache", {})["dir"] = os.path.abspath(where)
     except ConfigError as error:
         said = " ".join(str(error).split())
-        raise EnvironmentFault(f"{home}/.dvc/config: {said[:200]}; mend it, or git restore .dvc/config") from error
+        raise EnvironmentFault(f"{home}/.dvc/config: {said[:200]}; fix it, or git restore .dvc/config") from error
 
 
 def stage_environment(root: Path) -> dict[str, str]:
@@ -262,21 +263,6 @@ def _repo(root: Path) -> Iterator[Repo]:
         finally:
             for log, level in zip(logs, levels, strict=True):
                 log.setLevel(level)
-
-
-def _drop_damaged_lock(repo: Repo) -> None:
-    """Remove a ``dvc.lock`` that a full disk or a kill cut short, for DVC writes it in place and reads no broken one.
-
-    The stages whose record is gone run again, or come back from the run cache.
-    """
-    from dvc.dvcfile import LOCK_FILE, Lockfile
-    from dvc.utils.serialize import ParseError
-    from dvc.utils.strictyaml import YAMLSyntaxError, YAMLValidationError
-
-    try:
-        Lockfile(repo, LOCK_FILE).load()
-    except (ParseError, YAMLSyntaxError, YAMLValidationError):
-        Path(LOCK_FILE).unlink()
 
 
 @contextmanager
@@ -379,7 +365,7 @@ def _told(root: Path, error: BaseException) -> HomeostatError | KeyboardInterrup
     chain = list(_causes(error))
     if not any(isinstance(e, StageCmdFailedError) for e in chain):
         why = " ".join(str(next(e for e in chain if not isinstance(e, ReproductionError))).split())
-        return EnvironmentFault(f"{root}: dvc: {why}; mend that and run again")
+        return EnvironmentFault(f"{root}: dvc: {why}; fix that and run again")
     ended_by = _signal_of(str(chain[-1]))
     if ended_by == signal.SIGINT:
         return KeyboardInterrupt()

@@ -130,10 +130,11 @@ def _scores(now: pl.DataFrame, then: pl.DataFrame, methods: dict[str, str]) -> d
 
     scores = {}
     for name, method in methods.items():
-        kind = ColumnType.Categorical if _categories(name, now, then) else ColumnType.Numerical
-        here, there = (_pandas(table, [name], now, then)[name].dropna() for table in (now, then))
-        found = get_stattest(there, here, kind, method)(there, here, kind, None)
-        scores[name] = round(float(found.drift_score), FOUND)
+        category = _categories(name, now, then)
+        kind = ColumnType.Categorical if category else ColumnType.Numerical
+        here, there = (_series(table[name].drop_nulls(), category) for table in (now, then))
+        test = get_stattest(there, here, kind, method)(there, here, kind, None)
+        scores[name] = round(float(test.drift_score), FOUND)
     return {name: score for name, score in scores.items() if math.isfinite(score)}
 
 
@@ -152,12 +153,13 @@ def _report(now: pl.DataFrame, then: pl.DataFrame, methods: dict[str, str], limi
 
 
 def _pandas(table: pl.DataFrame, names: list[str], now: pl.DataFrame, then: pl.DataFrame) -> pd.DataFrame:
-    """Numbers as floats and categories as text, whatever either side has them as."""
     import pandas as pd
 
-    def values(name: str) -> Any:
-        if _categories(name, now, then):
-            return table[name].cast(pl.String).to_list()
-        return table[name].cast(pl.Float64).to_numpy()
+    return pd.DataFrame({name: _series(table[name], _categories(name, now, then)) for name in names})
 
-    return pd.DataFrame({name: values(name) for name in names})
+
+def _series(column: pl.Series, category: bool) -> pd.Series:
+    """A category as text and a number as float, whatever either side has it as."""
+    import pandas as pd
+
+    return pd.Series(column.cast(pl.String).to_list() if category else column.cast(pl.Float64).to_numpy())

@@ -7,14 +7,14 @@ from __future__ import annotations
 
 import ast
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import suppress
 from functools import cache as once
 from importlib import metadata
 from pathlib import Path
 
 import homeostat
-from homeostat.adapters.tables import digest
+from homeostat.adapters.parquet import digest
 
 PACKAGE = "homeostat"
 SRC = Path(homeostat.__file__).parents[1]
@@ -51,7 +51,8 @@ def tools(module: str, src: Path) -> dict[str, str]:
     Raises:
         ValueError: as ``reached``.
     """
-    return _tools(reached(module, src), src)
+    names = {name for path in reached(module, src) for name in _outside(path, src)}
+    return dict(sorted({_distribution(name) for name in names}))
 
 
 def hash_of(module: str, src: Path, with_tools: bool) -> str:
@@ -59,7 +60,7 @@ def hash_of(module: str, src: Path, with_tools: bool) -> str:
     paths = reached(module, src)
     lines = [f"{p.relative_to(src).as_posix()} {digest(p.read_bytes())}" for p in paths]
     if with_tools:
-        lines += [f"{name} {version}" for name, version in _tools(paths, src).items()]
+        lines += [f"{name} {version}" for name, version in tools(module, src).items()]
     return digest("\n".join(lines).encode())
 
 
@@ -79,10 +80,6 @@ def work_hash(module: str) -> str:
     Read once a process, as ``code_hash``.
     """
     return hash_of(module, SRC, with_tools=True)
-
-
-def _tools(paths: Iterable[Path], src: Path) -> dict[str, str]:
-    return dict(sorted({_distribution(name) for path in paths for name in _outside(path, src)}))
 
 
 def _own(module: str, src: Path) -> list[Path]:

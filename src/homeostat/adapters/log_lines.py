@@ -1,30 +1,34 @@
-"""How the console shows a flow's log: what the loop says, the time and the flow it comes from, nothing twice."""
+"""How the console shows a flow's log: a line with time and flow for what the loop logs, nothing twice."""
 
 from __future__ import annotations
 
 import logging
 
 from homeostat.core.errors import HomeostatError
+from homeostat.core.text import printable
 
-# Prefect's own bookkeeping: its pages show it better.
+# Prefect's own bookkeeping, which its pages show better.
 HIDDEN = (
     "Beginning flow run", "Beginning subflow run", "Finished in state", "View at", "Created task run",
     "Still processing items",
 )  # fmt: skip
 
 
-class LoopsOwn(logging.Filter):
-    """Leave Prefect's bookkeeping out, and what libraries say that is no warning."""
+class NoBookkeeping(logging.Filter):
+    """Leave out Prefect's bookkeeping, and everything of libraries below a warning."""
 
     def filter(self, record: logging.LogRecord) -> bool:
-        ours = record.levelno >= logging.WARNING or record.name.startswith("prefect")
-        return ours and not record.getMessage().startswith(HIDDEN)
+        wanted = record.levelno >= logging.WARNING or record.name.startswith("prefect")
+        return wanted and not record.getMessage().startswith(HIDDEN)
 
 
-class OneLine(logging.Formatter):
+class LineFormatter(logging.Formatter):
     """``12:00:05 lifecycle: the line``; a traceback only where a flow was stopped by a bug."""
 
     def format(self, record: logging.LogRecord) -> str:
+        return printable(self._line(record))
+
+    def _line(self, record: logging.LogRecord) -> str:
         where = getattr(record, "flow_name", record.name)
         head = f"{self.formatTime(record, '%H:%M:%S')} {where}: "
         error = record.exc_info[1] if record.exc_info else None
@@ -37,6 +41,6 @@ class OneLine(logging.Formatter):
         return f"{head}{record.getMessage()} ({error!r})"
 
 
-def told(record: logging.LogRecord) -> bool:
-    """Whether the record is of an error that carries its own mend."""
+def has_fix(record: logging.LogRecord) -> bool:
+    """Whether the record is of an error of ours, whose message names the fix."""
     return record.exc_info is not None and isinstance(record.exc_info[1], HomeostatError)

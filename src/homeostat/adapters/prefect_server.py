@@ -1,4 +1,4 @@
-"""A Prefect server of a project's own: on loopback, started, awaited, and gone with the process that started it."""
+"""A Prefect server of the project's own on loopback: it ends with the process that started it."""
 
 from __future__ import annotations
 
@@ -21,23 +21,23 @@ from typing import IO
 
 from homeostat.adapters.telemetry import quiet_environment
 from homeostat.core.errors import EnvironmentFault
+from homeostat.project.private import private_folder
 
 HOST = "127.0.0.1"
-PATIENCE = 180.0  # seconds that a start may take: the first one migrates a database, on a machine that may be busy
-FIRST_PORT, PORTS = 10_000, 20_000  # below the ports that systems hand out for outgoing connections
+TIMEOUT = 180.0  # seconds that a start may take: the first one migrates a database, on a machine that may be busy
+FIRST_PORT, PORTS = 10_000, 20_000  # below the range that systems use for outgoing connections
 
 
 @contextmanager
-def server(home: Path, whole: bool = True, patience: float = PATIENCE) -> Iterator[str]:
-    """Run a server on the project's own database in ``home/.prefect``; the address of its API.
+def server(home: Path, whole: bool = True, patience: float = TIMEOUT) -> Iterator[str]:
+    """Run a server with its database in ``home/.prefect``; the address of its API.
 
-    ``whole`` brings schedules, automations and the pages; without it the server only keeps the books of one run.
+    ``whole`` adds schedules, automations and the pages; without it the server only records runs.
 
     Raises:
         EnvironmentFault: it did not answer within ``patience`` seconds; the line names its log.
     """
-    folder = home / ".prefect"
-    folder.mkdir(parents=True, exist_ok=True)
+    folder = private_folder(home / ".prefect")
     with (folder / "server.log").open("ab") as log:
         with _one_start(folder):
             process, url = _started(home, whole, log, patience)
@@ -58,7 +58,7 @@ def answers(url: str, seconds: float = 2.0) -> bool:
 
 
 def port_of(home: Path) -> int:
-    """The port that a project asks for first: the same at every start, another for another folder.
+    """The port that a project tries first: the same at every start, and a different one for another folder.
 
     >>> port_of(Path("/a")) == port_of(Path("/a")) != port_of(Path("/b"))
     True
@@ -67,7 +67,7 @@ def port_of(home: Path) -> int:
 
 
 def main() -> None:
-    """Serve on the port that is the only argument, until standard input ends: with it ends who started this."""
+    """Serve on the port given as the only argument until standard input ends, as it does with the parent process."""
     import uvicorn
 
     threading.Thread(target=_end_with_parent, daemon=True).start()
@@ -91,14 +91,14 @@ def _one_start(folder: Path) -> Iterator[None]:
 
 
 def _started(home: Path, whole: bool, log: IO[bytes], patience: float) -> tuple[subprocess.Popen[bytes], str]:
-    """The process of a server that answers, and its address; another port where the first is taken."""
+    """The process of a server that answers, and its address; on the next free port where the first is taken."""
     end = time.monotonic() + patience
     for port in _free_ports(port_of(home) if whole else 0):
         url = f"http://{HOST}:{port}/api"
         process = subprocess.Popen(
             [sys.executable, "-m", "homeostat.adapters.prefect_server", str(port)],
             stdin=subprocess.PIPE, stdout=log, stderr=log, env=_environment(home, url, whole), cwd=home,
-            start_new_session=True,  # Ctrl-C is for us; the server goes last
+            start_new_session=True,  # Ctrl-C must not reach it: it ends after this process
         )  # fmt: skip
         try:
             while process.poll() is None and time.monotonic() < end:
@@ -120,7 +120,7 @@ def _free_ports(first: int) -> Iterator[int]:
     """Free ports of loopback: ``first`` and those after it, or any where it is 0."""
     for port in range(first, first + 50) if first else [0] * 5:
         with socket.socket() as probe, contextlib.suppress(OSError):
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # the last server's connections may linger
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # connections of the last server may linger
             probe.bind((HOST, port))
             chosen = int(probe.getsockname()[1])
             probe.close()
@@ -133,17 +133,17 @@ def _is_free(port: int) -> bool:
 
 def _environment(home: Path, url: str, whole: bool) -> dict[str, str]:
     quiet_environment()
-    own = {
+    settings = {
         "PREFECT_HOME": str(home / ".prefect"),
         "PREFECT_UI_API_URL": url,
-        "PREFECT_SERVER_UI_STATIC_DIRECTORY": str(home / ".prefect" / "ui"),  # its own, written at the first start
+        "PREFECT_SERVER_UI_STATIC_DIRECTORY": str(home / ".prefect" / "ui"),  # written there at the first start
         "PREFECT_SERVER_UI_SHOW_PROMOTIONAL_CONTENT": "false",
-        "PREFECT_SERVER_SERVICES_DB_VACUUM_ENABLED": "events,flow_runs",  # what is older than Prefect's 90 days goes
+        "PREFECT_SERVER_SERVICES_DB_VACUUM_ENABLED": "events,flow_runs",  # delete runs older than Prefect's 90 days
         "PREFECT__SERVER_FINAL": "1",
         **({} if whole else {"PREFECT__SERVER_EPHEMERAL": "1", "PREFECT_SERVER_UI_ENABLED": "false"}),
     }
-    of_runs = {"PREFECT_API_URL", "PREFECT_LOGGING_SETTINGS_PATH"}
-    return {**{k: v for k, v in os.environ.items() if k not in of_runs}, **own}
+    only_for_runs = {"PREFECT_API_URL", "PREFECT_LOGGING_SETTINGS_PATH"}
+    return {**{k: v for k, v in os.environ.items() if k not in only_for_runs}, **settings}
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:

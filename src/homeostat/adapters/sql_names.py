@@ -1,4 +1,4 @@
-"""SQL as text and as the engine reads it: names in quotes, the columns that an expression names, the rows it sees."""
+"""SQL expressions parsed: quoted names, the columns that an expression uses, whether it has a window."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 
 
 def quoted(name: str) -> str:
-    """A name as SQL says it, whatever is in it.
+    """A name as a quoted SQL identifier.
 
     >>> quoted('a"b')
     '"a""b"'
@@ -19,7 +19,7 @@ def quoted(name: str) -> str:
 
 @once
 def columns_of(sql: str) -> frozenset[str]:
-    """The columns that an expression names, in lower case; none where it cannot be parsed.
+    """The columns that an expression uses, in lower case; none where it cannot be parsed.
 
     >>> sorted(columns_of('coalesce("Load", w.watts) + 1'))
     ['load', 'watts']

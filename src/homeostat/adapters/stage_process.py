@@ -1,7 +1,7 @@
 """The stage worker as its caller holds it: one process, started at the first stage and replaced when it no longer fits.
 
-A stage that starts a process of its own imports its tools anew, which costs more than most stages do. ``stages/worker``
-is the other side.
+A stage that starts a process of its own imports its tools again, which costs more than most stages do.
+``stages/worker`` is the other side.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import IO, Any
 
 import homeostat
-from homeostat.adapters.tables import digest
+from homeostat.adapters.parquet import digest
 
 COMMAND = re.compile(r"(?:PYTHONPATH=src:\$PYTHONPATH )?python -m (homeostat\.stages\.\w+)")  # as dvc.yaml has it
 READY = "stage worker, protocol 1"

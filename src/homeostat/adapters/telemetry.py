@@ -1,4 +1,4 @@
-"""Nothing leaves the machine: the telemetry of the tools, off by default."""
+"""The telemetry of the tools, off by default: nothing leaves the machine."""
 
 import os
 
@@ -11,9 +11,9 @@ QUIET = {
 
 
 def quiet_environment() -> None:
-    """Turn telemetry off for this process and its children; what the environment already says stands.
+    """Turn telemetry off for this process and its children; variables that are set already stay.
 
-    Call it before a tool is imported: some read the environment then.
+    To be called before a tool is imported: some read the environment then.
     """
     for name, value in QUIET.items():
         os.environ.setdefault(name, value)

@@ -1,1 +1,1 @@
-"""What a person asks before a change: scope, contracts, leakage."""
+"""Checks before a change is committed: scope, contracts, leakage. May import `monitoring` and the rooms below."""

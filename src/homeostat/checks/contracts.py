@@ -1,4 +1,4 @@
-"""What the contracts as they stand now would have done to the landed history, beside what is on record."""
+"""The verdicts that the contracts in the folder would give on the landed history, beside those on record."""
 
 from __future__ import annotations
 
@@ -6,18 +6,21 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from homeostat.adapters.gx import contract_problems
-from homeostat.adapters.tables import digest
-from homeostat.core.batches import Verdict
-from homeostat.stages.validate import case_of, judge, recorded_verdicts
+from homeostat.adapters.parquet import digest
+from homeostat.core.batch_rules import Verdict
+from homeostat.core.sentences import sentence
+from homeostat.data.case import History, case_of
+from homeostat.data.judge import judge
+from homeostat.data.workspace import Workspace
 
 if TYPE_CHECKING:
-    from homeostat.project import Project
+    from homeostat.project.layout import Project
 
 
 def what_if(project: Project) -> str:
-    """One paragraph a source; nothing is written.
+    """A paragraph for each source; nothing is written.
 
-    Batches are judged in order of time, each against the history that the edited contract itself would have accepted.
+    Batches are validated in order of time, each against the history that the edited contract would have accepted.
 
     Raises:
         ScopeError: a contract cannot be used.
@@ -32,26 +35,29 @@ def _source_report(project: Project, name: str) -> str:
     labels = sorted(p.stem for p in (project.landed / name).glob("*.parquet"))
     if not labels:
         return f"{name}: nothing has landed; run `homeostat run data` first"
-    recorded = recorded_verdicts(project, name)
+    workspace = Workspace(project)
+    recorded = workspace.verdicts.of_source(name)
     contract = digest(path.read_bytes()) if path.is_file() else digest(b"")
     if all(k in recorded and recorded[k].contract == contract for k in labels):
         return f"{name}: the contract is unchanged: {_total(recorded, labels)}"
-    supposed: dict[str, Verdict] = {}
+    verdicts: dict[str, Verdict] = {}
+    history = History()
     for label in labels:
-        supposed[label] = _suppose(project, name, label, supposed)
-    lines = [f"{name}: would have {_total(supposed, labels)}"]
+        verdicts[label] = _verdict(workspace, name, label, history)
+        history.add(label, verdicts[label])
+    lines = [f"{name}: would have {_total(verdicts, labels)}"]
     if recorded:
         lines.append(f"  on record: {_total(recorded, labels)}")
-    lines += [_change(k, supposed[k], recorded.get(k)) for k in labels if _differs(supposed[k], recorded.get(k))]
+    lines += [_change(k, verdicts[k], recorded.get(k)) for k in labels if _differs(verdicts[k], recorded.get(k))]
     return "\n".join(lines)
 
 
-def _suppose(project: Project, name: str, label: str, earlier: Mapping[str, Verdict]) -> Verdict:
-    case = case_of(project, name, label, verdicts=earlier)
-    found = judge(project, case)
-    kept = 0 if found.accepted is None else len(found.accepted)
-    status = "quarantined" if found.accepted is None else "accepted"
-    return Verdict(status, case.key, kept, len(found.held), found.findings, case.content)  # type: ignore[arg-type]
+def _verdict(workspace: Workspace, name: str, label: str, history: History) -> Verdict:
+    case = case_of(workspace, name, label, history=history)
+    outcome = judge(workspace.project, case, workspace.contracts)
+    kept = 0 if outcome.accepted is None else len(outcome.accepted)
+    status = "quarantined" if outcome.accepted is None else "accepted"
+    return Verdict(status, case.key, kept, len(outcome.held), outcome.findings, case.content)  # type: ignore[arg-type]
 
 
 def _total(verdicts: Mapping[str, Verdict], labels: list[str]) -> str:
@@ -60,13 +66,13 @@ def _total(verdicts: Mapping[str, Verdict], labels: list[str]) -> str:
     return f"quarantined {whole} of {len(made)} batches, {sum(v.rows_quarantined for v in made)} rows"
 
 
-def _differs(supposed: Verdict, recorded: Verdict | None) -> bool:
+def _differs(verdict: Verdict, recorded: Verdict | None) -> bool:
     if recorded is None:
-        return supposed.rows_quarantined > 0
-    return (supposed.status, supposed.rows_quarantined) != (recorded.status, recorded.rows_quarantined)
+        return verdict.rows_quarantined > 0
+    return (verdict.status, verdict.rows_quarantined) != (recorded.status, recorded.rows_quarantined)
 
 
-def _change(label: str, supposed: Verdict, recorded: Verdict | None) -> str:
-    before = f"{recorded.status}, {recorded.rows_quarantined} rows held" if recorded else "not judged yet"
-    why = "; ".join(f.sentence for f in supposed.findings if f.failed) or "every expectation holds"
-    return f"  {label}: {supposed.status}, {supposed.rows_quarantined} rows held (was {before}): {why}"
+def _change(label: str, verdict: Verdict, recorded: Verdict | None) -> str:
+    before = f"{recorded.status}, {recorded.rows_quarantined} rows quarantined" if recorded else "no verdict yet"
+    why = "; ".join(map(sentence, verdict.failed)) or "every expectation is met"
+    return f"  {label}: {verdict.status}, {verdict.rows_quarantined} rows quarantined (was {before}): {why}"

@@ -1,4 +1,7 @@
-"""The time-travel test: features made again from only what was known, and what else gives a label away."""
+"""The time-travel test: features rebuilt from only what was known at predict-at must be the same, bit for bit.
+
+With it go the checks for columns that give a label away and for barred columns.
+"""
 
 from __future__ import annotations
 
@@ -10,27 +13,29 @@ from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
-from homeostat.adapters.duckdb import as_known, build
-from homeostat.checks.barred import barred_findings
-from homeostat.checks.bits import same_bits
-from homeostat.checks.giveaways import giveaway_findings
+from homeostat.checks.barred_columns import barred_findings
+from homeostat.checks.equality import same_bits
+from homeostat.checks.label_leaks import label_leak_findings
 from homeostat.core.errors import DataError, ScopeError
-from homeostat.core.verdicts import Finding
-from homeostat.stages.featurize import event_rows, features_of, look_back, views
-from homeostat.stages.ingest import periods
-from homeostat.stages.validate import read_verdict
+from homeostat.core.findings import Finding
+from homeostat.core.rules import Rule
+from homeostat.data.ingest import periods
+from homeostat.data.known_at import as_known
+from homeostat.data.workspace import Workspace
+from homeostat.features.build import FeatureTables
+from homeostat.features.sql import build, read_features_sql
 
 if TYPE_CHECKING:
-    from homeostat.project import Project
-    from homeostat.scope import Scope
+    from homeostat.project.layout import Project
+    from homeostat.project.scope import Scope
 
-Progress = Callable[[str, int, int], None]  # what is done, how many, of how many
-SPREAD = 3  # events of one moment that may stand for those of this many batches' share
+Progress = Callable[[str, int, int], None]  # step, number done, number in total
+SPREAD = 3  # events taken of one predict-at, at most, in batches' shares of events
 
 
 @dataclass(frozen=True)
 class LeakageReport:
-    """What was found, the worst first."""
+    """The findings, failed ones first."""
 
     findings: tuple[Finding, ...]
 
@@ -40,111 +45,120 @@ class LeakageReport:
 
     @property
     def text(self) -> str:
-        """Plain sentences for a person who knows the domain."""
+        """The findings in sentences for a person who knows the domain."""
         bad = sum(f.failed for f in self.findings)
-        head = f"leakage: {bad} to mend" if bad else "leakage: none found"
-        return "\n".join([head, *(f"  {'FAIL' if f.failed else 'ok'}  {f.sentence}" for f in self.findings)])
+        head = f"leakage: {bad} to fix" if bad else "leakage: none found"
+        return "\n".join([head, *(f"  {'FAIL' if f.failed else 'ok'}  {f.text}" for f in self.findings)])
 
 
 @dataclass
 class Tally:
-    """How many events were made again, and how features differed."""
+    """How many events were rebuilt, and how their features differed."""
 
     events: int = 0
     batches: int = 0
     differ: Counter[str] = field(default_factory=Counter)
     examples: dict[str, str] = field(default_factory=dict)
-    refused: list[str] = field(default_factory=list)
+    errors: list[str] = field(default_factory=list)
 
 
 def check(project: Project, events: int = 2000, progress: Progress | None = None) -> LeakageReport:
-    """Look for features that see the future and for columns that give a label away, over every accepted batch.
+    """Search every accepted batch for features that see the future and for columns that give a label away.
 
-    At least ``events`` of them (all, if there are fewer) are made again from only what was known.
+    At least ``events`` events (all, if there are fewer) are rebuilt from only what was known.
 
     Raises:
         ScopeError: features.sql or the scope cannot be used.
         DataError: no batch of events was accepted.
     """
-    tell = progress or (lambda what, done, of: None)
-    labels = accepted_labels(project)
+    report = progress or (lambda what, done, of: None)
+    tables = FeatureTables(Workspace(project))
+    labels = accepted_labels(tables.workspace)
     if not labels:
         raise DataError("no batch of events was accepted; run `homeostat run data` first")
-    found = [
-        *time_travel_findings(project, labels, events, tell),
-        *giveaway_findings(project, labels, tell),
-        *barred_findings(project, labels, tell),
+    findings = [
+        *time_travel_findings(tables, labels, events, report),
+        *label_leak_findings(project, labels, report),
+        *barred_findings(project, labels, report),
     ]
-    return LeakageReport(tuple(sorted(found, key=lambda f: not f.failed)))
+    return LeakageReport(tuple(sorted(findings, key=lambda f: not f.failed)))
 
 
-def accepted_labels(project: Project) -> list[str]:
+def accepted_labels(workspace: Workspace) -> list[str]:
     """The batches of events of the window that were accepted, in order of time."""
-    name = project.scope.events.source
-    verdicts = {p.label: read_verdict(project, name, p.label) for p in periods(project, name)}
+    name = workspace.scope.events.source
+    verdicts = {p.label: workspace.verdicts.get(name, p.label) for p in periods(workspace.project, name)}
     return [label for label, verdict in verdicts.items() if verdict is not None and verdict.rows_accepted]
 
 
-def time_travel_findings(project: Project, labels: Sequence[str], events: int, tell: Progress) -> list[Finding]:
-    """One finding a feature that is not the same when it is made from only what was known, or one that all are."""
+def time_travel_findings(
+    tables: FeatureTables, labels: Sequence[str], events: int, report: Progress
+) -> list[Finding]:
+    """A finding for each feature that differs when it is rebuilt, or one that none does."""
     tally = Tally()
-    for label, built, moments in _sample(project, labels, events):
-        _travel(project, label, built, moments, tally)
-        tell("events made again", tally.events, events)
-    if tally.refused or tally.differ:
-        refused = [_refusal(said) for said in dict.fromkeys(tally.refused)]
-        return refused + [_difference(tally, name) for name, _ in tally.differ.most_common()]
+    for label, built, moments in _sample(tables, labels, events):
+        _rebuild(tables, label, built, moments, tally)
+        report("events rebuilt", tally.events, events)
+    if tally.errors or tally.differ:
+        errors = [_error(text) for text in dict.fromkeys(tally.errors)]
+        return errors + [_difference(tally, name) for name, _ in tally.differ.most_common()]
     if not tally.events:
-        return [Finding("point in time", "too few to say", None, None, "no event has features: nothing to make again")]
-    said = (
-        f"{tally.events:,} events of {tally.batches} batches were made again from only what was known at their "
+        text = "no event has features, so there is nothing to rebuild"
+        return [Finding(Rule.POINT_IN_TIME, "", "too few to say", text=text)]
+    text = (
+        f"{tally.events:,} events of {tally.batches} batches were rebuilt from only what was known at their "
         "predict-at: every feature is the same, bit for bit"
     )
-    return [Finding("point in time", "pass", 0.0, 0.0, said)]
+    return [Finding(Rule.POINT_IN_TIME, "", "pass", 0.0, 0.0, text=text)]
 
 
 def _difference(tally: Tally, name: str) -> Finding:
-    said = (
-        f"{name} sees the future: it differs for {tally.differ[name]:,} of {tally.events:,} events when it is made "
+    text = (
+        f"{name} sees the future: it differs for {tally.differ[name]:,} of {tally.events:,} events when it is rebuilt "
         f"from only what was known; {tally.examples[name]}"
     )
-    return Finding("point in time", "fail", float(tally.differ[name]), 0.0, said)
+    return Finding(Rule.POINT_IN_TIME, name, "fail", float(tally.differ[name]), 0.0, text=text)
 
 
-def _refusal(said: str) -> Finding:
-    return Finding("point in time", "fail", None, 0.0, f"features cannot be made from only what was known: {said}")
+def _error(cause: str) -> Finding:
+    text = f"features cannot be built from only what was known: {cause}"
+    return Finding(Rule.POINT_IN_TIME, "", "fail", None, 0.0, text=text)
 
 
 # ---- which events
 
 
 def _sample(
-    project: Project, labels: Sequence[str], events: int
+    tables: FeatureTables, labels: Sequence[str], events: int
 ) -> Iterator[tuple[str, pl.DataFrame, list[pl.DataFrame]]]:
-    """Batches with their features and the keys to make again, by moments; spread over batches and slices.
+    """Batches with their features and the keys to rebuild, by predict-at; spread over batches and slices.
 
-    Events of one predict-at are made in one go, but never all of them: what counts on its neighbours shows.
+    Events of one predict-at are rebuilt together, but never all of them, so that a feature which depends on the others
+    shows.
     """
-    scope = project.scope
+    scope = tables.workspace.scope
     chance = random.Random(scope.seed)
     if len(labels) > events:
         labels = [labels[i * len(labels) // events] for i in range(events)]
-    verdicts = {label: read_verdict(project, scope.events.source, label) for label in labels}
+    verdicts = {label: tables.workspace.verdicts.get(scope.events.source, label) for label in labels}
     ahead = sum(v.rows_accepted for v in verdicts.values() if v)
-    seen: Counter[tuple[str, Any]] = Counter()
+    by_slice: Counter[tuple[str, Any]] = Counter()
     left = events
     for label, verdict in verdicts.items():
         size = verdict.rows_accepted if verdict else 0
-        built = features_of(project, label)
-        moments = _moments(scope, built, max(1, -(-left * size // ahead)), seen, chance)
+        built = tables.of(label)
+        moments = _moments(scope, built, max(1, -(-left * size // ahead)), by_slice, chance)
         left, ahead = max(0, left - sum(m.height for m in moments)), ahead - size
         yield label, built, moments
 
 
 def _moments(
-    scope: Scope, built: pl.DataFrame, wanted: int, seen: Counter[tuple[str, Any]], chance: random.Random
+    scope: Scope, built: pl.DataFrame, wanted: int, by_slice: Counter[tuple[str, Any]], chance: random.Random
 ) -> list[pl.DataFrame]:
-    """About ``wanted`` events of a batch (all, if it has no more), by predict-at, rare slices first."""
+    """About ``wanted`` events of a batch (all, if it has no more), by predict-at, rare slices first.
+
+    ``by_slice`` counts the events taken so far, and is updated.
+    """
     slices = [f"given__{c}" for c in scope.evaluation.slices]
     rows = built.select(*scope.key, "predict_at", *slices).with_row_index("__row")
     order = list(range(rows.height))
@@ -158,47 +172,49 @@ def _moments(
     taken = 0
     while taken < wanted and by_moment:
         open_rows = (row for group in by_moment.values() for row in group)
-        start = min(open_rows, key=lambda row: _times_seen(seen, slices, values[row]))
+        start = min(open_rows, key=lambda row: _times_taken(by_slice, slices, values[row]))
         group = by_moment.pop(rows["predict_at"][start])
         chosen = [start, *(r for r in group if r != start)][: max(1, min(len(group) - 1, SPREAD * wanted))]
         for row in chosen:
-            seen.update(zip(slices, values[row], strict=True))
+            by_slice.update(zip(slices, values[row], strict=True))
         moments.append(rows[chosen])
         taken += len(chosen)
     return moments if taken >= wanted else [rows[half] for half in halves]
 
 
-def _times_seen(seen: Counter[tuple[str, Any]], slices: Sequence[str], values: Sequence[Any]) -> int:
+def _times_taken(by_slice: Counter[tuple[str, Any]], slices: Sequence[str], values: Sequence[Any]) -> int:
     """How often the rarest slice of an event was taken so far."""
-    return min((seen[named] for named in zip(slices, values, strict=True)), default=0)
+    return min((by_slice[named] for named in zip(slices, values, strict=True)), default=0)
 
 
-# ---- made again
+# ---- rebuilding
 
 
-def _travel(project: Project, label: str, built: pl.DataFrame, moments: Sequence[pl.DataFrame], tally: Tally) -> None:
-    """Make the events again, each from tables that hold nothing that was not known at its predict-at."""
-    scope = project.scope
+def _rebuild(
+    features: FeatureTables, label: str, built: pl.DataFrame, moments: Sequence[pl.DataFrame], tally: Tally
+) -> None:
+    """Build the events again, each from tables with nothing that was not known at its predict-at."""
+    point, scope = features.point, features.workspace.scope
     key = list(scope.key)
     if not moments:
         return
-    sql = project.features_text
-    look = look_back(project, label)
-    asked = pl.concat(moments).select(key)
-    rows = event_rows(project, look).join(asked, on=key, how="semi", nulls_equal=True)
+    sql = read_features_sql(features.workspace.project)
+    look = point.look_back(label)
+    keys = pl.concat(moments).select(key)
+    rows = point.events(look).join(keys, on=key, how="semi", nulls_equal=True)
     tally.batches += 1
-    for events, tables in views(project, look, rows):
+    for events, tables in point.views(look, rows):
         for moment in moments:
             part = events.join(moment.select(key), on=key, how="semi", nulls_equal=True)
             if not part.height:
                 continue
             time = part["predict_at"][0]
-            known = {name: as_known(table, scope.sources[name], time) for name, table in tables.items()}
+            visible = {name: as_known(table, scope.sources[name], time) for name, table in tables.items()}
             tally.events += part.height
             try:
-                again = build(sql, scope, known, part, scope.threads)
+                again = build(sql, scope, visible, part, scope.threads)
             except ScopeError as error:
-                tally.refused.append(str(error))
+                tally.errors.append(str(error))
                 continue
             _compare(scope, built, again, tally)
 

@@ -1,4 +1,4 @@
-"""The scope as a page that a domain expert can read, and what in it could not work."""
+"""The scope as a page that a domain expert can read, and the problems in it."""
 
 from __future__ import annotations
 
@@ -11,14 +11,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from homeostat.core.errors import HomeostatError, ScopeError
-from homeostat.records import words
-from homeostat.scope import format_duration
+from homeostat.core.text import count, metric_name, percent
+from homeostat.features.sql import read_features_sql
+from homeostat.project.value_types import format_duration
 
 if TYPE_CHECKING:
     import polars as pl
 
-    from homeostat.project import Project
-    from homeostat.scope import Objective, Rollout, Scope, Source
+    from homeostat.project.layout import Project
+    from homeostat.project.scope import Objective, Rollout, Scope, Source
 
 WIDTH = 100
 TASKS = {"binary": "yes or no", "regression": "an amount", "ranking": "an order within each group"}
@@ -33,12 +34,12 @@ class Page:
 
 
 def scope_page(project: Project) -> Page:
-    """Say what the scope says, in sentences; check contracts, SQL expressions and features.sql against it."""
+    """The scope in sentences; contracts, SQL expressions and features.sql are checked against it."""
     scope = project.scope
     problems = tuple(dict.fromkeys([*_contract_problems(project), *_sql_problems(project)]))
     sections = [
         ("What we predict, and why", _predicted(scope)),
-        ("The data, and when they are known", _data(project)),
+        ("The data, and when they become known", _data(project)),
         ("What mistakes cost", _costs(scope)),
         ("How a model is made and measured", _training(scope)),
         ("What a release must pass", _release(scope)),
@@ -95,7 +96,7 @@ def _objective(objective: Objective) -> str:
     uses = f"{len(objective.features)} features" if objective.features else "no features yet"
     return (
         f"{TASKS[objective.task]}, whether {objective.label}{among}; known with the group {objective.known}; "
-        f"{uses}; a missed one weighs {objective.weight:g}."
+        f"{uses}; a missed event costs {objective.weight:g}."
     )
 
 
@@ -106,11 +107,12 @@ def _data(project: Project) -> Iterator[str]:
         yield f"- {name}, {every}, from {place}; a row is named by {', '.join(source.key)}."
         if source.timed:
             late = _span(source.late_after)
-            yield f"    Its time is {source.time}. A batch that has not come {late} after its period is missing."
+            yield f"    Its time is {source.time}. A batch that has not arrived {late} after its period is missing."
         for group, known in source.known_at.items():
             yield f"    {group} ({len(known.columns)} columns) is known at {known.at}."
         if source.volume is not None:
-            yield f"    A batch is held if its size is more than {source.volume:.0%} off the median of the last 28."
+            off = percent(source.volume)
+            yield f"    A batch is quarantined if its size is more than {off} off the median of the last 28."
         yield from _contract(project, name)
 
 
@@ -124,7 +126,7 @@ def _contract(project: Project, name: str) -> Iterator[str]:
     try:
         rules = rules_of(path.read_bytes(), path.name)
     except ScopeError:
-        return  # told among the problems
+        return  # it is among the problems
     many = Counter(rule.get("severity") for rule in rules)
     yield f"    Its contract has {', '.join(f'{many[s]} {s}' for s in SEVERITIES)}:"
     for rule in sorted(rules, key=lambda r: SEVERITIES.index(r["severity"]) if r.get("severity") in SEVERITIES else 9):
@@ -132,69 +134,70 @@ def _contract(project: Project, name: str) -> Iterator[str]:
 
 
 def _costs(scope: Scope) -> Iterator[str]:
-    yield f"An alert that was not needed costs {scope.costs.alert:g}; what was missed costs its objective's weight."
-    yield f"At most {scope.costs.capacity} alerts are raised in one period of {scope.events.source}: the riskiest."
+    yield f"A false alert costs {scope.costs.alert:g}; a missed event costs the weight of its objective."
+    most = count(scope.costs.capacity, "alert")
+    yield f"At most {most} in one period of {scope.events.source}: for the riskiest events."
 
 
 def _training(scope: Scope) -> Iterator[str]:
     windows, training, evaluation = scope.windows, scope.training, scope.evaluation
     length = "all history" if windows.train == "all" else f"the last {_span(windows.train)}"
     yield f"The model is {training.model}, trained on {length}; the last {_span(windows.holdout)} judge it."
-    again = "it is fitted once more on everything" if training.refit else "it serves as it is"
-    yield f"Once judged, {again}. Until {_span(windows.warm_up)} of history, the baseline serves."
+    again = "it is fitted once more on everything" if training.refit else "it is released as it is"
+    yield f"Once judged, {again}. Until {_span(windows.warm_up)} of history, the baseline is in service."
     baseline = training.baseline
     by = f"the label's rate by {', '.join(baseline.by)}" if baseline.by else baseline.column or baseline.sql
     yield f"The baseline to beat is {by or 'the label rate of all events'}."
     tasks = dict.fromkeys(o.task for o in scope.objectives.values())
     for task in tasks:
-        yield f"Measured ({task}): {', '.join(words(m) for m in getattr(evaluation.metrics, task))}."
-    within = f"Each figure comes with a {evaluation.confidence:.0%} interval, overall, by month"
+        yield f"Measured ({task}): {', '.join(metric_name(m) for m in getattr(evaluation.metrics, task))}."
+    within = f"Each figure comes with a {percent(evaluation.confidence)} CI, overall, by month"
     slices = f" and for each {' and '.join(evaluation.slices)} with {evaluation.min_slice} events or more"
     yield f"{within}{slices if evaluation.slices else ''}."
 
 
 def _release(scope: Scope) -> Iterator[str]:
     limits = scope.release
-    yield f"- {_loss(scope)} at least {limits.beats_baseline:.1%} below the baseline's;"
-    yield f"- on the same events, at most {limits.not_worse:.1%} above that of the version in service,"
-    yield f"  and in every slice at most {limits.slice_not_worse:.1%} above it, unless chance explains it;"
-    yield f"- its mean score at most {limits.calibration:.0%} off what happened."
+    yield f"- {_loss(scope)} at least {percent(limits.beats_baseline)} below the baseline's;"
+    yield f"- on the same events, at most {percent(limits.not_worse)} above that of the version in service,"
+    yield f"  and in every slice at most {percent(limits.slice_not_worse)} above it where that is significant;"
+    yield f"- predicted/observed ratio at most {percent(limits.calibration)} off 1."
 
 
 def _rollout(rollout: Rollout) -> Iterator[str]:
-    steps = ", then ".join(f"{step:.4g}" for step in (100 * s for s in rollout.steps))
+    steps = ", then ".join(map(percent, rollout.steps))
     yield {
-        "at once": "A release that passed serves everything at once.",
-        "shadow": "A release that passed first scores what is asked, unseen.",
-        "canary": f"A release that passed first answers {steps} % of the keys.",
+        "at once": "A release that passed is in service at once, for all keys.",
+        "shadow": "A release that passed first scores the requests without answering them.",
+        "canary": f"A release that passed first answers {steps} of the keys.",
     }[rollout.strategy]
-    held = f"A step lasts {_span(rollout.hold)} or more, until {rollout.events} events were scored"
-    yield f"{held}; one that waits for them longer than {_span(rollout.patience)} alerts."
-    yield "A release that is tried is taken back where, beyond chance,"
-    yield f"- it fails {rollout.errors:.1%} of requests more than the version in service;"
-    yield f"- 95% of its answers take longer than {1000 * rollout.latency:g} ms, and longer than that version's;"
+    lasts = f"A step lasts {_span(rollout.hold)} or more, until {rollout.events} events were scored"
+    yield f"{lasts}; one that waits for them longer than {_span(rollout.patience)} alerts."
+    yield "A release that is tried is taken back where, by a significant difference,"
+    yield f"- it fails {percent(rollout.errors)} of requests more than the version in service;"
+    yield f"- 95 % of its answers take longer than {1000 * rollout.latency:g} ms, and longer than that version's;"
     yield f"- its scores lie more than {rollout.score_drift:g} from that version's of the same time;"
-    yield "- its loss on matured events is above that version's by more than a release may be."
+    yield "- its loss on mature events is above that version's by more than a release may be."
 
 
 def _monitoring(scope: Scope) -> Iterator[str]:
     watch, rhythm = scope.monitoring, scope.rhythm
-    yield f"Every {_span(rhythm.decide)}, the matured events of the last {_span(watch.window)} are judged:"
+    yield f"Every {_span(rhythm.decide)}, the mature events of the last {_span(watch.window)} are judged:"
     yield (
-        f"- {_loss(scope)}, over the baseline's on the same events, more than {watch.quality_drop:.0%} above what the "
-        "release promised, or above the baseline's at all: a finding."
+        f"- {_loss(scope)}, over the baseline's on the same events, more than {percent(watch.quality_drop)} above "
+        "the release's promise, or above the baseline's at all: a finding."
     )
-    yield f"- The mean score more than {watch.calibration:.0%} off what happened: a finding."
-    yield f"- A feature misses {watch.missing_rise:.0%} of its values more than when the model was made: a finding."
+    yield f"- The predicted/observed ratio more than {percent(watch.calibration)} off 1: a finding."
+    yield f"- A feature lacks {percent(watch.missing_rise)} more of its values than when the model was made: a finding."
     yield (
-        f"- {watch.drift_share:.0%} of the columns with a drift score ({watch.drift_method}) above "
+        f"- {percent(watch.drift_share)} of the columns with a drift score ({watch.drift_method}) above "
         f"{watch.drift_limit:g}, or predictions above {watch.score_drift:g}: a finding."
     )
-    yield "None of these is a finding where chance alone explains it."
-    yield "A finding starts a decision: the version before and a fresh candidate are judged on the same events."
+    yield "A difference is a finding only where it is significant."
+    yield "A finding starts a decision: the previous version and a fresh candidate are judged on the same events."
     yield (
-        f"The version before comes back if it is at least {watch.roll_back:.0%} better; a candidate serves if it "
-        "passes as a release; otherwise nothing changes."
+        f"The previous version comes back if it is at least {percent(watch.roll_back)} better; a candidate is released "
+        "if it passes as a release; otherwise nothing changes."
     )
     yield f"After that, drift alone starts no decision for {_span(watch.cool_down)}."
 
@@ -209,16 +212,16 @@ def _rhythm(scope: Scope) -> Iterator[str]:
         yield f"The project's own clock starts at {clock.start} and runs {clock.speed:g} times as fast as the wall's."
     yield f"Scheduled work runs the code of the git branch {scope.branch}."
     if scope.remote is not None:
-        told = f"Hosts agree on what serves by the git remote {scope.remote.git}"
-        yield f"{told}; one that serves looks there every {_span(scope.remote.every)}."
+        agree = f"Hosts agree on the release in service by the git remote {scope.remote.git}"
+        yield f"{agree}; a host that serves fetches it every {_span(scope.remote.every)}."
 
 
 def _loss(scope: Scope) -> str:
     tasks = dict.fromkeys(o.task for o in scope.objectives.values())
-    return " and ".join(words(getattr(scope.evaluation.metrics, task)[0]) for task in tasks)
+    return " and ".join(metric_name(getattr(scope.evaluation.metrics, task)[0]) for task in tasks)
 
 
-# ---- what could not work
+# ---- problems
 
 
 def _contract_problems(project: Project) -> Iterator[str]:
@@ -250,8 +253,8 @@ def _sql_problems(project: Project) -> Iterator[str]:
 def _tried(name: str, source: Source, tables: dict[str, pl.DataFrame]) -> Iterator[str]:
     import polars as pl
 
-    from homeostat.adapters.duckdb import with_known_at
-    from homeostat.adapters.sources import TYPES
+    from homeostat.data.casts import TYPES
+    from homeostat.data.known_at import with_known_at
 
     rows = pl.DataFrame(schema={column: TYPES[kind] for column, kind in source.columns.items()})
     try:
@@ -277,28 +280,28 @@ def _judged(scope: Scope, rows: pl.DataFrame) -> pl.DataFrame:
 
 
 def _features(project: Project, tables: dict[str, pl.DataFrame], events: pl.DataFrame) -> None:
-    from homeostat.adapters.duckdb import build
+    from homeostat.features.sql import build
 
     needed = {feature for objective in project.scope.objectives.values() for feature in objective.features}
     if not project.features_sql.is_file():
         if needed:
             raise ScopeError("features.sql: not there, but objectives name features; write it")
         return
-    build(project.features_text, project.scope, tables, events, project.scope.threads, sorted(needed))
+    build(read_features_sql(project), project.scope, tables, events, project.scope.threads, sorted(needed))
 
 
 def _known_too_early(project: Project) -> Iterator[str]:
     """On the last accepted batch of events: a label that is known before predict-at needs no prediction."""
     import polars as pl
 
-    from homeostat.adapters.duckdb import known_column, with_known_at
+    from homeostat.data.known_at import known_column, with_known_at
 
-    scope, name = project.scope, project.scope.events.source
-    last: list[Path] = sorted((project.accepted / name).glob("*.parquet"))[-1:]
+    scope, source = project.scope, project.scope.events.source
+    last: list[Path] = sorted((project.accepted / source).glob("*.parquet"))[-1:]
     for path in last:
-        rows = _judged(scope, with_known_at(name, scope.event_source, pl.read_parquet(path)))
-        for objective, said in scope.objectives.items():
-            early = int((rows[known_column(said.known)] < rows["predict_at"]).sum())
+        rows = _judged(scope, with_known_at(source, scope.event_source, pl.read_parquet(path)))
+        for name, objective in scope.objectives.items():
+            early = int((rows[known_column(objective.known)] < rows["predict_at"]).sum())
             if early:
-                where = f"params.yaml: objectives.{objective}: in batch {path.stem} the label of {early} of {len(rows)}"
+                where = f"params.yaml: objectives.{name}: in batch {path.stem} the label of {early} of {len(rows)}"
                 yield f"{where} events is known before predict_at; set events.predict_at earlier, or known later"

@@ -8,8 +8,8 @@ from __future__ import annotations
 import click
 
 from homeostat import __version__
-from homeostat.cli import changing_data, checking, looking, releasing, running, serving, starting
-from homeostat.cli.verbs import Verbs
+from homeostat.cli import check, data, new, releases, run, serve, status
+from homeostat.cli.app import Verbs
 
 
 @click.group(
@@ -25,12 +25,12 @@ def main(context: click.Context) -> None:
     Example: homeostat -C my-project
     """
     if context.invoked_subcommand is None:
-        context.invoke(looking.status)
+        context.invoke(status.status)
 
 
 for verb in (
-    starting.new, running.run, running.up, serving.serve, looking.status, running.replay, releasing.releases,
-    releasing.promote,
-    releasing.rollback, checking.check, changing_data.data,
+    new.new, run.run, run.up, serve.serve, status.status, run.replay, releases.releases,
+    releases.promote,
+    releases.rollback, check.check, data.data,
 ):  # fmt: skip
     main.add_command(verb)

@@ -1,8 +1,8 @@
-"""What it costs to be wrong: the risk of each event, which events to warn of, and what that came to.
+"""What it costs to be wrong: the risk of each event, which events to warn of, and the cost of that.
 
 Silence costs the weight of each objective that happens: a binary one once, a regression one for each unit of its
-amount, a ranking one for each grade. A warning costs the price of an alert where it was not needed: nothing binary
-happened, and the amounts together were not worth an alert. A warning that was needed costs nothing.
+amount, a ranking one for each grade. A false alert costs the price of an alert: nothing binary happened, and the
+amounts together were not worth one. A true alert costs nothing.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ Flags = NDArray[np.bool_]
 
 
 class Stake(Protocol):
-    """What one objective is worth, in alerts that were not needed."""
+    """What one objective is worth, in false alerts."""
 
     @property
     def task(self) -> str: ...
@@ -32,7 +32,10 @@ class Stake(Protocol):
 
 @dataclass(frozen=True)
 class Money:
-    """What a policy of alerts came to over ``rows`` events; ``missed`` counts by objective what no alert warned of."""
+    """The outcome of a policy of alerts over ``rows`` events.
+
+    ``needless`` counts false alerts, ``missed`` by objective the events that happened without an alert.
+    """
 
     rows: int
     alerts: int
@@ -62,7 +65,7 @@ def risk(scores: Mapping[str, Array], weights: Mapping[str, float]) -> Array:
 
 
 def worth(scores: Mapping[str, Array], stakes: Mapping[str, Stake], alert_cost: float) -> Flags:
-    """Where silence is expected to cost more than an alert would: risk against the price times P(not needed).
+    """Where silence is expected to cost more than an alert would: risk against the price times P(false alert).
 
     A ranking score orders and measures nothing, so with one of those every event is worth its place in the order.
     """
@@ -73,8 +76,8 @@ def worth(scores: Mapping[str, Array], stakes: Mapping[str, Stake], alert_cost: 
     for name, score in scores.items():
         if stakes[name].task == "binary":
             none = none * (1 - score)
-    found: Flags = silence > alert_cost * none
-    return found
+    flags: Flags = silence > alert_cost * none
+    return flags
 
 
 def alerts(
@@ -102,33 +105,33 @@ def money(
     block: NDArray[Any],
     settings: Settings,
 ) -> Money:
-    """What ``alert`` cost on events whose ``labels`` are known; NaN: the objective is not defined for that event.
+    """The cost of ``alert`` on events with ``labels``; NaN: the objective is not defined for that event.
 
     An event without any label counts for nothing.
     """
-    known = np.zeros(len(alert), dtype=bool)
+    labelled = np.zeros(len(alert), dtype=bool)
     happened, amounts, silence = np.zeros(len(alert), dtype=bool), np.zeros(len(alert)), np.zeros(len(alert))
     missed = {}
     for name, label in labels.items():
         here = ~np.isnan(label)
         amount = np.where(here, np.maximum(np.nan_to_num(label), 0.0), 0.0)
-        known |= here
+        labelled |= here
         silence += stakes[name].weight * amount
         if stakes[name].task == "binary":
             happened |= amount > 0
         else:
             amounts += stakes[name].weight * amount
         missed[name] = int(np.count_nonzero(~alert & (amount > 0)))
-    needless = alert & known & ~happened & (amounts <= alert_cost)
+    needless = alert & labelled & ~happened & (amounts <= alert_cost)
     cost = np.where(alert, alert_cost * needless, silence)
     return Money(
-        int(known.sum()), int((alert & known).sum()), int(needless.sum()), missed,
-        _total(cost[known], block[known], settings), float(silence.sum()),
+        int(labelled.sum()), int((alert & labelled).sum()), int(needless.sum()), missed,
+        _total(cost[labelled], block[labelled], settings), float(silence.sum()),
     )  # fmt: skip
 
 
 def _total(cost: Array, block: NDArray[Any], settings: Settings) -> Measure:
-    """The sum, with what chance leaves of the mean times the rows."""
+    """The sum, with the interval of the mean times the rows."""
     if len(cost) == 0:
         return Measure(None)
     drawn = Resamples.draw(block, settings)

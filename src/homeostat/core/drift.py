@@ -1,20 +1,22 @@
 """Rules over a stored drift record: how far the inputs and the scores have moved, and what is broken.
 
-The record is what ``adapters/evidently.py`` writes. Inputs drift with the seasons while a model is well, so drift says
-where to look and starts a decision; what is decided follows from losses on the same rows (``core/decisions.py``).
+The record is what ``adapters/evidently.py`` writes. Inputs drift with the seasons while a model is well, so drift
+explains and starts a decision; the action follows from losses on the same rows (``core/policy.py``).
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from typing import Any, Protocol
 
-from homeostat.core.verdicts import Finding, Outcome
+from homeostat.core.findings import TOO_FEW, Finding, Outcome
+from homeostat.core.rules import Rule
 
 SCORE = "score__"  # predictions among the columns: score__<objective>
 P_VALUES = ("ks", "chisquare")  # methods whose score falls as columns move apart
 LOST = ("gone", "empty")  # states of a column without any current value
-DRIFT_SHARE, COLUMN_DRIFT, SCORE_DRIFT, MISSING = "drift share", "column drift", "score drift", "missing values"
+FURTHEST = 3  # features that the finding on their share names
 
 Columns = Mapping[str, Mapping[str, Any]]  # of a record, by name
 
@@ -34,12 +36,13 @@ def drift_findings(record: Mapping[str, Any], limits: DriftLimits, evidence: str
     """Judge a stored record; ``evidence`` is its path. The limit of a feature stands in the record, by its score."""
     features = {c: v for c, v in record["columns"].items() if not c.startswith(SCORE)}
     scores = {c: v for c, v in record["columns"].items() if c.startswith(SCORE)}
-    return [
-        *(_score_drift(c, v, limits.score_drift, evidence) for c, v in scores.items()),
-        *_broken(features, limits.missing_rise, evidence),
-        _share(features, limits.drift_share, evidence),
-        *_columns(features, evidence),
+    findings = [
+        *(_score_drift(c, v, limits.score_drift) for c, v in scores.items()),
+        *_missing(features, limits.missing_rise),
+        _share(features, limits.drift_share),
+        *_columns(features),
     ]
+    return [replace(f, evidence=(evidence,)) for f in findings]
 
 
 def chance_score(method: str, bins: int, current: int, reference: int) -> float | None:
@@ -70,68 +73,53 @@ def column_outcome(column: Mapping[str, Any], limit: float) -> Outcome:
         return "fail"
     score, chance = column["score"], column["chance"]
     if score is None or (chance is not None and chance > limit / 2):
-        return "too few to say"
+        return TOO_FEW
     beyond = score < limit if column["method"] in P_VALUES else score > limit
     return "fail" if beyond else "pass"
 
 
-def _score_drift(name: str, column: Mapping[str, Any], limit: float, evidence: str) -> Finding:
-    objective = name.removeprefix(SCORE)
-    outcome = column_outcome(column, limit)
-    score = column["score"]
-    if score is None or outcome == "too few to say":  # none at all: a release that has just begun to serve
-        outcome = "too few to say"
-        said = f"too few scores of {objective} to compare their distribution with the release's"
-    else:
-        said = f"the scores of {objective} lie {score:.2f} from those of the release ({column['method']})"
-        said += f", over the limit of {limit:g}" if outcome == "fail" else f", within {limit:g}"
-    return Finding(f"{objective}: {SCORE_DRIFT}", outcome, score, limit, said, evidence)
+def _score_drift(name: str, column: Mapping[str, Any], limit: float) -> Finding:
+    outcome, score = column_outcome(column, limit), column["score"]
+    if score is None:  # none at all: a release that has just begun to serve
+        outcome = TOO_FEW
+    objective, facts = name.removeprefix(SCORE), {"method": column["method"]}
+    return Finding(Rule.SCORE_DRIFT, objective, outcome, score, limit, facts=facts)
 
 
-def _broken(features: Columns, limit: float, evidence: str) -> list[Finding]:
+def _missing(features: Columns, limit: float) -> list[Finding]:
     """Columns that lost their values: a feed, a join or a rename has broken."""
     rises = {name: column["missing"][0] - column["missing"][1] for name, column in features.items()}
     broken = [name for name, rise in rises.items() if features[name]["state"] in LOST or rise > limit]
     if not broken:
-        most = max(rises.values(), default=0.0)
-        said = f"no feature has lost its values; the share missing rose by {max(most, 0):.0%} at most"
-        return [Finding(MISSING, "pass", round(most, 6), limit, said, evidence)]
+        return [Finding(Rule.MISSING, "", "pass", round(max(rises.values(), default=0.0), 6), limit)]
     return [
-        Finding(f"{name}: {MISSING}", "fail", round(rises[name], 6), limit, _lost(name, features[name]), evidence)
+        Finding(
+            Rule.MISSING, name, "fail", round(rises[name], 6), limit,
+            facts={"state": features[name]["state"], "missing": list(features[name]["missing"])},
+        )
         for name in broken
-    ]
+    ]  # fmt: skip
 
 
-def _lost(name: str, column: Mapping[str, Any]) -> str:
-    if column["state"] == "gone":
-        return f"{name} is gone from the features; see what feeds it"
-    current, reference = column["missing"]
-    return f"{current:.0%} of {name} is missing, {reference:.0%} in the release's reference; see what feeds it"
-
-
-def _share(features: Columns, limit: float, evidence: str) -> Finding:
+def _share(features: Columns, limit: float) -> Finding:
     outcomes = {name: column_outcome(column, column["limit"]) for name, column in features.items()}
-    judged = [name for name, outcome in outcomes.items() if outcome != "too few to say"]
+    judged = [name for name, outcome in outcomes.items() if outcome != TOO_FEW]
     if not judged:
-        said = f"too few values to say whether any of {len(features)} features drifts"
-        return Finding(DRIFT_SHARE, "too few to say", None, limit, said, evidence)
+        return Finding(Rule.DRIFT_SHARE, "", TOO_FEW, None, limit, facts={"features": len(features)})
     drifted = _furthest_first(features, [name for name in judged if outcomes[name] == "fail"])
     share = len(drifted) / len(judged)
-    said = f"{len(drifted)} of {len(judged)} features drift ({share:.0%}, limit {limit:.0%})"
-    said += f", furthest {', '.join(drifted[:3])}" if drifted else ""
-    return Finding(DRIFT_SHARE, "fail" if share > limit else "pass", round(share, 6), limit, said, evidence)
+    facts = {"drifted": len(drifted), "judged": len(judged), "furthest": drifted[:FURTHEST]}
+    return Finding(Rule.DRIFT_SHARE, "", "fail" if share > limit else "pass", round(share, 6), limit, facts=facts)
 
 
-def _columns(features: Columns, evidence: str) -> Iterator[Finding]:
+def _columns(features: Columns) -> Iterator[Finding]:
     """One finding a drifted feature: they explain, and start nothing."""
     drifted = [name for name, column in features.items() if column_outcome(column, column["limit"]) == "fail"]
     for name in _furthest_first(features, drifted):
         column = features[name]
-        if column["score"] is None:  # told as missing values
-            continue
-        said = f"{name} lies {column['score']:.2f} from the release's reference ({column['method']})"
-        said += f", limit {column['limit']:g}"
-        yield Finding(f"{name}: {COLUMN_DRIFT}", "fail", column["score"], column["limit"], said, evidence)
+        if column["score"] is not None:  # else it is among the missing values
+            facts = {"method": column["method"]}
+            yield Finding(Rule.COLUMN_DRIFT, name, "fail", column["score"], column["limit"], facts=facts)
 
 
 def _furthest_first(features: Columns, names: list[str]) -> list[str]:

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from homeostat.core.intervals import Measure, Resamples, Settings, block_sums, measure, resampled_sums, summary, tidy
+from homeostat.core.intervals import Measure, Resamples, Settings, block_sums, measures, resampled_sums, summary, tidy
 from homeostat.core.metrics import METRICS, Array, Sums
 
 Slices = Mapping[str, NDArray[Any]]
@@ -198,8 +198,8 @@ def _judge(task: str, names: tuple[str, ...], scored: Scored, rows: NDArray[np.i
         return Judged(len(rows), base)
     drawn = Resamples.draw(scored.block[rows], settings)
     group = None if scored.group is None else scored.group[rows]
-    found = {name: measure(METRICS[task][name], y, score, group, drawn, settings) for name in names}
-    return Judged(len(rows), base, found)
+    metrics = {name: METRICS[task][name] for name in names}
+    return Judged(len(rows), base, measures(metrics, y, score, group, drawn, settings))
 
 
 def _compare(

@@ -1,85 +1,99 @@
-"""Incidents: one a problem, from its first sign to its end; each alerts once."""
+"""Incidents: one a problem, from its first failed finding to its end; each alerts once."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
-from homeostat.core.drift import COLUMN_DRIFT
-from homeostat.core.verdicts import Finding
+from homeostat.core import old_records
+from homeostat.core.findings import TOO_FEW, Finding
+from homeostat.core.rules import ALERTING
+from homeostat.core.sentences import sentence
 
-CALM = 2  # looks in a row without the problem that end it, so that one at the limit does not alert every week
-EXPLAINING = (COLUMN_DRIFT,)  # kinds that explain a problem and are none
+ENDS = 2  # evaluations in a row that pass and so end it, so that a problem at the limit does not alert every week
 
 
 @dataclass(frozen=True)
 class Incident:
-    """``problem`` is the rule that failed, with its subject; ``closed`` is None while it is open.
+    """``finding`` is the last that failed, at ``last_failed``; its rule and subject are the problem.
 
-    ``looked`` is when it was last calm: the same look twice, after a run was cut short, counts once.
+    ``passes`` counts the evaluations in a row that passed, the last one at ``last_passed``: the same evaluation again,
+    after a run was interrupted, counts once. ``closed`` is None while the incident is open.
     """
 
-    problem: str
+    finding: Finding
     opened: datetime
-    seen: datetime
-    sentence: str
-    evidence: str = ""
-    calm: int = 0
+    last_failed: datetime
+    passes: int = 0
+    last_passed: datetime | None = None
     closed: datetime | None = None
-    looked: datetime | None = None
+
+    @property
+    def problem(self) -> str:
+        """Its name."""
+        return self.finding.name
+
+    @property
+    def sentence(self) -> str:
+        return f"{self.problem}: {sentence(self.finding)}"
 
     def to_dict(self) -> dict[str, Any]:
-        times = {"opened": self.opened.isoformat(), "seen": self.seen.isoformat()}
-        ends = {"closed": self.closed, "looked": self.looked}
-        return asdict(self) | times | {k: time.isoformat() if time else None for k, time in ends.items()}
+        """Plain JSON; ``sentence`` is for a reader of the file, and is not read back."""
+        return {
+            "sentence": self.sentence,
+            "opened": self.opened.isoformat(),
+            "last_failed": self.last_failed.isoformat(),
+            "passes": self.passes,
+            "last_passed": self.last_passed.isoformat() if self.last_passed else None,
+            "closed": self.closed.isoformat() if self.closed else None,
+            "finding": self.finding.to_dict(),
+        }
 
     @classmethod
     def from_dict(cls, raw: Mapping[str, Any]) -> Incident:
-        times = {k: datetime.fromisoformat(raw[k]) for k in ("opened", "seen", "closed", "looked") if raw.get(k)}
-        return cls(**{**raw, **times})
+        """What ``to_dict`` wrote, or a version from before incidents had fields."""
+        body = old_records.incident(raw)
+        last_passed, closed = (datetime.fromisoformat(body[k]) if body[k] else None for k in ("last_passed", "closed"))
+        opened, last_failed = (datetime.fromisoformat(body[k]) for k in ("opened", "last_failed"))
+        return cls(Finding.from_dict(body["finding"]), opened, last_failed, body["passes"], last_passed, closed)
 
 
 @dataclass(frozen=True)
 class Changes:
-    """What one look changed: ``opened`` is what to alert on; ``open`` is all that is open after it."""
+    """What one evaluation changed: ``opened`` is what to alert on; ``open`` all that is open after it."""
 
     opened: tuple[Incident, ...]
     closed: tuple[Incident, ...]
     open: tuple[Incident, ...]
 
 
-def look(open_before: Iterable[Incident], findings: Iterable[Finding], now: datetime) -> Changes:
-    """Fold one look's findings into the incidents that are open.
+def update_incidents(open_before: Iterable[Incident], findings: Iterable[Finding], now: datetime) -> Changes:
+    """Fold the findings of one evaluation into the incidents that are open.
 
-    A failed finding opens its incident or keeps it open, but for one that only explains. Too few to say, or a rule
-    that was not looked at, is no news.
-    A rule is looked at where a finding of its kind says pass or fail.
+    A failed finding of a rule that alerts opens its incident or keeps it open. Too few to say, or a rule
+    that was not evaluated, changes nothing. A rule is evaluated where a finding of it says pass or fail.
     """
     findings = list(findings)
-    failed = {f.rule: f for f in findings if f.failed and kind(f.rule) not in EXPLAINING}
-    silent = {f.rule for f in findings if f.outcome == "too few to say"}
-    kinds = {kind(f.rule) for f in findings if f.outcome != "too few to say"}
+    failed = {_problem(f): f for f in findings if f.failed and f.rule in ALERTING}
+    unsure = {_problem(f) for f in findings if f.outcome == TOO_FEW}
+    evaluated = {f.rule for f in findings if f.outcome != TOO_FEW}
     kept, closed = [], []
     for incident in open_before:
-        finding = failed.pop(incident.problem, None)
+        problem, rule = _problem(incident.finding), incident.finding.rule
+        finding = failed.pop(problem, None)
         if finding is not None:
-            kept.append(replace(incident, seen=now, sentence=finding.sentence, evidence=finding.evidence, calm=0))
-        elif incident.problem in silent or kind(incident.problem) not in kinds or incident.looked == now:
+            kept.append(replace(incident, finding=finding, last_failed=now, passes=0))
+        elif problem in unsure or rule not in evaluated or incident.last_passed == now:
             kept.append(incident)
-        elif incident.calm + 1 >= CALM:
-            closed.append(replace(incident, calm=incident.calm + 1, looked=now, closed=now))
+        elif incident.passes + 1 >= ENDS:
+            closed.append(replace(incident, passes=incident.passes + 1, last_passed=now, closed=now))
         else:
-            kept.append(replace(incident, calm=incident.calm + 1, looked=now))
-    opened = tuple(Incident(f.rule, now, now, f.sentence, f.evidence) for f in failed.values())
+            kept.append(replace(incident, passes=incident.passes + 1, last_passed=now))
+    opened = tuple(Incident(f, now, now) for f in failed.values())
     return Changes(opened, tuple(closed), (*kept, *opened))
 
 
-def kind(rule: str) -> str:
-    """The rule without its subject.
-
-    >>> kind("demand: score drift"), kind("drift share")
-    ('score drift', 'drift share')
-    """
-    return rule.rpartition(": ")[2]
+def _problem(finding: Finding) -> tuple[str, str]:
+    return finding.rule, finding.subject

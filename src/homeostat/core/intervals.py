@@ -7,7 +7,7 @@ lies between percentiles of the resamples (Efron and Tibshirani, 1993, chapter 1
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from statistics import NormalDist
 from typing import Any
@@ -19,7 +19,7 @@ from homeostat.core import metrics
 from homeostat.core.metrics import Array, Curve, Metric, Sums
 
 FEWEST = 5  # blocks; fewer say nothing about chance
-AT_ONCE = 1 << 21  # weights held in memory at a time
+AT_ONCE = 1 << 18  # weights at a time: what a processor's cache holds
 
 
 @dataclass(frozen=True)
@@ -71,14 +71,28 @@ def measure(
     metric: Metric, y: Array, score: Array, group: NDArray[Any] | None, drawn: Resamples, settings: Settings
 ) -> Measure:
     """One metric of the rows given, with its interval."""
+    return measures({"": metric}, y, score, group, drawn, settings)[""]
+
+
+def measures(
+    wanted: Mapping[str, Metric],
+    y: Array,
+    score: Array,
+    group: NDArray[Any] | None,
+    drawn: Resamples,
+    settings: Settings,
+) -> dict[str, Measure]:
+    """Each metric of the rows given, with its interval; the curves are drawn once for all metrics that need them."""
     if len(y) == 0:
-        return Measure(None)
-    if isinstance(metric, Sums):
-        sums = block_sums(metric.terms(y, score, group), drawn)
-        whole = metric.finish(sums.sum(axis=1))
-        return summary(whole, metric.finish(resampled_sums(sums, drawn)), drawn, settings)
-    values = _along_the_curve(metric, y, score, drawn)
-    return summary(values[0], values[1:], drawn, settings)
+        return dict.fromkeys(wanted, Measure(None))
+    curves = {name: metric for name, metric in wanted.items() if isinstance(metric, Curve)}
+    values = dict(zip(curves, _along_the_curve(list(curves.values()), y, score, drawn), strict=True))
+    for name, metric in wanted.items():
+        if isinstance(metric, Sums):
+            sums = block_sums(metric.terms(y, score, group), drawn)
+            whole = metric.finish(sums.sum(axis=1))
+            values[name] = np.append(whole, metric.finish(resampled_sums(sums, drawn)))
+    return {name: summary(values[name][0], values[name][1:], drawn, settings) for name in wanted}
 
 
 def block_sums(terms: Array, drawn: Resamples) -> Array:
@@ -133,17 +147,22 @@ def tidy(value: Any) -> float | None:
     return float(f"{value:.10g}") if np.isfinite(value) else None
 
 
-def _along_the_curve(metric: Curve, y: Array, score: Array, drawn: Resamples) -> Array:
-    """The metric of all rows, then of each resample; a few resamples at a time, to bound memory."""
+def _along_the_curve(curves: Sequence[Curve], y: Array, score: Array, drawn: Resamples) -> list[Array]:
+    """Each metric of all rows, then of each resample; a few resamples at a time, to bound memory. ``y`` is 0 or 1."""
+    if not curves:
+        return []
     order, ends = metrics.falling(score)
-    labels, block = y[order], drawn.block[order]
+    hit, block = y[order] > 0, drawn.block[order]
+    ends = metrics.turns(hit, ends)
+    hits_until = np.cumsum(hit)[ends]
     weights = np.vstack([np.ones(drawn.counts.shape[1]), drawn.counts])
-    step = max(1, AT_ONCE // len(order))
-    found = []
-    for start in range(0, len(weights), step):
-        rows = np.take(weights[start : start + step], block, axis=1)
-        every = np.cumsum(rows, axis=1)[:, ends]
-        rows *= labels
-        hits = np.cumsum(rows, axis=1, out=rows)[:, ends]
-        found.append(metric.finish(hits, every - hits))
-    return np.concatenate(found)
+    # At least two resamples at a time: NumPy adds up a single column in another order, which changes last digits.
+    parts = np.clip(len(weights) * len(order) // AT_ONCE, 1, len(weights) // 2)
+    values = []
+    for part in np.array_split(weights, parts):
+        every = np.cumsum(np.take(part, block, axis=1), axis=1).T[ends]
+        summed = np.zeros((len(part), np.count_nonzero(hit) + 1))
+        np.cumsum(np.take(part, block[hit], axis=1), axis=1, out=summed[:, 1:])
+        hits = summed.T[hits_until]
+        values.append([curve.finish(hits, every - hits) for curve in curves])
+    return [np.concatenate(chunks) for chunks in zip(*values, strict=True)]

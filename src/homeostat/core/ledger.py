@@ -1,11 +1,10 @@
-"""The release ledger: what was released and what served, folded from tags by their number, never by clock.
+"""The release ledger: every release and every change in service, folded from tags by their number, never by clock.
 
-A tag ``<project>@v0.3.0`` registers a release, ``<project>@v0.3.0!`` says that it must never serve again, and
-``<project>#prod#7`` is the seventh event of what serves. The message of each is JSON. Nothing is ever taken back: a
-rollback is one more event.
+A tag ``<project>@v0.3.0`` registers a release, ``<project>@v0.3.0!`` yanks it for good, and ``<project>#prod#7`` is the
+seventh event in service. The message of each is JSON. Nothing is ever deleted: a rollback is one more event.
 
-A release serves whole from a ``promote`` or a ``rollback`` on. A ``canary`` or a ``shadow`` puts a challenger beside
-it: the rollout, which the next promote or rollback ends.
+A release is in service, as the champion, from a ``promote`` or a ``rollback`` on. A ``canary`` or a ``shadow`` puts a
+challenger beside it: the rollout, which the next promote or rollback ends.
 """
 
 from __future__ import annotations
@@ -19,8 +18,8 @@ from typing import Any, Literal, TypeVar, get_args
 
 from homeostat.core.errors import EnvironmentFault
 
-Whole = Literal["promote", "rollback"]  # the release serves everything from then on
-Beside = Literal["canary", "shadow"]  # a challenger for a share of the keys, or scoring unseen
+Whole = Literal["promote", "rollback"]  # the release is the champion from then on
+Beside = Literal["canary", "shadow"]  # a challenger for a share of the keys, or one that scores without answering
 Act = Whole | Beside
 STAGE = "prod"
 _TAG = re.compile(r"(?P<project>[^@#]+)(@v(?P<version>\d+\.\d+\.\d+)(?P<yank>!)?|#(?P<stage>[a-z]+)#(?P<number>\d+))")
@@ -115,9 +114,9 @@ class Ledger:
 
     @property
     def champion(self) -> ReleaseEvent | None:
-        """The event that put what serves now in its place.
+        """The event that put the release in service there.
 
-        A release that was yanked never serves again: then it is the last that served before and is healthy.
+        A release that was yanked is never in service again: then it is the last one before that is healthy.
         """
         whole = self.terms
         if not whole or self.yanked(whole[-1].version) is None:
@@ -132,7 +131,7 @@ class Ledger:
 
     @property
     def rollout(self) -> ReleaseEvent | None:
-        """The event of the challenger that is tried beside what serves, if one is."""
+        """The event of the challenger that is tried beside the champion, if one is."""
         last = self.events[-1] if self.events else None
         return last if last and last.beside and not self.yanked(last.version) else None
 
@@ -144,7 +143,7 @@ class Ledger:
         return next((y for y in self.yanks if y.bundle == bundle), None)
 
     def yanked(self, version: str) -> Yank | None:
-        """Who said that the version must never serve again, and why, if anybody did."""
+        """Who yanked the version, and why, if anybody did."""
         return next((y for y in self.yanks if y.version == version), None)
 
     def rolled_back(self) -> frozenset[str]:
@@ -159,16 +158,16 @@ class Ledger:
         return frozenset(marked - {""})
 
     def state(self, version: str) -> str:
-        """What became of a release, in a word or two."""
+        """The state of a release, in a word or two."""
         if self.yanked(version) is not None:
             return "yanked"
         if self.champion is not None and self.champion.version == version:
-            return "serves"
+            return "in service"
         if self.rollout is not None and self.rollout.version == version:
-            return f"tried, {self.rollout.what}"
+            return f"in rollout, {self.rollout.what}"
         if version in self.rolled_back():
             return "rolled back"
-        return "served" if any(e.version == version for e in self.terms) else "never served"
+        return "replaced" if any(e.version == version for e in self.terms) else "never in service"
 
     def previous_healthy(self) -> str | None:
         """The version to go back to: the last before the champion that was neither rolled back from nor yanked."""
@@ -188,9 +187,9 @@ class Ledger:
         return last if last and last.beside else None
 
     def spans(self) -> tuple[Span, ...]:
-        """What served, and what was tried beside it, from each change on to the next."""
+        """The champion, and the challenger beside it, from each change on to the next."""
         changes = sorted({e.at for e in self.events} | {y.at for y in self.yanks})
-        found = []
+        spans = []
         for since, until in zip(changes, [*changes[1:], datetime.max], strict=False):
             then = replace(
                 self,
@@ -198,8 +197,8 @@ class Ledger:
                 yanks=tuple(y for y in self.yanks if y.at <= since),
             )
             if then.champion is not None:
-                found.append(Span(then.champion, then.rollout, since, until))
-        return tuple(found)
+                spans.append(Span(then.champion, then.rollout, since, until))
+        return tuple(spans)
 
     def rollout_began(self) -> datetime | None:
         """When the first step of the rollout that is on began."""
@@ -215,12 +214,16 @@ class Ledger:
         major, minor, _ = _parts(self.releases[-1].version)
         return f"v{major}.{minor + 1}.0"
 
+    def version_of(self, bundle: str) -> str:
+        """The version that a bundle was released as, or would be."""
+        return next((r.version for r in self.releases if r.bundle == bundle), self.next_version())
+
     def next_number(self) -> int:
         """One above the highest: creating that tag is the fence between two runs."""
         return self.events[-1].number + 1 if self.events else 1
 
 
-Said = TypeVar("Said", Register, Yank)
+Item = TypeVar("Item", Register, Yank)
 
 
 def release_tag(project: str, version: str) -> str:
@@ -252,7 +255,7 @@ def yank_tag(project: str, version: str) -> str:
 
 
 def event_tag(project: str, number: int) -> str:
-    """The tag of one event of what serves.
+    """The tag of one event in service.
 
     >>> event_tag("tides", 7)
     'tides#prod#7'
@@ -264,7 +267,7 @@ def fold(project: str, tags: Iterable[tuple[str, str, str]]) -> Ledger:
     """Read the ledger from ``(tag, commit, message)``; tags outside the grammar or of another project are not ours.
 
     Raises:
-        EnvironmentFault: a tag of the grammar holds something else, or serves a version that was never registered.
+        EnvironmentFault: a tag of the grammar has another message, or is of a version that was never registered.
     """
     releases: list[Register] = []
     events: list[ReleaseEvent] = []
@@ -280,9 +283,9 @@ def fold(project: str, tags: Iterable[tuple[str, str, str]]) -> Ledger:
             releases.append(_released(Register, tag, commit, body))
         else:
             events.append(_event(tag, int(match["number"]), commit, body))
-    known = {r.version for r in releases}
+    registered = {r.version for r in releases}
     for event in events:
-        if event.version not in known:
+        if event.version not in registered:
             name = event_tag(project, event.number)
             raise EnvironmentFault(f"tag {name}: serves {event.version}, which has no tag; fetch the missing tags")
     return Ledger(
@@ -318,8 +321,8 @@ def _parts(version: str) -> tuple[int, int, int]:
 
 def _message(item: Register | ReleaseEvent | Yank, **more: str) -> str:
     body = asdict(item) | {"at": item.at.isoformat(), "evidence": list(item.evidence)} | more
-    said = {k: v for k, v in body.items() if k not in ("commit", "number") and (k, v) != ("share", None)}
-    return json.dumps(said, indent=1, sort_keys=True)
+    fields = {k: v for k, v in body.items() if k not in ("commit", "number") and (k, v) != ("share", None)}
+    return json.dumps(fields, indent=1, sort_keys=True)
 
 
 def _body(tag: str, message: str) -> dict[str, Any]:
@@ -330,30 +333,30 @@ def _body(tag: str, message: str) -> dict[str, Any]:
         raise _unreadable(tag) from error
 
 
-def _released(kind: type[Said], tag: str, commit: str, body: dict[str, Any]) -> Said:
+def _released(kind: type[Item], tag: str, commit: str, body: dict[str, Any]) -> Item:
     body = {k: v for k, v in body.items() if k != "action"} | {"commit": commit}
     try:
-        found = kind(**body)
+        item = kind(**body)
     except TypeError as error:
         raise _unreadable(tag) from error
-    if found.version != tag.rpartition("@")[2]:
+    if item.version != tag.rpartition("@")[2]:
         raise _unreadable(tag)
-    return found
+    return item
 
 
 def _event(tag: str, number: int, commit: str, body: dict[str, Any]) -> ReleaseEvent:
     try:
-        found = ReleaseEvent(**(body | {"number": number, "commit": commit}))
+        event = ReleaseEvent(**(body | {"number": number, "commit": commit}))
     except TypeError as error:
         raise _unreadable(tag) from error
-    if found.action not in (*get_args(Whole), *get_args(Beside)):
+    if event.action not in (*get_args(Whole), *get_args(Beside)):
         raise _unreadable(tag)
-    share = found.share
-    if (found.action == "canary") != (isinstance(share, float) and 0 < share < 1):
+    share = event.share
+    if (event.action == "canary") != (isinstance(share, float) and 0 < share < 1):
         raise _unreadable(tag)
-    return found
+    return event
 
 
 def _unreadable(tag: str) -> EnvironmentFault:
-    mend = f"update Homeostat if a newer one made it, else delete it (git tag -d '{tag}') or rename it"
-    return EnvironmentFault(f"tag {tag}: its message is no release event; {mend}")
+    fix = f"update Homeostat if a newer one made it, else delete it (git tag -d '{tag}') or rename it"
+    return EnvironmentFault(f"tag {tag}: its message is no release event; {fix}")

@@ -27,7 +27,10 @@ class Sums:
 
 @dataclass(frozen=True)
 class Curve:
-    """``finish`` takes cumulative hits and false alarms (..., m), one place a distinct score, to values (...)."""
+    """``finish`` takes cumulative hits and false alarms (m, ...) in order of falling score to values (...).
+
+    Their places are distinct scores: all of them, or those where the curve turns.
+    """
 
     finish: Callable[[Array, Array], Array]
 
@@ -58,6 +61,19 @@ def falling(score: Array) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
     return order, np.append(np.flatnonzero(ranked[1:] != ranked[:-1]), len(ranked) - 1)
 
 
+def turns(hit: NDArray[np.bool_], ends: NDArray[np.intp]) -> NDArray[np.intp]:
+    """Those of ``ends`` that bound a score with hits: between them only false alarms grow, along a straight line.
+
+    ``hit`` (n,) are the rows in order of falling score, ``ends`` the last places of its distinct scores.
+
+    >>> turns(np.array([False, False, True, False, False]), np.arange(5))
+    array([1, 2, 4])
+    """
+    hits = np.cumsum(hit)[ends]
+    grown = np.diff(hits, prepend=0) > 0
+    return ends[grown | np.append(grown[1:], True)]
+
+
 def log_losses(y: Array, score: Array) -> Array:
     """The log loss of each row."""
     held = np.clip(score, SMALL, 1 - SMALL)
@@ -77,16 +93,16 @@ def _mean_of(row_values: Callable[[Array, Array], Array]) -> Sums:
 
 def _auc(hits: Array, alarms: Array) -> Array:
     """Area under the ROC curve; a tie counts half."""
-    steps = np.diff(alarms, axis=-1, prepend=0.0)
-    before = hits - np.diff(hits, axis=-1, prepend=0.0) / 2
-    return _divide((steps * before).sum(axis=-1), hits[..., -1] * alarms[..., -1])
+    steps = np.diff(alarms, axis=0, prepend=0.0)
+    before = hits - np.diff(hits, axis=0, prepend=0.0) / 2
+    return _divide((steps * before).sum(axis=0), hits[-1] * alarms[-1])
 
 
 def _average_precision(hits: Array, alarms: Array) -> Array:
     """Precision at each distinct score, weighted by the recall it adds."""
-    steps = np.diff(hits, axis=-1, prepend=0.0)
+    steps = np.diff(hits, axis=0, prepend=0.0)
     precision = hits / np.maximum(hits + alarms, 1.0)
-    return _divide((steps * precision).sum(axis=-1), hits[..., -1])
+    return _divide((steps * precision).sum(axis=0), hits[-1])
 
 
 def _spread_terms(y: Array, score: Array, _: NDArray[Any] | None) -> Array:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -75,8 +76,26 @@ def periods_between(start: datetime, end: datetime, every: timedelta, offset: ti
     first = floor(start, every, offset)
     if first < start:
         first += every
-    found = []
+    periods = []
     while first + every <= end:
-        found.append(Period(first, first + every, label_of(first, every, offset)))
+        periods.append(Period(first, first + every, label_of(first, every, offset)))
         first += every
-    return found
+    return periods
+
+
+def labels_overlapping(
+    labels: Iterable[str], every: timedelta, offset: timedelta, since: datetime | None, until: datetime | None
+) -> list[str]:
+    """Of the labels of such periods, those of periods that end after ``since`` and begin before ``until``; in order.
+
+    Labels sort as their periods do, so none has to be parsed.
+
+    >>> days = ["2013-01-03", "2013-01-01", "2013-01-02"]
+    >>> labels_overlapping(days, timedelta(days=1), timedelta(0), datetime(2013, 1, 2), None)
+    ['2013-01-02', '2013-01-03']
+    >>> labels_overlapping(days, timedelta(days=1), timedelta(0), datetime(2013, 1, 1, 23), datetime(2013, 1, 3))
+    ['2013-01-01', '2013-01-02']
+    """
+    first = "" if since is None else period_containing(since, every, offset).label
+    last = None if until is None else period_containing(until - timedelta.resolution, every, offset).label
+    return sorted(label for label in labels if first <= label and (last is None or label <= last))

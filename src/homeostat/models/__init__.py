@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     import numpy as np
     import polars as pl
 
-    from homeostat.scope import Objective, Training
+    from homeostat.project.scope import Objective, Training
 
 
 class Model(Protocol):

@@ -14,7 +14,7 @@ from homeostat.core.errors import DataError
 from homeostat.models import stored
 
 if TYPE_CHECKING:
-    from homeostat.scope import Baseline, Objective
+    from homeostat.project.scope import Baseline, Objective
 
 GIVEN = "given__"
 PRIOR = 20.0  # rows that the overall rate counts for beside a group's own

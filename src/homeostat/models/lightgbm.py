@@ -7,7 +7,8 @@ import platform
 import re
 import sys
 import threading
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import ModuleType
@@ -23,10 +24,10 @@ if TYPE_CHECKING:
     import polars as pl
     from lightgbm import Booster
 
-    from homeostat.scope import LightGBM, Objective
+    from homeostat.project.scope import LightGBM, Objective
 
 NAME = "trees.txt"
-_one_at_a_time = threading.Lock()  # what is hidden meanwhile is hidden from every thread
+_importing = threading.Lock()  # a name that cannot be imported meanwhile cannot be in any thread
 LOSS = {"binary": "binary", "regression": "regression", "ranking": "lambdarank"}
 
 
@@ -63,21 +64,32 @@ class Trees:
 
 
 def library() -> ModuleType:
-    """LightGBM, without the two seconds that it takes to bring in scikit-learn for estimators that nothing here uses.
+    """LightGBM without scikit-learn, which it would import for estimator classes that nothing here uses.
 
-    Where scikit-learn has to be loaded before it, as on ARM, it is: the two share a library of threads.
+    LightGBM 4.7.0 has no setting for it. It saves each process a second of CPU and 70 MB (``benchmarks/startup.py``):
+    workers of the service, stages from the shell, and a rollback, which is typed in a hurry. On ARM scikit-learn has to
+    be loaded before LightGBM, for the two share a library of threads.
     """
-    sklearn_first = platform.machine() not in ("x86_64", "AMD64")
-    with _one_at_a_time:
-        hidden = not sklearn_first and not any(name in sys.modules for name in ("lightgbm", "sklearn"))
-        if hidden:
-            sys.modules["sklearn"] = None  # type: ignore[assignment]
-        try:
+    with _importing:
+        if platform.machine() not in ("x86_64", "AMD64"):
             import lightgbm
-        finally:
-            if hidden:
-                del sys.modules["sklearn"]
+        else:
+            with _not_importable("sklearn"):
+                import lightgbm
     return lightgbm
+
+
+@contextmanager
+def _not_importable(name: str) -> Iterator[None]:
+    """Let imports of a package that is not loaded yet fail: None in ``sys.modules`` has that meaning in Python."""
+    absent = name not in sys.modules
+    if absent:
+        sys.modules[name] = None  # type: ignore[assignment]
+    try:
+        yield
+    finally:
+        if absent:
+            del sys.modules[name]
 
 
 def fit(

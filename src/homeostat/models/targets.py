@@ -9,7 +9,7 @@ import numpy as np
 from homeostat.core.errors import DataError
 
 if TYPE_CHECKING:
-    from homeostat.scope import Objective
+    from homeostat.project.scope import Objective
 
 GRADES = 31  # LightGBM knows gains for the grades 0 to 30
 
@@ -25,11 +25,11 @@ def check(objective: Objective, y: np.ndarray, group: np.ndarray | None) -> None
         raise DataError(f"{what}: no rows to fit; wait for mature events or widen windows.train")
     odd = int(np.count_nonzero(~np.isfinite(y)))
     if odd:
-        raise DataError(f"{what}: {odd} of {len(y)} values are no finite number; mend it or leave them out by `where`")
+        raise DataError(f"{what}: {odd} of {len(y)} values are no finite number; fix it or leave them out by `where`")
     if objective.task == "binary" and not ((y == 0) | (y == 1)).all():
         raise DataError(f"{what}: values other than 0 and 1; a binary label is a condition, or the task is another")
     if objective.task == "ranking":
         if not np.isin(y, np.arange(GRADES)).all():
-            raise DataError(f"{what}: a ranking label is a whole grade from 0 to {GRADES - 1}; mend it")
+            raise DataError(f"{what}: a ranking label is a whole grade from 0 to {GRADES - 1}; fix it")
         if group is None:
             raise DataError(f"{what}: ranking needs the group of each row; name it in `group`")

@@ -1,59 +1,55 @@
-"""The service's own description, OpenAPI 3.1, with examples of what the release really said; and a page of it.
-
-The page needs nothing from elsewhere, so it reads well where there is no network.
-"""
+"""The service's own description, OpenAPI 3.1, with examples that are real answers of the release."""
 
 from __future__ import annotations
 
-import json
-from html import escape
 from operator import itemgetter
 from typing import TYPE_CHECKING, Any
 
 from pydantic_core import from_json, to_json
 
-from homeostat import __version__, golden
-from homeostat.adapters.tables import read_table
-from homeostat.serving.prediction_log import entry, name_of
-from homeostat.serving.ready import answers
+from homeostat import __version__
+from homeostat.adapters.parquet import read_table
+from homeostat.serving.precomputed import answers
+from homeostat.serving.prediction_log import entry, prediction_id
+from homeostat.training import golden
 
 if TYPE_CHECKING:
-    from homeostat.serving.ready import Answer
-    from homeostat.serving.worker import State
+    from homeostat.serving.answer import Answer
+    from homeostat.serving.state import State
 
 EXAMPLES = 2
-NAMED = "#/components/schemas/"
+SCHEMAS = "#/components/schemas/"
 HOW = {
     "name": "how", "in": "query", "required": False, "schema": {"type": "string", "enum": ["computed"]},
-    "description": "computed: use no answer that is there already.",
+    "description": "computed: use no precomputed answer.",
 }  # fmt: skip
-WORDS = {
-    "401": "No token, or another.", "413": "The body is too large.", "415": "The body is not application/json.",
-    "422": "The body does not fit; each problem names its field and the mend.",
-    "503": "Nothing serves yet, or something stands in the way; the problem says what.",
+REFUSALS = {
+    "401": "No token, or a wrong one.", "413": "The body is too large.", "415": "The body is not application/json.",
+    "422": "The body does not fit; each problem names its field and the fix.",
+    "503": "No release is in service, or something is in the way; the problem says what.",
 }  # fmt: skip
 
 
 def openapi(state: State) -> dict[str, Any]:
-    """The description for what serves now."""
+    """The description for the release in service."""
     shapes, scope = state.shapes, state.context.scope
-    ref = NAMED + "{model}"
+    ref = SCHEMAS + "{model}"
     schemas: dict[str, Any] = {"Problems": _problems(), "Predictions": _predictions(state)}
     for kind in (shapes.predict, shapes.labels):
         schema = kind.json_schema(ref_template=ref)
         schemas |= schema.pop("$defs", {})
         schemas[schema["title"]] = schema
-    events, said = examples(state)
-    asked = {"events": events}
-    ranked = dict(said, predictions=sorted(said["predictions"], key=lambda p: -p["risk"])) if said else None
-    told, kept = label_examples(state)
+    events, answer = examples(state)
+    request = {"events": events}
+    ranked = dict(answer, predictions=sorted(answer["predictions"], key=lambda p: -p["risk"]))
+    labels, statuses = label_examples(state)
     ranking = "Combined risk: the scores by their weights. The riskiest first."
     paths = {
-        "/predict": _post("Predict events", "In their order.", "Events", asked, "Predictions", said, [HOW]),
-        "/rank": _post("Rank events by combined risk", ranking, "Events", asked, "Predictions", ranked, [HOW]),
-        "/labels": _post("Send labels back", _LABELS, "Labels", {"labels": told}, None, {"labels": kept}, []),
-        "/release": _get("What serves, and what should and does not"),
-        "/metrics": _get("Figures for Prometheus", "text/plain"),
+        "/predict": _post("Predict events", "In their order.", "Events", request, "Predictions", answer, [HOW]),
+        "/rank": _post("Rank events by combined risk", ranking, "Events", request, "Predictions", ranked, [HOW]),
+        "/labels": _post("Send labels back", _LABELS, "Labels", {"labels": labels}, None, {"labels": statuses}, []),
+        "/release": _get("The release in service, and one that should be and is not"),
+        "/metrics": _get("Metrics for Prometheus", "text/plain"),
         "/live": _get("Whether the process answers", token=False),
         "/ready": _get("Whether a release is loaded, with the data it needs", token=False),
     }  # fmt: skip
@@ -71,51 +67,51 @@ def openapi(state: State) -> dict[str, Any]:
 
 
 def examples(state: State) -> tuple[list[dict[str, Any]], dict[str, Any]]:
-    """Events at hand, as the source tells them, and just the answer they get; the release's golden ones without any."""
+    """Upcoming events as the source has them, or else golden ones of the release; and exactly the answer to them."""
     columns = [state.shapes.columns[n] for n in state.shapes.visible_at]
-    found = _at_hand(state) or _golden(state, columns)
-    events = [dict(zip(columns, told, strict=True)) for _, told in found]
+    pairs = _upcoming(state) or _golden(state, columns)
+    events = [dict(zip(columns, values, strict=True)) for _, values in pairs]
     given = state.shapes.events(to_json({"events": events})) if events else []
     event, key, objectives = state.live.event, state.context.scope.key, list(state.live.bundle.scope.objectives)
-    said = [
+    predictions = [
         {
-            "id": name_of(entry(event, answer, asked)), "key": dict(zip(key, answer.key, strict=True)),
+            "id": prediction_id(entry(event, answer, columns_sent)), "key": dict(zip(key, answer.key, strict=True)),
             "event_time": answer.event_time, "predict_at": answer.predict_at, "as_of": answer.as_of,
             "scores": dict(zip(objectives, answer.scores, strict=True)), "risk": answer.risk, "alert": answer.alert,
             "how": answer.how,
         }
-        for (answer, _), asked in zip(found, given, strict=True)
+        for (answer, _), columns_sent in zip(pairs, given, strict=True)
     ]  # fmt: skip
-    answer = {"release": event.version, "bundle": event.bundle, "event": event.number, "worker": 1, "predictions": said}
-    return from_json(to_json(events)), from_json(to_json(answer))
+    body = {"release": event.version, "bundle": event.bundle, "event": event.number, "worker": 1}
+    return from_json(to_json(events)), from_json(to_json(body | {"predictions": predictions}))
 
 
 def label_examples(state: State) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
-    """Labels of events at hand that have happened, or else of golden ones; and what is answered when they are new."""
+    """Labels of recent events, or else of golden ones; and the answer where they are new."""
     scope, now = state.context.scope, state.context.now
-    golden_ones = state.live.bundle.golden.head(EXAMPLES).select(*scope.key, "event_time").iter_rows()
-    met = [(a.event_time, a.key) for a in state.ready.answers.values() if a.event_time <= now]
-    past = sorted(met, key=itemgetter(0))
-    found = past[-EXAMPLES:] or [(row[-1], row[:-1]) for row in golden_ones]
+    golden_events = state.live.bundle.golden.head(EXAMPLES).select(*scope.key, "event_time").iter_rows()
+    past = [(a.event_time, a.key) for a in state.precomputed.answers.values() if a.event_time <= now]
+    recent = sorted(past, key=itemgetter(0))[-EXAMPLES:]
+    events = recent or [(row[-1], row[:-1]) for row in golden_events]
     objective = next(iter(scope.objectives))
-    told = [{"event": dict(zip(scope.key, k, strict=True)), "objective": objective, "value": 0} for _, k in found]
-    late = [now > time + scope.events.label_horizon for time, _ in found]
-    return from_json(to_json(told)), [{"status": "kept", "late": one} for one in late]
+    labels = [{"event": dict(zip(scope.key, k, strict=True)), "objective": objective, "value": 0} for _, k in events]
+    late = [now > time + scope.events.label_horizon for time, _ in events]
+    return from_json(to_json(labels)), [{"status": "kept", "late": one} for one in late]
 
 
-def _at_hand(state: State) -> list[tuple[Answer, tuple[Any, ...]]]:
-    """Answers that are there, those to what is ahead first."""
-    ready, now = state.ready, state.context.now
-    found = [
-        (answer, ready.told[key])
-        for key, answer in ready.answers.items()
-        if ready.find(key, ready.told[key], now) is answer
+def _upcoming(state: State) -> list[tuple[Answer, tuple[Any, ...]]]:
+    """Precomputed answers with the visible columns of their events, those of future events first."""
+    precomputed, now = state.precomputed, state.context.now
+    pairs = [
+        (answer, precomputed.visible[key])
+        for key, answer in precomputed.answers.items()
+        if precomputed.find(key, precomputed.visible[key], now) is answer
     ]
-    return sorted(found, key=lambda one: (one[0].predict_at < now, abs(one[0].predict_at - now)))[:EXAMPLES]
+    return sorted(pairs, key=lambda one: (one[0].predict_at < now, abs(one[0].predict_at - now)))[:EXAMPLES]
 
 
 def _golden(state: State, columns: list[str]) -> list[tuple[Answer, tuple[Any, ...]]]:
-    """Golden requests that the release travels with, and what was sealed with them."""
+    """The golden requests of the release, with the answers that were sealed with them."""
     bundle, key = state.live.bundle, list(state.context.scope.key)
     path = bundle.folder / golden.REQUESTS
     if not path.is_file():
@@ -123,27 +119,27 @@ def _golden(state: State, columns: list[str]) -> list[tuple[Answer, tuple[Any, .
     requests = read_table(path).join(bundle.golden, on=key, how="inner", nulls_equal=True, suffix="__feature")
     requests = requests.head(EXAMPLES)
     as_of = requests["predict_at"].to_list()
-    found = answers(bundle, requests, as_of, "computed", [""] * requests.height)
-    return list(zip(found, requests.select(columns).iter_rows(), strict=True))
+    sealed = answers(bundle, requests, as_of, "computed", [""] * requests.height)
+    return list(zip(sealed, requests.select(columns).iter_rows(), strict=True))
 
 
 _LABELS = (
     "Each is on the disk before it is confirmed. kept: new; repeated: on record with this value already, nothing "
-    "added; changed: on record with another, both are kept and the last counts. late: it came after the label horizon."
+    "added; changed: on record with another value, both are kept and the last counts. late: it arrived after the "
+    "label horizon."
 )
 
 
 def _post(
-    title: str, told: str, asks: str, example: Any, gives: str | None, answer: Any, query: list[dict[str, Any]]
+    title: str, text: str, body: str, example: Any, result: str | None, answer: Any, query: list[dict[str, Any]]
 ) -> dict[str, Any]:
-    content: dict[str, Any] = {"schema": {"$ref": NAMED + gives} if gives else {"type": "object"}}
+    content: dict[str, Any] = {"schema": {"$ref": SCHEMAS + result} if result else {"type": "object"}}
     if answer:
         content["example"] = answer
-    asked: dict[str, Any] = {"schema": {"$ref": NAMED + asks}}
-    asked["example"] = example
+    request = {"schema": {"$ref": SCHEMAS + body}, "example": example}
     operation = {
-        "summary": title, "description": told, "parameters": query,
-        "requestBody": {"required": True, "content": {"application/json": asked}},
+        "summary": title, "description": text, "parameters": query,
+        "requestBody": {"required": True, "content": {"application/json": request}},
         "responses": {"200": {"description": "The answer.", "content": {"application/json": content}}} | _refusals(),
     }  # fmt: skip
     return {"post": operation}
@@ -152,20 +148,20 @@ def _post(
 def _get(title: str, kind: str = "application/json", token: bool = True) -> dict[str, Any]:
     schema: dict[str, Any] = {"type": "object" if kind == "application/json" else "string"}
     answers = {"200": {"description": "The answer.", "content": {kind: {"schema": schema}}}}
-    refused = {code: said for code, said in _refusals().items() if code in (("401", "503") if token else ("503",))}
-    return {"get": {"summary": title, "responses": answers | refused} | ({} if token else {"security": []})}
+    refusals = {code: text for code, text in _refusals().items() if code in (("401", "503") if token else ("503",))}
+    return {"get": {"summary": title, "responses": answers | refusals} | ({} if token else {"security": []})}
 
 
 def _refusals() -> dict[str, Any]:
-    content = {"application/json": {"schema": {"$ref": NAMED + "Problems"}}}
-    return {code: {"description": said, "content": content} for code, said in WORDS.items()}
+    content = {"application/json": {"schema": {"$ref": SCHEMAS + "Problems"}}}
+    return {code: {"description": text, "content": content} for code, text in REFUSALS.items()}
 
 
 def _problems() -> dict[str, Any]:
     text = {"type": "string"}
     problem = {
-        "type": "object", "required": ["field", "problem", "mend"],
-        "properties": {"field": text, "problem": text, "mend": text},
+        "type": "object", "required": ["field", "problem", "fix"],
+        "properties": {"field": text, "problem": text, "fix": text},
     }  # fmt: skip
     return {"type": "object", "required": ["problems"], "properties": {"problems": {"type": "array", "items": problem}}}
 
@@ -181,81 +177,21 @@ def _predictions(state: State) -> dict[str, Any]:
         "id": text | {"description": "For `homeostat releases explain`."},
         "key": {"type": "object"}, "event_time": time,
         "predict_at": time | {"description": "When the prediction is needed."},
-        "as_of": time | {"description": "What was known by then is in it, nothing later."},
+        "as_of": time | {"description": "Only data that were known by then are used."},
         "scores": {"type": "object", "properties": scores},
-        "risk": number | {"description": "The scores by their weights: the expected cost of silence."},
-        "alert": {"type": "boolean", "description": "Silence is expected to cost more than an alert; from /rank also: "
+        "risk": number | {"description": "The scores by their weights: the expected cost of no alert."},
+        "alert": {"type": "boolean", "description": "No alert is expected to cost more than an alert; from /rank also: "
                   f"among the {scope.costs.capacity} of its period that can be acted on."},
         "how": {"type": "string", "enum": ["prediction", "features", "ahead", "computed"], "description":
                 "prediction: the loop's; features: from a feature row of the batch; "
-                "ahead: by the service, when the data last changed; computed: on request."},
+                "ahead: by the service in advance, when the data last changed; computed: on request."},
     }  # fmt: skip
     return {
         "type": "object",
         "properties": {
-            "release": text, "bundle": text | {"description": "The hash of all that answered."},
-            "event": {"type": "integer", "description": "Of the ledger."}, "worker": {"type": "integer"},
+            "release": text, "bundle": text | {"description": "The hash of everything in the release."},
+            "event": {"type": "integer", "description": "Of the ledger: it put the release in service."},
+            "worker": {"type": "integer"},
             "predictions": {"type": "array", "items": {"type": "object", "properties": one}},
         },
     }  # fmt: skip
-
-
-# ---- the page
-
-_STYLE = (
-    "body{font:16px/1.5 system-ui,sans-serif;max-width:60rem;margin:2rem auto;padding:0 1rem;color:#222}"
-    "pre{background:#f5f5f2;padding:1rem;overflow:auto}h2{margin-top:3rem;border-top:1px solid #ddd;padding-top:1rem}"
-    "td,th{text-align:left;vertical-align:top;padding:.2rem 1rem .2rem 0}code{background:#f5f5f2}"
-)
-
-
-def page(said: dict[str, Any]) -> str:
-    """The description as one page of HTML."""
-    info = said["info"]
-    parts = [_operation(said, path, *next(iter(ways.items()))) for path, ways in said["paths"].items()]
-    title = escape(info["title"])
-    return (
-        f'<!doctype html><html lang="en"><meta charset="utf-8"><title>{title}</title><style>{_STYLE}</style>'
-        f"<h1>{title} {escape(info['version'])}</h1><p>{escape(info['description'])}</p>"
-        "<p>Every request but to /live and /ready carries the header <code>Authorization: Bearer TOKEN</code>, the "
-        'token of <code>.homeostat/token</code>. For programs: <a href="openapi.json">openapi.json</a>.</p>'
-        f"{''.join(parts)}</html>\n"
-    )
-
-
-def _operation(said: dict[str, Any], path: str, way: str, told: dict[str, Any]) -> str:
-    text = (
-        f"<h2>{way.upper()} {escape(path)}</h2><p>{escape(told['summary'])}. {escape(told.get('description', ''))}</p>"
-    )
-    asked = told.get("requestBody", {}).get("content", {}).get("application/json")
-    if asked:
-        text += _fields(said, asked["schema"]) + f"<p>Asked:</p><pre>{_pretty(asked['example'])}</pre>"
-    given = next(iter(told["responses"]["200"]["content"].values()))
-    if "example" in given:
-        text += f"<p>Answered:</p><pre>{_pretty(given['example'])}</pre>"
-    refused = [
-        f"<tr><td>{code}<td>{escape(r['description'])}" for code, r in told["responses"].items() if code != "200"
-    ]
-    return text + (f"<table>{''.join(refused)}</table>" if refused else "")
-
-
-def _fields(said: dict[str, Any], schema: dict[str, Any]) -> str:
-    """The fields of what a list in the body holds."""
-    whole = said["components"]["schemas"][schema["$ref"].removeprefix(NAMED)]
-    (items,) = (p["items"] for p in whole["properties"].values())
-    fields = said["components"]["schemas"][items["$ref"].removeprefix(NAMED)]
-    rows = [
-        f"<tr><td><code>{escape(name)}</code><td>{escape(_kind(field))}<td>{escape(field.get('description', ''))}"
-        for name, field in fields["properties"].items()
-    ]
-    return f"<table>{''.join(rows)}</table>"
-
-
-def _kind(field: dict[str, Any]) -> str:
-    if "anyOf" in field:
-        return " or ".join(_kind(option) for option in field["anyOf"])
-    return str(field.get("format") or field.get("type") or field.get("$ref", "").rpartition("/")[2])
-
-
-def _pretty(example: Any) -> str:
-    return escape(json.dumps(example, indent=1, ensure_ascii=False))

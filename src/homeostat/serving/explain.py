@@ -1,7 +1,7 @@
-"""One prediction, derived again: the release, what was given, each feature and what it adds, the weights, the decision.
+"""One prediction derived again: release, request, each feature and its contribution, weights, decision.
 
-A computed prediction names the state of the data that it was made from, so it is recomputed from just these; one that
-the loop or a batch made is recomputed from the accepted batches as they are, and the answer says whether that is it.
+A computed prediction names the tables that it was made from, so it is recomputed from just these; one from the loop or
+from a batch is recomputed from the accepted batches as they are now, and the result says whether it is the same.
 """
 
 from __future__ import annotations
@@ -13,24 +13,25 @@ from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
-from homeostat import bundles, deployment
 from homeostat.core.errors import HomeostatError, UsageError
+from homeostat.features.build import FeatureTables
 from homeostat.models.contributions import Contributions, contributions
+from homeostat.releases.registry import Registry
 from homeostat.serving import prediction_log
-from homeostat.serving.context import Context, found_again
-from homeostat.serving.ready import answers
-from homeostat.stages import featurize
+from homeostat.serving.context import Context, restore_tables
+from homeostat.serving.precomputed import answers
+from homeostat.training import bundle as bundles
 
 if TYPE_CHECKING:
-    from homeostat.bundles import Bundle
-    from homeostat.project import Project
+    from homeostat.project.layout import Project
+    from homeostat.training.bundle import Bundle
 
-TOP = 12  # features shown for an objective, those that add most
+TOP = 12  # features shown for an objective: those of the largest contributions
 
 
 @dataclass(frozen=True)
 class Explained:
-    """A prediction as it was given, and as it comes out now."""
+    """A prediction as it was given, and as it is derived now."""
 
     entry: Mapping[str, Any]
     bundle: Bundle
@@ -40,11 +41,11 @@ class Explained:
     alert: bool | None
     parts: Mapping[str, Contributions | None]
     lacking: str = ""  # why it could not be derived
-    beside: Sequence[Mapping[str, Any]] = ()  # what challengers said of it unseen, or why one could not answer
+    beside: Sequence[Mapping[str, Any]] = ()  # log lines: scores of a shadow, or why a challenger could not answer
 
     @property
     def same(self) -> bool:
-        """Whether it comes out to the last bit."""
+        """Whether it is derived to the last bit."""
         given = (tuple(self.entry["scores"]), self.entry["risk"], self.entry["alert"])
         return (self.scores, self.risk, self.alert) == given
 
@@ -54,12 +55,12 @@ def explain(project: Project, name: str) -> Explained:
 
     Raises:
         UsageError: there is no such prediction.
-        HomeostatError: its release is not there any more.
+        HomeostatError: its release is missing.
     """
     entry = prediction_log.find(project, name)
     if entry is None:
         raise UsageError(f"{name}: no such prediction in the log; an answer of /predict gives each its id")
-    bundle, beside = deployment.restore(project, entry["release"]), prediction_log.beside(project, name)
+    bundle, beside = Registry.open(project).load(entry["release"]), prediction_log.lines_about(project, name)
     try:
         row = _features(project, bundle, entry)
     except HomeostatError as error:
@@ -75,80 +76,80 @@ def _features(project: Project, bundle: Bundle, entry: Mapping[str, Any]) -> pl.
     """The one row of features that the prediction was made from."""
     as_of = _time(entry["as_of"])
     if entry["how"] in ("computed", "ahead"):
-        context, tables = found_again(project, entry["context"])
-        return context.answered(bundle.sql, tables, _given(context, entry), as_of)
+        context, tables = restore_tables(project, entry["context"])
+        return context.features_from(bundle.sql, tables, _given(context, entry), as_of)
     context = Context(project, as_of)
     rows = _given(context, entry)
     if entry["how"] == "features" or entry["as_of"] == entry["predict_at"]:
         sql = None if bundle.sql == context.sql else bundle.sql
-        table = featurize.features_of(context.tree, entry["context"], sql)
+        table = FeatureTables(context.point.workspace).of(entry["context"], sql)
         return table.join(rows.select(context.scope.key), list(context.scope.key), "semi", nulls_equal=True)
     return context.features(bundle.sql, rows, as_of)[0]
 
 
 def _given(context: Context, entry: Mapping[str, Any]) -> pl.DataFrame:
-    """The event as the request told it."""
+    """The event as it was requested."""
     columns = context.scope.event_source.columns
     if len(columns) != len(entry["given"]):
         raise UsageError(
-            f"{entry['id']}: the event source has other columns since; look at {entry['release']}'s commit"
+            f"{entry['id']}: the columns of the event source have changed since; look at {entry['release']}'s commit"
         )
     pairs = zip(columns.items(), entry["given"], strict=True)
-    return context.asked({
+    return context.events_of_request({
         name: [_time(value) if kind == "time" and value is not None else value] for (name, kind), value in pairs
     })  # fmt: skip
 
 
-def lines(found: Explained) -> Iterator[str]:
+def lines(explained: Explained) -> Iterator[str]:
     """The explanation, for a person."""
-    entry, scope = found.entry, found.bundle.scope
+    entry, scope = explained.entry, explained.bundle.scope
     yield f"prediction {entry['id']}  at {entry['at']}, as of {entry['as_of']}, {_HOW[entry['how']]}"
     yield f"release    {entry['release']} (event {entry['event']}, bundle {entry['bundle'][:12]})"
-    yield from _beside(found)
+    yield from _beside(explained)
     yield f"event      {entry['event_time']}, needed by {entry['predict_at']}: {_plain(entry['given'])}"
-    if found.row is None:
-        yield f"it cannot be derived again: {found.lacking}"
+    if explained.row is None:
+        yield f"it cannot be derived again: {explained.lacking}"
         return
     for (name, objective), score in zip(scope.objectives.items(), entry["scores"], strict=True):
         yield f"{name}: score {score!r} times weight {objective.weight:g}"
-        yield from _parts(found, name)
+        yield from _parts(explained, name)
     costs = scope.costs
-    decided = "alert" if entry["alert"] else "silence"
-    yield f"risk       {entry['risk']!r} against an alert's price of {costs.alert:g}: {decided}"
-    if found.same:
+    decision = "alert" if entry["alert"] else "no alert"
+    yield f"risk       {entry['risk']!r} against the cost of an alert, {costs.alert:g}: {decision}"
+    if explained.same:
         yield "recomputed to the last bit"
     else:
-        yield f"RECOMPUTED OTHERWISE: scores {found.scores}, risk {found.risk!r}, alert {found.alert}"
+        yield f"RECOMPUTED DIFFERENTLY: scores {explained.scores}, risk {explained.risk!r}, alert {explained.alert}"
         if entry["how"] not in ("computed", "ahead"):
             yield "the accepted batches or the source have changed since the loop made it"
 
 
-def _beside(found: Explained) -> Iterator[str]:
-    for said in found.beside:
-        if "error" in said:
-            yield f"beside it  {said['release']} could not answer: {said['error']}"
+def _beside(explained: Explained) -> Iterator[str]:
+    for line in explained.beside:
+        if "error" in line:
+            yield f"challenger {line['release']} could not answer: {line['error']}"
         else:
-            pairs = zip(found.bundle.scope.objectives, said["scores"], strict=False)
-            told = ", ".join(f"{name} {score!r}" for name, score in pairs)
-            yield f"beside it  {said['release']} scored it unseen: {told}"
+            pairs = zip(explained.bundle.scope.objectives, line["scores"], strict=False)
+            scores = ", ".join(f"{name} {score!r}" for name, score in pairs)
+            yield f"challenger {line['release']} in shadow: {scores}"
 
 
-def _parts(found: Explained, name: str) -> Iterator[str]:
-    assert found.row is not None
-    values = found.row.row(0, named=True)
-    parts = found.parts[name]
+def _parts(explained: Explained, name: str) -> Iterator[str]:
+    assert explained.row is not None
+    values = explained.row.row(0, named=True)
+    parts = explained.parts[name]
     if parts is None:
-        for feature in found.bundle.models[name].features:
+        for feature in explained.bundle.models[name].features:
             yield f"  {feature} = {values[feature]!r}"
         return
-    yield f"  {parts.base:+.4f}  before anything is known"
+    yield f"  {parts.base:+.4f}  base value"
     ordered = sorted(parts.by_feature.items(), key=lambda pair: -abs(pair[1]))
     for feature, part in ordered[:TOP]:
         yield f"  {part:+.4f}  {feature} = {values[feature]!r}"
     if rest := ordered[TOP:]:
         yield f"  {sum(part for _, part in rest):+.4f}  {len(rest)} other features"
-    on = " before the sigmoid" if found.bundle.scope.objectives[name].task == "binary" else ""
-    yield f"  {parts.total:+.4f}  in all{on}"
+    on = " before the sigmoid" if explained.bundle.scope.objectives[name].task == "binary" else ""
+    yield f"  {parts.total:+.4f}  in total{on}"
 
 
 _HOW = {

@@ -1,8 +1,8 @@
-"""Labels sent back: one journal for all workers, each label on the disk before it is confirmed.
+"""The label log: labels sent back, in one journal for all workers, each label on the disk before it is confirmed.
 
-A label that says what is on record already is `repeated` and adds nothing; one that says otherwise is `changed`: it is
-kept beside the first, and the last one counts. One that comes after the event's label horizon is kept and said to be
-late; one for an event that lies ahead is refused.
+A label that is on record with the same value is `repeated` and adds nothing; with another value it is `changed`: both
+are kept, and the last one counts. A label that arrives after the event's label horizon is kept and marked late; one
+for an event in the future is refused.
 """
 
 from __future__ import annotations
@@ -16,111 +16,115 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic_core import to_json
 
-from homeostat.adapters.duckdb import with_known_at
-from homeostat.serving import files, journal
-from homeostat.serving.journal import Journal
+from homeostat.data.known_at import with_known_at
+from homeostat.serving import jsonl, paths
+from homeostat.serving.jsonl import Journal
 from homeostat.serving.requests import YEARS, Label, in_range, refusal
 
 if TYPE_CHECKING:
-    from homeostat.project import Project
-    from homeostat.scope import Scope
+    from homeostat.project.layout import Project
+    from homeostat.project.scope import Scope
 
-Key = tuple[str, bytes]
+LabelId = tuple[str, bytes]  # objective, and the event's key as JSON
 
 
 class LabelLog:
-    """The journal, as this worker has read it so far."""
+    """The journal, and the values on record as far as this worker has read it."""
 
     def __init__(self, project: Project) -> None:
-        self._path = files.labels(project)
-        self._read_to = 0
-        self._known: dict[Key, float] = {}
-        self._turn = threading.Lock()
+        self._path = paths.labels(project)
+        self._read_to = 0  # bytes
+        self._values: dict[LabelId, float] = {}
+        self._mutex = threading.Lock()
 
     def keep(self, scope: Scope, labels: Sequence[Label], now: datetime) -> list[dict[str, Any]]:
-        """Write down what is new; for each label what became of it.
+        """Append the labels that are new or changed; for each label its ``status`` and whether it is ``late``.
 
         Raises:
-            Refused: an event lies ahead, or a label is known in the future.
+            Refused: an event lies in the future, or a label becomes known in the future.
             OSError: they could not be written.
         """
         times = event_times(scope, labels)
-        for number, (label, time) in enumerate(zip(labels, times, strict=True)):
-            if time is not None and time > now:
-                raise refusal(f"labels.{number}.event", f"the event lies ahead, at {time}", "send it when it happened")
-            if label.known is not None and label.known > now:
-                raise refusal(f"labels.{number}.known_at", f"lies ahead of {now}", "leave it out, or correct it")
+        _refuse_future(labels, times, now)
         answers, entries = [], []
-        with self._turn, self._alone() as log:
+        with self._mutex, self._locked_journal() as journal:
             for label, time in zip(labels, times, strict=True):
-                status = self._take(label)
+                status = self._record(label)
                 late = time is not None and now > time + scope.events.label_horizon
                 answers.append({"status": status, "late": late})
                 if status != "repeated":
-                    entries.append(_entry(scope, label, late, now))
+                    entries.append(_entry(label, late, now))
             if entries:
-                log.add(entries)
-                log.sync()
+                journal.add(entries)
+                journal.sync()
         return answers
 
-    def _take(self, label: Label) -> str:
-        name = _name(label.objective, label.key)
-        before = self._known.get(name)
-        self._known[name] = label.value
+    def _record(self, label: Label) -> str:
+        name = _label_id(label.objective, label.key)
+        before = self._values.get(name)
+        self._values[name] = label.value
         return "kept" if before is None else "repeated" if before == label.value else "changed"
 
     @contextmanager
-    def _alone(self) -> Iterator[Journal]:
-        """The journal, held, with everything that the other workers wrote read."""
-        log = Journal(self._path)
+    def _locked_journal(self) -> Iterator[Journal]:
+        """The journal, locked against the other workers, after reading everything that they have written."""
+        journal = Journal(self._path)
         try:
-            fcntl.flock(log.fileno(), fcntl.LOCK_EX)
+            fcntl.flock(journal.fileno(), fcntl.LOCK_EX)
             size = self._path.stat().st_size
-            if size < self._read_to:  # put in place anew
-                self._read_to, self._known = 0, {}
-            for entry in journal.read(self._path, self._read_to):
-                self._known[_name(entry["objective"], entry["key"])] = entry["value"]
-            yield log
+            if size < self._read_to:  # the file was replaced
+                self._read_to, self._values = 0, {}
+            for entry in jsonl.read(self._path, self._read_to):
+                self._values[_label_id(entry["objective"], entry["key"])] = entry["value"]
+            yield journal
             self._read_to = self._path.stat().st_size
         except OSError:
-            self._read_to, self._known = 0, {}  # what was taken may not be on record
+            self._read_to, self._values = 0, {}  # values in memory may not be on record
             raise
         finally:
-            log.close()
+            journal.close()
 
 
 def event_times(scope: Scope, labels: Sequence[Label]) -> list[datetime | None]:
-    """When each event was, where its key alone tells.
+    """When each event was, where this follows from its key alone; else None.
 
     Raises:
-        Refused: an event lies outside the times that can be worked with.
+        Refused: an event lies outside the range of times that can be computed with.
     """
     import polars as pl
 
-    from homeostat.adapters.sources import TYPES
     from homeostat.core.errors import ScopeError
+    from homeostat.data.casts import TYPES
 
     source = scope.event_source
     keys = {name: [label.key[n] for label in labels] for n, name in enumerate(source.key)}
     columns = {name: keys.get(name, [None] * len(labels)) for name in source.columns}
     rows = pl.DataFrame(columns, schema={c: TYPES[kind] for c, kind in source.columns.items()})
     try:
-        found = with_known_at(scope.events.source, source, rows).select("event_time")
+        times = with_known_at(scope.events.source, source, rows).select("event_time")
     except ScopeError:
         return [None] * len(labels)
-    for number, inside in enumerate(found.select(in_range("event_time")).to_series()):
+    for number, inside in enumerate(times.select(in_range("event_time")).to_series()):
         if inside is False:
-            raise refusal(f"labels.{number}.event", f"lies outside {YEARS}", "correct what gives its time")
-    return found["event_time"].to_list()
+            raise refusal(f"labels.{number}.event", f"lies outside {YEARS}", "correct the columns that give its time")
+    return times["event_time"].to_list()
 
 
-def _entry(scope: Scope, label: Label, late: bool, now: datetime) -> dict[str, Any]:
+def _refuse_future(labels: Sequence[Label], times: Sequence[datetime | None], now: datetime) -> None:
+    for number, (label, time) in enumerate(zip(labels, times, strict=True)):
+        if time is not None and time > now:
+            raise refusal(f"labels.{number}.event", f"is in the future, at {time}", "send the label after the event")
+        if label.known is not None and label.known > now:
+            raise refusal(f"labels.{number}.known_at", f"is in the future, after {now}", "leave it out, or correct it")
+
+
+def _entry(label: Label, late: bool, now: datetime) -> dict[str, Any]:
     return {
         "at": now, "known_at": label.known or now, "objective": label.objective, "value": label.value,
         "key": label.key, "late": late,
     }  # fmt: skip
 
 
-def _name(objective: str, key: Sequence[Any]) -> Key:
-    """The label's name, the same for what was sent and for what was read back."""
+def _label_id(objective: str, key: Sequence[Any]) -> LabelId:
+    """The same for a label that was received and for one that was read back."""
     return objective, to_json(key)

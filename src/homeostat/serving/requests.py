@@ -1,7 +1,7 @@
-"""What may be asked: types that follow from the scope, and for a request that does not fit them the mend.
+"""Requests: their types follow from the scope, and one that does not fit is refused with the fix.
 
-An event is what the event source says of it: the columns of its first ``known_at`` group, which make a row visible.
-Columns of later groups may be sent too; each is used only where it is known by the time that the answer is as of.
+An event has the columns of the event source's first ``known_at`` group, which make a row visible. Columns of later
+groups may be sent too; each is used only where it is known by the time that the answer is as of.
 """
 
 from __future__ import annotations
@@ -14,12 +14,12 @@ from typing import Annotated, Any, Literal
 import polars as pl
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, create_model
 
-from homeostat.scope import Objective, Scope
+from homeostat.project.scope import Objective, Scope
 
-MANY = 1000  # events or labels in one request
-EARLIEST, LATEST = datetime(1900, 1, 1), datetime(2200, 1, 1)  # arithmetic with times stays in range
+MAX_ITEMS = 1000  # events or labels in one request
+EARLIEST, LATEST = datetime(1900, 1, 1), datetime(2200, 1, 1)  # in which arithmetic with times stays in range
 YEARS = f"{EARLIEST.year} to {LATEST.year - 1}"
-MENDS = {
+FIXES = {
     "missing": "add it, or send null where the value is missing",
     "extra_forbidden": "leave it out: {field} is no column of the events",
     "int_type": "send a whole number",
@@ -31,13 +31,13 @@ MENDS = {
     "json_invalid": "send JSON",
     "model_type": "send an object with the columns of one event",
     "list_type": "send a list",
-    "too_long": f"send {MANY} at most, and the rest in another request",
-    "too_short": "send one at least",
+    "too_long": f"send {MAX_ITEMS} at most, and the rest in another request",
+    "too_short": "send at least one",
 }
 
 
 class Refused(Exception):
-    """A request that cannot be answered; each problem names its field and the mend."""
+    """A request that cannot be answered; each problem names its field and the fix."""
 
     def __init__(self, problems: Iterable[Mapping[str, str]], status: int = 422) -> None:
         self.problems = list(problems)
@@ -45,8 +45,8 @@ class Refused(Exception):
         super().__init__("; ".join(p["problem"] for p in self.problems))
 
 
-def refusal(field: str, problem: str, mend: str, status: int = 422) -> Refused:
-    return Refused([{"field": field, "problem": problem, "mend": mend}], status)
+def refusal(field: str, problem: str, fix: str, status: int = 422) -> Refused:
+    return Refused([{"field": field, "problem": problem, "fix": fix}], status)
 
 
 def _utc(time: datetime) -> datetime:
@@ -56,7 +56,7 @@ def _utc(time: datetime) -> datetime:
 
 
 def in_range(column: str) -> pl.Expr:
-    """Whether a time that was computed from what was sent is one that can be worked with; null where there is none."""
+    """Whether a time that was computed from a request can be computed with; null where there is none."""
     return pl.col(column).is_between(EARLIEST, LATEST, closed="left")
 
 
@@ -83,8 +83,8 @@ class Shapes:
     predict: TypeAdapter[Any]
     labels: TypeAdapter[Any]
     columns: tuple[str, ...]
-    key_at: tuple[int, ...]  # where among them the key is
-    visible_at: tuple[int, ...]  # and the columns that make an event visible
+    key_at: tuple[int, ...]  # positions of the key in ``columns``
+    visible_at: tuple[int, ...]  # positions of the columns that make an event visible
 
     def events(self, body: bytes) -> list[tuple[Any, ...]]:
         """The events of a request: for each the values of ``columns``.
@@ -92,8 +92,7 @@ class Shapes:
         Raises:
             Refused: the body does not fit.
         """
-        asked = self._read(self.predict, body).events
-        return [tuple(event.__dict__.values()) for event in asked]
+        return [tuple(event.__dict__.values()) for event in self._read(self.predict, body).events]
 
     def received(self, body: bytes) -> list[Label]:
         """The labels of a request.
@@ -104,23 +103,22 @@ class Shapes:
         return [self._label(n, label) for n, label in enumerate(self._read(self.labels, body).labels)]
 
     def _label(self, number: int, label: Any) -> Label:
-        found = Label(tuple(label.event.__dict__.values()), label.objective, label.value, label.known_at)
-        task = self.scope.objectives[found.objective].task
-        if task == "binary" and found.value not in (0, 1):
-            raise refusal(f"labels.{number}.value", f"{found.objective} happened or did not", "send 0 or 1")
-        return found
+        task = self.scope.objectives[label.objective].task
+        if task == "binary" and label.value not in (0, 1):
+            raise refusal(f"labels.{number}.value", f"{label.objective} is binary", "send 0 or 1")
+        return Label(tuple(label.event.__dict__.values()), label.objective, label.value, label.known_at)
 
     def _read(self, shape: TypeAdapter[Any], body: bytes) -> Any:
         try:
             return shape.validate_json(body)
         except ValidationError as error:
-            found = error.errors(include_url=False, include_context=False, include_input=False)
-            raise Refused([_problem(said) for said in found[:10]]) from None
+            problems = error.errors(include_url=False, include_context=False, include_input=False)
+            raise Refused([_problem(one) for one in problems[:10]]) from None
 
 
 @dataclass(frozen=True)
 class Label:
-    """What happened with an event: its key, an objective, and the value of its label."""
+    """The label of an event for one objective; ``known`` is when it became known, if the request says so."""
 
     key: tuple[Any, ...]
     objective: str
@@ -140,13 +138,13 @@ def shapes(scope: Scope) -> Shapes:
         "Label",
         __base__=_Body,
         event=(key, Field(description="The key of the event.")),
-        objective=(kinds, Field(description=_told(scope.objectives))),
-        value=(Finite, Field(description="What the label came to; 1 or 0 where it happened or did not.")),
+        objective=(kinds, Field(description=_listed(scope.objectives))),
+        value=(Finite, Field(description="The value of the label; for a binary objective 1 or 0.")),
         known_at=(Moment | None, Field(default=None, description="When it became known, UTC; now if not given.")),
     )
-    many = Field(min_length=1, max_length=MANY)
-    predict = create_model("Events", __base__=_Body, events=(list[event], many))  # type: ignore[valid-type]
-    labels = create_model("Labels", __base__=_Body, labels=(list[label], many))  # type: ignore[valid-type]
+    bounds = Field(min_length=1, max_length=MAX_ITEMS)
+    predict = create_model("Events", __base__=_Body, events=(list[event], bounds))  # type: ignore[valid-type]
+    labels = create_model("Labels", __base__=_Body, labels=(list[label], bounds))  # type: ignore[valid-type]
     columns = tuple(source.columns)
     visible = tuple(n for n, name in enumerate(columns) if name in source.known_at[first].columns)
     key_at = tuple(columns.index(name) for name in source.key)
@@ -163,7 +161,7 @@ def _field(scope: Scope, name: str, first: str) -> tuple[Any, Any]:
     source = scope.event_source
     if name in source.key:
         return _key_field(scope, name)
-    group = next(g for g, told in source.known_at.items() if name in told.columns)
+    group = next(g for g, declared in source.known_at.items() if name in declared.columns)
     kind = KINDS[source.columns[name]] | None
     if group == first:
         return kind, Field(alias=name, description=f"Known with {group}; null where it is missing.")
@@ -175,15 +173,15 @@ def _key_field(scope: Scope, name: str) -> tuple[Any, Any]:
     return KINDS[scope.event_source.columns[name]], Field(alias=name, description="Of the event's key.")
 
 
-def _told(objectives: Mapping[str, Objective]) -> str:
+def _listed(objectives: Mapping[str, Objective]) -> str:
     return "; ".join(f"{name}: {o.label} ({o.task})" for name, o in objectives.items())
 
 
-def _problem(said: Mapping[str, Any]) -> dict[str, str]:
-    field = ".".join(str(part) for part in said["loc"]) or "body"
-    words = str(said["msg"]).removeprefix("Value error, ").removeprefix("Input ")
+def _problem(error: Mapping[str, Any]) -> dict[str, str]:
+    field = ".".join(str(part) for part in error["loc"]) or "body"
+    words = str(error["msg"]).removeprefix("Value error, ").removeprefix("Input ")
     name = field.rpartition(".")[2]
-    mend = MENDS.get(str(said["type"]), f"correct {name}").replace("{field}", name)
-    if str(said["type"]).startswith("datetime"):
-        mend = "send a time such as 2024-03-01T12:00:00, in UTC or with its offset"
-    return {"field": field, "problem": f"{field}: {words[:1].lower()}{words[1:]}", "mend": mend}
+    fix = FIXES.get(str(error["type"]), f"correct {name}").replace("{field}", name)
+    if str(error["type"]).startswith("datetime"):
+        fix = "send a time such as 2024-03-01T12:00:00, in UTC or with its offset"
+    return {"field": field, "problem": f"{field}: {words[:1].lower()}{words[1:]}", "fix": fix}

@@ -1,4 +1,4 @@
-"""``homeostat serve``: workers on one port, on loopback unless told otherwise, until they are asked to end."""
+"""``homeostat serve``: worker processes that share one port, until SIGINT or SIGTERM."""
 
 from __future__ import annotations
 
@@ -16,17 +16,19 @@ from typing import TYPE_CHECKING, Any
 
 from homeostat.adapters.telemetry import quiet_environment
 from homeostat.core.errors import EnvironmentFault
-from homeostat.serving import files, hosts, prediction_log
-from homeostat.serving.environment import FRESH, PROJECT, SHARED
-from homeostat.serving.token import read_or_make
+from homeostat.project.layout import working_tree
+from homeostat.serving import paths, prediction_log, sync
+from homeostat.serving.auth import read_or_make_token
+from homeostat.serving.settings import FRESH, PROJECT, SHARED
 
 if TYPE_CHECKING:
-    from homeostat.project import Project
+    from homeostat.project.layout import Project
 
-GRACE = 30  # seconds for what was accepted to be finished
-HEALTH = 60.0  # seconds until a worker that does not answer is replaced: the machine may be busy
-PACK = 3600  # seconds between two looks for files of the prediction log to pack
-KEEP = 75  # seconds that an idle connection is kept: longer than load balancers keep theirs, so none meets a closed one
+GRACE = 30  # seconds to finish accepted requests
+HEALTH = 60  # seconds until a worker that does not answer is replaced: the machine may be busy
+PACK = 3600  # seconds between two rounds of packing files of the prediction log
+BACKLOG = 256  # connections that wait to be accepted, and that are accepted before the first of them is counted
+KEEP = 75  # seconds that an idle connection is kept: load balancers close theirs before, so none uses a closed one
 LOGGING: dict[str, Any] = {
     "version": 1,
     "disable_existing_loggers": False,
@@ -42,29 +44,29 @@ LOGGING: dict[str, Any] = {
 def serve(
     project: Project, host: str, port: int, workers: int, fresh: timedelta | None, say: Callable[[str], None]
 ) -> None:
-    """Answer requests until SIGINT or SIGTERM; what was accepted is finished.
+    """Answer requests until SIGINT or SIGTERM; accepted requests are finished.
 
     Raises:
         EnvironmentFault: the port is taken, or the token cannot be used.
     """
     quiet_environment()
-    name = project.scope.project  # read first: an error in the scope is told before anything is started
-    read_or_make(project)
-    _tell_workers(project, fresh)
+    name = project.scope.project  # read first: an error in the scope is reported before anything is started
+    read_or_make_token(project)
+    _set_environment(project, fresh)
     logging.config.dictConfig(LOGGING)
-    with _listening(host, port) as listening, hosts.followed(project), _packing(project):
+    with _listening(host, port) as listening, sync.following_remote(project), _packing(project):
         address = f"http://{host}:{listening.getsockname()[1]}"
         say(f"{name} is served at {address} by {workers} {'worker' if workers == 1 else 'workers'}")
-        say(f"  look at  {address}/docs; the password is the token in {files.token(project)}")
-        if project.scope.remote is not None and not files.working(project).accepted.is_dir():
-            say("  no data here yet, so answers stand on the request alone: homeostat run data, here, at every tick")
+        say(f"  look at  {address}/docs; the password is the token in {paths.token(project)}")
+        if project.scope.remote is not None and not working_tree(project).accepted.is_dir():
+            say("  no data here yet: answers use the request alone; run `homeostat run data` here at every tick")
         say("Ctrl-C ends it.")
         _run(listening, workers)
-    say(f"{name} is served no more")
+    say(f"{name} is no longer served")
 
 
-def _tell_workers(project: Project, fresh: timedelta | None) -> None:
-    folder = files.metrics(project)
+def _set_environment(project: Project, fresh: timedelta | None) -> None:
+    folder = paths.metrics(project)
     shutil.rmtree(folder, ignore_errors=True)  # of a service that has ended
     folder.mkdir(parents=True)
     os.environ |= {PROJECT: str(project.home), SHARED: str(folder)}
@@ -76,10 +78,13 @@ def _run(listening: socket.socket, workers: int) -> None:
     import uvicorn
     from uvicorn.supervisors import Multiprocess
 
+    from homeostat.serving.connections import Connection, raise_descriptor_limit
+
+    raise_descriptor_limit()
     config = uvicorn.Config(
-        "homeostat.serving.app:make", factory=True, workers=workers, log_config=LOGGING, access_log=False,
-        lifespan="on", server_header=False, backlog=2048, timeout_graceful_shutdown=GRACE,
-        timeout_worker_healthcheck=int(HEALTH), timeout_keep_alive=KEEP, ws="none", proxy_headers=False,
+        "homeostat.serving.http:make", factory=True, workers=workers, log_config=LOGGING, access_log=False,
+        lifespan="on", server_header=False, backlog=BACKLOG, http=Connection, timeout_graceful_shutdown=GRACE,
+        timeout_worker_healthcheck=HEALTH, timeout_keep_alive=KEEP, ws="none", proxy_headers=False,
     )  # fmt: skip
     with _signals():
         if workers > 1:
@@ -90,12 +95,12 @@ def _run(listening: socket.socket, workers: int) -> None:
 
 @contextlib.contextmanager
 def _packing(project: Project) -> Iterator[None]:
-    """Have files of the prediction log that have ended packed meanwhile, now and every hour."""
-    over = threading.Event()
+    """Pack ended files of the prediction log meanwhile, now and every hour."""
+    stop = threading.Event()
 
     def work() -> None:
         for pause in itertools.chain([1], itertools.repeat(PACK)):
-            if over.wait(pause):
+            if stop.wait(pause):
                 return
             with contextlib.suppress(OSError):  # a full disk stops no service; the next hour tries again
                 prediction_log.pack_ended(project)
@@ -104,28 +109,28 @@ def _packing(project: Project) -> Iterator[None]:
     try:
         yield
     finally:
-        over.set()
+        stop.set()
 
 
 def _listening(host: str, port: int) -> socket.socket:
     """The socket that every worker accepts from."""
-    found = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET, socket.SOCK_STREAM)
+    listening = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET, socket.SOCK_STREAM)
     try:
-        found.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        found.bind((host, port))
-        found.listen(2048)
-        found.set_inheritable(True)
+        listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listening.bind((host, port))
+        listening.listen(BACKLOG)
+        listening.set_inheritable(True)
     except OSError as error:
-        found.close()
+        listening.close()
         raise EnvironmentFault(
-            f"{host}:{port}: cannot be listened on ({error.strerror}); choose another --port, or end what has it"
+            f"{host}:{port}: cannot be listened on ({error.strerror}); choose another --port, or end its process"
         ) from error
-    return found
+    return listening
 
 
 @contextlib.contextmanager
 def _signals() -> Any:
-    """SIGTERM and SIGINT end the service and not the command: the server sends itself again what ended it."""
+    """SIGTERM and SIGINT end the service but not the command: the server raises again the signal that ended it."""
     before = {number: signal.signal(number, lambda *_: None) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
         yield

@@ -1,92 +1,45 @@
-"""One worker: what serves now, beside it what is about to, and the thread that looks for either.
+"""One worker: the release in service, and the thread that follows the ledger and the data.
 
-Everything an answer depends on is in one frozen ``State``. A request takes it once, so it is answered by one version
-whole; a switch is one assignment, made after the new version was loaded, verified and rehearsed.
+A switch is one assignment of a new ``State``, made after the release was loaded, verified and rehearsed; until then
+the worker answers by the old one.
 """
 
 from __future__ import annotations
 
-import contextlib
 import logging
-import os
 import threading
 import time
 from collections import OrderedDict
-from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from pydantic_core import to_json
-
-from homeostat import deployment
-from homeostat.adapters import git
-from homeostat.clock import clock_now
 from homeostat.core.errors import DataError, HomeostatError
-from homeostat.core.rollout import in_canary
-from homeostat.serving import files, ready, requests
+from homeostat.releases.registry import Registry
+from homeostat.serving import requests
+from homeostat.serving.answer import Precomputed
+from homeostat.serving.changes import DataChanges, LedgerChanges, ProjectClock
 from homeostat.serving.context import Context
 from homeostat.serving.label_log import LabelLog
+from homeostat.serving.precomputed import precompute
 from homeostat.serving.prediction_log import PredictionLog
-from homeostat.serving.ready import Ready
+from homeostat.serving.state import Failure, Live, State
 
 if TYPE_CHECKING:
-    from homeostat.bundles import Bundle
     from homeostat.core.ledger import Ledger, ReleaseEvent
-    from homeostat.project import Project
+    from homeostat.project.layout import Project
     from homeostat.serving.requests import Shapes
+    from homeostat.training.bundle import Bundle
 
-LOOK = 0.02  # seconds between two looks at the ledger, which cost 20 microseconds each
-SETTLE = 0.1  # seconds after a change to look once more: two changes may bear the same time
-REFRESH = 0.5  # seconds between two looks at the data
-SYNC = 1.0  # seconds until the disk has what was answered
-AGAIN = 5.0  # seconds until what failed for an outside reason is tried again
-HELD = 4  # releases that are kept loaded
+CHECK_LEDGER = 0.02  # seconds between two checks for a new event
+CHECK_DATA = 0.5  # seconds between two checks for new data
+SYNC = 1.0  # seconds until an answer's log line is on the disk
+RETRY = 5.0  # seconds until what failed for an outside reason is tried again
+LOADED = 4  # bundles that are kept in memory
 log = logging.getLogger("homeostat.serving")
 
 
-@dataclass(frozen=True)
-class Live:
-    """A release in service: the event that put it there, and its bundle."""
-
-    event: ReleaseEvent
-    bundle: Bundle
-
-
-@dataclass(frozen=True)
-class State:
-    """Everything that an answer depends on besides the request and the time."""
-
-    live: Live
-    context: Context
-    ready: Ready
-    shapes: Shapes
-    challenger: State | None = None  # the release that is tried beside it
-
-    def answering(self, keys: Sequence[Sequence[Any]]) -> State:
-        """What answers for these keys, all of them as one: the challenger for its share of a canary.
-
-        One event goes by its key; several that are asked for together go by all their keys, in whatever order, for no
-        answer mixes two versions.
-        """
-        other = self.challenger
-        if other is None or (share := other.live.event.share) is None:
-            return self
-        unit = keys[0] if len(keys) == 1 else sorted(to_json(key).decode() for key in keys)
-        return other if in_canary(unit, other.live.event.bundle, share) else self
-
-
-@dataclass(frozen=True)
-class Failure:
-    """A release that should serve and does not, and why."""
-
-    event: ReleaseEvent
-    why: str
-
-
 class Worker:
-    """What serves, kept up with the ledger and with the data."""
+    """The state that answers requests, kept up with the ledger and with the data."""
 
     def __init__(self, project: Project, fresh: timedelta | None = None) -> None:
         self.project = project
@@ -94,260 +47,204 @@ class Worker:
         self.state: State | None = None
         self.failure: Failure | None = None
         self.unloaded: Failure | None = None  # a challenger that should be tried and is not
-        self.stale = ""  # why the data could not be read anew
+        self.stale = ""  # why the data could not be read again
         self.predictions = PredictionLog(project)
         self.labels = LabelLog(project)
+        self._registry = Registry(project)
         self._context: Context | None = None
         self._shapes: Shapes | None = None
-        self._held: OrderedDict[str, Bundle] = OrderedDict()
-        self._eyes = _Eyes(project)
-        self._over = threading.Event()
-        self._clock = _Clock(project)
-        self._thread = threading.Thread(target=self._watch, name="watch", daemon=True)
+        self._bundles: OrderedDict[str, Bundle] = OrderedDict()  # by hash, the last used last
+        self._ledger_changes = LedgerChanges(project)
+        self._data_changes = DataChanges(project)
+        self._stop = threading.Event()
+        self._clock = ProjectClock(project)
+        self._thread = threading.Thread(target=self._follow, name="follow", daemon=True)
 
     def now(self) -> datetime:
         """Project time."""
         return self._clock.now()
 
     def start(self) -> None:
-        """Load what serves, then go on looking; the first load is over when this returns."""
-        self._look_at_ledger()
+        """Load the champion, then follow the ledger and the data; the first load is over when this returns."""
+        self._follow_ledger()
         self._thread.start()
 
     def stop(self) -> None:
-        """Look no longer, and have everything on the disk."""
-        self._over.set()
+        """End following, and put everything on the disk."""
+        self._stop.set()
         self._thread.join()
         self.predictions.close()
 
-    # ---- looking
-
-    def _watch(self) -> None:
+    def _follow(self) -> None:
         last = dict.fromkeys(("data", "sync"), time.monotonic())
-        while not self._over.wait(LOOK):
+        while not self._stop.wait(CHECK_LEDGER):
             at = time.monotonic()
             try:
-                if self._eyes.ledger_moved(at):
-                    self._look_at_ledger()
-                if at - last["data"] >= REFRESH:
+                if self._ledger_changes.occurred(at):
+                    self._follow_ledger()
+                if at - last["data"] >= CHECK_DATA:
                     last["data"] = at
-                    self._look_at_data()
+                    self._follow_data()
                 if at - last["sync"] >= SYNC:
                     last["sync"] = at
                     self.predictions.sync()
-            except Exception:  # the watch goes on whatever happens; what served goes on serving
-                log.exception("the watch met an error; what serves goes on serving")
-                self._eyes.look_again(at + AGAIN)
+            except Exception:  # the thread goes on whatever happens, and the release stays in service
+                log.exception("an error while following ledger and data; the release stays in service")
+                self._ledger_changes.report_at(at + RETRY)
 
-    def _look_at_ledger(self) -> None:
+    # ---- the ledger
+
+    def _follow_ledger(self) -> None:
         try:
-            known = deployment.ledger(self.project)
+            self._registry.refresh()
+            ledger = self._registry.ledger
         except HomeostatError as error:
             log.error("the ledger cannot be read: %s", error)
-            self._eyes.look_again(time.monotonic() + AGAIN)
+            self._retry()
             return
-        champion = known.champion
+        champion = ledger.champion
         if champion is not None and (self.state is None or self.state.live.event != champion):
             self._switch(champion)
-        self._drop_yanked(known)
+        self._drop_yanked(ledger)
         if champion is None:
             return
         if self.state is None:
-            self._fall_back(known)
-        self._look_beside(known)
+            self._fall_back(ledger)
+        self._follow_challenger(ledger)
         if self.failure is None:
-            self._hold_previous(known)
+            self._load_previous(ledger)
 
-    def _drop_yanked(self, known: Ledger) -> None:
-        """What was yanked, wherever that was, serves no longer and is held no longer, whatever that leaves."""
-        barred = {yank.version for yank in known.yanks}
-        for yank in known.yanks:
-            self._held.pop(yank.bundle, None)
+    def _drop_yanked(self, ledger: Ledger) -> None:
+        """Take yanked releases out of service and memory, even where that leaves none in service."""
+        barred = {yank.version for yank in ledger.yanks}
+        for yank in ledger.yanks:
+            self._bundles.pop(yank.bundle, None)
             if self._context is not None:
-                self._context.prepared.pop(yank.version, None)
+                self._context.precomputed.pop(yank.version, None)
         if self.state is not None and self.state.live.event.version in barred:
-            log.error("%s was yanked and serves no longer", self.state.live.event.version)
+            log.error("%s was yanked and is out of service", self.state.live.event.version)
             self.state = None
 
-    def _look_beside(self, known: Ledger) -> None:
-        """Have the challenger beside what serves as the ledger says, once that serves itself."""
-        state, wanted = self.state, known.rollout
-        if state is None or state.live.event != known.champion:
+    def _follow_challenger(self, ledger: Ledger) -> None:
+        """Try the ledger's challenger beside the champion, once the champion is in service here."""
+        state, wanted = self.state, ledger.rollout
+        if state is None or state.live.event != ledger.champion:
             return
-        have = state.challenger.live.event if state.challenger else None
+        present = state.challenger.live.event if state.challenger else None
         if wanted is None or wanted != (self.unloaded.event if self.unloaded else None):
             self.unloaded = None
-        if wanted == have or self.unloaded is not None:
+        if wanted == present or self.unloaded is not None:
             return
         try:
-            beside = None if wanted is None else Live(wanted, self._rehearsed(wanted.version, wanted.bundle))
-            self._publish(state.live, state.context, beside)
+            challenger = None if wanted is None else Live(wanted, self._rehearsed(wanted.version, wanted.bundle))
+            self._publish(state.live, state.context, challenger)
         except Exception as error:
             assert wanted is not None
             log.error("%s cannot be tried: %s", wanted.version, error)
-            if have is not None:
+            if present is not None:
                 self._publish(state.live, state.context)
             if not isinstance(error, DataError):
-                self._eyes.look_again(time.monotonic() + AGAIN)
+                self._retry()
                 return
             self.unloaded = Failure(wanted, str(error))
             self.predictions.note_unloaded(wanted, self.unloaded.why, self.now())
 
     def _switch(self, event: ReleaseEvent) -> None:
-        """Put a release in the place of what serves; where it fails what serves stays."""
-        why = self._tried(event)
-        self.failure = None if why is None else Failure(event, str(why) or type(why).__name__)
-        if why is not None and not isinstance(why, DataError):  # which stays until another version is to serve
-            self._eyes.look_again(time.monotonic() + AGAIN)
+        """Put a release in service; where that fails the one in service stays."""
+        error = self._put_in_service(event)
+        self.failure = None if error is None else Failure(event, str(error) or type(error).__name__)
+        if error is not None and not isinstance(error, DataError):  # a damaged bundle stays damaged
+            self._retry()
 
-    def _fall_back(self, known: Ledger) -> None:
-        """In a worker that has just begun: the last release that is healthy here, as the other workers have it."""
-        tried = {known.terms[-1].version} | {y.version for y in known.yanks}
-        for event in reversed(known.terms):
-            if event.version not in tried and self._tried(event) is None:
+    def _fall_back(self, ledger: Ledger) -> None:
+        """In a worker that has just started: the last release that loads here, as the other workers have it."""
+        tried = {ledger.terms[-1].version} | {y.version for y in ledger.yanks}
+        for event in reversed(ledger.terms):
+            if event.version not in tried and self._put_in_service(event) is None:
                 return
             tried.add(event.version)
 
-    def _tried(self, event: ReleaseEvent) -> Exception | None:
-        """Load and rehearse a release beside what serves, then switch; why it could not be done."""
+    def _put_in_service(self, event: ReleaseEvent) -> Exception | None:
+        """Load and rehearse a release beside the one in service, then switch; the error that prevented it."""
         began = time.perf_counter()
         try:
-            self._publish(Live(event, self._rehearsed(event.version, event.bundle)), self._current())
+            self._publish(Live(event, self._rehearsed(event.version, event.bundle)), self._current_context())
         except Exception as error:
-            log.error("%s does not serve: %s", event.version, error)
+            log.error("%s cannot be put in service: %s", event.version, error)
             return error
-        log.info("%s serves after %.0f ms", event.version, 1000 * (time.perf_counter() - began))
+        log.info("%s is in service after %.0f ms", event.version, 1000 * (time.perf_counter() - began))
         return None
 
-    def _publish(self, live: Live, context: Context, beside: Live | None = None) -> None:
-        found = self._prepared(live.bundle, live.event.version, context)
+    def _publish(self, live: Live, context: Context, challenger: Live | None = None) -> None:
+        """Answer by this release and these data from now on."""
+        precomputed = self._precomputed(live.bundle, live.event.version, context)
         if self._shapes is None or self._shapes.scope != context.scope:
             self._shapes = requests.shapes(context.scope)
         self._context = context
         other = None
-        if beside is not None:
-            theirs = self._prepared(beside.bundle, beside.event.version, context)
-            other = State(beside, context, theirs, self._shapes)
-        self.state = State(live, context, found, self._shapes, other)
+        if challenger is not None:
+            theirs = self._precomputed(challenger.bundle, challenger.event.version, context)
+            other = State(challenger, context, theirs, self._shapes)
+        self.state = State(live, context, precomputed, self._shapes, other)
 
-    def _prepared(self, bundle: Bundle, version: str, context: Context) -> Ready:
-        """What a release needs to answer at once in a context: its SQL asked once, and the answers that are there."""
-        made = context.prepared
+    def _precomputed(self, bundle: Bundle, version: str, context: Context) -> Precomputed:
+        """The answers of a release in a context; its SQL is run once, so that the first request is fast too."""
+        made = context.precomputed
         if version not in made:
             context.warm(bundle.sql)
             fresh = context.scope.rhythm.tick if self.fresh is None else self.fresh
-            made[version] = ready.ready(context, bundle, version, fresh)
+            made[version] = precompute(context, bundle, version, fresh)
         return made[version]
 
-    def _current(self) -> Context:
-        """The context at hand; the first is made here."""
-        if self._context is not None:
-            return self._context
-        self._eyes.data_settled(self.now(), at_once=True)
-        return Context(self.project, self.now())
-
     def _rehearsed(self, version: str, bundle_hash: str) -> Bundle:
-        found = self._held.get(bundle_hash)
-        if found is None:
-            found = deployment.restore(self.project, version)
-            deployment.rehearse(self.project, found, version)
-            self._held[bundle_hash] = found
-        self._held.move_to_end(bundle_hash)
-        while len(self._held) > HELD:
-            self._held.popitem(last=False)
-        return found
+        """The bundle of a version, loaded and rehearsed once."""
+        bundle = self._bundles.get(bundle_hash)
+        if bundle is None:
+            bundle = self._registry.load(version)
+            self._registry.rehearse(bundle, version)
+            self._bundles[bundle_hash] = bundle
+        self._bundles.move_to_end(bundle_hash)
+        while len(self._bundles) > LOADED:
+            self._bundles.popitem(last=False)
+        return bundle
 
-    def _hold_previous(self, known: Ledger) -> None:
-        """Have the version that a rollback would go back to loaded and at hand, so that it takes no time."""
-        previous = known.previous_healthy()
-        release = known.release(previous) if previous else None
+    def _load_previous(self, ledger: Ledger) -> None:
+        """Have the version that a rollback would go back to in memory, so that a rollback takes no time."""
+        previous = ledger.previous_healthy()
+        release = ledger.release(previous) if previous else None
         if release is None or self._context is None:
             return
         try:
-            self._prepared(self._rehearsed(release.version, release.bundle), release.version, self._context)
+            self._precomputed(self._rehearsed(release.version, release.bundle), release.version, self._context)
         except Exception as error:
-            log.warning("%s cannot be held ready for a rollback: %s", release.version, error)
+            log.warning("%s cannot be loaded in advance for a rollback: %s", release.version, error)
 
-    def _look_at_data(self) -> None:
-        """Where batches were accepted, predictions written or a period has begun: a new context beside the old."""
+    def _retry(self) -> None:
+        self._ledger_changes.report_at(time.monotonic() + RETRY)
+
+    # ---- the data
+
+    def _current_context(self) -> Context:
+        """The context at hand; the first is made here."""
+        if self._context is not None:
+            return self._context
+        self._data_changes.settled(self.now(), at_once=True)
+        return Context(self.project, self.now())
+
+    def _next_context(self) -> Context:
+        """A context of the data as they are now; batches that the one at hand has read are not read again."""
+        return Context(self.project, self.now(), None if self._context is None else self._context.point.rows)
+
+    def _follow_data(self) -> None:
+        """After new batches, new predictions or the begin of a period: switch to a new context."""
         state = self.state
-        if state is None or not self._eyes.data_settled(self.now()):
+        if state is None or not self._data_changes.settled(self.now()):
             return
         try:
-            beside = state.challenger.live if state.challenger else None
-            self._publish(state.live, Context(self.project, self.now()), beside)
-            self._hold_previous(deployment.ledger(self.project))
+            challenger = state.challenger.live if state.challenger else None
+            self._publish(state.live, self._next_context(), challenger)
+            self._load_previous(self._registry.ledger)
             self.stale = ""
         except Exception as error:
             self.stale = str(error) or type(error).__name__
-            log.error("the data cannot be read anew, the last state of them goes on: %s", error)
-
-
-class _Clock:
-    """Project time, read from its files ten times a second at most."""
-
-    def __init__(self, project: Project) -> None:
-        self._project = project
-        self._read = -1.0
-        self._now = datetime.min
-
-    def now(self) -> datetime:
-        at = time.monotonic()
-        if at - self._read >= 0.1:
-            self._now = clock_now(self._project)
-            self._read = at
-        return self._now
-
-
-class _Eyes:
-    """Cheap signs that something moved: the state of a few files and folders."""
-
-    def __init__(self, project: Project) -> None:
-        self._project = project
-        folder = git.common_folder(project.home)
-        self._refs = [folder / "refs" / "tags", folder / "packed-refs", folder / "reftable" / "tables.list"]
-        self._seen = _signs(self._refs)
-        self._again: float | None = None
-        self._data: Any = None  # as it was last seen
-        self._done: Any = None  # as it was when it was last read
-
-    def ledger_moved(self, at: float) -> bool:
-        """Whether a tag may have come since this was asked last."""
-        signs = _signs(self._refs)
-        if signs != self._seen:
-            self._seen = signs
-            self._again = at + SETTLE
-            return True
-        if self._again is not None and at >= self._again:
-            self._again = None
-            return True
-        return False
-
-    def look_again(self, at: float) -> None:
-        self._again = at
-
-    def data_settled(self, now: datetime, at_once: bool = False) -> bool:
-        """Whether the data are in another state than when this was last true, and have been so for one look."""
-        tree = files.working(self._project)
-        scope = tree.scope
-        every = scope.event_source.period
-        period = None if every == "once" else (now - datetime.min - scope.rhythm.offset) // every
-        paths = [tree.accepted / name for name in scope.sources]
-        paths += [tree.window_file, tree.root / "params.yaml", tree.features_sql, tree.features, tree.predictions]
-        signs = (_signs(paths), period)
-        before, self._data = self._data, signs
-        if signs == self._done or not (at_once or signs == before):
-            return False
-        self._done = signs
-        return True
-
-
-def _signs(paths: list[Path]) -> tuple[tuple[int, int, int] | None, ...]:
-    return tuple(_sign(path) for path in paths)
-
-
-def _sign(path: Path) -> tuple[int, int, int] | None:
-    with contextlib.suppress(OSError):
-        found = os.stat(path)
-        return found.st_ino, found.st_mtime_ns, found.st_size
-    return None
+            log.error("the data cannot be read again, answers go on from their last state: %s", error)

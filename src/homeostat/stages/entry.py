@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import homeostat
-from homeostat.adapters import dag
+from homeostat.adapters import dvc_yaml
 from homeostat.core.errors import EnvironmentFault, HomeostatError
 
 
@@ -15,7 +15,7 @@ def run(main: Callable[[], None]) -> None:
     """Run a stage's main in the tree whose ``dvc.yaml`` it serves; what is wrong is one line on standard error."""
     try:
         own_code(Path.cwd(), Path(homeostat.__file__))
-        dag.check_objectives(Path.cwd())
+        dvc_yaml.check_objectives(Path.cwd())
         main()
     except HomeostatError as error:
         sys.exit(f"{type(error).__name__}: {error}")

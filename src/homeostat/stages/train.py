@@ -2,144 +2,18 @@
 
 from __future__ import annotations
 
-import json
-import os
-import shutil
-from collections.abc import Mapping
-from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
-from datetime import datetime, timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
 
-import polars as pl
-
-from homeostat import models
-from homeostat.adapters.tables import write_text
-from homeostat.core.errors import DataError
-from homeostat.scope import Scope
+from homeostat.project.layout import Project
 from homeostat.stages import entry
-from homeostat.stages.featurize import mature, read_features
-
-if TYPE_CHECKING:
-    from homeostat.project import Project
-
-
-@dataclass(frozen=True)
-class Split:
-    """The rows of one objective: ``before`` was all mature as of ``start``; ``held`` lies in [start, end)."""
-
-    start: datetime
-    end: datetime
-    before: pl.DataFrame
-    held: pl.DataFrame
-    every: pl.DataFrame
-
-
-def split(scope: Scope, objective: str, table: pl.DataFrame, as_of: datetime) -> Split:
-    """Hold out the last ``windows.holdout`` of events that are mature as of ``as_of``.
-
-    Where nothing came before the holdout there is none: everything trains, and nothing judges.
-
-    Raises:
-        DataError: no event is mature.
-    """
-    every = _windowed(scope, mature(table, objective, scope, as_of), as_of)
-    if len(every) == 0:
-        raise DataError(f"objective {objective}: no event is mature by {as_of}; wait, or widen windows.train")
-    end = as_of - scope.events.label_horizon
-    start = end - scope.windows.holdout
-    before = _windowed(scope, mature(every, objective, scope, start), as_of)
-    if len(before) == 0:
-        return Split(end, end, every, every.clear(), every)
-    held = every.filter((pl.col("event_time") >= start) & (pl.col("event_time") < end))
-    return Split(start, end, before, held, every)
-
-
-def train(project: Project) -> dict[str, Any]:
-    """Write ``models/candidate`` anew; what ``training.json`` says.
-
-    Raises:
-        DataError: an objective has no mature event, or features or labels cannot be used.
-    """
-    scope = project.scope
-    start, as_of = project.window
-    table = read_features(project)
-    kind = "heuristic" if as_of - start < scope.windows.warm_up else scope.training.model
-    shutil.rmtree(project.candidate, ignore_errors=True)
-    rows = {name: split(scope, name, table, as_of) for name in scope.objectives}
-    del table
-    with ThreadPoolExecutor(_at_once(scope, kind)) as pool:
-        fitting = {name: _fits(pool, scope, name, kind, found) for name, found in rows.items()}
-        told = {name: _keep(project, name, rows[name], fits) for name, fits in fitting.items()}
-    training = {"as_of": as_of.isoformat(), "objectives": told}
-    write_text(json.dumps(training, indent=1) + "\n", project.candidate / "training.json")
-    return training
-
-
-def _at_once(scope: Scope, kind: str) -> int:
-    """How many models are fitted at a time: each takes ``threads`` of the processors; how many changes no byte.
-
-    LightGBM leaves Python's lock alone while it fits; the other kinds would wait for each other.
-    """
-    return max(1, (os.cpu_count() or 1) // max(1, scope.threads)) if kind == "lightgbm" else 1
-
-
-def _fits(pool: ThreadPoolExecutor, scope: Scope, name: str, kind: str, rows: Split) -> dict[str, Future[models.Model]]:
-    """One objective's models under way, by folder: judged and baseline before the holdout, and both for service."""
-    asked = {"judged": (kind, rows.before), "baseline": ("heuristic", rows.before)}
-    asked |= {"final": (kind, rows.every)} if scope.training.refit else {}
-    asked |= {"baseline-final": ("heuristic", rows.every)}
-    return {part: pool.submit(_fit, scope, name, *wanted) for part, wanted in asked.items()}
-
-
-def _keep(project: Project, name: str, rows: Split, fits: Mapping[str, Future[models.Model]]) -> dict[str, Any]:
-    """Save the models; what ``training.json`` says of them."""
-    made = {part: fit.result() for part, fit in fits.items()}
-    made.setdefault("final", made["judged"])
-    for part, model in made.items():
-        model.save(project.candidate / name / part)
-    used = rows.every if project.scope.training.refit else rows.before
-    return {
-        "kind": made["final"].kind,
-        "rows": len(used),
-        "from": _time(used, "min"),
-        "to": _time(used, "max"),
-        "holdout": {"from": rows.start.isoformat(), "to": rows.end.isoformat(), "rows": len(rows.held)},
-        "features": list(made["final"].features),
-    }
-
-
-def _fit(scope: Scope, name: str, kind: str, rows: pl.DataFrame) -> models.Model:
-    objective = scope.objectives[name]
-    group = rows[f"group__{name}"].fill_null("").to_numpy() if objective.task == "ranking" else None
-    y = rows[f"label__{name}"].to_numpy()
-    try:
-        return models.fit(kind, objective, scope.training, rows, y, scope.seed, scope.threads, group)
-    except DataError as error:
-        raise DataError(f"objective {name}: {error}") from error
-
-
-def _windowed(scope: Scope, rows: pl.DataFrame, as_of: datetime) -> pl.DataFrame:
-    length = scope.windows.train
-    if not isinstance(length, timedelta):
-        return rows
-    return rows.filter(pl.col("event_time") >= as_of - length)
-
-
-def _time(rows: pl.DataFrame, which: str) -> str:
-    times = rows["event_time"]
-    found: Any = times.min() if which == "min" else times.max()
-    return str(found.isoformat())
+from homeostat.training.train import train
 
 
 def main() -> None:
     """Fit the candidate on everything known before the holdout, and once more on everything mature."""
-    from homeostat.project import Project
-
-    for name, told in train(Project.find(Path.cwd()))["objectives"].items():
-        held = told["holdout"]["rows"]
-        print(f"{name}: {told['kind']} on {told['rows']} events to {told['to']}; {held} held out to judge it")
+    for name, objective in train(Project.find(Path.cwd()))["objectives"].items():
+        fitted = f"{objective['kind']} on {objective['rows']} events to {objective['to']}"
+        print(f"{name}: {fitted}; {objective['holdout']['rows']} held out to judge it")
 
 
 if __name__ == "__main__":

@@ -1,0 +1,137 @@
+"""``dvc.yaml`` kept in step with the code and the scope: ``make dag`` rewrites its computed entries, nothing else.
+
+Computed are the code that each stage imports; the parts of each objective that featurize and train read, so that a new
+weight needs no training; and the files of sources that lie in the project.
+"""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from ruamel.yaml import YAML
+
+from homeostat.adapters.import_graph import reached
+from homeostat.core.errors import ScopeError
+
+# Parts of an objective that these stages do not read; other stages list objectives whole or not at all.
+NOT_READ = {"featurize": {"weight"}, "train": {"weight"}}
+CODE = "src/homeostat/"
+FILE = Path("dvc.yaml")
+
+
+def rewritten(root: Path) -> str:
+    """The text of ``dvc.yaml`` with computed entries renewed; comments and all other entries stay."""
+    dag, params = _read(root / FILE), _plain(root / "params.yaml")
+    for name, stage in dag["stages"].items():
+        _set(stage, "deps", deps(root, name, stage["deps"], params))
+        _set(stage, "params", objective_params(name, stage.get("params", []), params))
+    out = io.StringIO()
+    _yaml().dump(dag, out)
+    return out.getvalue()
+
+
+def deps(root: Path, stage: str, listed: Iterable[str], params: dict[str, Any]) -> list[str]:
+    """What the stage should depend on: the listed paths, the local files of sources, and the code that it imports."""
+    kept = [d for d in listed if not d.startswith(CODE)]
+    if stage == "ingest":
+        kept += [f for f in source_files(params) if f not in kept]
+    own = root / "src"
+    if not own.is_dir():
+        return kept
+    code = reached(f"homeostat.stages.{stage}", own)
+    return kept + [p.relative_to(root).as_posix() for p in code]
+
+
+def source_files(params: dict[str, Any]) -> list[str]:
+    """The files in the project that sources are read from; for a pattern the folder above it, if there is one."""
+    files = []
+    for source in params["sources"].values():
+        path = source.get("path", "")
+        if not path or source.get("package") or "://" in path or Path(path).is_absolute() or ".." in Path(path).parts:
+            continue
+        plain = []
+        for part in Path(path).parts:
+            if set(part) & set("*?["):
+                break
+            plain.append(part)
+        if plain:
+            files.append(Path(*plain).as_posix())
+    return files
+
+
+def objective_params(stage: str, listed: Iterable[str], params: dict[str, Any]) -> list[str]:
+    """The stage's params with every part of every objective that it reads."""
+    kept = [p for p in listed if not p.startswith("objectives.")]
+    if stage not in NOT_READ:
+        return list(listed)
+    parts = [
+        f"objectives.{name}.{part}"
+        for name, objective in params["objectives"].items()
+        for part in objective
+        if part not in NOT_READ[stage]
+    ]
+    return kept + parts
+
+
+def check_objectives(root: Path) -> None:
+    """Check that a change to an objective runs the stages that read it.
+
+    Raises:
+        ScopeError: ``dvc.yaml`` lists other parts than ``params.yaml`` has.
+    """
+    dag, params = _plain(root / FILE), _plain(root / "params.yaml")
+    for name, stage in dag["stages"].items():
+        listed = stage.get("params", [])
+        wanted = objective_params(name, listed, params)
+        for missing in [p for p in wanted if p not in listed]:
+            raise ScopeError(f"dvc.yaml: params of stage {name} lack {missing}; rewrite them with `make dag`")
+        for stale in [p for p in listed if p not in wanted]:
+            raise ScopeError(
+                f"dvc.yaml: params of stage {name} name {stale}, now gone; rewrite them with `make dag`"
+            )
+
+
+def _yaml() -> YAML:
+    yaml = YAML()
+    yaml.width = 120
+    yaml.indent(mapping=2, sequence=2, offset=0)
+    return yaml
+
+
+def _read(path: Path) -> Any:
+    return _yaml().load(path.read_text())
+
+
+def _plain(path: Path) -> dict[str, Any]:
+    body: dict[str, Any] = YAML(typ="safe", pure=True).load(path.read_text())
+    return body
+
+
+def _set(stage: Any, key: str, wanted: list[str]) -> None:
+    """Change the list in place, item by item, so that the comments of items that stay are kept."""
+    listed = stage.get(key)
+    if listed is None or list(listed) == wanted:
+        return
+    for item in [i for i in listed if i not in wanted]:
+        listed.remove(item)
+    for at, item in enumerate(wanted):
+        if at >= len(listed) or listed[at] != item:
+            listed.insert(at, item)
+
+
+def main() -> None:
+    """Rewrite ``dvc.yaml``, if it has to change."""
+    root = Path.cwd()
+    text = rewritten(root)
+    if text == (root / FILE).read_text():
+        print("dvc.yaml is up to date")
+        return
+    (root / FILE).write_text(text)
+    print("dvc.yaml rewritten; see git diff dvc.yaml")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,85 @@
+"""Check: the scope, the features and the contracts, before they are committed."""
+
+from __future__ import annotations
+
+import sys
+
+import click
+
+from homeostat.cli.app import Verbs, project
+from homeostat.cli.terminal import say
+from homeostat.core.errors import HomeostatError, ScopeError
+
+CLEAR = "\r\x1b[K"  # the line of progress
+
+
+@click.group(cls=Verbs, invoke_without_command=True, short_help="Check scope, leakage and contracts before a commit.")
+@click.pass_context
+def check(context: click.Context) -> None:
+    """Check the project as it is in the folder, uncommitted edits included; all three if none is named.
+
+    Example: homeostat check scope
+    """
+    if context.invoked_subcommand is not None:
+        return
+    project()  # what is no project is refused once, not by each of the three
+    failed = []
+    for name, verb in check.commands.items():
+        say(f"== {name}", bold=True)
+        try:
+            context.invoke(verb)
+        except HomeostatError as error:
+            say(str(error))
+            failed.append(name)
+    if failed:
+        raise ScopeError(f"check {' and '.join(failed)} found problems to fix: see above")
+
+
+@check.command()
+def scope() -> None:
+    """Print the scope as a page that a domain expert can read, and what is wrong with it.
+
+    Example: homeostat check scope
+    """
+    from homeostat.checks.scope_page import scope_page
+    from homeostat.checks.worktree_view import worktree_view
+
+    page = scope_page(worktree_view(project()))
+    say(page.text)
+    if page.problems:
+        many = f"{len(page.problems)} problems" if len(page.problems) > 1 else "1 problem"
+        raise ScopeError(f"{many} in the scope: see the end of the page")
+
+
+@check.command()
+@click.option("--events", type=click.IntRange(min=1), default=2000, show_default=True, help="Events to recompute.")
+def leakage(events: int) -> None:
+    """Recompute features from only what was known at predict-at, and search for columns that give the label away.
+
+    Example: homeostat check leakage --events 5000
+    """
+    from homeostat.checks.leakage import check as check_leakage
+    from homeostat.checks.worktree_view import worktree_view
+
+    somebody = sys.stderr.isatty()
+    report = check_leakage(worktree_view(project()), events, _progress if somebody else None)
+    say(CLEAR if somebody else "", nl=False, err=True)
+    say(report.text)
+    if report.failed:
+        raise ScopeError("features.sql or the data give the label away; fix it, or allow it in the scope's features")
+
+
+def _progress(what: str, done: int, of: int) -> None:
+    say(f"{CLEAR}{what}: {done} of {of}", nl=False, err=True)
+
+
+@check.command()
+def contracts() -> None:
+    """What the contracts as they are in the folder would have done to the history.
+
+    Example: homeostat check contracts
+    """
+    from homeostat.checks.contracts import what_if
+    from homeostat.checks.worktree_view import worktree_view
+
+    say(what_if(worktree_view(project())))

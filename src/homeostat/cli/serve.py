@@ -1,0 +1,41 @@
+"""Serve: the HTTP service."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+import click
+
+from homeostat.cli.app import Verb, project
+
+
+class Length(click.ParamType[timedelta]):
+    """A length of time: 45m, 2h or 1d."""
+
+    name = "length"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> timedelta:
+        from homeostat.project.value_types import parse_duration
+
+        if isinstance(value, timedelta):
+            return value
+        try:
+            return parse_duration(value)
+        except ValueError as error:
+            self.fail(str(error), param, ctx)
+
+
+@click.command(cls=Verb, short_help="Answer requests over HTTP until Ctrl-C.")
+@click.option("--host", default="127.0.0.1", show_default=True, help="The address to listen on.")
+@click.option("--port", type=click.IntRange(0, 65535), default=8471, show_default=True, help="0: any that is free.")
+@click.option("--workers", type=click.IntRange(1, 256), default=1, show_default=True, help="Processes on the port.")
+@click.option("--fresh", type=Length(), help="How old a precomputed answer may be; a tick if not given.")
+def serve(host: str, port: int, workers: int, fresh: timedelta | None) -> None:
+    """Answer requests over HTTP by the release in service; a promote or rollback switches every worker.
+
+    Example: homeostat serve --workers 2
+    """
+    from homeostat.serving import server
+
+    server.serve(project(), host, port, workers, fresh, click.echo)

@@ -1,0 +1,30 @@
+"""The events of a tick, one a line, as a replay prints them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from homeostat.core.headlines import summary
+from homeostat.core.rules import Rule
+
+if TYPE_CHECKING:
+    from homeostat.loop import Tick
+
+QUIET = ("nothing", "hold")  # actions that change nothing and are no event
+
+
+def lines(tick: Tick) -> Iterator[str]:
+    """What happened in a word, then to what and why; nothing for a quiet tick."""
+    for batch in tick.data.batches:
+        if not batch.accepted_whole:
+            rows = f" ({batch.rows})" if batch.rows else ""
+            yield f"{batch.outcome}  {batch.name}{rows}: {batch.why}"
+    for remark in tick.data.remarks:
+        yield f"columns  {remark}"
+    for incident in tick.opened:
+        if incident.finding.rule != Rule.BATCH:  # the batch has its own line
+            yield f"alert  {incident.sentence}"
+    for decision in (tick.step, tick.decision):
+        if decision is not None and decision.action not in QUIET:
+            yield f"{decision.action}  {summary(decision)}"

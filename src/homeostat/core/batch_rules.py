@@ -1,0 +1,127 @@
+"""The rules on a batch beyond its contract: its size, its time, its columns, and whether it came at all, or twice."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from datetime import datetime, timedelta
+from statistics import median
+from typing import Any, Literal
+
+from homeostat.core.findings import TOO_FEW, Finding, Outcome
+from homeostat.core.rules import Rule
+
+Status = Literal["accepted", "quarantined", "missing"]
+HISTORY = 28  # accepted batches that volume is compared with
+ENOUGH = 7  # of them, to say anything
+CHANGED = 0.1  # share of a batch's rows whose value does not fit, above which the column is another: fewer are slips
+
+Since = Mapping[tuple[str, str | None], str]  # the batch since which a column fails, by its type; None: it is gone
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What was decided on one batch, and from what."""
+
+    status: Status
+    key: str
+    rows_accepted: int
+    rows_quarantined: int
+    findings: tuple[Finding, ...] = ()
+    batch: str = ""  # hash of the landed file
+    contract: str = ""  # hash of the contract
+    files: Mapping[str, str] = field(default_factory=dict)  # hashes of what was written: accepted, quarantine
+
+    @property
+    def rows(self) -> int:
+        return self.rows_accepted + self.rows_quarantined
+
+    @property
+    def failed(self) -> tuple[Finding, ...]:
+        return tuple(f for f in self.findings if f.failed)
+
+    def to_dict(self) -> dict[str, Any]:
+        return asdict(self) | {"files": dict(self.files), "findings": [f.to_dict() for f in self.findings]}
+
+    @classmethod
+    def from_dict(cls, raw: Mapping[str, Any]) -> Verdict:
+        return cls(**{**raw, "findings": tuple(Finding.from_dict(f) for f in raw["findings"])})
+
+
+def volume(rows: int, history: Sequence[int], share: float) -> Finding:
+    """Rows against the median of the source's own last accepted batches.
+
+    >>> volume(40, [100] * 28, 0.5).outcome
+    'fail'
+    >>> volume(40, [100] * 3, 0.5).outcome
+    'too few to say'
+    """
+    recent = history[-HISTORY:]
+    if len(recent) < ENOUGH:
+        return Finding(Rule.VOLUME, "", TOO_FEW, None, share, rows=rows, facts={"least": ENOUGH})
+    usual = median(recent)
+    off = abs(rows - usual) / usual if usual else float(rows > 0)
+    facts = {"median": usual, "batches": len(recent)}
+    return Finding(Rule.VOLUME, "", "fail" if off > share else "pass", round(off, 6), share, rows=rows, facts=facts)
+
+
+def within_period(start: datetime, end: datetime, first: datetime | None, last: datetime | None) -> Finding:
+    """No row of the batch lies outside its period: none is from the future, none is stale; ``value`` in seconds."""
+    if last is not None and last >= end:
+        facts = {"side": "after", "time": last.isoformat(), "bound": end.isoformat()}
+        return Finding(Rule.PERIOD, "", "fail", (last - end).total_seconds(), 0.0, facts=facts)
+    if first is not None and first < start:
+        facts = {"side": "before", "time": first.isoformat(), "bound": start.isoformat()}
+        return Finding(Rule.PERIOD, "", "fail", (start - first).total_seconds(), 0.0, facts=facts)
+    return Finding(Rule.PERIOD, "", "pass", 0.0, 0.0)
+
+
+def delivered_once(batch: str, others: Mapping[str, str]) -> Finding:
+    """``batch`` is its content's hash, ``others`` the hashes of the source's other batches by label."""
+    twin = next((label for label, content in sorted(others.items()) if content == batch), None)
+    if twin is not None:
+        return Finding(Rule.DELIVERED_ONCE, "", "fail", 1.0, 0.0, facts={"twin": twin})
+    return Finding(Rule.DELIVERED_ONCE, "", "pass", 0.0, 0.0)
+
+
+def overdue(end: datetime, late_after: timedelta, now: datetime) -> Finding:
+    """Whether a batch that has not come should have by ``now``; ``value`` and ``limit`` in seconds."""
+    waited = now - end
+    outcome: Outcome = "fail" if waited >= late_after else "pass"
+    return Finding(Rule.FRESHNESS, "", outcome, waited.total_seconds(), late_after.total_seconds())
+
+
+def column_gone(source: str, batch: str, column: str, extra: Sequence[str], before: Since) -> Finding:
+    """A declared column that a batch came without.
+
+    ``extra`` are columns that are not declared, ``before`` is ``failing_since`` of the batch before.
+    """
+    if (column, None) in before:
+        return _as_before(column, None, before)
+    facts = {"type": None, "source": source, "extra": list(extra)}
+    return Finding(Rule.SCHEMA, column, "fail", since=batch, facts=facts)
+
+
+def column_changed(
+    source: str, batch: str, column: str, kind: str, few: tuple[int, int, str], before: Since
+) -> Finding:
+    """A column that no longer has its type; ``few`` is how many rows of how many, and one of the values."""
+    if (column, kind) in before:
+        return _as_before(column, kind, before)
+    unfit, rows, example = few
+    facts = {"type": kind, "source": source, "unfit": unfit, "example": example}
+    return Finding(Rule.SCHEMA, column, "fail", unfit / rows, CHANGED, since=batch, rows=rows, facts=facts)
+
+
+def _as_before(column: str, kind: str | None, before: Since) -> Finding:
+    return Finding(Rule.SCHEMA, column, "fail", since=before[column, kind], facts={"type": kind})
+
+
+def failing_since(findings: Iterable[Finding]) -> dict[tuple[str, str | None], str]:
+    """Since which batch each column fails, by the findings on a batch.
+
+    >>> failing_since([column_gone("meters", "2024-03-05", "load", [], {})])
+    {('load', None): '2024-03-05'}
+    """
+    failed = (f for f in findings if f.rule == Rule.SCHEMA and f.failed and f.since)
+    return {(f.subject, f.facts["type"]): f.since for f in failed}

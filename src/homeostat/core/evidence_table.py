@@ -1,0 +1,118 @@
+"""The evidence of a decision as a table: a row a comparison of two versions, and a row a finding."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+
+from homeostat.core.findings import Decision, Finding, Interval, Versus
+from homeostat.core.rules import Rule
+from homeostat.core.text import change, percent, span
+
+WORST_FIRST = ("fail", "too few to say", "pass")
+
+
+@dataclass(frozen=True)
+class Row:
+    """One row, as text; ``finding`` is what it is made of, where that is a finding."""
+
+    what: str
+    value: str
+    limit: str
+    interval: str
+    outcome: str
+    finding: Finding | None = None
+
+    @property
+    def cells(self) -> tuple[str, str, str, str, str]:
+        return self.what, self.value, self.limit, self.interval, self.outcome
+
+
+@dataclass(frozen=True)
+class Table:
+    """``headings`` are as many as the cells of a row; the interval's names its confidence."""
+
+    headings: tuple[str, ...]
+    rows: tuple[Row, ...]
+
+
+def evidence_table(decision: Decision) -> Table:
+    """Losses of two versions first, then the findings on the candidate and on the champion, the worst first."""
+    findings = [f for part in (decision.gate, decision.findings) for f in worst_first(part)]
+    intervals = [c.interval for c in decision.comparisons] + [f.interval for f in findings]
+    levels = {interval.confidence for interval in intervals if interval is not None}
+    level = f"{percent(levels.pop())} CI" if len(levels) == 1 else "CI"
+    rows = [*map(_comparison, decision.comparisons), *map(row, findings)]
+    return Table(("what", "value", "limit", level, "outcome"), tuple(rows))
+
+
+def worst_first(findings: Iterable[Finding]) -> list[Finding]:
+    return sorted(findings, key=lambda f: WORST_FIRST.index(f.outcome))
+
+
+def row(finding: Finding) -> Row:
+    """A finding as a row: each number in the rule's own unit.
+
+    >>> row(Finding(Rule.MISSING, "load", "fail", 0.5, 0.2)).cells
+    ('load: missing values', '50 %', '20 %', '', 'fail')
+    """
+    write = UNITS.get(finding.rule, _number)
+    value, limit, interval = finding.value, finding.limit, finding.interval
+    calibration = finding.rule in (Rule.CALIBRATION, Rule.HELD_OUT_CALIBRATION)
+    if calibration and "ratio" in finding.facts:  # the ratio is what has the interval
+        value, write = finding.facts["ratio"], "{:.2f}".format
+    elif finding.rule == Rule.BEATS_BASELINE and "share" in finding.facts:  # likewise the change
+        value, limit = finding.facts["share"], -(finding.limit or 0.0)
+    allowed = "" if limit is None else f"1 ± {percent(limit)}" if calibration else write(limit)
+    measured = "" if value is None else write(value)
+    return Row(finding.name, measured, allowed, _interval(interval, write), finding.outcome, finding)
+
+
+def _comparison(compared: Versus) -> Row:
+    what = f"{compared.objective}: loss of {compared.version or 'the candidate'} against {compared.other}'s"
+    value = f"{change(compared.share)} ({compared.loss:.4f}, {compared.other_loss:.4f}; {compared.rows:,} events)"
+    return Row(what, value, "", _interval(compared.interval, change), "")
+
+
+def _interval(interval: Interval | None, write: Callable[[float], str]) -> str:
+    return "" if interval is None else f"{write(interval.low)} to {write(interval.high)}"
+
+
+def _number(value: float) -> str:
+    return f"{value:.4g}"
+
+
+def _count(value: float) -> str:
+    return f"{value:,.0f}"
+
+
+def _length(seconds: float) -> str:
+    return span(timedelta(seconds=seconds))
+
+
+def _milliseconds(seconds: float) -> str:
+    return f"{1000 * seconds:.3g} ms"
+
+
+UNITS: Mapping[Rule, Callable[[float], str]] = {
+    Rule.VOLUME: percent,
+    Rule.PERIOD: _length,
+    Rule.FRESHNESS: _length,
+    Rule.UNIQUE_KEY: _count,
+    Rule.CONTRACT: _count,
+    Rule.QUALITY: change,
+    Rule.AGAINST_BASELINE: change,
+    Rule.CALIBRATION: percent,
+    Rule.HELD_OUT_CALIBRATION: percent,
+    Rule.DRIFT_SHARE: percent,
+    Rule.MISSING: percent,
+    Rule.ENOUGH_ROWS: _count,
+    Rule.BEATS_BASELINE: change,
+    Rule.NOT_WORSE: change,
+    Rule.SLICES: change,
+    Rule.ENOUGH_EVENTS: _count,
+    Rule.ERRORS: change,
+    Rule.LATENCY: _milliseconds,
+    Rule.LOSS: change,
+}

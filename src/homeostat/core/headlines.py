@@ -1,0 +1,191 @@
+"""A decision in one short line; its numbers stand in the table of evidence below it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from datetime import datetime, timedelta
+
+from homeostat.core.evidence_table import row
+from homeostat.core.findings import Decision, Due, Finding
+from homeostat.core.release_gate import objections
+from homeostat.core.rules import Reason, Rule
+from homeostat.core.text import change, listed, percent, span
+
+NAMED = 3  # findings that a headline names
+COMPARING = {Rule.NOT_WORSE: "the champion", Rule.BEATS_BASELINE: "the baseline"}  # rules of the gate
+
+
+def headline(decision: Decision) -> str:
+    """What was decided, and what started it.
+
+    >>> headline(Decision("nothing", Reason.NO_BATCH))
+    'Nothing in service: no batch of events has been accepted yet.'
+    """
+    if decision.text:
+        return decision.text
+    trigger = [*([_due(decision.trigger.due)] if decision.trigger.due else []), *_quoted(decision.trigger.findings)]
+    started = f" Trigger: {listed(trigger, NAMED)}." if trigger else ""
+    return f"{_verb(decision)}: {summary(decision)}.{started}"
+
+
+def summary(decision: Decision) -> str:
+    """What was decided, without the action and what started it: ``v0.5.0 replaces v0.4.0 (late -4.6 %)``."""
+    return decision.text or SUMMARIES[decision.reason](decision)
+
+
+def _verb(decision: Decision) -> str:
+    champion = decision.versions.champion
+    if decision.action in ("nothing", "keep"):
+        return f"Keep {champion}" if champion else "Nothing in service"
+    return decision.action.capitalize()
+
+
+def _due(due: Due) -> str:
+    return {
+        "first": "no candidate so far",
+        "interval": f"the last candidate is of {due.since:%Y-%m-%d}" if due.since else "",
+        "warm-up": f"the warm-up ended on {due.since:%Y-%m-%d}" if due.since else "",
+        "request": due.request,
+    }[due.kind]
+
+
+def _first(decision: Decision) -> str:
+    return f"{_candidate(decision)}, the baseline, is the first in service"
+
+
+def _passed(decision: Decision) -> str:
+    versions = decision.versions
+    if decision.action == "release" or not versions.champion:  # what the gate says, before anything replaces anything
+        return f"{_candidate(decision)} passes its gate{_bracketed(_gate_changes(decision))}"
+    changes = _changes(decision, versions.candidate, versions.champion)
+    return f"{versions.candidate} replaces {versions.champion}{_bracketed(changes)}"
+
+
+def _failed(decision: Decision) -> str:
+    against = [_measured(f) for f in objections(decision.gate or decision.findings)]
+    return f"{_candidate(decision)} fails its gate: {listed(against, NAMED)}"
+
+
+def _previous_better(decision: Decision) -> str:
+    champion, previous, candidate = decision.versions.champion, decision.versions.previous, decision.versions.candidate
+    better = _bracketed(_changes(decision, previous, champion))
+    if decision.action == "roll back":
+        return f"{previous} replaces {champion}{better}"
+    replaced = f"{candidate} replaces {champion}{_bracketed(_changes(decision, candidate, champion))}"
+    ahead = _bracketed(_changes(decision, candidate, previous))
+    return f"{replaced}, which {previous} beats too{better}; {candidate} beats {previous}{ahead}"
+
+
+def _barred(decision: Decision) -> str:
+    bar = decision.facts["barred"]
+    passed, day = f"{_candidate(decision)} passes its gate but is", f"{datetime.fromisoformat(bar['at']):%Y-%m-%d}"
+    if bar["until"] is None:
+        return (
+            f"{passed} {bar['version']} byte for byte, which {bar['who']} yanked on {day} ({bar['why']}); "
+            "change what it is made from, or wait for data"
+        )
+    until = f"{datetime.fromisoformat(bar['until']):%Y-%m-%d}"
+    return f"{passed} barred until {until}: same code and scope as {bar['version']}, rolled back on {day}"
+
+
+def _rollout_first(decision: Decision) -> str:
+    tried = decision.versions.candidate
+    return f"{tried} is being tried beside it, and its steps decide first; to end that, promote it or roll back"
+
+
+def _no_candidate(_: Decision) -> str:
+    return "no candidate was judged"
+
+
+def _nothing_due(decision: Decision) -> str:
+    unsure = sum(f.outcome == "too few to say" for f in decision.findings)
+    more = f", {unsure} had too few events to say" if unsure else ""
+    return f"none of {len(decision.findings)} rules failed{more}"
+
+
+def _no_batch(_: Decision) -> str:
+    return "no batch of events has been accepted yet"
+
+
+def _not_mature(decision: Decision) -> str:
+    return f"no event of {decision.facts['objective']} is mature yet"
+
+
+def _step_passed(decision: Decision) -> str:
+    versions, following = decision.versions, decision.facts["next"]
+    if following is None:
+        return f"{versions.candidate} replaces {versions.champion} for all keys"
+    return f"{versions.candidate} goes from {_place(decision)} to {percent(following)} of keys"
+
+
+def _step_failed(decision: Decision) -> str:
+    champion, challenger = decision.versions.champion, decision.versions.candidate
+    failed = listed([_measured(f) for f in decision.findings if f.failed], NAMED)
+    return f"{challenger} is taken back from {_place(decision)}, {champion} answers all; failed {failed}"
+
+
+def _step_waits(decision: Decision) -> str:
+    facts = decision.facts
+    elapsed, hold = (timedelta(seconds=facts[k]) for k in ("elapsed", "hold"))
+    stays = f"{decision.versions.candidate} stays at {_place(decision)}"
+    if elapsed < hold:
+        return f"{stays}: the step has run {span(elapsed)} of {span(hold)}"
+    lacking = [_measured(f) for f in decision.findings if f.outcome == "too few to say"]
+    waits = f"{stays}: too few to say {listed(lacking, NAMED)}"
+    return f"{waits}; it has waited {span(elapsed)}: promote it or roll back to end this" if facts["stuck"] else waits
+
+
+SUMMARIES: Mapping[Reason, Callable[[Decision], str]] = {
+    Reason.NO_BATCH: _no_batch,
+    Reason.NOT_MATURE: _not_mature,
+    Reason.FIRST: _first,
+    Reason.PASSED: _passed,
+    Reason.FAILED: _failed,
+    Reason.BARRED: _barred,
+    Reason.PREVIOUS_BETTER: _previous_better,
+    Reason.ROLLOUT_FIRST: _rollout_first,
+    Reason.NO_CANDIDATE: _no_candidate,
+    Reason.NOTHING_DUE: _nothing_due,
+    Reason.STEP_PASSED: _step_passed,
+    Reason.STEP_FAILED: _step_failed,
+    Reason.STEP_WAITS: _step_waits,
+}
+
+
+def _candidate(decision: Decision) -> str:
+    return decision.versions.candidate or "the candidate"
+
+
+def _place(decision: Decision) -> str:
+    share = decision.facts["share"]
+    return "shadow" if share is None else f"{percent(share)} of keys"
+
+
+def _changes(decision: Decision, version: str, other: str) -> list[str]:
+    """By objective how far the loss of one version lies from that of another."""
+    compared = [c for c in decision.comparisons if (c.version, c.other) == (version, other)]
+    return [f"{c.objective} {change(c.share)}" for c in compared]
+
+
+def _gate_changes(decision: Decision) -> list[str]:
+    """The same by the findings of the gate: against the champion, or where there is none against the baseline."""
+    findings = decision.gate or decision.findings
+    for rule, other in COMPARING.items():
+        if compared := [f for f in findings if f.rule == rule and f.value is not None]:
+            return [f"{f.subject} {change(f.facts['share'])} against {other}" for f in compared]
+    return []
+
+
+def _measured(finding: Finding) -> str:
+    """A finding by name, with its value and limit."""
+    shown = row(finding)
+    value = " ".join(part for part in (shown.value, f"(limit {shown.limit})" if shown.limit else "") if part)
+    return f"`{finding.name}` {value}".rstrip()
+
+
+def _quoted(names: Iterable[str]) -> list[str]:
+    return [f"`{name}`" for name in names]
+
+
+def _bracketed(parts: list[str]) -> str:
+    return f" ({', '.join(parts)})" if parts else ""

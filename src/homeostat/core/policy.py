@@ -1,0 +1,248 @@
+"""The referee between the actions: nothing, retrain or roll back, from findings and from losses on the same rows.
+
+Findings are signs that something may be wrong and start a decision; the action follows from the evidence: the previous
+version and a fresh candidate, judged on the same mature events as the champion.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any
+
+from homeostat.core.evaluation import Compared, Comparison
+from homeostat.core.findings import Action, Decision, Due, Finding, Interval, Trigger, Versions, Versus
+from homeostat.core.rules import DRIFT, OUTCOMES, Reason, Rule
+
+ByObjective = Mapping[str, Comparison]
+
+
+@dataclass(frozen=True)
+class Bar:
+    """Why a candidate may not be released by itself: ``version`` was made from the same, and taken out of service.
+
+    ``until`` is None for one that was yanked, whose very bytes the candidate has: it is barred for good.
+    """
+
+    version: str
+    at: datetime
+    until: datetime | None = None
+    who: str = ""
+    why: str = ""
+
+    def to_dict(self) -> dict[str, Any]:
+        until = self.until.isoformat() if self.until else None
+        return {"version": self.version, "at": self.at.isoformat(), "until": until, "who": self.who, "why": self.why}
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """What was measured for a decision; every comparison is over the same mature events, by objective.
+
+    ``previous``: the previous healthy version against the champion; ``candidate``: the fresh candidate against the
+    champion; ``candidate_previous``: the candidate against the previous version. A share below zero: the first is
+    better. ``gate`` names the version that the candidate would be released as. ``due``: why a candidate is due, if one
+    is. ``barred``: why it may not be released by itself, if so. ``paths``: the records that the decision cites.
+    ``tried``: the version that is being tried beside the champion, if one is. ``confidence`` is that of all intervals.
+    """
+
+    champion: str
+    confidence: float
+    paths: tuple[str, ...] = ()
+    previous_version: str = ""
+    previous: ByObjective = field(default_factory=dict)
+    gate: Decision | None = None
+    candidate: ByObjective = field(default_factory=dict)
+    candidate_previous: ByObjective = field(default_factory=dict)
+    due: Due | None = None
+    barred: Bar | None = None
+    tried: str = ""
+
+
+@dataclass(frozen=True)
+class Case:
+    """All that a rule uses; ``roll_back`` is the share by which the previous version must be better."""
+
+    findings: tuple[Finding, ...]
+    evidence: Evidence
+    roll_back: float
+
+    @property
+    def signs(self) -> tuple[Finding, ...]:
+        """What failed and may start a decision."""
+        return tuple(f for f in self.findings if alarming(f))
+
+    @property
+    def started(self) -> bool:
+        """Whether there is anything to decide."""
+        return bool(self.signs or self.evidence.due)
+
+    @property
+    def passed(self) -> bool:
+        """The candidate passed its gate and nothing keeps it from being released."""
+        return self.evidence.gate is not None and self.evidence.gate.action == "release" and not self.evidence.barred
+
+
+def alarming(finding: Finding) -> bool:
+    """Whether a finding is a sign of trouble; a single column's drift only explains one."""
+    return finding.failed and finding.rule in DRIFT | OUTCOMES
+
+
+def loses_to_baseline(findings: Iterable[Finding]) -> bool:
+    """Whether the champion is significantly worse than its own baseline, which may then serve in its place."""
+    return any(f.failed and f.rule == Rule.AGAINST_BASELINE for f in findings)
+
+
+def only_drift(findings: Iterable[Finding]) -> bool:
+    """Whether nothing but drift is in question."""
+    return all(f.rule in DRIFT for f in findings)
+
+
+def starts_decision(
+    findings: Iterable[Finding], now: datetime, last: datetime | None, cool_down: timedelta
+) -> tuple[Finding, ...]:
+    """The findings for which evidence is gathered, which costs a retrain; none: there is nothing to decide.
+
+    ``last`` is when drift alone last started a decision, or a rollback was done, if ever. Until the cool-down is over
+    drift alone starts none: what it could show has just been examined.
+    """
+    failed = tuple(f for f in findings if alarming(f))
+    cooling = last is not None and now < last + cool_down
+    return () if cooling and only_drift(failed) else failed
+
+
+def barred_by(
+    candidate: tuple[str, str], rolled_back: tuple[str, str], version: str, at: datetime, now: datetime, over: timedelta
+) -> Bar | None:
+    """Why a candidate may not be released by itself, if so.
+
+    ``candidate`` and ``rolled_back`` are the hashes of code and of scope that each was made from; ``version`` was
+    rolled back from ``at``.
+
+    >>> day = timedelta(days=1)
+    >>> bar = barred_by(("c", "s"), ("c", "s"), "v0.2.0", datetime(2024, 1, 1), datetime(2024, 1, 8), 14 * day)
+    >>> bar.version, bar.until
+    ('v0.2.0', datetime.datetime(2024, 1, 15, 0, 0))
+    >>> barred_by(("new", "s"), ("c", "s"), "v0.2.0", datetime(2024, 1, 1), datetime(2024, 1, 8), 14 * day)
+    """
+    if candidate != rolled_back or now >= at + over:
+        return None
+    return Bar(version, at, at + over)
+
+
+def decide_action(findings: Sequence[Finding], evidence: Evidence, roll_back: float) -> Decision:
+    """The first rule that has an answer decides; the findings are kept either way."""
+    case = Case(tuple(findings), evidence, roll_back)
+    return next(decision for rule in RULES if (decision := rule(case)) is not None)
+
+
+def a_rollout_decides_first(case: Case) -> Decision | None:
+    """While a release is tried beside the champion no other is made, and none comes back: its steps decide."""
+    return _decision(case, "nothing", Reason.ROLLOUT_FIRST) if case.evidence.tried else None
+
+
+def champion_has_gone_bad(case: Case) -> Decision | None:
+    """The previous version is materially better on the same rows: known good first, unless the candidate beats it.
+
+    Calibration alone is no sign that a release has gone bad: it is the level of the world that has moved, and for
+    some days an older model may happen to fit it; a newer one is what learns it.
+    """
+    evidence = case.evidence
+    if case.signs and all(f.rule == Rule.CALIBRATION for f in case.signs):
+        return None
+    previous = _overall(evidence.previous)
+    better, worse = (any(side(c, case.roll_back) for c in previous) for side in (_better, _worse))
+    if not better or worse:
+        return None
+    rivals = _overall(evidence.candidate_previous)
+    if case.passed and any(map(_better, rivals)) and not any(map(_worse, rivals)):
+        return _decision(case, "retrain", Reason.PREVIOUS_BETTER)
+    return _decision(case, "roll back", Reason.PREVIOUS_BETTER)
+
+
+def candidate_has_earned_it(case: Case) -> Decision | None:
+    """A retrain was due or something failed, and the candidate passed its gate."""
+    return _decision(case, "retrain", Reason.PASSED) if case.passed and case.started else None
+
+
+def candidate_is_barred(case: Case) -> Decision | None:
+    """It passed, but is made as one that was rolled back, which a person may release, or is one that was yanked."""
+    gate = case.evidence.gate
+    if not case.evidence.barred or gate is None or gate.action != "release":
+        return None
+    return _decision(case, "nothing", Reason.BARRED)
+
+
+def candidate_has_lost(case: Case) -> Decision | None:
+    """Something failed or was due, and what was trained on the newest data is no better."""
+    return _decision(case, "nothing", Reason.FAILED) if case.evidence.gate is not None and case.started else None
+
+
+def no_candidate_was_judged(case: Case) -> Decision | None:
+    """Signs, but nothing to compare the champion with: no candidate could be judged, or the cool-down is on."""
+    return _decision(case, "nothing", Reason.NO_CANDIDATE) if case.started else None
+
+
+def all_is_well(case: Case) -> Decision:
+    """Nothing failed and nothing is due."""
+    return _decision(case, "nothing", Reason.NOTHING_DUE)
+
+
+RULES: tuple[Callable[[Case], Decision | None], ...] = (
+    a_rollout_decides_first,
+    champion_has_gone_bad,
+    candidate_has_earned_it,
+    candidate_is_barred,
+    candidate_has_lost,
+    no_candidate_was_judged,
+    all_is_well,
+)
+
+
+def _overall(comparisons: ByObjective) -> list[Compared]:
+    return [c.overall for c in comparisons.values() if c.overall.share.value is not None]
+
+
+def _better(compared: Compared, by: float = 0.0) -> bool:
+    """Its loss is at least ``by`` below the other's, and the interval excludes none at all."""
+    share = compared.share
+    return share.value is not None and share.value <= -by and share.high is not None and share.high < 0
+
+
+def _worse(compared: Compared, by: float = 0.0) -> bool:
+    share = compared.share
+    return share.value is not None and share.value >= by and share.low is not None and share.low > 0
+
+
+def _decision(case: Case, action: Action, reason: Reason) -> Decision:
+    """With everything that it rests on: findings, comparisons and the paths of records."""
+    evidence, signs = case.evidence, case.signs
+    candidate = evidence.tried or (evidence.gate.versions.candidate if evidence.gate else "")
+    paths = dict.fromkeys([*evidence.paths, *(path for f in signs for path in f.evidence)])
+    return Decision(
+        action, reason, Versions(evidence.champion, evidence.previous_version, candidate), case.findings,
+        gate=evidence.gate.findings if evidence.gate else (),
+        comparisons=tuple(_comparisons(evidence, candidate)),
+        trigger=Trigger(tuple(f.name for f in signs), evidence.due),
+        evidence=tuple(paths),
+        facts={"barred": evidence.barred.to_dict()} if evidence.barred else {},
+    )  # fmt: skip
+
+
+def _comparisons(evidence: Evidence, candidate: str) -> list[Versus]:
+    """What was compared, where it could be said."""
+    pairs = (
+        (candidate, evidence.champion, evidence.candidate),
+        (evidence.previous_version, evidence.champion, evidence.previous),
+        (candidate, evidence.previous_version, evidence.candidate_previous),
+    )
+    return [
+        Versus(
+            objective, version, other, c.loss, c.other_loss, c.share.value, c.rows,
+            Interval.of(c.share, evidence.confidence),
+        )
+        for version, other, comparisons in pairs
+        for objective, c in ((name, comparison.overall) for name, comparison in comparisons.items())
+        if c.share.value is not None and c.loss is not None and c.other_loss is not None
+    ]  # fmt: skip

@@ -1,0 +1,76 @@
+"""The names of the rules that a finding can be about, and of those that decide."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+
+class Rule(StrEnum):
+    """One name a rule, whatever its subject; the runbook has a heading for each that alerts."""
+
+    # one batch
+    VOLUME = "volume"
+    PERIOD = "period"
+    DELIVERED_ONCE = "delivered once"
+    FRESHNESS = "freshness"
+    SCHEMA = "schema"
+    TYPES = "types"
+    UNIQUE_KEY = "unique key"
+    CONTRACT = "contract"
+    AMENDMENT = "amendment"
+    # the batches of one source at one tick
+    BATCH = "batch"
+    # the champion, by the labels of what it predicted
+    QUALITY = "quality"
+    AGAINST_BASELINE = "against the baseline"
+    CALIBRATION = "calibration"
+    # the champion, by its inputs and scores
+    SCORE_DRIFT = "score drift"
+    DRIFT_SHARE = "drift share"
+    MISSING = "missing values"
+    COLUMN_DRIFT = "column drift"
+    # a candidate
+    ENOUGH_ROWS = "enough rows"
+    BEATS_BASELINE = "beats baseline"
+    NOT_WORSE = "not worse than champion"
+    SLICES = "no slice gets worse"
+    HELD_OUT_CALIBRATION = "held-out calibration"
+    # a challenger beside the champion, in one step of its rollout
+    ENOUGH_EVENTS = "enough events"
+    ERRORS = "errors"
+    LATENCY = "latency"
+    SCORES = "scores"
+    LOSS = "loss"
+    LOADS = "loads"
+    ROLLOUT = "rollout"  # the rollout as a whole
+    # a run of the loop itself
+    RUN = "run"
+    # features, as `homeostat check leakage` examines them
+    POINT_IN_TIME = "point in time"
+    GIVE_AWAY = "give-away"
+    BARRED = "barred"
+
+
+class Reason(StrEnum):
+    """The rule of the policy, the gate or the rollout that decided."""
+
+    NO_BATCH = "no batch yet"
+    NOT_MATURE = "no mature event yet"
+    FIRST = "first release"
+    PASSED = "candidate passed"
+    FAILED = "candidate failed"
+    BARRED = "candidate barred"
+    PREVIOUS_BETTER = "previous version is better"
+    ROLLOUT_FIRST = "rollout decides first"
+    NO_CANDIDATE = "no candidate"
+    NOTHING_DUE = "nothing due"
+    STEP_PASSED = "step passed"
+    STEP_FAILED = "step failed"
+    STEP_WAITS = "step waits"
+    UNKNOWN = "not recorded"  # in a record from before decisions had fields
+
+
+DRIFT = frozenset({Rule.DRIFT_SHARE, Rule.SCORE_DRIFT, Rule.MISSING})  # start a decision, once in a cool-down
+OUTCOMES = frozenset({Rule.QUALITY, Rule.AGAINST_BASELINE, Rule.CALIBRATION})  # start one whenever they fail
+# Each opens an incident; the other rules explain one.
+ALERTING = DRIFT | OUTCOMES | {Rule.BATCH, Rule.ROLLOUT, Rule.RUN}

@@ -1,0 +1,115 @@
+"""How names, numbers and lengths of time are written in a message."""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Callable, Mapping, Sequence
+from datetime import timedelta
+from typing import Any
+
+
+def listed(names: Sequence[str], most: int) -> str:
+    """The names, ``most`` of them at most.
+
+    >>> listed(["a", "b", "c"], 2), listed(["a", "b"], 2)
+    ('a, b and 1 more', 'a, b')
+    """
+    more = f" and {len(names) - most} more" if len(names) > most else ""
+    return ", ".join(names[:most]) + more
+
+
+def metric_name(metric: str) -> str:
+    """A metric as a person writes it.
+
+    >>> metric_name("log_loss"), metric_name("auc")
+    ('log loss', 'AUC')
+    """
+    return {"auc": "AUC", "rmse": "RMSE", "mae": "MAE", "r2": "R2"}.get(metric, metric.replace("_", " "))
+
+
+def metric_value(measure: Mapping[str, Any]) -> str:
+    """A measured value with its interval."""
+    value, low, high = (measure.get(k) for k in ("value", "low", "high"))
+    if value is None:
+        return "too few to say"
+    return f"{value:.3f}" + (f" ({low:.3f} to {high:.3f})" if low is not None and high is not None else "")
+
+
+def percent(share: float) -> str:
+    """A share in percent, to one decimal; below one percent to two.
+
+    >>> percent(0.046), percent(0.5), percent(1.316), percent(0.0025)
+    ('4.6 %', '50 %', '131.6 %', '0.25 %')
+    """
+    digits = 2 if abs(share) < 0.01 else 1
+    return f"{round(100 * share, digits) + 0.0:.{digits}f}".rstrip("0").rstrip(".") + " %"
+
+
+def change(share: float) -> str:
+    """A share above (+) or below (-) something.
+
+    >>> change(-0.046), change(0.003), change(-0.00001)
+    ('-4.6 %', '+0.3 %', '0 %')
+    """
+    written = percent(abs(share))
+    return written if written == "0 %" else f"{'-' if share < 0 else '+'}{written}"
+
+
+def side(share: float) -> str:
+    """A share above or below something, in words.
+
+    >>> side(-0.031), side(0.0)
+    ('3.1 % below', 'level with')
+    """
+    return f"{percent(abs(share))} {'above' if share > 0 else 'below'}" if share else "level with"
+
+
+def count(number: int, noun: str) -> str:
+    """How many there are of something.
+
+    >>> count(1, "row"), count(1200, "row"), count(2, "batch")
+    ('1 row', '1,200 rows', '2 batches')
+    """
+    return f"{number:,} {noun}{'' if number == 1 else 'es' if noun.endswith('ch') else 's'}"
+
+
+def span(length: timedelta) -> str:
+    """A length of time in its largest unit.
+
+    >>> span(timedelta(hours=36)), span(timedelta(minutes=5)), span(timedelta(days=8))
+    ('36 h', '5 min', '8 days')
+    """
+    hours = length.total_seconds() / 3600
+    if hours >= 72:
+        return f"{hours / 24:.3g} days"
+    return f"{hours:.3g} h" if hours >= 1 else f"{60 * hours:.3g} min"
+
+
+def confidence_interval(interval: tuple[float, float, float] | None, write: Callable[[float], str]) -> str:
+    """An interval (low, high, confidence) in brackets, each end written by ``write``; nothing for none.
+
+    >>> confidence_interval((-0.05, -0.01, 0.95), change)
+    ' (95 % CI -5 % to -1 %)'
+    """
+    if interval is None:
+        return ""
+    low, high, confidence = interval
+    return f" ({percent(confidence)} CI {write(low)} to {write(high)})"
+
+
+def printable(text: str) -> str:
+    """The text with every character that would steer a terminal, or turn the direction of writing, spelled out.
+
+    Data, names and reasons come from elsewhere: an escape sequence in one of them could clear the screen and print
+    something false. Line ends and tabs stay.
+
+    >>> printable("a\\x1b[2Jb")
+    'a\\\\x1b[2Jb'
+    """
+    if text.isprintable():
+        return text
+    return "".join(c if c in "\n\t" or not _steers(c) else c.encode("unicode_escape").decode() for c in text)
+
+
+def _steers(character: str) -> bool:
+    return unicodedata.category(character) in ("Cc", "Cf", "Zl", "Zp")

@@ -1,0 +1,147 @@
+"""Append-only records of what a person did to the data: rows released, a batch corrected."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from ruamel.yaml import YAML
+from ruamel.yaml.error import YAMLError
+
+from homeostat.adapters.parquet import digest, read_table, write_table
+from homeostat.core.errors import DataError, UsageError
+from homeostat.data.sources import ordered
+
+if TYPE_CHECKING:
+    import polars as pl
+
+    from homeostat.project.layout import Project
+
+Kind = Literal["release", "correct"]
+
+
+@dataclass(frozen=True)
+class Amendment:
+    """One file of ``data/amendments``; ``rows`` are row keys, or None for every row held."""
+
+    number: int
+    kind: Kind
+    source: str
+    batch: str
+    who: str
+    why: str
+    known: datetime
+    rows: tuple[tuple[Any, ...], ...] | None = None
+    file: str = ""
+    sha256: str = ""
+
+
+def read_amendments(project: Project, now: datetime | None = None) -> list[Amendment]:
+    """All amendments in order of their number; those known by ``now`` only, if it is given.
+
+    Other kinds of files in the folder are other modules' matter.
+    """
+    found = []
+    for path in project.amendments.glob("*.yaml"):
+        raw = _read(path)
+        if raw.get("kind") not in ("release", "correct"):
+            continue
+        rows = raw.pop("rows", None)
+        try:
+            found.append(Amendment(**raw, rows=None if rows is None else tuple(tuple(r) for r in rows)))
+        except TypeError as error:
+            raise _damaged(path) from error
+    return sorted((a for a in found if now is None or a.known <= now), key=lambda a: a.number)
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        raw = YAML(typ="safe").load(path.read_text())
+    except (YAMLError, ValueError, OSError) as error:
+        raise _damaged(path) from error
+    if not isinstance(raw, dict):
+        raise _damaged(path)
+    return raw
+
+
+def _damaged(path: Path) -> DataError:
+    return DataError(f"{path}: damaged, not an amendment; restore it from git")
+
+
+def release_rows(
+    project: Project, source: str, batch: str, keys: Sequence[Sequence[Any]] | None, who: str, why: str, known: datetime
+) -> Path:
+    """Put held rows back among the accepted; ``keys`` are row keys in the order of the source's key, None for all.
+
+    Raises:
+        UsageError: nothing of that name is held.
+    """
+    held = project.quarantine / source / f"{batch}.parquet"
+    if not held.is_file():
+        raise UsageError(f"{source} {batch}: no row of it is quarantined; `homeostat data review` lists what is")
+    if keys is not None:
+        names = project.scope.sources[source].key
+        present = set(read_table(held).select(names).rows())
+        absent = [k for k in keys if tuple(k) not in present]
+        if absent:
+            raise UsageError(
+                f"{source} {batch}: no quarantined row has the key {tuple(absent[0])}; give one that is held"
+            )
+    body = {} if keys is None else {"rows": [list(k) for k in keys]}
+    return _append(project, "release", source, batch, who, why, known, body)
+
+
+def correct_batch(project: Project, source: str, batch: str, file: Path, who: str, why: str, known: datetime) -> Path:
+    """Put the rows of ``file`` (Parquet or CSV, the declared columns) in the place of a landed batch, which stays.
+
+    Raises:
+        DataError: the file does not hold such rows.
+        UsageError: no batch of that name has landed.
+    """
+    from homeostat.data.sources import read_file
+
+    if not (project.landed / source / f"{batch}.parquet").is_file():
+        raise UsageError(f"{source} {batch}: no such batch has landed; `homeostat status` names the last one")
+    declared = project.scope.sources[source]
+    rows = read_file(source, declared, file)
+    number = _next(project)
+    name = f"{number:04d}-correct-{source}-{batch}.parquet"
+    write_table(ordered(rows, declared), project.amendments / name)
+    body = {"file": name, "sha256": digest((project.amendments / name).read_bytes())}
+    return _append(project, "correct", source, batch, who, why, known, body)
+
+
+def corrected_rows(project: Project, amendment: Amendment) -> pl.DataFrame:
+    """The rows a correction brought.
+
+    Raises:
+        DataError: the file is not the one that was recorded.
+    """
+    path = project.amendments / amendment.file
+    if path.is_file() and digest(path.read_bytes()) != amendment.sha256:
+        raise DataError(f"{path}: changed since it was recorded; restore it from git")
+    return read_table(path)
+
+
+def _next(project: Project) -> int:
+    return 1 + max((int(p.name.split("-")[0]) for p in project.amendments.glob("[0-9]*-*.yaml")), default=0)
+
+
+def _append(
+    project: Project, kind: Kind, source: str, batch: str, who: str, why: str, known: datetime, body: dict[str, Any]
+) -> Path:
+    if not who.strip() or not why.strip():
+        raise UsageError(f"{source} {batch}: an amendment needs who and why; give both")
+    number = _next(project)
+    head = {"number": number, "kind": kind, "source": source, "batch": batch, "who": who, "why": why, "known": known}
+    text = io.StringIO()
+    YAML(typ="safe").dump(head | body, text)
+    project.amendments.mkdir(parents=True, exist_ok=True)
+    path = project.amendments / f"{number:04d}-{kind}-{source}-{batch}.yaml"
+    with path.open("x") as out:  # never over an earlier one
+        out.write(text.getvalue())
+    return path

@@ -1,0 +1,126 @@
+"""All that the verdict on one batch follows from, and the key that it is kept under."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+from homeostat.adapters.parquet import digest
+from homeostat.core import batch_rules
+from homeostat.core.batch_rules import Verdict
+from homeostat.core.errors import DataError
+from homeostat.core.periods import period_of
+from homeostat.data import amendments
+from homeostat.project.scope import ONCE
+
+if TYPE_CHECKING:
+    from homeostat.data.amendments import Amendment
+    from homeostat.data.workspace import Workspace
+    from homeostat.project.scope import Source
+
+
+@dataclass
+class History:
+    """What a batch is compared with in those before it; verdicts are added in order of time."""
+
+    rows: deque[int] = field(default_factory=lambda: deque(maxlen=batch_rules.HISTORY))  # of accepted batches
+    contents: dict[str, str] = field(default_factory=dict)  # by hash of the content, the first batch that had it
+    changed: batch_rules.Since = field(default_factory=dict)  # what of the schema failed in the last one, since when
+
+    @classmethod
+    def before(cls, label: str, verdicts: Mapping[str, Verdict]) -> History:
+        """Of the batches before ``label``; ``verdicts`` are in order of time."""
+        history = cls()
+        for earlier, verdict in verdicts.items():
+            if earlier >= label:
+                break
+            history.add(earlier, verdict)
+        return history
+
+    def add(self, label: str, verdict: Verdict) -> None:
+        if verdict.status == "accepted":
+            self.rows.append(verdict.rows)
+        if verdict.batch:
+            self.contents.setdefault(verdict.batch, label)
+        if verdict.status != "missing":
+            self.changed = batch_rules.failing_since(verdict.findings)
+
+
+@dataclass(frozen=True)
+class Case:
+    """All that a verdict follows from."""
+
+    name: str
+    label: str
+    landed: bytes
+    source: Source
+    span: tuple[datetime, datetime] | None
+    contract: bytes
+    history: tuple[int, ...]  # rows of the accepted batches before
+    twin: str | None  # the batch before that had the same rows
+    changed: batch_rules.Since  # what of the schema already failed in the batch before, and since which batch
+    amendments: tuple[Amendment, ...]
+    code: str  # a hash of the code, and of the tool, that judge
+
+    @property
+    def correction(self) -> Amendment | None:
+        """The correction in force: the last one."""
+        return next((a for a in reversed(self.amendments) if a.kind == "correct"), None)
+
+    @cached_property
+    def landed_hash(self) -> str:
+        return digest(self.landed)
+
+    @property
+    def content(self) -> str:
+        """The hash of the rows that are judged."""
+        return self.correction.sha256 if self.correction else self.landed_hash
+
+    @property
+    def key(self) -> str:
+        """A hash of the batch, its contract, the code and the tool that judge, and what it is compared with."""
+        parts = [
+            self.name, self.label, self.landed_hash, digest(self.contract), self.code, self.source.model_dump_json(),
+            str(self.span), str(self.history), str(self.twin), str(self.changed), str(self.amendments),
+        ]  # fmt: skip
+        return digest("\n".join(parts).encode())
+
+
+def case_of(
+    workspace: Workspace, name: str, label: str, now: datetime | None = None, history: History | None = None
+) -> Case:
+    """Gather what decides on a landed batch.
+
+    ``now`` hides amendments known later; ``history`` is that of the verdicts on record, unless others are supposed.
+
+    Raises:
+        DataError: the landed file is missing, or an amendment's file was changed.
+    """
+    project, source = workspace.project, workspace.scope.sources[name]
+    path = project.landed / name / f"{label}.parquet"
+    landed = workspace.files.read(path)
+    if landed is None:
+        raise DataError(f"{name} {label}: {path} is not there; land the batch first")
+    if history is None:
+        history = History.before(label, workspace.verdicts.of_source(name))
+    span = None
+    if source.period != ONCE:
+        period = period_of(label, source.period, workspace.scope.rhythm.offset)
+        span = (period.start, period.end)
+    case = Case(
+        name=name, label=label, landed=landed, source=source, span=span,
+        contract=workspace.files.read(project.contracts / f"{name}.json") or b"",
+        history=tuple(history.rows), twin=None, changed=history.changed,
+        amendments=tuple(
+            a for a in workspace.amendments
+            if (a.source, a.batch) == (name, label) and (now is None or a.known <= now)
+        ),
+        code=workspace.judging_code,
+    )  # fmt: skip
+    if case.correction is not None:
+        amendments.corrected_rows(project, case.correction)  # a changed file is reported even when a verdict is kept
+    return replace(case, twin=history.contents.get(case.content))

@@ -1,0 +1,149 @@
+"""Files of a source as typed Parquet in order of event time: converted once for each content, read by period."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, nullcontext
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import duckdb
+import polars as pl
+
+from homeostat.adapters.parquet import write_table, write_text
+from homeostat.core.errors import DataError
+from homeostat.data.selection import TIME, Selection, reading_errors, selection_of, typed_rows
+from homeostat.data.source_files import opened
+
+if TYPE_CHECKING:
+    from homeostat.project.scope import Source
+
+FORMAT = "3"  # of the converted files; a new number converts again
+CELLS = 4_000_000  # values of a source in memory at a time
+MEMORY = "500MB"  # of the engine that reads; what needs more goes to disk
+
+
+@dataclass(frozen=True)
+class Converted:
+    """One file of a source as typed Parquet files in order of event time: (path, first, last event time) each."""
+
+    parts: tuple[tuple[Path, datetime | None, datetime | None], ...]
+    besides: tuple[str, ...]
+
+
+def specification(source: Source) -> str:
+    """What of a source decides how its files are converted."""
+    parts = [FORMAT, source.time, dict(source.columns), list(source.key), dict(source.read), list(source.optional)]
+    return json.dumps(parts)
+
+
+def converted(name: str, source: Source, fs: Any, path: str, content: str, folder: Path) -> Converted:
+    """The conversion of a file with the hash ``content``, made where it is not there; an older content's goes.
+
+    Raises:
+        DataError: the file is damaged, has no rows, or a row has no event time.
+        ScopeError: an expression of the source is wrong.
+    """
+    key = hashlib.sha256((specification(source) + content).encode()).hexdigest()[:32]
+    kept = folder / key
+    if not (kept / "about.json").is_file():
+        _convert(name, source, fs, path, kept)
+        _remove_older(folder, f"{name} {path}", key)
+    about = json.loads((kept / "about.json").read_text())
+    parts = tuple((kept / part, _moment(low), _moment(high)) for part, low, high in about["parts"])
+    return Converted(parts, tuple(about["besides"]))
+
+
+def read_typed(
+    name: str, source: Source, fs: Any, path: str, scratch: Path
+) -> Iterator[tuple[pl.DataFrame, Selection]]:
+    """The rows of a file, typed, with their event time; some at a time.
+
+    Raises:
+        DataError, ScopeError: as ``converted``.
+    """
+    with _engine(scratch) as connection, opened(connection, name, fs, path, scratch) as written:
+        selection = selection_of(name, source, written.columns, path)
+        many = max(1000, CELLS // max(len(written.columns), 1))
+        with reading_errors(name, path) if source.read else nullcontext():
+            written.create_view("written")
+            for batch in connection.sql(selection.sql).to_arrow_reader(many):
+                rows = pl.DataFrame(batch)
+                if rows.height:
+                    yield typed_rows(name, source, rows, selection, path), selection
+
+
+def _convert(name: str, source: Source, fs: Any, path: str, target: Path) -> None:
+    """Write a file's rows as typed Parquet files in order of event time, some rows in memory at a time."""
+    fresh = target.with_name(f".{target.name}.{os.getpid()}")
+    shutil.rmtree(fresh, ignore_errors=True)
+    parts: list[tuple[str, Any, Any]] = []
+    besides: tuple[str, ...] = ()
+    try:
+        for rows, selection in read_typed(name, source, fs, path, target.parent):
+            besides = selection.besides
+            part = f"{len(parts):05d}.parquet"
+            write_table(rows.sort(TIME) if source.timed else rows, fresh / part)
+            parts.append((part, rows[TIME].min(), rows[TIME].max()))
+        if not parts:
+            raise DataError(f"{name}: {path} has no rows; deliver it again")
+        if source.timed and any(a[2] > b[1] for a, b in zip(parts, parts[1:], strict=False)):
+            parts = _sorted_parts(fresh, parts)
+        about = {"parts": [(p, _iso(low), _iso(high)) for p, low, high in parts], "besides": besides}
+        write_text(json.dumps(about), fresh / "about.json")
+        shutil.rmtree(target, ignore_errors=True)
+        fresh.rename(target)
+    finally:
+        shutil.rmtree(fresh, ignore_errors=True)
+
+
+def _remove_older(folder: Path, what: str, key: str) -> None:
+    """Remove the conversion that this one replaces, unless another file has that content: a growing file is many."""
+    note = folder / "newest.json"
+    newest: dict[str, str] = json.loads(note.read_text()) if note.is_file() else {}
+    old, newest[what] = newest.get(what), key
+    write_text(json.dumps(newest, indent=0), note)
+    if old is not None and old not in newest.values():
+        shutil.rmtree(folder / old, ignore_errors=True)
+
+
+def _sorted_parts(folder: Path, parts: Sequence[tuple[str, Any, Any]]) -> list[tuple[str, Any, Any]]:
+    """The parts as one file in order of event time, sorted on disk."""
+    files = ", ".join("'" + str(folder / p).replace("'", "''") + "'" for p, _, _ in parts)
+    target = str(folder / "all.parquet").replace("'", "''")
+    with _engine(folder) as connection:
+        connection.execute(
+            f"COPY (SELECT * FROM read_parquet([{files}], union_by_name = true) ORDER BY {TIME}) "
+            f"TO '{target}' (FORMAT parquet, ROW_GROUP_SIZE 32768)"
+        )
+    for part, _, _ in parts:
+        (folder / part).unlink()
+    return [("all.parquet", min(low for _, low, _ in parts), max(high for _, _, high in parts))]
+
+
+def _moment(text: str | None) -> datetime | None:
+    return None if text is None else datetime.fromisoformat(text)
+
+
+def _iso(time: datetime | None) -> str | None:
+    return None if time is None else time.isoformat()
+
+
+@contextmanager
+def _engine(scratch: Path) -> Iterator[duckdb.DuckDBPyConnection]:
+    """An engine that reads files out of core."""
+    scratch.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=scratch, prefix=".spill-") as spill:
+        connection = duckdb.connect(config={"threads": 1, "memory_limit": MEMORY, "temp_directory": spill})
+        try:
+            connection.execute("SET TimeZone = 'UTC'")
+            yield connection
+        finally:
+            connection.close()

@@ -1,0 +1,103 @@
+"""Taking data in: land and judge every batch that is due at a tick."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+from homeostat.core.periods import Period, floor, periods_between
+from homeostat.data import ingest, schema_changes
+from homeostat.data.batch import Batch
+from homeostat.data.validate import missing, validate
+from homeostat.project.scope import ONCE
+
+if TYPE_CHECKING:
+    from homeostat.data.workspace import Workspace
+
+
+@dataclass(frozen=True)
+class DataOutcome:
+    """What a tick did to the data: every batch that it decided on, and the event batches that got features.
+
+    ``remarks`` are sentences on what changed in the sources and does not stop anything.
+    """
+
+    batches: tuple[Batch, ...]
+    featurized: tuple[str, ...]
+    remarks: tuple[str, ...] = ()
+
+
+def judge_due(workspace: Workspace, now: datetime, last: datetime, done: Callable[[], None]) -> DataOutcome:
+    """Land and judge all that is due at ``now``, the last completed tick being ``last``; staged.
+
+    ``done`` is called after each batch. ``featurized`` of the outcome are the event batches that want features.
+
+    Raises:
+        DataError: a source cannot be read.
+        ScopeError: the scope or a contract cannot be used.
+    """
+    scope = workspace.scope
+    batches, remarks = [], []
+    for name in scope.sources:
+        for period in list(_due(workspace, name, now, last)):
+            batch, remark = _take(workspace, name, period, now, last)
+            batches += [batch] if batch is not None else []
+            remarks += [remark] if remark else []
+            done()
+    batches += _amended(workspace, now, last)
+    for name in scope.sources:
+        schema_changes.declare(workspace, name)
+    done()
+    accepted = [b.label for b in batches if b.source == scope.events.source and b.verdict.status == "accepted"]
+    return DataOutcome(tuple(batches), tuple(dict.fromkeys(accepted)), tuple(remarks))
+
+
+def _due(workspace: Workspace, name: str, now: datetime, last: datetime) -> Iterator[Period]:
+    """Batches whose period ended since the last tick, and those of the look-back that wait: for rows, or for a fix.
+
+    Where the source is declared again, all of the look-back is.
+    """
+    scope, start = workspace.scope, workspace.start
+    source = scope.sources[name]
+    if source.period == ONCE:
+        yield Period(start, now, ONCE)
+        return
+    redeclared = schema_changes.declared_again(workspace, name)
+    since = max(start, floor(min(last, now - scope.features.history), source.period, scope.rhythm.offset))
+    for period in periods_between(since, now, source.period, scope.rhythm.offset):
+        if period.end > last or redeclared or _waits(workspace, name, period):
+            yield period
+
+
+def _waits(workspace: Workspace, name: str, period: Period) -> bool:
+    """Whether a batch has not come, or came otherwise than declared."""
+    if not workspace.files.exists(workspace.project.landed / name / f"{period.label}.parquet"):
+        return True
+    verdict = workspace.verdicts.get(name, period.label)
+    return verdict is not None and any(f.failed and f.rule == "schema" for f in verdict.findings)
+
+
+def _take(workspace: Workspace, name: str, period: Period, now: datetime, last: datetime) -> tuple[Batch | None, str]:
+    """Land and judge one batch; None where nothing is new of it. With it a remark on its columns, or nothing."""
+    landing = ingest.land(workspace, name, period)
+    before = workspace.verdicts.get(name, period.label)
+    if landing.path is None:
+        verdict = missing(workspace, name, period, now) if before is None else None
+        return (Batch(name, period.label, verdict) if verdict else None), ""
+    verdict = validate(workspace, name, period.label, now)
+    new = schema_changes.new_among(workspace, name, period.label, landing.besides) if landing.read else ""
+    old_news = before == verdict and period.label != ONCE and period.end <= last
+    return (None if old_news else Batch(name, period.label, verdict)), landing.refused or new
+
+
+def _amended(workspace: Workspace, now: datetime, last: datetime) -> list[Batch]:
+    """Judge again the batches that people have amended since the last tick."""
+    amended = dict.fromkeys((a.source, a.batch) for a in workspace.amendments if last < a.known <= now)
+    landed = workspace.project.landed
+    return [
+        Batch(source, batch, validate(workspace, source, batch, now))
+        for source, batch in amended
+        if workspace.files.exists(landed / source / f"{batch}.parquet")
+    ]

@@ -1,0 +1,68 @@
+"""The data of one tree as one run works on them: its files, verdicts, sources and contracts, each opened once."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from functools import cached_property
+from importlib import metadata
+from typing import TYPE_CHECKING
+
+from homeostat.adapters.gx import Contracts
+from homeostat.adapters.import_graph import code_hash
+from homeostat.data.amendments import Amendment, read_amendments
+from homeostat.data.monthly_records import MonthlyRecords
+from homeostat.data.sources import SourceReader
+from homeostat.data.staged_files import StagedFiles
+from homeostat.data.verdict_store import VerdictStore
+from homeostat.project.layout import Project
+from homeostat.project.window import read_window
+
+if TYPE_CHECKING:
+    from homeostat.project.scope import Scope
+
+
+class Workspace:
+    """Belongs to one run, and is passed down to what lands, judges and reads batches.
+
+    ``contracts`` and ``sources`` are those of an owner that outlives the run, where there is one.
+    """
+
+    def __init__(
+        self, project: Project, contracts: Contracts | None = None, sources: SourceReader | None = None
+    ) -> None:
+        self.project = project
+        self.contracts = Contracts() if contracts is None else contracts
+        self.sources = SourceReader(project.root, project.cache) if sources is None else sources
+        self.files = StagedFiles()
+        self.verdicts = VerdictStore(self.files, project.accepted)
+        self._notes: dict[str, MonthlyRecords[list[str]]] = {}
+
+    def again(self) -> Workspace:
+        """The same for the next run: scope and records are read again, what is kept by content stays."""
+        return Workspace(Project(self.project.root, self.project.home), self.contracts, self.sources)
+
+    @property
+    def scope(self) -> Scope:
+        return self.project.scope
+
+    @cached_property
+    def start(self) -> datetime:
+        """From when on the project's history is used."""
+        return read_window(self.project).start
+
+    @cached_property
+    def amendments(self) -> tuple[Amendment, ...]:
+        """All amendments of data, in order of their number, those known later than now among them."""
+        return tuple(read_amendments(self.project))
+
+    @cached_property
+    def judging_code(self) -> str:
+        """A hash of the code that judges, and the version of the tool that it judges with."""
+        return f"{code_hash('homeostat.data.validate')} {metadata.version('great_expectations')}"
+
+    def landing_notes(self, name: str) -> MonthlyRecords[list[str]]:
+        """What each batch of a source was landed from: see ``ingest.land``."""
+        if name not in self._notes:
+            folder = self.project.cache / "landed" / name
+            self._notes[name] = MonthlyRecords(self.files, folder, list, list)
+        return self._notes[name]

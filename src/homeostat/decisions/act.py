@@ -1,0 +1,52 @@
+"""Acting on a decision: what is decided is written down first, then done once, then on record."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from homeostat.adapters import worktree
+from homeostat.adapters.parquet import write_text
+from homeostat.core.authorship import Authorship
+from homeostat.core.findings import Decision
+from homeostat.core.headlines import headline
+from homeostat.decisions import pending, rollout
+from homeostat.decisions.session import WHO, Session
+
+
+def settle(session: Session, now: datetime) -> None:
+    """What earlier runs had decided when they were interrupted: on record if it was done, forgotten if not."""
+    for record in pending.settle(session.project, session.project.decisions, session.registry.ledger, now):
+        session.note_decision(record)
+
+
+def plan_of(session: Session, now: datetime) -> Path:
+    """Where the plan of ``now`` stands, if one was written and not carried out."""
+    return pending.of(session.project.decisions, now)
+
+
+def write_plan(body: Mapping[str, Any], plan: Path) -> None:
+    write_text(json.dumps(body, indent=1) + "\n", plan)
+
+
+def carry_out(session: Session, plan: Path, now: datetime) -> Decision:
+    """Do what was decided, once however often this is called, and make the plan the record of it.
+
+    Raises:
+        HomeostatError: the deployment was stopped; the release in service is whole, and the next run carries on.
+    """
+    body = json.loads(plan.read_text())
+    decision = Decision.from_dict(body)
+    record = session.project.cited(pending.record(plan))
+    by = Authorship(WHO, headline(decision), now, tuple(dict.fromkeys([*decision.evidence, record])))
+    if decision.action == "roll back":
+        session.registry.rollback(by, to=body["previous"])
+    elif decision.action in ("retrain", "release"):
+        commit = worktree.commit_kept(session.tree.root, f"candidate of {now:%Y-%m-%d %H:%M}", now)
+        session.note_commit(commit)
+        session.registry.release(commit, body["candidate"]["bundle"], by, *rollout.first_step(session.tree.scope))
+    session.note_decision(pending.done(plan))
+    return decision

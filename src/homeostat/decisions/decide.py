@@ -1,0 +1,187 @@
+"""Deciding: check the champion, gather the evidence that its findings call for, and choose the action."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from typing import Any
+
+from homeostat.core.findings import Decision, Due
+from homeostat.core.headlines import headline
+from homeostat.core.periods import floor
+from homeostat.core.policy import Evidence, decide_action, loses_to_baseline, only_drift, starts_decision
+from homeostat.core.rules import Reason
+from homeostat.decisions import act, evidence
+from homeostat.decisions.evidence import Candidate, Judge
+from homeostat.decisions.session import Session
+from homeostat.features.tables import mature, read_features
+from homeostat.monitoring import champion
+from homeostat.monitoring.champion import Check
+from homeostat.releases.feature_rows import FeatureRows
+from homeostat.training import bundle as bundles
+
+
+@dataclass(frozen=True)
+class Weighed:
+    """What was decided, and on what, before anything is done about it.
+
+    ``previous`` is the version to go back to from ``release``; ``started`` the kind of findings that started it: drift,
+    quality, or none.
+    """
+
+    decision: Decision
+    candidate: Candidate | None = None
+    release: str = ""
+    previous: str = ""
+    quality: dict[str, Any] = field(default_factory=dict)
+    started: str = ""
+
+    def to_dict(self, now: datetime) -> dict[str, Any]:
+        """The record that is kept of it."""
+        decision = {"headline": headline(self.decision), **self.decision.to_dict()}
+        body = {"at": now.isoformat(), **decision, "release": self.release, "quality": self.quality}
+        candidate = {"bundle": self.candidate.bundle} if self.candidate else None
+        return body | {"previous": self.previous, "started": self.started, "candidate": candidate}
+
+
+def decision_is_due(session: Session, now: datetime) -> bool:
+    """Whether the rhythm asks for a decision at ``now``."""
+    rhythm = session.tree.scope.rhythm
+    last = session.decisions[-1].at if session.decisions else session.start
+    return floor(now, rhythm.decide, rhythm.offset) > last
+
+
+def next_decision(session: Session, now: datetime) -> datetime:
+    """When the rhythm next asks for a decision: ``now``, or later."""
+    rhythm = session.tree.scope.rhythm
+    return now if decision_is_due(session, now) else floor(now, rhythm.decide, rhythm.offset) + rhythm.decide
+
+
+def decide(session: Session, now: datetime, due: Due | None = None) -> Decision:
+    """Check the champion; where its findings or the rhythm call for it gather evidence; then act, and keep the record.
+
+    ``due`` is why a fresh candidate is wanted in any case; otherwise the rhythm says when one is. What is decided is
+    written down before it is done: a run that was interrupted in between does what was decided, not something else.
+
+    Raises:
+        HomeostatError: the DAG or the deployment was stopped; the champion stays, and the next run carries on.
+    """
+    act.settle(session, now)
+    plan = act.plan_of(session, now)
+    if not plan.is_file():
+        act.write_plan(_weighed(session, now, due).to_dict(now), plan)
+    return act.carry_out(session, plan, now)
+
+
+def judge_candidate(session: Session, now: datetime) -> Decision:
+    """What the gate says of a fresh candidate; nothing is released or recorded."""
+    candidate, _ = evidence.fresh_candidate(session, now)
+    return candidate.gate
+
+
+def weigh(session: Session, now: datetime, check: Check, features: FeatureRows, due: Due | None = None) -> Weighed:
+    """What to do about the findings on the champion, by the evidence they call for; nothing is done or recorded."""
+    ledger, watch = session.registry.ledger, session.tree.scope.monitoring
+    assert ledger.champion is not None, "nothing serves"
+    version, previous = ledger.champion.version, ledger.previous_healthy() or ""
+    confidence = session.tree.scope.evaluation.confidence
+    if ledger.rollout is not None:
+        case = Evidence(version, confidence, check.paths, tried=ledger.rollout.version)
+        return Weighed(decide_action(check.findings, case, watch.roll_back), None, version, "", check.quality)
+    due = due or retrain_is_due(session, now)
+    signs = starts_decision(check.findings, now, _last_start(session), watch.cool_down)
+    case, candidate, judge = Evidence(version, confidence, check.paths, previous), None, None
+    if due or signs:
+        candidate, judge = _candidate(session, now, previous, features, due)
+        case = _evidence(session, now, replace(case, due=due), candidate, judge)
+    decision = decide_action(check.findings, case, watch.roll_back)
+    if decision.action == "nothing" and judge is not None and loses_to_baseline(check.findings):
+        instead = _to_the_baseline(session, now, case, judge)
+        other = decide_action(check.findings, instead, watch.roll_back)
+        if other.action == "roll back":
+            decision, previous = other, instead.previous_version
+    started = "" if not signs else "drift" if only_drift(signs) else "quality"
+    return Weighed(decision, candidate, version, previous, check.quality, started)
+
+
+def _weighed(session: Session, now: datetime, due: Due | None) -> Weighed:
+    serving = session.registry.load_champion()
+    if serving is None:
+        return _first(session, now)
+    features = FeatureRows(session.tree)
+    champion.record_drift(session.tree, serving, features, now)
+    return weigh(session, now, champion.check_champion(session.tree, serving, now), features, due)
+
+
+def _candidate(
+    session: Session, now: datetime, previous: str, features: FeatureRows, due: Due | None
+) -> tuple[Candidate | None, Judge]:
+    """A fresh candidate and who judged it; none where signs alone ask for one so soon after the last.
+
+    Signs ask for a candidate once in a cool-down: the next would be made of nearly the same data.
+    """
+    watch, last = session.tree.scope.monitoring, _last_candidate(session)
+    if due or last is None or last <= now - watch.cool_down:
+        return evidence.fresh_candidate(session, now, previous)
+    return None, Judge(session.tree, now - watch.window, now, features)
+
+
+def _evidence(session: Session, now: datetime, case: Evidence, candidate: Candidate | None, judge: Judge) -> Evidence:
+    case = replace(case, previous=evidence.beside_champion(session, judge, case.previous_version, now))
+    if candidate is None:
+        return case
+    cool_down = session.tree.scope.monitoring.cool_down
+    return replace(
+        case, gate=candidate.gate, candidate=candidate.champion, candidate_previous=candidate.previous,
+        barred=evidence.barred(session.registry, candidate, cool_down, now),
+    )  # fmt: skip
+
+
+def _to_the_baseline(session: Session, now: datetime, case: Evidence, judge: Judge) -> Evidence:
+    """The evidence with the last release of the baseline as the version to go back to, where there is one."""
+    version = evidence.baseline_release(session.registry)
+    if version in ("", case.previous_version):
+        return case
+    beside = evidence.beside_champion(session, judge, version, now)
+    return replace(case, previous_version=version, previous=beside, candidate_previous={})
+
+
+def retrain_is_due(session: Session, now: datetime) -> Due | None:
+    """Why the rhythm asks for a fresh candidate at ``now``, if it does."""
+    scope, serving, last = session.tree.scope, session.registry.load_champion(), _last_candidate(session)
+    assert serving is not None, "nothing serves"
+    if scope.training.model != "heuristic" and bundles.is_baseline(serving.bundle.training):
+        due = session.start + scope.windows.warm_up
+        tried = last is not None and due <= last > now - scope.monitoring.cool_down
+        return Due("warm-up", due) if now >= due and not tried else None
+    if last is None:
+        return Due("first")
+    return Due("interval", last) if now - last >= scope.rhythm.retrain else None
+
+
+def _first(session: Session, now: datetime) -> Weighed:
+    """What to do where nothing serves: release the first candidate, as soon as there are events to judge it by."""
+    tree = session.tree
+    if not any(tree.features.glob("*.parquet")):
+        return Weighed(Decision("nothing", Reason.NO_BATCH))
+    table = read_features(tree)
+    for name in tree.scope.objectives:
+        if mature(table, name, tree.scope, now).is_empty():
+            return Weighed(Decision("nothing", Reason.NOT_MATURE, facts={"objective": name}))
+    candidate, _ = evidence.fresh_candidate(session, now)
+    barred = evidence.barred(session.registry, candidate, tree.scope.monitoring.cool_down, now)
+    if barred and candidate.gate.action == "release":
+        facts = {"barred": barred.to_dict()}
+        return Weighed(replace(candidate.gate, action="keep", reason=Reason.BARRED, facts=facts), candidate)
+    return Weighed(candidate.gate, candidate)
+
+
+def _last_candidate(session: Session) -> datetime | None:
+    return max((decision.at for decision in session.decisions if decision.candidate), default=None)
+
+
+def _last_start(session: Session) -> datetime | None:
+    """When drift alone last started a decision, or a rollback was done."""
+    times = [decision.at for decision in session.decisions if decision.started == "drift"]
+    times += [event.at for event in session.registry.ledger.events if event.action == "rollback"]
+    return max(times, default=None)

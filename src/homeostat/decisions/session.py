@@ -1,0 +1,80 @@
+"""The session of one run: what a tick, a decision or a whole replay needs, read once and passed down."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+from homeostat.adapters.worktree import Branches
+from homeostat.core.incidents import Incident
+from homeostat.decisions import history
+from homeostat.decisions.history import Decided
+from homeostat.features.intake import Intake
+from homeostat.monitoring.alerts import read_incidents
+from homeostat.project.clock import move_on, stands_at
+from homeostat.project.layout import Project, working_tree
+from homeostat.project.window import read_window, write_window
+from homeostat.releases.registry import Registry
+
+WHO = "homeostat"  # who acts when the loop does
+
+
+@dataclass
+class Session:
+    """What is on record in a project as this run knows it; whoever adds to the record adds to this too.
+
+    What others may change meanwhile (tags, branches) is read once a tick.
+    """
+
+    project: Project  # the main checkout, with all that is operational
+    tree: Project  # the worktree of scheduled work; before the first tick the main checkout
+    registry: Registry
+    decisions: list[Decided]  # oldest first
+    incidents: dict[str, Incident]  # by number
+    start: datetime  # from when on history is used
+    stands_at: datetime  # the last completed tick
+    followed: Branches | None = None  # where the branches were when the worktree was last brought to them
+    _intake: Intake | None = None
+
+    @property
+    def intake(self) -> Intake:
+        """Takes in the data of the worktree; what it has read and prepared is kept while the worktree stays."""
+        if self._intake is None:
+            self._intake = Intake(self.tree)
+        return self._intake
+
+    @classmethod
+    def open(cls, project: Project) -> Session:
+        """Read what is on record.
+
+        Raises:
+            HomeostatError: the tags, the scope or a record cannot be read.
+        """
+        tree = working_tree(project)
+        return cls(
+            project, tree, Registry.open(project), history.decisions(project), read_incidents(project),
+            read_window(tree).start, stands_at(project),
+        )  # fmt: skip
+
+    def note_tree(self) -> None:
+        """Read again what the worktree says, after it was brought to another commit: its scope, window and time."""
+        self.tree, self._intake = self.project.worktree, None
+        self.start = read_window(self.tree).start
+        self.stands_at = stands_at(self.project)
+
+    def note_commit(self, commit: str) -> None:
+        """Add a commit that has just been made in the worktree."""
+        if self.followed is not None:
+            self.followed = self.followed._replace(own=commit)
+
+    def note_decision(self, record: Path) -> None:
+        """Add a decision that has just been put on record, in the place of an earlier one of the same time."""
+        others = [decision for decision in self.decisions if decision.path != record]
+        self.decisions = sorted([*others, history.read_decision(record)], key=lambda decision: decision.at)
+
+    def complete(self, now: datetime) -> None:
+        """Note that the tick of ``now`` is completed, which moves the project's time on."""
+        write_window(self.tree, self.start, now)
+        move_on(self.project, now)
+        self.stands_at = now

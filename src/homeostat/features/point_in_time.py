@@ -1,0 +1,207 @@
+"""Accepted rows as they were known at any time: the events of a batch, and the tables beside them."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from datetime import datetime
+from functools import partial
+from typing import TYPE_CHECKING
+
+import polars as pl
+
+from homeostat.adapters.duckdb import Expression, evaluate
+from homeostat.adapters.parquet import digest, parse_table
+from homeostat.core.errors import DataError, ScopeError
+from homeostat.data.casts import TYPES
+from homeostat.data.known_at import FAR, as_known, known_column, times, with_known_at
+from homeostat.data.versions import EMPTY, version_path
+from homeostat.features.lookback import Batch, LookBack, joint, look_back
+
+if TYPE_CHECKING:
+    from homeostat.data.workspace import Workspace
+    from homeostat.project.scope import Scope, Source
+
+Tables = dict[str, pl.DataFrame]  # by source
+
+
+class AcceptedRows:
+    """Accepted batches with event time and known-at, by how their source is declared and by hash; for one thread."""
+
+    def __init__(self) -> None:
+        self._kept: OrderedDict[tuple[str, str], pl.DataFrame] = OrderedDict()
+
+    def get(self, name: str, source: Source, sha256: str, read: Callable[[], pl.DataFrame]) -> pl.DataFrame:
+        """The rows of that hash; ``read`` is called where they are not kept."""
+        key = (source.model_dump_json(), sha256)
+        if key not in self._kept:
+            self._kept[key] = with_known_at(name, source, read())
+        self._kept.move_to_end(key)
+        return self._kept[key]
+
+    def keep(self, batches: int) -> None:
+        """Let go of all but the ``batches`` used last."""
+        while len(self._kept) > batches:
+            self._kept.popitem(last=False)
+
+
+class PointInTime:
+    """Reads the accepted batches of one workspace; ``rows`` are those that were read before, where there are any."""
+
+    def __init__(self, workspace: Workspace, rows: AcceptedRows | None = None) -> None:
+        self.workspace = workspace
+        self.scope = workspace.scope
+        self.rows = AcceptedRows() if rows is None else rows
+
+    def look_back(self, label: str) -> LookBack:
+        """The accepted batches that features of the batch of events ``label`` may be made from."""
+        return look_back(self.scope, self.workspace.verdicts, label)
+
+    def load(self, look: LookBack) -> None:
+        """Read what the look-back may use, in every version: its files may have changed when it is used."""
+        for until in {until for batch in look.batches for until, _ in batch.versions}:
+            for name in self.scope.sources:
+                self._rows(name, [(b, until) for b in look.batches if b.source == name])
+
+    # ---- events
+
+    def events(self, look: LookBack) -> pl.DataFrame:
+        """The events of the batch as they are accepted now, with everything known since, and ``predict_at``."""
+        return self.events_until(look, FAR)
+
+    def size(self, look: LookBack) -> int:
+        """How many rows the batch of the events has, as it is accepted now."""
+        return self._rows(self.scope.events.source, [(b, FAR) for b in self._own(look)]).height
+
+    def events_until(self, look: LookBack, time: datetime) -> pl.DataFrame:
+        """The same in the version seen as of ``time``."""
+        name = self.scope.events.source
+        return with_predict_at(self.scope, self._rows(name, [(b, time) for b in self._own(look)]))
+
+    def amended(self, look: LookBack) -> list[datetime]:
+        """Until when each version of the events before the one in force was seen."""
+        return sorted({until for b in self._own(look) for until, _ in b.versions} - {FAR})
+
+    def known_events(self, look: LookBack, rows: pl.DataFrame) -> pl.DataFrame:
+        """The events as known at their predict-at, sorted by key."""
+        parts = [self._as_seen(look, part, until) for until, (part,) in _by_epoch(look, [rows])]
+        return pl.concat(parts).sort(self.scope.key, nulls_last=True)
+
+    def views(self, look: LookBack, rows: pl.DataFrame) -> Iterator[tuple[pl.DataFrame, Tables]]:
+        """The events as known at their predict-at, with the tables they may use; one pair an epoch of versions."""
+        for (events,), tables in self.joint_views([look], [rows]):
+            yield events, tables
+
+    def joint_views(
+        self, looks: Sequence[LookBack], rows: Sequence[pl.DataFrame]
+    ) -> Iterator[tuple[list[pl.DataFrame], Tables]]:
+        """``views`` of the batches of one of ``groups`` together: the events of each beside the tables of all."""
+        together = joint(looks)
+        for until, parts in _by_epoch(together, rows):
+            events = [self._as_seen(look, part, until) for look, part in zip(looks, parts, strict=True)]
+            yield events, self.tables(together, until)
+
+    # ---- tables
+
+    def tables(self, look: LookBack, time: datetime) -> Tables:
+        """The source tables in the versions seen as of ``time``; later rows are there too, with their known-at."""
+        tables = {}
+        for name, source in self.scope.sources.items():
+            rows = self._rows(name, [(b, time) for b in look.batches if b.source == name])
+            if source.timed:
+                rows = rows.filter(pl.col("event_time") >= look.start, pl.col("event_time") < look.period.end)
+            tables[name] = rows
+        return tables
+
+    def _own(self, look: LookBack) -> Sequence[Batch]:
+        """The batch of the events themselves, where it was accepted."""
+        return [b for b in look.batches if (b.source, b.label) == (self.scope.events.source, look.period.label)]
+
+    def _as_seen(self, look: LookBack, rows: pl.DataFrame, time: datetime) -> pl.DataFrame:
+        """The events ``rows`` in the version seen as of ``time``, blank where not yet known.
+
+        An event that is not known at all by its predict-at is out: nobody could have asked about it. One that only a
+        later amendment brought is seen as the amendment brought it.
+        """
+        key = list(self.scope.key)
+        own = self._own(look)
+        if any(b.as_of(time) != b.as_of(FAR) for b in own):
+            old = self._rows(self.scope.events.source, [(b, time) for b in own])
+            old = old.join(rows.select(*key, "predict_at"), on=key, nulls_equal=True)
+            rows = pl.concat([old.select(rows.columns), rows.join(old, on=key, how="anti", nulls_equal=True)])
+        return masked(self.scope, rows, pl.col("predict_at")).sort(key, nulls_last=True)
+
+    def _rows(self, name: str, wanted: Iterable[tuple[Batch, datetime]]) -> pl.DataFrame:
+        """The rows of batches of one source, each in its version as of a time, with event time and known-at."""
+        source = self.scope.sources[name]
+        versions = [(batch, sha256) for batch, time in wanted if (sha256 := batch.as_of(time)) != EMPTY]
+        parts = [
+            self.rows.get(name, source, sha256, partial(self._accepted, batch, sha256)) for batch, sha256 in versions
+        ]
+        nothing = pl.DataFrame(schema={c: TYPES[kind] for c, kind in source.columns.items()})
+        return pl.concat(parts) if parts else with_known_at(name, source, nothing)
+
+    def _accepted(self, batch: Batch, sha256: str) -> pl.DataFrame:
+        project = self.workspace.project
+        path = project.accepted / batch.source / f"{batch.label}.parquet"
+        if sha256 != batch.as_of(FAR):
+            path = version_path(project, batch.source, batch.label, sha256)
+        data = self.workspace.files.read(path)
+        if data is not None and digest(data) != sha256:
+            raise DataError(f"{path}: changed since it was accepted; run the stage validate again")
+        return parse_table(data, path)
+
+
+def _by_epoch(look: LookBack, rows: Sequence[pl.DataFrame]) -> Iterator[tuple[datetime, Sequence[pl.DataFrame]]]:
+    """The events of each batch by the epoch of versions that their predict-at lies in, named by its end; one at least.
+    """
+    epochs = look.epochs
+    if len(epochs) == 1 or not any(table.height for table in rows):
+        yield FAR, rows
+        return
+    for start, until in epochs:
+        inside = pl.col("predict_at") > start, pl.col("predict_at") <= until
+        parts = [table.filter(*inside) for table in rows]
+        if any(part.height for part in parts):
+            yield until, parts
+
+
+# ---- when events are predicted
+
+
+def with_predict_at(scope: Scope, rows: pl.DataFrame) -> pl.DataFrame:
+    """Rows of the event source with when each is predicted.
+
+    Raises:
+        ScopeError: the expression is wrong, or an event has no such time.
+    """
+    return all_predicted(scope, evaluate(rows, [_predict_at(scope)]))
+
+
+def times_of_events(scope: Scope) -> list[list[Expression]]:
+    """The steps by which rows of the event source come to have event time, known-at and ``predict_at``."""
+    source = scope.event_source
+    assert source.time is not None, "events have a time"
+    return [*times(scope.events.source, source, source.time), [_predict_at(scope)]]
+
+
+def all_predicted(scope: Scope, rows: pl.DataFrame) -> pl.DataFrame:
+    """The same rows, each of which has a ``predict_at``.
+
+    Raises:
+        ScopeError: one has none.
+    """
+    if rows["predict_at"].null_count():
+        row = rows.filter(pl.col("predict_at").is_null()).select(scope.key).row(0)
+        raise ScopeError(f"params.yaml: events.predict_at: is nothing for the event {row}; fix the expression")
+    return rows
+
+
+def masked(scope: Scope, rows: pl.DataFrame, at: pl.Expr | datetime) -> pl.DataFrame:
+    """Events as known at a time, without the columns that say when each group became known."""
+    source = scope.event_source
+    return as_known(rows, source, at).drop([known_column(g) for g in source.known_at])
+
+
+def _predict_at(scope: Scope) -> Expression:
+    return Expression("predict_at", scope.events.predict_at, "TIMESTAMP", "events.predict_at")

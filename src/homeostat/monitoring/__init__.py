@@ -1,0 +1,1 @@
+"""The champion watched: outcomes, drift, quality. Imports ``releases`` and below."""

@@ -1,0 +1,1 @@
+"""The project's folder: its file catalogue, its scope, its clock and its lock. Imports ``core`` alone."""

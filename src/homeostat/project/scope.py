@@ -1,0 +1,434 @@
+"""The scope of a project: ``params.yaml`` read into frozen, strict types."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from functools import lru_cache
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, Strict, ValidationError, model_validator
+from ruamel.yaml import YAML
+from ruamel.yaml.error import YAMLError
+
+from homeostat.core.errors import ScopeError
+from homeostat.project import scope_errors
+from homeostat.project.scope_errors import Contradiction
+from homeostat.project.value_types import (
+    Count,
+    Duration,
+    Kind,
+    Length,
+    LengthOrAll,
+    LengthOrOnce,
+    Moment,
+    Name,
+    Names,
+    Number,
+    Positive,
+    Share,
+    Text,
+    Whole,
+    format_duration,
+)
+
+LOSSES = {"binary": ("log_loss", "brier"), "regression": ("rmse", "mae"), "ranking": ("ndcg_loss",)}
+RESERVED = ("event_time", "predict_at", "reason")  # what Homeostat itself adds to the tables of a source
+ONCE: Literal["once"] = "once"  # the period of a source without time, and the label of its one batch
+
+
+class Part(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+
+def _require(holds: object, path: tuple[int | str, ...], problem: str) -> None:
+    if not holds:
+        raise Contradiction(path, problem)
+
+
+class Clock(Part):
+    """Project time: the wall clock, or a start and a speed (project seconds a second)."""
+
+    start: Moment | None = None
+    speed: Positive = 1
+
+    @model_validator(mode="after")
+    def consistent(self) -> Clock:
+        _require(self.start or self.speed == 1, ("speed",), "the wall clock has no speed; add start or remove speed")
+        return self
+
+
+class Remote(Part):
+    """Where several hosts agree on the release in service: a git remote, and how often a serving host polls it."""
+
+    git: Text
+    every: Length
+
+
+class Group(Part):
+    """Columns that become known together, at an SQL expression over the row."""
+
+    columns: Names
+    at: Text
+
+
+class Source(Part):
+    """Where a table comes from, and what its rows mean."""
+
+    package: Text | None = None
+    path: Text | None = None
+    url: Text | None = None
+    query: Text | None = None
+    time: Text | None = None
+    period: LengthOrOnce
+    late_after: Duration = timedelta(0)
+    key: Names
+    columns: Annotated[dict[str, Kind], Field(min_length=1)]
+    read: dict[str, Text] = {}  # by column, SQL that converts the value as written, where it needs converting
+    optional: tuple[str, ...] = ()  # columns that a batch may lack; null there
+    known_at: dict[Name, Group] = {}
+    volume: Positive | None = None
+
+    @model_validator(mode="after")
+    def consistent(self) -> Source:
+        place = "name one: path (with package, or a file or glob of its own), or url with query"
+        _require((self.url is None) != (self.path is None), (), place)
+        _require(self.package is None or self.path is not None, ("package",), "goes with path; add path")
+        _require((self.url is None) == (self.query is None), (), "url and query go together; add the other")
+        grid = "a source with a time needs a period such as 1d; one without has period: once"
+        _require((self.time is None) == (self.period == "once"), ("period",), grid)
+        for column in RESERVED:
+            _require(column not in self.columns, ("columns", column), "is a name that Homeostat adds; rename it")
+        for number, column in enumerate(self.key):
+            self._check_declared(column, ("key", number))
+        for column in self.read:
+            self._check_declared(column, ("read", column))
+        for number, column in enumerate(self.optional):
+            self._check_declared(column, ("optional", number))
+            key = f"{column!r} is part of the key, which every row needs; remove it"
+            _require(column not in self.key, ("optional", number), key)
+        self._check_known_at()
+        return self
+
+    def _check_declared(self, column: str, path: tuple[int | str, ...]) -> None:
+        _require(column in self.columns, path, f"names {column!r}, which is not among columns; correct it")
+
+    def _check_known_at(self) -> None:
+        """Every column of a source with a time is in one group; the first group makes the row visible."""
+        if not self.timed:
+            _require(not self.known_at, ("known_at",), "a source with period: once is known from the start; remove it")
+            return
+        grouped: set[str] = set()
+        for name, group in self.known_at.items():
+            for number, column in enumerate(group.columns):
+                path = ("known_at", name, "columns", number)
+                self._check_declared(column, path)
+                _require(column not in grouped, path, f"names {column!r} twice; a column becomes known once")
+                grouped.add(column)
+        for column in self.columns:
+            lacks = f"column {column!r} has no known_at; put it in the group that makes it known"
+            _require(column in grouped, ("columns", column), lacks)
+        first = next(iter(self.known_at))
+        for column in self.key:
+            early = f"is the first group, so it makes a row visible: {column!r}, a column of the key, belongs in it"
+            _require(column in self.known_at[first].columns, ("known_at", first), early)
+
+    @property
+    def timed(self) -> bool:
+        return self.time is not None
+
+    @property
+    def length(self) -> timedelta:
+        """The length of one batch of a source with a time, which has a period."""
+        assert self.period != ONCE, "a source without time has one batch"
+        return self.period
+
+
+class Events(Part):
+    """What is predicted, and when."""
+
+    source: str
+    predict_at: Text
+    label_horizon: Duration
+
+
+class Features(Part):
+    history: Length
+    allowed: tuple[str, ...] = ()
+    barred: tuple[str, ...] = ()
+
+
+class Objective(Part):
+    task: Literal["binary", "regression", "ranking"]
+    label: Text
+    where: Text = "true"
+    known: str
+    weight: Annotated[Number, Field(ge=0)]
+    features: tuple[str, ...]
+    group: str | None = None
+
+
+class Costs(Part):
+    alert: Positive
+    capacity: Count
+
+
+class Windows(Part):
+    warm_up: Length
+    train: LengthOrAll
+    holdout: Length
+
+    @model_validator(mode="after")
+    def consistent(self) -> Windows:
+        for name, longer in (("train", self.train), ("warm_up", self.warm_up)):
+            problem = (
+                f"must be longer than windows.holdout ({format_duration(self.holdout)}); nothing is left to train on"
+            )
+            _require(isinstance(longer, str) or longer > self.holdout, (name,), problem)
+        return self
+
+
+class LightGBM(Part):
+    trees: Count
+    leaves: Annotated[Whole, Field(gt=1)]
+    learning_rate: Positive
+    min_leaf: Count
+    feature_share: Share = 1.0
+    row_share: Share = 1.0
+    l2: Annotated[Number, Field(ge=0)] = 0.0
+
+
+class Baseline(Part):
+    """Version 0: the label's rate by columns of the events, or a score that exists already."""
+
+    by: tuple[str, ...] = ()
+    column: str | None = None
+    sql: str | None = None
+
+    @model_validator(mode="after")
+    def one(self) -> Baseline:
+        named = [bool(self.by), self.column is not None, self.sql is not None]
+        _require(sum(named) <= 1, (), "name one of by, column and sql; remove the others")
+        return self
+
+
+class Training(Part):
+    model: Literal["heuristic", "linear", "lightgbm"]
+    refit: Annotated[bool, Strict()]
+    lightgbm: LightGBM
+    baseline: Baseline
+
+
+class Metrics(Part):
+    """What is measured, by task; the first is the loss that gates and monitoring compare: lower is better."""
+
+    binary: tuple[Literal["log_loss", "auc", "average_precision", "brier", "calibration"], ...] = ("log_loss",)
+    regression: tuple[Literal["rmse", "mae", "r2", "calibration"], ...] = ("rmse",)
+    ranking: tuple[Literal["ndcg_loss", "ndcg", "average_precision"], ...] = ("ndcg_loss",)
+
+    @model_validator(mode="after")
+    def loss_first(self) -> Metrics:
+        for task, losses in LOSSES.items():
+            if (first := getattr(self, task)[:1]) and first[0] not in losses:
+                problem = f"must start with its loss, one of {', '.join(losses)}, not {first[0]}; put it first"
+                raise Contradiction((task,), problem)
+        return self
+
+
+class Evaluation(Part):
+    metrics: Metrics = Metrics()
+    slices: tuple[str, ...]
+    min_slice: Count
+    resamples: Annotated[Whole, Field(ge=20)]
+    block: Length
+    confidence: Annotated[Number, Field(gt=0.5, lt=1)]
+
+
+class Release(Part):
+    beats_baseline: Annotated[Number, Field(lt=1)]
+    not_worse: Positive
+    slice_not_worse: Positive
+    calibration: Positive
+
+
+class Rollout(Part):
+    """How a release that passed the gate is put in service, and the conditions of each step."""
+
+    strategy: Literal["at once", "shadow", "canary"]
+    steps: Annotated[tuple[Annotated[Number, Field(gt=0, lt=1)], ...], Field(min_length=1)]
+    hold: Length
+    patience: Length
+    events: Count
+    errors: Annotated[Number, Field(ge=0, lt=1)]
+    latency: Positive
+    score_drift: Positive
+
+    @model_validator(mode="after")
+    def consistent(self) -> Rollout:
+        rising = all(one < other for one, other in zip(self.steps, self.steps[1:], strict=False))
+        _require(rising, ("steps",), "must rise from step to step; 1 is no step, it follows the last")
+        problem = f"must be longer than hold ({format_duration(self.hold)}); correct one of them"
+        _require(self.patience > self.hold, ("patience",), problem)
+        return self
+
+
+class Monitoring(Part):
+    window: Length
+    quality_drop: Positive
+    calibration: Positive
+    roll_back: Share
+    drift_method: Literal["psi", "ks", "wasserstein", "jensenshannon"]
+    drift_limit: Positive
+    drift_share: Share
+    score_drift: Positive
+    missing_rise: Share = 1.0
+    reference_rows: Annotated[Count, Field(le=30_000)]
+    cool_down: Duration
+
+
+class Rhythm(Part):
+    offset: Duration
+    tick: Length
+    decide: Length
+    retrain: Length
+
+    @model_validator(mode="after")
+    def consistent(self) -> Rhythm:
+        for name, longer in (("decide", self.decide), ("retrain", self.retrain)):
+            problem = f"must be a whole number of ticks of {format_duration(self.tick)}; correct it or rhythm.tick"
+            _require(longer % self.tick == timedelta(0), (name,), problem)
+        return self
+
+
+class Scope(Part):
+    """The contents of ``params.yaml``. Durations are timedeltas, times are naive UTC datetimes."""
+
+    project: Name
+    goal: Text
+    branch: Text
+    seed: Annotated[Whole, Field(ge=0)]
+    threads: Count
+    clock: Clock = Clock()
+    remote: Remote | None = None
+    sources: Annotated[dict[Name, Source], Field(min_length=1)]
+    events: Events
+    features: Features
+    objectives: Annotated[dict[Name, Objective], Field(min_length=1)]
+    costs: Costs
+    windows: Windows
+    training: Training
+    evaluation: Evaluation
+    release: Release
+    rollout: Rollout | None = None
+    monitoring: Monitoring
+    rhythm: Rhythm
+
+    @model_validator(mode="after")
+    def consistent(self) -> Scope:
+        _require("events" not in self.sources, ("sources", "events"), "features.sql calls the events so; rename it")
+        named = f"names {self.events.source!r}, which is not among sources; correct it"
+        _require(self.events.source in self.sources, ("events", "source"), named)
+        timeless = f"names {self.events.source!r}, which has no time; events need one"
+        _require(self.event_source.timed, ("events", "source"), timeless)
+        waiting = format_duration(self.events.label_horizon)
+        blind = f"must be longer than events.label_horizon ({waiting}); no event in it would be mature"
+        _require(self.monitoring.window > self.events.label_horizon, ("monitoring", "window"), blind)
+        self._check_objectives()
+        self._check_features()
+        self._check_columns()
+        return self
+
+    def _check_objectives(self) -> None:
+        for name, objective in self.objectives.items():
+            path = ("objectives", name)
+            groups = ", ".join(self.event_source.known_at)
+            stray = f"names {objective.known!r}, which is no known_at group of {self.events.source}; use {groups}"
+            _require(objective.known in self.event_source.known_at, (*path, "known"), stray)
+            ranked = (objective.task == "ranking") == (objective.group is not None)
+            _require(ranked, path, "group goes with task ranking, and ranking needs it; add or remove group")
+            measured = getattr(self.evaluation.metrics, objective.task)
+            none = f"is empty, but objective {name} is judged by it; name the loss"
+            _require(measured, ("evaluation", "metrics", objective.task), none)
+        weightless = "every objective weighs 0, so no risk is ever above another; give one a weight"
+        _require(any(o.weight for o in self.objectives.values()), ("objectives",), weightless)
+
+    def _check_features(self) -> None:
+        for list_name in ("allowed", "barred"):
+            for number, name in enumerate(getattr(self.features, list_name)):
+                objective, dot, _ = name.partition(".")
+                stray = f"names {name!r}; write objective.column, the objective one of {', '.join(self.objectives)}"
+                _require(dot and objective in self.objectives, ("features", list_name, number), stray)
+        for number, name in enumerate(self.features.barred):
+            both = f"{name} is both barred and allowed; remove it from one"
+            _require(name not in self.features.allowed, ("features", "barred", number), both)
+        for name, objective in self.objectives.items():
+            for number, feature in enumerate(objective.features):
+                path = ("objectives", name, "features", number)
+                _require(objective.features.index(feature) == number, path, f"names {feature!r} twice; remove one")
+                barred = f"uses {feature!r}, which features.barred bars; remove it from one"
+                _require(f"{name}.{feature}" not in self.features.barred, path, barred)
+
+    def _check_columns(self) -> None:
+        """Check that slices and the baseline use columns of the events."""
+        by = ("training", "baseline", "by")
+        given: list[tuple[tuple[int | str, ...], str | None]] = [
+            *((("evaluation", "slices", n), c) for n, c in enumerate(self.evaluation.slices)),
+            *(((*by, n), c) for n, c in enumerate(self.training.baseline.by)),
+            (("training", "baseline", "column"), self.training.baseline.column),
+        ]
+        for path, column in given:
+            stray = f"names {column!r}, which is no column of {self.events.source}; correct it"
+            _require(column is None or column in self.event_source.columns, path, stray)
+
+    @property
+    def event_source(self) -> Source:
+        return self.sources[self.events.source]
+
+    @property
+    def events_period(self) -> timedelta:
+        """The length of one batch of events."""
+        return self.event_source.length
+
+    @property
+    def key(self) -> tuple[str, ...]:
+        """The columns that identify an event."""
+        return self.event_source.key
+
+
+@lru_cache(maxsize=16)
+def parse(text: str, where: str = "params.yaml") -> Scope:
+    """Read a scope from YAML text; a pure function, so the last texts are kept.
+
+    Raises:
+        ScopeError: one line that names the file, the line, the key and the fix.
+    """
+    try:
+        plain: Any = YAML(typ="safe").load(text)
+    except (YAMLError, ValueError) as error:
+        line, problem = scope_errors.of_yaml(error, text)
+        raise ScopeError(f"{where}:{line}: {problem}") from error
+    if not isinstance(plain, dict):
+        kind = "is empty" if plain is None else "has no keys"
+        raise ScopeError(f"{where}:1: {kind}; a scope starts with `project: NAME`")
+    try:
+        return Scope.model_validate(plain)
+    except ValidationError as error:
+        line, key, fix = scope_errors.of_validation(error, text, Scope)
+        raise ScopeError(f"{where}:{line}: {key}: {fix}") from error
+
+
+def read(path: Path) -> Scope:
+    """Read ``params.yaml``.
+
+    Raises:
+        ScopeError: it is not there, cannot be read, or is not valid.
+    """
+    try:
+        return parse(path.read_text(encoding="utf-8"), path.name)
+    except FileNotFoundError as error:
+        raise ScopeError(f"{path}: no scope here; run in a project folder or name one with -C DIR") from error
+    except UnicodeDecodeError as error:
+        line = path.read_bytes()[: error.start].count(b"\n") + 1
+        raise ScopeError(f"{path.name}:{line}: not UTF-8 text; save the file as UTF-8") from error
+    except IsADirectoryError as error:
+        raise ScopeError(f"{path}: a folder; the scope is a file") from error

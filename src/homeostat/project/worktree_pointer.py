@@ -1,0 +1,49 @@
+"""The worktree of scheduled work names its repository by an absolute path; a copied or moved project is itself again.
+
+Without this, a copy of a project's folder would commit into the repository that it was copied from.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from homeostat.project.layout import Project
+
+GITDIR = "gitdir:"
+
+
+def repair_worktree_pointer(project: Project) -> str:
+    """Have the worktree and this project's own repository name each other; a line on what was changed.
+
+    The line is empty where nothing had to change. A pointer that this repository knows nothing of is removed, so that
+    the worktree is made again.
+    """
+    pointer = project.worktree.root / ".git"
+    common = _common_folder(project.home / ".git")
+    if common is None or not pointer.is_file():
+        return ""
+    named = _gitdir(pointer)
+    own = common / "worktrees" / named.name
+    back = own / "gitdir"
+    if named == own and back.is_file() and back.read_text().strip() == str(pointer):
+        return ""
+    if not own.is_dir():
+        pointer.unlink()
+        return f"{pointer.parent}: its repository does not know it; it is made again"
+    pointer.write_text(f"{GITDIR} {own}\n")
+    back.write_text(f"{pointer}\n")
+    (pointer.parent / ".dvc" / "config.local").unlink(missing_ok=True)  # which names the other folder's cache
+    return f"{pointer.parent}: belonged to {named.parents[2]}, and belongs to {project.home} now"
+
+
+def _common_folder(git: Path) -> Path | None:
+    """The folder of the repository itself, also where the project is a worktree of another folder."""
+    if git.is_dir():
+        return git.resolve()
+    return _gitdir(git).parents[1] if git.is_file() else None
+
+
+def _gitdir(pointer: Path) -> Path:
+    return Path(pointer.read_text().strip().removeprefix(GITDIR).strip())

@@ -1,0 +1,1 @@
+"""Releases: registry, rollout, verification. Git tags are the ledger. Imports ``training`` and below."""

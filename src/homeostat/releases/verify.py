@@ -1,0 +1,86 @@
+"""Whether a release is reliable: that it would serve here and now, and that it could be rebuilt."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+from homeostat.adapters import dvc, git
+from homeostat.core.errors import HomeostatError
+from homeostat.core.ledger import Register
+from homeostat.project.layout import Project
+from homeostat.releases.registry import Registry
+from homeostat.training import bundle
+
+
+@dataclass(frozen=True)
+class Verified:
+    """Why a release would not serve, and why it could not be rebuilt; empty where it would and could."""
+
+    serves: str
+    rebuildable: str
+
+    @property
+    def sentence(self) -> str:
+        serves = f"DOES NOT SERVE: {self.serves}" if self.serves else "serves"
+        return f"{serves}; " + (f"NOT REBUILDABLE: {self.rebuildable}" if self.rebuildable else "rebuildable")
+
+
+def verify(project: Project, registry: Registry, release: Register) -> Verified:
+    """Load and rehearse a release, and check that what it is made from is there."""
+    return Verified(_serves(registry, release), _lacking(project, release))
+
+
+def rebuild(project: Project, release: Register, now: datetime) -> str:
+    """Rebuild the bundle at its commit, from the batches as they landed; how it differs, or nothing.
+
+    All stages run, in a worktree of their own, which is gone afterwards.
+
+    Raises:
+        HomeostatError: a stage cannot be run.
+    """
+    with _tree(project, release.commit, now) as tree:
+        landed = project.landed.relative_to(project.root).as_posix()
+        if dvc.holds(project.home, release.commit, landed):
+            dvc.restore_out(project.home, release.commit, landed, tree / landed)
+        dvc.reproduce(tree, force=True)
+        made = bundle.load(Project(tree, tree).bundle)
+    return "" if made.hash == release.bundle else f"comes out as bundle {made.hash[:12]}, not {release.bundle[:12]}"
+
+
+def _serves(registry: Registry, release: Register) -> str:
+    if (yank := registry.ledger.yanked(release.version)) is not None:
+        return f"yanked by {yank.who}: {yank.why}"
+    try:
+        registry.rehearse(registry.load(release.version), release.version)
+    except HomeostatError as error:
+        return str(error)
+    return ""
+
+
+def _lacking(project: Project, release: Register) -> str:
+    """What a ``dvc repro`` at the release's commit would not find."""
+    landed = project.landed.relative_to(project.root).as_posix()
+    try:
+        if dvc.holds(project.home, release.commit, landed):
+            return ""
+    except HomeostatError as error:
+        return str(error)
+    once = [name for name, source in project.scope.sources.items() if source.url is not None]
+    lacking = f"the cache lacks {landed} of {release.commit[:12]} (dvc fetch --all-commits brings it from a remote)"
+    return f"{lacking}, and {', '.join(once)} may not be read again as it was" if once else ""
+
+
+@contextmanager
+def _tree(project: Project, commit: str, now: datetime) -> Iterator[Path]:
+    tree = project.state / "rebuilt"
+    git.remove_worktree(project.home, tree, now)
+    try:
+        git.add_worktree(project.home, tree, commit, now)
+        dvc.share_cache(tree, project.home)
+        yield tree
+    finally:
+        git.remove_worktree(project.home, tree, now)

@@ -1,0 +1,1 @@
+"""What a person reads: results, pages, charts, the status. Imports ``decisions`` and below."""

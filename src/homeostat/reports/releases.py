@@ -1,0 +1,93 @@
+"""The state of each release, the loss that it promised, and the one that was observed."""
+
+from __future__ import annotations
+
+import json
+import textwrap
+from collections.abc import Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from homeostat.core.evidence_table import evidence_table
+from homeostat.core.ledger import Ledger, Register, describe
+from homeostat.core.text import metric_name
+from homeostat.decisions import history as records
+
+if TYPE_CHECKING:
+    from homeostat.core.findings import Decision
+    from homeostat.project.layout import Project
+
+WHY = 120  # characters of a reason in the list
+HEADINGS = ("release", "made", "state", "promised", "observed")
+
+
+def table(project: Project, ledger: Ledger) -> Iterator[str]:
+    """One line a release, oldest first, below a heading; columns as wide as they need."""
+    quality = _quality(project)
+    yield from _aligned([HEADINGS, *(_row(project, ledger, release, quality) for release in ledger.releases)])
+
+
+def history(ledger: Ledger) -> Iterator[str]:
+    """One line for each thing that was done with a release, oldest first, its reason shortened."""
+    rows = describe(ledger)
+    width, what = (max((len(row[name]) for row in rows), default=0) for name in ("tag", "what"))
+    for row in rows:
+        serves = "  <- in service" if row["serves"] else ""
+        why = textwrap.shorten(row["why"], WHY, placeholder=" ...")
+        yield (
+            f"{row['at']}  {row['tag']:{width}}  {row['what']:{what}}  {row['version']:8}  {row['who']}: {why}{serves}"
+        )
+
+
+def evidence(decision: Decision) -> Iterator[str]:
+    """The table of evidence of a decision, a line a row; columns as wide as they need."""
+    table = evidence_table(decision)
+    if table.rows:
+        yield from _aligned([table.headings, *(row.cells for row in table.rows)])
+
+
+def _aligned(rows: Sequence[tuple[str, ...]]) -> Iterator[str]:
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    for row in rows:
+        yield "  ".join(f"{cell:{width}}" for cell, width in zip(row, widths, strict=True)).rstrip()
+
+
+def _row(
+    project: Project, ledger: Ledger, release: Register, quality: Mapping[str, Mapping[str, Any]]
+) -> tuple[str, ...]:
+    path = project.releases / release.bundle / "evaluation.json"
+    promised = _promised(json.loads(path.read_text())) if path.is_file() else "not unpacked here"
+    observed = _losses(quality.get(release.version))
+    return release.version, f"{release.at:%Y-%m-%d %H:%M}", ledger.state(release.version), promised, observed
+
+
+def observed(project: Project, version: str) -> str:
+    """The loss of each objective on mature events, as the last decision about the release measured it."""
+    return _losses(_quality(project).get(version))
+
+
+def _losses(quality: Mapping[str, Any] | None) -> str:
+    if quality is None:
+        return "not measured yet"
+    return ", ".join(f"{name} {_loss(measured)}" for name, measured in quality.items())
+
+
+def _promised(evaluation: Mapping[str, Any]) -> str:
+    """The loss of each objective on the held-out events."""
+    parts = []
+    for name, trial in evaluation.get("objectives", {}).items():
+        loss = trial["candidate"]["loss"]
+        value = trial["candidate"]["overall"]["metrics"].get(loss, {}).get("value")
+        parts.append(f"{name} {metric_name(loss)} " + ("too few to say" if value is None else f"{value:.3f}"))
+    return ", ".join(parts) or "nothing"
+
+
+def _quality(project: Project) -> dict[str, dict[str, Any]]:
+    """By release, the quality by objective that the last decision about it measured."""
+    last = {d.release: d.quality for d in records.decisions(project) if d.release and d.quality}
+    return {version: {k: v for k, v in quality.items() if k != "money"} for version, quality in last.items()}
+
+
+def _loss(measured: Mapping[str, Any]) -> str:
+    loss = next(iter(measured.get("metrics", {}).values()), None)
+    value = loss["realised"] if loss else None
+    return "too few" if value is None else f"{value:.3f} on {measured['rows']:,}"

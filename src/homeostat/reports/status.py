@@ -1,0 +1,271 @@
+"""The status: what an on-call engineer needs first, on one screen. Reads stored records and the tags, nothing heavy."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import textwrap
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+from homeostat.adapters.git import read_ledger
+from homeostat.core.findings import TOO_FEW
+from homeostat.core.headlines import headline
+from homeostat.core.periods import floor, period_of
+from homeostat.core.rules import OUTCOMES, Rule
+from homeostat.core.sentences import sentence
+from homeostat.core.text import count, metric_name, percent, printable
+from homeostat.decisions import history
+from homeostat.decisions.history import Batch, Decided
+from homeostat.project.clock import clock_now, next_tick
+from homeostat.project.up_address import where
+from homeostat.project.window import read_window
+
+if TYPE_CHECKING:
+    from homeostat.core.incidents import Incident
+    from homeostat.core.ledger import ReleaseEvent
+    from homeostat.project.layout import Project
+
+DAYS = 7  # of batches that are listed, and as many periods at least
+DECISIONS = 12  # among which one that measured the champion is searched for
+SHOWN = 3  # decisions, and open problems of each kind
+METRICS = ("auc", "r2", "ndcg", "calibration")  # shown beside the loss
+LEFT = 11  # width of the left column
+
+
+@dataclass(frozen=True)
+class Status:
+    """What is on record; times are naive UTC."""
+
+    project: str
+    folder: str
+    stale: bool  # the loop should have run and has not
+    as_of: datetime | None  # of the data; None before the first tick
+    champion: ReleaseEvent | None
+    rollout: ReleaseEvent | None  # a release beside it, as a canary or in shadow
+    measured: Decided | None  # the last decision that measured the champion on mature events
+    promised: tuple[str, ...]  # what it promised, a line an objective
+    incidents: tuple[Incident, ...]  # open ones
+    batches: tuple[Batch, ...]  # of the last days: those that are missing or quarantined, whole or in part
+    decisions: tuple[Decided, ...]  # the last ones, the newest first
+    next: tuple[tuple[str, datetime], ...]
+    up: str | None  # address of the server, where it is up
+    page: str | None
+
+
+def read(project: Project) -> Status:
+    """What is on record now.
+
+    Raises:
+        EnvironmentFault: the ledger or a record cannot be read.
+    """
+    scope, tree = project.scope, project.worktree
+    as_of = read_window(tree).as_of if tree.window_file.is_file() else None
+    now, over = clock_now(project), (project.state / "replay.json").is_file()  # a replay is over when it has ended
+    ledger = read_ledger(project.home, scope.project)
+    champion = ledger.champion
+    last = history.decisions(project, last=DECISIONS)
+    measured = next((d for d in reversed(last) if champion and d.release == champion.version and d.quality), None)
+    return Status(
+        project=scope.project,
+        folder=str(project.home),
+        stale=as_of is not None and not over and now - as_of > 2 * scope.rhythm.tick,
+        as_of=as_of,
+        champion=champion,
+        rollout=ledger.rollout,
+        measured=measured,
+        promised=tuple(_promised(project, champion)),
+        incidents=tuple(i for i in history.incidents(project) if i.closed is None),
+        batches=tuple(_recent(project, as_of)) if as_of is not None else (),
+        decisions=tuple(reversed(last[-SHOWN:])),
+        next=tuple(_next(project, as_of)),
+        up=where(project),
+        page=str(project.report_page) if project.report_page.is_file() else None,
+    )
+
+
+def _promised(project: Project, champion: ReleaseEvent | None) -> list[str]:
+    """From the unpacked release, where there is one."""
+    path = project.releases / champion.bundle / "evaluation.json" if champion else None
+    return history.promised(json.loads(path.read_text())) if path and path.is_file() else []
+
+
+def _recent(project: Project, as_of: datetime) -> Iterator[Batch]:
+    scope = project.scope
+    for batch in history.not_accepted(project.worktree, last=DAYS):
+        every = scope.sources[batch.source].period
+        if every == "once" or period_of(batch.label, every, scope.rhythm.offset).end > as_of - max(
+            timedelta(days=DAYS), DAYS * every
+        ):
+            yield batch
+
+
+def _next(project: Project, as_of: datetime | None) -> Iterator[tuple[str, datetime]]:
+    rhythm = project.scope.rhythm
+    yield "data and predictions", next_tick(project)
+    if as_of is not None:
+        yield "decision", floor(as_of, rhythm.decide, rhythm.offset) + rhythm.decide
+        judged = [d.at for d in history.decisions(project, last=60) if d.candidate]
+        if judged:
+            yield "fresh candidate, at the latest", judged[-1] + rhythm.retrain
+
+
+# ---- as text
+
+
+def text(status: Status, width: int | None = None) -> str:
+    """One screen, styled for a terminal; ``click.echo`` takes the style away where there is none."""
+    width = min(width or shutil.get_terminal_size((100, 24)).columns, 120)
+    rows = [*_head(status), *_release(status), *_quality(status), *_open(status), *_decisions(status), *_soon(status)]
+    return "\n".join(_row(left, line, style, width) for left, line, style in rows)
+
+
+Row = tuple[str, str, Mapping[str, Any]]  # left column, text, style
+PLAIN: Mapping[str, Any] = {}
+BAD: Mapping[str, Any] = {"fg": "red"}
+GOOD: Mapping[str, Any] = {"fg": "green"}
+DIM: Mapping[str, Any] = {"dim": True}
+BOLD: Mapping[str, Any] = {"bold": True}
+
+
+def _row(left: str, line: str, style: Mapping[str, Any], width: int) -> str:
+    import click
+
+    body = textwrap.wrap(printable(line), width - LEFT, break_long_words=False, break_on_hyphens=False) or [""]
+    lines = [click.style(part, **style) for part in body]
+    return f"{printable(left):{LEFT}}" + ("\n" + " " * LEFT).join(lines)
+
+
+def _head(status: Status) -> Iterator[Row]:
+    as_of = f"data as of {_when(status.as_of)} UTC" if status.as_of else "no data yet"
+    problems = len(status.incidents) + len([b for b in _without_incident(status) if b.verdict.status != "accepted"])
+    yield status.project, f"{as_of}; {f'{problems} open' if problems else 'nothing open'}", BOLD
+
+
+def _release(status: Status) -> Iterator[Row]:
+    event = status.champion
+    if event is None:
+        yield "release", "none in service yet", BAD
+        yield from _first_steps(status)
+        return
+    how = "rolled back to" if event.action == "rollback" else "promoted"
+    yield "release", f"{event.version} since {_when(event.at)}, {how} by {event.who}", BOLD
+    yield "why", _short(event.why), PLAIN
+    if (tried := status.rollout) is not None:
+        yield "rollout", f"{tried.version} beside it, {tried.what}, since {_when(tried.at)} by {tried.who}", PLAIN
+
+
+def _first_steps(status: Status) -> Iterator[Row]:
+    if status.as_of is None:
+        yield "first", "homeostat check scope    show what this project is set to do", PLAIN
+        yield "", "homeostat run data       bring in the first batch", PLAIN
+        yield "", "homeostat up             run the schedules, so that the loop runs by itself", PLAIN
+    else:
+        yield "first", "the loop releases the baseline as soon as events are mature: homeostat run lifecycle", PLAIN
+
+
+def _quality(status: Status) -> Iterator[Row]:
+    if status.champion is None:
+        return
+    if status.measured is None:
+        yield "quality", "not measured yet: at the last decision no event that it predicted was mature", DIM
+        for line in status.promised:
+            yield "", f"promised {line}", DIM
+        return
+    left = "quality"
+    for objective, measured in status.measured.quality.items():
+        if objective != "money":
+            yield left, f"{objective}: {_figures(measured)} ({count(measured['rows'], 'event')})", PLAIN
+            left = ""
+    yield from _cost(status.measured.quality.get("money"))
+    yield from _health(status, status.measured)
+
+
+def _cost(money: Mapping[str, Any] | None) -> Iterator[Row]:
+    if not money or money["cost"]["value"] is None:
+        return
+    cost, silence = money["cost"]["value"], money["silence"]
+    saved = f"{percent(1 - cost / silence)} less than" if cost <= silence and silence else "no less than"
+    alerts = f"{count(money['alerts'], 'alert')}, {money['needless']:,} false"
+    yield "cost", f"{cost:,.0f}, {saved} the {silence:,.0f} of no alerts at all; {alerts}", PLAIN
+
+
+def _health(status: Status, measured: Decided) -> Iterator[Row]:
+    """A line for each finding that failed and has no incident, the names of those that say nothing, and the rest."""
+    findings = [f for f in measured.decision.findings if f.rule in OUTCOMES]
+    incidents = {incident.problem for incident in status.incidents}
+    failed = [f for f in findings if f.failed]
+    yield from (("", f"!! {f.name}: {sentence(f)}", BAD) for f in failed if f.name not in incidents)
+    unsure = [f.name for f in findings if f.outcome == TOO_FEW]
+    if unsure:
+        yield "", f"?? too few events to say: {', '.join(unsure)}", DIM
+    if findings and not failed:
+        passed = count(len(findings) - len(unsure), "rule")
+        yield "", f"ok {passed} on promise, baseline and calibration passed", GOOD
+
+
+def _figures(measured: Mapping[str, Any]) -> str:
+    figures = []
+    metrics = measured.get("metrics", {})
+    for metric in dict.fromkeys([*list(metrics)[:1], *[m for m in metrics if m in METRICS]]):
+        both = metrics[metric]
+        now, then = both["realised"], both["promised"]
+        if now is not None:
+            promise = f" (promised {then:.3f})" if then is not None else ""
+            figures.append(f"{metric_name(metric)} {now:.3f}{promise}")
+    return ", ".join(figures) or "too few events to say"
+
+
+def _open(status: Status) -> Iterator[Row]:
+    left = "open"
+    if status.stale and status.as_of is not None:
+        yield left, f"!! no tick has been completed since {_when(status.as_of)}; homeostat run lifecycle, or up", BAD
+        left = ""
+    for incident in status.incidents[:SHOWN]:
+        since = f"{incident.opened:%Y-%m-%d}"
+        yield left, f"!! {incident.problem}, since {since}: {_short(sentence(incident.finding))}", BAD
+        left = ""
+    for batch in _without_incident(status)[:SHOWN]:
+        yield left, f"- {_short(batch.sentence)}", PLAIN
+        left = ""
+    more = max(len(status.incidents) - SHOWN, 0) + max(len(_without_incident(status)) - SHOWN, 0)
+    if more:
+        yield left, f"and {more} more: homeostat data review; reports/incidents", DIM
+    elif left and status.as_of is not None:
+        yield left, "nothing; every batch of the last days was accepted whole", GOOD
+
+
+def _without_incident(status: Status) -> list[Batch]:
+    """Batches that were not accepted whole, of a source that no open incident is about; the newest first."""
+    sources = {i.finding.subject for i in status.incidents if i.finding.rule == Rule.BATCH}
+    return [batch for batch in reversed(status.batches) if batch.source not in sources]
+
+
+def _decisions(status: Status) -> Iterator[Row]:
+    left = "decisions"
+    for one in status.decisions:
+        yield left, f"{one.at:%Y-%m-%d}  {_short(headline(one.decision))}", PLAIN
+        left = ""
+
+
+def _soon(status: Status) -> Iterator[Row]:
+    left = "next"
+    for what, when in status.next:
+        yield left, f"{_when(when)}  {what}", PLAIN
+        left = ""
+    if status.up is not None:
+        yield "up", f"yes, the schedules run: {status.up.removesuffix('/api')}", GOOD
+    else:
+        yield "up", "no, the schedules do not run; start them with homeostat up", PLAIN if status.champion else DIM
+    if status.page is not None:
+        yield "page", status.page, DIM
+
+
+def _when(time: datetime) -> str:
+    return f"{time:%Y-%m-%d %H:%M}"
+
+
+def _short(line: str) -> str:
+    return textwrap.shorten(line, 150, placeholder=" ...")

@@ -1,0 +1,1 @@
+"""What is wrong with the table: label leakage, and issues of labels, rows and columns. May import ``profile``."""

@@ -1,0 +1,197 @@
+"""First contracts, from the history: loose enough for a healthy batch to pass, tight enough to stop a broken one."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from statistics import median
+from typing import Any
+
+from homeostat.core.periods import EPOCH
+from homeostat.scaffold.audit.column_roles import Roles
+from homeostat.scaffold.profile.context import Context
+from homeostat.scaffold.profile.profile_table import Profile
+from homeostat.scaffold.profile.table import Column
+from homeostat.scaffold.profile.workspace import Workspace
+
+MOST = 24  # columns that a contract covers
+ENOUGH = 12  # batches from which their figures say something
+SETTLED = 0.5  # share of the history after which no new value of a settled column appeared
+FEW_WHOLE = 60  # distinct whole numbers up to which a column has no outliers worth a rule
+FEW = 20  # distinct values of a column that a contract lists
+SLACK = 3.0  # times the spread of the batches' means that the next may be outside them
+FAR = 10.0  # times the range from one in a thousand to the last but one in a thousand
+
+Rule = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Range:
+    """A number over the history: extremes, far quantiles, and the lowest and highest mean of a batch."""
+
+    low: float
+    high: float
+    near_low: float
+    near_high: float
+    mean_low: float | None
+    mean_high: float | None
+
+    @property
+    def grows(self) -> bool:
+        """Whether the means go from one end of the range to the other, as of a counter or a year."""
+        if self.mean_low is None or self.mean_high is None:
+            return True
+        return self.mean_high - self.mean_low > 0.8 * (self.high - self.low) > 0
+
+
+def events_contract(work: Workspace, profile: Profile, roles: Roles) -> str:
+    """The contract of the events' source, as JSON that a person can edit: one expectation a line."""
+    return contract_json(profile.table.name, list(_rules(work, profile, roles)))
+
+
+def context_contract(context: Context) -> str:
+    """The contract of a further table."""
+    return contract_json(context.table.name, [_key_rule(k) for k in context.key])
+
+
+def contract_json(name: str, rules: Sequence[Rule]) -> str:
+    lines = ",\n".join(f"    {json.dumps(rule, ensure_ascii=False)}" for rule in rules)
+    return f'{{\n  "name": {json.dumps(name)},\n  "expectations": [\n{lines}\n  ]\n}}\n'
+
+
+def _rule(kind: str, kwargs: dict[str, Any], severity: str, reason: str) -> Rule:
+    return {"type": f"expect_column_{kind}", "kwargs": kwargs, "severity": severity, "meta": {"reason": reason}}
+
+
+def _key_rule(column: str) -> Rule:
+    reason = f"{column} is part of the key: a row without it cannot be told from others."
+    return _rule("values_to_not_be_null", {"column": column}, "critical", reason)
+
+
+def _rules(work: Workspace, profile: Profile, roles: Roles) -> Iterator[Rule]:
+    yield from map(_key_rule, profile.key.columns)
+    yield from _label_values(work, profile)
+    names = [*roles.numbers, *roles.words, *roles.flags, *roles.codes][:MOST]
+    columns = [profile.table.column(n) for n in names]
+    missing = _missing_by_batch(work, profile, columns)
+    for column in columns:
+        yield from _presence(column, missing[column.name])
+    for column in columns:
+        if column.kind == "string" and column.distinct <= FEW:
+            yield from _settled_values(work, profile, column)
+        elif column.kind in ("integer", "float") and column.name not in roles.codes and column.distinct > 2:
+            span = _range(work, profile, column)
+            if span is not None:
+                yield from _number_rules(column, span, profile, max(missing[column.name] or [0.0]))
+
+
+def _label_values(work: Workspace, profile: Profile) -> Iterator[Rule]:
+    label = profile.label_column
+    if profile.label.task != "binary" or label.distinct > FEW or label.kind == "boolean":
+        return
+    values = [r[0] for r in work.rows(
+        f"SELECT DISTINCT {label.sql} FROM {profile.table.sql} WHERE {label.sql} IS NOT NULL ORDER BY 1"
+    )]  # fmt: skip
+    reason = "The label has only had these values so far; another one would be counted as a no."
+    yield _rule("values_to_be_in_set", {"column": label.name, "value_set": values}, "warning", reason)
+
+
+def _missing_by_batch(work: Workspace, profile: Profile, columns: Sequence[Column]) -> dict[str, list[float]]:
+    """By column, the share missing in each batch."""
+    if not columns:
+        return {}
+    shares = ", ".join(f"1 - count({c.sql}) / count(*)" for c in columns)
+    rows = work.rows(f"SELECT {shares} {_by_batch(profile)}")
+    return {c.name: [float(r[n]) for r in rows] for n, c in enumerate(columns)}
+
+
+def _by_batch(profile: Profile) -> str:
+    seconds = int(profile.rhythm.period.total_seconds())
+    return (
+        f"FROM {profile.table.sql} WHERE __t >= TIMESTAMP '{profile.history.start}' "
+        f"GROUP BY floor((epoch(__t) - epoch(TIMESTAMP '{EPOCH}')) / {seconds}) HAVING count(*) >= 10"
+    )
+
+
+def _presence(column: Column, shares: Sequence[float]) -> Iterator[Rule]:
+    """A column that was nearly always there is not suddenly gone; one that stopped or began has no such rule."""
+    if len(shares) < ENOUGH or max(shares) > 0.5:
+        return
+    least = round(max(0.0, 1 - max(shares) - max(0.2, max(shares))), 2)
+    if least >= 0.2:
+        reason = f"{column.missing:.1%} of {column.name} were missing; more than {1 - least:.0%} of a batch mean that "
+        reason += "its feed has broken."
+        yield _rule("values_to_not_be_null", {"column": column.name, "mostly": least}, "critical", reason)
+
+
+def _settled_values(work: Workspace, profile: Profile, column: Column) -> Iterator[Rule]:
+    """Words that had all appeared early: a change of their coding shows when most rows have none of them."""
+    middle = profile.history.start + profile.history.length * SETTLED
+    rows = work.rows(
+        f"SELECT CAST({column.sql} AS VARCHAR), min(__t) FROM {profile.table.sql} "
+        f"WHERE {column.sql} IS NOT NULL AND __t >= TIMESTAMP '{profile.history.start}' GROUP BY 1 ORDER BY 1"
+    )  # fmt: skip
+    if rows and all(first <= middle for _, first in rows):
+        allowed = {"column": column.name, "value_set": [v for v, _ in rows], "mostly": 0.5}
+        reason = f"All values of {column.name} in the history; when most rows have another, its coding has changed."
+        yield _rule("values_to_be_in_set", allowed, "critical", reason)
+
+
+def _range(work: Workspace, profile: Profile, column: Column) -> Range | None:
+    name = f"CAST({column.sql} AS DOUBLE)"
+    low, high, near_low, near_high = work.row(
+        f"SELECT min({name}), max({name}), quantile_cont({name}, 0.001), quantile_cont({name}, 0.999) "
+        f"FROM {profile.table.sql} WHERE __t >= TIMESTAMP '{profile.history.start}' AND isfinite({name})"
+    )
+    if low is None or low == high:
+        return None
+    means = [r[0] for r in work.rows(f"SELECT avg({name}) {_by_batch(profile)}") if r[0] is not None]
+    enough = len(means) >= ENOUGH
+    return Range(low, high, near_low, near_high, min(means) if enough else None, max(means) if enough else None)
+
+
+def _number_rules(column: Column, span: Range, profile: Profile, missing: float) -> Iterator[Rule]:
+    """Limits of the mean, unless a batch may have too few values, and of each value."""
+    if span.grows:
+        return
+    if span.mean_low is not None and span.mean_high is not None and profile.rhythm.rows * (1 - missing) >= 20:
+        reason = f"The mean of a batch was {span.mean_low:.4g} to {span.mean_high:.4g}; far outside, the unit changed."
+        yield _rule("mean_to_be_between", {"column": column.name, **_mean_limits(span)}, "critical", reason)
+    if column.distinct <= FEW_WHOLE and column.kind == "integer":
+        return
+    far = FAR * max(span.near_high - span.near_low, 1e-9)
+    least = 0 if span.low >= 0 else _rounded(span.near_low - far)
+    limits = {"column": column.name, "min_value": least, "max_value": _rounded(span.near_high + far)}
+    near = f"{span.near_low:.4g} to {span.near_high:.4g}"
+    reason = f"{column.name} was {near} in all but two of a thousand rows; so far outside it is an error."
+    yield _rule("values_to_be_between", limits, "warning", reason)
+
+
+def _mean_limits(span: Range) -> dict[str, float]:
+    low, high = float(span.mean_low or 0), float(span.mean_high or 0)
+    wide = max(high - low, 0.25 * max(abs(high), abs(low)))
+    least = _rounded(low - SLACK * wide)
+    if span.low >= 0:
+        least = _rounded(max(0.0, min(low / 10, least if least > 0 else low / 10)))
+    return {"min_value": least, "max_value": _rounded(high + SLACK * wide)}
+
+
+def _rounded(value: float) -> float:
+    """Three digits are enough for a limit.
+
+    >>> _rounded(1234.5), _rounded(-0.012345)
+    (1230.0, -0.0123)
+    """
+    return float(f"{value:.3g}")
+
+
+def volume(profile: Profile) -> float | None:
+    """The share by which a batch may differ from the median of those before: half as much again as it ever did."""
+    counts = [c for c in profile.history.counts if c]
+    usual = [median(counts[max(0, n - 28) : n]) for n in range(7, len(counts))]
+    off = [abs(c - before) / before for c, before in zip(counts[7:], usual, strict=True)]
+    if not off:
+        return None
+    most = max(off[:-1] or off)
+    return round(max(0.5, 1.5 * most), 1) if most <= 4 else None

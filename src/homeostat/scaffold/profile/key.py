@@ -1,0 +1,105 @@
+"""The columns that identify a row, and whether the same things are measured again and again."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from homeostat.scaffold.profile.column_types import Reading
+from homeostat.scaffold.profile.event_time import EventTime
+from homeostat.scaffold.profile.identifiers import is_identifier_name, quoted, quoted_list
+from homeostat.scaffold.profile.request import Request
+from homeostat.scaffold.profile.table import ROW_ID, Column, Table, find_column
+from homeostat.scaffold.profile.workspace import Workspace
+
+TOLERATED = 0.005  # share of the rows on a grid of times that may share their key with another
+
+
+@dataclass(frozen=True)
+class Key:
+    """The key columns; ``series``: at each step of the time one row of each entity, or of the only one."""
+
+    columns: tuple[str, ...]
+    note: str
+    series: bool = False
+
+    @property
+    def generated(self) -> bool:
+        """Whether the key is a hash of the row's content, because no column identifies a row."""
+        return self.columns == (ROW_ID,)
+
+
+def find_key(work: Workspace, table: Table, time: EventTime, label: str, request: Request) -> Key:
+    """The key that was given, or one that identifies each row, or a generated row id.
+
+    Columns with times on a grid are a key also where a few rows share one: those are errors, and are quarantined.
+    """
+    columns, note = _key_columns(work, table, time, label, request)
+    return Key(columns, note, _is_series(table, time, columns))
+
+
+def _key_columns(
+    work: Workspace, table: Table, time: EventTime, label: str, request: Request
+) -> tuple[tuple[str, ...], str]:
+    if request.key:
+        return tuple(find_column(table, k, "--key").name for k in request.key), "as given"
+    candidates = list(_candidates(table, time, label))
+    repeats = {}
+    for key in candidates:
+        repeats[key] = _repeats(work, table, key)
+        if not repeats[key]:
+            return key, f"found: {' and '.join(key)} identif{'y' if len(key) > 1 else 'ies'} each row"
+    if time.step is not None:
+        for key in candidates:
+            if time.column in key and repeats[key] <= TOLERATED * table.rows:
+                return key, f"found: nearly every row has its own {' and '.join(key)}"
+    return (ROW_ID,), "no column identifies a row: a hash of the row's content, numbered among equal rows"
+
+
+def row_id_column(table: Table, key: Key, stable: Sequence[str]) -> Column:
+    """The column of a generated key: a hash of the columns ``stable``, which never change."""
+    content = f"md5(CAST(row({quoted_list(table.column(c).raw for c in stable)}) AS VARCHAR))"
+    sql = f"left({content}, 16) || '-' || row_number() OVER (PARTITION BY {content})"
+    return Column(ROW_ID, ROW_ID, Reading("string", sql, key.note), table.rows, 0, table.rows)
+
+
+def _candidates(table: Table, time: EventTime, label: str) -> Iterator[tuple[str, ...]]:
+    """Keys to try, in order: identifiers, words, the time, other numbers, an entity with the time."""
+    whole = [c for c in table.columns if not c.absent and c.name != label and c.kind in ("string", "integer")]
+    nearly = [c for c in whole if c.distinct >= 0.9 * table.rows and c.name != time.column]
+    named = [c for c in nearly if is_identifier_name(c.raw)]
+    yield from ((c.name,) for c in named)
+    yield from ((c.name,) for c in nearly if c.kind == "string" and c not in named)
+    timed = not table.column(time.column).absent
+    if timed:
+        yield (time.column,)
+    yield from ((c.name,) for c in nearly if c.kind != "string" and c not in named)
+    few = [c for c in whole if c.name != time.column and 1 < c.distinct < 0.5 * table.rows]
+    # Off a grid, a number that differs among rows of equal time is a measurement by accident, not an entity.
+    naming = [c for c in few if time.step is not None or c.kind == "string" or is_identifier_name(c.raw)]
+    if timed:
+        yield from [(c.name, time.column) for c in sorted(naming, key=lambda c: c.distinct)][:12]
+
+
+def _repeats(work: Workspace, table: Table, key: tuple[str, ...]) -> int:
+    """Rows beyond the first of each key."""
+    names = ", ".join(map(quoted, key))
+    (repeats,) = work.row(
+        f"SELECT coalesce(sum(n - 1), 0) FROM (SELECT count(*) AS n FROM {table.sql} GROUP BY {names})"
+    )
+    return int(repeats)
+
+
+def is_unique(work: Workspace, table: Table, key: tuple[str, ...]) -> bool:
+    """Whether the columns identify each row."""
+    return not _repeats(work, table, key)
+
+
+def _is_series(table: Table, time: EventTime, key: tuple[str, ...]) -> bool:
+    """Whether the key is the time, or an entity and the time, on a grid."""
+    if time.step is None or time.column not in key or len(key) > 2:
+        return False
+    if len(key) == 1:
+        return True
+    entity = next(k for k in key if k != time.column)
+    return table.column(entity).distinct * 8 < table.rows

@@ -1,0 +1,126 @@
+"""When labels become known: measured where a column says so, assumed otherwise."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+
+from homeostat.core.errors import UsageError
+from homeostat.scaffold.profile.batch_period import DAY, HOUR, interval, rounded_up
+from homeostat.scaffold.profile.history import History
+from homeostat.scaffold.profile.identifiers import quoted
+from homeostat.scaffold.profile.request import Request
+from homeostat.scaffold.profile.table import Table, find_column
+from homeostat.scaffold.profile.workspace import Workspace
+
+LATEST = 0.10  # share of the history that waiting for labels may cost: an old model loses more than a bias does
+QUANTILES = (0.1, 0.5, 0.9, 0.95, 0.99)
+
+
+@dataclass(frozen=True)
+class DueTime:
+    """A time known beforehand after which all labels are there: ``sql`` over a row, and a ``wait``.
+
+    ``median`` and ``p95`` are quantiles of the time from the event until its label counts.
+    """
+
+    column: str
+    sql: str
+    wait: timedelta
+    median: timedelta
+    p95: timedelta
+
+
+@dataclass(frozen=True)
+class LabelDelay:
+    """How long labels take: ``quantiles`` where ``column`` says when each came, else ``assumed``.
+
+    An event is mature after ``horizon``; ``due`` is a time before which no label counts.
+    """
+
+    column: str | None
+    quantiles: Mapping[float, timedelta]
+    assumed: timedelta
+    horizon: timedelta
+    due: DueTime | None = None
+
+    @property
+    def known_sql(self) -> str:
+        """When the label of a row is known, in SQL, by the column that says so: a day is over when it is known."""
+        assert self.column is not None
+        names_a_day = self.quantiles[0.1] % DAY == timedelta(0) == self.quantiles[0.5] % DAY
+        return quoted(self.column) + (" + INTERVAL 1 DAY" if names_a_day else "")
+
+    @property
+    def usual(self) -> timedelta:
+        """The median wait until a label counts, where a due time decides."""
+        return self.due.median if self.due is not None else timedelta(0)
+
+    def days(self, quantile: float) -> str:
+        """A quantile in days, for a sentence."""
+        return f"{self.quantiles[quantile] / DAY:.3g}"
+
+
+def known_column(table: Table, request: Request) -> str | None:
+    """The column that says when labels became known, if one was named.
+
+    Raises:
+        UsageError: it is no time.
+    """
+    if request.known_at is None:
+        return None
+    column = find_column(table, request.known_at, "--known-at")
+    if column.kind != "time":
+        raise UsageError(
+            f"--known-at {column.raw}: is {column.kind}, not a time; name the column that says when labels came"
+        )
+    return column.name
+
+
+def read_label_delay(
+    work: Workspace, table: Table, column: str | None, history: History, step: timedelta | None
+) -> LabelDelay:
+    """Measure the delay, or assume one; ``step`` is that of a series, whose row is complete when the next begins.
+
+    Raises:
+        UsageError: most labels were known before their event.
+    """
+    quantiles = _quantiles(work, table, column) if column is not None else {}
+    assumed = min(step if step is not None else DAY, history.rhythm.period)
+    return LabelDelay(column, quantiles, assumed, _horizon(quantiles, assumed, history.length))
+
+
+def _quantiles(work: Workspace, table: Table, column: str) -> dict[float, timedelta]:
+    measures = ", ".join(f"quantile_cont(epoch({quoted(column)}) - epoch(__t), {q})" for q in QUANTILES)
+    row = work.row(f"SELECT {measures} FROM {table.sql} WHERE {quoted(column)} IS NOT NULL AND __t IS NOT NULL")
+    quantiles = {q: timedelta(seconds=round(s or 0)) for q, s in zip(QUANTILES, row, strict=True)}
+    if quantiles[0.5] < timedelta(0):
+        raise UsageError(
+            f"--known-at {table.column(column).raw}: lies before the time of most rows, and labels come after it; name "
+            "the column that says when they came"
+        )
+    return quantiles
+
+
+def _horizon(quantiles: Mapping[float, timedelta], assumed: timedelta, history: timedelta) -> timedelta:
+    """When nine of ten labels are there, unless waiting for them would cost too much of the history."""
+    if not quantiles:
+        return assumed
+    most = timedelta(days=int(history * LATEST / DAY)) or DAY
+    unit = DAY if quantiles[0.9] >= DAY else HOUR
+    return max(min(rounded_up(quantiles[0.9], unit), most), unit)
+
+
+def outcome_time(delay: LabelDelay, series: bool) -> tuple[str, str]:
+    """When the label of a row is known, in SQL, and why it is taken to be so."""
+    if delay.column is not None:
+        if delay.due is not None:
+            sql = f"greatest({delay.known_sql}, {delay.due.sql} + {interval(delay.due.wait)})"
+            return sql, "no label counts before its due time: those that come early are a biased sample"
+        names_a_day = delay.known_sql != quoted(delay.column)
+        return delay.known_sql, f"{delay.column} names a day: known when it is over" if names_a_day else "as given"
+    sql = f"event_time + {interval(delay.assumed)}"
+    if series:
+        return f"{sql} - INTERVAL 1 SECOND", "guess: measured before the next row"
+    return sql, "guess: no column says when labels come; name one with --known-at"

@@ -1,0 +1,76 @@
+"""What is published of a flow's result: a line for its log; for a decision an artifact and an event."""
+
+from __future__ import annotations
+
+from collections import Counter
+from datetime import datetime
+from functools import singledispatch
+from typing import TypeVar
+
+from homeostat.core.findings import Decision
+from homeostat.core.headlines import summary
+from homeostat.decisions.history import Batch
+from homeostat.decisions.session import Session
+from homeostat.loop import DataOutcome, Tick
+
+Answer = TypeVar("Answer")
+
+
+def publish(session: Session, answer: Answer, at: datetime) -> Answer:
+    """Write the result to the run's log; a decision becomes an artifact and an event, a new incident an event."""
+    from homeostat.adapters import prefect
+
+    name = session.project.scope.project
+    decision = answer.decision if isinstance(answer, Tick) else answer
+    for batch in not_accepted(answer):
+        prefect.log(batch.sentence)
+    outcome = answer.data if isinstance(answer, Tick) else answer
+    for remark in outcome.remarks if isinstance(outcome, DataOutcome) else ():
+        prefect.log(remark)
+    if isinstance(answer, Tick):
+        for incident in answer.opened:
+            prefect.publish_incident(name, incident)
+    if isinstance(answer, Tick) and answer.step is not None:
+        prefect.publish_decision(name, answer.step, at)
+    if isinstance(decision, Decision):
+        prefect.publish_decision(name, decision, at)
+    prefect.log(sentence(answer), answer=True)
+    return answer
+
+
+def not_accepted(answer: object) -> list[Batch]:
+    """The batches that are missing or quarantined, whole or in part."""
+    outcome = answer.data if isinstance(answer, Tick) else answer
+    if not isinstance(outcome, DataOutcome):
+        return []
+    return [batch for batch in outcome.batches if not batch.accepted_whole]
+
+
+@singledispatch
+def sentence(answer: object) -> str:
+    """The result of a flow in a line; of several parts those that there are."""
+    return "done" if answer is None else str(answer)
+
+
+@sentence.register
+def _(answer: tuple) -> str:
+    return "; ".join(sentence(part) for part in answer if part is not None)
+
+
+@sentence.register
+def _(answer: Decision) -> str:
+    return f"{answer.action}: {summary(answer)}"
+
+
+@sentence.register
+def _(answer: DataOutcome) -> str:
+    states = Counter(j.verdict.status for j in answer.batches)
+    if not states:
+        return "no batch is due"
+    return f"batches: {', '.join(f'{count} {status}' for status, count in sorted(states.items()))}"
+
+
+@sentence.register
+def _(answer: Tick) -> str:
+    parts = (answer.data, f"{answer.predicted} predictions", answer.step, answer.decision)
+    return f"{answer.now:%Y-%m-%d %H:%M}: {sentence(parts)}"

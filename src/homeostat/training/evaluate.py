@@ -1,0 +1,316 @@
+"""Stage evaluate: judge the candidate and the baseline on the holdout that neither was fitted to."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import polars as pl
+
+from homeostat import models
+from homeostat.adapters.parquet import write_text
+from homeostat.core import costs
+from homeostat.core.costs import Money
+from homeostat.core.errors import DataError
+from homeostat.core.evaluation import Comparison, Evaluation, Scored, Settings, compare, evaluate
+from homeostat.core.intervals import tidy
+from homeostat.core.periods import EPOCH
+from homeostat.features.tables import mature, read_features
+from homeostat.project.scope import Scope
+
+if TYPE_CHECKING:
+    from homeostat.project.layout import Project
+
+Scores = Mapping[str, np.ndarray]
+DECILES = 10
+CALIBRATION = ("objective", "model", "decile", "rows", "mean_score", "label_rate")
+MONTHS = ("objective", "model", "month", "rows", "metric", "value", "low", "high")
+GIVEN = "given__"
+
+
+@dataclass(frozen=True)
+class Trial:
+    """One objective's candidate and baseline on the same held-out rows."""
+
+    candidate: Evaluation
+    baseline: Evaluation
+    against_baseline: Comparison
+
+
+@dataclass(frozen=True)
+class Report:
+    """What a candidate promises: ``evaluation.json``. Money is of all objectives together, by model."""
+
+    as_of: datetime
+    trials: Mapping[str, Trial]
+    money: Mapping[str, Money]
+
+    def to_dict(self) -> dict[str, Any]:
+        trials = {
+            name: {part: getattr(trial, part).to_dict() for part in ("candidate", "baseline", "against_baseline")}
+            for name, trial in self.trials.items()
+        }
+        money = {model: found.to_dict() for model, found in self.money.items()}
+        return {"as_of": self.as_of.isoformat(), "objectives": trials, "money": money}
+
+    @classmethod
+    def from_dict(cls, raw: Mapping[str, Any]) -> Report:
+        trials = {
+            name: Trial(
+                Evaluation.from_dict(parts["candidate"]),
+                Evaluation.from_dict(parts["baseline"]),
+                Comparison.from_dict(parts["against_baseline"]),
+            )
+            for name, parts in raw["objectives"].items()
+        }
+        money = {model: Money.from_dict(found) for model, found in raw["money"].items()}
+        return cls(datetime.fromisoformat(raw["as_of"]), trials, money)
+
+
+def read_report(path: Path) -> Report:
+    """Read ``evaluation.json``.
+
+    Raises:
+        DataError: it is missing or damaged.
+    """
+    try:
+        return Report.from_dict(json.loads(path.read_text()))
+    except (FileNotFoundError, ValueError, KeyError, TypeError) as error:
+        raise DataError(f"{path}: not there or damaged; run dvc repro") from error
+
+
+def read_training(project: Project) -> dict[str, Any]:
+    """Read ``training.json`` of the candidate.
+
+    Raises:
+        DataError: it is missing or damaged.
+    """
+    path = project.candidate / "training.json"
+    try:
+        found: dict[str, Any] = json.loads(path.read_text())
+    except (FileNotFoundError, ValueError) as error:
+        raise DataError(f"{path}: not there or damaged; run dvc repro") from error
+    return found
+
+
+# ---- any scores of feature rows, as the scope judges them
+
+
+def settings(scope: Scope) -> Settings:
+    """The scope's own way to judge."""
+    found = scope.evaluation
+    return Settings(found.resamples, found.confidence, scope.seed, found.min_slice)
+
+
+def metrics_of(scope: Scope, objective: str) -> tuple[str, ...]:
+    """What is measured of an objective; its loss first."""
+    found: tuple[str, ...] = getattr(scope.evaluation.metrics, scope.objectives[objective].task)
+    return found
+
+
+def blocks(scope: Scope, table: pl.DataFrame) -> np.ndarray:
+    """The id of each row's block: rows of one ``evaluation.block`` of event time are resampled together."""
+    return _numbered(table, scope, int(scope.evaluation.block.total_seconds()))
+
+
+def periods(scope: Scope, table: pl.DataFrame) -> np.ndarray:
+    """The id of each row's period of the event source: the one that capacity is for."""
+    return _numbered(table, scope, int(scope.events_period.total_seconds()))
+
+
+def months(scope: Scope, table: pl.DataFrame) -> np.ndarray:
+    """The month of each row as YYYY-MM, where days start as the rhythm has them."""
+    local = table["event_time"] - scope.rhythm.offset
+    return np.asarray(local.dt.strftime("%Y-%m").to_numpy())
+
+
+def groups(rows: pl.DataFrame, objective: str) -> np.ndarray:
+    """The group of each row, for ranking; those without one are a group together."""
+    return np.asarray(rows[f"group__{objective}"].fill_null("").to_numpy())
+
+
+def scored(scope: Scope, objective: str, rows: pl.DataFrame, score: np.ndarray) -> Scored:
+    """Rows that are mature for ``objective``, with their scores, ready for ``core.evaluation``."""
+    grouped = scope.objectives[objective].task == "ranking"
+    return Scored(
+        y=rows[f"label__{objective}"].to_numpy(),
+        score=score,
+        block=blocks(scope, rows),
+        month=months(scope, rows),
+        slices={column: rows[GIVEN + column].to_numpy() for column in scope.evaluation.slices},
+        group=groups(rows, objective) if grouped else None,
+    )
+
+
+def evaluate_model(scope: Scope, table: pl.DataFrame, scores: Scores, now: datetime) -> dict[str, Evaluation]:
+    """Each objective's scores (n,) of the feature rows, on those that are mature by ``now``."""
+    return {name: _evaluate(scope, name, *_mature(scope, name, table, now, score)) for name, score in scores.items()}
+
+
+def compare_models(
+    scope: Scope, table: pl.DataFrame, scores: Scores, other: Scores, now: datetime
+) -> dict[str, Comparison]:
+    """By objective that both score: ``scores`` against those of another model, on the rows mature by ``now``."""
+    return {
+        name: _compare(scope, name, *_mature(scope, name, table, now, scores[name], other[name]))
+        for name in scores
+        if name in other
+    }
+
+
+def money_of(scope: Scope, table: pl.DataFrame, scores: Scores, now: datetime) -> Money:
+    """What the scope's policy of alerts would have come to with these scores, on the labels mature by ``now``."""
+    return realised(scope, table, alerts_of(scope, table, scores), now)
+
+
+def alerts_of(scope: Scope, table: pl.DataFrame, scores: Scores) -> np.ndarray:
+    """Which events the scope's policy warns of."""
+    price = scope.costs
+    return costs.alerts(scores, scope.objectives, periods(scope, table), price.capacity, price.alert)
+
+
+def realised(scope: Scope, table: pl.DataFrame, alert: np.ndarray, now: datetime) -> Money:
+    """What alerts (n,) came to on the feature rows; a label that is not mature by ``now`` counts for nothing."""
+    labels = {}
+    for name in scope.objectives:
+        rows, places = _mature(scope, name, table, now, np.arange(len(table)))
+        labels[name] = np.full(len(table), np.nan)
+        labels[name][places] = rows[f"label__{name}"].to_numpy()
+    return costs.money(labels, alert, scope.objectives, scope.costs.alert, blocks(scope, table), settings(scope))
+
+
+def _mature(scope: Scope, objective: str, table: pl.DataFrame, now: datetime, *arrays: np.ndarray) -> tuple[Any, ...]:
+    """The mature rows, and of each array their part."""
+    rows = mature(table.with_row_index("row__"), objective, scope, now)
+    places = rows["row__"].to_numpy()
+    return (rows.drop("row__"), *(array[places] for array in arrays))
+
+
+def _evaluate(scope: Scope, name: str, rows: pl.DataFrame, score: np.ndarray) -> Evaluation:
+    task = scope.objectives[name].task
+    return evaluate(name, task, metrics_of(scope, name), scored(scope, name, rows, score), settings(scope))
+
+
+def _compare(scope: Scope, name: str, rows: pl.DataFrame, score: np.ndarray, other: np.ndarray) -> Comparison:
+    found = scored(scope, name, rows, score)
+    return compare(
+        scope.objectives[name].task, metrics_of(scope, name)[0], found.y, score, other, found.block, found.slices,
+        settings(scope), found.group,
+    )  # fmt: skip
+
+
+def _numbered(table: pl.DataFrame, scope: Scope, seconds: int) -> np.ndarray:
+    since = (table["event_time"] - EPOCH - scope.rhythm.offset).dt.total_microseconds()
+    return np.asarray((since // (seconds * 1_000_000)).to_numpy())
+
+
+# ---- the stage
+
+
+def judge(project: Project) -> Report:
+    """Judge candidate and baseline, both fitted before the holdout, on the holdout; write ``reports/evaluation``.
+
+    Raises:
+        DataError: the candidate or the feature rows are missing or damaged.
+    """
+    scope, training = project.scope, read_training(project)
+    now = datetime.fromisoformat(training["as_of"])
+    table = held_out(training, read_features(project, where=_in_a_holdout(training)))
+    ours, theirs = (
+        {name: models.load(project.candidate / name / part, scope.threads).predict(table) for name in scope.objectives}
+        for part in ("judged", "baseline")
+    )
+    candidate, baseline = evaluate_model(scope, table, ours, now), evaluate_model(scope, table, theirs, now)
+    against = compare_models(scope, table, ours, theirs, now)
+    money = {"candidate": money_of(scope, table, ours, now), "baseline": money_of(scope, table, theirs, now)}
+    report = Report(now, {name: Trial(candidate[name], baseline[name], against[name]) for name in candidate}, money)
+    folder = project.evaluation
+    write_text(json.dumps(report.to_dict(), indent=1) + "\n", folder / "evaluation.json")
+    write_text(json.dumps(headline(report), indent=1) + "\n", folder / "metrics.json")
+    deciles = _deciles(scope, table, {"candidate": ours, "baseline": theirs}, now)
+    write_text(_csv(deciles, CALIBRATION), folder / "calibration.csv")
+    write_text(_csv(_by_month(report), MONTHS), folder / "months.csv")
+    return report
+
+
+def held_out(training: Mapping[str, Any], table: pl.DataFrame) -> pl.DataFrame:
+    """The rows in any objective's holdout; a label outside its own objective's holdout is nothing to judge by."""
+    inside = {name: _between(told["holdout"]) for name, told in training["objectives"].items()}
+    return table.filter(_in_a_holdout(training)).with_columns(
+        pl.when(held).then(pl.col(f"label__{name}")).alias(f"label__{name}") for name, held in inside.items()
+    )
+
+
+def headline(report: Report) -> dict[str, Any]:
+    """Numbers for ``dvc metrics``: by objective, then by metric; what cannot be said is left out."""
+    found: dict[str, Any] = {}
+    for name, trial in report.trials.items():
+        loss = trial.candidate.loss
+        numbers = {metric: measure.value for metric, measure in trial.candidate.overall.metrics.items()}
+        numbers |= {f"baseline_{loss}": trial.baseline.metric(loss).value}
+        numbers |= {f"{loss}_against_baseline": trial.against_baseline.overall.share.value}
+        found[name] = {"rows": trial.candidate.overall.rows, "base_rate": trial.candidate.overall.base_rate} | numbers
+    found["money"] = {model: money.cost.value for model, money in report.money.items()}
+    return {name: {k: v for k, v in numbers.items() if v is not None} for name, numbers in found.items()}
+
+
+def _in_a_holdout(training: Mapping[str, Any]) -> pl.Expr:
+    return pl.any_horizontal(_between(part["holdout"]) for part in training["objectives"].values())
+
+
+def _between(holdout: Mapping[str, str]) -> pl.Expr:
+    start, end = (datetime.fromisoformat(holdout[side]) for side in ("from", "to"))
+    return (pl.col("event_time") >= start) & (pl.col("event_time") < end)
+
+
+def _deciles(
+    scope: Scope, table: pl.DataFrame, scores: Mapping[str, Scores], now: datetime
+) -> Iterator[dict[str, Any]]:
+    """Mean score and label of each tenth of the rows in order of score; none for ranking, whose scores only order."""
+    for name, objective in scope.objectives.items():
+        for model in scores if objective.task != "ranking" else ():
+            rows, score = _mature(scope, name, table, now, scores[model][name])
+            y = rows[f"label__{name}"].to_numpy()
+            for tenth, places in enumerate(np.array_split(np.argsort(score, kind="stable"), DECILES), 1):
+                if len(places):
+                    yield {
+                        "objective": name, "model": model, "decile": tenth, "rows": len(places),
+                        "mean_score": tidy(score[places].mean()), "label_rate": tidy(y[places].mean()),
+                    }  # fmt: skip
+
+
+def _by_month(report: Report) -> Iterator[dict[str, Any]]:
+    """A line a metric, so that objectives of different tasks share the columns."""
+    for name, trial in report.trials.items():
+        for model in ("candidate", "baseline"):
+            evaluation: Evaluation = getattr(trial, model)
+            for month, judged in evaluation.months.items():
+                for metric, found in judged.metrics.items():
+                    yield {
+                        "objective": name, "model": model, "month": month, "rows": judged.rows, "metric": metric,
+                        "value": found.value, "low": found.low, "high": found.high,
+                    }  # fmt: skip
+
+
+def _csv(lines: Iterable[Mapping[str, Any]], columns: Sequence[str]) -> str:
+    out = io.StringIO()
+    writer = csv.DictWriter(out, columns, lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(lines)
+    return out.getvalue()
+
+
+def trial_line(name: str, trial: Trial) -> str:
+    overall, loss = trial.candidate.overall, trial.candidate.loss
+    if not overall.metrics:
+        return f"{name}: {overall.rows} events held out, of {trial.candidate.min_rows} needed: too few to say"
+    ours, theirs = overall.metrics[loss], trial.baseline.metric(loss)
+    within = f" ({ours.low:.4g} to {ours.high:.4g})" if ours.low is not None else ""
+    return f"{name}: {loss} {ours.value:.4g}{within} on {overall.rows} events held out; baseline {theirs.value:.4g}"

@@ -1,0 +1,161 @@
+"""Golden events: requests that travel in a release, and what it must answer to them.
+
+With the requests go the few rows of each source that they are asked against, because the tables themselves move on. A
+rehearsal goes the whole way of a request: the scope's expressions, features.sql over these rows, models, weights and
+the decision, each held to what was sealed, bit for bit.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+import numpy as np
+import polars as pl
+
+from homeostat.adapters.parquet import place_of, read_table, write_table
+from homeostat.core.costs import worth
+from homeostat.core.errors import DataError
+from homeostat.data.known_at import FAR, as_known, known_column, with_known_at
+from homeostat.data.workspace import Workspace
+from homeostat.features import sql
+from homeostat.features.lookback import LookBack
+from homeostat.features.point_in_time import PointInTime, with_predict_at
+from homeostat.features.rows import joined
+from homeostat.features.tables import listed
+from homeostat.training import bundle as bundles
+
+if TYPE_CHECKING:
+    from homeostat.project.layout import Project
+    from homeostat.project.scope import Scope, Source
+    from homeostat.training.bundle import Bundle
+
+EVENTS = 20  # enough to meet most branches of a model, few enough to answer within a second
+ROWS = 2000  # of each source: some 50 KB, and enough that lags, joins and rates are not all empty
+ALWAYS = datetime(1, 1, 1)  # a request itself makes its event known
+REQUESTS, CONTEXT = "golden/requests.parquet", "golden/context"
+
+
+def write(project: Project, bundle: Bundle, start: datetime, end: datetime) -> None:
+    """Put golden events, of the last batches in the span, into a bundle that is not sealed yet.
+
+    Raises:
+        DataError: there are none, or an accepted batch is missing or was changed.
+    """
+    point = PointInTime(Workspace(project))
+    look, asked = _asked(point, start, end)
+    scope = project.scope
+    write_table(asked.select(list(scope.event_source.columns)), bundle.folder / REQUESTS)
+    for name, rows in point.tables(_near(project, look), FAR).items():
+        source = scope.sources[name]
+        part = _latest(source, rows, asked) if source.timed else _joined(source, rows, asked)
+        write_table(part.select(list(source.columns)), bundle.folder / CONTEXT / f"{name}.parquet")
+    write_table(answered(bundle, features(bundle)), bundle.folder / "golden.parquet")
+
+
+def features(bundle: Bundle) -> pl.DataFrame:
+    """The features of the golden requests, by the bundle's own scope and SQL over the rows beside them."""
+    scope, name = bundle.scope, bundle.scope.events.source
+    requests = with_predict_at(scope, _timed(scope, name, read_table(bundle.folder / REQUESTS)))
+    first, *_ = groups = [known_column(group) for group in scope.event_source.known_at]
+    known = requests.with_columns(pl.lit(ALWAYS, dtype=pl.Datetime("us")).alias(first))
+    events = as_known(known, scope.event_source, pl.col("predict_at")).drop(groups).sort(scope.key, nulls_last=True)
+    tables = {n: _timed(scope, n, read_table(bundle.folder / CONTEXT / f"{n}.parquet")) for n in scope.sources}
+    found = sql.build(bundle.sql, scope, tables, events, 1, listed(scope))
+    return joined(scope, events, found)
+
+
+def answered(bundle: Bundle, rows: pl.DataFrame) -> pl.DataFrame:
+    """Feature rows with what the bundle's own models, weights and costs say of them."""
+    scored = bundles.score(bundle, rows)
+    scope = bundle.scope
+    scores = {name: scored[f"score__{name}"].to_numpy() for name in scope.objectives}
+    alert = pl.Series("alert", worth(scores, scope.objectives, scope.costs.alert))
+    return rows.with_columns(*scored.select(c for c in scored.columns if c not in rows.columns), alert)
+
+
+def differences(bundle: Bundle) -> Iterator[str]:
+    """Where the bundle, here and now, answers otherwise than was sealed, one line a value; nothing if it is healthy.
+
+    One that was sealed without requests is held to its scores alone.
+    """
+    sealed = bundle.golden
+    if (bundle.folder / REQUESTS).is_file():
+        found = features(bundle)
+        yield from _unequal(sealed.select(c for c in sealed.columns if c in found.columns), found)
+    given = sealed.select(c for c in sealed.columns if not c.startswith(("score__", "baseline__")))
+    given = given.drop("risk", "alert", strict=False)
+    yield from _unequal(sealed.select(pl.exclude(given.columns)), answered(bundle, given))
+
+
+def _unequal(sealed: pl.DataFrame, found: pl.DataFrame) -> Iterator[str]:
+    if sealed.height != found.height:
+        yield f"{found.height} golden rows are answered, {sealed.height} were sealed"
+        return
+    for column in sealed.columns:
+        pairs = zip(sealed[column].to_list(), found[column].to_list(), strict=True)
+        for row, (was, now) in enumerate(pairs):
+            if was != now:
+                yield f"{column} of golden row {row} is {now!r}, sealed as {was!r}"
+
+
+# ---- which events, and which rows beside them
+
+
+def _asked(point: PointInTime, start: datetime, end: datetime) -> tuple[LookBack, pl.DataFrame]:
+    """The look-back of the last batch, and of its events and those before it the ones whose keys hash lowest.
+
+    As known when they are predicted; earlier batches are looked into until there are enough.
+    """
+    project = point.workspace.project
+    key, last, found = list(project.scope.key), None, []
+    inside = (pl.col("event_time") >= start) & (pl.col("event_time") < end)
+    for path in sorted(project.features.glob("*.parquet"), reverse=True):
+        if not (keys := pl.read_parquet(path, columns=[*key, "event_time"]).filter(inside).select(key)).height:
+            continue
+        look = point.look_back(path.stem)
+        last = last or look
+        events = point.known_events(look, point.events(look))
+        found.append(events.join(keys, on=key, how="semi", nulls_equal=True))
+        if sum(part.height for part in found) >= EVENTS or look.period.start < last.start:
+            break
+    if last is None:
+        raise DataError(f"{project.features}: no feature rows of the training window; run dvc repro")
+    events = pl.concat(found)
+    places = [place_of(one) for one in events.select(key).iter_rows()]
+    return last, events[sorted(np.argsort(places, kind="stable")[:EVENTS].tolist())]
+
+
+def _near(project: Project, look: LookBack) -> LookBack:
+    """The look-back without the batches that are too far back for any row of theirs to travel."""
+    kept, rows = [], dict.fromkeys(project.scope.sources, 0)
+    for batch in reversed(look.batches):
+        if rows[batch.source] < 2 * ROWS:  # the last ones may not be known yet when an event is predicted
+            kept.append(batch)
+            path = project.accepted / batch.source / f"{batch.label}.parquet"
+            rows[batch.source] += pl.scan_parquet(path).select(pl.len()).collect().item() if path.is_file() else 0
+    return replace(look, batches=tuple(reversed(kept)))
+
+
+def _latest(source: Source, rows: pl.DataFrame, asked: pl.DataFrame) -> pl.DataFrame:
+    """Of what was known when the last of the events was predicted, the rows of the latest times."""
+    first = known_column(next(iter(source.known_at)))
+    seen = rows.filter(pl.col(first) < asked["predict_at"].max())
+    return seen.sort("event_time", *source.key, nulls_last=True).tail(ROWS)
+
+
+def _joined(source: Source, rows: pl.DataFrame, asked: pl.DataFrame) -> pl.DataFrame:
+    """Of a table without time, the rows that the events share a key with, before others."""
+    rows = rows.sort(source.key, nulls_last=True)
+    shared = [c for c in source.key if c in asked.columns and asked.schema[c] == rows.schema[c]]
+    if not shared:
+        return rows.head(ROWS)
+    theirs = rows.join(asked.select(shared).unique(), on=shared, how="semi", maintain_order="left")
+    others = rows.join(asked.select(shared).unique(), on=shared, how="anti", maintain_order="left")
+    return pl.concat([theirs, others]).head(ROWS)
+
+
+def _timed(scope: Scope, name: str, rows: pl.DataFrame) -> pl.DataFrame:
+    return with_known_at(name, scope.sources[name], rows)

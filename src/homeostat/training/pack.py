@@ -1,0 +1,120 @@
+"""Stage pack: seal the candidate, with everything it needs to serve and to be watched, in one bundle."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Mapping
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import polars as pl
+
+from homeostat import models
+from homeostat.adapters.import_graph import code_hash
+from homeostat.adapters.parquet import digest, places_of, write_table, write_text
+from homeostat.core.errors import DataError
+from homeostat.data import ingest, validate
+from homeostat.features import build
+from homeostat.features.tables import read_features
+from homeostat.training import bundle, evaluate, golden, train
+
+if TYPE_CHECKING:
+    from homeostat.project.layout import Project
+
+MAKING = (ingest, validate, build, train, evaluate)  # the manifest names their code too
+LATER = ("label__", "known__", "group__")  # what a feature row is told afterwards
+ORDER = "__order"
+
+
+def pack(project: Project) -> str:
+    """Rewrite ``models/bundle`` from the candidate, its evaluation and the feature rows; the bundle's hash.
+
+    Raises:
+        DataError: the candidate, its evaluation or the feature rows are missing or damaged.
+    """
+    folder = project.bundle
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    training = evaluate.read_training(project)
+    _copy(project, folder)
+    write_table(with_judged(project, training, sample(project, training)), folder / "reference.parquet")
+    golden.write(project, bundle.Bundle(folder, "", {}), *_judging(training))
+    return bundle.seal(folder, project.scope.project, inputs(project))
+
+
+def sample(project: Project, training: Mapping[str, Any]) -> pl.DataFrame:
+    """At most ``monitoring.reference_rows`` of the feature rows that trained or judged, without what came later.
+
+    Which ones follows from their keys alone: those whose hashes are lowest, in that order.
+    """
+    scope = project.scope
+    start, end = _judging(training)
+    rows = read_features(project, where=pl.col("event_time").is_between(start, end, closed="left"))
+    order = pl.DataFrame({ORDER: places_of(rows.select(scope.key))}).with_row_index()
+    lowest = order.bottom_k(scope.monitoring.reference_rows, by=ORDER).sort(ORDER)
+    return rows[lowest["index"]].select(c for c in rows.columns if not c.startswith(LATER))
+
+
+def with_judged(project: Project, training: Mapping[str, Any], rows: pl.DataFrame) -> pl.DataFrame:
+    """The rows in order of time, with score__<objective> by the judged model where it did not train: its holdout."""
+    rows = rows.sort("event_time", *project.scope.key)
+    for name, told in training["objectives"].items():
+        _, begins, ends = _span(told)
+        inside = (rows["event_time"] >= begins) & (rows["event_time"] < ends)
+        judged = rows.filter(inside)
+        scores = models.load(project.candidate / name / "judged").predict(judged).tolist() if len(judged) else []
+        waiting = iter(scores)
+        found = [next(waiting) if held_out else None for held_out in inside]
+        rows = rows.with_columns(pl.Series(f"score__{name}", found, dtype=pl.Float64))
+    return rows
+
+
+def inputs(project: Project) -> dict[str, str]:
+    """What the bundle was made from, by content: feature rows; all code, SQL and contracts on the way; scope."""
+    rows = [f"{p.name} {digest(p.read_bytes())}" for p in sorted(project.features.glob("*.parquet"))]
+    written = [project.features_sql, *sorted(project.contracts.glob("*.json"))]
+    code = [code_hash(name) for name in ("homeostat.stages.pack", *(stage.__name__ for stage in MAKING))]
+    code += [f"{p.name} {digest(p.read_bytes())}" for p in written]
+    return {
+        "data": digest("\n".join(rows).encode()),
+        "code": digest("\n".join(code).encode()),
+        "scope": digest((project.bundle / "params.yaml").read_bytes()),
+    }
+
+
+def _copy(project: Project, folder: Path) -> None:
+    """Everything that is in the bundle as it is elsewhere."""
+    write_text(bundle.sealed_text((project.root / "params.yaml").read_text()), folder / "params.yaml")
+    _take(project.features_sql, folder / "features.sql")
+    _take(project.evaluation / "evaluation.json", folder / "evaluation.json")
+    _take(project.candidate / "training.json", folder / "training.json")
+    for contract in sorted(project.contracts.glob("*.json")):
+        _take(contract, folder / "expectations" / contract.name)
+    for name in project.scope.objectives:
+        for part, kept in (("final", "models"), ("baseline-final", "baseline")):
+            model = project.candidate / name / part
+            if not model.is_dir():
+                raise DataError(f"{model}: not there; run dvc repro")
+            for path in sorted(model.iterdir()):
+                _take(path, folder / kept / name / path.name)
+
+
+def _take(path: Path, target: Path) -> None:
+    target.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        target.write_bytes(path.read_bytes())
+    except FileNotFoundError as error:
+        raise DataError(f"{path}: not there; run dvc repro") from error
+
+
+def _span(told: Mapping[str, Any]) -> tuple[datetime, datetime, datetime]:
+    """From when on a model was trained, and from and to when it was judged."""
+    holdout = told["holdout"]
+    return tuple(datetime.fromisoformat(t) for t in (told["from"], holdout["from"], holdout["to"]))  # type: ignore[return-value]
+
+
+def _judging(training: Mapping[str, Any]) -> tuple[datetime, datetime]:
+    """From when on events have trained or judged any model, and until when."""
+    spans = [_span(o) for o in training["objectives"].values()]
+    return min(s for s, _, _ in spans), max(e for _, _, e in spans)

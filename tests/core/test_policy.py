@@ -1,0 +1,284 @@
+"""The referee on tables of cases; the second half starts from stored drift records, as the loop does."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from typing import Any
+
+import pytest
+
+from homeostat.core.drift import drift_findings
+from homeostat.core.evaluation import Compared, Comparison
+from homeostat.core.evidence_table import evidence_table
+from homeostat.core.findings import Decision, Due, Finding, Interval, Outcome, Versions
+from homeostat.core.headlines import headline, summary
+from homeostat.core.intervals import Measure
+from homeostat.core.policy import Bar, Evidence, alarming, barred_by, decide_action, starts_decision
+from homeostat.core.rules import Reason, Rule
+
+DRIFT = "reports/drift/2024-03-01T000000.json"
+RECORD = "reports/decisions/2024-03-01T000000.json"
+VERSIONS = Versions("v0.3.0", "v0.2.0", "v0.4.0")
+LOST = Finding(Rule.NOT_WORSE, "high", "fail", 0.01, 0.005)
+RELEASE = Decision("release", Reason.PASSED, VERSIONS, (replace(LOST, outcome="pass", value=-0.05),))
+KEEP = Decision("keep", Reason.FAILED, VERSIONS, (LOST,))
+NOW = datetime(2024, 3, 1)
+WEEK = timedelta(days=7)
+DUE = Due("interval", NOW - 4 * WEEK)
+BARRED = Bar("v0.2.0", NOW, NOW + WEEK)
+
+
+def finding(rule: Rule, outcome: Outcome = "fail", subject: str = "high") -> Finding:
+    return Finding(rule, subject, outcome, 0.2, 0.1, evidence=(DRIFT,))
+
+
+def compared(share: float, low: float | None = None, high: float | None = None) -> Comparison:
+    """An interval of ten percent points on either side, unless given."""
+    low, high = (share - 0.1 if low is None else low), (share + 0.1 if high is None else high)
+    return Comparison("log_loss", 200, Compared(900, 0.4 * (1 + share), 0.4, Measure(share, low, high)))
+
+
+def on(**shares: float) -> dict[str, Comparison]:
+    return {name: compared(share) for name, share in shares.items()}
+
+
+def plain(version: str = "v0.3.0") -> Evidence:
+    return Evidence(version, 0.95)
+
+
+SIGN = finding(Rule.QUALITY)
+BASE = Evidence("v0.3.0", 0.95, (RECORD,), "v0.2.0", on(high=0.0), KEEP, on(high=0.01), on(high=0.0))
+EARNED = replace(BASE, gate=RELEASE, candidate=on(high=-0.2))
+GONE_BAD = replace(BASE, previous=on(high=-0.4))
+
+
+@pytest.mark.parametrize(
+    ("evidence", "findings", "action"),
+    [
+        # nothing was seen, nothing is due
+        (plain(), [finding(Rule.QUALITY, "pass")], "nothing"),
+        (plain(), [finding(Rule.COLUMN_DRIFT, subject="load")], "nothing"),  # explains, and starts nothing
+        # seen, and no evidence yet
+        (plain(), [SIGN], "nothing"),
+        # the candidate
+        (BASE, [SIGN], "nothing"),
+        (EARNED, [SIGN], "retrain"),
+        (EARNED, [], "nothing"),
+        (replace(EARNED, due=DUE), [], "retrain"),
+        (replace(BASE, due=DUE), [], "nothing"),
+        (replace(EARNED, barred=BARRED), [SIGN], "nothing"),
+        # the previous version
+        (GONE_BAD, [SIGN], "roll back"),
+        (GONE_BAD, [], "roll back"),  # judged for a retrain that was due
+        (replace(GONE_BAD, gate=None, candidate={}, candidate_previous={}), [SIGN], "roll back"),
+        (replace(BASE, previous=on(high=-0.04)), [SIGN], "nothing"),  # better, not materially
+        (replace(BASE, previous={"high": compared(-0.3, low=-0.7, high=0.1)}), [SIGN], "nothing"),  # or by chance
+        (replace(BASE, previous={"high": Comparison("log_loss", 200, Compared(3))}), [SIGN], "nothing"),
+        (replace(BASE, previous=on(high=-0.4, low=0.0)), [SIGN], "roll back"),
+        (replace(BASE, previous=on(high=-0.4, low=0.4)), [SIGN], "nothing"),  # everything rolls back together
+        # both: known good first, unless the candidate is better still beyond chance
+        (replace(GONE_BAD, gate=RELEASE, candidate_previous=on(high=-0.05)), [SIGN], "roll back"),
+        (replace(GONE_BAD, gate=RELEASE, candidate_previous=on(high=-0.2)), [SIGN], "retrain"),
+        (replace(GONE_BAD, gate=RELEASE, candidate_previous=on(high=-0.2, low=0.2)), [SIGN], "roll back"),
+        (replace(GONE_BAD, gate=KEEP, candidate_previous=on(high=-0.2)), [SIGN], "roll back"),
+        (replace(GONE_BAD, gate=RELEASE, barred=BARRED, candidate_previous=on(high=-0.2)), [SIGN], "roll back"),
+        (GONE_BAD, [finding(Rule.CALIBRATION)], "nothing"),  # the level of the world, which no older version knows
+        (GONE_BAD, [finding(Rule.CALIBRATION), SIGN], "roll back"),
+        # nothing serves yet
+        (replace(plain(""), gate=RELEASE, due=Due("first")), [], "retrain"),
+        (replace(plain(""), gate=KEEP, due=Due("first")), [], "nothing"),
+    ],
+)
+def test_the_action_follows_the_evidence(evidence: Evidence, findings: list[Finding], action: str) -> None:
+    decision = decide_action(findings, evidence, roll_back=0.05)
+    assert decision.action == action, headline(decision)
+    assert decision.findings == tuple(findings)
+
+
+@pytest.mark.parametrize(
+    ("evidence", "findings", "reason", "line"),
+    [
+        (
+            EARNED, [SIGN], Reason.PASSED,
+            "Retrain: v0.4.0 replaces v0.3.0 (high -20 %). Trigger: `high: quality`.",
+        ),
+        (
+            replace(EARNED, due=DUE), [], Reason.PASSED,
+            "Retrain: v0.4.0 replaces v0.3.0 (high -20 %). Trigger: the last candidate is of 2024-02-02.",
+        ),
+        (
+            GONE_BAD, [SIGN], Reason.PREVIOUS_BETTER,
+            "Roll back: v0.2.0 replaces v0.3.0 (high -40 %). Trigger: `high: quality`.",
+        ),
+        (
+            replace(GONE_BAD, gate=RELEASE, candidate=on(high=-0.52), candidate_previous=on(high=-0.2)), [SIGN],
+            Reason.PREVIOUS_BETTER,
+            "Retrain: v0.4.0 replaces v0.3.0 (high -52 %), which v0.2.0 beats too (high -40 %); v0.4.0 beats v0.2.0 "
+            "(high -20 %). Trigger: `high: quality`.",
+        ),
+        (
+            BASE, [SIGN], Reason.FAILED,
+            "Keep v0.3.0: v0.4.0 fails its gate: `high: not worse than champion` +1 % (limit +0.5 %). "
+            "Trigger: `high: quality`.",
+        ),
+        (
+            replace(EARNED, barred=BARRED), [SIGN], Reason.BARRED,
+            "Keep v0.3.0: v0.4.0 passes its gate but is barred until 2024-03-08: same code and scope as v0.2.0, rolled "
+            "back on 2024-03-01. Trigger: `high: quality`.",
+        ),
+        (
+            replace(EARNED, barred=Bar("v0.2.0", NOW, None, "ann", "wrong prices")), [], Reason.BARRED,
+            "Keep v0.3.0: v0.4.0 passes its gate but is v0.2.0 byte for byte, which ann yanked on 2024-03-01 (wrong "
+            "prices); change what it is made from, or wait for data.",
+        ),
+        (
+            plain(), [SIGN], Reason.NO_CANDIDATE,
+            "Keep v0.3.0: no candidate was judged. Trigger: `high: quality`.",
+        ),
+        (
+            plain(), [finding(Rule.QUALITY, "pass"), finding(Rule.QUALITY, "too few to say")], Reason.NOTHING_DUE,
+            "Keep v0.3.0: none of 2 rules failed, 1 had too few events to say.",
+        ),
+        (
+            replace(plain(), tried="v0.4.0"), [], Reason.ROLLOUT_FIRST,
+            "Keep v0.3.0: v0.4.0 is being tried beside it, and its steps decide first; to end that, promote it or roll "
+            "back.",
+        ),
+        (
+            replace(plain(""), gate=KEEP, due=Due("first")), [], Reason.FAILED,
+            "Nothing in service: v0.4.0 fails its gate: `high: not worse than champion` +1 % (limit +0.5 %). "
+            "Trigger: no candidate so far.",
+        ),
+        (
+            replace(plain(), due=Due("request", request="new prices")),
+            [finding(Rule.QUALITY, subject=name) for name in "abc"], Reason.NO_CANDIDATE,
+            "Keep v0.3.0: no candidate was judged. Trigger: new prices, `a: quality`, `b: quality` and 1 more.",
+        ),
+    ],
+)  # fmt: skip
+def test_the_headline_is_one_line(evidence: Evidence, findings: list[Finding], reason: Reason, line: str) -> None:
+    decision = decide_action(findings, evidence, roll_back=0.05)
+    assert decision.reason == reason
+    assert headline(decision) == line
+    assert summary(decision) in line and "Trigger" not in summary(decision)
+
+
+def test_a_decision_has_all_that_it_rests_on() -> None:
+    decision = decide_action([SIGN], GONE_BAD, 0.05)
+    assert decision.versions == VERSIONS
+    assert (decision.trigger.findings, decision.trigger.due) == (("high: quality",), None)
+    assert decision.evidence == (RECORD, DRIFT)
+    assert decision.gate == (LOST,)
+    assert [(c.version, c.other, c.objective, c.rows) for c in decision.comparisons] == [
+        ("v0.4.0", "v0.3.0", "high", 900), ("v0.2.0", "v0.3.0", "high", 900), ("v0.4.0", "v0.2.0", "high", 900),
+    ]  # fmt: skip
+    back = decision.comparisons[1]
+    assert (back.share, back.interval) == (-0.4, Interval(-0.5, -0.4 + 0.1, 0.95))
+
+
+def test_the_evidence_is_a_table() -> None:
+    table = evidence_table(decide_action([SIGN], GONE_BAD, 0.05))
+    assert table.headings == ("what", "value", "limit", "95 % CI", "outcome")
+    assert [row.cells for row in table.rows] == [
+        ("high: loss of v0.4.0 against v0.3.0's", "+1 % (0.4040, 0.4000; 900 events)", "", "-9 % to +11 %", ""),
+        ("high: loss of v0.2.0 against v0.3.0's", "-40 % (0.2400, 0.4000; 900 events)", "", "-50 % to -30 %", ""),
+        ("high: loss of v0.4.0 against v0.2.0's", "0 % (0.4000, 0.4000; 900 events)", "", "-10 % to +10 %", ""),
+        ("high: not worse than champion", "+1 %", "+0.5 %", "", "fail"),
+        ("high: quality", "+20 %", "+10 %", "", "fail"),
+    ]
+
+
+@pytest.mark.parametrize("evidence", [BASE, EARNED, GONE_BAD, replace(EARNED, barred=BARRED, due=DUE), plain("")])
+def test_a_decision_goes_to_json_and_back(evidence: Evidence) -> None:
+    decision = decide_action([SIGN], evidence, 0.05)
+    assert Decision.from_dict(json.loads(json.dumps(decision.to_dict()))) == decision
+
+
+@pytest.mark.parametrize(
+    ("rules", "last", "starts"),
+    [
+        ([], None, False),
+        ([Rule.COLUMN_DRIFT], None, False),
+        ([Rule.DRIFT_SHARE], None, True),
+        ([Rule.DRIFT_SHARE], NOW - WEEK, False),
+        ([Rule.DRIFT_SHARE], NOW - 2 * WEEK, True),
+        ([Rule.SCORE_DRIFT], NOW - WEEK, False),
+        ([Rule.MISSING], NOW - WEEK, False),
+        ([Rule.QUALITY], NOW - WEEK, True),
+        ([Rule.CALIBRATION], NOW - WEEK, True),
+        ([Rule.AGAINST_BASELINE], NOW - WEEK, True),
+        ([Rule.QUALITY, Rule.DRIFT_SHARE], NOW - WEEK, True),
+    ],
+)
+def test_what_starts_a_decision(rules: list[Rule], last: datetime | None, starts: bool) -> None:
+    found = starts_decision([finding(rule) for rule in rules], NOW, last, 2 * WEEK)
+    assert bool(found) == starts
+    assert all(alarming(f) for f in found)
+
+
+@pytest.mark.parametrize("outcome", ["pass", "too few to say"])
+def test_what_did_not_fail_starts_nothing(outcome: Outcome) -> None:
+    assert starts_decision([finding(Rule.QUALITY, outcome)], NOW, None, WEEK) == ()
+
+
+@pytest.mark.parametrize(
+    ("made", "now", "barred"),
+    [
+        (("code", "scope"), NOW + WEEK, True),
+        (("code", "scope"), NOW + 2 * WEEK, False),
+        (("code", "other"), NOW + WEEK, False),
+        (("other", "scope"), NOW + WEEK, False),
+    ],
+)
+def test_what_was_rolled_back_is_not_released_again_by_itself(
+    made: tuple[str, str], now: datetime, barred: bool
+) -> None:
+    assert bool(barred_by(made, ("code", "scope"), "v0.2.0", NOW, now, 2 * WEEK)) == barred
+
+
+# ---- from a stored report to the action
+
+
+@dataclass(frozen=True)
+class Limits:
+    drift_share: float = 0.5
+    score_drift: float = 1.0
+    missing_rise: float = 0.2
+
+
+def stored(load: float, score: float, missing: float = 0.0) -> dict[str, Any]:
+    said = {"state": "compared", "method": "psi", "chance": 0.01, "limit": 0.25}
+    return {
+        "method": "psi",
+        "rows": {"current": 900, "reference": 900},
+        "columns": {
+            "load": said | {"score": load, "missing": [missing, 0.0]},
+            "score__high": said | {"score": score, "missing": [0.0, 0.0]},
+        },
+    }
+
+
+CALM = stored(0.02, 0.1)
+
+
+@pytest.mark.parametrize(
+    ("record", "evidence", "action"),
+    [
+        (CALM, EARNED, "nothing"),
+        (stored(0.9, 0.1), EARNED, "retrain"),
+        (stored(0.02, 5.0), EARNED, "retrain"),
+        (stored(0.02, 0.1, missing=0.9), EARNED, "retrain"),
+        (stored(0.02, 5.0), BASE, "nothing"),
+        (stored(0.02, 5.0), GONE_BAD, "roll back"),
+    ],
+)
+def test_swapping_the_stored_report_changes_the_decision(record: dict, evidence: Evidence, action: str) -> None:
+    """Evidence is gathered only for findings that start a decision, as the loop does."""
+    findings = drift_findings(record, Limits(), DRIFT)
+    started = starts_decision(findings, NOW, None, WEEK)
+    decision = decide_action(findings, evidence if started else plain(), roll_back=0.05)
+    assert decision.action == action
+    assert bool(started) == (record is not CALM)
+    assert (DRIFT in decision.evidence) == bool(started)

@@ -1,0 +1,193 @@
+"""The scope: what it accepts, and the one line with which it refuses."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from readings import PARAMS
+from ruamel.yaml import YAML
+from ruamel.yaml.nodes import MappingNode
+
+from homeostat.core.errors import ScopeError
+from homeostat.project import scope
+
+ROOT = Path(__file__).parents[2]
+OWN = (ROOT / "params.yaml").read_text()
+
+
+def refusal(text: str) -> str:
+    with pytest.raises(ScopeError) as error:
+        scope.parse(text)
+    said = str(error.value)
+    assert "\n" not in said
+    return said
+
+
+# What is changed in the small project's scope, the key that is named, and part of the fix.
+BAD = [
+    ("seed: 1", "sead: 1", "sead", "did you mean seed?"),
+    ("  refit: true", "  refitt: true", "training.refitt", "did you mean refit?"),
+    ("time: '\"at\"'", "when: '\"at\"'", "sources.readings.when", "unknown key; remove it, or use package, path"),
+    ("goal: know tomorrow's load\n", "", "goal", "is missing; add it"),
+    ("label_horizon: 1h", "label_horizon: 1", "events.label_horizon", "whole number and a unit, such as 45m"),
+    ("label_horizon: 1h", "label_horizon: -1h", "events.label_horizon", "'-1h' is not a duration"),
+    ("label_horizon: 1h", "label_horizon: 1 hour", "events.label_horizon", "'1 hour' is not a duration"),
+    ("period: 1h", "period: 1w", "sources.readings.period", "such as 45m, 2h or 1d, or once"),
+    ("period: 1h", "period: once", "sources.readings.period", "one without has period: once"),
+    ("period: 1h", "period: 0h", "sources.readings.period", "longer than zero"),
+    ("period: 1h", "period: 99999999999d", "sources.readings.period", "is not a duration"),
+    ("tick: 1h", "tick: 0s", "rhythm.tick", "longer than zero"),
+    ("decide: 2h", "decide: 90m", "rhythm.decide", "whole number of ticks of 1h"),
+    ("train: all", "train: 1h", "windows.train", "longer than windows.holdout (2h)"),
+    ("train: all", "train: everything", "windows.train", "or all"),
+    ("warm_up: 1d", "warm_up: 2h", "windows.warm_up", "longer than windows.holdout"),
+    ("window: 1d", "window: 1h", "monitoring.window", "longer than events.label_horizon (1h)"),
+    ("history: 1d", "history: 0d", "features.history", "longer than zero"),
+    ("threads: 1", "threads: 0", "threads", "must be above 0, not 0"),
+    ("threads: 1", "threads: many", "threads", "must be a whole number, not 'many'"),
+    ("threads: 1", "threads: 1.5", "threads", "must be a whole number, not 1.5"),
+    ("refit: true", "refit: yes", "training.refit", "must be true or false, not 'yes'"),
+    ("volume: 0.5", "volume: '0.5'", "sources.readings.volume", "must be a number, not '0.5'"),
+    ("volume: 0.5", "volume: .inf", "sources.readings.volume", "a finite number"),
+    ("drift_share: 1", "drift_share: 60", "monitoring.drift_share", "must be at most 1, not 60"),
+    ("confidence: 0.9", "confidence: 95", "evaluation.confidence", "must be below 1, not 95"),
+    ("drift_method: psi", "drift_method: psl", "monitoring.drift_method", "did you mean psi?"),
+    ("task: binary", "task: classification", "objectives.high.task", "not one of binary, regression or ranking"),
+    ("load: float", "load: double", "sources.readings.columns.load", "not one of string, integer, float"),
+    ("key: [meter, at]", "key: meter", "sources.readings.key", "must be a list [a, b], not 'meter'"),
+    ("key: [meter, at]", "key: []", "sources.readings.key", "is empty; name at least one"),
+    ("key: [meter, at]", "key: [meter, when]", "sources.readings.key.1", "'when', which is not among columns"),
+    ("all: {columns: [meter, at, load,", "all: {columns: [meter, at,", "sources.readings.columns.load", "no known_at"),
+    ("[meter, at, load, phase]", "[meter, at, load, phase, at]", "sources.readings.known_at.all.columns.4", "twice"),
+    (
+        "known_at: {all: {columns: [meter, at, load, phase], at: event_time}}",
+        "known_at: {a: {columns: [load], at: event_time}, b: {columns: [meter, at, phase], at: event_time}}",
+        "sources.readings.known_at.a",
+        "'meter', a column of the key, belongs in it",
+    ),
+    ("meter: string, at: time", "meter: string, reason: string, at: time", "sources.readings.columns.reason", "rename"),
+    ("    path: readings.csv\n", "", "sources.readings", "name one: path"),
+    ("path: readings.csv", "query: select 1", "sources.readings", "name one: path"),
+    ("known: all", "known: later", "objectives.high.known", "no known_at group of readings; use all"),
+    ("events: {source: readings", "events: {source: meters", "events.source", "not among sources"),
+    ("predict_at: event_time", "predict_at: ''", "events.predict_at", "is empty; write a few words"),
+    ("predict_at: event_time", "predict_at: 2", "events.predict_at", "must be text, not 2"),
+    ("history: 1d", "history: 1d, barred: [load]", "features.barred.0", "write objective.column"),
+    (
+        "history: 1d",
+        "history: 1d, barred: [high.load], allowed: [high.load]",
+        "features.barred.0",
+        "both barred and allowed",
+    ),
+    ("features: []", "features: [load, load]", "objectives.high.features.1", "names 'load' twice"),
+    ("weight: 1", "weight: 0", "objectives", "give one a weight"),
+    ("weight: 1", "weight: -1", "objectives.high.weight", "must be at least 0, not -1"),
+    ("task: binary", "task: ranking", "objectives.high", "ranking needs it"),
+    ("{slices: [meter]", "{slices: [zone]", "evaluation.slices.0", "'zone', which is no column of readings"),
+    ("by: [meter]", "by: [zone]", "training.baseline.by.0", "'zone', which is no column of readings"),
+    ("by: [meter]", "by: [meter], column: load", "training.baseline", "name one of by, column and sql"),
+    ("{slices:", "{metrics: {binary: [auc]}, slices:", "evaluation.metrics.binary", "must start with its loss"),
+    ("{slices:", "{metrics: {binary: []}, slices:", "evaluation.metrics.binary", "is empty"),
+    ("threads: 1", 'threads: 1\nclock:\n  start: "2024-01-01T00:00:00+01:00"', "clock.start", "in UTC, without"),
+    ("threads: 1", "threads: 1\nclock:\n  start: 2024-01-01T00:00:00", "clock.start", "in quotes"),
+    ("threads: 1", "threads: 1\nclock: {start: 1704067200}", "clock.start", "is not a time"),
+    ("threads: 1", "threads: 1\nclock: {start: soon}", "clock.start", "is not a time"),
+    ("threads: 1", "threads: 1\nclock: {speed: 60}", "clock.speed", "add start"),
+    ("  readings:\n", "  my readings:\n", "sources.my readings", "is no name"),
+    ("objectives: {high:", "objectives: {7:", "objectives.7", "is no name"),
+    ("costs: {alert: 1, capacity: 1}", "costs: 1", "costs", "must be a mapping of keys, not 1"),
+    ("costs: {alert: 1, capacity: 1}", "costs:", "costs", "must be a mapping of keys, not nothing"),
+    ("reference_rows: 10", "reference_rows: 50000", "monitoring.reference_rows", "at most 30000"),
+]  # fmt: skip
+NOT_YAML = [
+    ("seed: 1", "seed: 1\nseed: 2", "the key seed is there twice; remove one"),
+    ("threads: 1", "threads:\n\t- 1", "indent with spaces"),
+    ("by: [meter]", "by: [meter", "fix the line"),
+    ("goal: know tomorrow's load", "goal: *load", "put it in quotes"),
+    ("goal: know tomorrow's load", "goal: !load", "put it in quotes"),
+    ("goal: know tomorrow's load", "goal: \x07", "a control character; remove it"),
+    ("threads: 1", "threads: 1\nclock:\n  start: 2024-13-01T00:00:00", "not a time: month must be in 1..12"),
+    ("threads: 1", "threads: 1\nclock:\n  start: 2024-01-01T00:00:00+99:00", "not a time: offset"),
+]
+
+
+def lines_named(said: str) -> int:
+    match = re.match(r"params\.yaml:(\d+): ", said)
+    assert match, said
+    return int(match[1])
+
+
+@pytest.mark.parametrize(("old", "new", "key", "fix"), BAD, ids=[f"{key} {new[:24]!r}" for _, new, key, _ in BAD])
+def test_a_bad_scope_is_refused_with_line_key_and_fix(old: str, new: str, key: str, fix: str) -> None:
+    assert PARAMS.count(old) == 1
+    text = PARAMS.replace(old, new)
+    said = refusal(text)
+    assert f": {key}: " in said
+    assert fix in said
+    last = [step for step in key.split(".") if not step.isdigit()][-1]
+    if "missing" not in said:
+        assert re.search(rf"\b{last}\b", text.splitlines()[lines_named(said) - 1]), said
+
+
+@pytest.mark.parametrize(("old", "new", "fix"), NOT_YAML, ids=[new[-20:].strip() for _, new, _ in NOT_YAML])
+def test_what_is_not_yaml_is_refused_with_its_line(old: str, new: str, fix: str) -> None:
+    text = PARAMS.replace(old, new)
+    said = refusal(text)
+    assert fix in said
+    first = text[: text.index(new)].count("\n") + 1
+    assert first <= lines_named(said) <= first + new.count("\n") + 1
+
+
+@pytest.mark.parametrize(("text", "fix"), [("", "is empty"), ("- a", "has no keys"), ("just text", "has no keys")])
+def test_a_file_that_is_no_scope_says_how_one_starts(text: str, fix: str) -> None:
+    assert fix in refusal(text)
+    assert "project: NAME" in refusal(text)
+
+
+def test_a_file_that_cannot_be_read_is_named(tmp_path: Path) -> None:
+    path = tmp_path / "params.yaml"
+    with pytest.raises(ScopeError, match="no scope here"):
+        scope.read(path)
+    path.write_bytes(b"project: meters\ngoal: caf\xe9\n")
+    with pytest.raises(ScopeError, match=r"params\.yaml:2: not UTF-8"):
+        scope.read(path)
+
+
+def test_a_scope_is_read_into_types_and_written_back() -> None:
+    found = scope.parse(PARAMS)
+    assert found.rhythm.retrain == timedelta(hours=4)
+    assert found.event_source.key == ("meter", "at")
+    assert scope.Scope.model_validate_json(found.model_dump_json()) == found
+
+
+# ---- the scope of this repository's own project
+
+
+def entries(node: MappingNode, group: int = -1) -> Iterator[tuple[str, set[int]]]:
+    """Every leaf, with the lines (from 0) that may explain it: its own, its group's, and a group in braces' last."""
+    for name, value in node.value:
+        line = name.start_mark.line
+        if isinstance(value, MappingNode) and value.value:
+            yield from entries(value, line)
+        else:
+            yield f"{line + 1}: {name.value}", {line, group} | ({node.end_mark.line} if node.flow_style else set())
+
+
+def test_every_entry_says_what_it_means() -> None:
+    lines = OWN.splitlines()
+    tree = YAML(typ="safe", pure=True).compose(OWN)
+    assert [leaf for leaf, told in entries(tree) if not any(" # " in lines[line] for line in told - {-1})] == []
+
+
+def test_the_comments_give_every_unit() -> None:
+    """A bare number says what it counts; a duration carries its unit, a share or a score says that it is one."""
+    told = [line for line in OWN.splitlines() if re.search(r":\s[\d.]+\s", line)]
+    assert [line for line in told if len(line.partition(" # ")[2].split()) < 3] == []
+
+
+def test_this_projects_scope_holds() -> None:
+    assert scope.read(ROOT / "params.yaml").project == "flights"
