@@ -106,6 +106,7 @@ def replay(
         result.ticks += 1
         result.seconds.update(tick.seconds)
         watch(tick)
+    dvc.WORKER.close()  # a process counts among the children once it has ended
     result.peak = max(resource.getrusage(w).ru_maxrss for w in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)) / 1e6
     return result
 
