@@ -74,7 +74,7 @@ def test_a_level_that_is_off_shows_in_calibration() -> None:
     [
         (Measure(-0.40, -0.42, -0.38), "fail"),
         (Measure(-0.40, -0.60, 0.10), "pass"),  # the promise itself could be chance
-        (Measure(-0.40), "pass"),  # judged on too few blocks to have an interval
+        (Measure(-0.40), "too few to say"),  # judged on too few blocks to have an interval
         (Measure(None), "too few to say"),
         (Measure(-1.0, -1.0, -1.0), "fail"),
     ],

@@ -139,7 +139,7 @@ def test_the_action_follows_the_evidence(evidence: Evidence, findings: list[Find
         ),
         (
             plain(), [finding(Rule.QUALITY, "pass"), finding(Rule.QUALITY, "too few to say")], Reason.NOTHING_DUE,
-            "Keep v0.3.0: none of 2 rules failed, 1 had too few events to say.",
+            "Keep v0.3.0: none of 2 rules failed, 1 had too little to say.",
         ),
         (
             replace(plain(), tried="v0.4.0"), [], Reason.ROLLOUT_FIRST,

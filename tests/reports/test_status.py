@@ -80,7 +80,7 @@ def test_what_fails_is_shown_once_and_what_cannot_be_said_by_name(project: Proje
     found = replace(found, measured=replace(found.measured, decision=decision))
     text = click.unstyle(status.text(found, 120))
     assert "!! high: calibration: predicted/observed ratio 1.60" in text
-    assert "?? too few events to say: high: quality" in text
+    assert "?? too little to say: high: quality" in text
     incident = Incident(bad, START, START)
     text = click.unstyle(status.text(replace(found, incidents=(incident,)), 120))
     assert " ".join(text.split()).count(sentence(bad)) == 1

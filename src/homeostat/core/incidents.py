@@ -72,8 +72,9 @@ class Changes:
 def update_incidents(open_before: Iterable[Incident], findings: Iterable[Finding], now: datetime) -> Changes:
     """Fold the findings of one evaluation into the incidents that are open.
 
-    A failed finding of a rule that alerts opens its incident or keeps it open. Too few to say, or a rule
-    that was not evaluated, changes nothing. A rule is evaluated where a finding of it says pass or fail.
+    A failed finding of a rule that alerts opens its incident, unless good windows were as far off, or keeps it open.
+    Too few to say, or a rule that was not evaluated, changes nothing. A rule is evaluated where a finding of it says
+    pass or fail.
     """
     findings = list(findings)
     failed = {_problem(f): f for f in findings if f.failed and f.rule in ALERTING}
@@ -91,7 +92,7 @@ def update_incidents(open_before: Iterable[Incident], findings: Iterable[Finding
             closed.append(replace(incident, passes=incident.passes + 1, last_passed=now, closed=now))
         else:
             kept.append(replace(incident, passes=incident.passes + 1, last_passed=now))
-    opened = tuple(Incident(f, now, now) for f in failed.values())
+    opened = tuple(Incident(f, now, now) for f in failed.values() if not f.usual)
     return Changes(opened, tuple(closed), (*kept, *opened))
 
 

@@ -24,6 +24,13 @@ class Rule(StrEnum):
     QUALITY = "quality"
     AGAINST_BASELINE = "against the baseline"
     CALIBRATION = "calibration"
+    METRICS = "metrics"
+    SERVED_SLICES = "slices against the baseline"
+    # the labels themselves
+    LABELS = "labels"
+    LABEL_RATE = "label rate"
+    # a release just put in service, by its scores beside those of the one before it
+    SWITCH = "scores since the switch"
     # the champion, by its inputs and scores
     SCORE_DRIFT = "score drift"
     DRIFT_SHARE = "drift share"
@@ -64,6 +71,8 @@ class Reason(StrEnum):
     PREVIOUS_BETTER = "previous version is better"
     ROLLOUT_FIRST = "rollout decides first"
     NO_CANDIDATE = "no candidate"
+    NOT_AS_JUDGED = "not as judged"
+    LABELS = "labels cannot be trusted"
     NOTHING_DUE = "nothing due"
     STEP_PASSED = "step passed"
     STEP_FAILED = "step failed"
@@ -74,4 +83,6 @@ class Reason(StrEnum):
 DRIFT = frozenset({Rule.DRIFT_SHARE, Rule.SCORE_DRIFT, Rule.MISSING})  # start a decision, once in a cool-down
 OUTCOMES = frozenset({Rule.QUALITY, Rule.AGAINST_BASELINE, Rule.CALIBRATION})  # start one whenever they fail
 # Each opens an incident; the other rules explain one.
-ALERTING = DRIFT | OUTCOMES | {Rule.BATCH, Rule.ROLLOUT, Rule.RUN}
+ALERTING = DRIFT | OUTCOMES | {
+    Rule.BATCH, Rule.ROLLOUT, Rule.RUN, Rule.METRICS, Rule.SERVED_SLICES, Rule.LABELS, Rule.LABEL_RATE, Rule.SWITCH,
+}  # fmt: skip

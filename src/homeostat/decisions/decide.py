@@ -9,7 +9,14 @@ from typing import Any
 from homeostat.core.findings import Decision, Due
 from homeostat.core.headlines import headline
 from homeostat.core.periods import floor
-from homeostat.core.policy import Evidence, decide_action, loses_to_baseline, only_drift, starts_decision
+from homeostat.core.policy import (
+    Evidence,
+    decide_action,
+    distrusts_labels,
+    loses_to_baseline,
+    only_drift,
+    starts_decision,
+)
 from homeostat.core.rules import Reason
 from homeostat.decisions import act, evidence
 from homeostat.decisions.evidence import Candidate, Judge
@@ -91,7 +98,10 @@ def weigh(session: Session, now: datetime, check: Check, features: FeatureRows, 
     due = due or retrain_is_due(session, now)
     signs = starts_decision(check.findings, now, _last_start(session), watch.cool_down)
     case, candidate, judge = Evidence(version, confidence, check.paths, previous), None, None
-    if due or signs:
+    doubtful = distrusts_labels(check.findings) and not (due and due.kind == "request")
+    if doubtful:
+        case = replace(case, due=due)
+    elif due or signs:
         candidate, judge = _candidate(session, now, previous, features, due)
         case = _evidence(session, now, replace(case, due=due), candidate, judge)
     decision = decide_action(check.findings, case, watch.roll_back)
@@ -110,7 +120,7 @@ def _weighed(session: Session, now: datetime, due: Due | None) -> Weighed:
         return _first(session, now)
     features = FeatureRows(session.tree)
     champion.record_drift(session.tree, serving, features, now)
-    return weigh(session, now, champion.check_champion(session.tree, serving, now), features, due)
+    return weigh(session, now, champion.check_champion(session.tree, session.registry, serving, now), features, due)
 
 
 def _candidate(

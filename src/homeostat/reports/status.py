@@ -200,7 +200,7 @@ def _health(status: Status, measured: Decided) -> Iterator[Row]:
     yield from (("", f"!! {f.name}: {sentence(f)}", BAD) for f in failed if f.name not in incidents)
     unsure = [f.name for f in findings if f.outcome == TOO_FEW]
     if unsure:
-        yield "", f"?? too few events to say: {', '.join(unsure)}", DIM
+        yield "", f"?? too little to say: {', '.join(unsure)}", DIM
     if findings and not failed:
         passed = count(len(findings) - len(unsure), "rule")
         yield "", f"ok {passed} on promise, baseline and calibration passed", GOOD
@@ -215,7 +215,7 @@ def _figures(measured: Mapping[str, Any]) -> str:
         if now is not None:
             promise = f" (promised {then:.3f})" if then is not None else ""
             figures.append(f"{metric_name(metric)} {now:.3f}{promise}")
-    return ", ".join(figures) or "too few events to say"
+    return ", ".join(figures) or "too little to say"
 
 
 def _open(status: Status) -> Iterator[Row]:

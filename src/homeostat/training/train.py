@@ -89,7 +89,7 @@ def _fits(pool: ThreadPoolExecutor, scope: Scope, name: str, kind: str, rows: Sp
     asked = {"judged": (kind, rows.before), "baseline": ("heuristic", rows.before)}
     asked |= {"final": (kind, rows.every)} if scope.training.refit else {}
     asked |= {"baseline-final": ("heuristic", rows.every)}
-    return {part: pool.submit(_fit, scope, name, *wanted) for part, wanted in asked.items()}
+    return {part: pool.submit(fit_model, scope, name, *wanted) for part, wanted in asked.items()}
 
 
 def _keep(project: Project, name: str, rows: Split, fits: Mapping[str, Future[models.Model]]) -> dict[str, Any]:
@@ -109,7 +109,12 @@ def _keep(project: Project, name: str, rows: Split, fits: Mapping[str, Future[mo
     }
 
 
-def _fit(scope: Scope, name: str, kind: str, rows: pl.DataFrame) -> models.Model:
+def fit_model(scope: Scope, name: str, kind: str, rows: pl.DataFrame) -> models.Model:
+    """One objective's model of that kind, of these rows.
+
+    Raises:
+        DataError: features or labels cannot be used.
+    """
     objective = scope.objectives[name]
     group = rows[f"group__{name}"].fill_null("").to_numpy() if objective.task == "ranking" else None
     y = rows[f"label__{name}"].to_numpy()

@@ -6,12 +6,13 @@ from collections.abc import Callable, Mapping
 
 from homeostat.core.findings import Finding
 from homeostat.core.rules import Rule
-from homeostat.core.sentences import batches, candidates, champion, drift, rollouts, runs
+from homeostat.core.sentences import batches, candidates, champion, drift, labels, rollouts, runs
 
 SENTENCES: Mapping[Rule, Callable[[Finding], str]] = {
     **batches.SENTENCES,
     **champion.SENTENCES,
     **drift.SENTENCES,
+    **labels.SENTENCES,
     **candidates.SENTENCES,
     **rollouts.SENTENCES,
     **runs.SENTENCES,
