@@ -14,7 +14,7 @@ from math import exp, log, log1p
 from typing import Any
 
 from homeostat.core.findings import TOO_FEW, Finding, Outcome
-from homeostat.core.ranges import FEWEST_WINDOWS, LEAST, Range, badness, range_of, readable
+from homeostat.core.ranges import FEWEST_WINDOWS, LEAST, Range, badness, range_of, readable, scale_of
 from homeostat.core.rules import Rule
 
 CALIBRATION = "calibration"
@@ -65,10 +65,17 @@ class Held:
         return exp(self.now - self.wide.centre) - 1
 
     def to_dict(self) -> dict[str, Any]:
-        """As a person reads it: the metric, or its ratio to the baseline's, from the best to the worst."""
+        """As a person reads it, from the best to the worst; ``scale`` says what of the metric it is."""
         write = exp if self.metric == CALIBRATION else lambda bad: readable(self.metric, bad)
         best, worst, now = (round(write(x), 6) for x in (self.wide.low, self.wide.high, self.now))
-        return {"now": now, "best": best, "worst": worst, "windows": self.wide.windows, "of": self.windows}
+        return {
+            "now": now,
+            "best": best,
+            "worst": worst,
+            "windows": self.wide.windows,
+            "of": self.windows,
+            "scale": scale_of(self.metric),
+        }
 
 
 def hold(current: Sequence[WindowFigures], past: Sequence[WindowFigures], confidence: float) -> dict[str, Held]:

@@ -79,5 +79,16 @@ def readable(metric: str, bad: float) -> float:
     return exp(bad if metric in TO_BASELINE else -bad)
 
 
+def scale_of(metric: str) -> str:
+    """What ``readable`` gives: the metric itself, or the ratio of it, or of its odds, to the baseline's.
+
+    >>> scale_of("auc"), scale_of("log_loss")
+    ('', "of the baseline's")
+    """
+    if metric in TO_BASELINE:
+        return "of the baseline's"
+    return "of the baseline's odds" if metric in ODDS_TO_BASELINE else ""
+
+
 def _log_odds(share: float) -> float:
     return log(max(share, LEAST)) - log(max(1 - share, LEAST))

@@ -82,7 +82,6 @@ class Reason(StrEnum):
 
 DRIFT = frozenset({Rule.DRIFT_SHARE, Rule.SCORE_DRIFT, Rule.MISSING})  # start a decision, once in a cool-down
 OUTCOMES = frozenset({Rule.QUALITY, Rule.AGAINST_BASELINE, Rule.CALIBRATION})  # start one whenever they fail
+ON_QUALITY = OUTCOMES | {Rule.METRICS, Rule.SERVED_SLICES, Rule.LABELS, Rule.LABEL_RATE, Rule.SWITCH}  # of the champion
 # Each opens an incident; the other rules explain one.
-ALERTING = DRIFT | OUTCOMES | {
-    Rule.BATCH, Rule.ROLLOUT, Rule.RUN, Rule.METRICS, Rule.SERVED_SLICES, Rule.LABELS, Rule.LABEL_RATE, Rule.SWITCH,
-}  # fmt: skip
+ALERTING = DRIFT | ON_QUALITY | {Rule.BATCH, Rule.ROLLOUT, Rule.RUN}

@@ -12,6 +12,7 @@ from homeostat.adapters.parquet import read_table
 from homeostat.core.findings import Finding
 from homeostat.core.ledger import ReleaseEvent
 from homeostat.core.periods import label_of, period_of
+from homeostat.core.rules import Rule
 from homeostat.core.switch import Pair, switch_finding
 from homeostat.features.sql import read_features_sql
 from homeostat.project.layout import Project
@@ -26,13 +27,16 @@ COMPARED = 2000  # rows of a table, at most about twice that: more tell no more,
 def check_switch(tree: Project, registry: Registry, now: datetime) -> list[Finding]:
     """The scores of the last batch against those that the release before would have given; after a promotion only.
 
-    Nothing where the two releases have other features or objectives, or the switch was some batches ago.
+    Nothing where the two releases have other features or objectives, or no batch was scored since. It is over some
+    batches after the switch, and with a rollback: what is rolled back to was compared when it was new.
     """
     switch, before = _switch(registry)
-    if switch is None or before is None or switch.action != "promote":
+    if switch is None:
         return []
     labels = _labels(tree, switch.at, now)
-    if not labels or len(labels) > BATCHES:
+    if before is None or switch.action == "rollback" or len(labels) > BATCHES:
+        return [Finding(Rule.SWITCH, name, "pass", facts={"over": True}) for name in tree.scope.objectives]
+    if not labels:
         return []
     new, old = registry.load(switch.version), registry.load(before.version)
     comparable = new.sql == old.sql == read_features_sql(tree) and set(new.models) == set(old.models)

@@ -14,7 +14,7 @@ from homeostat.adapters.git import read_ledger
 from homeostat.core.findings import TOO_FEW
 from homeostat.core.headlines import headline
 from homeostat.core.periods import floor, period_of
-from homeostat.core.rules import OUTCOMES, Rule
+from homeostat.core.rules import ON_QUALITY, Rule
 from homeostat.core.sentences import sentence
 from homeostat.core.text import count, metric_name, percent, printable
 from homeostat.decisions import history
@@ -22,6 +22,7 @@ from homeostat.decisions.history import Batch, Decided
 from homeostat.project.clock import clock_now, next_tick
 from homeostat.project.up_address import where
 from homeostat.project.window import read_window
+from homeostat.reports.estimates import estimate_lines
 
 if TYPE_CHECKING:
     from homeostat.core.incidents import Incident
@@ -118,7 +119,8 @@ def _next(project: Project, as_of: datetime | None) -> Iterator[tuple[str, datet
 def text(status: Status, width: int | None = None) -> str:
     """One screen, styled for a terminal; ``click.echo`` takes the style away where there is none."""
     width = min(width or shutil.get_terminal_size((100, 24)).columns, 120)
-    rows = [*_head(status), *_release(status), *_quality(status), *_open(status), *_decisions(status), *_soon(status)]
+    parts = (_head, _release, _quality, _estimated, _open, _decisions, _soon)
+    rows = [row for part in parts for row in part(status)]
     return "\n".join(_row(left, line, style, width) for left, line, style in rows)
 
 
@@ -194,10 +196,11 @@ def _cost(money: Mapping[str, Any] | None) -> Iterator[Row]:
 
 def _health(status: Status, measured: Decided) -> Iterator[Row]:
     """A line for each finding that failed and has no incident, the names of those that say nothing, and the rest."""
-    findings = [f for f in measured.decision.findings if f.rule in OUTCOMES]
+    findings = [f for f in measured.decision.findings if f.rule in ON_QUALITY]
     incidents = {incident.problem for incident in status.incidents}
     failed = [f for f in findings if f.failed]
-    yield from (("", f"!! {f.name}: {sentence(f)}", BAD) for f in failed if f.name not in incidents)
+    yield from (("", f"!! {f.name}: {sentence(f)}", BAD) for f in failed if f.name not in incidents and not f.usual)
+    yield from (("", f"-- {f.name}, as in good windows: {sentence(f)}", PLAIN) for f in failed if f.usual)
     unsure = [f.name for f in findings if f.outcome == TOO_FEW]
     if unsure:
         yield "", f"?? too little to say: {', '.join(unsure)}", DIM
@@ -213,9 +216,24 @@ def _figures(measured: Mapping[str, Any]) -> str:
         both = metrics[metric]
         now, then = both["realised"], both["promised"]
         if now is not None:
-            promise = f" (promised {then:.3f})" if then is not None else ""
+            held = measured.get("ranges", {}).get(metric)
+            promise = f" (promised {_promise(held, then)})" if then is not None or held else ""
             figures.append(f"{metric_name(metric)} {now:.3f}{promise}")
     return ", ".join(figures) or "too little to say"
+
+
+def _promise(held: Mapping[str, Any] | None, then: float | None) -> str:
+    """The range of good windows, where it is of the metric itself; else what the holdout showed."""
+    if held is None or held["scale"]:
+        return f"{then:.3f}" if then is not None else "too little to say"
+    return "{:.3f} to {:.3f}".format(*sorted((held["worst"], held["best"])))
+
+
+def _estimated(status: Status) -> Iterator[Row]:
+    left = "estimated"
+    for line in estimate_lines(status.measured.quality) if status.measured else ():
+        yield left, line, DIM
+        left = ""
 
 
 def _open(status: Status) -> Iterator[Row]:

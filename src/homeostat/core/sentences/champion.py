@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from homeostat.core.findings import TOO_FEW, Finding
-from homeostat.core.ranges import SHORTFALL
 from homeostat.core.rules import Rule
 from homeostat.core.text import change, confidence_interval, count, metric_name, percent, side
 
@@ -38,8 +37,8 @@ def _metrics(finding: Finding) -> str:
         return f"fewer than {facts['needed']} good windows to compare with are too few to say"
     held, name = facts["ranges"][facts["metric"]], metric_name(facts["metric"])
     low, high = sorted((held["best"], held["worst"]))
-    against = "" if facts["metric"] in SHORTFALL else " of the baseline's"
-    text = f"{name} {held['now']:.3f}{against} in {count(held['of'], 'window')}"
+    scale = f" {held['scale']}" if held["scale"] else ""
+    text = f"{name} {held['now']:.3f}{scale} in {count(held['of'], 'window')}"
     where = "outside" if finding.failed else "the nearest to its end, inside"
     return f"{text}, {where} the {low:.3f} to {high:.3f} of {held['windows']} good windows"
 

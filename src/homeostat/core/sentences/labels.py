@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from math import tanh
 
 from homeostat.core.findings import TOO_FEW, Finding
 from homeostat.core.rules import Rule
@@ -66,12 +67,14 @@ def _number(task: str, value: float) -> str:
 
 def _switch(finding: Finding) -> str:
     facts = finding.facts
+    if facts.get("over"):
+        return "no release was put in service in the last batches"
     if "figure" not in facts:
         return f"too few blocks with scores of both releases ({facts['blocks']} of {facts['needed']}) to compare them"
     now, then = (facts[part][facts["figure"]] for part in ("now", "holdout"))
     rows = count(finding.rows or 0, "event")
     if facts["figure"] == "order":
-        text = f"agreement with the release before (rank correlation, Fisher's z) {now:.2f} on {rows}, {then:.2f} on"
+        text = f"rank correlation {tanh(now):.2f} with the release before on {rows}, {tanh(then):.2f} on"
     else:
         text = f"{now:+.2f} (log odds or standard deviations) from the release before on {rows}, {then:+.2f} on"
     text += " the holdout"
