@@ -8,7 +8,7 @@ it. Each batch is measured as it was when its last event matured, so that old ba
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from math import exp, log, log1p
 from statistics import median
@@ -61,7 +61,8 @@ def label_findings(
     now, past = windows[0], [w for w in windows[1:] if w.events >= least]
     odd = _one_value(task, batches, past, least) or _not_coming(batches, past, least) or _pace(batches, past, least)
     trust = odd or Finding(Rule.LABELS, "", "pass" if now.labelled >= least else TOO_FEW, rows=now.labelled)
-    return [Finding(**{**vars(f), "subject": objective}) for f in (trust, _rate(task, batches, now, past, least))]
+    rate = [] if odd else [_rate(task, batches, now, past, least)]  # one problem, one alert
+    return [replace(f, subject=objective) for f in (trust, *rate)]
 
 
 def _windows(batches: Sequence[LabelBatch], length: timedelta) -> Iterator[LabelBatch]:

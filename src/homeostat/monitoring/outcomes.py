@@ -174,7 +174,7 @@ def _observed(scope: Scope, table: pl.DataFrame, name: str, now: datetime) -> Ob
     return Observed(
         y, score, table[f"baseline__{name}"].to_numpy(), never, evaluate.blocks(scope, table), group,
         table["release"].to_numpy(), table.select(scope.key),
-        {column: table[evaluate.GIVEN + column].to_numpy() for column in scope.evaluation.slices},
+        {c: table[given].to_numpy() for c in scope.evaluation.slices if (given := evaluate.GIVEN + c) in table.columns},
     )  # fmt: skip
 
 

@@ -22,9 +22,10 @@ def _labels(finding: Finding) -> str:
 def _one_value(finding: Finding) -> str:
     facts = finding.facts
     value = {1.0: "positive", 0.0: "negative"}[facts["value"]] if facts["task"] == "binary" else f"{facts['value']:g}"
-    before = f", {_span(facts['task'], facts['before'])} positive" if facts["task"] == "binary" else ""
-    earlier = f"{before} in {count(facts['windows'], 'earlier window')}" if facts["before"] else ""
-    return f"all {count(finding.rows or 0, 'label')} are {value}{earlier}; check where the label comes from"
+    text = f"all {count(finding.rows or 0, 'label')} are {value}"
+    if facts["task"] == "binary" and facts["before"]:
+        text += f", {_span('binary', facts['before'])} positive in {count(facts['windows'], 'earlier window')}"
+    return f"{text}; check where the label comes from"
 
 
 def _not_coming(finding: Finding) -> str:
