@@ -93,7 +93,7 @@ def judge_health(
     before = QualityRecords.read(tree, now)
     table = outcomes.rows(tree, reading_since(scope, before, now), now)
     records = record_quality(tree, serving, before, table, now)
-    held, estimates = held_figures(tree, serving, records, barred, now), estimated(records, now)
+    held, estimates = held_figures(tree, serving, records, barred, now), estimated(records)
     if not table.is_empty():
         table = table.filter(pl.col("event_time") >= now - watch.window)
     for objective, rows in outcomes.observed(scope, table, now, serving.event.version).items():

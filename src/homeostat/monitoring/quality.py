@@ -80,7 +80,7 @@ class QualityRecords:
 
 def reading_since(scope: Scope, records: QualityRecords, now: datetime) -> datetime:
     """From when on events have to be read to measure, estimate and grade at ``now``."""
-    first = now - max(scope.monitoring.window, scope.events.label_horizon + _length(scope))
+    first = now - max(scope.monitoring.window, scope.events.label_horizon + 2 * _length(scope))
     return min([first, *(datetime.fromisoformat(e["since"]) for e in _due(scope, records, now))])
 
 
@@ -91,19 +91,20 @@ def record_quality(
 
     ``table``: the rows of ``outcomes.rows`` since ``reading_since``.
     """
-    path, scope = tree.quality / f"{stamp(now)}.json", tree.scope
-    last = datetime.fromisoformat(records.records[-1]["at"]) if records.records else datetime.min
-    if path.is_file() or floor(now, scope.rhythm.decide, scope.rhythm.offset) <= last:
-        return records  # a decision between two rounds: windows must not overlap
+    scope = tree.scope
+    end = floor(now, scope.rhythm.decide, scope.rhythm.offset)  # of the round: windows must not overlap
+    if records.records and datetime.fromisoformat(records.records[-1]["until"]) >= end:
+        return records
     body = {
         "at": now.isoformat(),
+        "until": end.isoformat(),
         "release": serving.event.version,
-        "windows": [w.to_dict() for w in _last_window(scope, serving, table, now)],
+        "windows": [w.to_dict() for w in _last_window(scope, serving, table, end, now)],
         "grades": list(_grades(scope, table, _due(scope, records, now), now)),
     }
     graded = QualityRecords((*records.records, body | {"estimates": []}))
-    body["estimates"] = list(_estimates(scope, table, graded, now))
-    write_text(json.dumps(body, indent=1) + "\n", path)
+    body["estimates"] = list(_estimates(scope, table, graded, end))
+    write_text(json.dumps(body, indent=1) + "\n", tree.quality / f"{stamp(now)}.json")
     return QualityRecords((*records.records, body))
 
 
@@ -113,14 +114,14 @@ def _due(scope: Scope, records: QualityRecords, now: datetime) -> list[Mapping[s
     return [e for e in records.ungraded(by) if datetime.fromisoformat(e["until"]) > by - PATIENCE * _length(scope)]
 
 
-def estimated(records: QualityRecords, now: datetime) -> dict[str, dict[str, dict[str, Any]]]:
-    """By objective and metric, the estimate made at ``now``: value, low, high, and whether it has earned trust.
+def estimated(records: QualityRecords) -> dict[str, dict[str, dict[str, Any]]]:
+    """By objective and metric, the last estimate: value, low, high, and whether it has earned trust.
 
     ``low`` and ``high`` are None, and ``trusted`` too, where too few estimates were graded to say.
     """
     found: dict[str, dict[str, dict[str, Any]]] = {}
-    for record in records.records:
-        for one in record["estimates"] if record["at"] == now.isoformat() else ():
+    for record in records.records[-1:]:
+        for one in record["estimates"]:
             half, value, earned = one["half"], one["value"], records.trust(one["objective"], one["metric"])
             found.setdefault(one["objective"], {})[one["metric"]] = {
                 "value": value, "rows": one["rows"], "since": one["since"],
@@ -161,9 +162,11 @@ def _kind(serving: Serving, objective: str) -> str:
     return str(trained[objective]["kind"] if objective in trained else "+".join(o["kind"] for o in trained.values()))
 
 
-def _last_window(scope: Scope, serving: Serving, table: pl.DataFrame, now: datetime) -> Iterator[WindowFigures]:
-    """The figures of the champion's last events that are mature, where they are enough to judge."""
-    version, until = serving.event.version, now - scope.events.label_horizon
+def _last_window(
+    scope: Scope, serving: Serving, table: pl.DataFrame, end: datetime, now: datetime
+) -> Iterator[WindowFigures]:
+    """The figures of the champion's last events that were mature by ``end``, where they are enough to judge."""
+    version, until = serving.event.version, end - scope.events.label_horizon
     since = until - _length(scope)
     part = _between(table, since, until)
     for name, rows in outcomes.observed(scope, part, now, version).items():
