@@ -68,11 +68,10 @@ def health_findings(
     both = compare(w.task, w.loss, w.y, w.score, w.baseline, w.block, w.slices, settings, w.group)
     now = both.overall
     promise = quality(w, now, promised, limits.quality_drop, held.get(w.loss))
-    findings = [
-        within_range(promise, held.get(w.loss), usual_if_unknown=False),
-        against_baseline(w, now, settings.confidence),
-        *([slices_against_baseline(w, both, settings.confidence)] if w.slices else []),
-    ]
+    overall = against_baseline(w, now, settings.confidence)
+    findings = [within_range(promise, held.get(w.loss), usual_if_unknown=False), overall]
+    if w.slices and not overall.failed:  # then slices are worse for that: one problem, one alert
+        findings.append(slices_against_baseline(w, both, settings.confidence))
     if CALIBRATION in METRICS[w.task]:
         level = calibration(w, _calibration(w, settings), limits.calibration, settings.confidence)
         findings.append(within_range(level, held.get(CALIBRATION), usual_if_unknown=True))
