@@ -92,6 +92,10 @@ class Project:
         return self.root / "models" / "candidate"
 
     @property
+    def holdout_scores(self) -> Path:  # of the judged models, key and score__<objective>; stage evaluate
+        return self.root / "models" / "holdout_scores.parquet"
+
+    @property
     def bundle(self) -> Path:  # the sealed release; stage pack
         return self.root / BUNDLE
 
