@@ -12,12 +12,12 @@ from homeostat.api import Decision, advance_rollout, predict, publish, run_conte
 
 
 @flow(name="deployment", log_prints=True)
-def deployment(project: Path = Path(), now: datetime | None = None) -> tuple[str, Decision | None]:
+def deployment(project: Path = Path(), now: datetime | None = None) -> tuple[int, Decision | None]:
     """Write the predictions of the release in service, for what has come and for the events ahead.
 
     A challenger that is tried beside it takes its next step, or is taken back.
     """
     with run_context(project, now) as (session, at):
         take_in(session, at)
-        done = f"{predict(session, at, live=True)} predictions"
-        return publish(session, (done, advance_rollout(session, at)), at)
+        predicted = predict(session, at, live=True)
+        return publish(session, (predicted, advance_rollout(session, at)), at)

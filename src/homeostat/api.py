@@ -15,7 +15,8 @@ A module of its own, because ``homeostat/__init__.py`` is part of the code that 
 
 from homeostat.adapters.prefect import retried_task
 from homeostat.core.findings import Decision
-from homeostat.decisions.decide import decide, judge_candidate
+from homeostat.decisions.candidate import judge_candidate
+from homeostat.decisions.decide import decide
 from homeostat.decisions.rollout import advance_rollout
 from homeostat.loop import DataOutcome, Tick, predict, retrain, run_context, tick
 from homeostat.loop import data as take_in_data

@@ -138,8 +138,8 @@ def fresh_candidate(session: Session, now: datetime, previous: str = "") -> tupl
     )
     manifest = (tree.bundle / MANIFEST).read_bytes()
     bundle, inputs = digest(manifest), json.loads(manifest)["inputs"]
-    version = registry.ledger.version_of(bundle)
-    gate = replace(gate, versions=Versions(serving.event.version if serving else "", previous, version))
+    champion, version = serving.event.version if serving else "", registry.ledger.version_of(bundle)
+    gate = replace(gate, versions=Versions(champion, previous, version))
     return Candidate(bundle, inputs, gate, against_champion, against_previous), judge
 
 

@@ -153,8 +153,7 @@ class PointInTime:
 
 
 def _by_epoch(look: LookBack, rows: Sequence[pl.DataFrame]) -> Iterator[tuple[datetime, Sequence[pl.DataFrame]]]:
-    """The events of each batch by the epoch of versions that their predict-at lies in, named by its end; one at least.
-    """
+    """The events of each batch by the epoch of versions of their predict-at, named by its end; one at least."""
     epochs = look.epochs
     if len(epochs) == 1 or not any(table.height for table in rows):
         yield FAR, rows

@@ -92,9 +92,7 @@ def judge_health(tree: Project, serving: Serving, now: datetime) -> tuple[list[F
     return findings, quality
 
 
-def served_rows(
-    tree: Project, serving: Serving, features: FeatureRows, since: datetime, now: datetime
-) -> pl.DataFrame:
+def served_rows(tree: Project, serving: Serving, features: FeatureRows, since: datetime, now: datetime) -> pl.DataFrame:
     """Features and scores of the events between the two times that the release predicted."""
     bundle = serving.bundle
     table = features.between(bundle.sql, since, now)

@@ -137,6 +137,10 @@ class Project:
         return self.home / "reports" / "rollouts"
 
     @property
+    def candidates(self) -> Path:  # <time>.json, a candidate that was evaluated and not released; the loop
+        return self.home / "reports" / "candidates"
+
+    @property
     def incidents(self) -> Path:  # <number>.json, one problem each; the loop
         return self.home / "reports" / "incidents"
 

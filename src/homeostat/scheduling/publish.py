@@ -8,7 +8,8 @@ from functools import singledispatch
 from typing import TypeVar
 
 from homeostat.core.findings import Decision
-from homeostat.core.headlines import summary
+from homeostat.core.headlines import headline
+from homeostat.core.text import count
 from homeostat.decisions.history import Batch
 from homeostat.decisions.session import Session
 from homeostat.loop import DataOutcome, Tick
@@ -53,13 +54,19 @@ def sentence(answer: object) -> str:
 
 
 @sentence.register
+def _(answer: int) -> str:
+    """How many predictions were written."""
+    return count(answer, "prediction")
+
+
+@sentence.register
 def _(answer: tuple) -> str:
     return "; ".join(sentence(part) for part in answer if part is not None)
 
 
 @sentence.register
 def _(answer: Decision) -> str:
-    return f"{answer.action}: {summary(answer)}"
+    return headline(answer)
 
 
 @sentence.register
@@ -67,10 +74,10 @@ def _(answer: DataOutcome) -> str:
     states = Counter(j.verdict.status for j in answer.batches)
     if not states:
         return "no batch is due"
-    return f"batches: {', '.join(f'{count} {status}' for status, count in sorted(states.items()))}"
+    return f"batches: {', '.join(f'{batches} {status}' for status, batches in sorted(states.items()))}"
 
 
 @sentence.register
 def _(answer: Tick) -> str:
-    parts = (answer.data, f"{answer.predicted} predictions", answer.step, answer.decision)
+    parts = (answer.data, answer.predicted, answer.step, answer.decision)
     return f"{answer.now:%Y-%m-%d %H:%M}: {sentence(parts)}"

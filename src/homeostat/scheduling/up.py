@@ -23,7 +23,8 @@ from homeostat.core.errors import EnvironmentFault, ScopeError, UsageError
 from homeostat.core.periods import floor
 from homeostat.project.clock import clock_now, stands_at, start_clock, wall_interval
 from homeostat.project.layout import Project
-from homeostat.project.up_address import is_locked, note_path, where
+from homeostat.project.lock import is_locked
+from homeostat.project.up_address import note_path, where
 from homeostat.project.value_types import format_duration
 
 SHORTEST = timedelta(seconds=10)  # between two runs: a run costs seconds, and one tick covers everything due

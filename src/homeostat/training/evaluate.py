@@ -327,7 +327,7 @@ def _csv(lines: Iterable[Mapping[str, Any]], columns: Sequence[str]) -> str:
 def trial_line(name: str, trial: Trial) -> str:
     overall, loss = trial.candidate.overall, trial.candidate.loss
     if not overall.metrics:
-        return f"{name}: {overall.rows} events held out, of {trial.candidate.min_rows} needed: too few to say"
+        return f"{name}: too few events held out to say: {overall.rows} of {trial.candidate.min_rows} needed"
     ours, theirs = overall.metrics[loss], trial.baseline.metric(loss)
     within = f" ({ours.low:.4g} to {ours.high:.4g})" if ours.low is not None else ""
-    return f"{name}: {loss} {ours.value:.4g}{within} on {overall.rows} events held out; baseline {theirs.value:.4g}"
+    return f"{name}: {loss} {ours.value:.4g}{within} (events held out: {overall.rows:,}); baseline {theirs.value:.4g}"
