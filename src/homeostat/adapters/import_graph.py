@@ -45,15 +45,13 @@ def reached(module: str, src: Path) -> list[Path]:
     return sorted(found)
 
 
-def tools(module: str, src: Path) -> dict[str, str]:
-    """The version of every distribution outside this package that running ``module`` may import, by name, sorted.
+def tools(paths: Sequence[Path], src: Path) -> dict[str, str]:
+    """The version of every distribution outside this package that the files may import, by name, sorted.
 
     One that is not installed has the version ``""``: a module that needs it only for some inputs runs without.
-
-    Raises:
-        ValueError: as ``reached``.
     """
-    return _tools(reached(module, src), src)
+    names = {name for path in paths for name in _outside(path, src)}
+    return dict(sorted({_distribution(name) for name in names}))
 
 
 def hash_of(module: str, src: Path, with_tools: bool) -> str:
@@ -61,7 +59,7 @@ def hash_of(module: str, src: Path, with_tools: bool) -> str:
     paths = reached(module, src)
     lines = [f"{p.relative_to(src).as_posix()} {digest(p.read_bytes())}" for p in paths]
     if with_tools:
-        lines += [f"{name} {version}" for name, version in _tools(paths, src).items()]
+        lines += [f"{name} {version}" for name, version in tools(paths, src).items()]
     return digest("\n".join(lines).encode())
 
 
@@ -81,11 +79,6 @@ def work_hash(module: str) -> str:
     Read once a process, as ``code_hash``.
     """
     return hash_of(module, SRC, with_tools=True)
-
-
-def _tools(paths: Sequence[Path], src: Path) -> dict[str, str]:
-    names = {name for path in paths for name in _outside(path, src)}
-    return dict(sorted({_distribution(name) for name in names}))
 
 
 def _own(module: str, src: Path) -> list[Path]:
