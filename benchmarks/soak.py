@@ -51,7 +51,7 @@ look = retried_task(lambda: 0.25, name="look")
 @project_flow(name="pulse")
 def pulse(project: Path = Path(), now: datetime | None = None) -> str:
     measured = Finding(Rule.CALIBRATION, "pulse", "pass", look(), 1.0)
-    print("a line of the log")
+    log("a line of the log")
     publish_decision("toys", Decision("nothing", Reason.NOTHING_DUE, findings=(measured,)), datetime(2024, 3, 1))
     log("a pulse of 0.25", answer=True)
     return "a pulse of 0.25"
@@ -115,15 +115,21 @@ class Server:
     def count(self, *states: str) -> int:
         """Runs in one of the states; without a state all."""
         chosen = {"flow_runs": {"state": {"type": {"any_": states}}}} if states else {}
-        return int(self.client.post("flow_runs/count", json=chosen).raise_for_status().text)
+        return int(self._post("flow_runs/count", chosen).text)
 
     def feed(self) -> None:
         """Keep some runs ahead of the runner."""
         self.waiting = self.count("SCHEDULED", "PENDING")
         for _ in range(AHEAD - self.waiting):
-            answer = self.client.post(f"deployments/{self.deployment}/create_flow_run", json={})
-            self.created += answer.is_success  # 503: the database is busy, so later
-            self.waiting += answer.is_success
+            self._post(f"deployments/{self.deployment}/create_flow_run", {})
+            self.created += 1
+            self.waiting += 1
+
+    def _post(self, path: str, body: dict[str, object]) -> httpx.Response:
+        """The answer to a request, sent again while the database is busy, as Prefect's own clients do."""
+        while (answer := self.client.post(path, json=body)).status_code == httpx.codes.SERVICE_UNAVAILABLE:
+            time.sleep(1)
+        return answer.raise_for_status()
 
 
 @contextmanager

@@ -32,11 +32,11 @@ import os
 import time
 from datetime import datetime
 from pathlib import Path
-from prefect import flow
+from homeostat.adapters.prefect import project_flow
 from homeostat.core.errors import DataError
 from homeostat.project.run_context import run_context
 
-@flow(name="wait", log_prints=True)
+@project_flow(name="wait")
 def wait(project: Path = Path(), now: datetime | None = None) -> str:
     with run_context(project, now) as (here, at):
         (here.home / "pid").write_text(str(os.getpid()))
@@ -45,7 +45,7 @@ def wait(project: Path = Path(), now: datetime | None = None) -> str:
         (here.home / "pid").unlink()
         return f"waited at {at}"
 
-@flow(name="fail")
+@project_flow(name="fail")
 def fail(project: Path = Path(), now: datetime | None = None) -> str:
     raise DataError("readings.csv: is broken; deliver it again")
 """
