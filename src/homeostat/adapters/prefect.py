@@ -1,6 +1,6 @@
 """Prefect: retries of tasks that touch the outside, decisions as artifacts and events, runs and their supervision.
 
-The one module of the package that imports Prefect; ``homeostat --help`` does not import it.
+The one module that imports Prefect, the flows included; ``homeostat --help`` does not import it.
 """
 
 from __future__ import annotations
