@@ -75,9 +75,11 @@ def soaked(folder: Path) -> Project:
 def age(database: Path) -> None:
     """Date runs and events that are not young any more back by a year."""
     young, old = (f"{datetime.now(UTC).replace(tzinfo=None) - length}" for length in (YOUNG, OLD))
-    with contextlib.closing(sqlite3.connect(database, timeout=60)) as connection, connection:
+    with contextlib.closing(sqlite3.connect(database, timeout=60)) as connection:
         for table, column in (("flow_run", "end_time"), ("events", "occurred"), ("event_resources", "occurred")):
-            connection.execute(f"UPDATE {table} SET {column} = ? WHERE {column} < ?", (old, young))
+            with connection:  # a short transaction each: the server waits for it
+                aged = f"UPDATE {table} SET {column} = ? WHERE {column} < ? AND {column} > ?"
+                connection.execute(aged, (old, young, old))
 
 
 class Pulses:

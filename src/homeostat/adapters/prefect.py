@@ -61,7 +61,7 @@ POLL = 5  # seconds between two queries for runs that are due
 SWEEP = 30  # seconds between two looks for runs by hand whose process is gone
 EARLY = timedelta(seconds=1)  # Prefect rounds the time to wait: a run might begin before its period has ended
 CONCURRENT = 2  # runs at a time: one has the project's lock, the next waits for it and says so
-PATIENCE = 30.0  # seconds of silence after which a server counts as lost
+PATIENCE = 90.0  # seconds of silence after which a server counts as lost: it may wait 60 s for its database
 UNFINISHED = ("RUNNING", "PENDING", "CANCELLING")
 OVER = "homeostat.flow-run.over"  # event: a run has reported its end, after its last heartbeat
 
