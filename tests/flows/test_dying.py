@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from at_work import Up, ask, output, runs, start, toyed, until, up
+from at_work import Up, ask, events, output, runs, start, toyed, until, up
 
 from homeostat.adapters.prefect import SWEEP
 from homeostat.adapters.prefect_server import server
@@ -44,6 +44,8 @@ def die(running: Up, project: Project) -> str:
     """Kill the runner and the run that is at work, at once; the run's id."""
     pid = int(until(lambda: (project.home / "pid").is_file() and (project.home / "pid").read_text(), 90, "a run"))
     at_work = until(lambda: runs(running.api, "RUNNING"), 30, "a running run")
+    heartbeats = "prefect.flow-run.heartbeat"  # only then does a server watch the run
+    until(lambda: at_work[0]["id"] in str(events(running.api, heartbeats)), 30, "a heartbeat")
     for process in (running.process.pid, pid):
         os.kill(process, signal.SIGKILL)
     running.process.wait(10)

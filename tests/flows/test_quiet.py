@@ -7,24 +7,15 @@ import signal
 import time
 from datetime import timedelta
 from pathlib import Path
-from typing import Any
 
-import httpx
 import pytest
-from at_work import runs, toyed, until, up
+from at_work import events, runs, toyed, until, up
 
 from homeostat.adapters import prefect
 from homeostat.adapters.prefect_server import server
 
 SHORT = timedelta(seconds=10)  # of silence, after which a run counts as dead here: the least that Prefect accepts
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(240)]
-
-
-def events(api: str, prefix: str) -> list[dict[str, Any]]:
-    """The server's events whose names begin so."""
-    body = {"filter": {"event": {"prefix": [prefix]}}, "limit": 50}
-    answer = httpx.post(f"{api}/events/filter", json=body, timeout=30, trust_env=False)
-    return list(answer.raise_for_status().json()["events"])
 
 
 def watch_briefly(api: str, home: Path) -> None:

@@ -376,8 +376,9 @@ def _crash(client: SyncPrefectClient, runs: Sequence[FlowRun]) -> None:
 def watch(project: str, silence: timedelta = SILENCE) -> None:
     """Have the server end runs of the project whose heartbeat has stopped: a dead process cannot report its end.
 
-    Only a heartbeat begins to wait for another event of its run. The server may see the event of a run's start after
-    that of its end, and would then wait for more of a run that is over.
+    Only a heartbeat begins to wait for another event of its run: the server may see the event of a run's start after
+    that of its end, and would then wait for more of a run that is over. So a run that is killed in its first second,
+    before its first heartbeat, is left to the next start.
     """
     trigger = EventTrigger(
         posture=Posture.Proactive,
