@@ -120,7 +120,7 @@ def _run_name() -> str:
     folder = Path(given["project"])
     try:
         project = Project.find(folder)
-        now = given["now"]
+        now = given.get("now")
         return run_name(project, clock_now(project) if now is None else naive(now))
     except HomeostatError:
         return folder.resolve().name
@@ -316,7 +316,7 @@ async def _keep_sweeping(project: str) -> None:
 
 def _sweep_processes(project: str) -> None:
     with get_client(sync_client=True) as client:
-        _crash(client, _left_by_processes(client, project))
+        _crash(client, _left_by_processes(client, project), force=False)  # one may have completed since it was listed
 
 
 def deployment_name(project: str, flow: Flow[..., Any]) -> str:
@@ -357,7 +357,7 @@ def sweep(client: SyncPrefectClient, project: str, deployments: list[UUID]) -> i
     """
     unfinished = _runs(client, UNFINISHED, deployment_id={"any_": deployments})
     unfinished += _left_by_processes(client, project)
-    _crash(client, unfinished)
+    _crash(client, unfinished, force=True)
     for run in _runs(client, ("SCHEDULED",), deployment_id={"any_": deployments}):
         if run.auto_scheduled and run.next_scheduled_start_time and run.next_scheduled_start_time < datetime.now(UTC):
             client.delete_flow_run(run.id)
@@ -368,9 +368,10 @@ def _left_by_processes(client: SyncPrefectClient, project: str) -> list[FlowRun]
     return [run for run in _runs(client, UNFINISHED, tags={"all_": [project]}) if _process_gone(run.tags)]
 
 
-def _crash(client: SyncPrefectClient, runs: Sequence[FlowRun]) -> None:
+def _crash(client: SyncPrefectClient, runs: Sequence[FlowRun], force: bool) -> None:
+    """End runs; with ``force`` also those that are being cancelled, without it none that has ended meanwhile."""
     for run in runs:
-        client.set_flow_run_state(run.id, Crashed(message="its machine or its runner died"), force=True)
+        client.set_flow_run_state(run.id, Crashed(message="its machine or its runner died"), force=force)
 
 
 def watch(project: str, silence: timedelta = SILENCE) -> None:
