@@ -127,7 +127,7 @@ def _run_name() -> str:
 
 
 def run_name(project: Project, now: datetime) -> str:
-    """A run by its project and tick, which has no time of day where a tick is whole days: ``flights 2013-01-09``."""
+    """A run by its project and tick, which has no time of day where a tick is whole days: ``demand 2024-03-01``."""
     rhythm = project.scope.rhythm
     tick = floor(now, rhythm.tick, rhythm.offset)
     return f"{project.scope.project} {tick:{'%Y-%m-%d %H:%M' if rhythm.tick % DAY else '%Y-%m-%d'}}"
