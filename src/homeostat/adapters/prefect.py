@@ -369,7 +369,7 @@ def _left_by_processes(client: SyncPrefectClient, project: str) -> list[FlowRun]
 
 
 def _crash(client: SyncPrefectClient, runs: Sequence[FlowRun], force: bool) -> None:
-    """End runs; with ``force`` also those that are being cancelled, without it none that has ended meanwhile."""
+    """End runs; with ``force`` also those that are ending, without it none that has ended meanwhile."""
     for run in runs:
         client.set_flow_run_state(run.id, Crashed(message="its machine or its runner died"), force=force)
 
