@@ -18,11 +18,11 @@ from homeostat.adapters.prefect import project_flow, retried_task
 from homeostat.core.findings import Decision
 from homeostat.decisions.decide import decide, judge_candidate
 from homeostat.decisions.rollout import advance_rollout
-from homeostat.loop import DataOutcome, Tick, predict, retrain, run_context, tick
+from homeostat.loop import DataOutcome, Tick, predict, retrain, tick
 from homeostat.loop import data as take_in_data
 from homeostat.project.layout import Project
 from homeostat.scaffold import project_tests
-from homeostat.scheduling.publish import publish
+from homeostat.scheduling.publish import publish, run_context
 from homeostat.scheduling.up import end_dead_runs, schedules
 
 __all__ = [

@@ -30,6 +30,7 @@ from prefect.cache_policies import NO_CACHE
 from prefect.client.orchestration import SyncPrefectClient, get_client
 from prefect.client.schemas.filters import FlowRunFilter
 from prefect.client.schemas.objects import FlowRun, State, StateType
+from prefect.context import FlowRunContext
 from prefect.deployments.runner import EntrypointType
 from prefect.events import emit_event
 from prefect.events.actions import ChangeFlowRunState
@@ -131,6 +132,16 @@ def run_name(project: Project, now: datetime) -> str:
     rhythm = project.scope.rhythm
     tick = floor(now, rhythm.tick, rhythm.offset)
     return f"{project.scope.project} {tick:{'%Y-%m-%d %H:%M' if rhythm.tick % DAY else '%Y-%m-%d'}}"
+
+
+def name_run(project: Project, now: datetime) -> None:
+    """Name the flow run that is at work after the time that it took for its own, later than when it began."""
+    context = FlowRunContext.get()
+    if context is None or context.flow_run is None:
+        return
+    context.flow_run.name = run_name(project, now)
+    with get_client(sync_client=True) as client:
+        client.set_flow_run_name(context.flow_run.id, context.flow_run.name)
 
 
 def _over(_: Any, run: FlowRun, __: Any) -> None:
