@@ -5,13 +5,11 @@ from __future__ import annotations
 from datetime import datetime
 from pathlib import Path
 
-from prefect import flow
-
 from flows.data import take_in
-from homeostat.api import Decision, advance_rollout, predict, publish, run_context
+from homeostat.api import Decision, advance_rollout, predict, project_flow, publish, run_context
 
 
-@flow(name="deployment", log_prints=True)
+@project_flow(name="deployment")
 def deployment(project: Path = Path(), now: datetime | None = None) -> tuple[int, Decision | None]:
     """Write the predictions of the release in service, for what has come and for the events ahead.
 

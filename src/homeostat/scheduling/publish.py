@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import datetime
 from functools import singledispatch
+from pathlib import Path
 from typing import TypeVar
 
+from homeostat import loop
 from homeostat.core.findings import Decision
 from homeostat.core.headlines import headline
 from homeostat.core.text import count
@@ -15,6 +19,16 @@ from homeostat.decisions.session import Session
 from homeostat.loop import DataOutcome, Tick
 
 Answer = TypeVar("Answer")
+
+
+@contextmanager
+def run_context(folder: Path, now: datetime | None = None) -> Iterator[tuple[Session, datetime]]:
+    """Lock the project for this run of a flow, and name the run; its session and its time."""
+    from homeostat.adapters import prefect
+
+    with loop.run_context(folder, now) as (session, at):
+        prefect.name_run(session.project, at)
+        yield session, at
 
 
 def publish(session: Session, answer: Answer, at: datetime) -> Answer:

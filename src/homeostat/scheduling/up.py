@@ -14,6 +14,7 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -48,7 +49,8 @@ def up(project: Project, say: Callable[[str], None] = print) -> None:
         start_clock(project)
         rows = [_served(project, flow, length) for flow, length in table]
         with prefect.using_server(url, project.home):
-            prefect.serve(name, project.home, rows, lambda: _announce(project, url, rows, say))
+            announce = partial(_announce, project, url, rows, say)
+            prefect.serve(name, project.home, rows, announce, shared="PREFECT_API_URL" in os.environ)
     say(f"{name} is down; its schedules are paused")
 
 
