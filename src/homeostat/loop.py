@@ -103,7 +103,8 @@ def tick(
     if decision_is_due(session, now) or any(alarming(finding) for finding in at_once):
         with _timed(spent, "decide"):
             decision = decide(session, now)
-        opened += raise_alerts(session.project, session.incidents, decision.findings, now)
+        champion = decision.versions.champion
+        opened += raise_alerts(session.project, session.incidents, decision.findings, now, champion)
     session.complete(now)
     return Tick(now, outcome, predicted, decision, opened, spent, step)
 

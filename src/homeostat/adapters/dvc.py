@@ -72,6 +72,19 @@ def pending(root: Path) -> list[str]:
     return _patiently(root, once)
 
 
+def changed_inputs(root: Path) -> list[str]:
+    """What ``dvc.lock`` was made from that has changed since: files and parameters, but no out of a stage."""
+
+    def once() -> list[str]:
+        with _repo(root) as repo:
+            outs = {out.def_path for out in repo.index.outs}
+            changes = [change for stage in repo.status().values() for change in stage if isinstance(change, dict)]
+            deps = {path for change in changes for path in change.get("changed deps", {})}
+            return sorted(deps - outs)
+
+    return _patiently(root, once)
+
+
 def checkout(root: Path) -> None:
     """Make the outs in the tree at ``root`` what its ``dvc.lock`` says, from the cache.
 

@@ -16,6 +16,7 @@ import urllib.request
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import timedelta
 from pathlib import Path
 from typing import IO
 
@@ -25,6 +26,8 @@ from homeostat.project.private import private_folder
 
 HOST = "127.0.0.1"
 TIMEOUT = 180.0  # seconds that a start may take: the first one migrates a database, on a machine that may be busy
+RUNS_KEPT = timedelta(days=30)  # with their logs and artifacts; the project's own records stay
+EVENTS_KEPT = timedelta(days=7)
 FIRST_PORT, PORTS = 10_000, 20_000  # below the range that systems use for outgoing connections
 
 
@@ -138,12 +141,16 @@ def _environment(home: Path, url: str, whole: bool) -> dict[str, str]:
         "PREFECT_UI_API_URL": url,
         "PREFECT_SERVER_UI_STATIC_DIRECTORY": str(home / ".prefect" / "ui"),  # written there at the first start
         "PREFECT_SERVER_UI_SHOW_PROMOTIONAL_CONTENT": "false",
-        "PREFECT_SERVER_SERVICES_DB_VACUUM_ENABLED": "events,flow_runs",  # delete runs older than Prefect's 90 days
         "PREFECT__SERVER_FINAL": "1",
         **({} if whole else {"PREFECT__SERVER_EPHEMERAL": "1", "PREFECT_SERVER_UI_ENABLED": "false"}),
     }
+    kept = {  # a project that needs more, or less, sets these variables
+        "PREFECT_SERVER_SERVICES_DB_VACUUM_ENABLED": "events,flow_runs",  # without: events alone
+        "PREFECT_SERVER_SERVICES_DB_VACUUM_RETENTION_PERIOD": f"{RUNS_KEPT.total_seconds():.0f}",
+        "PREFECT_SERVER_EVENTS_RETENTION_PERIOD": f"P{EVENTS_KEPT.days}D",
+    }
     only_for_runs = {"PREFECT_API_URL", "PREFECT_LOGGING_SETTINGS_PATH"}
-    return {**{k: v for k, v in os.environ.items() if k not in only_for_runs}, **settings}
+    return {**kept, **{k: v for k, v in os.environ.items() if k not in only_for_runs}, **settings}
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:

@@ -50,8 +50,10 @@ class Rule(StrEnum):
     LOSS = "loss"
     LOADS = "loads"
     ROLLOUT = "rollout"  # the rollout as a whole
-    # a run of the loop itself
+    # the loop itself
     RUN = "run"
+    SCHEDULE = "schedule"
+    DISK = "disk"
     # features, as `homeostat check leakage` examines them
     POINT_IN_TIME = "point in time"
     LOOK_BACK = "look-back"
@@ -66,6 +68,7 @@ class Reason(StrEnum):
     NOT_MATURE = "no mature event yet"
     FIRST = "first release"
     PASSED = "candidate passed"
+    WOULD_PASS = "candidate would pass"  # of one that is evaluated, not released
     FAILED = "candidate failed"
     BARRED = "candidate barred"
     PREVIOUS_BETTER = "previous version is better"
@@ -85,3 +88,23 @@ OUTCOMES = frozenset({Rule.QUALITY, Rule.AGAINST_BASELINE, Rule.CALIBRATION})  #
 ON_QUALITY = OUTCOMES | {Rule.METRICS, Rule.SERVED_SLICES, Rule.LABELS, Rule.LABEL_RATE, Rule.SWITCH}  # of the champion
 # Each opens an incident; the other rules explain one.
 ALERTING = DRIFT | ON_QUALITY | {Rule.BATCH, Rule.ROLLOUT, Rule.RUN}
+
+# What to run first where one is open; the runbook has the rest.
+FIRST_COMMAND = {
+    Rule.BATCH: "homeostat data review",
+    Rule.QUALITY: "homeostat releases",
+    Rule.AGAINST_BASELINE: "homeostat releases",
+    Rule.CALIBRATION: "homeostat run training",
+    Rule.METRICS: "homeostat releases",
+    Rule.SERVED_SLICES: "homeostat data review",
+    Rule.LABELS: "homeostat data review",
+    Rule.LABEL_RATE: "homeostat status --page",
+    Rule.SWITCH: "homeostat releases",
+    Rule.SCORE_DRIFT: "homeostat status --drift",
+    Rule.DRIFT_SHARE: "homeostat status --drift",
+    Rule.MISSING: "homeostat data review",
+    Rule.ROLLOUT: "homeostat run deployment",
+    Rule.RUN: "homeostat run lifecycle",
+    Rule.SCHEDULE: "homeostat up",
+    Rule.DISK: "df -h .",
+}

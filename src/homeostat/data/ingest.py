@@ -12,6 +12,7 @@ import polars as pl
 
 from homeostat.adapters.parquet import digest, table_bytes
 from homeostat.core.periods import Period, periods_between
+from homeostat.core.text import count
 from homeostat.data.casts import WRITTEN
 from homeostat.data.monthly_records import FILE, MonthlyRecords
 from homeostat.data.sources import unlike
@@ -136,11 +137,11 @@ def land_window(workspace: Workspace) -> Iterator[str]:
     project.landed.mkdir(parents=True, exist_ok=True)
     remove_stray(project.landed, {name: {p.label for p in batches} for name, batches in wanted.items()})
     for name, batches in wanted.items():
-        count = 0
+        landed = 0
         for period in batches:
             landing = land(workspace, name, period)
             if landing.refused:
                 print(landing.refused)
-            count += landing.path is not None
+            landed += landing.path is not None
             workspace.files.commit()
-        yield f"{name}: {count} of {len(batches)} batches landed"
+        yield f"{name}: {landed} of {count(len(batches), 'batch')} landed"

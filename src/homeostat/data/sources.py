@@ -119,7 +119,7 @@ def read_file(name: str, source: Source, path: Path) -> pl.DataFrame:
     rows = _joined(source, parts, ())
     wrong = unlike(source, rows)
     if wrong is not None:
-        raise DataError(f"{name}: {path}: {wrong}; correct it and say it again")
+        raise DataError(f"{name}: {path}: {wrong}; correct it and run again")
     return rows.select(list(source.columns))
 
 

@@ -141,4 +141,3 @@ class FeatureTables:
             "needed": listed(scope),
         }
         return json.dumps(cause, default=str)
-

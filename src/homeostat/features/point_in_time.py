@@ -26,7 +26,7 @@ Tables = dict[str, pl.DataFrame]  # by source
 
 
 class AcceptedRows:
-    """Accepted batches with event time and known-at, by how their source is declared and by hash; for one thread."""
+    """Accepted batches with event time and known-at, by how their source is declared and by hash."""
 
     def __init__(self) -> None:
         self._kept: OrderedDict[tuple[str, str], pl.DataFrame] = OrderedDict()
@@ -153,8 +153,7 @@ class PointInTime:
 
 
 def _by_epoch(look: LookBack, rows: Sequence[pl.DataFrame]) -> Iterator[tuple[datetime, Sequence[pl.DataFrame]]]:
-    """The events of each batch by the epoch of versions that their predict-at lies in, named by its end; one at least.
-    """
+    """The events of each batch by the epoch of versions of their predict-at, named by its end; one at least."""
     epochs = look.epochs
     if len(epochs) == 1 or not any(table.height for table in rows):
         yield FAR, rows

@@ -34,9 +34,7 @@ def read_window(project: Project) -> Window:
     except FileNotFoundError as error:
         raise ScopeError(f"{path}: not there; {FIX}") from error
     except (YAMLError, KeyError, TypeError, ValueError, OSError) as error:
-        raise ScopeError(
-            f"{path}: needs `from: TIME` and `as_of: TIME`, in UTC; fix it or git restore it"
-        ) from error
+        raise ScopeError(f"{path}: needs `from: TIME` and `as_of: TIME`, in UTC; fix it or git restore it") from error
     if not (isinstance(start, datetime) and isinstance(as_of, datetime) and start <= as_of):
         raise ScopeError(f"{path}: not two times in order; {FIX}")
     return Window(start, as_of)

@@ -14,6 +14,7 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +24,8 @@ from homeostat.core.errors import EnvironmentFault, ScopeError, UsageError
 from homeostat.core.periods import floor
 from homeostat.project.clock import clock_now, stands_at, start_clock, wall_interval
 from homeostat.project.layout import Project
-from homeostat.project.up_address import is_locked, note_path, where
+from homeostat.project.lock import is_locked
+from homeostat.project.up_address import note_path, where
 from homeostat.project.value_types import format_duration
 
 SHORTEST = timedelta(seconds=10)  # between two runs: a run costs seconds, and one tick covers everything due
@@ -47,7 +49,8 @@ def up(project: Project, say: Callable[[str], None] = print) -> None:
         start_clock(project)
         rows = [_served(project, flow, length) for flow, length in table]
         with prefect.using_server(url, project.home):
-            prefect.serve(name, project.home, rows, lambda: _announce(project, url, rows, say))
+            announce = partial(_announce, project, url, rows, say)
+            prefect.serve(name, project.home, rows, announce, shared="PREFECT_API_URL" in os.environ)
     say(f"{name} is down; its schedules are paused")
 
 

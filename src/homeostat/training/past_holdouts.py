@@ -49,7 +49,6 @@ def past_holdouts(tree: Project, objective: str, kind: str, as_of: datetime) -> 
         rows = train.split(scope, objective, table, cut_off)
         if len(rows.held) < scope.evaluation.min_slice or len(rows.before) < len(rows.held):
             return
-        score, baseline = (
-            train.fit_model(scope, objective, part, rows.before).predict(rows.held) for part in (kind, "heuristic")
-        )
-        yield PastHoldout(rows.start, rows.end, rows.held, score, baseline)
+        fitted = [train.fit_model(scope, objective, part, rows, every=False) for part in (kind, "heuristic")]
+        held, (score, baseline) = rows.held, (model.predict(rows.held) for model in fitted)
+        yield PastHoldout(rows.start, rows.end, held, score, baseline)

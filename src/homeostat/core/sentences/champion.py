@@ -11,7 +11,7 @@ def _quality(finding: Finding) -> str:
     facts = finding.facts
     if finding.value is None or finding.limit is None:
         return too_few(finding)
-    loss = f"{metric_name(facts['loss'])} {side(facts['share'])} the baseline's on {finding.rows:,} mature events"
+    loss = f"{metric_name(facts['loss'])} {side(facts['share'])} the baseline's on {_events(finding)}"
     promised = facts["promised"]
     text = loss if promised is None else f"{loss}, {side(promised)} when the release was judged"
     if finding.value <= finding.limit:
@@ -49,7 +49,7 @@ def _slices(finding: Finding) -> str:
         return too_few(finding)
     where = f"{metric_name(facts['loss'])} in {facts['column']} {facts['slice']} {facts['value']:.4f}"
     text = (
-        f"{where}, {side(finding.value or 0.0)} the baseline's {facts['other']:.4f} on {finding.rows:,} mature events"
+        f"{where}, {side(finding.value or 0.0)} the baseline's {facts['other']:.4f} on {_events(finding)}"
     )
     text += confidence_interval(finding.interval, change)
     if finding.failed:
@@ -62,28 +62,34 @@ def _against_baseline(finding: Finding) -> str:
     if finding.outcome == TOO_FEW or finding.value is None:
         return too_few(finding)
     text = f"{metric_name(facts['loss'])} {facts['value']:.4f}, {side(finding.value)} the baseline's"
-    text += f" {facts['other']:.4f} on {finding.rows:,} mature events"
+    text += f" {facts['other']:.4f} on {_events(finding)}"
     text += confidence_interval(finding.interval, change)
     return f"{text}: significantly worse than the baseline" if finding.failed else text
+
+
+def _events(finding: Finding) -> str:
+    return count(finding.rows or 0, "mature event")
 
 
 def too_few(finding: Finding) -> str:
     """Why nothing can be said: events, the blocks of time that they lie in, or a promise to compare with."""
     facts = finding.facts
-    events = f"{finding.rows:,} mature events"
+    events = _events(finding)
     if facts.get("blocks", facts.get("needed", 0)) < facts.get("needed", 0):
         return f"{events} lie in too few blocks ({facts['blocks']} of {facts['needed']}) to say"
     if "no promise" in facts:
         return f"nothing to compare {events} with: the release was judged on too few, and good windows are too few"
-    return f"{events} are too few to say"
+    return f"{count(finding.rows or 0, 'mature event', 'are')} too few to say"
 
 
-def calibration(finding: Finding, events: str = "mature") -> str:
+def calibration(finding: Finding, kind: str = "mature") -> str:
     """Of the champion on mature events, or of a candidate on held-out ones."""
     facts, limit = finding.facts, finding.limit or 0.0
-    rows, ratio = f"{finding.rows:,} {events} events", facts.get("ratio")
+    rows, ratio = count(finding.rows or 0, f"{kind} event"), facts.get("ratio")
     if ratio is None:
-        return too_few(finding) if "blocks" in facts else f"{rows} are too few to say whether the mean score is right"
+        if "blocks" in facts:
+            return too_few(finding)
+        return f"{count(finding.rows or 0, f'{kind} event', 'are')} too few to say whether the mean score is right"
     off = abs(ratio - 1)
     text = f"predicted/observed ratio {ratio:.2f} on {rows}"
     text += f"{confidence_interval(finding.interval, '{:.2f}'.format)}, {percent(off)} off (limit {percent(limit)})"
