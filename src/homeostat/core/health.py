@@ -9,7 +9,7 @@ showed; one that fails inside of that range starts a decision and alerts nobody 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from math import hypot
 from typing import Any, Protocol
@@ -76,6 +76,12 @@ def health_findings(
         level = calibration(w, _calibration(w, settings), limits.calibration, settings.confidence)
         findings.append(within_range(level, held.get(CALIBRATION), usual_if_unknown=True))
     return [replace(f, evidence=(evidence,)) for f in findings]
+
+
+def in_doubt(findings: Iterable[Finding], since: str) -> list[Finding]:
+    """Findings that rest on labels which cannot be trusted since that batch: they say nothing."""
+    facts = {"doubted": since}
+    return [replace(f, outcome=TOO_FEW, value=None, interval=None, facts=facts, usual=False) for f in findings]
 
 
 def quality(window: Window, now: Compared, promised: Measure, limit: float, held: Held | None = None) -> Finding:

@@ -1,6 +1,6 @@
 """How far good windows differ from one another: the range that a release can honestly promise.
 
-One holdout is one window, and windows of one model differ by season, weather and luck far more than the interval of
+One holdout is one window, and windows of one model differ by season and luck far more than the interval of
 any one of them says. So a figure is held to what several good windows showed: the prediction interval of one further
 window (Hahn and Meeker, 1991, Statistical Intervals, section 4.7, normal), and never less than the windows themselves
 span. Windows are compared on a scale that a season's level leaves alone, see ``badness``.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -15,8 +15,9 @@ from homeostat.adapters import evidently
 from homeostat.adapters.parquet import read_table, write_text
 from homeostat.core.drift import drift_findings
 from homeostat.core.findings import Finding
-from homeostat.core.health import Window, health_findings
+from homeostat.core.health import Window, health_findings, in_doubt
 from homeostat.core.promises import metrics_finding
+from homeostat.core.rules import Rule
 from homeostat.monitoring import outcomes
 from homeostat.monitoring.labels import check_labels
 from homeostat.monitoring.quality import (
@@ -33,6 +34,8 @@ from homeostat.releases.feature_rows import FeatureRows
 from homeostat.releases.registry import Registry, Serving
 from homeostat.training import evaluate
 from homeostat.training.bundle import Bundle
+
+NOTHING: Mapping[str, str] = {}
 
 
 @dataclass(frozen=True)
@@ -53,10 +56,11 @@ def check_champion(tree: Project, registry: Registry, serving: Serving, now: dat
     recorded = path.is_file() and json.loads(path.read_text())["release"] == serving.event.version
     findings = judge_drift(tree, serving.bundle, path) if recorded else []
     barred = registry.ledger.rolled_back() | {yank.version for yank in registry.ledger.yanks}
-    health, quality = judge_health(tree, serving, now, barred)
+    at_once = (*check_switch(tree, registry, now), *check_labels(tree, now))
+    doubted = {f.subject: f.since for f in at_once if f.failed and f.rule == Rule.LABELS}
+    health, quality = judge_health(tree, serving, now, barred, doubted)
     paths = [path, tree.quality / f"{stamp(now)}.json"] if recorded else [tree.quality / f"{stamp(now)}.json"]
     cited = tuple(tree.cited(record) for record in paths if record.is_file())
-    at_once = (*check_switch(tree, registry, now), *check_labels(tree, now))
     return Check((*health, *at_once, *findings), cited, quality)
 
 
@@ -78,10 +82,12 @@ def judge_drift(tree: Project, bundle: Bundle, path: Path) -> list[Finding]:
 
 
 def judge_health(
-    tree: Project, serving: Serving, now: datetime, barred: Collection[str] = ()
+    tree: Project, serving: Serving, now: datetime, barred: Collection[str] = (), doubted: Mapping[str, str] = NOTHING
 ) -> tuple[list[Finding], dict[str, dict[str, Any]]]:
     """Observed quality on matured events of the window, against the champion's promise; the figures with it.
 
+    ``barred``: releases that are no measure of what is good. ``doubted``: the objectives whose labels are in doubt, and
+    the batch since when: nothing is said of them, and their windows are no measure either.
     ``quality`` holds by objective the values behind the findings and each metric, observed and promised, and the
     estimates; and ``money``.
     """
@@ -92,7 +98,7 @@ def judge_health(
     cited = tree.cited(tree.decisions / f"{stamp(now)}.json")
     before = QualityRecords.read(tree, now)
     table = outcomes.rows(tree, reading_since(scope, before, now), now)
-    records = record_quality(tree, serving, before, table, now)
+    records = record_quality(tree, serving, before, table, now, doubted)
     held, estimates = held_figures(tree, serving, records, barred, now), estimated(records)
     if not table.is_empty():
         table = table.filter(pl.col("event_time") >= now - watch.window)
@@ -106,6 +112,8 @@ def judge_health(
         promised = trial.against_baseline.overall.share
         of_objective = health_findings(window, promised, watch, evaluate.settings(scope), cited, ranges)
         of_objective.append(metrics_finding(objective, loss, ranges, watch.quality_drop))
+        if objective in doubted:
+            of_objective = in_doubt(of_objective, doubted[objective])
         findings += of_objective
         quality[objective] = {"rows": len(rows.y), "promised": trial.candidate.metric(loss).value}
         quality[objective] |= {f.name: f.value for f in of_objective}
@@ -117,7 +125,8 @@ def judge_health(
         quality[objective]["estimates"] = estimates.get(objective, {})
     if quality:
         quality["money"] = outcomes.money(scope, table, now)
-        findings.append(metrics_finding(MONEY, "", held.get(MONEY, {}), watch.quality_drop))
+        cost = metrics_finding(MONEY, "", held.get(MONEY, {}), watch.quality_drop)
+        findings += in_doubt([cost], min(doubted.values())) if doubted else [cost]
     return findings, quality
 
 

@@ -85,11 +85,13 @@ def reading_since(scope: Scope, records: QualityRecords, now: datetime) -> datet
 
 
 def record_quality(
-    tree: Project, serving: Serving, records: QualityRecords, table: pl.DataFrame, now: datetime
-) -> QualityRecords:
+    tree: Project, serving: Serving, records: QualityRecords, table: pl.DataFrame, now: datetime,
+    doubted: Collection[str] = (),
+) -> QualityRecords:  # fmt: skip
     """Measure the champion's last window, estimate, and grade; write it down, once. The records with the new one.
 
-    ``table``: the rows of ``outcomes.rows`` since ``reading_since``.
+    ``table``: the rows of ``outcomes.rows`` since ``reading_since``. Objectives that are ``doubted``, for their labels
+    cannot be trusted, have no figures and no grades, and where there is one nor has the money.
     """
     scope = tree.scope
     end = floor(now, scope.rhythm.decide, scope.rhythm.offset)  # of the round: windows must not overlap
@@ -99,8 +101,12 @@ def record_quality(
         "at": now.isoformat(),
         "until": end.isoformat(),
         "release": serving.event.version,
-        "windows": [w.to_dict() for w in _last_window(scope, serving, table, end, now)],
-        "grades": list(_grades(scope, table, _due(scope, records, now), now)),
+        "windows": [
+            w.to_dict()
+            for w in _last_window(scope, serving, table, end, now)
+            if w.objective not in doubted and not (doubted and w.objective == MONEY)
+        ],
+        "grades": [g for g in _grades(scope, table, _due(scope, records, now), now) if g["objective"] not in doubted],
     }
     graded = QualityRecords((*records.records, body | {"estimates": []}))
     body["estimates"] = list(_estimates(scope, table, graded, end))

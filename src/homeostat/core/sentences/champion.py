@@ -33,6 +33,8 @@ def _range(finding: Finding) -> str:
 
 def _metrics(finding: Finding) -> str:
     facts = finding.facts
+    if "doubted" in facts:
+        return too_few(finding)
     if "metric" not in facts:
         return f"fewer than {facts['needed']} good windows to compare with are too few to say"
     held, name = facts["ranges"][facts["metric"]], metric_name(facts["metric"])
@@ -74,6 +76,8 @@ def _events(finding: Finding) -> str:
 def too_few(finding: Finding) -> str:
     """Why nothing can be said: events, the blocks of time that they lie in, or a promise to compare with."""
     facts = finding.facts
+    if "doubted" in facts:
+        return f"nothing can be said: labels cannot be trusted since {facts['doubted']}"
     events = _events(finding)
     if facts.get("blocks", facts.get("needed", 0)) < facts.get("needed", 0):
         return f"{events} lie in too few blocks ({facts['blocks']} of {facts['needed']}) to say"
@@ -87,7 +91,7 @@ def calibration(finding: Finding, kind: str = "mature") -> str:
     facts, limit = finding.facts, finding.limit or 0.0
     rows, ratio = count(finding.rows or 0, f"{kind} event"), facts.get("ratio")
     if ratio is None:
-        if "blocks" in facts:
+        if "blocks" in facts or "doubted" in facts:
             return too_few(finding)
         return f"{count(finding.rows or 0, f'{kind} event', 'are')} too few to say whether the mean score is right"
     off = abs(ratio - 1)
