@@ -20,7 +20,7 @@ from homeostat.core.rules import Rule
 
 SURE = 0.999  # confidence of these ranges: they are looked at every tick, and distrust stops all learning
 CHANCE = 1e-6  # of so long a run of one value; a rarer one is no chance
-UNSURE = 3.0  # log odds, a factor of 20, either way: what another window may show where few are on record
+UNSURE = 6.0  # log odds, a factor of 400, either way: what another window may show where few are on record
 FACTOR = 2.0  # beyond the usual at which labels come too fast, too slowly or too seldom
 MARGIN = 0.35  # of what the windows span: so far beyond them, every batch of several in a row, is no record year
 STORM = 3  # batches in a row: for fewer, which one storm explains, a rarer share still is odd

@@ -24,6 +24,7 @@ from homeostat.decisions.session import Session
 from homeostat.features.tables import mature, read_features
 from homeostat.monitoring import champion
 from homeostat.monitoring.champion import Check
+from homeostat.monitoring.labels import check_labels
 from homeostat.releases.feature_rows import FeatureRows
 from homeostat.training import bundle as bundles
 
@@ -181,6 +182,9 @@ def _first(session: Session, now: datetime) -> Weighed:
     for name in tree.scope.objectives:
         if mature(table, name, tree.scope, now).is_empty():
             return Weighed(Decision("nothing", Reason.NOT_MATURE, facts={"objective": name}))
+    labels = check_labels(tree, now)
+    if distrusts_labels(labels):
+        return Weighed(Decision("nothing", Reason.LABELS, findings=tuple(labels)))
     candidate, _ = evidence.fresh_candidate(session, now)
     barred = evidence.barred(session.registry, candidate, tree.scope.monitoring.cool_down, now)
     if barred and candidate.gate.action == "release":
