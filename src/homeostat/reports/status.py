@@ -212,16 +212,17 @@ def _figures(measured: Mapping[str, Any]) -> str:
         now, then = both["realised"], both["promised"]
         if now is not None:
             held = measured.get("ranges", {}).get(metric)
-            promise = f" (promised {_promise(held, then)})" if then is not None or held else ""
-            figures.append(f"{metric_name(metric)} {now:.3f}{promise}")
+            figures.append(f"{metric_name(metric)} {now:.3f}{_promise(held, then)}")
     return ", ".join(figures) or "too little to say"
 
 
 def _promise(held: Mapping[str, Any] | None, then: float | None) -> str:
-    """The range of good windows, where it is of the metric itself; else what the holdout showed."""
-    if held is None or held["scale"]:
-        return f"{then:.3f}" if then is not None else "too little to say"
-    return "{:.3f} to {:.3f}".format(*sorted((held["worst"], held["best"])))
+    """The range of good windows, on its own scale; where there is none, what the holdout showed."""
+    if held is None:
+        return "" if then is None else f" (promised {then:.3f})"
+    low, high = sorted((held["worst"], held["best"]))
+    now = f"{held['now']:.2f} {held['scale']}, " if held["scale"] else ""
+    return f" ({now}promised {low:.2f} to {high:.2f})"
 
 
 def _estimated(status: Status) -> Iterator[Row]:
