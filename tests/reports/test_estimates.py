@@ -16,7 +16,8 @@ def estimate(low: float | None = 0.15, high: float | None = 0.27, trusted: bool 
         (estimate(), "high: log loss 0.210 (0.150 to 0.270), of 6,480 events since 2024-03-01"),
         (
             estimate(None, None, None, 7),
-            "high: log loss 0.210 (too little to say how far off: 7 estimates graded), of 6,480 events since 2024-03-01",
+            "high: log loss 0.210 (too little to say how far off: 7 estimates graded), "
+            "of 6,480 events since 2024-03-01",
         ),
         (
             estimate(trusted=False),
