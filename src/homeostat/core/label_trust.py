@@ -175,10 +175,11 @@ def _beyond(task: str, batches: Sequence[LabelBatch], windows: Sequence[float]) 
 
 
 def _never_observed(values: Sequence[float]) -> Range:
-    """What lies beyond all windows by more than they span, which nothing but the order of a few values decides.
+    """The span of all windows, and as much again on either side: outside of it no window ever was, nor nearly.
 
-    The gap over the span is Dixon's ratio (1950, Annals of Mathematical Statistics 21); of few windows it has to be
-    the larger for the same confidence (99 %, Dean and Dixon, 1951, Analytical Chemistry 23), as the power law has it.
+    The gap over the span is Dixon's ratio (1950, Annals of Mathematical Statistics 21). Of few windows it has to be
+    larger for the same confidence of 99 %: the power law follows the table of Dean and Dixon (1951, Analytical
+    Chemistry 23) from 4 windows to 10.
     """
     low, high, many = min(values), max(values), len(values)
     gap = (high - low) * max(1.0, 36 / many**1.5)

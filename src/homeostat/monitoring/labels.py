@@ -57,7 +57,7 @@ def _measured(tree: Project, label: str, end: datetime) -> Iterator[dict[str, ob
         rows = table.drop_nulls(f"label__{name}").filter(pl.col(f"known__{name}") < end + scope.events.label_horizon)
         horizon = scope.events.label_horizon or scope.events_period
         y, wait = rows[f"label__{name}"].cast(pl.Float64), rows[f"known__{name}"] - rows["event_time"]
-        top = y.value_counts(sort=True)["count"].max() if len(y) else None
+        most = y.value_counts(sort=True).row(0)[1] if len(y) else 0
         yield {
             "objective": name,
             "label": label,
@@ -65,7 +65,7 @@ def _measured(tree: Project, label: str, end: datetime) -> Iterator[dict[str, ob
             "events": len(table),
             "labelled": len(y),
             "mean": y.mean(),
-            "common": int(str(top)) / len(y) if top is not None else 0.0,  # fmt: skip
+            "common": most / len(y) if len(y) else 0.0,
             "only": y[0] if y.n_unique() == 1 else None,
             "wait": (wait / horizon).median() if len(y) else None,
         }

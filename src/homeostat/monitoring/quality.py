@@ -11,6 +11,7 @@ from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import cached_property
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -150,11 +151,12 @@ def held_figures(
     past = [w for w in records.windows if w.release != version and w.release not in barred]
     held = {}
     for name in dict.fromkeys(w.objective for w in current):
-        ours, kind = [w for w in current if w.objective == name], _kind(serving, name)
-        theirs = [w for w in past if w.objective == name and w.kind == kind]
-        if len(theirs) < FEWEST_WINDOWS and name != MONEY:
-            theirs += [w for w in _past_windows(tree, serving) if w.objective == name]
-        held[name] = hold(ours, theirs, scope.evaluation.confidence)
+        mine, kind = [w for w in current if w.objective == name], _kind(serving, name)
+        good = [w for w in (*past, *_past_windows(tree)) if w.objective == name and w.kind == kind]
+        if len(good) < FEWEST_WINDOWS and name != MONEY and not _holdouts(tree, serving).is_file():
+            _measure_holdouts(tree, serving)
+            good += [w for w in _past_windows(tree, serving) if w.objective == name]
+        held[name] = hold(mine, good, scope.evaluation.confidence)
     return held
 
 
@@ -203,13 +205,20 @@ def _figures(
     return {m: (pair[0], pair[1]) for m, pair in pairs.items() if np.isfinite(pair).all()}
 
 
-def _past_windows(tree: Project, serving: Serving) -> list[WindowFigures]:
-    """The windows of holdouts of earlier cut-offs, for a kind of model that too few windows are of; made once."""
-    path = tree.quality / "holdouts" / f"{serving.bundle.hash[:12]}.json"
-    if not path.is_file():
-        made = [w.to_dict() for name in tree.scope.objectives for w in _of_holdouts(tree, serving, name)]
-        write_text(json.dumps(made, indent=1) + "\n", path)
-    return [WindowFigures.from_dict(w) for w in json.loads(path.read_text())]
+def _holdouts(tree: Project, serving: Serving) -> Path:
+    return tree.quality / "holdouts" / f"{serving.bundle.hash[:12]}.json"
+
+
+def _past_windows(tree: Project, serving: Serving | None = None) -> list[WindowFigures]:
+    """The windows of past holdouts that are on record, of all releases or of one."""
+    paths = [_holdouts(tree, serving)] if serving else sorted((tree.quality / "holdouts").glob("*.json"))
+    return [WindowFigures.from_dict(w) for path in paths for w in json.loads(path.read_text())]
+
+
+def _measure_holdouts(tree: Project, serving: Serving) -> None:
+    """Fit as of earlier cut-offs, for a kind of model that too few windows are of, and write their holdouts down."""
+    made = [w.to_dict() for name in tree.scope.objectives for w in _of_holdouts(tree, serving, name)]
+    write_text(json.dumps(made, indent=1) + "\n", _holdouts(tree, serving))
 
 
 def _of_holdouts(tree: Project, serving: Serving, objective: str) -> Iterator[WindowFigures]:
