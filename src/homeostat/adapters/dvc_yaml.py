@@ -15,6 +15,7 @@ from ruamel.yaml import YAML
 
 from homeostat.adapters.import_graph import reached
 from homeostat.core.errors import ScopeError
+from homeostat.project.whole_files import write_text
 
 # Parts of an objective that these stages do not read; other stages list objectives whole or not at all.
 NOT_READ = {"featurize": {"weight"}, "train": {"weight"}}
@@ -102,9 +103,7 @@ def check_objectives(root: Path) -> None:
         for missing in [p for p in wanted if p not in listed]:
             raise ScopeError(f"dvc.yaml: params of stage {name} lack {missing}; rewrite them with `make dag`")
         for stale in [p for p in listed if p not in wanted]:
-            raise ScopeError(
-                f"dvc.yaml: params of stage {name} name {stale}, now gone; rewrite them with `make dag`"
-            )
+            raise ScopeError(f"dvc.yaml: params of stage {name} name {stale}, now gone; rewrite them with `make dag`")
 
 
 def _yaml() -> YAML:
@@ -142,7 +141,7 @@ def main() -> None:
     if text == (root / FILE).read_text():
         print("dvc.yaml is up to date")
         return
-    (root / FILE).write_text(text)
+    write_text(text, root / FILE)
     print("dvc.yaml rewritten; see git diff dvc.yaml")
 
 

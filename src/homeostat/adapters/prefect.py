@@ -47,7 +47,7 @@ from homeostat.core.evidence_table import evidence_table
 from homeostat.core.findings import Decision
 from homeostat.core.headlines import headline
 from homeostat.core.incidents import Incident
-from homeostat.project.clock import alive
+from homeostat.project.process import alive
 
 HEARTBEAT = 30  # seconds between two heartbeats of a run: the least that Prefect accepts
 SILENCE = timedelta(seconds=3 * HEARTBEAT)  # after which a run counts as dead: three heartbeats missed

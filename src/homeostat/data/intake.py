@@ -72,11 +72,11 @@ def _due(workspace: Workspace, name: str, now: datetime, last: datetime) -> Iter
 
 
 def _waits(workspace: Workspace, name: str, period: Period) -> bool:
-    """Whether a batch has not come, or came otherwise than declared."""
+    """Whether a batch has not come, was not judged, or came otherwise than declared."""
     if not workspace.files.exists(workspace.project.landed / name / f"{period.label}.parquet"):
         return True
     verdict = workspace.verdicts.get(name, period.label)
-    return verdict is not None and any(f.failed and f.rule == "schema" for f in verdict.findings)
+    return verdict is None or any(f.failed and f.rule == "schema" for f in verdict.findings)
 
 
 def _take(workspace: Workspace, name: str, period: Period, now: datetime, last: datetime) -> tuple[Batch | None, str]:

@@ -11,7 +11,10 @@ from homeostat.core.errors import UsageError
 from homeostat.project.clock import clock_now, stands_at
 from homeostat.project.layout import Project
 from homeostat.project.lock import one_run
+from homeostat.project.whole_files import remove_leftovers
 from homeostat.project.worktree_pointer import repair_worktree_pointer
+
+OWN = frozenset({"replays"})  # below the state of a project: each has a lock of its own
 
 
 def _say(line: str) -> None:
@@ -33,6 +36,8 @@ def run_context(
     with one_run(project, say):
         if moved := repair_worktree_pointer(project):
             say(moved)
+        for folder in (project.home / "data", project.home / "reports", project.state):
+            remove_leftovers(folder, skip=OWN)
         at = clock_now(project) if now is None else naive(now)
         if at < stands_at(project):
             last = stands_at(project)

@@ -8,6 +8,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from homeostat.project.whole_files import write_text
+
 if TYPE_CHECKING:
     from homeostat.project.layout import Project
 
@@ -32,8 +34,8 @@ def repair_worktree_pointer(project: Project) -> str:
     if not own.is_dir():
         pointer.unlink()
         return f"{pointer.parent}: its repository does not know it; it is made again"
-    pointer.write_text(f"{GITDIR} {own}\n")
-    back.write_text(f"{pointer}\n")
+    write_text(f"{GITDIR} {own}\n", pointer)
+    write_text(f"{pointer}\n", back)
     (pointer.parent / ".dvc" / "config.local").unlink(missing_ok=True)  # which names the other folder's cache
     return f"{pointer.parent}: belonged to {named.parents[2]}, and belongs to {project.home} now"
 
