@@ -16,6 +16,7 @@ from pathlib import Path
 import hourly
 
 SITE = Path(__file__).parent / "killing_site"
+CLI = "from homeostat.cli import main; main()"
 PATIENCE = 300  # seconds for one run
 # Of a folder what no command has to leave alike: what git and DVC have at hand, and where the folder stands.
 APART = {".git", ".dvc/cache", ".dvc/tmp", ".dvc/config.local", ".homeostat/cache", ".homeostat/replays", ".prefect"}
@@ -43,8 +44,8 @@ def start(
         "KILL_COUNT": str(count), "KILL_AT": str(at), "KILL_TORN": str(int(torn)),
     }  # fmt: skip
     return subprocess.Popen(
-        [sys.executable, "-c", "from homeostat.cli import main; main()", *args], env=os.environ | settings | (env or {}),
-        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True,
+        [sys.executable, "-c", CLI, *args], env=os.environ | settings | (env or {}), stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE, text=True, start_new_session=True,
     )  # fmt: skip
 
 
@@ -81,7 +82,8 @@ def kill_often(
 
 
 def copied(original: Path, folder: Path) -> Path:
-    """A project, or a folder with nothing in it yet, as it was before."""
+    """A copy of a project where there is one, else the place for one."""
+    folder.parent.mkdir(parents=True)
     if original.exists():
         shutil.copytree(original, folder, symlinks=True)
     return folder

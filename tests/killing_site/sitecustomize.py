@@ -56,7 +56,7 @@ def _hook(event, args):  # type: ignore[no-untyped-def]
                 threading.Thread(target=_kill, args=(PAUSE,), daemon=True).start()
                 return
             if TORN and event == "open":
-                os.close(os.open(args[0], os.O_WRONLY | os.O_CREAT | os.O_TRUNC))
+                os.close(os.open(args[0], os.O_WRONLY | (args[2] & BEGINS), 0o600))
             _kill()
     finally:
         _inside.busy = False
