@@ -83,7 +83,7 @@ def kill_often(
 
 def copied(original: Path, folder: Path) -> Path:
     """A copy of a project where there is one, else the place for one."""
-    folder.parent.mkdir(parents=True)
+    folder.parent.mkdir(parents=True, exist_ok=True)
     if original.exists():
         shutil.copytree(original, folder, symlinks=True)
     return folder
