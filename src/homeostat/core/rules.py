@@ -45,6 +45,7 @@ class Rule(StrEnum):
     ROLLOUT = "rollout"  # the rollout as a whole
     # a run of the loop itself
     RUN = "run"
+    RUN_HISTORY = "run history"  # Prefect's
     # features, as `homeostat check leakage` examines them
     POINT_IN_TIME = "point in time"
     LOOK_BACK = "look-back"
@@ -74,4 +75,4 @@ class Reason(StrEnum):
 DRIFT = frozenset({Rule.DRIFT_SHARE, Rule.SCORE_DRIFT, Rule.MISSING})  # start a decision, once in a cool-down
 OUTCOMES = frozenset({Rule.QUALITY, Rule.AGAINST_BASELINE, Rule.CALIBRATION})  # start one whenever they fail
 # Each opens an incident; the other rules explain one.
-ALERTING = DRIFT | OUTCOMES | {Rule.BATCH, Rule.ROLLOUT, Rule.RUN}
+ALERTING = DRIFT | OUTCOMES | {Rule.BATCH, Rule.ROLLOUT, Rule.RUN, Rule.RUN_HISTORY}

@@ -12,4 +12,11 @@ def _run(finding: Finding) -> str:
     return f"stopped by {finding.facts['error']}: {finding.facts['message']}"
 
 
-SENTENCES = {Rule.RUN: _run}
+def _run_history(finding: Finding) -> str:
+    if not finding.failed:
+        return "Prefect's database is in use"
+    kept = finding.facts["kept"]
+    return f"Prefect's database did not open ({finding.facts['why']}); it is kept as {kept}, and a new one begun"
+
+
+SENTENCES = {Rule.RUN: _run, Rule.RUN_HISTORY: _run_history}
