@@ -344,7 +344,7 @@ def _patiently(root: Path, once: Callable[[], T], patience: float = PATIENCE) ->
             return once()
         except (DvcException, sqlite3.DatabaseError) as error:
             if not _is_busy(error):
-                if repaired or _is_of_stage(error):
+                if repaired or _is_of_stage(error) or _is_of_settings(error):
                     raise _told(root, error) from error
                 remove_caches(root)
                 repaired = True
@@ -372,6 +372,12 @@ def _is_of_stage(error: BaseException) -> bool:
     from dvc.stage.exceptions import StageCmdFailedError
 
     return any(isinstance(e, StageCmdFailedError) for e in _causes(error))
+
+
+def _is_of_settings(error: BaseException) -> bool:
+    from dvc.config import ConfigError
+
+    return any(isinstance(e, ConfigError) for e in _causes(error))
 
 
 def _told(root: Path, error: BaseException) -> HomeostatError | KeyboardInterrupt:
