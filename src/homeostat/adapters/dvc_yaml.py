@@ -39,7 +39,7 @@ def rewritten(root: Path) -> str:
 
 def deps(root: Path, stage: str, listed: Iterable[str], params: dict[str, Any]) -> list[str]:
     """What the stage should depend on: the listed paths, the local files of sources, and the code that it imports."""
-    kept = [d for d in listed if not d.startswith(CODE)]
+    kept = [d for d in dict.fromkeys(listed) if not d.startswith(CODE)]
     if stage == "ingest":
         kept += [f for f in source_files(params) if f not in kept]
     own = root / "src"
@@ -127,8 +127,9 @@ def _set(stage: Any, key: str, wanted: list[str]) -> None:
     listed = stage.get(key)
     if listed is None or list(listed) == wanted:
         return
-    for item in [i for i in listed if i not in wanted]:
-        listed.remove(item)
+    for at in reversed(range(len(listed))):
+        if listed[at] not in wanted or listed[at] in listed[:at]:
+            del listed[at]
     for at, item in enumerate(wanted):
         if at >= len(listed) or listed[at] != item:
             listed.insert(at, item)

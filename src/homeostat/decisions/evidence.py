@@ -69,9 +69,8 @@ class Judge:
         if bundle.hash not in self._scores:
             new = self.rows["event_time"] > trained_to(bundle)
             table = self._as_sql_has_them(self.rows.filter(new), bundle.sql)
-            self._scores[bundle.hash] = {
-                name: _spread(model.predict(table), new.to_numpy()) for name, model in bundle.models.items()
-            }
+            scores = models.predict_each(bundle.models, table)
+            self._scores[bundle.hash] = {name: _spread(values, new.to_numpy()) for name, values in scores.items()}
         return self._scores[bundle.hash]
 
     def _as_sql_has_them(self, rows: pl.DataFrame, sql: str) -> pl.DataFrame:
@@ -97,7 +96,7 @@ class Judge:
         if not any(comparable):
             return [{} for _ in others]
         rows = evaluate.held_out(training, self.rows.with_row_index(ROW))
-        ours = {name: model.predict(rows) for name, model in fitted.items()}
+        ours = models.predict_each(fitted, rows)
         return [
             self._on_rows(rows, ours, max(holdout_start(training), trained_to(other)), other) if other and fits else {}
             for other, fits in zip(others, comparable, strict=True)

@@ -26,7 +26,7 @@ Tables = dict[str, pl.DataFrame]  # by source
 
 
 class AcceptedRows:
-    """Accepted batches with event time and known-at, by how their source is declared and by hash; for one thread."""
+    """Accepted batches with event time and known-at, by how their source is declared and by hash."""
 
     def __init__(self) -> None:
         self._kept: OrderedDict[tuple[str, str], pl.DataFrame] = OrderedDict()
