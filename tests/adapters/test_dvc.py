@@ -215,7 +215,8 @@ def test_a_damaged_record_of_a_run_is_not_used(home: Path, left: str) -> None:
 
 @pytest.mark.parametrize("how", ["empty", "half", "other"])
 def test_settings_of_a_worktree_that_were_cut_short_are_written_again(home: Path, how: str) -> None:
-    (home / ".dvc" / "config.local").write_text("['remote \"store\"']\n    url = s3://bucket/x\n    access_key_id = ann\n")
+    remote = "['remote \"store\"']\n    url = s3://bucket/x\n    access_key_id = ann\n"
+    (home / ".dvc" / "config.local").write_text(remote)
     dvc.reproduce(home)
     commit(home, "with a lock")
     tree = worktree.ensure(home, "tides", "main", NOW)
