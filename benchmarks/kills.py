@@ -11,6 +11,8 @@ answered, and nothing stands there twice.
 from __future__ import annotations
 
 import argparse
+import contextlib
+import io
 import random
 import sys
 import tempfile
@@ -42,16 +44,19 @@ def main() -> None:
     kills, trials = Counter[str](), Counter[str]()
     with tempfile.TemporaryDirectory(prefix="homeostat-kills-") as folder:
         place = Path(folder)
-        with killed_verbs.all_verbs(place / "made") as verbs:
+        with contextlib.ExitStack() as stack:
+            with contextlib.redirect_stdout(io.StringIO()):  # what the stages print
+                verbs = stack.enter_context(killed_verbs.all_verbs(place / "made"))
             by_name = {verb.name: verb for verb in verbs}
             while (left := given.kills - kills.total()) > 0:
-                name = chance.choices(list(SHARES), list(SHARES.values()))[0]
+                others = [name for name in SHARES if name not in plain]  # each has a turn before chance has
+                name = others[0] if others else chance.choices(list(SHARES), list(SHARES.values()))[0]
                 if name not in plain:
                     plain[name] = by_name[name].undisturbed(place / name)
                 trials[name] += 1
                 at = place / name / str(trials[name])
                 kills[name] += by_name[name].kill(at, min(AT_ONCE, left), chance, plain[name])
-    for name in SHARES:
+    for name in plain:
         print(f"{name}: {kills[name]} kills in {trials[name]} trials, each ended as if left alone")
     print(f"{kills.total()} kills, {trials.total()} trials, none needed a hand; {time.monotonic() - began:.0f} s")
 
