@@ -47,6 +47,7 @@ class Rule(StrEnum):
     RUN = "run"
     SCHEDULE = "schedule"
     DISK = "disk"
+    RUN_HISTORY = "run history"  # Prefect's
     # features, as `homeostat check leakage` examines them
     POINT_IN_TIME = "point in time"
     LOOK_BACK = "look-back"
@@ -77,7 +78,7 @@ class Reason(StrEnum):
 DRIFT = frozenset({Rule.DRIFT_SHARE, Rule.SCORE_DRIFT, Rule.MISSING})  # start a decision, once in a cool-down
 OUTCOMES = frozenset({Rule.QUALITY, Rule.AGAINST_BASELINE, Rule.CALIBRATION})  # start one whenever they fail
 # Each opens an incident; the other rules explain one.
-ALERTING = DRIFT | OUTCOMES | {Rule.BATCH, Rule.ROLLOUT, Rule.RUN}
+ALERTING = DRIFT | OUTCOMES | {Rule.BATCH, Rule.ROLLOUT, Rule.RUN, Rule.RUN_HISTORY}
 
 # What to run first where one is open; the runbook has the rest.
 FIRST_COMMAND = {
@@ -90,6 +91,7 @@ FIRST_COMMAND = {
     Rule.MISSING: "homeostat data review",
     Rule.ROLLOUT: "homeostat run deployment",
     Rule.RUN: "homeostat run lifecycle",
+    Rule.RUN_HISTORY: "homeostat run lifecycle",
     Rule.SCHEDULE: "homeostat up",
     Rule.DISK: "df -h .",
 }

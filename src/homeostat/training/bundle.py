@@ -16,9 +16,10 @@ from typing import TYPE_CHECKING, Any
 
 from ruamel.yaml import YAML
 
-from homeostat.adapters.parquet import digest, read_table, write_text
+from homeostat.adapters.parquet import digest, read_table
 from homeostat.core.errors import DataError
 from homeostat.project import scope as scopes
+from homeostat.project.whole_files import write_text
 
 if TYPE_CHECKING:
     import polars as pl

@@ -11,11 +11,12 @@ from typing import TYPE_CHECKING, Any
 import polars as pl
 
 from homeostat.adapters.import_graph import code_hash
-from homeostat.adapters.parquet import digest, places_of, write_table, write_text
+from homeostat.adapters.parquet import digest, places_of, write_table
 from homeostat.core.errors import DataError
 from homeostat.data import ingest, validate
 from homeostat.features import build
 from homeostat.features.tables import read_features
+from homeostat.project.whole_files import write_text
 from homeostat.training import bundle, evaluate, golden, train
 
 if TYPE_CHECKING:

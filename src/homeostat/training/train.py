@@ -14,10 +14,10 @@ from typing import TYPE_CHECKING, Any
 import polars as pl
 
 from homeostat import models
-from homeostat.adapters.parquet import write_text
 from homeostat.core.errors import DataError
 from homeostat.features.tables import is_mature, mature, read_features
 from homeostat.project.scope import Scope
+from homeostat.project.whole_files import write_text
 from homeostat.project.window import read_window
 
 if TYPE_CHECKING:
