@@ -15,6 +15,7 @@ from ruamel.yaml import YAML
 
 from homeostat.adapters.import_graph import reached
 from homeostat.core.errors import ScopeError
+from homeostat.project.whole_files import write_text
 
 # Parts of an objective that these stages do not read; other stages list objectives whole or not at all.
 NOT_READ = {"featurize": {"weight"}, "train": {"weight"}}
@@ -141,7 +142,7 @@ def main() -> None:
     if text == (root / FILE).read_text():
         print("dvc.yaml is up to date")
         return
-    (root / FILE).write_text(text)
+    write_text(text, root / FILE)
     print("dvc.yaml rewritten; see git diff dvc.yaml")
 
 

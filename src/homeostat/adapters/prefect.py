@@ -52,8 +52,9 @@ from homeostat.core.findings import Decision
 from homeostat.core.headlines import headline
 from homeostat.core.incidents import Incident
 from homeostat.core.periods import DAY, floor
-from homeostat.project.clock import alive, clock_now
+from homeostat.project.clock import clock_now
 from homeostat.project.layout import Project
+from homeostat.project.process import alive
 from homeostat.project.run_context import naive
 
 HEARTBEAT = 30  # seconds between two heartbeats of a run: the least that Prefect accepts

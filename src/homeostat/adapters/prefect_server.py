@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -14,12 +15,13 @@ import time
 import urllib.error
 import urllib.request
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
 from typing import IO
 
+from homeostat.adapters.prefect_database import put_aside, why_broken
 from homeostat.adapters.telemetry import quiet_environment
 from homeostat.core.errors import EnvironmentFault
 from homeostat.project.private import private_folder
@@ -28,14 +30,18 @@ HOST = "127.0.0.1"
 TIMEOUT = 180.0  # seconds that a start may take: the first one migrates a database, on a machine that may be busy
 RUNS_KEPT = timedelta(days=30)  # with their logs and artifacts; the project's own records stay
 EVENTS_KEPT = timedelta(days=7)
+DATABASE_ERROR = re.compile(r"(sqlite3|sqlalchemy|alembic)\.\S*(Error|Exception)\b")  # first in the line that says why
 FIRST_PORT, PORTS = 10_000, 20_000  # below the range that systems use for outgoing connections
 
 
 @contextmanager
-def server(home: Path, whole: bool = True, patience: float = TIMEOUT) -> Iterator[str]:
+def server(
+    home: Path, whole: bool = True, patience: float = TIMEOUT, broken: Callable[[str], None] = lambda why: None
+) -> Iterator[str]:
     """Run a server with its database in ``home/.prefect``; the address of its API.
 
-    ``whole`` adds schedules, automations and the pages; without it the server only records runs.
+    ``whole`` adds schedules, automations and the pages; without it the server only records runs. A database that does
+    not open is put aside and a new one begun; ``broken`` is called with the reason.
 
     Raises:
         EnvironmentFault: it did not answer within ``patience`` seconds; the line names its log.
@@ -43,7 +49,18 @@ def server(home: Path, whole: bool = True, patience: float = TIMEOUT) -> Iterato
     folder = private_folder(home / ".prefect")
     with (folder / "server.log").open("ab") as log:
         with _one_start(folder):
-            process, url = _started(home, whole, log, patience)
+            if why := why_broken(folder):
+                put_aside(folder)
+                broken(why)
+            began = log.tell()
+            try:
+                process, url = _started(home, whole, log, patience)
+            except EnvironmentFault:
+                if not (why := _database_error(Path(log.name), began)):
+                    raise
+                put_aside(folder)
+                broken(why)
+                process, url = _started(home, whole, log, patience)
         try:
             yield url
         finally:
@@ -117,6 +134,12 @@ def _started(home: Path, whole: bool, log: IO[bytes], patience: float) -> tuple[
         if _is_free(port):
             break
     raise EnvironmentFault(f"{log.name}: the Prefect server ended while it started; its last lines say why")
+
+
+def _database_error(log: Path, began: int) -> str:
+    """What a server wrote of its database, from a byte of its log on; empty where that did not stop it."""
+    lines = log.read_bytes()[began:].decode(errors="replace").splitlines()
+    return next((line.strip() for line in reversed(lines) if DATABASE_ERROR.match(line.strip())), "")
 
 
 def _free_ports(first: int) -> Iterator[int]:

@@ -54,6 +54,7 @@ class Rule(StrEnum):
     RUN = "run"
     SCHEDULE = "schedule"
     DISK = "disk"
+    RUN_HISTORY = "run history"  # Prefect's
     # features, as `homeostat check leakage` examines them
     POINT_IN_TIME = "point in time"
     LOOK_BACK = "look-back"
@@ -87,7 +88,7 @@ DRIFT = frozenset({Rule.DRIFT_SHARE, Rule.SCORE_DRIFT, Rule.MISSING})  # start a
 OUTCOMES = frozenset({Rule.QUALITY, Rule.AGAINST_BASELINE, Rule.CALIBRATION})  # start one whenever they fail
 ON_QUALITY = OUTCOMES | {Rule.METRICS, Rule.SERVED_SLICES, Rule.LABELS, Rule.LABEL_RATE, Rule.SWITCH}  # of the champion
 # Each opens an incident; the other rules explain one.
-ALERTING = DRIFT | ON_QUALITY | {Rule.BATCH, Rule.ROLLOUT, Rule.RUN}
+ALERTING = DRIFT | ON_QUALITY | {Rule.BATCH, Rule.ROLLOUT, Rule.RUN, Rule.RUN_HISTORY}
 
 # What to run first where one is open; the runbook has the rest.
 FIRST_COMMAND = {
@@ -105,6 +106,7 @@ FIRST_COMMAND = {
     Rule.MISSING: "homeostat data review",
     Rule.ROLLOUT: "homeostat run deployment",
     Rule.RUN: "homeostat run lifecycle",
+    Rule.RUN_HISTORY: "homeostat run lifecycle",
     Rule.SCHEDULE: "homeostat up",
     Rule.DISK: "df -h .",
 }

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from homeostat.adapters import dvc, worktree
-from homeostat.adapters.parquet import digest, write_text
+from homeostat.adapters.parquet import digest
 from homeostat.core.authorship import Authorship
 from homeostat.core.errors import UsageError
 from homeostat.core.findings import Decision
@@ -19,6 +19,7 @@ from homeostat.core.rules import Reason
 from homeostat.decisions import evidence
 from homeostat.decisions.session import Session
 from homeostat.project.layout import stamp
+from homeostat.project.whole_files import write_text
 from homeostat.project.window import read_window, write_window
 from homeostat.releases.registry import Switch
 

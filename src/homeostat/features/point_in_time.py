@@ -33,7 +33,7 @@ class AcceptedRows:
 
     def get(self, name: str, source: Source, sha256: str, read: Callable[[], pl.DataFrame]) -> pl.DataFrame:
         """The rows of that hash; ``read`` is called where they are not kept."""
-        key = (source.model_dump_json(), sha256)
+        key = (source.meaning(), sha256)
         if key not in self._kept:
             self._kept[key] = with_known_at(name, source, read())
         self._kept.move_to_end(key)

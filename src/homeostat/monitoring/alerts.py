@@ -6,10 +6,10 @@ import json
 from collections.abc import Iterable
 from datetime import datetime
 
-from homeostat.adapters.parquet import write_text
 from homeostat.core.findings import Finding
 from homeostat.core.incidents import Incident, update_incidents
 from homeostat.project.layout import Project
+from homeostat.project.whole_files import write_text
 
 Numbered = dict[str, Incident]  # by number, the name of the incident's file
 

@@ -12,7 +12,7 @@ from typing import Any
 import polars as pl
 
 from homeostat.adapters import evidently
-from homeostat.adapters.parquet import read_table, write_text
+from homeostat.adapters.parquet import read_table
 from homeostat.core.drift import drift_findings
 from homeostat.core.findings import Finding
 from homeostat.core.health import Window, health_findings, in_doubt
@@ -30,6 +30,7 @@ from homeostat.monitoring.quality import (
 )
 from homeostat.monitoring.switch import check_switch
 from homeostat.project.layout import Project, stamp
+from homeostat.project.whole_files import write_text
 from homeostat.releases.feature_rows import FeatureRows
 from homeostat.releases.registry import Registry, Serving
 from homeostat.training import evaluate

@@ -17,7 +17,6 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from homeostat.adapters.parquet import write_text
 from homeostat.core import metrics
 from homeostat.core.estimates import Past, Trust, estimate, half_band, trust
 from homeostat.core.periods import floor
@@ -27,6 +26,7 @@ from homeostat.monitoring import outcomes
 from homeostat.monitoring.outcomes import Observed
 from homeostat.project.layout import Project, stamp
 from homeostat.project.scope import Scope
+from homeostat.project.whole_files import write_text
 from homeostat.releases.registry import Serving
 from homeostat.training import evaluate
 from homeostat.training.past_holdouts import past_holdouts

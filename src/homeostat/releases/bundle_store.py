@@ -10,6 +10,7 @@ from pathlib import Path
 from homeostat.adapters import dvc
 from homeostat.core.errors import DataError, EnvironmentFault
 from homeostat.project.layout import BUNDLE, Project
+from homeostat.project.whole_files import beside
 from homeostat.training import bundle as bundles
 from homeostat.training.bundle import Bundle
 
@@ -51,7 +52,7 @@ class BundleStore:
 
     def _unpack(self, folder: Path, commit: str, bundle_hash: str) -> None:
         """Fill ``folder`` whole or not at all: the copy is verified beside it, then put in its place."""
-        fresh = folder.with_name(f".{bundle_hash}.{os.getpid()}")
+        fresh = beside(folder)
         folder.parent.mkdir(parents=True, exist_ok=True)
         shutil.rmtree(fresh, ignore_errors=True)
         try:

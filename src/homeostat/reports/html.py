@@ -9,13 +9,13 @@ from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from homeostat.adapters.parquet import write_text
 from homeostat.core.evidence_table import Row, evidence_table
 from homeostat.core.periods import period_of
 from homeostat.core.sentences import sentence
 from homeostat.core.text import count, metric_name, side
 from homeostat.decisions.history import Batch, Decided
 from homeostat.project.layout import working_tree
+from homeostat.project.whole_files import write_text
 from homeostat.project.window import read_window
 from homeostat.reports import charts
 from homeostat.reports.charts import Cell, Line, Term

@@ -15,7 +15,7 @@ import numpy as np
 import polars as pl
 
 from homeostat import models
-from homeostat.adapters.parquet import read_table, write_table, write_text
+from homeostat.adapters.parquet import read_table, write_table
 from homeostat.core import costs
 from homeostat.core.costs import Money
 from homeostat.core.errors import DataError
@@ -24,6 +24,7 @@ from homeostat.core.intervals import tidy
 from homeostat.core.periods import EPOCH
 from homeostat.features.tables import mature, read_features
 from homeostat.project.scope import Scope
+from homeostat.project.whole_files import write_text
 
 if TYPE_CHECKING:
     from homeostat.project.layout import Project

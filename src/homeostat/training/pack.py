@@ -11,18 +11,19 @@ from typing import TYPE_CHECKING, Any
 import polars as pl
 
 from homeostat.adapters.import_graph import code_hash
-from homeostat.adapters.parquet import digest, places_of, write_table, write_text
+from homeostat.adapters.parquet import digest, places_of, write_table
 from homeostat.core.errors import DataError
 from homeostat.data import ingest, validate
 from homeostat.features import build
 from homeostat.features.tables import read_features
+from homeostat.project.whole_files import write_text
 from homeostat.training import bundle, evaluate, golden, train
 
 if TYPE_CHECKING:
     from homeostat.project.layout import Project
 
 MAKING = (ingest, validate, build, train, evaluate)  # the manifest names their code too
-LATER = ("label__", "known__", "group__")  # what a feature row is told afterwards
+LATER = ("label__", "known__", "group__")  # what a feature row gets afterwards
 ORDER = "__order"
 
 
@@ -104,10 +105,10 @@ def _take(path: Path, target: Path) -> None:
         raise DataError(f"{path}: not there; run dvc repro") from error
 
 
-def _span(told: Mapping[str, Any]) -> tuple[datetime, datetime, datetime]:
+def _span(trained: Mapping[str, Any]) -> tuple[datetime, datetime, datetime]:
     """From when on a model was trained, and from and to when it was judged."""
-    holdout = told["holdout"]
-    return tuple(datetime.fromisoformat(t) for t in (told["from"], holdout["from"], holdout["to"]))  # type: ignore[return-value]
+    holdout = trained["holdout"]
+    return tuple(datetime.fromisoformat(t) for t in (trained["from"], holdout["from"], holdout["to"]))  # type: ignore[return-value]
 
 
 def _judging(training: Mapping[str, Any]) -> tuple[datetime, datetime]:

@@ -38,4 +38,11 @@ def _disk(finding: Finding) -> str:
     return f"{finding.value / 1e6:.0f} MB are free for {folder}, so runs will fail; free some space"
 
 
-SENTENCES = {Rule.RUN: _run, Rule.SCHEDULE: _schedule, Rule.DISK: _disk}
+def _run_history(finding: Finding) -> str:
+    if not finding.failed:
+        return "Prefect's database is in use"
+    kept = finding.facts["kept"]
+    return f"Prefect's database did not open ({finding.facts['why']}); it is kept as {kept}, and a new one begun"
+
+
+SENTENCES = {Rule.RUN: _run, Rule.RUN_HISTORY: _run_history, Rule.SCHEDULE: _schedule, Rule.DISK: _disk}
