@@ -50,9 +50,7 @@ def _slices(finding: Finding) -> str:
     if "slice" not in facts:
         return too_few(finding)
     where = f"{metric_name(facts['loss'])} in {facts['column']} {facts['slice']} {facts['value']:.4f}"
-    text = (
-        f"{where}, {side(finding.value or 0.0)} the baseline's {facts['other']:.4f} on {_events(finding)}"
-    )
+    text = f"{where}, {side(finding.value or 0.0)} the baseline's {facts['other']:.4f} on {_events(finding)}"
     text += confidence_interval(finding.interval, change)
     if finding.failed:
         return f"{text}: significantly worse; {count(facts['worse'], 'such slice')} of {facts['judged']}"
