@@ -93,7 +93,7 @@ def typed_rows(name: str, source: Source, rows: pl.DataFrame, selection: Selecti
         ScopeError: the expression of the event time is wrong.
     """
     there = {c: kind for c, kind in source.columns.items() if c not in selection.absent}
-    result = typed(rows, there)
+    result = typed(rows, there, source.written)
     if selection.absent:
         result = result.with_columns(rows.select(c for c in selection.besides if c in rows.columns))
     result = result.with_columns(event_times(name, source, with_optional(source, result)))

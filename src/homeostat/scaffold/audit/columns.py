@@ -80,8 +80,8 @@ def _unclear_type(work: Workspace, profile: Profile, column: Column) -> Iterator
             fix = "fix these values in the table, or say in sources.read of params.yaml what they stand for"
             yield Issue("mixed types", column.name, text, fix, 0.95, 73)
     elif column.reading.ambiguous:
-        fix = f"if it is the other way round, change the format in sources.read.{column.name} of params.yaml"
-        yield Issue("ambiguous dates", column.name, f"{column.raw} is {column.reading.note}", fix, 0.6, 59)
+        fix = f"if it is otherwise, change sources.{profile.table.name}.written.{column.name} in params.yaml"
+        yield Issue("ambiguous writing", column.name, f"{column.raw}: {column.reading.note}", fix, 0.6, 59)
 
 
 def _implausible(work: Workspace, profile: Profile, column: Column) -> Iterator[Issue]:

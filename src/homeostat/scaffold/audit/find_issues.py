@@ -10,6 +10,7 @@ from homeostat.scaffold.audit.coverage import coverage_issues
 from homeostat.scaffold.audit.issue import Issue
 from homeostat.scaffold.audit.label_leakage import Leakage
 from homeostat.scaffold.audit.labels import label_issues
+from homeostat.scaffold.audit.readings import reading_issues
 from homeostat.scaffold.audit.rows import row_issues
 from homeostat.scaffold.audit.time_bins import TimeBins
 from homeostat.scaffold.profile.profile_table import Profile
@@ -26,5 +27,6 @@ def find_issues(work: Workspace, profile: Profile, leakage: Leakage, roles: Role
         *row_issues(work, profile, roles, bins),
         *coverage_issues(work, profile),
         *column_issues(work, profile, roles, bins),
+        *reading_issues(work, profile),
     ]
     return [i for i in issues if i.column not in leakage.barred or i.severity > MINOR]

@@ -1,0 +1,35 @@
+"""Workbooks of spreadsheets as tables."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from homeostat.core.errors import DataError
+
+SUFFIXES = (".xlsx", ".xlsm", ".xlsb", ".xls", ".ods")
+
+
+def as_parquet(name: str, path: str, file: Path, sheet: str | None, target: Path) -> Path:
+    """A sheet of the workbook ``file``, which is called ``path``, as a Parquet file.
+
+    Raises:
+        DataError: it is no workbook, has no such sheet, or none with rows.
+    """
+    import fastexcel
+    import pyarrow.parquet as pq
+
+    try:
+        book = fastexcel.read_excel(file.read_bytes())
+        names = book.sheet_names
+        if sheet is not None and sheet not in names:
+            raise DataError(f"{name}: {path} has no sheet {sheet!r}; there {'are' if len(names) > 1 else 'is'} "
+                            f"{', '.join(names)}")  # fmt: skip
+        for one in [sheet] if sheet is not None else names:
+            table = book.load_sheet(one, header_row=0)
+            if table.height:
+                pq.write_table(table.to_arrow(), target)
+                return target
+    except fastexcel.FastExcelError as error:
+        why = str(error).strip().split("\n")[0]
+        raise DataError(f"{name}: {path} is no whole workbook ({why}); save it again, or as CSV") from error
+    raise DataError(f"{name}: {path} has no sheet with rows; give the rows")
