@@ -170,7 +170,7 @@ def _moments(
     for row in order:
         by_moment.setdefault(rows["predict_at"][row], []).append(row)
     halves = [half for group in by_moment.values() for half in (group[::2], group[1::2]) if half]
-    values = rows.select(slices).rows()
+    values = rows.select(slices).rows() if slices else [()] * rows.height
     moments: list[pl.DataFrame] = []
     taken = 0
     while taken < wanted and by_moment:
