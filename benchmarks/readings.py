@@ -32,11 +32,19 @@ def lines_of(group: str, folder: Path) -> list[str]:
         table = without_sentinels(work, read_table(work, "t", Address.of(str(path))), "number")
         rows = work.frame("SELECT * FROM t ORDER BY number")
     lands = landed(table, path, folder).sort("number")
-    head = ["", f"## {group[0].upper()}{group[1:]}", "", "| writing | as written | read as | verdict |", "|---|---|---|---|"]
+    head = [
+        "",
+        f"## {group[0].upper()}{group[1:]}",
+        "",
+        "| writing | as written | read as | verdict |",
+        "|---|---|---|---|",
+    ]
     lines = []
     for case in cases:
         name = next(c.name for c in table.columns if c.raw == case.name)
-        wrong = problems(case, table, rows) or ([] if lands[name].equals(rows[name]) else ["the loop lands other values"])
+        wrong = problems(case, table, rows) or (
+            [] if lands[name].equals(rows[name]) else ["the loop lands other values"]
+        )
         lines.append(_line(case, table, rows[name].to_list(), "right" if not wrong else f"WRONG: {wrong[0]}"))
     return head + lines
 
@@ -58,7 +66,9 @@ def main() -> None:
             lines += lines_of(group, place)
     (Path(__file__).parent / "READINGS.md").write_text("\n".join(lines) + "\n", encoding="utf-8")
     wrong = sum("WRONG" in line for line in lines)
-    print(f"{sum(line.startswith('| ') for line in lines) - len(GROUPS)} writings, {wrong} wrong: benchmarks/READINGS.md")
+    print(
+        f"{sum(line.startswith('| ') for line in lines) - len(GROUPS)} writings, {wrong} wrong: benchmarks/READINGS.md"
+    )
 
 
 if __name__ == "__main__":

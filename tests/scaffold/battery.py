@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import calendar
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
@@ -71,7 +70,8 @@ TIME_CASES = [
     _times("SQL Server datetime2", lambda t: f"{t:%Y-%m-%d %H:%M:%S}.1230000",
            lambda t: t + timedelta(milliseconds=123)),
     _times("SQL Server datetimeoffset", lambda t: f"{t:%Y-%m-%d %H:%M:%S}.0000000 +01:00", PLUS_ONE),
-    _times("SQL Server's default style", lambda t: f"{t:%b} {t.day:2d} {t.year} {t.hour % 12 or 12:2d}:{t:%M%p}", _minute),
+    _times("SQL Server's default style", lambda t: f"{t:%b} {t.day:2d} {t.year} {t.hour % 12 or 12:2d}:{t:%M%p}",
+           _minute),
     _times("Oracle date", lambda t: f"{t:%d-%b-%y}".upper(), _day),
     _times("Oracle timestamp", lambda t: f"{t:%d-%b-%y %I.%M.%S}.000000 {t:%p}".upper()),
     _times("Oracle with a zone", lambda t: f"{t:%d-%b-%y %I.%M.%S}.000000 {t:%p} +01:00".upper(), PLUS_ONE),
@@ -87,14 +87,18 @@ TIME_CASES = [
     _times("Java's Date", lambda t: f"{t:%a %b %d %H:%M:%S} CET {t.year}", PLUS_ONE),
     _times("Java's LocalDateTime", lambda t: t.isoformat().removesuffix(":00")),
     _times("Java's ZonedDateTime", lambda t: f"{t:%Y-%m-%dT%H:%M:%S}+01:00[Europe/Paris]", PLUS_ONE),
-    _times("Java's medium", lambda t: f"{t:%b} {t.day}, {t.year}, {_clock(t)}".replace(" AM", "\u202fAM").replace(" PM", "\u202fPM")),
-    _times("JavaScript's toString", lambda t: f"{t:%a %b %d %Y %H:%M:%S} GMT+0100 (Central European Standard Time)", PLUS_ONE),
+    _times("Java's medium", lambda t: f"{t:%b} {t.day}, {t.year}, {_clock(t)}".replace(" AM", "\u202fAM")
+           .replace(" PM", "\u202fPM")),
+    _times("JavaScript's toString", lambda t: f"{t:%a %b %d %Y %H:%M:%S} GMT+0100 (Central European Standard Time)",
+           PLUS_ONE),
     _times("JavaScript in the US", lambda t: f"{t.month}/{t.day}/{t.year}, {_clock(t)}"),
     _times("JavaScript in Germany", lambda t: f"{t.day}.{t.month}.{t.year}, {t:%H:%M:%S}"),
     _times("JavaScript in Britain", lambda t: f"{t:%d/%m/%Y, %H:%M:%S}"),
     _times("JavaScript in Canada", lambda t: f"{t:%Y-%m-%d}, {t.hour % 12 or 12}:{t:%M:%S} {_half(t, 'a.m.', 'p.m.')}"),
-    _times("JavaScript in Korea", lambda t: f"{t.year}. {t.month}. {t.day}. {_half(t, '오전', '오후')} {t.hour % 12 or 12}:{t:%M:%S}"),
-    _times("JavaScript in Taiwan", lambda t: f"{t.year}/{t.month}/{t.day} {_half(t, '上午', '下午')}{t.hour % 12 or 12}:{t:%M:%S}"),
+    _times("JavaScript in Korea",
+           lambda t: f"{t.year}. {t.month}. {t.day}. {_half(t, '오전', '오후')} {t.hour % 12 or 12}:{t:%M:%S}"),
+    _times("JavaScript in Taiwan",
+           lambda t: f"{t.year}/{t.month}/{t.day} {_half(t, '上午', '下午')}{t.hour % 12 or 12}:{t:%M:%S}"),
     _times("JavaScript in Finland", lambda t: f"{t.day}.{t.month}.{t.year} klo {t.hour}.{t:%M.%S}"),
     _times("JavaScript in Czechia", lambda t: f"{t.day}. {t.month}. {t.year} {t.hour}:{t:%M:%S}"),
     _times("JavaScript in Japan", lambda t: f"{t.year}/{t.month}/{t.day} {t.hour}:{t:%M:%S}"),
@@ -119,7 +123,8 @@ TIME_CASES = [
     _times("months", lambda t: f"{t:%m/%Y}", lambda t: datetime(t.year, t.month, 1), "month"),
     Case("24:00", "time", [_end_of_day(t) for t in HOURS], HOURS, "24:00"),
     Case("few days, day first", "time", [f"{t:%d.%m.%Y %H:%M}" for t in HOURS], HOURS),
-    Case("few days, no order told", "time", [f"{date(2024, 3, 1) + timedelta(days=n % 9):%d/%m/%Y}" for n in range(ROWS)],
+    Case("few days, no order told", "time",
+         [f"{date(2024, 3, 1) + timedelta(days=n % 9):%d/%m/%Y}" for n in range(ROWS)],
          [datetime(2024, 3, 1) + timedelta(days=n % 9) for n in range(ROWS)], "a choice"),
     Case("zero dates", "time", ["0000-00-00 00:00:00" if n % 9 == 0 else str(t) for n, t in enumerate(TIMES)],
          [None if n % 9 == 0 else t for n, t in enumerate(TIMES)], "missing"),
@@ -179,7 +184,7 @@ NUMBER_CASES = [
     _numbers("whole thousands", lambda v: f"{v:,}", [*WHOLES[:-1], 2_345_678], told="thousands", kind="integer"),
     _numbers("blanks between groups", lambda v: f"{v:,.2f}".replace(",", " ")),
     _numbers("apostrophes", lambda v: f"{v:,.2f}".replace(",", "'"), told="apostrophes"),
-    _numbers("lakh", lambda v: _lakh(int(v)), [n * 7919 + 100_000 for n in range(ROWS)], told="thousands", kind="integer"),
+    _numbers("lakh", lambda v: _lakh(int(v)), [n * 7919 + 100_000 for n in range(ROWS)], "thousands", "integer"),
     _numbers("dollars", lambda v: f"${v:,.2f}", told="$"),
     _numbers("euros behind", lambda v: f"{v:.2f} €", told="€"),
     _numbers("per cent", lambda v: f"{v} %", told="%"),
@@ -227,10 +232,7 @@ WORD_CASES = [
     Case("a tick or blank", "boolean", ["✓", None, None] * 40, [True, False, False] * 40, "blank"),
     Case("words", "string", ["red", "green", "blue"] * 40, ["red", "green", "blue"] * 40),
     Case("blanks around words", "string", ["red ", " green", "blue"] * 40, ["red", "green", "blue"] * 40, "blanks"),
-    Case("invisible signs", "string", ["red\u00a0", "\u200bgreen", "blue"] * 40, ["red", "green", "blue"] * 40, "invisible"),
+    Case("invisible signs", "string", ["red\u00a0", "\u200bgreen", "blue"] * 40, ["red", "green", "blue"] * 40,
+         "invisible"),
     Case("null words", "string", ["red", "NULL", "blue"] * 40, ["red", None, "blue"] * 40, "missing"),
 ]  # fmt: skip
-
-
-def month_days(year: int, month: int) -> int:
-    return calendar.monthrange(year, month)[1]

@@ -91,7 +91,7 @@ def test_whole_numbers_that_are_times_are_read_and_said(name: str, tmp_path: Pat
     with open_workspace() as work:
         table = read_table(work, "t", Address.of(str(path)))
         table = with_number_as_time(work, table, table.columns[0], "--time")
-        rows = work.frame("SELECT \"when\" FROM t ORDER BY 1")["when"].to_list()
+        rows = work.frame('SELECT "when" FROM t ORDER BY 1')["when"].to_list()
     assert "numbers from" in table.columns[0].reading.note
     assert all(abs(row - right(t)) < timedelta(microseconds=20) for row, t in zip(rows, TIMES, strict=True))
     lands = landed(table, path, tmp_path / "scratch")["when"].sort().to_list()

@@ -94,9 +94,7 @@ def accepted_labels(workspace: Workspace) -> list[str]:
     return [label for label, verdict in verdicts.items() if verdict is not None and verdict.rows_accepted]
 
 
-def time_travel_findings(
-    tables: FeatureTables, labels: Sequence[str], events: int, report: Progress
-) -> list[Finding]:
+def time_travel_findings(tables: FeatureTables, labels: Sequence[str], events: int, report: Progress) -> list[Finding]:
     """A finding for each feature that differs when it is rebuilt, or one that none does."""
     tally = Tally()
     for label, built, moments in _sample(tables, labels, events):

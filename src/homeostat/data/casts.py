@@ -27,9 +27,7 @@ LIMIT = r"^\s*[<>≤≥]=?\s*[+-]?\d"  # of what an instrument can measure
 AROUND = r"^[\s\x{a0}\x{202f}\x{2009}]+|[\s\x{a0}\x{202f}\x{2009}]+$"
 
 
-def typed(
-    rows: pl.DataFrame, columns: Mapping[str, str], written: Mapping[str, Writing] | None = None
-) -> pl.DataFrame:
+def typed(rows: pl.DataFrame, columns: Mapping[str, str], written: Mapping[str, Writing] | None = None) -> pl.DataFrame:
     """Rows in the declared types; where a value does not fit it is null, and written beside as it was.
 
     >>> typed(pl.DataFrame({"n": ["1", "one", "NA"]}), {"n": "integer"}).rows()

@@ -45,9 +45,7 @@ def specification(source: Source) -> str:
     return json.dumps([*parts, written, source.file.model_dump(exclude_defaults=True)])
 
 
-def converted(
-    name: str, source: Source, file: SourceFile, content: str, folder: Path, alone: bool = True
-) -> Converted:
+def converted(name: str, source: Source, file: SourceFile, content: str, folder: Path, alone: bool = True) -> Converted:
     """The conversion of a file with the hash ``content``, made where it is not there; an older content's goes.
 
     A file that is not ``alone`` may be without rows: nothing happened in its time.
@@ -66,9 +64,7 @@ def converted(
     return Converted(parts, tuple(about["besides"]))
 
 
-def read_typed(
-    name: str, source: Source, file: SourceFile, scratch: Path
-) -> Iterator[tuple[pl.DataFrame, Selection]]:
+def read_typed(name: str, source: Source, file: SourceFile, scratch: Path) -> Iterator[tuple[pl.DataFrame, Selection]]:
     """The rows of a file, typed, with their event time; some at a time.
 
     Raises:

@@ -252,4 +252,6 @@ def _footer(path: Path, delimiter: str, quote: str, escape: str | None, width: i
 
 def _looks_cut(line: str, delimiter: str) -> bool:
     """Whether a last line may be the start of a row, of a file that did not come whole: not a note."""
-    return delimiter in line and not re.match(r'"?\s*(total|summe|sum|gesamt|\(|#|-|end|ende|fin\b|rows)', line, re.IGNORECASE)
+    return delimiter in line and not re.match(
+        r'"?\s*(total|summe|sum|gesamt|\(|#|-|end|ende|fin\b|rows)', line, re.IGNORECASE
+    )

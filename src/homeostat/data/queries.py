@@ -91,7 +91,9 @@ def answered(
         finally:
             engine.dispose()
     except (sa.exc.SQLAlchemyError, ImportError) as error:
-        raise DataError(f"{name}: the query failed: {first_line(error)}; fix the query, its address or the database") from error
+        raise DataError(
+            f"{name}: the query failed: {first_line(error)}; fix the query, its address or the database"
+        ) from error
 
 
 def _different(names: Iterable[str]) -> list[str]:

@@ -177,10 +177,9 @@ def local_copy(name: str, file: SourceFile, scratch: Path) -> Iterator[tuple[Pat
     Text may have to be rewritten, and a store is read once.
     """
     columnar = file.is_parquet or file.is_workbook
-    if columnar and file.is_local and not any(c in file.path for c in "*?["):
-        if not file.is_workbook:
-            yield Path(file.path), True
-            return
+    if file.is_parquet and file.is_local and not any(c in file.path for c in "*?["):
+        yield Path(file.path), True
+        return
     scratch.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=scratch) as folder:
         copy = Path(folder) / ("copy.parquet" if columnar else "copy.csv")

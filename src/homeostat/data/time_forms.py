@@ -171,7 +171,9 @@ def pattern_of(form: str) -> str:
             out.append(f"{BLANK}+" if piece.isspace() else re.escape(piece))
             continue
         if piece[1] not in CODES:
-            raise ValueError(f"{form!r} has {piece}, which is no code of a time; use {', '.join('%' + c for c in CODES)}")
+            raise ValueError(
+                f"{form!r} has {piece}, which is no code of a time; use {', '.join('%' + c for c in CODES)}"
+            )
         near = [pieces[m] for m in (n - 1, n + 1) if 0 <= m < len(pieces)]
         packed = any(p[0] == "%" and p[1] not in "bapz" for p in near) and piece[1] not in "bapz"
         code = r"(?P<S>\d{1,2})" if piece == "%S" and "%f" in near else CODES[piece[1]]

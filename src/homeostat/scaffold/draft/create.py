@@ -23,8 +23,8 @@ from homeostat.scaffold.draft.feature_query import draft_features
 from homeostat.scaffold.draft.features_sql import FeatureQuery, features_sql
 from homeostat.scaffold.draft.files import project_files
 from homeostat.scaffold.draft.importance import with_importance
-from homeostat.scaffold.draft.loop_reading import loop_issues, read_by_loop
 from homeostat.scaffold.draft.issues_page import issues_page
+from homeostat.scaffold.draft.loop_reading import loop_issues, read_by_loop
 from homeostat.scaffold.draft.params_yaml import params_yaml
 from homeostat.scaffold.draft.plan import Plan, make_plan
 from homeostat.scaffold.draft.summary import summary_lines

@@ -22,6 +22,7 @@ FIXES = {
     Rule.TYPES: "fix these values in the table, or say in {source}.written of params.yaml how they are written",
     Rule.SCHEMA: "fix the column in the table, or say in {source}.written of params.yaml how it is written",
     Rule.UNIQUE_KEY: "remove the copies in the table, or name a further --key column",
+    Rule.VOLUME: "if it is sound, raise {source}.volume; the last batch may not be whole yet",
     Rule.CONTRACT: "if they are sound, widen the rule in expectations/{name}.json",
 }
 OTHERWISE = "look at them: homeostat data review, once the project has run"

@@ -92,11 +92,14 @@ def _one_line(note: str) -> str:
 def _writing(writing: Writing) -> str:
     """A writing on one line."""
     given = writing.model_dump(exclude_defaults=True, mode="json")
-    parts = [
-        f"{key}: {'[' + ', '.join(map(text_value, value)) + ']' if isinstance(value, list | tuple) else text_value(value)}"
-        for key, value in given.items()
-    ]
+    parts = (
+        f"{key}: {_texts(value) if isinstance(value, list) else text_value(value)}" for key, value in given.items()
+    )
     return "{" + ", ".join(parts) + "}"
+
+
+def _texts(values: Sequence[str]) -> str:
+    return "[" + ", ".join(map(text_value, values)) + "]"
 
 
 def _context_source(profile: Profile, context: Context) -> str:

@@ -1,4 +1,4 @@
-"""The type of a column and how it is written: number, time, yes or no, or words. The loop reads it by the same words."""
+"""The type of a column and how it is written, by which the loop reads it too: number, time, yes or no, or words."""
 
 from __future__ import annotations
 
@@ -15,7 +15,25 @@ from homeostat.scaffold.profile.shapes import ColumnText, Shape, column_text, sa
 from homeostat.scaffold.profile.time_writing import time_writing
 from homeostat.scaffold.profile.workspace import Workspace
 
-YES = {"true", "t", "yes", "y", "on", "ja", "j", "oui", "si", "sí", "sim", "да", "是", "wahr", "vrai", "verdadero", "tak"}
+YES = {
+    "true",
+    "t",
+    "yes",
+    "y",
+    "on",
+    "ja",
+    "j",
+    "oui",
+    "si",
+    "sí",
+    "sim",
+    "да",
+    "是",
+    "wahr",
+    "vrai",
+    "verdadero",
+    "tak",
+}
 NO = {"false", "f", "no", "n", "off", "nein", "non", "não", "nao", "нет", "否", "falsch", "faux", "falso", "nie"}
 CROSSES = {"x", "✓", "✔", "☑", "*", "yes", "y", "ja", "j", "true", "t", "oui", "si", "sí", "sim", "1"}
 LIKELY = 0.5  # share of the rows from which a column looks like what it is not
@@ -179,7 +197,9 @@ def _words(work: Workspace, table: str, text: ColumnText) -> Reading:
     notes = [_missing_note(nulls)]
     writing = _with_missing(PLAIN, nulls)
     if around:
-        notes.append(f"blanks or invisible characters around {around:,} values, such as {example!r}, are no part of them")
+        notes.append(
+            f"blanks or invisible characters around {around:,} values, such as {example!r}, are no part of them"
+        )
         writing = writing.model_copy(update={"words": "trimmed"})
     return Reading("string", None, _joined(notes), writing=writing)
 

@@ -30,14 +30,15 @@ DATE = {"date", "day", "dteday", "dt", "datum", "datestamp", "fecha", "data", "t
 CLOCK = {"time", "clock", "uhrzeit", "zeit", "hora", "heure", "hour", "start", "tijd", "tid", "ora"}
 FILLERS = {"of", "in", "the", "number", "no", "nr", "num", "local"}
 MONTHS = ["jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec"]
-CLOCKS = ("%H:%M", "%H:%M:%S", "%I:%M:%S %p", "%I:%M %p", "%I:%M:%S%p", "%I:%M%p", "%H.%M", "%H.%M.%S", "%Hh%M", "%H-%M",
+CLOCKS = ("%H:%M", "%H:%M:%S", "%I:%M:%S %p", "%I:%M %p", "%I:%M:%S%p", "%I:%M%p", "%H.%M", "%H.%M.%S", "%Hh%M",
+          "%H-%M",
           "%H%M%S", "%H%M", "%I %p", "%I%p", "%p %I:%M", "%p %I:%M:%S")  # fmt: skip
 YEARS = (1500, 2300)
 
 
 @dataclass(frozen=True)
 class Part:
-    """One column of a time: its text in SQL over what is written, and the code of ``data/time_forms.py`` that reads it."""
+    """One column of a time: its text in SQL over what is written, and the code that reads it."""
 
     column: Column
     sql: str

@@ -136,7 +136,11 @@ def with_one_word(work: Workspace, table: Table, column: Column) -> Table:
     values = [str(r[0]) for r in work.rows(
         f"SELECT {column.sql} FROM {table.sql} WHERE {column.sql} IS NOT NULL GROUP BY 1 ORDER BY count(*) DESC, 1"
     )]  # fmt: skip
-    raw = [v for v, _ in column_text(work, f"{table.name}__raw", column.raw).frequent] if column.reading.sql is None else []
+    raw = (
+        [v for v, _ in column_text(work, f"{table.name}__raw", column.raw).frequent]
+        if column.reading.sql is None
+        else []
+    )
     by_word: dict[str, list[str]] = {}
     for value in raw or values:
         by_word.setdefault(plain(value), []).append(value)
@@ -167,7 +171,9 @@ def _positive(column: Column, values: Values, request: Request) -> str:
         return near[0]
     if near:
         raise UsageError(f"--positive {wanted}: {', '.join(map(repr, near))} are near it; say which one, in quotes")
-    raise UsageError(f"--positive {request.positive}: no such value of {column.raw}; there are {', '.join(map(repr, there))}")
+    raise UsageError(
+        f"--positive {request.positive}: no such value of {column.raw}; there are {', '.join(map(repr, there))}"
+    )
 
 
 def _as_flag(column: Column, wanted: str) -> str | None:

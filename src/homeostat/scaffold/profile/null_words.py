@@ -6,12 +6,14 @@ import re
 
 # what databases, languages and spreadsheets write for a null; in a column of words too
 NULL_WORDS = {
-    "null", "(null)", "<null>", "[null]", "\\n", "nan", "-nan", "n/a", "#n/a", "<na>", "nat", "none", "nil", "undefined",
+    "null", "(null)", "<null>", "[null]", "\\n", "nan", "-nan", "n/a", "#n/a", "<na>", "nat", "none", "nil",
+    "undefined",
     "1.#qnan", "-1.#ind", "1.#ind", "#null!", "-nan(ind)", "missing value", "no data", "nodata",
 }  # fmt: skip
 # what people write for one, in a column of numbers, times or flags
 ABSENT_WORDS = NULL_WORDS | {
-    "", "na", "-", "--", "---", "?", "??", ".", "..", "*", "**", "—", "–", "missing", "unknown", "n.a.", "n.v.", "k.a.",
+    "", "na", "-", "--", "---", "?", "??", ".", "..", "*", "**", "—", "–", "missing", "unknown", "n.a.", "n.v.",
+    "k.a.",
     "k. a.", "n/d", "nd", "s/d", "s/i", "n.d.", "void", "blank", "(blank)", "empty", "(empty)", "not available",
     "not applicable", "not set", "never", "tbd", "x.x", "b.d.", "keine", "keine angabe", "0000-00-00",
     "0000-00-00 00:00:00", "0000-00-00t00:00:00", "00/00/0000", "00.00.0000", "00000000", "infinity", "-infinity",

@@ -16,7 +16,9 @@ BODY = re.compile(
     rf"(?P<pre>[^\d.,+\-−–()]*)(?P<sign>[+\-−–(]*)(?P<mid>[^\d.,+\-−–()]*)(?P<second>[+\-−–]?)"
     rf"(?P<body>\d[\d.,'’{BLANKS}]*(?:[eE][+-]?\d+)?|[.,]\d+(?:[eE][+-]?\d+)?)(?P<post>.*)"
 )
-MARKS = re.compile(r"[$€£¥₹₽₩₺₪₫₱฿₴₦₸%‰]|US\$|A\$|C\$|R\$|HK\$|NZ\$|S\$|Rs\.?|Fr\.?|kr\.?|zł|Kč|Ft|lei|руб\.?|円|元|[A-Z]{3}")
+MARKS = re.compile(
+    r"[$€£¥₹₽₩₺₪₫₱฿₴₦₸%‰]|US\$|A\$|C\$|R\$|HK\$|NZ\$|S\$|Rs\.?|Fr\.?|kr\.?|zł|Kč|Ft|lei|руб\.?|円|元|[A-Z]{3}"
+)
 UNIT = re.compile(r"[^\W\d_]{1,8}|°[CF]?|[^\W\d_]{1,4}[²³]?/[^\W\d_]{1,4}[²³]?|[^\W\d_]{1,4}[²³]")
 DEBITS = ("DR", "CR")
 COMBINATIONS = ((".", ""), (".", ","), (",", ""), (",", "."), (",", " "), (".", " "), (".", "'"), (",", "'"))
@@ -36,7 +38,7 @@ class NumberText:
 
 @dataclass(frozen=True)
 class NumberWriting:
-    """``kind`` is integer or float; ``odd``: values that are no numbers and count as missing, ``strays``: other rows."""
+    """``kind`` is integer or float; ``odd``: values that are none and count as missing, ``strays``: other rows."""
 
     kind: str
     writing: Writing

@@ -1,4 +1,4 @@
-"""A table at any address, opened in a database on disk by the reader of the loop, so that it may be larger than memory."""
+"""A table at any address, opened by the loop's reader in a database on disk, so that it may be larger than memory."""
 
 from __future__ import annotations
 
@@ -96,7 +96,9 @@ def _load(
         if fresh and file.is_parquet and file.is_local and number == 0 and not file.partition:
             numbered.create_view(part)  # a large one is read in place
             return
-        if not fresh and work.has_rows(f"SELECT 1 FROM duckdb_views() WHERE view_name = '{part.replace(chr(39), chr(39) * 2)}'"):
+        if not fresh and work.has_rows(
+            f"SELECT 1 FROM duckdb_views() WHERE view_name = '{part.replace(chr(39), chr(39) * 2)}'"
+        ):
             work.execute(f"CREATE TABLE {always_quoted(part + '_')} AS SELECT * FROM {always_quoted(part)}")
             work.execute(f"DROP VIEW {always_quoted(part)}")
             work.execute(f"ALTER TABLE {always_quoted(part + '_')} RENAME TO {always_quoted(part)}")
@@ -176,5 +178,3 @@ def _fetched(work: Workspace, name: str, address: Address) -> OpenedTable:
     work.execute(f"CREATE VIEW {always_quoted(name)} AS SELECT * FROM read_parquet([{files}], {options})")
     columns = tuple((str(r[0]), str(r[1])) for r in work.rows(f"DESCRIBE {always_quoted(name)}"))
     return OpenedTable(columns)
-
-

@@ -38,7 +38,9 @@ def _with_missing(work: Workspace, table: Table, column: Column, values: list[st
     number = column.kind != "time"
     listed = ", ".join(values if number else [f"TIMESTAMP '{v}'" for v in values])
     (rows,) = work.row(f"SELECT count(*) FROM {table.sql} WHERE {column.sql} IN ({listed})")
-    note = f"{', '.join(values)} in {rows:,} row{'s' if rows > 1 else ''} read as missing, far from all others: a choice"
+    note = (
+        f"{', '.join(values)} in {rows:,} row{'s' if rows > 1 else ''} read as missing, far from all others: a choice"
+    )
     if values == ["-1"]:
         note = f"-1 in {rows:,} rows read as missing, since no other value is negative: a choice"
     writing = column.reading.writing
@@ -53,7 +55,9 @@ def _far_dates(work: Workspace, table: Table, column: Column) -> Iterator[str]:
     there = [r[0] for r in work.rows(f"SELECT DISTINCT {column.sql} FROM {table.sql} WHERE {column.sql} IN ({days})")]
     if not there:
         return
-    low, high = work.row(f"SELECT min({column.sql}), max({column.sql}) FROM {table.sql} WHERE {column.sql} NOT IN ({days})")
+    low, high = work.row(
+        f"SELECT min({column.sql}), max({column.sql}) FROM {table.sql} WHERE {column.sql} NOT IN ({days})"
+    )
     if low is None:
         return
     far = max(_length(low, high), YEAR)

@@ -24,7 +24,7 @@ class Shape:
 
 @dataclass(frozen=True)
 class ColumnText:
-    """A column as text: ``frequent`` values with their rows, ``rows`` that have a value, and shapes where there are few.
+    """A column as text: ``frequent`` values with their rows, ``rows`` with a value, and shapes where there are few.
 
     ``shapes`` is empty where most values have no digit, or too many shapes: those are words.
     """
@@ -57,8 +57,8 @@ def _shapes(work: Workspace, relation: str, name: str) -> tuple[Shape, ...]:
     numbers.append(r"regexp_extract(v, '(\d{1,2})[:.h]\d\d', 1)")
     first, second, hour = (f"TRY_CAST({sql} AS BIGINT)" for sql in numbers)
     rows = work.rows(
-        "SELECT count(*), [min(v), max(v), arg_max(v, first), arg_max(v, second), arg_min(v, first), arg_max(v, hour), arg_min(v, h), "
-        "arg_max(v, h)] "
+        "SELECT count(*), [min(v), max(v), arg_max(v, first), arg_max(v, second), arg_min(v, first), arg_max(v, hour), "
+        "arg_min(v, h), arg_max(v, h)] "
         f"FROM (SELECT v, {first} AS first, {second} AS second, {hour} AS hour, hash(v) AS h, "
         f"CASE WHEN regexp_matches(v, '{ZERO_DATE}') THEN v "
         f"ELSE regexp_replace(left(v, {LONG}), '[0-9]', '9', 'g') END AS shape "

@@ -61,11 +61,21 @@ def _described(forms: list[str], doubt: str, shapes: Sequence[Shape], strays: in
     stated = [f for f in forms if f]
     notes = list(dict.fromkeys(table.SPANS[f] for f in stated if f in table.SPANS))
     if "" in forms and stated:
-        stated += ["%Y-%m-%d %H:%M:%S", "%Y-%m-%dT%H:%M:%S", "%Y-%m-%d %H:%M", "%Y-%m-%d", "%Y-%m-%d %H:%M:%S%z", "%Y-%m-%dT%H:%M:%S%z"]
+        stated += [
+            "%Y-%m-%d %H:%M:%S",
+            "%Y-%m-%dT%H:%M:%S",
+            "%Y-%m-%d %H:%M",
+            "%Y-%m-%d",
+            "%Y-%m-%d %H:%M:%S%z",
+            "%Y-%m-%dT%H:%M:%S%z",
+        ]
     if len(forms) > 1:
         notes.append(f"in {len(forms)} forms")
     examples = [e for s in shapes for e in s.examples]
-    zoned = [bool(re.search(r"(?i)\d ?(Z|UTC|GMT)?([+-]\d\d(:?\d\d)?)$|\d ?(Z|UTC|GMT)$", e) and len(e) > 12) for e in examples]
+    zoned = [
+        bool(re.search(r"(?i)\d ?(Z|UTC|GMT)?([+-]\d\d(:?\d\d)?)$|\d ?(Z|UTC|GMT)$", e) and len(e) > 12)
+        for e in examples
+    ]
     if any(zoned) and not all(zoned) and any("%z" in f or not f for f in forms):
         notes.append("times with and without an offset: those without are taken as UTC")
     if any(re.search(r"(?<!\d)24:00", e) for e in examples):
@@ -79,7 +89,12 @@ def _described(forms: list[str], doubt: str, shapes: Sequence[Shape], strays: in
     return TimeWriting(writing, tuple(notes), bool(doubt), strays, stray)
 
 
-ZONES = {"IST": "India's time", "CST": "that of Chicago in winter", "BST": "British summer time", "AST": "Atlantic time"}
+ZONES = {
+    "IST": "India's time",
+    "CST": "that of Chicago in winter",
+    "BST": "British summer time",
+    "AST": "Atlantic time",
+}
 
 
 def _without(shapes: Sequence[Shape], forms: tuple[str, ...]) -> list[Shape]:
@@ -140,7 +155,7 @@ def forms_of(value: str) -> list[str]:
     >>> forms_of("3 Jan 2021")
     ['%d %b %Y']
     """
-    text = value.strip("\u00a0\u202f \t\"")
+    text = value.strip('\u00a0\u202f \t"')
     found = []
     for day in (*table.DAYS, *table.MONTHS, *table.WEEKS, *table.QUARTERS):
         start = _prefix(day).match(text)
