@@ -20,7 +20,6 @@ from homeostat.checks.look_back import look_back_findings
 from homeostat.core.errors import DataError, ScopeError
 from homeostat.core.findings import Finding
 from homeostat.core.rules import Rule
-from homeostat.data.ingest import periods
 from homeostat.data.known_at import as_known
 from homeostat.data.workspace import Workspace
 from homeostat.features.build import FeatureTables
@@ -88,10 +87,9 @@ def check(project: Project, events: int = 2000, progress: Progress | None = None
 
 
 def accepted_labels(workspace: Workspace) -> list[str]:
-    """The batches of events of the window that were accepted, in order of time."""
-    name = workspace.scope.events.source
-    verdicts = {p.label: workspace.verdicts.get(name, p.label) for p in periods(workspace.project, name)}
-    return [label for label, verdict in verdicts.items() if verdict is not None and verdict.rows_accepted]
+    """The batches of events that were accepted, in order of time; the window may not have moved on to the last."""
+    verdicts = workspace.verdicts.of_source(workspace.scope.events.source)
+    return [label for label, verdict in verdicts.items() if verdict.rows_accepted]
 
 
 def time_travel_findings(tables: FeatureTables, labels: Sequence[str], events: int, report: Progress) -> list[Finding]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import codecs
 import re
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -78,10 +78,16 @@ def _without_repeated_headings(path: Path) -> None:
     fresh.replace(path)
 
 
-def csv_fault(name: str, path: str, error: duckdb.Error, form: FileForm) -> DataError:
-    """What is wrong with a text file, by the line of the person's own file and what stands there."""
+def csv_fault(name: str, path: str, error: duckdb.Error, form: FileForm, copy: Path) -> DataError:
+    """What is wrong with a text file, by the line of the person's own file and what stands there.
+
+    ``copy`` is what was read of it.
+    """
     text = str(error)
     line = re.search(r"on Line: (\d+)", text)
+    if line is None:
+        text = _uneven_line(copy, form) or text  # what the engine says while it looks at a file has no line
+        line = re.search(r"on Line: (\d+)", text)
     if line is None:
         sentence = re.sub(r"[^\s\"']*/[^\s\"']*", "the file", text.strip().split("\n")[0])
         return DataError(f"{name}: {path} is not a whole CSV file ({sentence}); deliver it again")
@@ -92,6 +98,18 @@ def csv_fault(name: str, path: str, error: duckdb.Error, form: FileForm) -> Data
     stands = original[1].strip() if original else ""
     stands = f": {stands if len(stands) <= 80 else stands[:77] + '...'!r}" if stands else ""
     return DataError(f"{name}: {path} is not a whole CSV file (line {number:,} {what}{stands}); deliver it again")
+
+
+def _uneven_line(path: Path, form: FileForm) -> str:
+    """The first record with another number of values than the heading, in the engine's own words; empty for none."""
+    delimiter, number, width = form.delimiter or delimiter_of(path), 1, 0
+    with path.open(encoding="utf-8", errors="replace", newline="") as stream:
+        for lines, values, text in _records(stream, delimiter, form.quote, form.escape):
+            width = width or values
+            if values not in (0, width):
+                return f"on Line: {number}\nOriginal Line: {text}\nExpected Number of Columns: {width} Found: {values}"
+            number += lines
+    return ""
 
 
 def delimiter_of(path: Path) -> str:
@@ -203,7 +221,7 @@ class _Layout:
 
 
 def _layout(start: str, delimiter: str, quote: str, escape: str | None, whole: bool) -> _Layout:
-    records = list(islice(_records(start, delimiter, quote, escape), RECORDS))
+    records = list(islice(_records(start.splitlines(), delimiter, quote, escape), RECORDS))
     if not whole and len(records) > 1 and len(records) < RECORDS:
         records = records[:-1]  # the last one is cut
     widths = [w for _, w, _ in records]
@@ -220,10 +238,10 @@ def _layout(start: str, delimiter: str, quote: str, escape: str | None, whole: b
     return _Layout(delimiter, width, share, sum(lines for lines, _, _ in records[:first]), named)
 
 
-def _records(text: str, delimiter: str, quote: str, escape: str | None) -> Iterator[tuple[int, int, str]]:
+def _records(text: Iterable[str], delimiter: str, quote: str, escape: str | None) -> Iterator[tuple[int, int, str]]:
     """Lines, values and text of each record; quoted values may hold line breaks."""
     pending, lines = "", 0
-    for line in text.splitlines():
+    for line in (one.rstrip("\r\n") for one in text):
         pending, lines = f"{pending}\n{line}" if lines else line, lines + 1
         bare = pending.replace(escape + quote, "") if escape else pending
         if bare.count(quote) % 2 and lines < 40:
@@ -240,7 +258,7 @@ def _footer(path: Path, delimiter: str, quote: str, escape: str | None, width: i
         end = stream.read().decode("utf-8", "replace").splitlines()
     count = 0
     for line in reversed(end[1:]):
-        widths: Sequence[int] = [w for _, w, _ in _records(line, delimiter, quote, escape)]
+        widths: Sequence[int] = [w for _, w, _ in _records([line], delimiter, quote, escape)]
         complete = line.endswith((quote, delimiter)) or not line.strip() or len(widths) == 1
         if not complete or (widths and widths[-1] == width) or count == MOST_FOOTER:
             break

@@ -144,7 +144,7 @@ def opened(
             yield _with_partition(rows, file)
         except duckdb.Error as error:
             if not parquet:
-                raise csv_fault(name, file.path, error, form) from error
+                raise csv_fault(name, file.path, error, form, local) from error
             raise DataError(
                 f"{name}: {file.path} is damaged or cut short ({first_line(error)}); deliver it again"
             ) from error

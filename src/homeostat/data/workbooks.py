@@ -16,6 +16,7 @@ def as_parquet(name: str, path: str, file: Path, sheet: str | None, target: Path
         DataError: it is no workbook, has no such sheet, or none with rows.
     """
     import fastexcel
+    import pyarrow as pa
     import pyarrow.parquet as pq
 
     try:
@@ -27,7 +28,7 @@ def as_parquet(name: str, path: str, file: Path, sheet: str | None, target: Path
         for one in [sheet] if sheet is not None else names:
             table = book.load_sheet(one, header_row=0)
             if table.height:
-                pq.write_table(table.to_arrow(), target)
+                pq.write_table(pa.table(table.to_arrow()), target)
                 return target
     except fastexcel.FastExcelError as error:
         why = str(error).strip().split("\n")[0]

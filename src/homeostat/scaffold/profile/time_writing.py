@@ -189,11 +189,10 @@ def number_as_time(low: float, high: float, examples: pl.Series) -> TimeWriting 
         return None
     best = min(likely, key=lambda f: _oddity(readings[f], f))
     others = [f for f in likely if f != best and _oddity(readings[f], f)[0] == 0]
-    first, last = readings[best].min(), readings[best].max()
+    first, last = (str(t) for t in (readings[best].min(), readings[best].max()))
     how = f"written as {best}" if best in table.WRITTEN_NUMBERS else f"counted: {best}"
     note = f"numbers from {low:.15g} to {high:.15g}, read as times from {first} to {last} ({how})"
-    doubt = f"; as {others[0]} they would start in {readings[others[0]].min():%Y}" if others else ""  # type: ignore[str-format]
-    return TimeWriting(Writing(times=(best,)), (f"{note}{doubt}",), bool(others))
+    doubt = f"; as {others[0]} they would start in {str(readings[others[0]].min())[:4]}" if others else ""
 
 
 def _plausible(times: pl.Series, form: str) -> bool:
