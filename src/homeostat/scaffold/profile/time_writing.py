@@ -193,6 +193,7 @@ def number_as_time(low: float, high: float, examples: pl.Series) -> TimeWriting 
     how = f"written as {best}" if best in table.WRITTEN_NUMBERS else f"counted: {best}"
     note = f"numbers from {low:.15g} to {high:.15g}, read as times from {first} to {last} ({how})"
     doubt = f"; as {others[0]} they would start in {str(readings[others[0]].min())[:4]}" if others else ""
+    return TimeWriting(Writing(times=(best,)), (f"{note}{doubt}",), bool(others))
 
 
 def _plausible(times: pl.Series, form: str) -> bool:
