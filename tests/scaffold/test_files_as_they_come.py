@@ -151,25 +151,29 @@ def write_workbook(path: Path) -> None:
         return f'<c {place} t="inlineStr"><is><t>{value}</t></is></c>'
 
     lines = [HEAD, *ROWS]
-    body = "".join(
-        f'<row r="{n}">' + "".join(cell(c, n, v) for c, v in enumerate(line)) + "</row>" for n, line in enumerate(lines, 1)
-    )
+    cells = ("".join(cell(c, n, v) for c, v in enumerate(line)) for n, line in enumerate(lines, 1))
+    body = "".join(f'<row r="{n}">{row}</row>' for n, row in enumerate(cells, 1))
     space = 'xmlns="http://schemas.openxmlformats.org/spreadsheetml/2006/main"'
     office = "http://schemas.openxmlformats.org/officeDocument/2006/relationships"
     package = "http://schemas.openxmlformats.org/package/2006"
     kind = "application/vnd.openxmlformats-officedocument.spreadsheetml"
+    sheets = (1, 2)
     parts = {
         "[Content_Types].xml": f'<Types xmlns="{package}/content-types"><Default Extension="rels" '
         'ContentType="application/vnd.openxmlformats-package.relationships+xml"/>'
         f'<Override PartName="/xl/workbook.xml" ContentType="{kind}.sheet.main+xml"/>'
-        + "".join(f'<Override PartName="/xl/worksheets/sheet{n}.xml" ContentType="{kind}.worksheet+xml"/>' for n in (1, 2))
+        + "".join(
+            f'<Override PartName="/xl/worksheets/sheet{n}.xml" ContentType="{kind}.worksheet+xml"/>' for n in sheets
+        )
         + "</Types>",
         "_rels/.rels": f'<Relationships xmlns="{package}/relationships"><Relationship Id="r1" '
         f'Type="{office}/officeDocument" Target="xl/workbook.xml"/></Relationships>',
         "xl/workbook.xml": f'<workbook {space} xmlns:r="{office}"><sheets><sheet name="notes" sheetId="1" r:id="r1"/>'
         '<sheet name="data" sheetId="2" r:id="r2"/></sheets></workbook>',
         "xl/_rels/workbook.xml.rels": f'<Relationships xmlns="{package}/relationships">'
-        + "".join(f'<Relationship Id="r{n}" Type="{office}/worksheet" Target="worksheets/sheet{n}.xml"/>' for n in (1, 2))
+        + "".join(
+            f'<Relationship Id="r{n}" Type="{office}/worksheet" Target="worksheets/sheet{n}.xml"/>' for n in sheets
+        )
         + "</Relationships>",
         "xl/worksheets/sheet1.xml": f"<worksheet {space}><sheetData/></worksheet>",
         "xl/worksheets/sheet2.xml": f"<worksheet {space}><sheetData>{body}</sheetData></worksheet>",
