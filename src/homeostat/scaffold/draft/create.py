@@ -18,7 +18,7 @@ from homeostat.scaffold.audit.column_roles import Roles, assign_roles
 from homeostat.scaffold.audit.find_issues import find_issues
 from homeostat.scaffold.audit.issue import Issue
 from homeostat.scaffold.audit.label_leakage import Leakage, find_leakage
-from homeostat.scaffold.draft.expectations import context_contract, events_contract
+from homeostat.scaffold.draft.expectations import context_contract, events_contract, value_limits
 from homeostat.scaffold.draft.feature_query import draft_features
 from homeostat.scaffold.draft.features_sql import FeatureQuery, features_sql
 from homeostat.scaffold.draft.files import project_files
@@ -70,7 +70,11 @@ def draft(
         features = with_importance(work, profile, draft_features(profile, roles, plan))
         contract = events_contract(work, profile, roles)
         say("looking for issues")
-        unsorted = [*leakage.issues, *plan.issues, *find_issues(work, profile, leakage, roles, rows)]
+        unsorted = [
+            *leakage.issues,
+            *plan.issues,
+            *find_issues(work, profile, leakage, roles, rows, value_limits(contract)),
+        ]
     summary = list(summary_lines(profile, roles, plan, features))
 
     def texts(issues: Sequence[Issue]) -> dict[str, str]:

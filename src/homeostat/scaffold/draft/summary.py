@@ -39,6 +39,9 @@ def summary_lines(profile: Profile, roles: Roles, plan: Plan, query: FeatureQuer
         f"  window     from {profile.history.start:%Y-%m-%d}; first model after {format_duration(windows.warm_up)}, "
         f"evaluated on {format_duration(windows.holdout)}"
     )
+    if profile.history.waiting:
+        rows = count(profile.history.waiting, "row")
+        yield f"             {rows} from {profile.history.end:%Y-%m-%d %H:%M} on: no whole batch yet, they wait for the rest"
     yield f"  baseline   the mean of {label.column} by {', '.join(plan.baseline) or 'nothing: of all rows'}"
     yield f"  features   {len(query.features)} in features.sql"
     for reason, names in (

@@ -16,17 +16,22 @@ from homeostat.scaffold.profile.table import Table
 from homeostat.scaffold.profile.workspace import Workspace
 
 MOST_PERIODS = 50_000  # of a history that are counted
+WHOLE = 0.7  # share of the usual rows below which the last batch is not whole yet
 THIN, LASTING = 0.4, 8  # share of the usual rows below which a period is thin; periods in which it has to last
 
 
 @dataclass(frozen=True)
 class History:
-    """From ``start`` to ``end``, without a thin beginning; ``counts`` are the rows of each batch."""
+    """From ``start`` to ``end``, without a thin beginning; ``counts`` are the rows of each batch.
+
+    ``waiting`` are rows after ``end``, of a batch that is not whole yet.
+    """
 
     start: datetime
     end: datetime
     rhythm: Rhythm
     counts: tuple[int, ...]
+    waiting: int = 0
 
     @property
     def length(self) -> timedelta:
@@ -48,7 +53,9 @@ def read_history(work: Workspace, table: Table, time: EventTime) -> History:
         raise DataError(f"--time {raw}: only {rhythm.batches} batches of history; give a longer one")
     start = floor(begin, rhythm.period, timedelta(0))
     end = floor(time.last, rhythm.period, timedelta(0)) + rhythm.period
-    return History(start, end, rhythm, tuple(_counts(work, table, rhythm.period, start, time.last)))
+    counts = _counts(work, table, rhythm.period, start, time.last)
+    waiting = counts.pop() if len(counts) > 3 and counts[-1] < WHOLE * rhythm.rows else 0
+    return History(start, end - rhythm.period if waiting else end, rhythm, tuple(counts), waiting)
 
 
 def _counts(work: Workspace, table: Table, period: timedelta, first: datetime, last: datetime) -> list[int]:

@@ -207,6 +207,6 @@ def _oddity(times: pl.Series, form: str) -> tuple[int, int]:
     """How unusual a history would be: outside the years in which tables are kept, then by the order of the forms."""
     first, last = times.dt.year().min(), times.dt.year().max()
     within = first >= 1973 and last <= 2060  # type: ignore[operator]
-    within |= form in table.WRITTEN_NUMBERS[:4] and first >= 1900  # type: ignore[operator]
+    within |= form in table.WRITTEN_NUMBERS[:4] and first >= 1900 or form == "%Y"  # type: ignore[operator]
     order = (*table.WRITTEN_NUMBERS, *table.COUNTS).index(form)
     return (0 if within else 1, order)
