@@ -41,7 +41,8 @@ def summary_lines(profile: Profile, roles: Roles, plan: Plan, query: FeatureQuer
     )
     if profile.history.waiting:
         rows = count(profile.history.waiting, "row")
-        yield f"             {rows} from {profile.history.end:%Y-%m-%d %H:%M} on: no whole batch yet, they wait for the rest"
+        since = f"{profile.history.end:%Y-%m-%d %H:%M}"
+        yield f"             {rows} from {since} on are no whole batch yet: they wait for the rest"
     yield f"  baseline   the mean of {label.column} by {', '.join(plan.baseline) or 'nothing: of all rows'}"
     yield f"  features   {len(query.features)} in features.sql"
     for reason, names in (
