@@ -231,3 +231,9 @@ def test_a_join_that_answers_with_a_name_twice_is_read(tmp_path: Path) -> None:
     query = "SELECT * FROM t JOIN u ON t.other = u.id"
     rows = read(small(None, url="sqlite:///s.db", query=query), tmp_path)
     assert rows is not None and rows["id"].to_list() == ["a"]
+
+
+def test_a_form_of_a_time_that_is_none_is_refused_by_its_key(tmp_path: Path) -> None:
+    (tmp_path / "s.csv").write_text(GOOD)
+    with pytest.raises(ScopeError, match=r"sources\.s\.written\.at\.times: '%H:%M' says no year"):
+        read(small("s.csv", written={"at": {"times": ["%H:%M"]}}), tmp_path)

@@ -17,6 +17,7 @@ from homeostat.core.text import listed
 from homeostat.data.casts import TYPES, WRITTEN, misfitting, not_of, typed
 from homeostat.data.known_at import event_time
 from homeostat.data.source_files import first_line
+from homeostat.data.time_forms import check_form
 
 if TYPE_CHECKING:
     from homeostat.project.scope import Source
@@ -40,7 +41,9 @@ def selection_of(name: str, source: Source, names: Sequence[str], where: str) ->
 
     Raises:
         DataError: a column is absent without which no row has an event time.
+        ScopeError: a form of a time is none.
     """
+    _check_forms(name, source)
     lower = {n.lower() for n in names}
     read = {c: columns_of(sql) for c, sql in source.read.items()}
     absent = tuple(
@@ -63,6 +66,16 @@ def selection_of(name: str, source: Source, names: Sequence[str], where: str) ->
     declared = read_columns(made, {c: sql for c, sql in made.items() if sql is not None})
     columns = ", ".join([*([declared] if made else []), *map(quoted, extra)])
     return Selection(f"SELECT {columns} FROM (SELECT {inner} FROM written)", absent, besides)
+
+
+def _check_forms(name: str, source: Source) -> None:
+    """Refuse forms of times that there are not."""
+    for column, writing in source.written.items():
+        for form in writing.times:
+            try:
+                check_form(form)
+            except ValueError as error:
+                raise ScopeError(f"params.yaml: sources.{name}.written.{column}.times: {error}") from error
 
 
 def read_columns(columns: Iterable[str], read: Mapping[str, str]) -> str:

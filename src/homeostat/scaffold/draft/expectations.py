@@ -159,8 +159,8 @@ def _range(work: Workspace, profile: Profile, column: Column) -> Range | None:
     means = [r[0] for r in work.rows(f"SELECT avg({name}) {_by_batch(profile)}") if r[0] is not None]
     enough = len(means) >= ENOUGH
     means = means if enough else []
-    edges = (min(means), max(means)) if means else (None, None)
-    return Range(low, high, near_low, near_high, *edges, negative, first)
+    least, most = (min(means), max(means)) if means else (None, None)
+    return Range(low, high, near_low, near_high, least, most, negative, first)
 
 
 def _number_rules(column: Column, span: Range, profile: Profile, missing: float) -> Iterator[Rule]:

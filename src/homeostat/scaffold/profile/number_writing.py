@@ -38,14 +38,12 @@ class NumberText:
 
 @dataclass(frozen=True)
 class NumberWriting:
-    """``kind`` is integer or float; ``odd``: values that are none and count as missing, ``strays``: other rows."""
+    """``kind`` is integer or float; ``odd`` are values that are none and count as missing."""
 
     kind: str
     writing: Writing
     notes: tuple[str, ...] = ()
     odd: tuple[str, ...] = ()
-    strays: int = 0
-    stray: str = ""
 
 
 @dataclass
@@ -56,7 +54,6 @@ class _Sorted:
     odd: list[str] = field(default_factory=list)
     limits: bool = False
     others: int = 0
-    other: str = ""
 
 
 def number_writing(shapes: Sequence[Shape], hint: str) -> NumberWriting | None:
@@ -83,8 +80,7 @@ def number_writing(shapes: Sequence[Shape], hint: str) -> NumberWriting | None:
     whole = all(not re.search(r"[eE]", t.body) and decimal not in t.body for t in texts)
     notes = [*_notes(decimal, grouping, without, units, texts), *notes]
     return NumberWriting(
-        "integer" if whole else "float", writing, tuple(notes), tuple(dict.fromkeys(parts.odd)),
-        parts.others + rows - fitting, parts.other,
+        "integer" if whole else "float", writing, tuple(notes), tuple(dict.fromkeys(parts.odd))
     )  # fmt: skip
 
 
@@ -101,7 +97,6 @@ def _sorted(shapes: Sequence[Shape]) -> _Sorted:
             parts.odd += shape.examples
         else:
             parts.others += shape.rows
-            parts.other = parts.other or shape.examples[0]
     return parts
 
 

@@ -28,8 +28,6 @@ class TimeWriting:
     writing: Writing
     notes: tuple[str, ...] = ()
     ambiguous: bool = False
-    strays: int = 0
-    stray: str = ""
 
 
 def time_writing(shapes: Sequence[Shape], sample: Sample) -> TimeWriting | None:
@@ -54,10 +52,10 @@ def time_writing(shapes: Sequence[Shape], sample: Sample) -> TimeWriting | None:
     strays = sum(s.rows for s in left) + total - sum(s.rows for s in sound)
     if not forms or strays > (1 - MOSTLY) * total:
         return None
-    return _described(forms, doubt, sound, strays, left[0].examples[0] if left else "")
+    return _described(forms, doubt, sound)
 
 
-def _described(forms: list[str], doubt: str, shapes: Sequence[Shape], strays: int, stray: str) -> TimeWriting:
+def _described(forms: list[str], doubt: str, shapes: Sequence[Shape]) -> TimeWriting:
     stated = [f for f in forms if f]
     notes = list(dict.fromkeys(table.SPANS[f] for f in stated if f in table.SPANS))
     if "" in forms and stated:
@@ -86,7 +84,7 @@ def _described(forms: list[str], doubt: str, shapes: Sequence[Shape], strays: in
     if doubt:
         notes.insert(0, doubt)
     writing = Writing(times=tuple(stated)) if stated else PLAIN
-    return TimeWriting(writing, tuple(notes), bool(doubt), strays, stray)
+    return TimeWriting(writing, tuple(notes), bool(doubt))
 
 
 ZONES = {
