@@ -67,12 +67,13 @@ def draft(
         roles = assign_roles(profile, leakage, rows)
         plan = make_plan(work, profile, leakage, roles, rows)
         say("trying the features")
-        features = with_importance(work, profile, draft_features(profile, roles, plan))
+        features, too_good = with_importance(work, profile, draft_features(profile, roles, plan))
         contract = events_contract(work, profile, roles)
         say("looking for issues")
         unsorted = [
             *leakage.issues,
             *plan.issues,
+            *too_good,
             *find_issues(work, profile, leakage, roles, rows, value_limits(contract)),
         ]
     summary = list(summary_lines(profile, roles, plan, features))
