@@ -8,7 +8,7 @@ from typing import Any
 import polars as pl
 
 from homeostat.data.plain_numbers import plain_numbers
-from homeostat.data.time_forms import read_times
+from homeostat.data.time_forms import of_zone, read_times
 from homeostat.project.writing import PLAIN, Writing
 
 NULLS = ["NA", ""]
@@ -40,7 +40,7 @@ def typed(rows: pl.DataFrame, columns: Mapping[str, str], written: Mapping[str, 
         present = _without_missing(given, kind, writing)
         cast = _cast(present, kind, writing).alias(column)
         parts.append(cast)
-        if given.dtype != TYPES[kind]:
+        if given.dtype != TYPES[kind] or writing.zone is not None:
             bad = cast.is_null() & _given(present)
             if bad.any():
                 parts.append(_text(given).set(~bad, None).alias(WRITTEN + column))
@@ -132,13 +132,15 @@ def _flags(values: pl.Series, writing: Writing) -> pl.Series:
 def _times(values: pl.Series, writing: Writing) -> pl.Series:
     wanted = TYPES["time"]
     if values.dtype == wanted or values.dtype == pl.Null:
-        return values.cast(wanted)
+        times = values.cast(wanted)
+        return times if writing.zone is None else of_zone(times, writing.zone)
     if values.dtype == pl.String or values.dtype.is_numeric() and writing.times:
         return read_times(values, writing.times, writing.zone)
     if getattr(values.dtype, "time_zone", None):
         return values.dt.convert_time_zone("UTC").dt.replace_time_zone(None).cast(wanted)
     if values.dtype in (pl.Datetime, pl.Date):
-        return values.cast(wanted, strict=False)
+        times = values.cast(wanted, strict=False)
+        return times if writing.zone is None else of_zone(times, writing.zone)
     return pl.Series(values.name, [None] * len(values), dtype=wanted)
 
 

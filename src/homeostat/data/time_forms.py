@@ -154,7 +154,7 @@ def parse_times(text: pl.Series, form: str, zone: str | None = None) -> pl.Serie
     if "offset" in part:
         return _zoned(local, part["offset"], part["zone"]).alias(text.name)
     times = local.cast(TYPE)
-    return (times if zone is None else _of_zone(times, zone)).alias(text.name)
+    return (times if zone is None else of_zone(times, zone)).alias(text.name)
 
 
 @cache
@@ -293,11 +293,11 @@ def _zoned(local: pl.Series, offset: pl.Series, zone: pl.Series) -> pl.Series:
         region = _regions().get(name.lower())
         if region is not None:
             rows = (zone == name).fill_null(False).arg_true()
-            result = result.scatter(rows, _of_zone(local.gather(rows).cast(TYPE), region))
+            result = result.scatter(rows, of_zone(local.gather(rows).cast(TYPE), region))
     return result
 
 
-def _of_zone(times: pl.Series, zone: str) -> pl.Series:
+def of_zone(times: pl.Series, zone: str) -> pl.Series:
     """Local times of a zone in UTC; null where clocks skipped the hour."""
     local = times.dt.replace_time_zone(zone, ambiguous="earliest", non_existent="null")
     return local.dt.convert_time_zone("UTC").dt.replace_time_zone(None)

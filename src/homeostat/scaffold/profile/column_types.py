@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from homeostat.data.casts import AROUND, INVISIBLE, NULLS, TRUTH
 from homeostat.project.writing import PLAIN, Writing
 from homeostat.scaffold.profile.identifiers import always_quoted
-from homeostat.scaffold.profile.null_words import ABSENT_WORDS, ERROR_WORDS, NULL_WORDS, plain
+from homeostat.scaffold.profile.null_words import ABSENT_WORDS, ERROR_WORDS, NULL_WRITINGS, plain
 from homeostat.scaffold.profile.number_writing import decimal_sign, number_writing
 from homeostat.scaffold.profile.shapes import ColumnText, Shape, column_text, sample
 from homeostat.scaffold.profile.time_writing import time_writing
@@ -189,7 +189,7 @@ def _flag(text: ColumnText, absent: Sequence[str]) -> Reading | None:
 def _words(work: Workspace, table: str, text: ColumnText) -> Reading:
     """Words; the blanks around them are no part of them."""
     name = always_quoted(text.raw)
-    nulls = tuple(v for v, _ in text.frequent if plain(v) in NULL_WORDS and plain(v) != "none" and v not in NULLS)
+    nulls = tuple(v for v, _ in text.frequent if v.strip() in NULL_WRITINGS and v not in NULLS)
     around, example = work.row(
         f"SELECT count(*), min(v) FROM (SELECT {name} AS v FROM {always_quoted(table)}) "
         f"WHERE regexp_matches(v, '{AROUND}') OR regexp_matches(v, '{INVISIBLE}')"

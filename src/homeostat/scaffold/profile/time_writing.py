@@ -186,7 +186,7 @@ def number_as_time(low: float, high: float, examples: pl.Series) -> TimeWriting 
     if not likely:
         return None
     best = min(likely, key=lambda f: _oddity(readings[f], f))
-    others = [f for f in likely if f != best and _oddity(readings[f], f)[0] == 0]
+    others = [f for f in likely if f != best and _oddity(readings[f], f)[0] == 0 and best != "%Y"]
     first, last = (str(t) for t in (readings[best].min(), readings[best].max()))
     how = f"written as {best}" if best in table.WRITTEN_NUMBERS else f"counted: {best}"
     note = f"numbers from {low:.15g} to {high:.15g}, read as times from {first} to {last} ({how})"
