@@ -98,7 +98,7 @@ REFUSED = [
     (rows(y=[0, 1]).head(50), {"time": "when", "label": "y"}, "50 rows are too few"),
     (rows(y=[0, 1], known=["soon"]), {"time": "when", "label": "y", "known_at": "known"}, "--known-at known: is "
         "string"),
-    (rows(y=["p", "q"]), {"time": "when", "label": "y", "positive": "r"}, "no such value of y; there are p, q"),
+    (rows(y=["p", "q"]), {"time": "when", "label": "y", "positive": "r"}, "no such value of y; there are 'p', 'q'"),
     (rows(y=[1, 2]), {"time": "when", "label": "y", "task": "ranking"}, "--group COL"),
     (rows(y=[0, 1], x=[1]), {"time": "when", "label": "y", "drop": ("y",)}, "--drop y: .* that --label names"),
     (rows(y=[0, 1], known=["2020-05-01"]), {"time": "when", "label": "y", "known_at": "known"},
@@ -208,8 +208,8 @@ def test_a_folder_with_something_in_it_is_left_alone(tmp_path: Path) -> None:
         ("none.csv", None, "no such file"),
         ("empty.csv", "", "empty"),
         ("head.csv", "a,b\n", "no rows"),
-        ("torn.csv", "a,b\n1,2\n3\n", "cannot be read"),
-        ("torn.parquet", "PAR1", "cannot be read"),
+        ("torn.csv", "a,b\n1,2\n3\n", "line 3 has 1 value where the heading has 2"),
+        ("torn.parquet", "PAR1", "damaged or cut short"),
     ],
 )
 def test_an_unreadable_table_is_refused_in_one_line(name: str, text: str | None, message: str, tmp_path: Path) -> None:

@@ -14,6 +14,7 @@ from typing import Any
 import duckdb
 
 from homeostat.core.errors import DataError
+from homeostat.core.text import count
 from homeostat.data.casts import NULLS
 from homeostat.project.file_form import PLAIN, FileForm
 
@@ -94,7 +95,11 @@ def csv_fault(name: str, path: str, error: duckdb.Error, form: FileForm, copy: P
     number = int(line[1]) + form.skip
     original = re.search(r"Original Line:\s*(.*)", text)
     counts = re.search(r"Expected Number of Columns: (\d+) Found: (\d+)", text)
-    what = f"has {counts[2]} values where the heading has {counts[1]}" if counts else "is not written as the others"
+    what = (
+        f"has {count(int(counts[2]), 'value')} where the heading has {counts[1]}"
+        if counts
+        else "is not written as the others"
+    )
     stands = original[1].strip() if original else ""
     stands = f": {stands if len(stands) <= 80 else stands[:77] + '...'!r}" if stands else ""
     return DataError(f"{name}: {path} is not a whole CSV file (line {number:,} {what}{stands}); deliver it again")
@@ -269,7 +274,9 @@ def _footer(path: Path, delimiter: str, quote: str, escape: str | None, width: i
 
 
 def _looks_cut(line: str, delimiter: str) -> bool:
-    """Whether a last line may be the start of a row, of a file that did not come whole: not a note."""
-    return delimiter in line and not re.match(
-        r'"?\s*(total|summe|sum|gesamt|\(|#|-|end|ende|fin\b|rows)', line, re.IGNORECASE
-    )
+    """Whether a last line may be the start of a row, of a file that did not come whole: not a total or a note."""
+    if re.match(
+        r"""["']?\s*(?:(?:total|summe?|gesamt|somme|totale?|ende?|fin|eof|rows)\b|[(#*=-])""", line, re.IGNORECASE
+    ):
+        return False
+    return delimiter in line or not re.search(r"\S\s+\S", line.strip())

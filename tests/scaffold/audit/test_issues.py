@@ -261,7 +261,7 @@ def labelled(**columns: pl.Expr) -> pl.DataFrame:
 NOT_COPIES: list[tuple[str, dict[str, pl.Expr], set[str]]] = [
     (
         "filled where the label is yes, with slips",
-        {"closed_by": pl.when(BACK != (pl.int_range(pl.len()) % 40 == 0)).then(pl.lit("ann"))},
+        {"closed_by": pl.when((pl.int_range(pl.len()) % 40 == 0) != BACK).then(pl.lit("ann"))},
         {"closed_by"},
     ),
     (

@@ -12,8 +12,8 @@ NULL_WORDS = {
 }  # fmt: skip
 # the same as written in a column of words, where another case may be a word: Undefined is a class of its own
 NULL_WRITINGS = {
-    "NULL", "null", "(null)", "(NULL)", "<null>", "<NULL>", "[null]", "[NULL]", "\\N", "NaN", "nan", "NAN", "n/a", "N/A",
-    "#N/A", "<NA>", "<nil>", "NaT", "nil", "undefined", "1.#QNAN", "-1.#IND", "#NULL!",
+    "NULL", "null", "(null)", "(NULL)", "<null>", "<NULL>", "[null]", "[NULL]", "\\N", "NaN", "nan", "NAN", "n/a",
+    "N/A", "#N/A", "<NA>", "<nil>", "NaT", "nil", "undefined", "1.#QNAN", "-1.#IND", "#NULL!",
 }  # fmt: skip
 # what people write for one, in a column of numbers, times or flags
 ABSENT_WORDS = NULL_WORDS | {

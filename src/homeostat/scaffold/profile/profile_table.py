@@ -85,7 +85,7 @@ def profile_table(work: Workspace, request: Request, contexts: Sequence[ContextR
     time_column = choose_time_column(typed, request, label_column.name)
     table = compose_time(work, typed, time_column, label_column.name)
     table = with_number_as_time(work, table, table.column(time_column.name), "--time")
-    if request.known_at is not None:
+    if request.known_at is not None and find_column(table, request.known_at, "--known-at").numeric:
         table = with_number_as_time(work, table, find_column(table, request.known_at, "--known-at"), "--known-at")
     time = read_event_time(work, table, table.column(time_column.name))
     label = read_label(work, table, table.column(label_column.name), request)

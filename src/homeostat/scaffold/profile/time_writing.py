@@ -18,6 +18,11 @@ from homeostat.scaffold.profile.shapes import Shape
 MOSTLY = 0.95  # share of the rows that are times, from which the others are strays
 FORMS = 5  # that one column may mix
 YEARS = (1500, 2300)
+EARLIEST = {
+    "%Y": 1500,
+    "excel days": 1954,
+    **dict.fromkeys(("epoch s", "epoch ms", "epoch us", "epoch ns", "epoch days"), 1973),
+}
 Sample = Callable[[], Sequence[str]]  # more values of the column
 
 
@@ -197,7 +202,7 @@ def number_as_time(low: float, high: float, examples: pl.Series) -> TimeWriting 
 def _plausible(times: pl.Series, form: str) -> bool:
     if times.null_count():
         return False
-    low, high = YEARS if form == "%Y" else (1800, YEARS[1])
+    low, high = EARLIEST.get(form, 1800), YEARS[1]
     return bool((times.dt.year() >= low).all() and (times.dt.year() < high).all())
 
 
