@@ -237,3 +237,21 @@ def test_a_form_of_a_time_that_is_none_is_refused_by_its_key(tmp_path: Path) -> 
     (tmp_path / "s.csv").write_text(GOOD)
     with pytest.raises(ScopeError, match=r"sources\.s\.written\.at\.times: '%H:%M' says no year"):
         read(small("s.csv", written={"at": {"times": ["%H:%M"]}}), tmp_path)
+
+
+@pytest.mark.parametrize("how", ["part gone", "part cut short", "note cut short", "list cut short"])
+def test_a_conversion_that_was_half_removed_or_written_is_made_again(tmp_path: Path, how: str) -> None:
+    (tmp_path / "s.csv").write_text(GOOD)
+    whole = read(small("s.csv"), tmp_path)
+    (part,), (note,) = tmp_path.rglob("00000.parquet"), tmp_path.rglob("about.json")
+    if how == "part gone":
+        part.unlink()
+    elif how == "part cut short":
+        part.write_bytes(part.read_bytes()[:50])
+    else:
+        path = note if how == "note cut short" else note.parent.parent / "newest.json"
+        path.write_text(path.read_text()[:10])
+    assert read(small("s.csv"), tmp_path).equals(whole)
+    (tmp_path / "s.csv").write_text(GOOD + GOOD.split("\n")[1] + "\n")
+    assert read(small("s.csv"), tmp_path).height == whole.height + 1
+    assert not [p for p in tmp_path.rglob(".*") if p.name != ".gitignore"]

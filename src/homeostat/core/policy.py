@@ -42,8 +42,8 @@ class Evidence:
 
     ``previous``: the previous healthy version against the champion; ``candidate``: the fresh candidate against the
     champion; ``candidate_previous``: the candidate against the previous version. A share below zero: the first is
-    better. ``gate`` names the version that the candidate would be released as. ``due``: why a candidate is due, if one
-    is. ``barred``: why it may not be released by itself, if so. ``paths``: the records that the decision cites.
+    better. ``gate`` names the version that the candidate was released as, if any. ``due``: why a candidate is due, if
+    one is. ``barred``: why it may not be released by itself, if so. ``paths``: the records that the decision cites.
     ``tried``: the version that is being tried beside the champion, if one is. ``confidence`` is that of all intervals.
     """
 

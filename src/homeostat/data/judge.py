@@ -65,9 +65,7 @@ def judge(project: Project, case: Case, contracts: gx.Contracts) -> Judgement:
     return _split(rows, reasons, findings)
 
 
-def earlier_versions(
-    project: Project, case: Case, contracts: gx.Contracts
-) -> dict[datetime, pl.DataFrame | None]:
+def earlier_versions(project: Project, case: Case, contracts: gx.Contracts) -> dict[datetime, pl.DataFrame | None]:
     """What was accepted of a batch until each of its amendments became known; None: nothing was."""
     times = sorted({a.known for a in case.amendments})
     before = [replace(case, amendments=tuple(a for a in case.amendments if a.known < time)) for time in times]

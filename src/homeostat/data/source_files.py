@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -17,6 +16,7 @@ from homeostat.core.errors import DataError
 from homeostat.data import workbooks
 from homeostat.data.csv_files import csv_fault, csv_relation, prepare
 from homeostat.project.file_form import FileForm
+from homeostat.project.whole_files import scratch_folder
 
 if TYPE_CHECKING:
     import duckdb
@@ -180,9 +180,8 @@ def local_copy(name: str, file: SourceFile, scratch: Path) -> Iterator[tuple[Pat
     if file.is_parquet and file.is_local and not any(c in file.path for c in "*?["):
         yield Path(file.path), True
         return
-    scratch.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=scratch) as folder:
-        copy = Path(folder) / ("copy.parquet" if columnar else "copy.csv")
+    with scratch_folder(scratch) as folder:
+        copy = folder / ("copy.parquet" if columnar else "copy.csv")
         try:
             with copy.open("wb") as out, unpacked(file) as stream:
                 while block := stream.read(1 << 20):

@@ -71,7 +71,10 @@ class SourceReader:
         return Delivery(_joined(source, [rows for rows, _ in parts], besides), besides)
 
     def content_key(self, name: str, source: Source) -> str | None:
-        """A hash of all that a batch of ``source`` is read from; None for a query, which may answer differently."""
+        """A hash of all that a batch of ``source`` is read from; None for a query, which may answer differently.
+
+        What its files are called does not matter, their order does: of rows with one key the newest counts.
+        """
         if source.query is not None:
             return None
         parts = [self._digest(file) for file in files_of(name, source, self._root)]
@@ -140,7 +143,7 @@ def read_file(name: str, source: Source, path: Path) -> pl.DataFrame:
     rows = _joined(source, parts, ())
     wrong = unlike(source, rows)
     if wrong is not None:
-        raise DataError(f"{name}: {path}: {wrong}; correct it and say it again")
+        raise DataError(f"{name}: {path}: {wrong}; correct it and run again")
     return rows.select(list(source.columns))
 
 

@@ -7,9 +7,9 @@ from functools import cached_property
 from pathlib import Path
 
 from homeostat.adapters.import_graph import work_hash
-from homeostat.adapters.parquet import write_text
 from homeostat.core.errors import DataError
 from homeostat.project.layout import Project
+from homeostat.project.whole_files import write_text
 from homeostat.training.bundle import Bundle
 
 

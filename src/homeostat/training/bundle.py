@@ -16,9 +16,10 @@ from typing import TYPE_CHECKING, Any
 
 from ruamel.yaml import YAML
 
-from homeostat.adapters.parquet import digest, read_table, write_text
+from homeostat.adapters.parquet import digest, read_table
 from homeostat.core.errors import DataError
 from homeostat.project import scope as scopes
+from homeostat.project.whole_files import write_text
 
 if TYPE_CHECKING:
     import polars as pl
@@ -154,11 +155,12 @@ def score(bundle: Bundle, table: pl.DataFrame, baselines: bool = True) -> pl.Dat
     """The scores of feature rows: key, event_time, predict_at, then score__<o>, baseline__<o> and risk, as Float64."""
     import polars as pl
 
+    from homeostat import models
     from homeostat.core.costs import risk
 
     scope = bundle.scope
-    scores = {name: model.predict(table) for name, model in bundle.models.items()}
-    theirs = {name: model.predict(table) for name, model in bundle.baseline.items()} if baselines else {}
+    scores = models.predict_each(bundle.models, table)
+    theirs = models.predict_each(bundle.baseline, table) if baselines else {}
     total = risk(scores, {name: objective.weight for name, objective in scope.objectives.items()})
     return table.select(*scope.key, "event_time", "predict_at").with_columns(
         *(pl.Series(f"score__{name}", values) for name, values in scores.items()),

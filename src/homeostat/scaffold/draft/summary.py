@@ -23,10 +23,10 @@ SHOWN = 12  # issues on a terminal; the page has all
 def summary_lines(profile: Profile, roles: Roles, plan: Plan, query: FeatureQuery) -> Iterator[str]:
     """A line a guess: what, and why."""
     table, time, label, windows = profile.table, profile.time, profile.label, profile.windows
-    yield f"{table.name}: {table.rows:,} rows, {len(table.columns)} columns, {time.first} to {time.last}"
+    yield f"{table.name}: {table.rows:,} rows, {count(len(table.columns), 'column')}, {time.first} to {time.last}"
     yield from (f"  {note}" for note in table.opened.notes)
     if time.missing:
-        yield f"  {count(time.missing, 'row')} without a time left out"
+        yield f"  {count(time.missing, 'row', 'have')} no time: left out"
     if time.stray_range is not None:
         yield f"  {_strays(time)} left out"
     yield f"  time       {_time(profile)}"
