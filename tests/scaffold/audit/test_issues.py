@@ -102,6 +102,11 @@ FAULTS: list[tuple[str, str, Made]] = [
     ),
     ("missing labels", "back", lambda t: t.with_columns(back=pl.when(pl.col("pages") > 3).then(pl.col("back")))),
     (
+        "labels dry up",
+        "back",
+        lambda t: t.with_columns(back=pl.when(pl.int_range(pl.len()) < pl.len() * 0.8).then("back").otherwise(0)),
+    ),
+    (
         "constant labels",
         "back",
         lambda t: t.with_columns(back=pl.when(pl.int_range(pl.len()) < 1200).then(0).otherwise(pl.col("back"))),

@@ -19,7 +19,7 @@ from homeostat.scaffold.profile.event_time import (
     read_event_time,
     with_number_as_time,
 )
-from homeostat.scaffold.profile.history import History, read_history
+from homeostat.scaffold.profile.history import History, read_history, until_labels_dry_up
 from homeostat.scaffold.profile.identifiers import ascii_name, quoted_list
 from homeostat.scaffold.profile.key import Key, find_key, newest_rows, row_id_column
 from homeostat.scaffold.profile.label import Label, read_label, with_one_word
@@ -94,6 +94,8 @@ def profile_table(work: Workspace, request: Request, contexts: Sequence[ContextR
     key = find_key(work, table, time, label.column, request)
     table, overlap = newest_rows(work, table, key)
     history = read_history(work, table, time)
+    if label.task == "binary" and known_at is None and not key.series:
+        history = until_labels_dry_up(work, table, label.sql, history)
     delay = read_label_delay(work, table, known_at, history, time.step if key.series else None)
     joined = tuple(read_context(work, table, c) for c in contexts)
     windows = choose_windows(history, delay)
@@ -142,6 +144,7 @@ def labelled_sample(work: Workspace, profile: Profile) -> pl.DataFrame:
     names = quoted_list(name for name in profile.table.names if name != ROW_ID)
     return work.frame(
         f"SELECT {names}, __t, {profile.label.number_sql} AS __y FROM {profile.table.sql} "
-        f"WHERE __t >= TIMESTAMP '{profile.history.start}' AND ({profile.label.sql}) IS NOT NULL "
+        f"WHERE __t >= TIMESTAMP '{profile.history.start}' AND __t < TIMESTAMP '{profile.history.end}' "
+        f"AND ({profile.label.sql}) IS NOT NULL "
         + (f"AND hash(rowid) % {every} = 0 " if every > 1 else "") + "ORDER BY __t, rowid"
     )  # fmt: skip
