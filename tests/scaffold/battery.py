@@ -185,6 +185,7 @@ NUMBER_CASES = [
     _numbers("blanks between groups", lambda v: f"{v:,.2f}".replace(",", " ")),
     _numbers("apostrophes", lambda v: f"{v:,.2f}".replace(",", "'"), told="apostrophes"),
     _numbers("lakh", lambda v: _lakh(int(v)), [n * 7919 + 100_000 for n in range(ROWS)], "thousands", "integer"),
+    _numbers("rupees", lambda v: f"Rs. {_lakh(int(v))}.50", [n * 7919 + 100_000.5 for n in range(ROWS)], "Rs."),
     _numbers("dollars", lambda v: f"${v:,.2f}", told="$"),
     _numbers("euros behind", lambda v: f"{v:.2f} €", told="€"),
     _numbers("per cent", lambda v: f"{v} %", told="%"),
@@ -207,6 +208,7 @@ NUMBER_CASES = [
          [str(2**63 + 7919 * n) for n in range(ROWS)]),
     Case("codes with leading zeros", "string", [f"{n:05d}" for n in range(ROWS)], [f"{n:05d}" for n in range(ROWS)]),
     Case("codes with letters", "string", [f"B{n}" for n in range(ROWS)], [f"B{n}" for n in range(ROWS)]),
+    Case("codes like currencies", "string", [f"ITM{n}" for n in range(ROWS)], [f"ITM{n}" for n in range(ROWS)]),
     Case("999 for none", "integer", _some([str(n % 28) for n in range(ROWS)], "999", 10),  # type: ignore[arg-type]
          _some([n % 28 for n in range(ROWS)], None, 10), "999"),
     Case("-1 for none", "integer", _some([str(n % 28) for n in range(ROWS)], "-1", 10),  # type: ignore[arg-type]

@@ -16,8 +16,13 @@ BODY = re.compile(
     rf"(?P<pre>[^\d.,+\-−–()]*)(?P<sign>[+\-−–(]*)(?P<mid>[^\d.,+\-−–()]*)(?P<second>[+\-−–]?)"
     rf"(?P<body>\d[\d.,'’{BLANKS}]*(?:[eE][+-]?\d+)?|[.,]\d+(?:[eE][+-]?\d+)?)(?P<post>.*)"
 )
+CURRENCIES = (
+    "USD|EUR|GBP|CHF|JPY|CNY|INR|AUD|CAD|NZD|SEK|NOK|DKK|PLN|CZK|HUF|RUB|TRY|BRL|MXN|ZAR|KRW|SGD|HKD|THB|ILS|AED|SAR|"
+    "RON|BGN|PHP|IDR|MYR|VND|UAH|ARS|CLP|COP|PEN|EGP|NGN|KES|PKR|BDT|LKR|TWD"
+)
 MARKS = re.compile(
-    r"[$€£¥₹₽₩₺₪₫₱฿₴₦₸%‰]|US\$|A\$|C\$|R\$|HK\$|NZ\$|S\$|Rs\.?|Fr\.?|kr\.?|zł|Kč|Ft|lei|руб\.?|円|元|[A-Z]{3}"
+    r"US\$|A\$|C\$|R\$|HK\$|NZ\$|S\$|[$€£¥₹₽₩₺₪₫₱฿₴₦₸%‰]|Rs\.?(?![a-z])|Fr\.(?![a-z])|kr\.?(?![a-z])|zł|Kč|Ft(?![a-z])|"
+    rf"lei(?![a-z])|руб\.?|円|元|(?:{CURRENCIES})(?![A-Za-z])"
 )
 UNIT = re.compile(r"[^\W\d_]{1,8}|°[CF]?|[^\W\d_]{1,4}[²³]?/[^\W\d_]{1,4}[²³]?|[^\W\d_]{1,4}[²³]")
 DEBITS = ("DR", "CR")
@@ -106,10 +111,12 @@ def number_text(value: str) -> NumberText | None:
     >>> number_text("(€ 1.200,50)"), number_text("B12")
     (NumberText(body='1.200,50', marks=('€',), unit='', negative='()'), None)
     """
-    match = BODY.fullmatch(value.strip("\u00a0\u202f\u2009 \t"))
+    bare, marks, unit, negative = value.strip("\u00a0\u202f\u2009 \t"), [], "", ""
+    if start := re.match(MARKS.pattern, bare):  # which may end with a point
+        bare, marks = bare[start.end() :].strip("\u00a0\u202f\u2009 \t"), [start[0]]
+    match = BODY.fullmatch(bare)
     if match is None:
         return None
-    marks, unit, negative = [], "", ""
     before = (match["pre"].strip(" \u00a0\u202f"), match["mid"].strip(" \u00a0\u202f"))
     for word in filter(None, before):
         if not MARKS.fullmatch(word):

@@ -49,7 +49,8 @@ def column_text(work: Workspace, table: str, raw: str) -> ColumnText:
     )
     few = len(frequent) < 60
     shapes = _shapes(work, relation, name) if digits > 0.4 * probed or few and digits else ()
-    return ColumnText(raw, int(rows), int(total - rows), tuple((v, int(n)) for v, n in frequent), shapes)
+    blanks = int(total - rows) + sum(n for v, n in frequent if not v.strip())
+    return ColumnText(raw, int(rows), blanks, tuple((v, int(n)) for v, n in frequent), shapes)
 
 
 def _shapes(work: Workspace, relation: str, name: str) -> tuple[Shape, ...]:

@@ -62,7 +62,8 @@ def time_writing(shapes: Sequence[Shape], sample: Sample) -> TimeWriting | None:
 
 def _described(forms: list[str], doubt: str, shapes: Sequence[Shape]) -> TimeWriting:
     stated = [f for f in forms if f]
-    notes = list(dict.fromkeys(table.SPANS[f] for f in stated if f in table.SPANS))
+    notes = [f"written as {' or '.join(stated[:3])}"] if stated else []
+    notes += dict.fromkeys(table.SPANS[f] for f in stated if f in table.SPANS)
     if "" in forms and stated:
         stated += [
             "%Y-%m-%d %H:%M:%S",
