@@ -320,3 +320,44 @@ def test_the_loop_runs_on_it_with_no_file_edited(kind: str, tmp_path: Path, caps
     code = main(["-C", str(whole), "check", "leakage", "--events", "200"], standalone_mode=False)
     output = capsys.readouterr()
     assert code in (0, None), output.out + output.err
+
+
+def test_what_the_loop_would_quarantine_is_on_the_page_with_counts(tmp_path: Path) -> None:
+    rows = orders(900)
+    odd = pl.int_range(pl.len())
+    weight = pl.when(odd % 300 == 7).then(pl.lit("see note")).otherwise((odd % 50 + 0.5).cast(pl.String))
+    table = rows.with_columns(weight=weight)
+    twice = pl.concat([table, table[100:104].with_columns(weight=pl.lit("9.5"))])
+    made = drafted(twice, tmp_path, time="Datum & Zeit", label="Zurück?", key=("Bestell-Nr",))
+    quarantined = [i.text for i in made.issues if i.kind == "quarantined by the loop"]
+    assert any("3 rows" in text and "weight is 'see note', which is not float" in text for text in quarantined)
+    assert any("8 rows" in text and "Bestell_Nr" in text for text in quarantined)
+    unfit = next(i for i in made.issues if i.kind == "values that do not fit")
+    assert "weight is no float in 3 rows, such as 'see note'" in unfit.text
+    assert "see note" in made.files["issues.html"]
+    create.write(made, tmp_path / "here")
+    landed = list((tmp_path / "here").rglob("*.parquet"))
+    assert not landed and not (tmp_path / "here" / ".homeostat").exists()
+
+
+@pytest.mark.parametrize(
+    ("values", "positive", "sql"),
+    [
+        (["yes", "no"], "yes", "y"),
+        (["yes", "no"], "no", "NOT y"),
+        (["X", None], "X", "y"),
+        (["1", "0", "2"], "1.0", "y = 1"),
+        (["30040017", "30040018", "30040019"], "30040017", "y = 30040017"),
+        (["Churned", "churned ", "Active"], "Churned", "y = 'churned'"),
+    ],
+)
+def test_the_positive_value_is_taken_as_the_file_writes_it(
+    values: list[str | None], positive: str, sql: str, tmp_path: Path
+) -> None:
+    times = [START + timedelta(hours=7 * n) for n in range(300)]
+    table = pl.DataFrame({"when": times, "a": [n * 37 % 101 for n in range(300)], "y": (values * 300)[:300]})
+    path = write(table, tmp_path / "t.csv")
+    with open_workspace() as work:
+        request = Request(Address.of(str(path)), time="when", label="y", positive=positive)
+        label = profile_table(work, request).label
+    assert label.sql == sql
