@@ -19,7 +19,7 @@ from homeostat.scaffold.profile.workspace import Workspace
 
 MOST_PERIODS = 50_000  # of a history that are counted
 DRY, CHANCE = 0.05, 1e-9  # least share of the history whose labels are all alike, and how unlikely that is by chance
-WHOLE = 0.7  # share of the usual rows below which the last batch is not whole yet
+WHOLE = 0.5  # share of the usual rows below which the last batch is not whole yet, and would be quarantined
 THIN, LASTING = 0.4, 8  # share of the usual rows below which a period is thin; periods in which it has to last
 
 
