@@ -150,7 +150,7 @@ def write_workbook(path: Path) -> None:
             return f"<c {place}><v>{value}</v></c>"
         return f'<c {place} t="inlineStr"><is><t>{value}</t></is></c>'
 
-    lines = [HEAD, *ROWS]
+    lines = [("A report of loads",), HEAD, *ROWS]
     cells = ("".join(cell(c, n, v) for c, v in enumerate(line)) for n, line in enumerate(lines, 1))
     body = "".join(f'<row r="{n}">{row}</row>' for n, row in enumerate(cells, 1))
     space = 'xmlns="http://schemas.openxmlformats.org/spreadsheetml/2006/main"'

@@ -95,7 +95,11 @@ def read_times(values: pl.Series, forms: tuple[str, ...] = (), zone: str | None 
 
 
 def _of_form(values: pl.Series, form: str, zone: str | None) -> pl.Series:
-    return count_times(values, form) if form in COUNTS else parse_times(values, form, zone)
+    if form in COUNTS:
+        return count_times(values, form)
+    if re.fullmatch(r"(%\w)+", form):  # a whole number, which pandas writes with a point where some are missing
+        values = values.str.replace(r"\.0+$", "")
+    return parse_times(values, form, zone)
 
 
 def _digits(values: pl.Series) -> pl.Series:
