@@ -67,7 +67,7 @@ def run_context(folder: Path, now: datetime | None = None) -> Iterator[tuple[Ses
             yield session, at
         except Exception as error:
             facts = {"error": type(error).__name__, "message": " ".join(str(error).split())}
-            with suppress(OSError):  # the disk may be full: what stopped the run is said in any case
+            with suppress(OSError):  # the disk may be full: what stopped the run is raised in any case
                 raise_alerts(project, session.incidents, [Finding(Rule.RUN, "", "fail", facts=facts)], at)
             raise
         passed = [Finding(rule, "", "pass") for rule in (Rule.RUN, Rule.RUN_HISTORY)]

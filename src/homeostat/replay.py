@@ -115,11 +115,11 @@ def ticks(replayed: Project, start: datetime, end: datetime) -> list[datetime]:
     """The ticks of the range that are still to come."""
     rhythm = replayed.scope.rhythm
     now = floor(max(start, stands_at(replayed)), rhythm.tick, rhythm.offset) + rhythm.tick
-    found = []
+    times = []
     while now <= end:
-        found.append(now)
+        times.append(now)
         now += rhythm.tick
-    return found
+    return times
 
 
 def _short(fault: Fault) -> str:

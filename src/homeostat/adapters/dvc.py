@@ -190,8 +190,8 @@ def _transferred(repo: Repo, content: Any, away: bool) -> bool:
     if not cache.exists(content.value):
         return False
     failed = repo.cloud.transfer(source, target, [content], shallow=False, cache_odb=cache).failed
-    found = compare_status(source, target, [content], check_deleted=False, shallow=False, cache_odb=cache)
-    return not (failed or found.missing or found.new)
+    status = compare_status(source, target, [content], check_deleted=False, shallow=False, cache_odb=cache)
+    return not (failed or status.missing or status.new)
 
 
 def _content(repo: Repo, commit: str, out: str) -> Any:
@@ -199,10 +199,10 @@ def _content(repo: Repo, commit: str, out: str) -> Any:
     from dvc.repo.brancher import switch
 
     with switch(repo, commit):
-        found = next((o.hash_info for o in repo.index.outs if o.def_path == out), None)
-    if found is None or not found.value:
+        content = next((o.hash_info for o in repo.index.outs if o.def_path == out), None)
+    if content is None or not content.value:
         raise EnvironmentFault(f"{repo.root_dir}: commit {commit[:12]} has no {out}; name a commit that was released")
-    return found
+    return content
 
 
 def _why(error: Exception) -> str:
@@ -212,8 +212,8 @@ def _why(error: Exception) -> str:
     if isinstance(error, NoRemoteError | RemoteNotFoundError):
         return "dvc has no default remote (dvc remote add --default NAME ADDRESS, and commit .dvc/config)"
     last = list(_causes(error))[-1]
-    said = " ".join(str(last).split()) or type(last).__name__
-    return f"its remote says: {said[:200]}"
+    message = " ".join(str(last).split()) or type(last).__name__
+    return f"its remote says: {message[:200]}"
 
 
 def share_cache(root: Path, home: Path) -> None:
@@ -234,8 +234,8 @@ def share_cache(root: Path, home: Path) -> None:
     try:
         where = Config(str(home / ".dvc")).get("cache", {}).get("dir") or str(home.resolve() / ".dvc" / "cache")
     except ConfigError as error:
-        said = " ".join(str(error).split())
-        raise EnvironmentFault(f"{home}/.dvc/config: {said[:200]}; fix it, or git restore .dvc/config") from error
+        message = " ".join(str(error).split())
+        raise EnvironmentFault(f"{home}/.dvc/config: {message[:200]}; fix it, or git restore .dvc/config") from error
     settings = ConfigObj(theirs.read_text().splitlines() if theirs.is_file() else None)
     settings.setdefault("cache", {})["dir"] = os.path.abspath(where)
     write_text("\n".join(settings.write()) + WHOLE, local)
@@ -358,7 +358,7 @@ def _patiently(root: Path, once: Callable[[], T], patience: float = PATIENCE) ->
         except (DvcException, sqlite3.DatabaseError) as error:
             if not _is_busy(error):
                 if repaired or _is_of_stage(error) or _is_of_settings(error):
-                    raise _told(root, error) from error
+                    raise _translated(root, error) from error
                 remove_caches(root)
                 repaired = True
                 continue
@@ -369,10 +369,10 @@ def _patiently(root: Path, once: Callable[[], T], patience: float = PATIENCE) ->
 
 
 def _causes(error: BaseException) -> Iterator[BaseException]:
-    found: BaseException | None = error
-    while found is not None:
-        yield found
-        found = found.__cause__
+    cause: BaseException | None = error
+    while cause is not None:
+        yield cause
+        cause = cause.__cause__
 
 
 def _is_busy(error: BaseException) -> bool:
@@ -393,7 +393,7 @@ def _is_of_settings(error: BaseException) -> bool:
     return any(isinstance(e, ConfigError) for e in _causes(error))
 
 
-def _told(root: Path, error: BaseException) -> HomeostatError | KeyboardInterrupt:
+def _translated(root: Path, error: BaseException) -> HomeostatError | KeyboardInterrupt:
     from dvc.exceptions import ReproductionError
 
     chain = list(_causes(error))
@@ -403,8 +403,8 @@ def _told(root: Path, error: BaseException) -> HomeostatError | KeyboardInterrup
     ended_by = _signal_of(str(chain[-1]))
     if ended_by == signal.SIGINT:
         return KeyboardInterrupt()
-    said = [line for line in _log(root).read_text(errors="replace").splitlines() if line.strip()]
-    last = said[-1].strip() if said else f"no word; {chain[-1]}"
+    lines = [line for line in _log(root).read_text(errors="replace").splitlines() if line.strip()]
+    last = lines[-1].strip() if lines else f"no word; {chain[-1]}"
     raised = _RAISED.match(last)
     if raised:
         kind: type[HomeostatError] = getattr(errors, raised[1])

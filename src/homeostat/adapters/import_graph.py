@@ -33,16 +33,16 @@ def reached(module: str, src: Path) -> list[Path]:
     Raises:
         ValueError: there is no such module, or one imports by a name that is not written out.
     """
-    found: set[Path] = set()
+    files: set[Path] = set()
     waiting = [module]
     while waiting:
         for path in _files(waiting.pop(), src):
-            if path not in found:
-                found.add(path)
+            if path not in files:
+                files.add(path)
                 waiting += _imports(path, src)
-    if not any(p in found for p in _own(module, src)):
+    if not any(p in files for p in _own(module, src)):
         raise ValueError(f"{module}: no such module below {src}")
-    return sorted(found)
+    return sorted(files)
 
 
 def tools(paths: Sequence[Path], src: Path) -> dict[str, str]:

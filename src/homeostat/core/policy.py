@@ -231,7 +231,7 @@ def _decision(case: Case, action: Action, reason: Reason) -> Decision:
 
 
 def _comparisons(evidence: Evidence, candidate: str) -> list[Versus]:
-    """What was compared, where it could be said."""
+    """What was compared, where there was enough to compare."""
     pairs = (
         (candidate, evidence.champion, evidence.candidate),
         (evidence.previous_version, evidence.champion, evidence.previous),

@@ -53,8 +53,8 @@ class Trees:
         if len(table) == 0:
             return np.empty(0)
         # NumPy only: LightGBM ends the whole process on Arrow columns of strings or dictionaries.
-        found = self.booster.predict(encoding.matrix(self.encoded, table), num_threads=self.threads)
-        return np.asarray(found, dtype=np.float64)
+        scores = self.booster.predict(encoding.matrix(self.encoded, table), num_threads=self.threads)
+        return np.asarray(scores, dtype=np.float64)
 
     def save(self, folder: Path) -> None:
         features = [feature.to_dict() for feature in self.encoded]

@@ -52,7 +52,7 @@ class Rehearsals:
 
     @cached_property
     def surroundings(self) -> str:
-        """What an outcome rests on besides the bundle: the machine, the versions, and the code that scores.
+        """What an outcome rests on beside the bundle: the machine, the versions, and the code that scores.
 
         Read once, with the code: a service that runs on while its files are replaced stands for what it has loaded.
         """

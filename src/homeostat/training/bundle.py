@@ -40,7 +40,7 @@ FIX = "remove the folder and it is unpacked again, or run dvc repro"
 
 @dataclass(frozen=True)
 class Bundle:
-    """A release, verified; each part is read when it is first asked for, once."""
+    """A release, verified; each part is read when it is first needed, once."""
 
     folder: Path
     hash: str
@@ -92,8 +92,8 @@ class Bundle:
         return read_table(self.folder / "golden.parquet")
 
     def _json(self, name: str) -> Mapping[str, Any]:
-        found: Mapping[str, Any] = json.loads((self.folder / name).read_text())
-        return found
+        body: Mapping[str, Any] = json.loads((self.folder / name).read_text())
+        return body
 
     def _load(self, kind: str) -> Mapping[str, Model]:
         from homeostat import models
@@ -134,9 +134,9 @@ def load(folder: Path, expected_hash: str | None = None) -> Bundle:
         data = path.read_bytes()
     except OSError as error:
         raise DataError(f"{folder}: no bundle here, {MANIFEST} is missing; {FIX}") from error
-    found = digest(data)
-    if expected_hash is not None and found != expected_hash:
-        raise DataError(f"{folder}: is bundle {found[:12]}, not {expected_hash[:12]} as the ledger says; {FIX}")
+    actual = digest(data)
+    if expected_hash is not None and actual != expected_hash:
+        raise DataError(f"{folder}: is bundle {actual[:12]}, not {expected_hash[:12]} as the ledger says; {FIX}")
     manifest = _manifest(path, data)
     files: Mapping[str, str] = manifest["files"]
     _refuse_kinds(folder, files)
@@ -148,7 +148,7 @@ def load(folder: Path, expected_hash: str | None = None) -> Bundle:
             raise DataError(f"{folder}: {name} is missing; {FIX}")
         if digest((folder / name).read_bytes()) != expected:
             raise DataError(f"{folder}: {name} is damaged, its hash differs from the manifest's; {FIX}")
-    return Bundle(folder, found, manifest)
+    return Bundle(folder, actual, manifest)
 
 
 def score(bundle: Bundle, table: pl.DataFrame, baselines: bool = True) -> pl.DataFrame:
@@ -203,11 +203,11 @@ def _names(folder: Path) -> list[str]:
     Raises:
         DataError: a link, which may lead out of the bundle.
     """
-    found = sorted(folder.rglob("*"))
-    for path in found:
+    paths = sorted(folder.rglob("*"))
+    for path in paths:
         if path.is_symlink():
             raise DataError(f"{folder}: {path.relative_to(folder)} is a link; {FIX}")
-    names = sorted(p.relative_to(folder).as_posix() for p in found if not p.is_dir())
+    names = sorted(p.relative_to(folder).as_posix() for p in paths if not p.is_dir())
     return [name for name in names if name != MANIFEST]
 
 

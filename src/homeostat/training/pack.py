@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from homeostat.project.layout import Project
 
 MAKING = (ingest, validate, build, train, evaluate)  # the manifest names their code too
-LATER = ("label__", "known__", "group__")  # what a feature row is told afterwards
+LATER = ("label__", "known__", "group__")  # what a feature row gets afterwards
 ORDER = "__order"
 
 
@@ -105,10 +105,10 @@ def _take(path: Path, target: Path) -> None:
         raise DataError(f"{path}: not there; run dvc repro") from error
 
 
-def _span(told: Mapping[str, Any]) -> tuple[datetime, datetime, datetime]:
+def _span(trained: Mapping[str, Any]) -> tuple[datetime, datetime, datetime]:
     """From when on a model was trained, and from and to when it was judged."""
-    holdout = told["holdout"]
-    return tuple(datetime.fromisoformat(t) for t in (told["from"], holdout["from"], holdout["to"]))  # type: ignore[return-value]
+    holdout = trained["holdout"]
+    return tuple(datetime.fromisoformat(t) for t in (trained["from"], holdout["from"], holdout["to"]))  # type: ignore[return-value]
 
 
 def _judging(training: Mapping[str, Any]) -> tuple[datetime, datetime]:

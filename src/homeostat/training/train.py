@@ -86,9 +86,9 @@ def train(project: Project) -> dict[str, Any]:
     rows = {name: split(scope, name, table, as_of) for name in scope.objectives}
     del table
     with ThreadPoolExecutor(_at_once(scope, kind)) as pool:
-        fitting = {name: _fits(pool, scope, name, kind, found) for name, found in rows.items()}
-        told = {name: _keep(project, name, rows[name], fits) for name, fits in fitting.items()}
-    training = {"as_of": as_of.isoformat(), "objectives": told}
+        fitting = {name: _fits(pool, scope, name, kind, of_objective) for name, of_objective in rows.items()}
+        fitted = {name: _keep(project, name, rows[name], fits) for name, fits in fitting.items()}
+    training = {"as_of": as_of.isoformat(), "objectives": fitted}
     write_text(json.dumps(training, indent=1) + "\n", project.candidate / "training.json")
     return training
 
@@ -146,5 +146,5 @@ def _windowed(scope: Scope, rows: pl.DataFrame, as_of: datetime) -> pl.DataFrame
 
 def _time(rows: pl.DataFrame, which: str) -> str:
     times = rows["event_time"]
-    found: Any = times.min() if which == "min" else times.max()
-    return str(found.isoformat())
+    time: Any = times.min() if which == "min" else times.max()
+    return str(time.isoformat())
