@@ -1,4 +1,4 @@
-"""Numbers from text as people and programs write them, made plain so that any engine reads them."""
+"""Numbers from text as people and programs write them, made plain so that any tool reads them."""
 
 from __future__ import annotations
 

@@ -97,7 +97,7 @@ def answered(
 
 
 def _different(names: Iterable[str]) -> list[str]:
-    """Names that engines tell apart: a join may answer with two of one name.
+    """Names that a database tells apart: a join may answer with two of one name.
 
     >>> _different(["id", "at", "ID"])
     ['id', 'at', 'ID_2']
