@@ -14,18 +14,18 @@ EPOCH = datetime(1970, 1, 1)
 
 @dataclass(frozen=True)
 class Case:
-    """A column: ``written`` is its text (None: a blank), ``right`` what it means; ``told`` what must be said of it."""
+    """A column: ``written`` is its text (None: a blank), ``right`` what it means; ``note`` what must be said of it."""
 
     name: str
     kind: str
     written: Sequence[str | None]
     right: Sequence[object]
-    told: str = ""
+    note: str = ""
 
 
 def _times(name: str, write: Callable[[datetime], str], right: Callable[[datetime], datetime] = lambda t: t,
-           told: str = "") -> Case:  # fmt: skip
-    return Case(name, "time", [write(t) for t in TIMES], [right(t) for t in TIMES], told)
+           note: str = "") -> Case:  # fmt: skip
+    return Case(name, "time", [write(t) for t in TIMES], [right(t) for t in TIMES], note)
 
 
 def _minute(t: datetime) -> datetime:
@@ -159,9 +159,9 @@ def _comma(text: str) -> str:
     return text.translate(str.maketrans(",.", ".,"))
 
 
-def _numbers(name: str, write: Callable[[float], str], values: Sequence[float] = NUMBERS, told: str = "",
+def _numbers(name: str, write: Callable[[float], str], values: Sequence[float] = NUMBERS, note: str = "",
              kind: str = "float") -> Case:  # fmt: skip
-    return Case(name, kind, [write(v) for v in values], values, told)
+    return Case(name, kind, [write(v) for v in values], values, note)
 
 
 def _lakh(n: int) -> str:
@@ -180,16 +180,16 @@ def _some(values: Sequence[object], other: object, every: int = 13) -> list[obje
 
 NUMBER_CASES = [
     _numbers("plain", lambda v: f"{v}"),
-    _numbers("thousands", lambda v: f"{v:,.2f}", told="thousands"),
-    _numbers("whole thousands", lambda v: f"{v:,}", [*WHOLES[:-1], 2_345_678], told="thousands", kind="integer"),
+    _numbers("thousands", lambda v: f"{v:,.2f}", note="thousands"),
+    _numbers("whole thousands", lambda v: f"{v:,}", [*WHOLES[:-1], 2_345_678], note="thousands", kind="integer"),
     _numbers("blanks between groups", lambda v: f"{v:,.2f}".replace(",", " ")),
-    _numbers("apostrophes", lambda v: f"{v:,.2f}".replace(",", "'"), told="apostrophes"),
+    _numbers("apostrophes", lambda v: f"{v:,.2f}".replace(",", "'"), note="apostrophes"),
     _numbers("lakh", lambda v: _lakh(int(v)), [n * 7919 + 100_000 for n in range(ROWS)], "thousands", "integer"),
     _numbers("rupees", lambda v: f"Rs. {_lakh(int(v))}.50", [n * 7919 + 100_000.5 for n in range(ROWS)], "Rs."),
-    _numbers("dollars", lambda v: f"${v:,.2f}", told="$"),
-    _numbers("euros behind", lambda v: f"{v:.2f} €", told="€"),
-    _numbers("per cent", lambda v: f"{v} %", told="%"),
-    _numbers("a unit", lambda v: f"{v} kg", told="kg"),
+    _numbers("dollars", lambda v: f"${v:,.2f}", note="$"),
+    _numbers("euros behind", lambda v: f"{v:.2f} €", note="€"),
+    _numbers("per cent", lambda v: f"{v} %", note="%"),
+    _numbers("a unit", lambda v: f"{v} kg", note="kg"),
     _numbers("scientific", lambda v: f"{v:.6e}", [float(f"{v:.6e}") for v in NUMBERS]),
     Case("minus behind", "float", [f"{v}-" if n % 3 else f"{v}" for n, v in enumerate(NUMBERS)],
          [-v if n % 3 else v for n, v in enumerate(NUMBERS)], "minus"),
@@ -217,13 +217,13 @@ NUMBER_CASES = [
 
 # of a file with semicolons
 COMMA_CASES = [
-    _numbers("decimal comma", lambda v: str(v).replace(".", ","), told="comma"),
+    _numbers("decimal comma", lambda v: str(v).replace(".", ","), note="comma"),
     _numbers("three decimals below one", lambda v: f"{v:.3f}".replace(".", ","), SMALL, "comma"),
     _numbers("three decimals", lambda v: f"{v:.3f}".replace(".", ","), [1 + v for v in SMALL], "a choice"),
-    _numbers("points between groups", lambda v: _comma(f"{v:,.2f}"), told="points"),
-    _numbers("euros", lambda v: f"{_comma(f'{v:,.2f}')} €", told="€"),
+    _numbers("points between groups", lambda v: _comma(f"{v:,.2f}"), note="points"),
+    _numbers("euros", lambda v: f"{_comma(f'{v:,.2f}')} €", note="€"),
     _numbers("minus behind, as SAP", lambda v: f"{_comma(f'{-v:,.2f}')}-", [-v for v in NUMBERS], "minus"),
-    _numbers("blanks between groups", lambda v: f"{v:,.2f}".replace(",", "\u202f").replace(".", ","), told="comma"),
+    _numbers("blanks between groups", lambda v: f"{v:,.2f}".replace(",", "\u202f").replace(".", ","), note="comma"),
 ]
 
 WORD_CASES = [

@@ -79,8 +79,8 @@ def problems(case: Case, table: Table, rows: pl.DataFrame) -> list[str]:
     ]  # fmt: skip
     if different:
         return [f"{case.name}: {len(different)} wrong, such as {different[0]} ({column.reading})"]
-    if case.told not in column.reading.note:
-        return [f"{case.name}: nothing said of {case.told!r}, only {column.reading.note!r}"]
+    if case.note not in column.reading.note:
+        return [f"{case.name}: nothing said of {case.note!r}, only {column.reading.note!r}"]
     return []
 
 

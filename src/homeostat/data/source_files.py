@@ -89,14 +89,14 @@ def files_at(name: str, address: str) -> list[SourceFile]:
         if fs.isfile(path):
             return [SourceFile(fs, path, _partition(path, path))]
         if fs.isdir(path):
-            found = [p for p in sorted(fs.find(path)) if _is_part(p[len(path.rstrip("/")) :])]
+            paths = [p for p in sorted(fs.find(path)) if _is_part(p[len(path.rstrip("/")) :])]
         else:
-            found = sorted(p for p in fs.glob(path) if fs.isfile(p)) if any(c in path for c in "*?[") else []
+            paths = sorted(p for p in fs.glob(path) if fs.isfile(p)) if any(c in path for c in "*?[") else []
     except (OSError, ImportError, ValueError) as error:
         raise DataError(
             f"{name}: {address} cannot be reached: {first_line(error)}; correct its path or access"
         ) from error
-    return [SourceFile(fs, p, _partition(p, path)) for p in found]
+    return [SourceFile(fs, p, _partition(p, path)) for p in paths]
 
 
 def _is_part(below: str) -> bool:
@@ -189,8 +189,8 @@ def local_copy(name: str, file: SourceFile, scratch: Path) -> Iterator[tuple[Pat
         except DataError as error:
             raise DataError(f"{name}: {error}") from error
         except Exception as error:  # zip, gzip, zlib and remote stores each have errors of their own
-            said = first_line(error)
-            raise DataError(f"{name}: {file.path} is damaged or cut short ({said}); deliver it again") from error
+            cause = first_line(error)
+            raise DataError(f"{name}: {file.path} is damaged or cut short ({cause}); deliver it again") from error
         yield copy, columnar
 
 

@@ -160,7 +160,7 @@ def forms_of(value: str) -> list[str]:
     ['%d %b %Y']
     """
     text = value.strip('\u00a0\u202f \t"')
-    found = []
+    forms = []
     for day in (*table.DAYS, *table.MONTHS, *table.WEEKS, *table.QUARTERS):
         start = _prefix(day).match(text)
         if start is None:
@@ -169,9 +169,9 @@ def forms_of(value: str) -> list[str]:
             middle = _prefix(clock).match(text, start.end())
             if middle is not None:
                 zones = table.ZONES if clock else ("", "%z")
-                found += [day + clock + z for z in zones if _prefix(z, whole=True).match(text, middle.end())]
-    found += [f for f in table.WHOLE if _prefix(f, whole=True).match(text)]
-    return [f for f in dict.fromkeys(found) if _prefix(f, whole=True).match(text)]
+                forms += [day + clock + z for z in zones if _prefix(z, whole=True).match(text, middle.end())]
+    forms += [f for f in table.WHOLE if _prefix(f, whole=True).match(text)]
+    return [f for f in dict.fromkeys(forms) if _prefix(f, whole=True).match(text)]
 
 
 @cache
