@@ -39,7 +39,6 @@ CROSSES = {"x", "✓", "✔", "☑", "*", "yes", "y", "ja", "j", "true", "t", "o
 LIKELY = 0.5  # share of the rows from which a column looks like what it is not
 
 
-
 @dataclass(frozen=True)
 class Reading:
     """How a column is converted: its kind, SQL over the text as written (None: as it is), its writing, and notes.
