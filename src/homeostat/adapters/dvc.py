@@ -313,9 +313,27 @@ def _commands(root: Path, worker: StageProcess | None, ran: list[str]) -> Iterat
 
         stages._run = run
         try:
-            yield
+            with _no_hashes_in_vain():
+                yield
         finally:
             stages._run = usual
+
+
+@contextmanager
+def _no_hashes_in_vain() -> Iterator[None]:
+    """Have DVC not hash the deps of a stage for its run cache where outs that persist have no place in it."""
+    from dvc.stage import cache
+
+    usual: Callable[[Any], bool] = cache._can_hash
+
+    def can_hash(stage: Any) -> bool:
+        return not any(out.persist for out in stage.outs) and usual(stage)
+
+    cache._can_hash = can_hash
+    try:
+        yield
+    finally:
+        cache._can_hash = usual
 
 
 @contextmanager
