@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 PATIENCE = 60.0  # seconds to wait for another run in the same folder
-WHOLE = "\n# whole\n"  # the end of a file of settings that was not cut short
+WHOLE = "\n# whole\n"  # the end of a whole file of settings
 _RAISED = re.compile(r"^(?:[\w.]+\.)?(ScopeError|DataError|EnvironmentFault|UsageError): (.+)$")
 _one_at_a_time = threading.Lock()
 WORKER = StageProcess()  # of this process, as other tools keep a connection
@@ -313,27 +313,9 @@ def _commands(root: Path, worker: StageProcess | None, ran: list[str]) -> Iterat
 
         stages._run = run
         try:
-            with _no_hashes_in_vain():
-                yield
+            yield
         finally:
             stages._run = usual
-
-
-@contextmanager
-def _no_hashes_in_vain() -> Iterator[None]:
-    """Have DVC not hash the deps of a stage for its run cache where outs that persist have no place in it."""
-    from dvc.stage import cache
-
-    usual: Callable[[Any], bool] = cache._can_hash
-
-    def can_hash(stage: Any) -> bool:
-        return not any(out.persist for out in stage.outs) and usual(stage)
-
-    cache._can_hash = can_hash
-    try:
-        yield
-    finally:
-        cache._can_hash = usual
 
 
 @contextmanager
