@@ -65,6 +65,9 @@ def replay(first: datetime, last: datetime, name: str | None, force: bool, fault
 
     Example: homeostat replay --from 2013-01-01 --to 2013-12-31
     """
+    from homeostat.adapters import allocators
+
+    allocators.hold_little()
     from homeostat import replay as replays
     from homeostat.project.lock import one_run
     from homeostat.reports.html import write_report
@@ -81,8 +84,8 @@ def replay(first: datetime, last: datetime, name: str | None, force: bool, fault
         say(f"replay of {span} in {_from_here(replayed.home)}: {count(todo, 'tick')} to go")
         with _watching(todo) as (watch, announce):
             done = replays.replay(replayed, start, end, watch, faults, announce)
-    page = write_report(replayed, replayed.report_page)
     outcome = results(replayed)
+    page = write_report(replayed, replayed.report_page, outcome)
     for line in table(outcome):
         say(line)
     say("")

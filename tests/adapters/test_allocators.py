@@ -1,0 +1,67 @@
+"""What the allocators keep of freed memory, in processes of their own: the settings hold from a process's start."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import subprocess
+import sys
+
+import pytest
+
+from homeostat.adapters import allocators
+
+pytestmark = pytest.mark.skipif(not hasattr(ctypes.CDLL(None), "malloc_info"), reason="another C library")
+
+START = """
+import ctypes, os, sys, tempfile, threading
+from homeostat.adapters import allocators
+if sys.argv[1] == "this process":
+    allocators.hold_little()
+import polars as pl
+
+def resident():
+    return int(open("/proc/self/statm").read().split()[1]) * os.sysconf("SC_PAGE_SIZE") / 1e6
+"""
+PLACES = """
+library = ctypes.CDLL(None)
+library.malloc.restype, library.fopen.restype = ctypes.c_void_p, ctypes.c_void_p
+threads = [threading.Thread(target=library.malloc, args=(1000,)) for _ in range(8)]
+[thread.start() for thread in threads], [thread.join() for thread in threads]
+path = tempfile.mktemp().encode()
+stream = library.fopen(path, b"w")
+library.malloc_info(0, ctypes.c_void_p(stream)), library.fclose(ctypes.c_void_p(stream))
+print(open(path).read().count("<heap nr="))
+"""
+FREED = """
+small = [pl.Series([float(n)] * 20_000) for n in range(1_000)]
+most = resident()
+del small
+print(int(most - resident()))
+"""
+
+
+HOW = ["this process", "its environment"]
+
+
+def printed(code: str, how: str) -> int:
+    """What a process prints that was told to hold little, or was not."""
+    command, settings = [sys.executable, "-c", START + code, how], {}
+    if how == "its environment":
+        settings = allocators.environment()
+    done = subprocess.run(command, capture_output=True, text=True, check=True, env=os.environ | settings)
+    return int(done.stdout)
+
+
+@pytest.mark.parametrize("how", HOW)
+def test_all_threads_allocate_from_one_place(how: str) -> None:
+    assert printed(PLACES, how) == 1
+
+
+def test_they_do_not_by_default() -> None:
+    assert printed(PLACES, "default") > 1
+
+
+@pytest.mark.parametrize("how", HOW)
+def test_freed_frames_are_given_back_at_once(how: str) -> None:
+    assert printed(FREED, how) > 150  # of 160 MB
