@@ -14,7 +14,7 @@ from homeostat.adapters import allocators
 pytestmark = pytest.mark.skipif(not hasattr(ctypes.CDLL(None), "malloc_info"), reason="another C library")
 
 START = """
-import ctypes, os, sys, tempfile, threading
+import ctypes, os, sys, tempfile, threading, time
 from homeostat.adapters import allocators
 if sys.argv[1] == "this process":
     allocators.hold_little()
@@ -34,9 +34,11 @@ library.malloc_info(0, ctypes.c_void_p(stream)), library.fclose(ctypes.c_void_p(
 print(open(path).read().count("<heap nr="))
 """
 FREED = """
-small = [pl.Series([float(n)] * 20_000) for n in range(1_000)]
+many = [pl.Series([float(n)] * 20_000) for n in range(1_000)]
 most = resident()
-del small
+del many
+time.sleep(1)
+few = [pl.Series([float(n)] * 10) for n in range(5_000)]  # what is due is given back as the allocator is called
 print(int(most - resident()))
 """
 
@@ -63,5 +65,5 @@ def test_they_do_not_by_default() -> None:
 
 
 @pytest.mark.parametrize("how", HOW)
-def test_freed_frames_are_given_back_at_once(how: str) -> None:
-    assert printed(FREED, how) > 150  # of 160 MB
+def test_freed_frames_are_given_back_soon(how: str) -> None:
+    assert printed(FREED, how) > 155  # of 160 MB; by default some 120
