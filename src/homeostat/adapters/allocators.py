@@ -5,7 +5,6 @@ By default each keeps it, so that in a process that works for long the most of e
 
 from __future__ import annotations
 
-import ctypes
 import os
 
 # Of Polars, which reads it when it is imported: by default the system takes back what was freed when it runs short, and
@@ -23,6 +22,8 @@ def environment() -> dict[str, str]:
 
 def hold_little() -> None:
     """The same for this process, before Polars is imported and before there are threads."""
+    import ctypes
+
     os.environ.update(POLARS)
     mallopt = getattr(ctypes.CDLL(None), "mallopt", None)  # other C libraries have no such places
     if mallopt is not None:
