@@ -15,6 +15,8 @@ class Rule(StrEnum):
     FRESHNESS = "freshness"
     SCHEMA = "schema"
     TYPES = "types"
+    FAILING_ROWS = "failing rows"
+    HISTORY = "history"
     UNIQUE_KEY = "unique key"
     CONTRACT = "contract"
     AMENDMENT = "amendment"
@@ -74,4 +76,4 @@ class Reason(StrEnum):
 DRIFT = frozenset({Rule.DRIFT_SHARE, Rule.SCORE_DRIFT, Rule.MISSING})  # start a decision, once in a cool-down
 OUTCOMES = frozenset({Rule.QUALITY, Rule.AGAINST_BASELINE, Rule.CALIBRATION})  # start one whenever they fail
 # Each opens an incident; the other rules explain one.
-ALERTING = DRIFT | OUTCOMES | {Rule.BATCH, Rule.ROLLOUT, Rule.RUN}
+ALERTING = DRIFT | OUTCOMES | {Rule.BATCH, Rule.HISTORY, Rule.ROLLOUT, Rule.RUN}

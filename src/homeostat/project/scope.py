@@ -88,6 +88,7 @@ class Source(Part):
     optional: tuple[str, ...] = ()  # columns that a batch may lack; null there
     known_at: dict[Name, Group] = {}
     volume: Positive | None = None
+    history: Literal["warn", "quarantine", "off"] = "warn"  # what a batch unlike those before it leads to
 
     @model_validator(mode="after")
     def consistent(self) -> Source:

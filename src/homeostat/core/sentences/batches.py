@@ -80,6 +80,12 @@ def _types(finding: Finding) -> str:
     return f"{count(finding.rows or 0, 'row')}: {finding.facts['first']}"
 
 
+def _failing_rows(finding: Finding) -> str:
+    if finding.value is None:
+        return f"{count(finding.rows or 0, 'row')}; too few to say"
+    return f"{percent(finding.value)} of the rows fail (limit {percent(finding.limit or 0)}): the others are no better"
+
+
 def _unique_key(finding: Finding) -> str:
     key = finding.facts["key"]
     if not finding.failed:
@@ -113,6 +119,7 @@ SENTENCES = {
     Rule.FRESHNESS: _freshness,
     Rule.SCHEMA: _schema,
     Rule.TYPES: _types,
+    Rule.FAILING_ROWS: _failing_rows,
     Rule.UNIQUE_KEY: _unique_key,
     Rule.CONTRACT: _contract,
     Rule.AMENDMENT: _amendment,
