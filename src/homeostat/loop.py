@@ -17,7 +17,7 @@ from pathlib import Path
 from homeostat.adapters import dvc, worktree
 from homeostat.core.errors import EnvironmentFault, UsageError
 from homeostat.core.findings import Decision, Due, Finding
-from homeostat.core.incidents import Incident
+from homeostat.core.incidents import Incident, history_alarms
 from homeostat.core.periods import floor, periods_between
 from homeostat.core.rollout import rollout_alarm
 from homeostat.core.rules import Rule
@@ -90,7 +90,8 @@ def tick(
     with _timed(spent, "predict"):
         predicted = predict(session, now, live)
     step = advance_rollout(session, now)
-    opened = raise_alerts(session.project, session.incidents, (*_batch_findings(outcome), rollout_alarm(step)), now)
+    alarms = (*_batch_findings(outcome), *history_alarms(_unlike(outcome), session.incidents.values()))
+    opened = raise_alerts(session.project, session.incidents, (*alarms, rollout_alarm(step)), now)
     decision = None
     if decision_is_due(session, now):
         with _timed(spent, "decide"):
@@ -172,6 +173,16 @@ def _batch_findings(outcome: DataOutcome) -> tuple[Finding, ...]:
         if bad or judged.source not in findings:
             findings[judged.source] = Finding(Rule.BATCH, judged.source, "fail" if bad else "pass", facts=facts)
     return tuple(findings.values())
+
+
+def _unlike(outcome: DataOutcome) -> dict[str, list[tuple[Finding, ...]]]:
+    """By source, what the history rules found in each batch that they could say anything of, in order of time."""
+    found: dict[str, list[tuple[Finding, ...]]] = {}
+    for judged in outcome.batches:
+        of_batch = tuple(f for f in judged.verdict.findings if f.rule == Rule.HISTORY)
+        if of_batch:
+            found.setdefault(judged.source, []).append(tuple(f for f in of_batch if f.failed))
+    return found
 
 
 @contextmanager

@@ -23,7 +23,7 @@ def lines(tick: Tick) -> Iterator[str]:
     for remark in tick.data.remarks:
         yield f"columns  {remark}"
     for incident in tick.opened:
-        if incident.finding.rule != Rule.BATCH:  # the batch has its own line
+        if incident.finding.rule not in (Rule.BATCH, Rule.HISTORY):  # the batch has its own line
             yield f"alert  {incident.sentence}"
     for decision in (tick.step, tick.decision):
         if decision is not None and decision.action not in QUIET:

@@ -72,7 +72,7 @@ def _with_same_unit(found: Sequence[Fault], profile: Profile, history: Sequence[
                 fixed = UNIT[other.facts["unit"]].fix(now)
                 if band.misfit(fixed) <= CLOSE and band.distance(fixed) <= band.distance(now):
                     facts = {"unit": other.facts["unit"], "repair": other.facts["repair"]}
-                    fault = replace(fault, kind="unit change", facts=fault.facts | facts)
+                    fault = replace(fault, kind="unit change", facts={**fault.facts, **facts})
                     break
         yield fault
 

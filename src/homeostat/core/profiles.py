@@ -17,7 +17,6 @@ from math import log, sqrt
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from homeostat.core.repairs import CLOSE, Array, Band, named_repair
 
@@ -45,6 +44,7 @@ SHARES = frozenset({
 })  # fmt: skip
 SURGES = frozenset({"missing", "apart", "new", "blanks", "odd"})
 RISE = 0.5  # of all rows
+MANY = 200  # rows of a batch from which that is no chance
 LEVELS = ("low", "middle", "high")
 LIKE_A_NAME = frozenset({"lower", "length"})  # judged where a column's texts are too many to be categories
 ABOVE_ONLY = frozenset({  # less of it is no fault
@@ -170,7 +170,9 @@ def compare(profile: Profile, past: Sequence[Past]) -> list[Compared]:
     noise, wider = (np.array([getattr(s, name) for s in series]) for name in ("noise", "wider"))
     low, high, usual = _limits(before, noise, wider)
     least = np.array([scaled("shift", GAIN) if s.statistic == "shift" else -np.inf for s in series])
-    high = np.maximum(np.minimum(high, _plainly(series, before, usual)), least)
+    if float(np.median([p.rows for p in history])) >= MANY:
+        high = np.minimum(high, _plainly(series, before, usual))
+    high = np.maximum(high, least)
     released = [i for i, p in enumerate(past) if p.released]
     if released:
         low, high = _with_released(before[released], low, high, usual)
@@ -409,9 +411,7 @@ def _apart(profile: Profile, history: Sequence[Profile]) -> Iterator[_Series]:
     if len(alike) < ENOUGH:
         return
     table = np.array([p.apart for p in alike])
-    most = np.max(np.nan_to_num(table), axis=0) + np.eye(
-        len(profile.columns)
-    )  # least where one always comes with the other
+    most = np.max(np.nan_to_num(table), axis=0) + np.eye(len(profile.columns))
     own = np.median([[p.stats.get((c, "missing"), 0.0) for c in p.columns] for p in alike], axis=0)
     rows = float(np.median([p.rows for p in alike]))
     for i, column in enumerate(profile.columns):

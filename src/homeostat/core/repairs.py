@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from math import log
 
 import numpy as np
 from numpy.typing import NDArray
@@ -31,6 +32,7 @@ UNITS: tuple[tuple[str, float, float], ...] = (  # name, factor and constant tha
 INNER = slice(1, -1)  # of the quantiles: the least and the greatest are single values
 CLOSE = 0.5  # how far outside the history's range, in its widths, quantiles may lie and still fit
 LEFT = 0.34  # of the distance to the usual quantiles, that may remain after a repair which explains it
+SPREAD = 0.2  # weight of the logarithm of the spread within a batch, beside the place of its quantiles
 MOST = 0.5  # share of the quantiles
 LEFT_OF_NAMED = 0.2  # the same where nothing but the repair tells that anything is wrong
 
@@ -63,6 +65,7 @@ class Band:
     high: Array
     usual: Array
     width: Array
+    spread: float  # within a batch, usually
 
     @classmethod
     def of(cls, before: Sequence[Array]) -> Band:
@@ -70,7 +73,7 @@ class Band:
         table = np.array(before)[:, INNER]
         low, high = table.min(axis=0), table.max(axis=0)
         whole = float(np.median(table[:, -1] - table[:, 0]))
-        return cls(low, high, np.median(table, axis=0), np.maximum(high - low, 0.05 * whole + 1e-9))
+        return cls(low, high, np.median(table, axis=0), np.maximum(high - low, 0.05 * whole + 1e-9), whole)
 
     def misfit(self, quantiles: Array) -> float:
         """How far quantiles lie outside, in widths; the worst of them."""
@@ -93,8 +96,11 @@ class Band:
         return float(np.median(np.maximum(np.maximum(self.low - inner, inner - self.high), 0) / self.width))
 
     def distance(self, quantiles: Array) -> float:
-        """How far they lie from the usual, in widths, on average."""
-        return float((np.abs(quantiles[INNER] - self.usual) / self.width).mean())
+        """How far they lie from the usual, in widths, on average, and how far their spread is from the usual one."""
+        inner = quantiles[INNER]
+        spread = float(inner[-1] - inner[0])
+        unlike = abs(log(spread / self.spread)) if spread > 0 and self.spread > 0 else 0.0
+        return float((np.abs(inner - self.usual) / self.width).mean()) + SPREAD * unlike
 
 
 def best_repair(quantiles: Array, band: Band) -> tuple[Repair, Array] | None:

@@ -11,8 +11,11 @@ import polars as pl
 from homeostat.adapters.parquet import digest
 from homeostat.core.batch_rules import against_history
 from homeostat.core.errors import DataError
+from homeostat.core.findings import TOO_FEW, Finding
 from homeostat.core.history_faults import faults
+from homeostat.core.periods import period_of
 from homeostat.core.profiles import Past, compare, trusted
+from homeostat.core.rules import Rule
 from homeostat.data import amendments
 from homeostat.data.profile import profile_of
 from homeostat.data.selection import event_times
@@ -20,7 +23,6 @@ from homeostat.data.selection import event_times
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from homeostat.core.findings import Finding
     from homeostat.core.profiles import Compared, Profile
     from homeostat.data.case import Before, Case
     from homeostat.data.workspace import Workspace
@@ -53,9 +55,12 @@ def history_findings(
         return []
     own = workspace.profiles.get(_key(case, case.content), partial(profile_of, rows, times, case.span))
     past = trusted([Past(_profile(workspace, case, b), frozenset(b.suspect), b.released) for b in case.before])
-    outside = _outside(workspace, compare(own, past))
+    compared = compare(own, past)
+    outside = _outside(workspace, compared)
     found = faults(own, [p.profile for p in past], outside) if outside else []
     strict = case.source.history == "quarantine"
+    if not found:
+        return [Finding(Rule.HISTORY, "", "pass" if compared else TOO_FEW, 0.0 if compared else None, 1.0)]
     return [against_history(case.name, case.label, f, case.suspect, f.exact or strict, released) for f in found]
 
 
@@ -81,8 +86,6 @@ def _key(case: Case, content: str) -> str:
 
 
 def _profiled(workspace: Workspace, case: Case, before: Before) -> Profile:
-    from homeostat.core.periods import period_of
-
     rows = _rows(workspace, case, before).select(list(case.source.columns))
     period = period_of(before.label, case.source.length, workspace.scope.rhythm.offset)
     return profile_of(rows, event_times(case.name, case.source, rows), (period.start, period.end))

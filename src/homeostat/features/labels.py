@@ -25,7 +25,15 @@ def labels(point: PointInTime, look: LookBack, rows: pl.DataFrame) -> pl.DataFra
     table = _labelled(scope, rows)
     for until in point.amended(look):
         table = _known_since(scope, table, _labelled(scope, point.events_until(look, until)), until)
-    return table.select(*scope.key, *label_columns(scope))
+    return _held_out(table, look.trains_after).select(*scope.key, *label_columns(scope))
+
+
+def _held_out(table: pl.DataFrame, until: datetime | None) -> pl.DataFrame:
+    """Labels of events that are in doubt, known no sooner than ``until``: nothing trains on them, or is judged by them."""
+    if until is None:
+        return table
+    known = pl.col("^known__.*$")
+    return table.with_columns(pl.when(known.is_not_null()).then(pl.max_horizontal(known, pl.lit(until))))
 
 
 def label_columns(scope: Scope) -> dict[str, pl.DataType]:

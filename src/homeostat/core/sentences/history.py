@@ -140,7 +140,7 @@ def _formula(e: Facts) -> str:
 def _history(finding: Finding) -> str:
     facts = finding.facts
     if "columns" not in facts:
-        return "as in the batches before"
+        return "too few batches before to compare with" if finding.value is None else "as in the batches before"
     source, columns = facts["source"], listed(facts["columns"], NAMED)
     text = f"{facts['kind']}: {KINDS[facts['kind']](columns, facts['evidence'])}; since {finding.since}"
     if not finding.failed:
