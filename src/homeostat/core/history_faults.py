@@ -115,7 +115,7 @@ def _of_rows(profile: Profile, history: Sequence[Profile], outside: Sequence[Com
     turned = [n for c in timed if c.statistic == "order" for n in (c.column, c.other) if n != CLOCK]
     shift = _shift(profile, history) if {"shift", "clock"} & set(own) else 0
     shift = shift or (_shift(profile, history, turned) if turned else 0)
-    lost = _lost_parts(profile, history) if own else []
+    lost = _lost_parts(profile, history) if outside else []
     renamed = {c.column for c in outside if c.statistic == "new"}
     gone = [c for c in outside if c.statistic == "slice" and c.column not in {CLOCK, *renamed} and _is_lost(c)]
     if shift:
@@ -213,7 +213,7 @@ def _of_column(
     same = profile.stats.get((column, "same"), 0.0)
     if same >= STUCK and _usual(history, column, "same") < STUCK / 2:
         return Fault("stuck values", (column,), {"now": same, "usual": _usual(history, column, "same")}, excess=excess)
-    if set(stats) & {*LEVELS, "size", "negative", "zero", "repair"} and column in profile.quantiles:
+    if set(stats) & {*LEVELS, "size", "zero", "repair"} and column in profile.quantiles:
         repaired = _number_repaired(column, profile, history)
         if repaired is not None:
             kind, facts, exact = repaired

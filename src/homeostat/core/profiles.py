@@ -22,7 +22,7 @@ from homeostat.core.repairs import CLOSE, Array, Band, named_repair
 
 ENOUGH = 28  # accepted batches in which a statistic must have had a value, to say anything
 NORMAL = 7  # batches of the history in which a column failed, from which that is how it is
-CHANCE = 1e-5  # share of batches beyond a limit, where nothing is wrong: a table has some hundred statistics
+CHANCE = 5e-6  # share of batches beyond a limit, where nothing is wrong: a table has some hundred statistics
 REGULAR = 0.04  # the least noise of the logarithm of the number of rows: a sensor's feed has the same every day
 NOISE = 0.5  # of the standard error of a statistic: the least mean excess of its tail
 CONSTANT = 0.1  # share of batches with a single value from which a number is a label of the batch, not a measurement
@@ -31,7 +31,7 @@ PARTS = 24  # of a period, by which the rows of a batch are counted
 CATEGORIES = 200  # texts in a column's history up to which each is a slice
 SLICE = 5  # rows that a slice must have had in every batch, to be missed
 GAIN = 0.1  # in correlation, that a shift of the clock must bring
-RELATION = 0.03  # the least noise of a rank correlation, of however many rows, on its scale
+RELATION = 0.06  # the least noise of a rank correlation, of however many rows, on its scale
 MOSTLY = {"same": 0.5, "repeated": 0.8}  # the usual share of one value from which more of it is no fault
 RELATED = 0.5  # rank correlation of two columns that is watched
 PAIRS = 12  # of them, the strongest
@@ -39,7 +39,7 @@ ROWS = ""  # the rows of a batch as such, beside its columns
 CLOCK = "event time"  # the place of a row in its period, beside the columns
 
 SHARES = frozenset({
-    "missing", "same", "repeated", "zero", "negative", "blanks", "lower", "odd", "new", "mix", "clock", "apart",
+    "missing", "same", "repeated", "zero", "blanks", "lower", "odd", "new", "mix", "clock", "apart",
     "copies", "shift",
 })  # fmt: skip
 SURGES = frozenset({"missing", "apart", "new", "blanks", "odd"})

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import TYPE_CHECKING
+from zoneinfo import ZoneInfo
 
 import polars as pl
 
@@ -12,7 +14,7 @@ from homeostat.adapters.parquet import digest
 from homeostat.core.batch_rules import against_history
 from homeostat.core.errors import DataError
 from homeostat.core.findings import TOO_FEW, Finding
-from homeostat.core.history_faults import faults
+from homeostat.core.history_faults import CLOCK_CHANGE, faults
 from homeostat.core.periods import period_of
 from homeostat.core.profiles import Past, compare, trusted
 from homeostat.core.rules import Rule
@@ -27,6 +29,7 @@ if TYPE_CHECKING:
     from homeostat.data.case import Before, Case
     from homeostat.data.workspace import Workspace
 
+ZONES = ("America/New_York", "Europe/Berlin", "Australia/Sydney", "America/Santiago", "Pacific/Auckland")
 SUITE = json.dumps({
     "name": "history",
     "expectations": [
@@ -59,9 +62,23 @@ def history_findings(
     outside = _outside(workspace, compared)
     found = faults(own, [p.profile for p in past], outside) if outside else []
     strict = case.source.history == "quarantine"
+    if clocks_change(*case.span):
+        found = [f for f in found if f.kind != CLOCK_CHANGE]
     if not found:
         return [Finding(Rule.HISTORY, "", "pass" if compared else TOO_FEW, 0.0 if compared else None, 1.0)]
     return [against_history(case.name, case.label, f, case.suspect, f.exact or strict, released) for f in found]
+
+
+def clocks_change(start: datetime, end: datetime) -> bool:
+    """Whether summer time begins or ends within a day of a span, anywhere where many people live.
+
+    >>> clocks_change(datetime(2013, 3, 10, 5), datetime(2013, 3, 11, 5))
+    True
+    >>> clocks_change(datetime(2013, 5, 10), datetime(2013, 5, 11))
+    False
+    """
+    around = [time.replace(tzinfo=UTC) for time in (start - timedelta(days=1), end + timedelta(days=1))]
+    return any(len({time.astimezone(zone).utcoffset() for time in around}) > 1 for zone in map(ZoneInfo, ZONES))
 
 
 def _outside(workspace: Workspace, compared: Sequence[Compared]) -> list[Compared]:

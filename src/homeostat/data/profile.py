@@ -108,7 +108,6 @@ def _of_numbers(column: str) -> dict[str, pl.Expr]:
     return _of_any(column) | {
         "repeated": (c == c.shift(1)).mean(),
         "zero": (c == 0).mean(),
-        "negative": (c < 0).mean(),
         "size": c.filter(c != 0).abs().log().mean(),
     }
 

@@ -29,7 +29,7 @@ def labels(point: PointInTime, look: LookBack, rows: pl.DataFrame) -> pl.DataFra
 
 
 def _held_out(table: pl.DataFrame, until: datetime | None) -> pl.DataFrame:
-    """Labels of events that are in doubt, known no sooner than ``until``: nothing trains on them, or is judged by them."""
+    """Labels of events that are in doubt, known no sooner than ``until``: they train and judge nothing."""
     if until is None:
         return table
     known = pl.col("^known__.*$")
