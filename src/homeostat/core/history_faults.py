@@ -18,6 +18,7 @@ from homeostat.core.repairs import CLOSE, UNIT, Band, best_repair
 CLEAR = 1.5  # excess of a statistic from which it is far outside
 ALIKE = 0.2  # difference of the shares that are missing of two columns that may be swapped
 EXPLAINED = 0.8  # share of the new texts that a repair must turn into known ones
+CUT = 3  # parts of the period without rows that show by themselves that a batch was cut short
 ALWAYS = 0.9  # share of batches in which a part of the period must have had rows, to be missed
 STUCK = 0.9  # share of one value from which a column is stuck
 GONE = 0.1  # share of a slice's usual rows below which it is lost
@@ -111,16 +112,19 @@ def _of_rows(profile: Profile, history: Sequence[Profile], outside: Sequence[Com
     """At most one fault of the batch's rows as such: their time, then their number."""
     own = {c.statistic: c for c in outside if c.column in ("", CLOCK) and c.statistic != "order"}
     timed = [c for c in outside if CLOCK in (c.column, c.other)]
-    excess = max((c.excess for c in (*own.values(), *timed)), default=0.0)
+    excess = max((c.excess for c in (*own.values(), *timed) or outside), default=0.0)
     turned = [n for c in timed if c.statistic == "order" for n in (c.column, c.other) if n != CLOCK]
     shift = _shift(profile, history) if {"shift", "clock"} & set(own) else 0
     shift = shift or (_shift(profile, history, turned) if turned else 0)
     lost = _lost_parts(profile, history) if outside else []
+    if not own and len(lost) < CUT:
+        lost = []
     renamed = {c.column for c in outside if c.statistic == "new"}
     gone = [c for c in outside if c.statistic == "slice" and c.column not in {CLOCK, *renamed} and _is_lost(c)]
     if shift:
         kind = "shifted time" if abs(shift) > 1 else CLOCK_CHANGE
-        yield Fault(kind, (), {"parts": shift, "of": PARTS}, abs(shift) > 1 and excess >= CLEAR, excess)
+        exact = abs(shift) > 1 and excess >= CLEAR and bool({"shift", "clock"} & set(own))
+        yield Fault(kind, (), {"parts": shift, "of": PARTS}, exact, excess)
     elif lost:
         yield Fault("lost hours", (), {"parts": lost, "of": PARTS}, excess=excess)
     elif gone:

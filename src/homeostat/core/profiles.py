@@ -166,7 +166,7 @@ def compare(profile: Profile, past: Sequence[Past]) -> list[Compared]:
         return []
     series = [*_rows(profile, history), *_columns(profile, history), *_texts(profile, history)]
     series += [*_apart(profile, history), *_pairs(profile, history)]
-    before = np.array([[scaled(s.statistic, v) for v in s.before] for s in series]).T
+    before = _scaled_history(series)
     noise, wider = (np.array([getattr(s, name) for s in series]) for name in ("noise", "wider"))
     low, high, usual = _limits(before, noise, wider)
     least = np.array([scaled("shift", GAIN) if s.statistic == "shift" else -np.inf for s in series])
@@ -196,6 +196,18 @@ def scaled(statistic: str, value: float) -> float:
     return log(max(value, 0.5)) if statistic in ("rows", "slice") else value
 
 
+def _scaled_history(series: Sequence[_Series]) -> Array:
+    """(K, S): each statistic in the batches before, ``scaled``."""
+    values = np.array([s.before for s in series], dtype=float)
+    names = np.array([s.statistic for s in series])
+    shares, orders = np.isin(names, list(SHARES)), names == "order"
+    counts = np.isin(names, ("rows", "slice"))
+    values[shares] = np.arcsin(np.sqrt(np.clip(values[shares], 0, 1)))
+    values[orders] = np.arctanh(np.clip(values[orders], -0.95, 0.95))
+    values[counts] = np.log(np.maximum(values[counts], 0.5))
+    return values.T
+
+
 def natural(statistic: str, value: float) -> float:
     """The statistic itself, of its value on the scale."""
     if statistic in SHARES:
@@ -213,12 +225,21 @@ def _limits(before: Array, noise: Array, wider: Array) -> tuple[Array, Array, Ar
     many = np.sum(~np.isnan(before), axis=0)
     enough = many >= ENOUGH
     kept = np.where(enough, before, 0.0)  # NaN in some batches is left out below
-    usual, lower, upper = np.nanquantile(kept, [0.5, 0.25, 0.75], axis=0)
+    usual, lower, upper = _quartiles(kept, many)
     beyond = np.log(1 / (np.maximum(many, 1) * CHANCE))
     above = np.nanmax(kept, axis=0) - usual + beyond * np.maximum(_mean_excess(kept - upper), NOISE * noise)
     below = usual - np.nanmin(kept, axis=0) + beyond * np.maximum(_mean_excess(lower - kept), NOISE * noise)
     low, high = usual - below * wider, usual + above * wider
     return low, high, np.where(enough, usual, np.nan)
+
+
+def _quartiles(values: Array, many: Array) -> tuple[Array, Array, Array]:
+    """Median, lower and upper quartile of each column of (K, S) values, of which ``many`` are there."""
+    ordered = np.sort(values, axis=0)  # NaN last
+    last = np.maximum(np.where(np.isnan(ordered[-1]), many, len(values)) - 1, 0)
+    places = [np.round(share * last).astype(int) for share in (0.5, 0.25, 0.75)]
+    median, lower, upper = (np.take_along_axis(ordered, place[None], axis=0)[0] for place in places)
+    return median, lower, upper
 
 
 def _plainly(series: Sequence[_Series], before: Array, usual: Array) -> Array:

@@ -62,7 +62,7 @@ def history_findings(
     outside = _outside(workspace, compared)
     found = faults(own, [p.profile for p in past], outside) if outside else []
     strict = case.source.history == "quarantine"
-    if clocks_change(*case.span):
+    if found and clocks_change(*case.span):
         found = [f for f in found if f.kind != CLOCK_CHANGE]
     if not found:
         return [Finding(Rule.HISTORY, "", "pass" if compared else TOO_FEW, 0.0 if compared else None, 1.0)]
