@@ -426,7 +426,7 @@ def _slices(
 def _apart(profile: Profile, history: Sequence[Profile]) -> Iterator[_Series]:
     """The share in which a column is missing without the one that it is most often missing with.
 
-    What is missing together, as all reports of a cancelled flight are, may be missing for a reason.
+    Columns that are always missing together may be missing for a reason: reports on an event that was called off are.
     """
     alike = [p for p in history if p.columns == profile.columns]
     if len(alike) < ENOUGH:

@@ -32,8 +32,11 @@ def _held_out(table: pl.DataFrame, until: datetime | None) -> pl.DataFrame:
     """Labels of events that are in doubt, known no sooner than ``until``: they train and judge nothing."""
     if until is None:
         return table
-    known = pl.col("^known__.*$")
-    return table.with_columns(pl.when(known.is_not_null()).then(pl.max_horizontal(known, pl.lit(until))))
+    later = pl.lit(until, dtype=pl.Datetime("us"))
+    known = [c for c in table.columns if c.startswith("known__")]
+    return table.with_columns(
+        pl.when(pl.col(c).is_not_null()).then(pl.max_horizontal(c, later)).alias(c) for c in known
+    )
 
 
 def label_columns(scope: Scope) -> dict[str, pl.DataType]:
