@@ -21,7 +21,7 @@ from homeostat.core.errors import UsageError
 from homeostat.core.periods import floor
 from homeostat.decisions.decide import next_decision
 from homeostat.decisions.session import Session
-from homeostat.faults import Fault, check_times
+from homeostat.faults import Fault, check_times, damage_sources
 from homeostat.project.clock import move_on, stands_at
 from homeostat.project.layout import Project
 from homeostat.project.window import write_window
@@ -81,6 +81,7 @@ def prepare(
         return Project.find(target)
     git.clone_snapshot(project.root, snapshot, target, project.scope.branch)
     dvc.share_cache(target, project.root)
+    damage_sources(Project.find(target), faults, start, end)
     replayed = Project.find(target)
     write_window(loop.begin(Session.open(replayed), start), start, start)
     move_on(replayed, start)

@@ -58,7 +58,7 @@ def up() -> None:
 @click.option("--name", help="What to call the replay; made from the range and the folder if not given.")
 @click.option("--force", is_flag=True, help="Replace a replay of that name.")
 @click.option("--fault", "faults", type=FaultAt(), multiple=True, shell_complete=faults_offered,
-              help="Inject a fault, to see what the loop does: bad-release@TIME; may be repeated.")  # fmt: skip
+              help="Inject a fault, to see what the loop does: NAME@TIME; may be repeated.")  # fmt: skip
 def replay(first: datetime, last: datetime, name: str | None, force: bool, faults: tuple[Fault, ...]) -> None:
     """The loop over history with a simulated clock, on the folder as it is; ends with a table and a report page.
 
@@ -91,7 +91,7 @@ def replay(first: datetime, last: datetime, name: str | None, force: bool, fault
         spent = ", ".join(f"{step} {seconds:.0f} s" for step, seconds in done.seconds.most_common())
         say(f"time       {spent}; largest process {done.peak:.2f} GB")
     for fault in faults:
-        say(f"drill      {fault}: {fault.outcome(outcome.ledger)}")
+        say(f"drill      {fault}: {fault.outcome(replayed, outcome.ledger)}")
     here = f"homeostat -C {_from_here(replayed.home)}"
     say(f"page       {_from_here(page)}\nnext       {here}\n           {here} releases")
 

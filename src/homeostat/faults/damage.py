@@ -9,6 +9,9 @@ from datetime import timedelta
 
 import polars as pl
 
+MEASURED = 20  # different values from which a number is a measurement rather than a code
+CATEGORIES, SLICES = 5_000, 60  # different texts up to which they are categories, and slices
+TIME = "__event_time"  # of each row, beside the columns of its source
 Change = Callable[[pl.DataFrame, Sequence[str], float, random.Random], pl.DataFrame]
 
 
@@ -60,8 +63,7 @@ def swapped_columns(rows: pl.DataFrame, columns: Sequence[str], size: float, cha
 
 
 def truncated_batch(rows: pl.DataFrame, columns: Sequence[str], size: float, chance: random.Random) -> pl.DataFrame:
-    (time,) = columns
-    return rows.sort(time, maintain_order=True).head(round(rows.height * (1 - size)))
+    return rows.sort(TIME, maintain_order=True).head(round(rows.height * (1 - size)))
 
 
 def doubled_batch(rows: pl.DataFrame, columns: Sequence[str], size: float, chance: random.Random) -> pl.DataFrame:
@@ -70,9 +72,9 @@ def doubled_batch(rows: pl.DataFrame, columns: Sequence[str], size: float, chanc
 
 def lost_slice(rows: pl.DataFrame, columns: Sequence[str], size: float, chance: random.Random) -> pl.DataFrame:
     (column,) = columns
-    counts = rows[column].drop_nulls().value_counts(sort=True)[column].to_list()
-    lost = counts[min(round(size), len(counts) - 1)] if counts else None
-    return rows.filter(pl.col(column).ne_missing(lost))
+    counts = rows[column].drop_nulls().value_counts().sort("count", column, descending=[True, False])
+    place = min(round(size), counts.height - 1)
+    return rows.filter(pl.col(column).ne_missing(counts[column][place])) if counts.height else rows
 
 
 def category_explosion(rows: pl.DataFrame, columns: Sequence[str], size: float, chance: random.Random) -> pl.DataFrame:
@@ -110,10 +112,9 @@ def encoding_damage(rows: pl.DataFrame, columns: Sequence[str], size: float, cha
 
 
 def stuck_sensor(rows: pl.DataFrame, columns: Sequence[str], size: float, chance: random.Random) -> pl.DataFrame:
-    (time, *columns) = columns
-    since = rows[time].sort()[min(round(rows.height * (1 - size)), rows.height - 1)]
+    since = rows[TIME].sort()[min(round(rows.height * (1 - size)), rows.height - 1)]
     return rows.with_columns(
-        pl.when(pl.col(time) >= since).then(pl.col(c).drop_nulls().first()).otherwise(pl.col(c)).alias(c)
+        pl.when(pl.col(TIME) >= since).then(pl.col(c).drop_nulls().first()).otherwise(pl.col(c)).alias(c)
         for c in columns
     )
 
@@ -137,25 +138,56 @@ def shifted_time(rows: pl.DataFrame, columns: Sequence[str], size: float, chance
     return rows.with_columns(pl.col(c) + timedelta(hours=size) for c in columns)
 
 
+def missing_batch(rows: pl.DataFrame, columns: Sequence[str], size: float, chance: random.Random) -> pl.DataFrame:
+    return rows.clear()
+
+
 DAMAGES = {
     "null-surge": Damage(null_surge, (0.1, 0.3, 0.7), "any", ("missing values",), lasts=False),
     "unit-change": Damage(unit_change, (1.609344, 60.0, 1000.0), "number", ("unit change",)),
     "celsius": Damage(celsius, (1, 1, 1), "positive", ("unit change",)),
-    "sign-flip": Damage(sign_flip, (1, 1, 1), "signed", ("sign flip",)),
+    "sign-flip": Damage(sign_flip, (1, 1, 1), "number", ("sign flip",)),
     "swapped-columns": Damage(swapped_columns, (1, 1, 1), "number", ("swapped columns",), many=2),
-    "truncated-batch": Damage(truncated_batch, (0.1, 0.3, 0.7), "time", ("lost hours", "few rows"), lasts=False),
-    "doubled-batch": Damage(doubled_batch, (0.1, 0.5, 1.0), "none", ("many rows",), lasts=False),
-    "lost-slice": Damage(lost_slice, (2, 1, 0), "category", ("lost slice",)),
+    "truncated-batch": Damage(
+        truncated_batch, (0.1, 0.3, 0.7), "rows", ("lost hours", "few rows"), many=0, lasts=False
+    ),
+    "doubled-batch": Damage(doubled_batch, (0.1, 0.5, 1.0), "rows", ("many rows",), many=0, lasts=False),
+    "lost-slice": Damage(lost_slice, (2, 1, 0), "slice", ("lost slice",)),
     "category-explosion": Damage(
         category_explosion, (0.1, 0.3, 1.0), "category", ("category explosion", "keys changed"), lasts=False
     ),
     "blank-in-code": Damage(blank_in_code, (0.1, 0.3, 1.0), "category", ("blanks",)),
     "case-in-code": Damage(case_in_code, (0.1, 0.3, 1.0), "category", ("case",)),
     "encoding-damage": Damage(encoding_damage, (0.1, 0.3, 1.0), "category", ("encoding",)),
-    "stuck-sensor": Damage(stuck_sensor, (0.3, 0.6, 1.0), "sensor", ("stuck values",)),
+    "stuck-sensor": Damage(stuck_sensor, (0.3, 0.6, 1.0), "number", ("stuck values",)),
     "join-break": Damage(
         join_break, (0.1, 0.3, 1.0), "category", ("keys changed", "new categories", "category explosion")
     ),
     "label-flip": Damage(label_flip, (0.3, 0.6, 1.0), "binary", ("flipped values",)),
+    "missing-batch": Damage(missing_batch, (1, 1, 1), "rows", (), many=0, lasts=False),
     "shifted-time": Damage(shifted_time, (1, 3, 8), "time", ("shifted time",)),
 }
+
+
+def suitable(damage: Damage, rows: pl.DataFrame, key: Sequence[str]) -> list[str]:
+    """The columns that a fault may be about, in order: none of the key, nor any that tells batches apart."""
+    plain = [c for c in rows.columns if c not in key and c != TIME]
+    numbers = [c for c in plain if rows.schema[c].is_numeric() and rows[c].n_unique() > MEASURED]
+    texts = [c for c in rows.columns if rows.schema[c] == pl.String and c != TIME]
+    return {
+        "any": lambda: plain,
+        "rows": list,
+        "number": lambda: numbers,
+        "positive": lambda: [c for c in numbers if _like_fahrenheit(rows[c])],
+        "category": lambda: [c for c in texts if 1 < rows[c].n_unique() <= CATEGORIES],
+        "slice": lambda: [c for c in texts if 1 < rows[c].n_unique() <= SLICES],
+        "binary": lambda: [c for c in plain if set(rows[c].unique()) - {None} == {0, 1}],
+        "time": lambda: [c for c in rows.columns if rows.schema[c] == pl.Datetime and c != TIME],
+    }[damage.of]()
+
+
+def _like_fahrenheit(values: pl.Series) -> bool:
+    low, middle, high = (values.quantile(q) for q in (0.02, 0.5, 0.98))
+    if low is None or middle is None or high is None:
+        return False
+    return low > -20 and middle > 30 and high < 120
