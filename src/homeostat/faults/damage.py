@@ -169,10 +169,10 @@ DAMAGES = {
 }
 
 
-def suitable(damage: Damage, rows: pl.DataFrame, key: Sequence[str]) -> list[str]:
-    """The columns that a fault may be about, in order: none of the key, nor any that tells batches apart."""
+def suitable(damage: Damage, rows: pl.DataFrame, one: pl.DataFrame, key: Sequence[str]) -> list[str]:
+    """The columns that a fault may be about, in order; ``one`` batch of the rows shows which vary within a batch."""
     plain = [c for c in rows.columns if c not in key and c != TIME]
-    numbers = [c for c in plain if rows.schema[c].is_numeric() and rows[c].n_unique() > MEASURED]
+    numbers = [c for c in plain if rows.schema[c].is_numeric() and one[c].n_unique() > MEASURED]
     texts = [c for c in rows.columns if rows.schema[c] == pl.String and c != TIME]
     return {
         "any": lambda: plain,

@@ -99,9 +99,9 @@ def _chosen(
             continue
         if source_name not in batches:
             batches[source_name] = _read(project, reader, source_name, start, end)
-        rows = pl.concat(batches[source_name].values())
-        columns = suitable(damage, rows, source.key)
-        if len(columns) >= damage.many:
+        every = list(batches[source_name].values())
+        columns = suitable(damage, pl.concat(every), max(every, key=len), source.key) if every else []
+        if every and len(columns) >= damage.many:
             chosen = tuple(random.Random(f"{scope.seed} {name}").sample(columns, damage.many)) if columns else ()
             batch = next(p.label for p in batches[source_name] if p.end > at)
             return Damaged(name, source_name, batch, chosen)

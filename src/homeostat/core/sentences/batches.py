@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 
 from homeostat.core.findings import Finding
 from homeostat.core.rules import Rule
+from homeostat.core.sentences import history
 from homeostat.core.text import count, listed, percent, span
 
 NAMED = 8  # columns that a sentence lists
@@ -108,7 +109,8 @@ def _batch(finding: Finding) -> str:
     """With the sentence of each finding that failed: those are kept as fields too."""
     facts = finding.facts
     failed = [Finding.from_dict(raw) for raw in facts["failed"]]
-    why = "; ".join(f.text or SENTENCES[f.rule](f) for f in failed)
+    words = SENTENCES | history.SENTENCES
+    why = "; ".join(f.text or words[f.rule](f) for f in failed)
     return f"{facts['batch']} is {facts['status']}" + (f": {why}" if why else "")
 
 
