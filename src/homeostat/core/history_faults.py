@@ -16,8 +16,10 @@ from homeostat.core.profiles import CLOCK, GAIN, LEVELS, PARTS, ROWS, Compared, 
 from homeostat.core.repairs import CLOSE, UNIT, Band, best_repair
 
 CLEAR = 1.5  # excess of a statistic from which it is far outside
+NEAR = 0.05  # how far a share of ones may lie outside the usual, to be a usual one turned around
 ALIKE = 0.2  # difference of the shares that are missing of two columns that may be swapped
 EXPLAINED = 0.8  # share of the new texts that a repair must turn into known ones
+FITS = 0.85  # of the usual fit, that a shift of the clock must come to
 CUT = 3  # parts of the period without rows that show by themselves that a batch was cut short
 ALWAYS = 0.9  # share of batches in which a part of the period must have had rows, to be missed
 STUCK = 0.9  # share of one value from which a column is stuck
@@ -121,7 +123,7 @@ def _of_rows(profile: Profile, history: Sequence[Profile], outside: Sequence[Com
         lost = []
     renamed = {c.column for c in outside if c.statistic == "new"}
     gone = [c for c in outside if c.statistic == "slice" and c.column not in {CLOCK, *renamed} and _is_lost(c)]
-    if shift:
+    if shift and not (lost and "rows" in own and own["rows"].value < own["rows"].usual):
         kind = "shifted time" if abs(shift) > 1 else CLOCK_CHANGE
         exact = abs(shift) > 1 and excess >= CLEAR and bool({"shift", "clock"} & set(own))
         yield Fault(kind, (), {"parts": shift, "of": PARTS}, exact, excess)
@@ -151,7 +153,7 @@ def _shift(profile: Profile, history: Sequence[Profile], columns: Sequence[str] 
     """By how many parts of the period the rows and their values come late (> 0) or early; 0: no shift fits better."""
     fits = shift_fits([profile, *history], history, columns)
     best = int(fits[0].argmax())
-    if not best or fits[0, best] < max(fits[0, 0] + GAIN, 0.6 * float(np.median(fits[1:, 0]))):
+    if not best or fits[0, best] < max(fits[0, 0] + GAIN, FITS * float(np.median(fits[1:, 0]))):
         return 0
     return best if best <= PARTS // 2 else best - PARTS
 
@@ -258,7 +260,8 @@ def _number_repaired(
     now, before = profile.quantiles[column], [p.quantiles[column] for p in history if column in p.quantiles]
     if all(set(q.tolist()) <= {0.0, 1.0} for q in (now, *before)):
         zero, usual = profile.stats[column, "zero"], [p.stats[column, "zero"] for p in history if column in p.quantiles]
-        return ("flipped values", {"repair": "1 - {c}"}, True) if min(usual) <= 1 - zero <= max(usual) else None
+        flipped = min(usual) - NEAR <= 1 - zero <= max(usual) + NEAR
+        return ("flipped values", {"repair": "1 - {c}"}, True) if flipped else None
     band = Band.of(before)
     misfit, best = band.misfit(now), best_repair(now, band)
     if misfit <= CLOSE or best is None:
@@ -276,6 +279,8 @@ def _of_text(
 ) -> Fault | None:
     values = profile.values.get(column, {})
     known = set().union(*(p.values.get(column, {}) for p in history))
+    if not values and "new" in stats:
+        return Fault("category explosion", (column,), _shares(stats["new"]), excess=excess)
     new = {value: many for value, many in values.items() if value not in known}
     named = sorted(new, key=lambda v: (-new[v], v))[:NAMED]
     facts: dict[str, Any] = {"new": named, "distinct": len(new), "rows": sum(new.values())}
@@ -357,4 +362,5 @@ def _of_pairs(
         other = worst.other if column == worst.column else worst.column
         now, usual = natural("order", worst.value), natural("order", worst.usual)
         kind = "turned relation" if now * usual < 0 and abs(now) > abs(usual) / 2 else "lost relation"
-        yield Fault(kind, (column,), {"other": other, "now": now, "usual": usual}, excess=worst.excess)
+        columns = (column, other) if len(own) == 1 and other != CLOCK else (column,)  # either may be the bad one
+        yield Fault(kind, columns, {"other": other, "now": now, "usual": usual}, excess=worst.excess)

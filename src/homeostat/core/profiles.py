@@ -21,7 +21,7 @@ import numpy as np
 from homeostat.core.repairs import CLOSE, Array, Band, named_repair
 
 ENOUGH = 28  # accepted batches in which a statistic must have had a value, to say anything
-NORMAL = 7  # batches of the history in which a column failed, from which that is how it is
+NORMAL = 28  # batches of the history in which a column failed, from which that is how it is
 CHANCE = 5e-6  # share of batches beyond a limit, where nothing is wrong: a table has some hundred statistics
 REGULAR = 0.04  # the least noise of the logarithm of the number of rows: a sensor's feed has the same every day
 NOISE = 0.5  # of the standard error of a statistic: the least mean excess of its tail
@@ -383,14 +383,15 @@ def _texts(profile: Profile, history: Sequence[Profile]) -> Iterator[_Series]:
     rows = float(np.median([p.rows for p in history]))
     for column, values in profile.values.items():
         before = [p.values.get(column, {}) for p in history]
-        if not values or sum(map(bool, before)) < ENOUGH:
+        if sum(map(bool, before)) < ENOUGH or profile.stats.get((column, "missing"), 1.0) == 1.0:
             continue
         batches = Counter(value for counts in before for value in counts)
         single = {value for value, many in batches.items() if many == 1}
         new = sum(many for value, many in values.items() if value not in batches)
         shares = [_part(counts, counts.keys() & single) if counts else np.nan for counts in before]
-        yield _Series(column, "new", new / sum(values.values()), shares, 0.5 / sqrt(rows))
-        if len(batches) <= CATEGORIES:
+        now = new / sum(values.values()) if values else 1.0  # too many different ones to be the known ones
+        yield _Series(column, "new", now, shares, 0.5 / sqrt(rows))
+        if values and len(batches) <= CATEGORIES:
             yield _mix(column, values, before, rows)
             yield from _slices(column, values, before, batches, profile.rows, history)
 
@@ -413,14 +414,17 @@ def _slices(
     column: str, values: Mapping[str, int], before: Sequence[Mapping[str, int]], batches: Mapping[str, int],
     rows: int, history: Sequence[Profile],
 ) -> Iterator[_Series]:  # fmt: skip
-    """The rows of each category that was in every batch."""
-    largest = max(p.rows for p in history)
+    """The rows of each category that was in every batch, had the batch as many as usual."""
+    typical = float(np.median([p.rows for p in history]))
+    there = sum(map(bool, before))
     for value, many in batches.items():
-        if many < len(before):
+        if many < there:
             continue
-        counts = [float(b[value]) for b in before]
-        if min(counts) >= SLICE and min(counts) * rows / largest >= SLICE:
-            yield _Series(column, "slice", float(values.get(value, 0)), counts, 1 / sqrt(min(counts)), other=value)
+        counts = [b[value] * typical / p.rows if b else np.nan for b, p in zip(before, history, strict=True)]
+        least = float(np.nanmin(counts))
+        if least >= SLICE and least * rows / typical >= SLICE:
+            wider = sqrt(max(1.0, typical / rows))
+            yield _Series(column, "slice", values.get(value, 0) * typical / rows, counts, 1 / sqrt(least), wider, value)
 
 
 def _apart(profile: Profile, history: Sequence[Profile]) -> Iterator[_Series]:

@@ -92,7 +92,8 @@ def _rows(columns: str, e: Facts) -> str:
 
 
 def _relation(columns: str, e: Facts) -> str:
-    return f"{columns} no longer goes with {e['other']}: rank correlation {e['now']:.2f}, {e['usual']:.2f} is usual"
+    pair = columns if e["other"] in columns.split(", ") else f"{columns}, {e['other']}"
+    return f"{pair}: no longer related as before: rank correlation {e['now']:.2f}, {e['usual']:.2f} is usual"
 
 
 KINDS: Mapping[str, Callable[[str, Facts], str]] = {
