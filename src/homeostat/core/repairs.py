@@ -32,6 +32,7 @@ UNITS: tuple[tuple[str, float, float], ...] = (  # name, factor and constant tha
 INNER = slice(1, -1)  # of the quantiles: the least and the greatest are single values
 CLOSE = 0.5  # how far outside the history's range, in its widths, quantiles may lie and still fit
 LEFT = 0.34  # of the distance to the usual quantiles, that may remain after a repair which explains it
+NEAR = 0.6  # distance from the usual up to which a known unit comes before a factor that has no name
 SPREAD = 0.2  # weight of the logarithm of the spread within a batch, beside the place of its quantiles
 MOST = 0.5  # share of the quantiles
 LEFT_OF_NAMED = 0.2  # the same where nothing but the repair tells that anything is wrong
@@ -113,7 +114,9 @@ def best_repair(quantiles: Array, band: Band) -> tuple[Repair, Array] | None:
                for place, (repair, fixed) in enumerate(repairs) if band.misfit(fixed) <= CLOSE]  # fmt: skip
     if not fitting:
         return None
-    left, _, repair, fixed = min(fitting, key=lambda f: (f[2].kind != "sign flip", not f[2].named, f[0], f[1]))
+    left, _, repair, fixed = min(
+        fitting, key=lambda f: (f[2].kind != "sign flip", not f[2].named or f[0] > NEAR, f[0], f[1])
+    )
     return (repair, fixed) if left <= LEFT * band.distance(quantiles) else None
 
 
