@@ -1,8 +1,9 @@
 """Run the benchmarks and write ``benchmarks/RESULTS.md``: small in some minutes, or at full size.
 
-.venv/bin/python benchmarks/publish.py [full] [REPLAY...]
+.venv/bin/python benchmarks/publish.py [full] [NAME.py...] [REPLAY...]
 
-Folders of finished replays of other tables are compared with bare scripts as well.
+With names of benchmarks only these are run, and the figures of the others stay. Folders of finished replays of other
+tables are compared with bare scripts as well.
 """
 
 from __future__ import annotations
@@ -17,15 +18,16 @@ from pathlib import Path
 
 from whole_process import BIN, ROOT, run
 
+RESULTS = ROOT / "benchmarks" / "RESULTS.md"
 REPLAYED = ".homeostat/replays/benchmark"  # what year.py leaves
 SMALL = (
     ("startup.py",), ("tick.py",), ("year.py", "2013-04-30"),
     ("serving.py", REPLAYED, "all", "--times", "10", "--rate", "100", "--many", "300"), ("new.py", "small"),
-    ("kills.py", "--kills", "5", "--seed", "1"),
+    ("kills.py", "--kills", "5", "--seed", "1"), ("soak.py", "--runs", "100"),
 )  # fmt: skip
 FULL = (  # the service is measured in the middle of the year: at its end no event is ahead
     ("startup.py",), ("tick.py",), ("year.py", "2013-04-30"), ("serving.py", REPLAYED, "all"),
-    ("year.py",), ("new.py",), ("kills.py", "--seed", "1"),
+    ("year.py",), ("new.py",), ("kills.py", "--seed", "1"), ("soak.py",),
 )  # fmt: skip
 TOOLS = ("homeostat", "prefect", "dvc", "great-expectations", "lightgbm", "evidently", "polars", "duckdb")
 
@@ -49,31 +51,49 @@ def _without_place(word: str) -> str:
     return Path(word).name if Path(word).is_absolute() else word
 
 
+def measured(name: str, more: list[str]) -> tuple[str, str]:
+    """The section of one benchmark, and its command where it failed."""
+    command = " ".join([f".venv/bin/python benchmarks/{name}", *map(_without_place, more)])
+    print(command, flush=True)
+    failed = ""
+    try:
+        output = run([BIN / "python", ROOT / "benchmarks" / name, *more]).output
+    except RuntimeError as error:  # the other figures are still valid
+        print(error, flush=True)
+        output, failed = "It failed here, so it has no figures.", command
+    return f"## `{command}`\n\nOn {datetime.now(UTC):%Y-%m-%d}.\n\n{output.strip()}\n", failed
+
+
+def sections(text: str) -> dict[str, str]:
+    """What was published before: each part by its heading."""
+    parts = re.split(r"(?m)^(?=## )", text)[1:]
+    return {part.partition("\n")[0]: part.rstrip() + "\n" for part in parts}
+
+
 def main() -> None:
-    """Run each benchmark in turn and publish what it prints."""
-    full, replays = sys.argv[1:2] == ["full"], [str(Path(a).resolve()) for a in sys.argv[1:] if a != "full"]
-    size = "full size" if full else "a small size"
+    """Run each benchmark in turn and publish what it prints; those named leave the others' figures as they are."""
+    given = sys.argv[1:]
+    full, only = given[:1] == ["full"], [a for a in given if a.endswith(".py")]
+    replays = [str(Path(a).resolve()) for a in given if a != "full" and a not in only]
     command = f".venv/bin/python benchmarks/publish.py{' full' if full else ''}"
-    day = datetime.now(UTC).strftime("%Y-%m-%d")
-    parts = [
-        f"# Results\n\nAt {size}, on {day}: {machine()}\n",
-        f"Made by `{command}`; each part names its own command.\n",
-    ]
+    size = "full size" if full else "a small size"
     benchmarks = [*(FULL if full else SMALL), *([("tables.py", *replays)] if replays else [])]
-    failed = []
+    before = sections(RESULTS.read_text()) if only and RESULTS.is_file() else {}
+    failures = []
     for name, *more in benchmarks:
-        command = " ".join([f".venv/bin/python benchmarks/{name}", *map(_without_place, more)])
-        print(command, flush=True)
-        try:
-            output = run([BIN / "python", ROOT / "benchmarks" / name, *more]).output
-        except RuntimeError as error:  # the other figures are still valid
-            print(error, flush=True)
-            failed.append(command)
-            output = "It failed here, so it has no figures."
-        parts.append(f"## `{command}`\n\n{output.strip()}\n")
-    (ROOT / "benchmarks" / "RESULTS.md").write_text("\n".join(parts))
-    if failed:
-        raise SystemExit(f"failed: {'; '.join(failed)}")
+        if only and name not in only:
+            continue
+        section, failed = measured(name, more)
+        before[section.partition("\n")[0]] = section
+        failures += [failed] if failed else []
+    parts = [
+        f"# Results\n\nAt {size}, last on {datetime.now(UTC):%Y-%m-%d}: {machine()}\n",
+        f"Made by `{command}`; each part names its own command, and the day when it was measured.\n",
+        *before.values(),
+    ]
+    RESULTS.write_text("\n".join(parts))
+    if failures:
+        raise SystemExit(f"failed: {'; '.join(failures)}")
 
 
 if __name__ == "__main__":

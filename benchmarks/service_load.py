@@ -159,7 +159,12 @@ async def send_all(
 
 
 async def send_at_rate(
-    address: str, headers: dict[str, str], path: str, requests: list[bytes], rate: float, over: asyncio.Event,
+    address: str,
+    headers: dict[str, str],
+    path: str,
+    requests: list[bytes],
+    rate: float,
+    over: asyncio.Event,
     results: Results,
 ) -> None:
     """Send so many requests a second, whatever their results, until ``over`` is set."""

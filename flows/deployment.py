@@ -5,19 +5,17 @@ from __future__ import annotations
 from datetime import datetime
 from pathlib import Path
 
-from prefect import flow
-
 from flows.data import take_in
-from homeostat.api import Decision, advance_rollout, predict, publish, run_context
+from homeostat.api import Decision, advance_rollout, predict, project_flow, publish, run_context
 
 
-@flow(name="deployment", log_prints=True)
-def deployment(project: Path = Path(), now: datetime | None = None) -> tuple[str, Decision | None]:
+@project_flow(name="deployment")
+def deployment(project: Path = Path(), now: datetime | None = None) -> tuple[int, Decision | None]:
     """Write the predictions of the release in service, for what has come and for the events ahead.
 
     A challenger that is tried beside it takes its next step, or is taken back.
     """
     with run_context(project, now) as (session, at):
         take_in(session, at)
-        done = f"{predict(session, at, live=True)} predictions"
-        return publish(session, (done, advance_rollout(session, at)), at)
+        predicted = predict(session, at, live=True)
+        return publish(session, (predicted, advance_rollout(session, at)), at)

@@ -5,13 +5,11 @@ from __future__ import annotations
 from datetime import datetime
 from pathlib import Path
 
-from prefect import flow
-
 from flows.data import take_in
-from homeostat.api import Decision, judge_candidate, predict, publish, run_context
+from homeostat.api import Decision, judge_candidate, predict, project_flow, publish, run_context
 
 
-@flow(name="evaluation", log_prints=True)
+@project_flow(name="evaluation")
 def evaluation(project: Path = Path(), now: datetime | None = None) -> Decision:
     """Train a model on the data known now and report what the release gate would decide."""
     with run_context(project, now) as (session, at):

@@ -5,13 +5,11 @@ from __future__ import annotations
 from datetime import datetime
 from pathlib import Path
 
-from prefect import flow
-
 from flows.data import take_in
-from homeostat.api import Tick, publish, run_context, tick
+from homeostat.api import Tick, project_flow, publish, run_context, tick
 
 
-@flow(name="lifecycle", log_prints=True)
+@project_flow(name="lifecycle")
 def lifecycle(project: Path = Path(), now: datetime | None = None) -> Tick:
     """One tick: take in due data, predict the events ahead, and decide when the rhythm says so."""
     with run_context(project, now) as (session, at):

@@ -5,13 +5,11 @@ from __future__ import annotations
 from datetime import datetime
 from pathlib import Path
 
-from prefect import flow
-
 from flows.data import take_in
-from homeostat.api import Decision, decide, predict, publish, run_context
+from homeostat.api import Decision, decide, predict, project_flow, publish, run_context
 
 
-@flow(name="monitoring", log_prints=True)
+@project_flow(name="monitoring")
 def monitoring(project: Path = Path(), now: datetime | None = None) -> Decision:
     """Measure quality and drift; where a finding calls for it, gather evidence, decide and act."""
     with run_context(project, now) as (session, at):

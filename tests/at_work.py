@@ -32,11 +32,11 @@ import os
 import time
 from datetime import datetime
 from pathlib import Path
-from prefect import flow
+from homeostat.adapters.prefect import project_flow
 from homeostat.core.errors import DataError
 from homeostat.project.run_context import run_context
 
-@flow(name="wait", log_prints=True)
+@project_flow(name="wait")
 def wait(project: Path = Path(), now: datetime | None = None) -> str:
     with run_context(project, now) as (here, at):
         (here.home / "pid").write_text(str(os.getpid()))
@@ -45,7 +45,7 @@ def wait(project: Path = Path(), now: datetime | None = None) -> str:
         (here.home / "pid").unlink()
         return f"waited at {at}"
 
-@flow(name="fail")
+@project_flow(name="fail")
 def fail(project: Path = Path(), now: datetime | None = None) -> str:
     raise DataError("readings.csv: is broken; deliver it again")
 """
@@ -135,6 +135,13 @@ def ask(api: str, what: str, **body: Any) -> list[dict[str, Any]]:
     answer.raise_for_status()
     listed = answer.json()
     return list(listed["events"] if what == "events" else listed)
+
+
+def events(api: str, prefix: str) -> list[dict[str, Any]]:
+    """The server's events whose names begin so."""
+    body = {"filter": {"event": {"prefix": [prefix]}}, "limit": 50}
+    answer = httpx.post(f"{api}/events/filter", json=body, timeout=30, trust_env=False)
+    return list(answer.raise_for_status().json()["events"])
 
 
 def runs(api: str, *states: str) -> list[dict[str, Any]]:

@@ -44,6 +44,7 @@ def candidate(project: Project, note: str) -> tuple[str, str]:
     dvc.reproduce(project.root)
     return hourly.commit(project.root, note), made
 
+
 CALL = """
 import sys
 from datetime import datetime

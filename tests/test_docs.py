@@ -34,7 +34,8 @@ from homeostat.serving.paths import labels, served
 ROOT = Path(__file__).parents[1]
 PAGES = {name: (ROOT / name).read_text() for name in ("README.md", "RUNBOOK.md")}
 BATCH = "2024-03-01T03"
-WORDS = {"VERSION": "v0.2.0", "SOURCE": "readings", "BATCH": BATCH, "FILE": "again.csv"}
+WORDS = {"VERSION": "v0.2.0", "SOURCE": "readings", "BATCH": BATCH, "FILE": "again.csv",
+         "DAY": "2024-03-02"}  # fmt: skip
 TALKS = re.compile(r"(?:homeostat|dvc|make)(?: [^`\n]*)?")
 
 

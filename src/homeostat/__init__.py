@@ -1,15 +1,18 @@
 """Homeostat keeps a model in production healthy."""
 
 import sys
-from importlib.abc import MetaPathFinder
 
 __version__ = "0.1.0"
 
 
-class _EarlierNames(MetaPathFinder):
-    """Asked when no module of a name was found: files of a project may be those of an earlier version."""
+class _EarlierNames:
+    """Finds no module; asked last, it names the command for a project whose files are those of an earlier version.
 
-    def find_spec(self, name: str, path: object = None, target: object = None) -> None:
+    Tests and flows of such a project may be run by other tools than ours, which then show this line.
+    """
+
+    @staticmethod
+    def find_spec(name: str, path: object = None, target: object = None) -> None:
         if name.startswith("homeostat."):
             raise ModuleNotFoundError(
                 f"{name} is not in this version of homeostat; if an earlier one made this project: "
@@ -17,4 +20,4 @@ class _EarlierNames(MetaPathFinder):
             )
 
 
-sys.meta_path.append(_EarlierNames())
+sys.meta_path.append(_EarlierNames)

@@ -5,6 +5,7 @@
 - The steps of the loop, in order: ``take_in_data``, ``predict``, ``advance_rollout``, ``decide``; ``tick`` is all of
   them once. ``retrain`` decides with a fresh candidate, ``judge_candidate`` reports on one and releases nothing.
 - ``DataOutcome``, ``Decision``, ``Tick``: their results.
+- ``project_flow``: makes a function a Prefect flow, whose runs are named after the project and the tick.
 - ``retried_task``: makes a function a Prefect task that is retried when the outside world fails.
 - ``publish``: a result to the log of the flow, to artifacts and events.
 - ``project_tests``: its ``ProjectTests`` are the checks before a commit, for ``tests/`` to inherit.
@@ -13,15 +14,16 @@
 A module of its own, because ``homeostat/__init__.py`` is part of the code that every release is made from.
 """
 
-from homeostat.adapters.prefect import retried_task
+from homeostat.adapters.prefect import project_flow, retried_task
 from homeostat.core.findings import Decision
-from homeostat.decisions.decide import decide, judge_candidate
+from homeostat.decisions.candidate import judge_candidate
+from homeostat.decisions.decide import decide
 from homeostat.decisions.rollout import advance_rollout
-from homeostat.loop import DataOutcome, Tick, predict, retrain, run_context, tick
+from homeostat.loop import DataOutcome, Tick, predict, retrain, tick
 from homeostat.loop import data as take_in_data
 from homeostat.project.layout import Project
 from homeostat.scaffold import project_tests
-from homeostat.scheduling.publish import publish
+from homeostat.scheduling.publish import publish, run_context
 from homeostat.scheduling.up import end_dead_runs, schedules
 
 __all__ = [
@@ -34,6 +36,7 @@ __all__ = [
     "end_dead_runs",
     "judge_candidate",
     "predict",
+    "project_flow",
     "project_tests",
     "publish",
     "retrain",

@@ -67,10 +67,11 @@ def run_context(folder: Path, now: datetime | None = None) -> Iterator[tuple[Ses
             yield session, at
         except Exception as error:
             facts = {"error": type(error).__name__, "message": " ".join(str(error).split())}
-            with suppress(OSError):  # the disk may be full: what stopped the run is said in any case
+            with suppress(OSError):  # the disk may be full: what stopped the run is raised in any case
                 raise_alerts(project, session.incidents, [Finding(Rule.RUN, "", "fail", facts=facts)], at)
             raise
-        raise_alerts(project, session.incidents, [Finding(Rule.RUN, "", "pass")], at)
+        passed = [Finding(rule, "", "pass") for rule in (Rule.RUN, Rule.RUN_HISTORY)]
+        raise_alerts(project, session.incidents, passed, at)
 
 
 def tick(
@@ -96,7 +97,8 @@ def tick(
     if decision_is_due(session, now):
         with _timed(spent, "decide"):
             decision = decide(session, now)
-        opened += raise_alerts(session.project, session.incidents, decision.findings, now)
+        champion = decision.versions.champion
+        opened += raise_alerts(session.project, session.incidents, decision.findings, now, champion)
     session.complete(now)
     return Tick(now, outcome, predicted, decision, opened, spent, step)
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import resource
-import shutil
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -24,6 +23,7 @@ from homeostat.decisions.session import Session
 from homeostat.faults import Fault, check_times, damage_sources
 from homeostat.project.clock import move_on, stands_at
 from homeostat.project.layout import Project
+from homeostat.project.whole_files import remove, remove_leftovers, remove_leftovers_of, write_text
 from homeostat.project.window import write_window
 
 
@@ -71,10 +71,9 @@ def prepare(
     wanted: dict[str, object] = {"snapshot": snapshot, "from": start.isoformat(), "to": end.isoformat()}
     if faults:
         wanted["faults"] = [str(fault) for fault in faults]
-    if force and target.exists():
-        shutil.rmtree(target)
-    if target.exists() and not note.is_file():
-        shutil.rmtree(target)  # its making was interrupted
+    remove_leftovers_of(target)
+    if target.exists() and (force or not note.is_file()):  # else its making was interrupted
+        remove(target)
     if note.is_file():
         if json.loads(note.read_text()) != wanted:
             raise UsageError(f"{target}: a replay of other inputs; choose another --name, or --force to replace it")
@@ -85,7 +84,7 @@ def prepare(
     replayed = Project.find(target)
     write_window(loop.begin(Session.open(replayed), start), start, start)
     move_on(replayed, start)
-    note.write_text(json.dumps(wanted))
+    write_text(json.dumps(wanted), note)
     return replayed
 
 
@@ -97,6 +96,7 @@ def replay(
 
     ``watch`` sees each tick; ``announce`` gets a sentence on each fault and the tick after which it was injected.
     """
+    remove_leftovers(replayed.home)
     result, session = Replay(replayed, start, end), Session.open(replayed)
     for now in ticks(replayed, start, end):
         before = session.stands_at
@@ -116,11 +116,11 @@ def ticks(replayed: Project, start: datetime, end: datetime) -> list[datetime]:
     """The ticks of the range that are still to come."""
     rhythm = replayed.scope.rhythm
     now = floor(max(start, stands_at(replayed)), rhythm.tick, rhythm.offset) + rhythm.tick
-    found = []
+    times = []
     while now <= end:
-        found.append(now)
+        times.append(now)
         now += rhythm.tick
-    return found
+    return times
 
 
 def _short(fault: Fault) -> str:

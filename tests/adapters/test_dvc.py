@@ -174,3 +174,58 @@ def test_a_lock_that_was_cut_short_is_made_again(home: Path) -> None:
         dvc.reproduce(home)
         assert lock.read_text() == whole
         assert dvc.reproduce(home) == []
+
+
+# ---- what a kill leaves of DVC's own files
+
+
+def torn(path: Path, how: str) -> None:
+    data = path.read_bytes()
+    path.write_bytes({"empty": b"", "half": data[: len(data) // 2], "other": b"not one\n" * 500}[how])
+
+
+@pytest.mark.parametrize("how", ["empty", "half", "other"])
+@pytest.mark.parametrize("name", ["links", "hashes/local"])
+def test_a_database_of_hashes_that_does_not_open_is_made_again(home: Path, name: str, how: str) -> None:
+    from dvc.repo import Repo
+
+    dvc.reproduce(home)
+    with Repo(str(home)) as repo:
+        database = Path(repo.site_cache_dir) / name / "cache.db"
+    torn(database, how)
+    (home / "number.txt").write_text("4")
+    assert dvc.reproduce(home) == ["double", "square"]
+    assert dvc.pending(home) == []
+
+
+@pytest.mark.parametrize("left", ["empty", "half", "other", "nothing", "unfinished"])
+def test_a_damaged_record_of_a_run_is_not_used(home: Path, left: str) -> None:
+    dvc.reproduce(home)
+    for record in (home / ".dvc" / "cache" / "runs").glob("*/*/*"):
+        if left == "nothing":
+            record.unlink()  # its folder was made, and no record in it
+        elif left == "unfinished":
+            record.with_name(".ABC.tmp").write_bytes(record.read_bytes()[:100])
+        else:
+            torn(record, left)
+    (home / "dvc.lock").unlink()
+    assert sorted(dvc.reproduce(home)) == ["double", "square"]
+    assert dvc.pending(home) == []
+
+
+@pytest.mark.parametrize("how", ["empty", "half", "other"])
+def test_settings_of_a_worktree_that_were_cut_short_are_written_again(home: Path, how: str) -> None:
+    remote = "['remote \"store\"']\n    url = s3://bucket/x\n    access_key_id = ann\n"
+    (home / ".dvc" / "config.local").write_text(remote)
+    dvc.reproduce(home)
+    commit(home, "with a lock")
+    tree = worktree.ensure(home, "tides", "main", NOW)
+    dvc.share_cache(tree, home)
+    settings = tree / ".dvc" / "config.local"
+    whole = settings.read_bytes()
+    assert b"access_key_id = ann" in whole and str(home).encode() in whole
+    torn(settings, how)
+    dvc.share_cache(tree, home)
+    assert settings.read_bytes() == whole
+    dvc.checkout(tree)
+    assert square(tree) == "36"

@@ -56,9 +56,9 @@ def test_the_keys_reach_what_decides_without_being_named(copy: Path) -> None:
 
 def test_the_version_of_a_tool_is_in_the_key(copy: Path) -> None:
     for module, tool in (("homeostat.stages.validate", "great_expectations"), ("homeostat.stages.featurize", "duckdb")):
-        assert tools(module, copy)[tool] == metadata.version(tool)
-    assert tools("homeostat.training.golden", copy)["scikit-learn"] == metadata.version("scikit-learn")
-    assert "" not in {v for module in KEYED for v in tools(module, copy).values()}  # each is installed
+        assert tools(reached(module, copy), copy)[tool] == metadata.version(tool)
+    assert tools(reached("homeostat.training.golden", copy), copy)["scikit-learn"] == metadata.version("scikit-learn")
+    assert "" not in {v for module in KEYED for v in tools(reached(module, copy), copy).values()}  # each is installed
 
 
 def test_a_tool_counts_by_its_distribution_and_may_be_absent(tmp_path: Path) -> None:
@@ -69,7 +69,7 @@ def test_a_tool_counts_by_its_distribution_and_may_be_absent(tmp_path: Path) -> 
     )
     (tmp_path / "homeostat" / "a.py").write_text(lines)
     versions = {name: metadata.version(name) for name in ("PyYAML", "ruamel.yaml", "scikit-learn")}
-    assert tools("homeostat.a", tmp_path) == {**versions, "nowhere": ""}
+    assert tools(reached("homeostat.a", tmp_path), tmp_path) == {**versions, "nowhere": ""}
     plain = hash_of("homeostat.a", tmp_path, with_tools=False)
     (tmp_path / "homeostat" / "a.py").write_text(lines.replace("import json, ", "import "))
     assert hash_of("homeostat.a", tmp_path, with_tools=False) != plain

@@ -9,18 +9,20 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import hourly
 import numpy as np
 import pytest
 from prefect import flow
 from prefect.states import Failed
 
 from homeostat.adapters.log_lines import LineFormatter, NoBookkeeping
-from homeostat.adapters.prefect import ScheduledFlow, _deployment, page_of, payload_of, retried_task
+from homeostat.adapters.prefect import ScheduledFlow, _deployment, page_of, payload_of, retried_task, run_name
 from homeostat.adapters.prefect_server import port_of
 from homeostat.core.errors import DataError, EnvironmentFault, ScopeError
 from homeostat.core.findings import Decision, Finding, Interval, Trigger, Versions, Versus
 from homeostat.core.headlines import headline
 from homeostat.core.rules import Reason, Rule
+from homeostat.project.layout import Project
 
 NOW = datetime(2024, 3, 1, 6)
 DECISION = Decision(
@@ -40,8 +42,8 @@ DECISION = Decision(
 
 def test_a_decision_as_a_page() -> None:
     page = page_of("meters", DECISION, NOW)
-    assert page.splitlines()[0] == "# meters: roll back"
-    assert "Roll back: v0.1.0 replaces v0.2.0 (high -25 %). Trigger: `high: quality`." in page.splitlines()
+    assert page.splitlines()[0] == "# Roll back: v0.1.0 replaces v0.2.0 (high -25 %). Trigger: `high: quality`."
+    assert page.splitlines()[2] == "meters, 2024-03-01 06:00 project time"
     assert "reports/drift/2024-03-01T060000.json" in page
     assert "| what | value | limit | 95 % CI | outcome |" in page
     rows = [line for line in page.splitlines() if line.startswith("| high")]
@@ -56,6 +58,20 @@ def test_a_decision_as_an_event_is_plain_json_with_numbers() -> None:
     assert payload["limits"] == {"high: quality": 0.4, "high|low: score drift": 0.2, "high: calibration": 1.0}
     assert payload["failed"] == ["high: quality"]
     assert payload["at"] == "2024-03-01T06:00:00"
+
+
+@pytest.mark.parametrize(
+    ("rhythm", "name"),
+    [
+        ("offset: 0s, tick: 1h, decide: 2h", "meters 2024-03-01 07:00"),
+        ("offset: 5h, tick: 1d, decide: 7d", "meters 2024-03-01"),
+        ("offset: 8h, tick: 1d, decide: 7d", "meters 2024-02-29"),
+    ],
+)
+def test_a_run_is_named_after_project_and_tick(tmp_path: Path, rhythm: str, name: str) -> None:
+    params = hourly.PARAMS.replace("offset: 0s, tick: 1h, decide: 2h, retrain: 4h", f"{rhythm}, retrain: 28d")
+    (tmp_path / "params.yaml").write_text(params)
+    assert run_name(Project(tmp_path, tmp_path), datetime(2024, 3, 1, 7, 40)) == name
 
 
 @pytest.mark.parametrize(
@@ -105,6 +121,7 @@ def test_a_line_of_the_console(shown: logging.LogRecord, expected: str) -> None:
 
 def test_the_console_leaves_bookkeeping_out() -> None:
     words = {"batches: 3 accepted": True, "Beginning flow run 'x'": False, "Finished in state Completed()": False}
+    words |= {"Running hook '_over' in response to entering state 'Completed'": False}
     assert {m: NoBookkeeping().filter(record(None, m, logging.INFO)) for m in words} == words
 
 

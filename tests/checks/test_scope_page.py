@@ -139,3 +139,29 @@ def test_edits_are_checked_over_the_worktrees_data(tmp_path: Path) -> None:
     worktree = project.worktree
     assert (found.accepted, found.landed) == (worktree.accepted, worktree.landed)
     assert read_window(found) == read_window(worktree)
+
+
+DOTS = "by .., which scheduled work follows from .homeostat/ledger: write an absolute path"
+
+
+@pytest.mark.parametrize(
+    ("path", "how"),
+    [
+        ("path: ../elsewhere/readings.csv", DOTS),
+        ("path: ../*/readings-*.csv", DOTS),
+        ("path: /srv/readings.csv", "by an absolute path"),
+        ("path: s3://meters/readings.csv", "at an address"),
+        ("path: linked/readings.csv", "by a link"),
+        ("{url: sqlite:///meters.db, query: SELECT 1}", "behind a database's url"),
+        ("path: data/../readings.csv", ""),
+        ("path: data/*.csv", ""),
+        ("path: readings.csv", ""),
+    ],
+)
+def test_a_source_outside_the_project_is_named_as_one(tmp_path: Path, path: str, how: str) -> None:
+    (tmp_path / "linked").symlink_to(tmp_path.parent)
+    fields = path.strip("{}").replace(", ", "\n    ")
+    text = flat(page(tmp_path, PARAMS.replace("path: readings.csv", fields)))
+    line = f"It lies outside the project ({how}): git does not version it, and other hosts need it too."
+    assert (line in text) == bool(how)
+    assert ("outside the project" in text) == bool(how)

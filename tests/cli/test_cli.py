@@ -126,6 +126,31 @@ def test_what_served_at_a_time(project: Project, time: str, said: str) -> None:
     assert homeostat("releases", "served-at", time, "-C", project.home).startswith(said)
 
 
+WHEN = [
+    ("2024-03-01",),
+    ("2024-03-01T18:00",),
+    ("2024-03-01", "18:00"),
+    ("2024-03-01 18:00:00",),
+    ("2024-03-01T180000",),
+]
+
+
+@pytest.mark.parametrize("when", WHEN, ids=" ".join)
+def test_a_decision_is_printed_whole_by_any_time_that_is_shown(project: Project, when: tuple[str, ...]) -> None:
+    lines = homeostat("releases", "decision", *when, "-C", project.home).splitlines()
+    heads = [line for line in lines if re.match(r"2024-03-01 \d\d:00  ", line)]
+    head = "2024-03-01 18:00  Roll back: v0.1.0 replaces v0.2.0 (high -22.5 %). Trigger: `high: calibration`."
+    assert heads[-1] == head
+    assert len(heads) == (3 if when == ("2024-03-01",) else 1)
+    rest = lines[lines.index(head) + 1 :]
+    assert re.fullmatch(r"what +value +limit +95 % CI +outcome", rest[1])
+    assert any(re.fullmatch(r"high: calibration +1\.60 +1 ± 35 % +1\.30 to 1\.90 +fail", line) for line in rest)
+    assert rest[-2:] == [
+        "evidence  reports/drift/2024-03-01T180000.json",
+        "drift     homeostat status --drift 2024-03-01T18:00 draws it, column by column",
+    ]
+
+
 # ---- data
 
 
@@ -202,7 +227,7 @@ def test_contracts_show_what_an_edit_would_have_done(project: Project) -> None:
     finally:
         path.write_text(before)
     assert said.splitlines()[0].startswith("readings: would have quarantined 3 of 23 batches, 67 rows")
-    assert "on record: quarantined 0 of 23 batches, 1 rows" in said
+    assert "on record: quarantined 0 of 23 batches, 1 row" in said
 
 
 # ---- bad input
@@ -219,6 +244,9 @@ BAD = [
     (("replay", "--from", "2024-03-01T00:00+01:00", "--to", "2024-03-02"), 2, "has an offset; write the time in UTC"),
     (("releases", "served-at", "2024-13-01"), 2, "'2024-13-01' is no time"),
     (("releases", "served-at", "2023-01-01"), 2, "nothing was in service at 2023-01-01"),
+    (("releases", "decision", "soon"), 2, "'soon' is no time"),
+    (("releases", "decision", "2024-03-05"), 2, "no decision is on record for this time; the nearest is of 2024"),
+    (("promote", "candidate", "--why", "x", "--who", "ann"), 2, "is not the candidate of 2024-03-01 12:00:00 any more"),
     (("releases", "show", "v9.0.0"), 2, "v9.0.0: no such release; `homeostat releases` lists them"),
     (("releases", "verify", "9.0.0"), 2, "9.0.0: no such release"),
     (("promote", "v9.0.0", "--why", "x", "--who", "ann"), 2, "v9.0.0: no such release"),
@@ -386,6 +414,9 @@ def test_a_release_is_shown_verified_rolled_back_and_promoted(replayed: tuple[Pr
         "releases", "verify", "v0.2.0", "--rebuild", *where
     )
     assert not (project.state / "rebuilt").exists()
+    shutil.rmtree(project.releases)
+    restored = homeostat("releases", "verify", *where).splitlines()
+    assert all(re.search("rebuildable; restored from the DVC cache: .* was not there", line) for line in restored)
     assert "not measured yet" in homeostat(*where)
     said = homeostat("rollback", "--why", "a drill", "--who", "ann", *where)
     assert said == "rolled back to v0.1.0, v0.2.0 before it: a drill\n"

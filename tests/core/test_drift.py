@@ -36,7 +36,8 @@ def record(**columns: dict) -> dict:
 
 
 def failed(**columns: dict) -> list[str]:
-    return [f.name for f in drift_findings(record(**columns), Limits(), PATH) if f.failed]
+    """What is over its limit, whether it fails or explains."""
+    return [f.name for f in drift_findings(record(**columns), Limits(), PATH) if f.outcome in ("fail", "explains")]
 
 
 GONE = column(None, "gone", (1.0, 0.0), chance=None, method=None)
@@ -76,7 +77,7 @@ def test_the_fields_of_each_finding() -> None:
         (Rule.SCORE_DRIFT, "high", "fail", 2.0, 1.0),
         (Rule.MISSING, "b", "fail", 1.0, 0.2),
         (Rule.DRIFT_SHARE, "", "fail", 1.0, 0.5),
-        (Rule.COLUMN_DRIFT, "a", "fail", 0.3, 0.25),
+        (Rule.COLUMN_DRIFT, "a", "explains", 0.3, 0.25),
     ]
     assert all(f.evidence == (PATH,) for f in findings)
 
@@ -87,12 +88,12 @@ def test_the_findings_in_words() -> None:
         "the scores lie 2.00 (psi) from the release's (limit 1)",
         "gone from the features; check the source that it comes from",
         "60 % is missing, 10 % in the reference of the release; check the source that it comes from",
-        "2 of 3 features drift (66.7 %, limit 50 %), furthest b, a",
+        "2 of 3 features drifted (66.7 %, limit 50 %), furthest b, a",
         "0.30 (psi) from the reference of the release (limit 0.25)",
     ]
     assert [sentence(f) for f in drift_findings(record(a=column(0.3, chance=0.2)), Limits(), PATH)] == [
         "no feature has lost its values; the share missing rose by 0 % at most",
-        "too few values to say whether any of 1 features drifts",
+        "too few values to say whether any of 1 feature drifts",
     ]
 
 

@@ -95,3 +95,17 @@ def test_tags() -> None:
 def test_a_finding_of_today_stays_as_it_is() -> None:
     finding = Finding(Rule.BATCH, "readings", "fail", facts={"batch": "1", "status": "missing", "failed": []})
     assert Finding.from_dict(finding.to_dict()) == finding
+
+
+@pytest.mark.parametrize(
+    "raw",
+    [
+        {"rule": "load: column drift", "outcome": "fail", "value": 0.5, "limit": 0.2, "sentence": "It drifts."},
+        {"rule": "column drift", "subject": "load", "outcome": "fail", "value": 0.5, "limit": 0.2},
+    ],
+)
+def test_one_column_s_drift_was_a_failure_once_and_explains_one(raw: dict[str, Any]) -> None:
+    read_back = Finding.from_dict(raw)
+    assert (read_back.rule, read_back.subject, read_back.outcome) == (Rule.COLUMN_DRIFT, "load", "explains")
+    kept = Finding.from_dict(raw | {"outcome": "pass"})
+    assert kept.outcome == "pass"

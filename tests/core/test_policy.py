@@ -126,7 +126,7 @@ def test_the_action_follows_the_evidence(evidence: Evidence, findings: list[Find
         (
             replace(EARNED, barred=BARRED), [SIGN], Reason.BARRED,
             "Keep v0.3.0: v0.4.0 passes its gate but is barred until 2024-03-08: same code and scope as v0.2.0, rolled "
-            "back on 2024-03-01. Trigger: `high: quality`.",
+            "back on 2024-03-01; `homeostat promote candidate --why TEXT` releases it now. Trigger: `high: quality`.",
         ),
         (
             replace(EARNED, barred=Bar("v0.2.0", NOW, None, "ann", "wrong prices")), [], Reason.BARRED,

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from homeostat.core.evaluation import Compared, Comparison, Evaluation, Judged, Scored, Settings, compare, evaluate
-from homeostat.core.findings import Decision, Finding, Interval, Versions
+from homeostat.core.evidence_table import evidence_table
+from homeostat.core.findings import Decision, Finding, Interval, Versions, Versus
 from homeostat.core.headlines import headline, summary
 from homeostat.core.intervals import Measure
 from homeostat.core.release_gate import (
@@ -95,8 +96,8 @@ def test_worse_than_the_champion_but_not_significantly_is_no_harm() -> None:
         ({"x": part(0.3, -0.1)}, "pass", "x", "not significant"),
         ({"x": part(0.3)}, "pass", "x", "in too few blocks to say"),
         ({"x": part(0.3, -0.1), "y": part(0.11, 0.02)}, "fail", "y", "significant (10 % above is allowed); 1 such"),
-        ({"x": part(None, rows=10)}, "too few to say", None, "none of 1 slices has 200 rows"),
-        ({}, "too few to say", None, "none of 0 slices"),
+        ({"x": part(None, rows=10)}, "too few to say", None, "no slice has 200 rows to judge it by"),
+        ({}, "too few to say", None, "no slice has 200 rows to judge it by"),
     ],
 )  # fmt: skip
 def test_no_slice_gets_worse(slices: dict[str, Compared], outcome: str, worst: str | None, text: str) -> None:
@@ -244,3 +245,32 @@ def test_a_baseline_made_again_is_compared_with_the_champion_alone() -> None:
     worse = decide(baseline={"o": versus(0.0)}, champion={"o": versus(0.5)}, is_baseline=True)
     assert (better.action, worse.action) == ("release", "keep")
     assert Rule.BEATS_BASELINE not in {f.rule for f in (*better.findings, *worse.findings)}
+
+
+def test_an_evaluation_says_that_the_candidate_would_be_released() -> None:
+    evaluated = replace(decide(), action="keep", reason=Reason.WOULD_PASS)
+    command = "`homeostat promote candidate --why TEXT` releases it now"
+    passes = f"the candidate passes its gate (o -1 % against the champion) and would be released; {command}."
+    assert headline(evaluated) == f"Nothing in service: {passes}"
+    assert headline(replace(evaluated, versions=Versions("v0.2.0"))) == f"Keep v0.2.0: {passes}"
+    itself = replace(evaluated, versions=Versions("v0.2.0", candidate="v0.2.0"))
+    assert headline(itself) == "Keep v0.2.0: the candidate is v0.2.0 itself, byte for byte."
+
+
+def test_a_candidate_has_a_version_once_it_is_released() -> None:
+    compared = (Versus("o", "", "v0.1.0", 0.3, 0.4, -0.25, 9), Versus("o", "v0.1.0", "v0.2.0", 0.3, 0.4, -0.25, 9))
+    decision = Decision("retrain", Reason.PASSED, Versions("v0.1.0"), comparisons=compared)
+    released = decision.with_candidate("v0.3.0")
+    assert headline(released) == "Retrain: v0.3.0 replaces v0.1.0 (o -25 %)."
+    assert [c.version for c in released.comparisons] == ["v0.3.0", "v0.1.0"]
+
+
+def test_drift_that_explains_is_no_rule_that_failed() -> None:
+    passed = Finding(Rule.MISSING, "", "pass", 0.0, 0.2)
+    unsure = Finding(Rule.QUALITY, "o", "too few to say", None, 0.1)
+    drifted = Finding(Rule.COLUMN_DRIFT, "load", "explains", 0.5, 0.2, facts={"method": "psi"})
+    quiet = Decision("nothing", Reason.NOTHING_DUE, Versions("v0.1.0"), (passed, unsure, drifted))
+    assert headline(quiet) == "Keep v0.1.0: none of 2 rules failed, 1 had too few events to say; 1 feature drifted."
+    assert not drifted.failed and [row.outcome for row in evidence_table(quiet).rows] == [
+        "explains", "too few to say", "pass",
+    ]  # fmt: skip

@@ -96,3 +96,21 @@ def test_what_an_edited_contract_would_have_done(meters: Make) -> None:
     change = "quarantined, 10 rows quarantined (was accepted, 2 rows quarantined)"
     assert f"{LABEL}: {change}: 2 rows: Load is in kW." in said
     assert before == {p: p.read_bytes() for p in project.root.rglob("data/**/*") if p.is_file()}
+
+
+def test_a_command_that_is_run_again_amends_once(meters: Make, tmp_path: Path) -> None:
+    project = meters(readings(3).with_columns(HIGH), hours=3)
+    validate(project, "readings", LABEL)
+    fixed = tmp_path / "fixed.parquet"
+    readings(2).filter(pl.col("at") >= START + timedelta(hours=1)).write_parquet(fixed)
+    acts: list[Callable[[], Path]] = [
+        lambda: release_rows(project, "readings", LABEL, [key(4)], "Ann", "a test", NOW),
+        lambda: release_rows(project, "readings", LABEL, None, "Ann", "a test", NOW),
+        lambda: correct_batch(project, "readings", LABEL, fixed, "Ann", "off by ten", NOW),
+    ]
+    for number, act in enumerate(acts, 1):
+        assert act() == act()
+        assert [a.number for a in read_amendments(project)] == [*range(1, number + 1)]
+    release_rows(project, "readings", LABEL, None, "Ann", "a test", NOW)  # of what the correction brought
+    correct_batch(project, "readings", LABEL, fixed, "Bob", "off by ten", NOW)
+    assert [a.number for a in read_amendments(project)] == [1, 2, 3, 4, 5]

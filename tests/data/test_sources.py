@@ -208,3 +208,21 @@ def test_a_column_read_of_two_names_is_there_while_either_is(tmp_path: Path) -> 
         read(small("s-*.csv", read={"x": "coalesce(width, height)"}), tmp_path)
     blank = read(small("s-2.csv", optional=["x"]), tmp_path)
     assert blank is not None and blank["x"].to_list() == [None, None]
+
+
+@pytest.mark.parametrize("how", ["part gone", "part cut short", "note cut short", "list cut short"])
+def test_a_conversion_that_was_half_removed_or_written_is_made_again(tmp_path: Path, how: str) -> None:
+    (tmp_path / "s.csv").write_text(GOOD)
+    whole = read(small("s.csv"), tmp_path)
+    (part,), (note,) = tmp_path.rglob("00000.parquet"), tmp_path.rglob("about.json")
+    if how == "part gone":
+        part.unlink()
+    elif how == "part cut short":
+        part.write_bytes(part.read_bytes()[:50])
+    else:
+        path = note if how == "note cut short" else note.parent.parent / "newest.json"
+        path.write_text(path.read_text()[:10])
+    assert read(small("s.csv"), tmp_path).equals(whole)
+    (tmp_path / "s.csv").write_text(GOOD + GOOD.split("\n")[1] + "\n")
+    assert read(small("s.csv"), tmp_path).height == whole.height + 1
+    assert not [p for p in tmp_path.rglob(".*") if p.name != ".gitignore"]

@@ -9,8 +9,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from at_work import Up, output, runs, start, toyed, until, up
+from at_work import Up, ask, events, output, runs, start, toyed, until, up
 
+from homeostat.adapters.prefect import SWEEP
 from homeostat.adapters.prefect_server import server
 from homeostat.project.layout import Project
 
@@ -43,6 +44,8 @@ def die(running: Up, project: Project) -> str:
     """Kill the runner and the run that is at work, at once; the run's id."""
     pid = int(until(lambda: (project.home / "pid").is_file() and (project.home / "pid").read_text(), 90, "a run"))
     at_work = until(lambda: runs(running.api, "RUNNING"), 30, "a running run")
+    heartbeats = "prefect.flow-run.heartbeat"  # only then does a server watch the run
+    until(lambda: at_work[0]["id"] in str(events(running.api, heartbeats)), 30, "a heartbeat")
     for process in (running.process.pid, pid):
         os.kill(process, signal.SIGKILL)
     running.process.wait(10)
@@ -64,6 +67,18 @@ def test_the_next_start_ends_what_the_machine_left(tmp_path: Path) -> None:
         alive = until(lambda: runs(again.api, "RUNNING"), 60, "a run of the new start")
         assert run not in {r["id"] for r in alive}
         (project.home / "go").touch()
+
+
+def test_a_run_by_hand_that_is_killed_ends_while_up_is_there(tmp_path: Path) -> None:
+    project = toyed(tmp_path / "toys")
+    with up(project) as running:
+        process = start(project, "run", "wait")
+        until(lambda: (project.home / "pid").is_file() and (project.home / "pid").read_text(), 60, "a run")
+        by_hand = next(r for r in runs(running.api, "RUNNING") if r["deployment_id"] is None)
+        process.kill()
+        process.wait()
+        until(lambda: crashed(running.api, by_hand["id"]), SWEEP + 30, "the end of a run that died")
+        assert not ask(running.api, "automations")  # a server of its own need not watch what `up` does
 
 
 def test_a_shared_server_has_one_project_of_a_name(dead: Dead, tmp_path: Path) -> None:

@@ -242,11 +242,6 @@ def test_the_ledgers_tree_deploys_for_its_main_checkout(project: Project) -> Non
 # ---- other processes: a git in front of git, which stops them where it matters
 
 
-
-
-
-
-
 KILLS = {
     "before the release is registered": "*mktag*) [ -e {gone} ] || {{ touch {gone}; kill -9 $PPID; }};;",
     "as its tag is made": '*"update-ref refs/tags/meters@"*) kill -9 $PPID; sleep 1;;',
@@ -372,3 +367,22 @@ def test_whether_a_release_can_be_counted_on(project: Project) -> None:
     shutil.rmtree(project.releases)
     lost = verify.verify(project, registry, registry.ledger.releases[1])
     assert f"the cache lacks models/bundle of {two[0][:12]}" in lost.serves
+
+
+def test_what_was_damaged_is_restored_and_said_once(project: Project) -> None:
+    made = candidate(project, "one")
+    Registry(project).release(*made, By("ann", "passed", day(0)))
+    (project.releases / made[1] / "params.yaml").write_text("project: other\n")
+    first, second = (verify.verify(project, Registry.open(project), Registry.open(project).ledger.releases[0])
+                     for _ in range(2))  # fmt: skip
+    assert first.serves == "" and "; restored from the DVC cache: " in first.sentence
+    assert "params.yaml is damaged, its hash differs from the manifest's" in first.restored
+    assert second.restored == "" and "restored" not in second.sentence
+
+
+def test_a_release_that_a_drill_planted_is_not_called_rebuildable(project: Project) -> None:
+    made = candidate(project, "one")
+    Registry(project).release(*made, By("drill bad-release@2024-03-01", "a drill", day(0)))
+    registry = Registry.open(project)
+    checked = verify.verify(project, registry, registry.ledger.releases[0])
+    assert checked.sentence == "serves; planted by drill bad-release@2024-03-01, so no commit makes it"

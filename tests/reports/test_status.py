@@ -18,9 +18,7 @@ from recorded import empty, recorded
 
 from homeostat.core.errors import EnvironmentFault
 from homeostat.core.findings import Finding
-from homeostat.core.incidents import Incident
 from homeostat.core.rules import Rule
-from homeostat.core.sentences import sentence
 from homeostat.project.layout import Project
 from homeostat.reports import status
 
@@ -45,13 +43,16 @@ def test_what_serves_comes_first_then_how_it_does_what_is_open_and_what_is_next(
 @pytest.mark.parametrize(
     "part",
     [
-        "meters     data as of 2024-03-02 00:00 UTC; 1 open",
+        "meters     data as of 2024-03-02 00:00 UTC; 2 open",
         "v0.1.0 since 2024-03-01 18:00, rolled back to by homeostat",
         "rollback v0.1.0, said <the loop>",
         "high: log loss 0.310 (promised 0.300) (80 events)",
         "20, 75 % less than the 80 of no alerts at all; 30 alerts, 4 false",
         "ok 1 rule on promise, baseline and calibration passed",
+        "!! schedule: no pass of the loop has completed since 2024-03-02 00:00, and nothing runs the schedules",
+        "   first: homeostat up",
         "!! readings: batch, since 2024-03-01: 2024-03-01T20 is missing: nothing came 2 h after the period ended",
+        "   last seen 2024-03-01 22:00; closes after 2 quiet checks; first: homeostat data review",
         "2024-03-01  Roll back: v0.1.0 replaces v0.2.0 (high -22.5 %). Trigger: `high: calibration`.",
         "2024-03-02 01:00  data and predictions",
         "2024-03-02 02:00  decision",
@@ -70,32 +71,50 @@ def test_quality_is_read_from_a_decision_about_that_version(project: Project) ->
     assert "not measured yet" in click.unstyle(status.text(replace(found, measured=None)))
 
 
-def test_what_fails_is_shown_once_and_what_cannot_be_said_by_name(project: Project) -> None:
+@pytest.fixture
+def measured(project: Project) -> status.Status:
+    """The status with the findings of its last decision replaced: one of them passed, one has too few events."""
+    on_record = status.read(project)
+    assert on_record.measured is not None
+    good = Finding(Rule.QUALITY, "high", "pass", 0.01, 1.0)
+    unsure = Finding(Rule.CALIBRATION, "high", "too few to say", None, 0.35)
+    decision = replace(on_record.measured.decision, findings=(good, unsure))
+    return replace(on_record, measured=replace(on_record.measured, decision=decision))
+
+
+def test_what_cannot_be_said_is_named_and_what_passed_counted(measured: status.Status) -> None:
+    text = click.unstyle(status.text(measured, 120))
+    assert "?? too few events to say: high: calibration" in text
+    assert "ok 1 rule on promise, baseline and calibration passed" in text
+
+
+def test_no_rule_that_passed_is_not_well(measured: status.Status) -> None:
+    assert measured.measured is not None
+    unsure = tuple(f for f in measured.measured.decision.findings if f.outcome == "too few to say")
+    decision = replace(measured.measured.decision, findings=unsure)
+    text = click.unstyle(status.text(replace(measured, measured=replace(measured.measured, decision=decision)), 120))
+    assert "?? too few events to say" in text
+    assert " ok " not in text
+
+
+def test_the_first_line_counts_what_is_open(project: Project) -> None:
     found = status.read(project)
-    assert found.measured is not None
-    facts = {"ratio": 1.6}
-    bad = Finding(Rule.CALIBRATION, "high", "fail", 0.6, 0.35, rows=80, facts=facts)
-    unsure = Finding(Rule.QUALITY, "high", "too few to say", None, 0.1)
-    decision = replace(found.measured.decision, findings=(bad, unsure))
-    found = replace(found, measured=replace(found.measured, decision=decision))
-    text = click.unstyle(status.text(found, 120))
-    assert "!! high: calibration: predicted/observed ratio 1.60" in text
-    assert "?? too few events to say: high: quality" in text
-    incident = Incident(bad, START, START)
-    text = click.unstyle(status.text(replace(found, incidents=(incident,)), 120))
-    assert " ".join(text.split()).count(sentence(bad)) == 1
-    assert "!! high: calibration, since 2024-03-01: predicted/observed ratio 1.60" in text
+    for number in range(5):
+        items = (found.open * 3)[:number]
+        head, *lines = click.unstyle(status.text(replace(found, open=items), 200)).splitlines()
+        assert head.endswith(f"; {number} open" if number else "; nothing open")
+        shown = [line for line in lines if line[11:].startswith(("!! ", "- "))]
+        more = [line for line in lines if "more: homeostat status --page" in line]
+        assert len(shown) + sum(int(line.split("and ")[1].split()[0]) for line in more) == number
 
 
-def test_a_batch_without_an_incident_is_open_too(project: Project) -> None:
-    text = click.unstyle(status.text(replace(status.read(project), incidents=()), 120))
-    assert "- readings 2024-03-01T20 missing" in text
-
-
-def test_a_loop_that_should_have_run_is_shown(project: Project) -> None:
-    found = status.read(project)  # on the wall clock, years after the data
-    assert found.stale
-    assert "no tick has been completed since 2024-03-02 00:00" in click.unstyle(status.text(found, 120))
+def test_the_last_decision_and_its_drift_have_their_commands(project: Project) -> None:
+    found = status.read(project)
+    command = "homeostat releases decision 2024-03-02T00:00 prints the last one whole"
+    assert command in said(project)
+    drifted = replace(found, decisions=found.decisions[1:])  # this one cites a record of drift
+    text = click.unstyle(status.text(drifted, 200))
+    assert "homeostat status --drift 2024-03-01T18:00 draws its drift" in " ".join(text.split())
 
 
 def test_an_empty_project_says_what_to_run_first(tmp_path: Path) -> None:

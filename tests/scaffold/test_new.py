@@ -23,6 +23,8 @@ from homeostat.scaffold.profile.profile_table import profile_table
 from homeostat.scaffold.profile.request import Address, Request
 from homeostat.scaffold.profile.workspace import open_workspace
 
+DEAD = 2**22 + 1  # above the ids that a system gives to processes
+
 
 def drafted(table: pl.DataFrame, folder: Path, separator: str = ",", **options: object) -> Draft:
     path = write(table, folder / "Some table.csv", separator)
@@ -55,6 +57,7 @@ def test_a_column_whose_absence_leaks_the_label_is_left_out(shop: Draft) -> None
 
 
 def test_a_written_project_is_consistent(shop: Draft, tmp_path: Path) -> None:
+    (tmp_path / f".here.{DEAD}.unfinished" / "flows").mkdir(parents=True)  # of a run that was killed
     create.write(shop, tmp_path / "here")
     project = Project.find(tmp_path / "here")
     assert project.scope.event_source.read["Art_neu"] == '"Art ""neu"""'

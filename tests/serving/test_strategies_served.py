@@ -40,9 +40,7 @@ def is_in(answer: dict[str, Any], bundle: str) -> bool:
     return in_canary((one["key"]["meter"], datetime.fromisoformat(one["key"]["at"])), bundle, SHARE)
 
 
-@pytest.mark.parametrize(
-    ("spoil", "rule"), [(asked.turned, Rule.SCORES), (asked.failing, Rule.ERRORS)]
-)
+@pytest.mark.parametrize(("spoil", "rule"), [(asked.turned, Rule.SCORES), (asked.failing, Rule.ERRORS)])
 def test_a_canary_that_is_broken_is_taken_back_and_no_request_fails(
     project: Project, spoil: Callable[[Path], None], rule: Rule
 ) -> None:
@@ -55,9 +53,7 @@ def test_a_canary_that_is_broken_is_taken_back_and_no_request_fails(
         assert decision is not None and decision.action == "roll back", decision
         assert rule in {f.rule for f in decision.findings if f.failed}
         before = len(traffic.answers)
-        until(
-            lambda: len(workers_at(traffic, 3)) == 2 and len(traffic.answers) > before + len(BATCHES), 60, "v0.1.0"
-        )
+        until(lambda: len(workers_at(traffic, 3)) == 2 and len(traffic.answers) > before + len(BATCHES), 60, "v0.1.0")
     assert traffic.failures == []
     last = Registry.open(project).ledger.events[-1]
     assert (last.action, last.version, last.who, last.why) == ("rollback", "v0.1.0", "homeostat", headline(decision))

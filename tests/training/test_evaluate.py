@@ -96,7 +96,7 @@ def test_too_few_held_out_is_said_and_is_no_failure(
     train(project)
     monkeypatch.chdir(project.root)
     evaluate_stage.main()
-    assert "of 50 needed: too few to say" in capsys.readouterr().out
+    assert "too few events held out to say: " in capsys.readouterr().out
     report = read_report(project.evaluation / "evaluation.json")
     assert report.trials["height"].candidate.metric("rmse").value is None
     assert "rmse" not in json.loads((project.evaluation / "metrics.json").read_text())["height"]

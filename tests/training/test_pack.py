@@ -188,7 +188,7 @@ def test_what_people_wrote_is_named_as_code(judged: Project, project: Project, f
 
 @pytest.mark.parametrize(
     "gone",
-    ["models/candidate/training.json", "models/candidate/high/final", "models/candidate/high/judged/model.json",
+    ["models/candidate/training.json", "models/candidate/high/final", "models/holdout_scores.parquet",
      "reports/evaluation/evaluation.json", "features.sql", "data/features"],
 )  # fmt: skip
 def test_what_is_missing_is_named_in_one_line(project: Project, gone: str) -> None:

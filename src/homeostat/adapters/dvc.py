@@ -7,8 +7,8 @@ import contextlib
 import logging
 import os
 import re
-import shutil
 import signal
+import sqlite3
 import subprocess
 import sys
 import threading
@@ -19,17 +19,19 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, TypeVar
 
 from homeostat.adapters.dvc_lock import quick_lock_file
-from homeostat.adapters.dvc_state import repair_state
+from homeostat.adapters.dvc_state import remove_caches, repair_state
 from homeostat.adapters.stage_process import StageProcess, stage_of
 from homeostat.adapters.telemetry import quiet_environment
 from homeostat.core import errors
 from homeostat.core.errors import EnvironmentFault, HomeostatError
+from homeostat.project.whole_files import write_text
 
 if TYPE_CHECKING:
     from dvc.repo import Repo
 
 T = TypeVar("T")
 PATIENCE = 60.0  # seconds to wait for another run in the same folder
+WHOLE = "\n# whole\n"  # the end of a file of settings that was not cut short
 _RAISED = re.compile(r"^(?:[\w.]+\.)?(ScopeError|DataError|EnvironmentFault|UsageError): (.+)$")
 _one_at_a_time = threading.Lock()
 WORKER = StageProcess()  # of this process, as other tools keep a connection
@@ -68,6 +70,19 @@ def pending(root: Path) -> list[str]:
     def once() -> list[str]:
         with _repo(root) as repo:
             return sorted(repo.status())
+
+    return _patiently(root, once)
+
+
+def changed_inputs(root: Path) -> list[str]:
+    """What ``dvc.lock`` was made from that has changed since: files and parameters, but no out of a stage."""
+
+    def once() -> list[str]:
+        with _repo(root) as repo:
+            outs = {out.def_path for out in repo.index.outs}
+            changes = [change for stage in repo.status().values() for change in stage if isinstance(change, dict)]
+            deps = {path for change in changes for path in change.get("changed deps", {})}
+            return sorted(deps - outs)
 
     return _patiently(root, once)
 
@@ -175,8 +190,8 @@ def _transferred(repo: Repo, content: Any, away: bool) -> bool:
     if not cache.exists(content.value):
         return False
     failed = repo.cloud.transfer(source, target, [content], shallow=False, cache_odb=cache).failed
-    found = compare_status(source, target, [content], check_deleted=False, shallow=False, cache_odb=cache)
-    return not (failed or found.missing or found.new)
+    status = compare_status(source, target, [content], check_deleted=False, shallow=False, cache_odb=cache)
+    return not (failed or status.missing or status.new)
 
 
 def _content(repo: Repo, commit: str, out: str) -> Any:
@@ -184,10 +199,10 @@ def _content(repo: Repo, commit: str, out: str) -> Any:
     from dvc.repo.brancher import switch
 
     with switch(repo, commit):
-        found = next((o.hash_info for o in repo.index.outs if o.def_path == out), None)
-    if found is None or not found.value:
+        content = next((o.hash_info for o in repo.index.outs if o.def_path == out), None)
+    if content is None or not content.value:
         raise EnvironmentFault(f"{repo.root_dir}: commit {commit[:12]} has no {out}; name a commit that was released")
-    return found
+    return content
 
 
 def _why(error: Exception) -> str:
@@ -197,8 +212,8 @@ def _why(error: Exception) -> str:
     if isinstance(error, NoRemoteError | RemoteNotFoundError):
         return "dvc has no default remote (dvc remote add --default NAME ADDRESS, and commit .dvc/config)"
     last = list(_causes(error))[-1]
-    said = " ".join(str(last).split()) or type(last).__name__
-    return f"its remote says: {said[:200]}"
+    message = " ".join(str(last).split()) or type(last).__name__
+    return f"its remote says: {message[:200]}"
 
 
 def share_cache(root: Path, home: Path) -> None:
@@ -209,20 +224,21 @@ def share_cache(root: Path, home: Path) -> None:
     _require(home)
     local = root / ".dvc" / "config.local"
     theirs = home / ".dvc" / "config.local"
-    if local.is_file() and (not theirs.is_file() or theirs.stat().st_mtime_ns <= local.stat().st_mtime_ns):
+    whole = local.is_file() and local.read_bytes().endswith(WHOLE.encode())
+    if whole and (not theirs.is_file() or theirs.stat().st_mtime_ns <= local.stat().st_mtime_ns):
         return
     quiet_environment()
+    from configobj import ConfigObj
     from dvc.config import Config, ConfigError
 
     try:
         where = Config(str(home / ".dvc")).get("cache", {}).get("dir") or str(home.resolve() / ".dvc" / "cache")
-        if theirs.is_file():
-            shutil.copyfile(theirs, local)
-        with Config(str(root / ".dvc")).edit("local") as settings:
-            settings.setdefault("cache", {})["dir"] = os.path.abspath(where)
     except ConfigError as error:
-        said = " ".join(str(error).split())
-        raise EnvironmentFault(f"{home}/.dvc/config: {said[:200]}; fix it, or git restore .dvc/config") from error
+        message = " ".join(str(error).split())
+        raise EnvironmentFault(f"{home}/.dvc/config: {message[:200]}; fix it, or git restore .dvc/config") from error
+    settings = ConfigObj(theirs.read_text().splitlines() if theirs.is_file() else None)
+    settings.setdefault("cache", {})["dir"] = os.path.abspath(where)
+    write_text("\n".join(settings.write()) + WHOLE, local)
 
 
 def stage_environment(root: Path) -> dict[str, str]:
@@ -328,17 +344,24 @@ def _emptied(log: IO[bytes]) -> IO[bytes]:
 
 
 def _patiently(root: Path, once: Callable[[], T], patience: float = PATIENCE) -> T:
-    """Call ``once``, again with back-off while another run is at work, and tell what goes wrong in one line."""
+    """Call ``once``, again with back-off while another run is at work, and tell what goes wrong in one line.
+
+    Where DVC itself fails, and no stage does, it is called once more without what DVC has at hand.
+    """
     quiet_environment()
     from dvc.exceptions import DvcException
 
-    waited, pause = 0.0, 0.1
+    waited, pause, repaired = 0.0, 0.1, False
     while True:
         try:
             return once()
-        except DvcException as error:
+        except (DvcException, sqlite3.DatabaseError) as error:
             if not _is_busy(error):
-                raise _told(root, error) from error
+                if repaired or _is_of_stage(error) or _is_of_settings(error):
+                    raise _translated(root, error) from error
+                remove_caches(root)
+                repaired = True
+                continue
             if waited >= patience:
                 raise EnvironmentFault(f"{root}: another dvc run is at work here; wait for it or stop it") from error
         time.sleep(pause)
@@ -346,10 +369,10 @@ def _patiently(root: Path, once: Callable[[], T], patience: float = PATIENCE) ->
 
 
 def _causes(error: BaseException) -> Iterator[BaseException]:
-    found: BaseException | None = error
-    while found is not None:
-        yield found
-        found = found.__cause__
+    cause: BaseException | None = error
+    while cause is not None:
+        yield cause
+        cause = cause.__cause__
 
 
 def _is_busy(error: BaseException) -> bool:
@@ -358,19 +381,30 @@ def _is_busy(error: BaseException) -> bool:
     return any(isinstance(e, LockError) for e in _causes(error))
 
 
-def _told(root: Path, error: BaseException) -> HomeostatError | KeyboardInterrupt:
-    from dvc.exceptions import ReproductionError
+def _is_of_stage(error: BaseException) -> bool:
     from dvc.stage.exceptions import StageCmdFailedError
 
+    return any(isinstance(e, StageCmdFailedError) for e in _causes(error))
+
+
+def _is_of_settings(error: BaseException) -> bool:
+    from dvc.config import ConfigError
+
+    return any(isinstance(e, ConfigError) for e in _causes(error))
+
+
+def _translated(root: Path, error: BaseException) -> HomeostatError | KeyboardInterrupt:
+    from dvc.exceptions import ReproductionError
+
     chain = list(_causes(error))
-    if not any(isinstance(e, StageCmdFailedError) for e in chain):
+    if not _is_of_stage(error):
         why = " ".join(str(next(e for e in chain if not isinstance(e, ReproductionError))).split())
         return EnvironmentFault(f"{root}: dvc: {why}; fix that and run again")
     ended_by = _signal_of(str(chain[-1]))
     if ended_by == signal.SIGINT:
         return KeyboardInterrupt()
-    said = [line for line in _log(root).read_text(errors="replace").splitlines() if line.strip()]
-    last = said[-1].strip() if said else f"no word; {chain[-1]}"
+    lines = [line for line in _log(root).read_text(errors="replace").splitlines() if line.strip()]
+    last = lines[-1].strip() if lines else f"no word; {chain[-1]}"
     raised = _RAISED.match(last)
     if raised:
         kind: type[HomeostatError] = getattr(errors, raised[1])

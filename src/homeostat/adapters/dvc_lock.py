@@ -13,6 +13,8 @@ from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Any
 
+from homeostat.project.whole_files import write_text
+
 HEAD = "schema: '2.0'\nstages:\n"
 STAGE = re.compile(r"^  ([A-Za-z][\w-]*):\n(?:    .*\n)+", re.MULTILINE)
 ACROSS = re.compile(r"#|[&*!]\w|\t")  # comments, anchors and tags may concern other stages too, and so may empty lines
@@ -45,8 +47,7 @@ def quick_lock_file() -> Iterator[None]:
         yield {"schema": "2.0", "stages": stages}
         for name, stage in stages.items():
             texts[name] = _written_again(texts[name]) if stage is None else _written({name: stage})
-        with open(path, "w", encoding="utf-8") as file:  # in place, as DVC does
-            file.write(HEAD + "".join(texts.values()))
+        write_text(HEAD + "".join(texts.values()), Path(path))
 
     dvcfile.modify_yaml = modify
     try:

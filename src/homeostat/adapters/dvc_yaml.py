@@ -15,6 +15,7 @@ from ruamel.yaml import YAML
 
 from homeostat.adapters.import_graph import reached
 from homeostat.core.errors import ScopeError
+from homeostat.project.whole_files import write_text
 
 # Parts of an objective that these stages do not read; other stages list objectives whole or not at all.
 NOT_READ = {"featurize": {"weight"}, "train": {"weight"}}
@@ -38,7 +39,7 @@ def rewritten(root: Path) -> str:
 
 def deps(root: Path, stage: str, listed: Iterable[str], params: dict[str, Any]) -> list[str]:
     """What the stage should depend on: the listed paths, the local files of sources, and the code that it imports."""
-    kept = [d for d in listed if not d.startswith(CODE)]
+    kept = [d for d in dict.fromkeys(listed) if not d.startswith(CODE)]
     if stage == "ingest":
         kept += [f for f in source_files(params) if f not in kept]
     own = root / "src"
@@ -102,9 +103,7 @@ def check_objectives(root: Path) -> None:
         for missing in [p for p in wanted if p not in listed]:
             raise ScopeError(f"dvc.yaml: params of stage {name} lack {missing}; rewrite them with `make dag`")
         for stale in [p for p in listed if p not in wanted]:
-            raise ScopeError(
-                f"dvc.yaml: params of stage {name} name {stale}, now gone; rewrite them with `make dag`"
-            )
+            raise ScopeError(f"dvc.yaml: params of stage {name} name {stale}, now gone; rewrite them with `make dag`")
 
 
 def _yaml() -> YAML:
@@ -128,8 +127,9 @@ def _set(stage: Any, key: str, wanted: list[str]) -> None:
     listed = stage.get(key)
     if listed is None or list(listed) == wanted:
         return
-    for item in [i for i in listed if i not in wanted]:
-        listed.remove(item)
+    for at in reversed(range(len(listed))):
+        if listed[at] not in wanted or listed[at] in listed[:at]:
+            del listed[at]
     for at, item in enumerate(wanted):
         if at >= len(listed) or listed[at] != item:
             listed.insert(at, item)
@@ -142,7 +142,7 @@ def main() -> None:
     if text == (root / FILE).read_text():
         print("dvc.yaml is up to date")
         return
-    (root / FILE).write_text(text)
+    write_text(text, root / FILE)
     print("dvc.yaml rewritten; see git diff dvc.yaml")
 
 

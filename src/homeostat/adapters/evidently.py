@@ -14,6 +14,7 @@ import polars as pl
 
 from homeostat.adapters.telemetry import quiet_environment
 from homeostat.core.drift import chance_score
+from homeostat.project.whole_files import beside
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -58,7 +59,7 @@ def render_page(current: pl.DataFrame, reference: pl.DataFrame, path: Path, meth
     names = [c for c in sorted(now.columns) if _state(c, now, then) == "compared"]
     report = _report(now, then, {name: _method(name, now, then, method) for name in names}, limit)
     path.parent.mkdir(parents=True, exist_ok=True)
-    fresh = path.with_name(f".{path.name}")
+    fresh = beside(path)
     report.save_html(str(fresh))
     fresh.replace(path)
     return path

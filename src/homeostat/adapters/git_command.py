@@ -14,6 +14,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from homeostat.core.errors import EnvironmentFault
+from homeostat.project.whole_files import write_text
 
 NAME, EMAIL = "homeostat", "homeostat@localhost"
 SETTINGS = {
@@ -117,9 +118,7 @@ def require_top(home: Path) -> None:
 def ignore_state(state: Path) -> None:
     """Make the folder of operational state, with everything in it ignored by git."""
     state.mkdir(parents=True, exist_ok=True)
-    note = state / ".gitignore"
-    if not note.is_file():
-        note.write_text("*\n")
+    write_text("*\n", state / ".gitignore")
 
 
 def epoch(now: datetime) -> int:

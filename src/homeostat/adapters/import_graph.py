@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import ast
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from functools import cache as once
 from importlib import metadata
@@ -19,6 +19,8 @@ from homeostat.adapters.parquet import digest
 PACKAGE = "homeostat"
 SRC = Path(homeostat.__file__).parents[1]
 ALIASES = {"sklearn": "scikit-learn"}  # asking which distribution has a module takes 0.2 s
+VERSION = "Version: "
+STATEMENTS = (ast.stmt, ast.excepthandler, ast.match_case)
 DYNAMIC = frozenset({"import_module", "__import__", "run_module", "run_path"})
 
 
@@ -31,27 +33,24 @@ def reached(module: str, src: Path) -> list[Path]:
     Raises:
         ValueError: there is no such module, or one imports by a name that is not written out.
     """
-    found: set[Path] = set()
+    files: set[Path] = set()
     waiting = [module]
     while waiting:
         for path in _files(waiting.pop(), src):
-            if path not in found:
-                found.add(path)
+            if path not in files:
+                files.add(path)
                 waiting += _imports(path, src)
-    if not any(p in found for p in _own(module, src)):
+    if not any(p in files for p in _own(module, src)):
         raise ValueError(f"{module}: no such module below {src}")
-    return sorted(found)
+    return sorted(files)
 
 
-def tools(module: str, src: Path) -> dict[str, str]:
-    """The version of every distribution outside this package that running ``module`` may import, by name, sorted.
+def tools(paths: Sequence[Path], src: Path) -> dict[str, str]:
+    """The version of every distribution outside this package that the files may import, by name, sorted.
 
     One that is not installed has the version ``""``: a module that needs it only for some inputs runs without.
-
-    Raises:
-        ValueError: as ``reached``.
     """
-    names = {name for path in reached(module, src) for name in _outside(path, src)}
+    names = {name for path in paths for name in _outside(path, src)}
     return dict(sorted({_distribution(name) for name in names}))
 
 
@@ -60,7 +59,7 @@ def hash_of(module: str, src: Path, with_tools: bool) -> str:
     paths = reached(module, src)
     lines = [f"{p.relative_to(src).as_posix()} {digest(p.read_bytes())}" for p in paths]
     if with_tools:
-        lines += [f"{name} {version}" for name, version in tools(module, src).items()]
+        lines += [f"{name} {version}" for name, version in tools(paths, src).items()]
     return digest("\n".join(lines).encode())
 
 
@@ -112,7 +111,8 @@ def _names(path: Path, src: Path) -> list[str]:
 def _imported(text: str, package: tuple[str, ...], path: Path) -> list[str]:
     """Every dotted name that a file's text imports, in absolute form."""
     names: list[str] = []
-    for node in _run(ast.parse(text)):
+    dynamic = any(name in text for name in DYNAMIC)  # rare: without one no expression is looked at
+    for node in _run(ast.parse(text), ast.AST if dynamic else STATEMENTS):
         if isinstance(node, ast.Import):
             names += [alias.name for alias in node.names]
         elif isinstance(node, ast.ImportFrom):
@@ -132,13 +132,25 @@ def _distribution(imported: str) -> tuple[str, str]:
         name = ".".join(parts[:n])
         name = ALIASES.get(name, name)
         with suppress(metadata.PackageNotFoundError):
-            return name, metadata.version(name)
+            return name, _version(name)
     owners = metadata.packages_distributions().get(parts[0], [])
-    return (owners[0], metadata.version(owners[0])) if owners else (parts[0], "")
+    return (owners[0], _version(owners[0])) if owners else (parts[0], "")
 
 
-def _run(tree: ast.AST) -> Iterator[ast.AST]:
-    """Every node but those that only a type checker sees."""
+def _version(distribution: str) -> str:
+    """As ``metadata.version``, which parses the long description of each too: half of the time of a rollback's key.
+
+    Raises:
+        PackageNotFoundError: it is not installed.
+    """
+    installed = metadata.distribution(distribution)
+    head = (installed.read_text("METADATA") or "").partition("\n\n")[0]
+    line = next((line for line in head.splitlines() if line.startswith(VERSION)), None)
+    return installed.version if line is None else line.removeprefix(VERSION).strip()
+
+
+def _run(tree: ast.AST, kinds: type[ast.AST] | tuple[type[ast.AST], ...]) -> Iterator[ast.AST]:
+    """Every node of these kinds but those that only a type checker sees."""
     waiting = [tree]
     while waiting:
         node = waiting.pop()
@@ -146,7 +158,7 @@ def _run(tree: ast.AST) -> Iterator[ast.AST]:
             waiting += node.orelse
             continue
         yield node
-        waiting += ast.iter_child_nodes(node)
+        waiting += [child for child in ast.iter_child_nodes(node) if isinstance(child, kinds)]
 
 
 def _name(node: ast.expr) -> str:

@@ -10,7 +10,7 @@ from homeostat.core.text import printable
 # Prefect's own bookkeeping, which its pages show better.
 HIDDEN = (
     "Beginning flow run", "Beginning subflow run", "Finished in state", "View at", "Created task run",
-    "Still processing items",
+    "Still processing items", "Running hook", "Hook '",
 )  # fmt: skip
 
 

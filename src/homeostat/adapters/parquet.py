@@ -1,15 +1,15 @@
-"""Files written whole or not at all: Parquet whose bytes follow from its rows alone, and text; their hashes."""
+"""Parquet files whose bytes follow from their rows alone, and their hashes."""
 
 from __future__ import annotations
 
 import hashlib
 import io
-import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from homeostat.core.errors import DataError
+from homeostat.project.whole_files import write_bytes
 
 if TYPE_CHECKING:
     import polars as pl
@@ -25,25 +25,6 @@ def table_bytes(frame: pl.DataFrame) -> bytes:
 def write_table(frame: pl.DataFrame, path: Path) -> Path:
     """Write ``frame`` to ``path`` whole or not at all; the same rows give the same bytes."""
     return write_bytes(table_bytes(frame), path)
-
-
-def write_text(text: str, path: Path) -> Path:
-    """Write ``text`` to ``path`` whole or not at all."""
-    return write_bytes(text.encode(), path)
-
-
-def write_bytes(data: bytes, path: Path) -> Path:
-    """Write ``data`` to ``path`` whole or not at all; a file that holds just that is left alone."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    if path.is_file() and path.stat().st_size == len(data) and path.read_bytes() == data:
-        return path
-    fresh = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        fresh.write_bytes(data)
-        os.replace(fresh, path)
-    finally:
-        fresh.unlink(missing_ok=True)
-    return path
 
 
 def read_table(path: Path) -> pl.DataFrame:

@@ -1,11 +1,12 @@
 """Prefect: retries of tasks that touch the outside, decisions as artifacts and events, runs and their supervision.
 
-The one module of the package that imports Prefect; ``homeostat --help`` does not import it.
+The one module that imports Prefect, the flows included; ``homeostat --help`` does not import it.
 """
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import math
 import os
@@ -17,16 +18,19 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, ParamSpec, TypeVar, cast
 from uuid import UUID
 
-from prefect import Flow, get_run_logger, tags, task
+import httpx
+from prefect import Flow, Task, flow, get_run_logger, runtime, tags, task
 from prefect.artifacts import create_markdown_artifact
 from prefect.cache_policies import NO_CACHE
 from prefect.client.orchestration import SyncPrefectClient, get_client
 from prefect.client.schemas.filters import FlowRunFilter
 from prefect.client.schemas.objects import FlowRun, State, StateType
+from prefect.context import FlowRunContext
 from prefect.deployments.runner import EntrypointType
 from prefect.events import emit_event
 from prefect.events.actions import ChangeFlowRunState
@@ -42,20 +46,29 @@ from prefect.tasks import exponential_backoff
 
 from homeostat.adapters.log_lines import has_fix
 from homeostat.adapters.prefect_server import answers
-from homeostat.core.errors import DataError, EnvironmentFault
+from homeostat.core.errors import DataError, EnvironmentFault, HomeostatError
 from homeostat.core.evidence_table import evidence_table
 from homeostat.core.findings import Decision
 from homeostat.core.headlines import headline
 from homeostat.core.incidents import Incident
-from homeostat.project.clock import alive
+from homeostat.core.periods import DAY, floor
+from homeostat.project.clock import clock_now
+from homeostat.project.layout import Project
+from homeostat.project.process import alive
+from homeostat.project.run_context import naive
 
 HEARTBEAT = 30  # seconds between two heartbeats of a run: the least that Prefect accepts
 SILENCE = timedelta(seconds=3 * HEARTBEAT)  # after which a run counts as dead: three heartbeats missed
 POLL = 5  # seconds between two queries for runs that are due
+SWEEP = 30  # seconds between two looks for runs by hand whose process is gone
 EARLY = timedelta(seconds=1)  # Prefect rounds the time to wait: a run might begin before its period has ended
 CONCURRENT = 2  # runs at a time: one has the project's lock, the next waits for it and says so
-PATIENCE = 30.0  # seconds of silence after which a server counts as lost
+PATIENCE = 90.0  # seconds of silence after which a server counts as lost: it may wait 60 s for its database
 UNFINISHED = ("RUNNING", "PENDING", "CANCELLING")
+OVER = "homeostat.flow-run.over"  # event: a run has reported its end, after its last heartbeat
+
+Given = ParamSpec("Given")
+Answer = TypeVar("Answer")
 
 
 def _may_pass(task: Any, run: Any, state: State[Any]) -> bool:
@@ -63,16 +76,85 @@ def _may_pass(task: Any, run: Any, state: State[Any]) -> bool:
     return isinstance(error, DataError | OSError)
 
 
-# For a task that touches the outside world (reads sources, pushes, notifies), and for no other: retried after 2, 4 and
-# 8 seconds with jitter of half that, on errors that may pass. Prefect persists no result: the loop is idempotent.
-retried_task: Callable[..., Any] = task(
-    retries=3,
-    retry_delay_seconds=exponential_backoff(2),
-    retry_jitter_factor=0.5,
-    retry_condition_fn=_may_pass,
-    cache_policy=NO_CACHE,
-    persist_result=False,
-)
+def retried_task(function: Callable[Given, Answer], name: str = "") -> Task[Given, Answer]:
+    """Make a task of a function that touches the outside world (reads sources, pushes, notifies), and of no other.
+
+    It is retried after 2, 4 and 8 seconds with jitter of half that, on errors that may pass. Prefect persists no
+    result: the loop is idempotent. Its runs are named after it and the run of the flow.
+    """
+    own = name or function.__name__
+    make = task(
+        name=own,
+        task_run_name=partial(_task_run_name, own),
+        retries=3,
+        retry_delay_seconds=exponential_backoff(2),
+        retry_jitter_factor=0.5,
+        retry_condition_fn=_may_pass,
+        cache_policy=NO_CACHE,
+        persist_result=False,
+    )
+    return make(function)
+
+
+def _task_run_name(name: str) -> str:
+    return f"{name}, {runtime.flow_run.name}"
+
+
+def project_flow(name: str) -> Callable[[Callable[Given, Answer]], Flow[Given, Answer]]:
+    """Make a flow of a function that takes a project's folder and a time, ``project`` and ``now``.
+
+    Its runs are named after the project and the tick, what it prints is logged, and the server learns their end.
+    """
+    hooks: list[Any] = [_over]
+    return flow(
+        name=name,
+        flow_run_name=_run_name,
+        log_prints=True,
+        on_completion=hooks,
+        on_failure=hooks,
+        on_cancellation=hooks,
+        on_crashed=hooks,
+    )
+
+
+def _run_name() -> str:
+    """The name of the run that begins; that of the folder where the scope cannot be read, as the run will report."""
+    given = runtime.flow_run.parameters
+    folder = Path(given["project"])
+    try:
+        project = Project.find(folder)
+        now = given.get("now")
+        return run_name(project, clock_now(project) if now is None else naive(now))
+    except HomeostatError:
+        return folder.resolve().name
+
+
+def run_name(project: Project, now: datetime) -> str:
+    """A run by its project and tick, which has no time of day where a tick is whole days: ``demand 2024-03-01``."""
+    rhythm = project.scope.rhythm
+    tick = floor(now, rhythm.tick, rhythm.offset)
+    return f"{project.scope.project} {tick:{'%Y-%m-%d %H:%M' if rhythm.tick % DAY else '%Y-%m-%d'}}"
+
+
+def name_run(project: Project, now: datetime) -> None:
+    """Name the flow run that is at work after the time that it took for its own, later than when it began."""
+    context = FlowRunContext.get()
+    if context is None or context.flow_run is None:
+        return
+    context.flow_run.name = run_name(project, now)
+    with get_client(sync_client=True) as client:
+        client.set_flow_run_name(context.flow_run.id, context.flow_run.name)
+
+
+def _over(_: Any, run: FlowRun, __: Any) -> None:
+    """Have ``watch`` expect no more of a run.
+
+    The server's own event of the end does not do: it may come before a heartbeat that was sent earlier, and the server
+    keeps it back for a quarter of an hour where the run was scheduled in the last five minutes.
+    """
+    related = [{"prefect.resource.id": f"prefect.tag.{tag}", "prefect.resource.role": "tag"} for tag in run.tags]
+    resource = {"prefect.resource.id": f"prefect.flow-run.{run.id}", "prefect.resource.name": run.name}
+    emit_event(OVER, resource=resource, related=related)
 
 
 # ---- decisions
@@ -102,11 +184,11 @@ def publish_incident(project: str, incident: Incident) -> None:
 
 
 def page_of(project: str, decision: Decision, at: datetime) -> str:
-    """A decision as Markdown: the headline and the table of evidence."""
+    """A decision as Markdown: the headline first, then the table of evidence."""
     table = evidence_table(decision)
     rows = [_row(*table.headings), "|---|---:|---:|---:|---|", *(_row(*row.cells) for row in table.rows)]
     evidence = [f"Evidence: {', '.join(f'`{e}`' for e in decision.evidence)}"] if decision.evidence else []
-    head = [f"# {project}: {decision.action}", f"{at:%Y-%m-%d %H:%M} project time", headline(decision)]
+    head = [f"# {headline(decision)}", f"{project}, {at:%Y-%m-%d %H:%M} project time"]
     return "\n\n".join([*head, *(["\n".join(rows)] if table.rows else []), *evidence])
 
 
@@ -179,10 +261,13 @@ def run_in_process(flow: Flow[..., Any], project: str, parameters: dict[str, Any
         return flow(**parameters)
 
 
-def serve(project: str, folder: Path, table: Sequence[ScheduledFlow], ready: Callable[[], None]) -> None:
+def serve(
+    project: str, folder: Path, table: Sequence[ScheduledFlow], ready: Callable[[], None], shared: bool = False
+) -> None:
     """Serve the flows until SIGINT or SIGTERM; runs that an earlier process left unfinished are ended first.
 
-    ``ready`` is called when every flow is registered. A run starts in the working folder of this process.
+    ``ready`` is called when every flow is registered. A run starts in the working folder of this process. A ``shared``
+    server outlives this process, and so has to watch the runs itself.
 
     Raises:
         EnvironmentFault: the server is lost, or another folder serves a project of this name there.
@@ -196,18 +281,19 @@ def serve(project: str, folder: Path, table: Sequence[ScheduledFlow], ready: Cal
         for deployment, row in deployments.items():
             if row.at_once:
                 client.create_flow_run_from_deployment(deployment)
-    watch(project)
+    (watch if shared else unwatch)(project)
     ready()
     try:
-        asyncio.run(_until_stopped(runner, PREFECT_API_URL.value()))
+        asyncio.run(_until_stopped(runner, PREFECT_API_URL.value(), project))
     except (KeyboardInterrupt, asyncio.CancelledError):
         return
 
 
-async def _until_stopped(runner: Runner, url: str) -> None:
+async def _until_stopped(runner: Runner, url: str, project: str) -> None:
     """Run until Ctrl-C or SIGTERM, or until the server has been silent for too long."""
     loop, running = asyncio.get_running_loop(), asyncio.create_task(runner.start())
     silent = asyncio.create_task(_until_silent(url))
+    sweeping = asyncio.create_task(_keep_sweeping(project))
 
     def end(*_: Any) -> None:
         loop.call_soon_threadsafe(running.cancel)
@@ -216,6 +302,7 @@ async def _until_stopped(runner: Runner, url: str) -> None:
     if signal.getsignal(signal.SIGINT) is not signal.SIG_IGN:  # a shell makes background processes ignore Ctrl-C
         loop.add_signal_handler(signal.SIGINT, end)
     await asyncio.wait({running, silent}, return_when=asyncio.FIRST_COMPLETED)
+    sweeping.cancel()
     if silent.done():
         running.cancel()
         await asyncio.wait({running}, timeout=PATIENCE)
@@ -230,6 +317,19 @@ async def _until_silent(url: str) -> None:
         if await asyncio.to_thread(answers, url, 10):
             last_answer = time.monotonic()
         await asyncio.sleep(POLL)
+
+
+async def _keep_sweeping(project: str) -> None:
+    """End runs by hand whose process is gone; those of a deployment are ended by the runner that started them."""
+    while True:
+        await asyncio.sleep(SWEEP)
+        with contextlib.suppress(httpx.HTTPError):  # a server that stays away ends this process
+            await asyncio.to_thread(_sweep_processes, project)
+
+
+def _sweep_processes(project: str) -> None:
+    with get_client(sync_client=True) as client:
+        _crash(client, _left_by_processes(client, project), force=False)  # one may have completed since it was listed
 
 
 def deployment_name(project: str, flow: Flow[..., Any]) -> str:
@@ -269,33 +369,56 @@ def sweep(client: SyncPrefectClient, project: str, deployments: list[UUID]) -> i
     whose time has passed are deleted too: one tick covers everything since the last.
     """
     unfinished = _runs(client, UNFINISHED, deployment_id={"any_": deployments})
-    unfinished += [r for r in _runs(client, UNFINISHED, tags={"all_": [project]}) if _process_gone(r.tags)]
-    for run in unfinished:
-        client.set_flow_run_state(run.id, Crashed(message="its machine or its runner died"), force=True)
+    unfinished += _left_by_processes(client, project)
+    _crash(client, unfinished, force=True)
     for run in _runs(client, ("SCHEDULED",), deployment_id={"any_": deployments}):
         if run.auto_scheduled and run.next_scheduled_start_time and run.next_scheduled_start_time < datetime.now(UTC):
             client.delete_flow_run(run.id)
     return len(unfinished)
 
 
-def watch(project: str) -> None:
-    """Have the server end runs of the project whose heartbeat has stopped: a dead process cannot report its end."""
-    name = f"{project}: a run without a heartbeat has crashed"
+def _left_by_processes(client: SyncPrefectClient, project: str) -> list[FlowRun]:
+    return [run for run in _runs(client, UNFINISHED, tags={"all_": [project]}) if _process_gone(run.tags)]
+
+
+def _crash(client: SyncPrefectClient, runs: Sequence[FlowRun], force: bool) -> None:
+    """End runs; with ``force`` also those that are ending, without it none that has ended meanwhile."""
+    for run in runs:
+        client.set_flow_run_state(run.id, Crashed(message="its machine or its runner died"), force=force)
+
+
+def watch(project: str, silence: timedelta = SILENCE) -> None:
+    """Have the server end runs of the project whose heartbeat has stopped: a dead process cannot report its end.
+
+    Only a heartbeat begins to wait for another event of its run: the server may see the event of a run's start after
+    that of its end, and would then wait for more of a run that is over. So a run that is killed in its first second,
+    before its first heartbeat, is left to the next start.
+    """
     trigger = EventTrigger(
         posture=Posture.Proactive,
-        after={"prefect.flow-run.Running", "prefect.flow-run.heartbeat"},
-        expect={"prefect.flow-run.*"},  # another heartbeat, or its end
+        after={"prefect.flow-run.heartbeat"},
+        expect={"prefect.flow-run.*", OVER},  # another heartbeat, or its end
         match={"prefect.resource.id": "prefect.flow-run.*"},
         match_related={"prefect.resource.role": "tag", "prefect.resource.id": f"prefect.tag.{project}"},
         for_each={"prefect.resource.id"},
-        within=SILENCE,
+        within=silence,
     )
-    message = f"no heartbeat for {SILENCE.seconds} s"
+    message = f"no heartbeat for {silence.seconds} s"
     end = ChangeFlowRunState(name=None, force=False, state=StateType.CRASHED, message=message)
+    unwatch(project)
     with get_client(sync_client=True) as client:
-        for earlier in client.read_automations_by_name(name):
+        client.create_automation(AutomationCore(name=_watch_name(project), trigger=trigger, actions=[end]))
+
+
+def unwatch(project: str) -> None:
+    """Take back what ``watch`` asked of the server, now or in an earlier version."""
+    with get_client(sync_client=True) as client:
+        for earlier in client.read_automations_by_name(_watch_name(project)):
             client.delete_automation(earlier.id)
-        client.create_automation(AutomationCore(name=name, trigger=trigger, actions=[end]))
+
+
+def _watch_name(project: str) -> str:
+    return f"{project}: a run without a heartbeat has crashed"
 
 
 def _runs(client: SyncPrefectClient, states: Sequence[str], **chosen: Any) -> list[FlowRun]:

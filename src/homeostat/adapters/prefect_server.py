@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -14,25 +15,33 @@ import time
 import urllib.error
 import urllib.request
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from datetime import timedelta
 from pathlib import Path
 from typing import IO
 
+from homeostat.adapters.prefect_database import put_aside, why_broken
 from homeostat.adapters.telemetry import quiet_environment
 from homeostat.core.errors import EnvironmentFault
 from homeostat.project.private import private_folder
 
 HOST = "127.0.0.1"
 TIMEOUT = 180.0  # seconds that a start may take: the first one migrates a database, on a machine that may be busy
+RUNS_KEPT = timedelta(days=30)  # with their logs and artifacts; the project's own records stay
+EVENTS_KEPT = timedelta(days=7)
+DATABASE_ERROR = re.compile(r"(sqlite3|sqlalchemy|alembic)\.\S*(Error|Exception)\b")  # first in the line that says why
 FIRST_PORT, PORTS = 10_000, 20_000  # below the range that systems use for outgoing connections
 
 
 @contextmanager
-def server(home: Path, whole: bool = True, patience: float = TIMEOUT) -> Iterator[str]:
+def server(
+    home: Path, whole: bool = True, patience: float = TIMEOUT, broken: Callable[[str], None] = lambda why: None
+) -> Iterator[str]:
     """Run a server with its database in ``home/.prefect``; the address of its API.
 
-    ``whole`` adds schedules, automations and the pages; without it the server only records runs.
+    ``whole`` adds schedules, automations and the pages; without it the server only records runs. A database that does
+    not open is put aside and a new one begun; ``broken`` is called with the reason.
 
     Raises:
         EnvironmentFault: it did not answer within ``patience`` seconds; the line names its log.
@@ -40,7 +49,18 @@ def server(home: Path, whole: bool = True, patience: float = TIMEOUT) -> Iterato
     folder = private_folder(home / ".prefect")
     with (folder / "server.log").open("ab") as log:
         with _one_start(folder):
-            process, url = _started(home, whole, log, patience)
+            if why := why_broken(folder):
+                put_aside(folder)
+                broken(why)
+            began = log.tell()
+            try:
+                process, url = _started(home, whole, log, patience)
+            except EnvironmentFault:
+                if not (why := _database_error(Path(log.name), began)):
+                    raise
+                put_aside(folder)
+                broken(why)
+                process, url = _started(home, whole, log, patience)
         try:
             yield url
         finally:
@@ -116,6 +136,12 @@ def _started(home: Path, whole: bool, log: IO[bytes], patience: float) -> tuple[
     raise EnvironmentFault(f"{log.name}: the Prefect server ended while it started; its last lines say why")
 
 
+def _database_error(log: Path, began: int) -> str:
+    """What a server wrote of its database, from a byte of its log on; empty where that did not stop it."""
+    lines = log.read_bytes()[began:].decode(errors="replace").splitlines()
+    return next((line.strip() for line in reversed(lines) if DATABASE_ERROR.match(line.strip())), "")
+
+
 def _free_ports(first: int) -> Iterator[int]:
     """Free ports of loopback: ``first`` and those after it, or any where it is 0."""
     for port in range(first, first + 50) if first else [0] * 5:
@@ -138,12 +164,16 @@ def _environment(home: Path, url: str, whole: bool) -> dict[str, str]:
         "PREFECT_UI_API_URL": url,
         "PREFECT_SERVER_UI_STATIC_DIRECTORY": str(home / ".prefect" / "ui"),  # written there at the first start
         "PREFECT_SERVER_UI_SHOW_PROMOTIONAL_CONTENT": "false",
-        "PREFECT_SERVER_SERVICES_DB_VACUUM_ENABLED": "events,flow_runs",  # delete runs older than Prefect's 90 days
         "PREFECT__SERVER_FINAL": "1",
         **({} if whole else {"PREFECT__SERVER_EPHEMERAL": "1", "PREFECT_SERVER_UI_ENABLED": "false"}),
     }
+    kept = {  # a project that needs more, or less, sets these variables
+        "PREFECT_SERVER_SERVICES_DB_VACUUM_ENABLED": "events,flow_runs",  # without: events alone
+        "PREFECT_SERVER_SERVICES_DB_VACUUM_RETENTION_PERIOD": f"{RUNS_KEPT.total_seconds():.0f}",
+        "PREFECT_SERVER_EVENTS_RETENTION_PERIOD": f"P{EVENTS_KEPT.days}D",
+    }
     only_for_runs = {"PREFECT_API_URL", "PREFECT_LOGGING_SETTINGS_PATH"}
-    return {**{k: v for k, v in os.environ.items() if k not in only_for_runs}, **settings}
+    return {**kept, **{k: v for k, v in os.environ.items() if k not in only_for_runs}, **settings}
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:

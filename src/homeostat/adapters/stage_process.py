@@ -21,6 +21,9 @@ from homeostat.adapters.parquet import digest
 COMMAND = re.compile(r"(?:PYTHONPATH=src:\$PYTHONPATH )?python -m (homeostat\.stages\.\w+)")  # as dvc.yaml has it
 READY = "stage worker, protocol 1"
 LIMIT = 1_200_000_000  # bytes: a worker that holds more after a stage has served long enough
+# For the allocator of Polars, which puts its own defaults there: give memory back at once, or what one stage used stays
+# on top of what the next one needs.
+MEMORY_BACK = {"_RJEM_MALLOC_CONF": "dirty_decay_ms:0,muzzy_decay_ms:0"}
 STAGE = "DVC_STAGE"  # the one variable that is another for each stage
 
 
@@ -46,7 +49,7 @@ class StageProcess:
         self.close()
         # Its standard input closes when this process ends, however it ends, and then it ends too.
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "homeostat.stages.worker"], cwd=root, env=dict(fits[1]),
+            [sys.executable, "-m", "homeostat.stages.worker"], cwd=root, env={**fits[1], **MEMORY_BACK},
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=log, text=True, encoding="utf-8",
         )  # fmt: skip
         self._fits = fits

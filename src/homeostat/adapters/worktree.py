@@ -26,6 +26,7 @@ from homeostat.adapters.git_command import (
 )
 from homeostat.core.errors import EnvironmentFault
 from homeostat.project.layout import WORKTREE
+from homeostat.project.whole_files import write_bytes, write_text
 
 KEPT = ("data/window.yaml", "data/amendments", "dvc.lock", "reports/evaluation")
 
@@ -77,14 +78,19 @@ def ensure(home: Path, project: str, branch: str, now: datetime) -> Path:
         run(home, "update-ref", ref, _on_other_hosts(home, project) or base, NO_COMMIT, now=now)
     if (tree / ".git").is_file():
         at = attempt(tree, "symbolic-ref", "--quiet", "HEAD")
-        if at.returncode == 0 and at.stdout.strip() == ref:
-            _unlock(tree)
+        if at.returncode == 0 and at.stdout.strip() == ref and _unlock(tree):
             return tree
-    if tree.exists() and any(tree.iterdir()) and not _abandoned(tree):
-        raise EnvironmentFault(f"{tree}: in the way of the worktree of scheduled work; move it away and run again")
+    lost = tree.with_name(f"{tree.name}.lost")
+    if tree.exists() and any(tree.iterdir()):
+        if not _abandoned(tree):
+            raise EnvironmentFault(f"{tree}: in the way of the worktree of scheduled work; move it away and run again")
+        if not lost.exists():
+            tree.rename(lost)
     shutil.rmtree(tree, ignore_errors=True)
     run(home, "worktree", "prune", now=now)
-    run(home, "worktree", "add", "--quiet", "--force", str(tree), ref.removeprefix("refs/heads/"), now=now)
+    forced = ("--force", "--force")  # also where the making of one was interrupted, which leaves a lock
+    run(home, "worktree", "add", "--quiet", *forced, str(tree), ref.removeprefix("refs/heads/"), now=now)
+    _take_over(lost, tree)
     return tree
 
 
@@ -106,8 +112,9 @@ def follow(home: Path, project: str, branch: str, now: datetime) -> None:
     else:
         message = f"follow {branch}" if new == [base] else f"follow {branch} and the other hosts"
         commit = commit_tree(tree, content, (last, *new), message, now)
+    # The files first: where this is interrupted the branch still stands at the last commit, and it is done again.
+    run(tree, "read-tree", "--reset", "-u", commit, now=now)
     run(tree, "update-ref", "HEAD", commit, last, now=now)
-    run(tree, "reset", "--quiet", "--hard", now=now)
 
 
 def commit_kept(tree: Path, message: str, now: datetime) -> str:
@@ -126,6 +133,11 @@ def commit_kept(tree: Path, message: str, now: datetime) -> str:
     run(tree, "update-ref", "HEAD", commit, last, now=now)
     run(tree, "reset", "--quiet", now=now)
     return commit
+
+
+def restore(tree: Path, path: Path) -> None:
+    """Make one of the worktree's own files what its last commit has."""
+    write_text(run(tree, "show", f"HEAD:{path.relative_to(tree).as_posix()}") + "\n", path)
 
 
 def _merged(tree: Path, base: str, new: list[str]) -> str:
@@ -164,11 +176,31 @@ def _commit_of(home: Path, branch: str) -> str:
 
 def _abandoned(tree: Path) -> bool:
     """Whether the folder is a worktree whose creation or removal was interrupted, not a person's files."""
-    return (tree / ".git").is_file() and attempt(tree, "rev-parse", "--git-dir").returncode != 0
+    if not (tree / ".git").is_file():
+        return False
+    private = attempt(tree, "rev-parse", "--absolute-git-dir")
+    return private.returncode != 0 or _is_in_the_making(Path(private.stdout.strip()))
 
 
-def _unlock(tree: Path) -> None:
-    """Remove locks that a killed run left: the caller has the project's lock, so no other run is at work here."""
+def _is_in_the_making(private: Path) -> bool:
+    """Whether git has not yet checked out all of a worktree; it has a lock on it until then."""
+    return (private / "locked").is_file()
+
+
+def _unlock(tree: Path) -> bool:
+    """Remove locks that a killed run left: the caller has the project's lock, so no other run is at work here.
+
+    False where the worktree itself was not made to its end.
+    """
     private = Path(run(tree, "rev-parse", "--absolute-git-dir"))
     for name in ("index.lock", "HEAD.lock"):
         (private / name).unlink(missing_ok=True)
+    return not _is_in_the_making(private)
+
+
+def _take_over(lost: Path, tree: Path) -> None:
+    """Bring amendments, which no commit may have yet, from a worktree that was lost to the one in its place."""
+    for path in (lost / "data" / "amendments").glob("*"):
+        if path.is_file() and not (tree / "data" / "amendments" / path.name).exists():
+            write_bytes(path.read_bytes(), tree / "data" / "amendments" / path.name)
+    shutil.rmtree(lost, ignore_errors=True)

@@ -12,6 +12,7 @@ from homeostat.checks.equality import same_bits
 from homeostat.core.errors import ScopeError
 from homeostat.core.findings import Finding
 from homeostat.core.rules import Rule
+from homeostat.core.text import count
 from homeostat.data.workspace import Workspace
 from homeostat.features.build import FeatureTables
 from homeostat.features.sql import build, read_features_sql
@@ -69,10 +70,11 @@ def _depends(tables: FeatureTables, labels: Sequence[str], name: str, column: st
         for feature in features:
             differ = int((~same_bits(built[feature], blank[feature])).sum())
             changed.update({feature: differ} if differ else {})
+    rebuilt = count(events, "event")
     if not changed:
-        text = f"{name} is barred, and no feature of the objective depends on it ({events:,} events with it null)"
+        text = f"{name} is barred, and no feature of the objective depends on it ({rebuilt} with it null)"
         return Finding(Rule.BARRED, name, "pass", 0.0, 0.0, text=text)
-    listed = ", ".join(f"{feature} ({n:,} of {events:,} events)" for feature, n in changed.most_common())
+    listed = ", ".join(f"{feature} ({n:,} of {rebuilt})" for feature, n in changed.most_common())
     text = (
         f"{name} is barred, yet features of the objective change when it is null: {listed}; take them off the "
         "objective's list, or build them without it"

@@ -9,6 +9,7 @@ from homeostat.adapters.gx import contract_problems
 from homeostat.adapters.parquet import digest
 from homeostat.core.batch_rules import Verdict
 from homeostat.core.sentences import sentence
+from homeostat.core.text import count
 from homeostat.data.case import History, case_of
 from homeostat.data.judge import judge
 from homeostat.data.workspace import Workspace
@@ -63,7 +64,8 @@ def _verdict(workspace: Workspace, name: str, label: str, history: History) -> V
 def _total(verdicts: Mapping[str, Verdict], labels: list[str]) -> str:
     made = [verdicts[k] for k in labels if k in verdicts]
     whole = sum(v.status == "quarantined" for v in made)
-    return f"quarantined {whole} of {len(made)} batches, {sum(v.rows_quarantined for v in made)} rows"
+    rows = sum(v.rows_quarantined for v in made)
+    return f"quarantined {whole} of {count(len(made), 'batch')}, {count(rows, 'row')}"
 
 
 def _differs(verdict: Verdict, recorded: Verdict | None) -> bool:
@@ -73,6 +75,9 @@ def _differs(verdict: Verdict, recorded: Verdict | None) -> bool:
 
 
 def _change(label: str, verdict: Verdict, recorded: Verdict | None) -> str:
-    before = f"{recorded.status}, {recorded.rows_quarantined} rows quarantined" if recorded else "no verdict yet"
+    now, before = (
+        f"{v.status}, {count(v.rows_quarantined, 'row')} quarantined" if v else "no verdict yet"
+        for v in (verdict, recorded)
+    )
     why = "; ".join(map(sentence, verdict.failed)) or "every expectation is met"
-    return f"  {label}: {verdict.status}, {verdict.rows_quarantined} rows quarantined (was {before}): {why}"
+    return f"  {label}: {now} (was {before}): {why}"

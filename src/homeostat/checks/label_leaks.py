@@ -12,6 +12,7 @@ import polars as pl
 
 from homeostat.core.findings import Finding
 from homeostat.core.rules import Rule
+from homeostat.core.text import count
 from homeostat.data.workspace import Workspace
 from homeostat.features.build import FeatureTables
 
@@ -45,7 +46,7 @@ class LabelLeak:
             self.kind, f"{self.column} = {self.what}"
         )
         return (
-            f"{subject} always goes with label {self.label:g} (all {self.events:,} events with it; "
+            f"{subject} always goes with label {self.label:g} ({count(self.events, 'event')} with it, no exception; "
             f"{self.share:.1%} of all events; by chance {max(self.chance, 1e-300):.0e})"
         )
 
@@ -130,7 +131,7 @@ def label_leak_findings(
             findings.append(_finding(scope, name, [leak for leak in leaks if leak.column == column]))
     if any(f.failed for f in findings):
         return sorted(findings, key=lambda f: (not f.failed, f.value))
-    none = f"nothing gives a label away that the scope does not bar or allow ({len(labels):,} batches searched)"
+    none = f"nothing gives a label away that the scope does not bar or allow ({count(len(labels), 'batch')} searched)"
     return [Finding(Rule.GIVE_AWAY, "", "pass", None, CHANCE, text=none), *findings]
 
 

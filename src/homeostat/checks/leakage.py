@@ -20,6 +20,7 @@ from homeostat.checks.look_back import look_back_findings
 from homeostat.core.errors import DataError, ScopeError
 from homeostat.core.findings import Finding
 from homeostat.core.rules import Rule
+from homeostat.core.text import count
 from homeostat.data.ingest import periods
 from homeostat.data.known_at import as_known
 from homeostat.data.workspace import Workspace
@@ -94,9 +95,7 @@ def accepted_labels(workspace: Workspace) -> list[str]:
     return [label for label, verdict in verdicts.items() if verdict is not None and verdict.rows_accepted]
 
 
-def time_travel_findings(
-    tables: FeatureTables, labels: Sequence[str], events: int, report: Progress
-) -> list[Finding]:
+def time_travel_findings(tables: FeatureTables, labels: Sequence[str], events: int, report: Progress) -> list[Finding]:
     """A finding for each feature that differs when it is rebuilt, or one that none does."""
     tally = Tally()
     for label, built, moments in _sample(tables, labels, events):
@@ -109,16 +108,16 @@ def time_travel_findings(
         text = "no event has features, so there is nothing to rebuild"
         return [Finding(Rule.POINT_IN_TIME, "", "too few to say", text=text)]
     text = (
-        f"{tally.events:,} events of {tally.batches} batches were rebuilt from only what was known at their "
-        "predict-at: every feature is the same, bit for bit"
+        f"{count(tally.events, 'event')} of {count(tally.batches, 'batch', 'were')} rebuilt from only what was known "
+        "at predict-at: every feature is the same, bit for bit"
     )
     return [Finding(Rule.POINT_IN_TIME, "", "pass", 0.0, 0.0, text=text)]
 
 
 def _difference(tally: Tally, name: str) -> Finding:
     text = (
-        f"{name} sees the future: it differs for {tally.differ[name]:,} of {tally.events:,} events when it is rebuilt "
-        f"from only what was known; {tally.examples[name]}"
+        f"{name} sees the future: it differs for {tally.differ[name]:,} of {count(tally.events, 'event')} when it is "
+        f"rebuilt from only what was known; {tally.examples[name]}"
     )
     return Finding(Rule.POINT_IN_TIME, name, "fail", float(tally.differ[name]), 0.0, text=text)
 

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from homeostat.checks.equality import same_bits
 from homeostat.core.findings import Finding
 from homeostat.core.rules import Rule
+from homeostat.core.text import count
 from homeostat.features.lookback import widened
 from homeostat.project.scope import format_duration
 
@@ -50,19 +51,19 @@ def look_back_findings(
         del differ[name]
     if not differ:
         text = (
-            f"{events:,} events of {many} batches were made again from tables that reach {history} further back and "
-            "ahead: every feature is the same, bit for bit"
+            f"{count(events, 'event')} of {count(many, 'batch', 'were')} made again from tables that reach {history} "
+            "further back and ahead: every feature is the same, bit for bit"
         )
         return [Finding(Rule.LOOK_BACK, "", "pass", 0.0, 0.0, text=text)]
     return [
         Finding(
-            Rule.LOOK_BACK, name, "fail", float(count), 0.0, text=(
-                f"{name} depends on rows outside its look-back of {history}: it differs for {count:,} of {events:,} "
-                f"events when the tables reach as much further back and ahead; {examples[name]}; bound its rows by "
-                "e.predict_at in features.sql, within features.history of params.yaml"
+            Rule.LOOK_BACK, name, "fail", float(unequal), 0.0, text=(
+                f"{name} depends on rows outside its look-back of {history}: it differs for {unequal:,} of "
+                f"{count(events, 'event')} when the tables reach as much further back and ahead; {examples[name]}; "
+                "bound its rows by e.predict_at in features.sql, within features.history of params.yaml"
             ),
         )
-        for name, count in differ.most_common()
+        for name, unequal in differ.most_common()
     ]  # fmt: skip
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import textwrap
 from collections import Counter
 from collections.abc import Iterator
@@ -13,6 +14,7 @@ from typing import TYPE_CHECKING
 from homeostat.core.errors import HomeostatError, ScopeError
 from homeostat.core.text import count, metric_name, percent
 from homeostat.features.sql import read_features_sql
+from homeostat.project.layout import WORKTREE
 from homeostat.project.value_types import format_duration
 
 if TYPE_CHECKING:
@@ -100,7 +102,7 @@ def _predicted(scope: Scope) -> Iterator[str]:
 
 def _objective(objective: Objective) -> str:
     among = "" if objective.where == "true" else f" among rows with {objective.where}"
-    uses = f"{len(objective.features)} features" if objective.features else "no features yet"
+    uses = count(len(objective.features), "feature") if objective.features else "no features yet"
     return (
         f"{TASKS[objective.task]}, whether {objective.label}{among}; known with the group {objective.known}; "
         f"{uses}; a missed event costs {objective.weight:g}."
@@ -112,17 +114,37 @@ def _data(project: Project) -> Iterator[str]:
         place = f"{source.package}: {source.path}" if source.package else source.path or "a SQL query"
         every = "read once" if not source.timed else f"one batch every {_span(source.period)}"
         yield f"- {name}, {every}, from {place}; a row is named by {', '.join(source.key)}."
+        if away := _outside(source, project.root):
+            yield f"    It lies outside the project ({away}): git does not version it, and other hosts need it too."
         if source.timed:
             late = _span(source.late_after)
             yield f"    Its time is {source.time}. A batch that has not arrived {late} after its period is missing."
         for group, known in source.known_at.items():
-            yield f"    {group} ({len(known.columns)} columns) is known at {known.at}."
+            yield f"    {group} ({count(len(known.columns), 'column')}) is known at {known.at}."
         if source.volume is not None:
             off = percent(source.volume)
             yield f"    A batch is quarantined if its size is more than {off} off the median of the last 28."
         if source.timed:
             yield f"    {HISTORY[source.history]}"
         yield from _contract(project, name)
+
+
+def _outside(source: Source, root: Path) -> str:
+    """How the files of a source lie outside the project; empty where they are in it, or in a package."""
+    if source.package is not None:
+        return ""
+    if source.path is None:
+        return "behind a database's url"
+    if "://" in source.path:
+        return "at an address"
+    if Path(source.path).is_absolute():
+        return "by an absolute path"
+    fixed = itertools.takewhile(lambda part: not set(part) & set("*?["), Path(source.path).parts)
+    if (root.resolve() / Path(*fixed)).resolve().is_relative_to(root.resolve()):
+        return ""
+    if ".." in Path(source.path).parts:
+        return f"by .., which scheduled work follows from {WORKTREE}: write an absolute path"
+    return "by a link"
 
 
 def _contract(project: Project, name: str) -> Iterator[str]:
@@ -161,7 +183,7 @@ def _training(scope: Scope) -> Iterator[str]:
     for task in tasks:
         yield f"Measured ({task}): {', '.join(metric_name(m) for m in getattr(evaluation.metrics, task))}."
     within = f"Each figure comes with a {percent(evaluation.confidence)} CI, overall, by month"
-    slices = f" and for each {' and '.join(evaluation.slices)} with {evaluation.min_slice} events or more"
+    slices = f" and for each {' and '.join(evaluation.slices)} with {count(evaluation.min_slice, 'event')} or more"
     yield f"{within}{slices if evaluation.slices else ''}."
 
 
@@ -180,7 +202,7 @@ def _rollout(rollout: Rollout) -> Iterator[str]:
         "shadow": "A release that passed first scores the requests without answering them.",
         "canary": f"A release that passed first answers {steps} of the keys.",
     }[rollout.strategy]
-    lasts = f"A step lasts {_span(rollout.hold)} or more, until {rollout.events} events were scored"
+    lasts = f"A step lasts {_span(rollout.hold)} or more, until {count(rollout.events, 'event', 'were')} scored"
     yield f"{lasts}; one that waits for them longer than {_span(rollout.patience)} alerts."
     yield "A release that is tried is taken back where, by a significant difference,"
     yield f"- it fails {percent(rollout.errors)} of requests more than the version in service;"
@@ -312,5 +334,6 @@ def _known_too_early(project: Project) -> Iterator[str]:
         for name, objective in scope.objectives.items():
             early = int((rows[known_column(objective.known)] < rows["predict_at"]).sum())
             if early:
-                where = f"params.yaml: objectives.{name}: in batch {path.stem} the label of {early} of {len(rows)}"
-                yield f"{where} events is known before predict_at; set events.predict_at earlier, or known later"
+                where = f"params.yaml: objectives.{name}: in batch {path.stem} the label of {early} of "
+                where += count(len(rows), "event")
+                yield f"{where} is known before predict_at; set events.predict_at earlier, or known later"

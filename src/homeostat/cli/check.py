@@ -9,6 +9,7 @@ import click
 from homeostat.cli.app import Verbs, project
 from homeostat.cli.terminal import say
 from homeostat.core.errors import HomeostatError, ScopeError
+from homeostat.core.text import count
 
 CLEAR = "\r\x1b[K"  # the line of progress
 
@@ -47,8 +48,7 @@ def scope() -> None:
     page = scope_page(worktree_view(project()))
     say(page.text)
     if page.problems:
-        many = f"{len(page.problems)} problems" if len(page.problems) > 1 else "1 problem"
-        raise ScopeError(f"{many} in the scope: see the end of the page")
+        raise ScopeError(f"{count(len(page.problems), 'problem')} in the scope: see the end of the page")
 
 
 @check.command()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Callable, Iterable
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,6 +15,7 @@ from homeostat.core.errors import HomeostatError
 if TYPE_CHECKING:
     from homeostat.project.layout import Project
 
+CANDIDATE = "candidate"  # in the place of a version: the one that was evaluated last
 Completion = Callable[[click.Context, click.Parameter, str], list[str]]
 
 
@@ -38,6 +40,34 @@ def versions(project: Project, _: click.Context) -> Iterable[str]:
     from homeostat.adapters.git import read_ledger
 
     return [release.version for release in reversed(read_ledger(project.home, project.scope.project).releases)]
+
+
+@_names
+def promotable(project: Project, _: click.Context) -> Iterable[str]:
+    """The candidate, and every release, the newest first."""
+    from homeostat.adapters.git import read_ledger
+
+    releases = read_ledger(project.home, project.scope.project).releases
+    return [CANDIDATE, *(release.version for release in reversed(releases))]
+
+
+@_names
+def decisions(project: Project, _: click.Context) -> Iterable[str]:
+    """The times of the decisions, the newest first."""
+    from homeostat.core.text import typed_time
+
+    folders = (project.decisions, project.rollouts, project.candidates)
+    stamps = {path.stem for folder in folders for path in folder.glob("*.json")}
+    return [typed_time(datetime.fromisoformat(stamp)) for stamp in sorted(stamps, reverse=True)]
+
+
+@_names
+def drifts(project: Project, _: click.Context) -> Iterable[str]:
+    """The times of the records of drift, the newest first."""
+    from homeostat.core.text import typed_time
+
+    stamps = sorted((path.stem for path in project.drift.glob("*.json")), reverse=True)
+    return [typed_time(datetime.fromisoformat(stamp)) for stamp in stamps]
 
 
 @_names

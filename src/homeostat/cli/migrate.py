@@ -9,6 +9,7 @@ import click
 
 from homeostat.cli.terminal import say
 from homeostat.core.errors import UsageError
+from homeostat.core.text import count
 
 
 def migrate_project(folder: Path, yes: bool) -> None:
@@ -46,5 +47,5 @@ def _agree(files: int, yes: bool) -> None:
         return
     if not (sys.stdin.isatty() and sys.stdout.isatty()):
         raise UsageError("nothing was written; add --yes to write these changes")
-    if not click.confirm(f"Write {'this file' if files == 1 else f'these {files} files'}?"):
+    if not click.confirm(f"Write {count(files, 'file')}?"):
         raise UsageError("stopped, and nothing was written")

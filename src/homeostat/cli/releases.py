@@ -12,14 +12,16 @@ from typing import TYPE_CHECKING
 import click
 
 from homeostat.cli.app import Moment, Percent, Verb, Verbs, actor, my_turn, project, who, why, working
-from homeostat.cli.completion import versions
+from homeostat.cli.completion import CANDIDATE, decisions, promotable, versions
 from homeostat.cli.terminal import say
 from homeostat.core.authorship import Authorship
 from homeostat.core.errors import DataError, HomeostatError, UsageError
+from homeostat.core.text import count
 
 if TYPE_CHECKING:
     from homeostat.core.ledger import Beside, Ledger, Register, ReleaseEvent
     from homeostat.project.layout import Project
+    from homeostat.releases.registry import Switch
 
 
 @click.group(cls=Verbs, invoke_without_command=True)
@@ -96,13 +98,13 @@ def verify(version: str | None, rebuild: bool) -> None:
     for release in releases:
         checked = verified.verify(of, registry, release)
         text = checked.sentence
-        if rebuild and not checked.rebuildable:
+        if rebuild and not (checked.rebuildable or checked.planted):
             checked = replace(checked, rebuildable=verified.rebuild(of, release, clock_now(of)))
             text = checked.sentence + ("" if checked.rebuildable else ", and was: the same to the last bit")
         say(f"{release.version}  {text}  ({release.bundle[:12]})")
         bad += bool(checked.rebuildable or (checked.serves and ledger.yanked(release.version) is None))
     if bad:
-        raise DataError(f"{bad} of {len(releases)} releases are not reliable; see above, and RUNBOOK.md")
+        raise DataError(f"{bad} of {count(len(releases), 'release')} not reliable; see above, and RUNBOOK.md")
 
 
 @releases.command()
@@ -155,6 +157,23 @@ def explain(prediction: str) -> None:
         raise DataError(f"{prediction}: is not reproduced as it was given; see above")
 
 
+@releases.command()
+@click.argument("when", nargs=-1, required=True, shell_complete=decisions)
+def decision(when: tuple[str, ...]) -> None:
+    """One decision whole: its headline and the table of evidence; WHEN is its time, or its day, as the status shows it.
+
+    Example: homeostat releases decision 2013-01-14
+    """
+    from homeostat.decisions.history import decided_at
+    from homeostat.reports.releases import whole_decision
+
+    text = " ".join(when)
+    time = Moment().convert(text, None, click.get_current_context())
+    for number, decided in enumerate(decided_at(project(), time, whole_day=len(text) == len("2013-01-14"))):
+        for line in (*([""] if number else []), *whole_decision(decided)):
+            say(line)
+
+
 @releases.command("served-at")
 @click.argument("time", type=Moment())
 def served_at(time: datetime) -> None:
@@ -172,7 +191,7 @@ def served_at(time: datetime) -> None:
 
 
 @click.command(cls=Verb)
-@click.argument("version", shell_complete=versions)
+@click.argument("version", shell_complete=promotable)
 @click.option("--canary", type=Percent(), help="Have it answer this share of the keys first: 5%.")
 @click.option("--shadow", is_flag=True, help="Have it score the requests first, without answering.")
 @why
@@ -180,25 +199,33 @@ def served_at(time: datetime) -> None:
 def promote(version: str, canary: float | None, shadow: bool, why: str, who: str | None) -> None:
     """Put a release in service. It is rehearsed first; one that cannot answer never serves.
 
+    VERSION may be `candidate`: the one that was evaluated last is registered as the next version first.
+
     With --canary or --shadow the champion stays, and the loop takes each further step, or takes the release back.
 
     Example: homeostat promote v0.3.0 --why "checked by hand on last week"
     """
-    from homeostat.releases.registry import Registry
-
     if shadow and canary is not None:
         raise UsageError("--canary and --shadow are two ways; give one")
+    beside: Beside | None = "shadow" if shadow else "canary" if canary is not None else None
     with my_turn() as (of, now):
-        by = authorship(of, who, why, now)
-        if not shadow and canary is None:
-            say(Registry(of).promote(version, by).sentence)
-            return
-        if working(of).scope.rollout is None:
+        if beside is not None and working(of).scope.rollout is None:
             raise UsageError(
                 "params.yaml: no rollout, so nothing says when a step may go on; add it as `new` drafts it"
             )
-        act: Beside = "shadow" if shadow else "canary"
-        say(Registry(of).try_beside(version, act, canary, by).sentence)
+        say(_promoted(of, version, beside, canary, authorship(of, who, why, now)).sentence)
+
+
+def _promoted(of: Project, version: str, beside: Beside | None, share: float | None, by: Authorship) -> Switch:
+    if version == CANDIDATE:
+        from homeostat.decisions.candidate import release_candidate
+        from homeostat.decisions.session import Session
+
+        return release_candidate(Session.open(of), by, beside, share)
+    from homeostat.releases.registry import Registry
+
+    registry = Registry(of)
+    return registry.promote(version, by) if beside is None else registry.try_beside(version, beside, share, by)
 
 
 @click.command(cls=Verb, short_help="Go back to the last healthy release.")

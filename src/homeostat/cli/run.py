@@ -16,9 +16,8 @@ from homeostat.cli.app import FaultAt, Moment, Verb, project
 from homeostat.cli.completion import faults as faults_offered
 from homeostat.cli.completion import flows
 from homeostat.cli.terminal import say
-from homeostat.cli.tick_lines import lines
 from homeostat.core.errors import UsageError
-from homeostat.core.text import printable
+from homeostat.core.text import count, printable
 
 if TYPE_CHECKING:
     from homeostat.faults import Fault
@@ -79,7 +78,7 @@ def replay(first: datetime, last: datetime, name: str | None, force: bool, fault
     with one_run(replayed, say):
         todo = len(replays.ticks(replayed, start, end))
         span = f"{first:%Y-%m-%d} to {last:%Y-%m-%d}"
-        say(f"replay of {span} in {_from_here(replayed.home)}: {todo} ticks to go")
+        say(f"replay of {span} in {_from_here(replayed.home)}: {count(todo, 'tick')} to go")
         with _watching(todo) as (watch, announce):
             done = replays.replay(replayed, start, end, watch, faults, announce)
     page = write_report(replayed, replayed.report_page)
@@ -137,6 +136,8 @@ def _announcing(say: Callable[[str], None]) -> Announce:
 
 
 def _print(tick: Tick, printed: set[str], echo: Callable[[str], None]) -> None:
+    from homeostat.cli.tick_lines import lines
+
     for line in lines(tick):
         if line not in printed:
             printed.add(line)

@@ -5,14 +5,15 @@ from __future__ import annotations
 import click
 
 from homeostat.cli.app import Moment, Verb, project, working
+from homeostat.cli.completion import drifts
 from homeostat.cli.terminal import say
 
 
 @click.command(cls=Verb, short_help="The release in service, its quality, open problems, what runs next.")
 @click.option("--page", is_flag=True, help="Write the report page too, and print its path.")
 @click.option(
-    "--drift", metavar="TIME", is_flag=False, flag_value="last",
-    help="Draw Evidently's report of a look at drift: the last, or that at TIME.",
+    "--drift", metavar="TIME", is_flag=False, flag_value="last", shell_complete=drifts,
+    help="Draw Evidently's report of the last record of drift, or of that at TIME.",
 )  # fmt: skip
 def status(page: bool = False, drift: str | None = None) -> None:
     """The release in service, its quality, open problems, the last decisions, what runs next.

@@ -21,7 +21,7 @@ def lines(tick: Tick) -> Iterator[str]:
             rows = f" ({batch.rows})" if batch.rows else ""
             yield f"{batch.outcome}  {batch.name}{rows}: {batch.why}"
     for remark in tick.data.remarks:
-        yield f"columns  {remark}"
+        yield f"source  {remark}"
     for incident in tick.opened:
         if incident.finding.rule not in (Rule.BATCH, Rule.HISTORY):  # the batch has its own line
             yield f"alert  {incident.sentence}"

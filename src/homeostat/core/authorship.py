@@ -27,3 +27,15 @@ class Authorship:
                 raise UsageError(
                     f"{name} is empty: every change of a release keeps who made it and why; give it in a few words"
                 )
+
+
+DRILL = "drill "  # begins the name of a drill that acts
+
+
+def is_drill(who: str) -> bool:
+    """Whether a drill acted, and no person or loop.
+
+    >>> is_drill("drill bad-release@2024-01-01"), is_drill("ann")
+    (True, False)
+    """
+    return who.startswith(DRILL)

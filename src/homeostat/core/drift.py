@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import Any, Protocol
 
-from homeostat.core.findings import TOO_FEW, Finding, Outcome
+from homeostat.core.findings import EXPLAINS, TOO_FEW, Finding, Outcome
 from homeostat.core.rules import Rule
 
 SCORE = "score__"  # predictions among the columns: score__<objective>
@@ -119,7 +119,7 @@ def _columns(features: Columns) -> Iterator[Finding]:
         column = features[name]
         if column["score"] is not None:  # else it is among the missing values
             facts = {"method": column["method"]}
-            yield Finding(Rule.COLUMN_DRIFT, name, "fail", column["score"], column["limit"], facts=facts)
+            yield Finding(Rule.COLUMN_DRIFT, name, EXPLAINS, column["score"], column["limit"], facts=facts)
 
 
 def _furthest_first(features: Columns, names: list[str]) -> list[str]:

@@ -133,7 +133,7 @@ def compare(
     The intervals of slices allow for how many there are: the worst of many looks bad by chance alone.
     """
     parts = {column: dict(parts_of(values)) for column, values in slices.items()}
-    many = sum(len(rows) >= settings.min_slice for found in parts.values() for rows in found.values())
+    many = sum(len(rows) >= settings.min_slice for values in parts.values() for rows in values.values())
 
     def compared(rows: NDArray[np.intp], among: int) -> Compared:
         if len(rows) < settings.min_slice:
@@ -144,7 +144,7 @@ def compare(
 
     return Comparison(
         loss, settings.min_slice, compared(np.arange(len(y)), 1),
-        {column: {v: compared(rows, many) for v, rows in found.items()} for column, found in parts.items()},
+        {column: {v: compared(rows, many) for v, rows in values.items()} for column, values in parts.items()},
     )  # fmt: skip
 
 

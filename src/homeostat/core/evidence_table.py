@@ -8,9 +8,9 @@ from datetime import timedelta
 
 from homeostat.core.findings import Decision, Finding, Interval, Versus
 from homeostat.core.rules import Rule
-from homeostat.core.text import change, percent, span
+from homeostat.core.text import change, count, percent, span
 
-WORST_FIRST = ("fail", "too few to say", "pass")
+WORST_FIRST = ("fail", "explains", "too few to say", "pass")
 
 
 @dataclass(frozen=True)
@@ -71,7 +71,9 @@ def row(finding: Finding) -> Row:
 
 def _comparison(compared: Versus) -> Row:
     what = f"{compared.objective}: loss of {compared.version or 'the candidate'} against {compared.other}'s"
-    value = f"{change(compared.share)} ({compared.loss:.4f}, {compared.other_loss:.4f}; {compared.rows:,} events)"
+    value = (
+        f"{change(compared.share)} ({compared.loss:.4f}, {compared.other_loss:.4f}; {count(compared.rows, 'event')})"
+    )
     return Row(what, value, "", _interval(compared.interval, change), "")
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
@@ -13,9 +13,10 @@ from homeostat.core.rules import Reason, Rule
 if TYPE_CHECKING:
     from homeostat.core.intervals import Measure
 
-Outcome = Literal["pass", "fail", "too few to say"]
+Outcome = Literal["pass", "fail", "explains", "too few to say"]
 Action = Literal["nothing", "keep", "release", "retrain", "roll back", "advance", "hold"]
 TOO_FEW: Outcome = "too few to say"
+EXPLAINS: Outcome = "explains"  # over its limit, which starts nothing and may explain what fails
 
 
 class Interval(NamedTuple):
@@ -85,7 +86,11 @@ class Finding:
 
 @dataclass(frozen=True)
 class Versions:
-    """The versions that a decision is about; empty where there is none. A challenger is its own rollout's candidate."""
+    """The versions that a decision is about; empty where there is none.
+
+    A candidate has a version once it is released, or where an earlier release has the same bytes. A challenger is its
+    own rollout's candidate.
+    """
 
     champion: str = ""
     previous: str = ""
@@ -159,6 +164,11 @@ class Decision:
     evidence: tuple[str, ...] = ()
     facts: Mapping[str, Any] = field(default_factory=dict)
     text: str = ""
+
+    def with_candidate(self, version: str) -> Decision:
+        """The same where the candidate, which had no version yet, is released as ``version``."""
+        comparisons = tuple(c if c.version else replace(c, version=version) for c in self.comparisons)
+        return replace(self, versions=replace(self.versions, candidate=version), comparisons=comparisons)
 
     def to_dict(self) -> dict[str, Any]:
         """Plain JSON; what is empty is left out."""

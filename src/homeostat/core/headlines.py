@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime, timedelta
 
@@ -9,9 +10,10 @@ from homeostat.core.evidence_table import row
 from homeostat.core.findings import Decision, Due, Finding
 from homeostat.core.release_gate import objections
 from homeostat.core.rules import Reason, Rule
-from homeostat.core.text import change, listed, percent, span
+from homeostat.core.text import change, count, listed, percent, span
 
 NAMED = 3  # findings that a headline names
+BY_A_PERSON = "`homeostat promote candidate --why TEXT`"
 COMPARING = {Rule.NOT_WORSE: "the champion", Rule.BEATS_BASELINE: "the baseline"}  # rules of the gate
 
 
@@ -61,6 +63,13 @@ def _passed(decision: Decision) -> str:
     return f"{versions.candidate} replaces {versions.champion}{_bracketed(changes)}"
 
 
+def _would_pass(decision: Decision) -> str:
+    versions, changes = decision.versions, _bracketed(_gate_changes(decision))
+    if versions.candidate and versions.candidate == versions.champion:
+        return f"the candidate is {versions.champion} itself, byte for byte"
+    return f"{_candidate(decision)} passes its gate{changes} and would be released; {BY_A_PERSON} releases it now"
+
+
 def _failed(decision: Decision) -> str:
     against = [_measured(f) for f in objections(decision.gate or decision.findings)]
     return f"{_candidate(decision)} fails its gate: {listed(against, NAMED)}"
@@ -85,7 +94,8 @@ def _barred(decision: Decision) -> str:
             "change what it is made from, or wait for data"
         )
     until = f"{datetime.fromisoformat(bar['until']):%Y-%m-%d}"
-    return f"{passed} barred until {until}: same code and scope as {bar['version']}, rolled back on {day}"
+    rolled_back = f"same code and scope as {bar['version']}, rolled back on {day}"
+    return f"{passed} barred until {until}: {rolled_back}; {BY_A_PERSON} releases it now"
 
 
 def _rollout_first(decision: Decision) -> str:
@@ -98,9 +108,11 @@ def _no_candidate(_: Decision) -> str:
 
 
 def _nothing_due(decision: Decision) -> str:
-    unsure = sum(f.outcome == "too few to say" for f in decision.findings)
+    outcomes = Counter(f.outcome for f in decision.findings)
+    drifted, unsure = outcomes.pop("explains", 0), outcomes["too few to say"]
     more = f", {unsure} had too few events to say" if unsure else ""
-    return f"none of {len(decision.findings)} rules failed{more}"
+    more += f"; {count(drifted, 'feature')} drifted" if drifted else ""
+    return f"none of {count(outcomes.total(), 'rule')} failed{more}"
 
 
 def _no_batch(_: Decision) -> str:
@@ -140,6 +152,7 @@ SUMMARIES: Mapping[Reason, Callable[[Decision], str]] = {
     Reason.NOT_MATURE: _not_mature,
     Reason.FIRST: _first,
     Reason.PASSED: _passed,
+    Reason.WOULD_PASS: _would_pass,
     Reason.FAILED: _failed,
     Reason.BARRED: _barred,
     Reason.PREVIOUS_BETTER: _previous_better,

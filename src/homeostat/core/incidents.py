@@ -12,6 +12,7 @@ from homeostat.core.findings import TOO_FEW, Finding
 from homeostat.core.profiles import ROWS
 from homeostat.core.rules import ALERTING, Rule
 from homeostat.core.sentences import sentence
+from homeostat.core.text import count
 
 ENDS = 2  # evaluations in a row that pass and so end it, so that a problem at the limit does not alert every week
 
@@ -21,7 +22,8 @@ class Incident:
     """``finding`` is the last that failed, at ``last_failed``; its rule and subject are the problem.
 
     ``passes`` counts the evaluations in a row that passed, the last one at ``last_passed``: the same evaluation again,
-    after a run was interrupted, counts once. ``closed`` is None while the incident is open.
+    after a run was interrupted, counts once. ``closed`` is None while the incident is open. ``release`` is the version
+    that the finding was measured on; empty where it is about no release.
     """
 
     finding: Finding
@@ -30,6 +32,7 @@ class Incident:
     passes: int = 0
     last_passed: datetime | None = None
     closed: datetime | None = None
+    release: str = ""
 
     @property
     def problem(self) -> str:
@@ -40,6 +43,19 @@ class Incident:
     def sentence(self) -> str:
         return f"{self.problem}: {sentence(self.finding)}"
 
+    @property
+    def progress(self) -> str:
+        """When it was last seen, on which release, and what closes it.
+
+        >>> from homeostat.core.rules import Rule
+        >>> failed = Finding(Rule.CALIBRATION, "demand", "fail")
+        >>> Incident(failed, datetime(2024, 1, 1), datetime(2024, 1, 8), 1, release="v0.2.0").progress
+        'last seen 2024-01-08 00:00 on v0.2.0; closes after 1 more quiet check'
+        """
+        on = f" on {self.release}" if self.release else ""
+        left = count(ENDS - self.passes, "more quiet check" if self.passes else "quiet check")
+        return f"last seen {self.last_failed:%Y-%m-%d %H:%M}{on}; closes after {left}"
+
     def to_dict(self) -> dict[str, Any]:
         """Plain JSON; ``sentence`` is for a reader of the file, and is not read back."""
         return {
@@ -49,6 +65,7 @@ class Incident:
             "passes": self.passes,
             "last_passed": self.last_passed.isoformat() if self.last_passed else None,
             "closed": self.closed.isoformat() if self.closed else None,
+            "release": self.release,
             "finding": self.finding.to_dict(),
         }
 
@@ -58,7 +75,8 @@ class Incident:
         body = old_records.incident(raw)
         last_passed, closed = (datetime.fromisoformat(body[k]) if body[k] else None for k in ("last_passed", "closed"))
         opened, last_failed = (datetime.fromisoformat(body[k]) for k in ("opened", "last_failed"))
-        return cls(Finding.from_dict(body["finding"]), opened, last_failed, body["passes"], last_passed, closed)
+        finding, release = Finding.from_dict(body["finding"]), body.get("release", "")
+        return cls(finding, opened, last_failed, body["passes"], last_passed, closed, release)
 
 
 @dataclass(frozen=True)
@@ -70,8 +88,10 @@ class Changes:
     open: tuple[Incident, ...]
 
 
-def update_incidents(open_before: Iterable[Incident], findings: Iterable[Finding], now: datetime) -> Changes:
-    """Fold the findings of one evaluation into the incidents that are open.
+def update_incidents(
+    open_before: Iterable[Incident], findings: Iterable[Finding], now: datetime, release: str = ""
+) -> Changes:
+    """Fold the findings of one evaluation, of ``release`` if they are about one, into the incidents that are open.
 
     A failed finding of a rule that alerts opens its incident or keeps it open. Too few to say, or a rule
     that was not evaluated, changes nothing. A rule is evaluated where a finding of it says pass or fail.
@@ -85,14 +105,14 @@ def update_incidents(open_before: Iterable[Incident], findings: Iterable[Finding
         problem, rule = _problem(incident.finding), incident.finding.rule
         finding = failed.pop(problem, None)
         if finding is not None:
-            kept.append(replace(incident, finding=finding, last_failed=now, passes=0))
+            kept.append(replace(incident, finding=finding, last_failed=now, passes=0, release=release))
         elif problem in unsure or rule not in evaluated or incident.last_passed == now:
             kept.append(incident)
         elif incident.passes + 1 >= ENDS:
             closed.append(replace(incident, passes=incident.passes + 1, last_passed=now, closed=now))
         else:
             kept.append(replace(incident, passes=incident.passes + 1, last_passed=now))
-    opened = tuple(Incident(f, now, now) for f in failed.values())
+    opened = tuple(Incident(f, now, now, release=release) for f in failed.values())
     return Changes(opened, tuple(closed), (*kept, *opened))
 
 

@@ -110,7 +110,7 @@ def summary(value: Any, resampled: Array, drawn: Resamples, settings: Settings, 
     """The value with the percentiles of its resamples; no interval where there are too few blocks or defined values.
 
     Of several intervals, ``among``, that are searched for the worst one, each is wider, so that all of them hold
-    together with the confidence asked for (Bonferroni); resamples do not reach so far, Student's t does.
+    together with the confidence requested (Bonferroni); resamples do not reach so far, Student's t does.
     """
     if not np.isfinite(value):
         return Measure(None)

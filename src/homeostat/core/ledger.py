@@ -215,8 +215,8 @@ class Ledger:
         return f"v{major}.{minor + 1}.0"
 
     def version_of(self, bundle: str) -> str:
-        """The version that a bundle was released as, or would be."""
-        return next((r.version for r in self.releases if r.bundle == bundle), self.next_version())
+        """The version that a bundle was released as; empty where it was not."""
+        return next((r.version for r in self.releases if r.bundle == bundle), "")
 
     def next_number(self) -> int:
         """One above the highest: creating that tag is the fence between two runs."""

@@ -44,14 +44,14 @@ def value(task: str, metric: str, y: Array, score: Array, group: NDArray[Any] | 
     >>> value("binary", "auc", np.array([0.0, 1.0, 1.0]), np.array([0.1, 0.1, 0.9]))
     0.75
     """
-    found = METRICS[task][metric]
+    measure = METRICS[task][metric]
     if len(y) == 0:
         return float("nan")
-    if isinstance(found, Sums):
-        return float(found.finish(found.terms(y, score, group).sum(axis=1)))
+    if isinstance(measure, Sums):
+        return float(measure.finish(measure.terms(y, score, group).sum(axis=1)))
     order, ends = falling(score)
     hits = np.cumsum(y[order])[ends]
-    return float(found.finish(hits, ends + 1.0 - hits))
+    return float(measure.finish(hits, ends + 1.0 - hits))
 
 
 def falling(score: Array) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
@@ -141,8 +141,8 @@ def _by_group(values: Array, runs: Runs) -> Array:
     first = np.full(len(values), len(runs.order), dtype=np.intp)
     np.minimum.at(first, runs.group, runs.order)
     terms = np.zeros((2, len(runs.order)))
-    said = ~np.isnan(values)
-    terms[0, first[said]], terms[1, first[said]] = values[said], 1.0
+    defined = ~np.isnan(values)
+    terms[0, first[defined]], terms[1, first[defined]] = values[defined], 1.0
     return terms
 
 

@@ -19,17 +19,18 @@ Raw = Mapping[str, Any]
 
 
 def finding(raw: Raw) -> Raw:
-    """The fields of a finding.
+    """The fields of a finding; the drift of one column was a failure once, and explains one.
 
     >>> raw = {"rule": "late: calibration", "outcome": "pass", "value": 0.1, "limit": 0.5, "sentence": "It fits."}
-    >>> found = finding(raw | {"evidence": "reports/x.json"})
-    >>> found["rule"], found["subject"], found["text"], found["evidence"]
+    >>> fields = finding(raw | {"evidence": "reports/x.json"})
+    >>> fields["rule"], fields["subject"], fields["text"], fields["evidence"]
     ('calibration', 'late', 'It fits.', ('reports/x.json',))
     """
+    explains = {"outcome": "explains"} if raw["outcome"] == "fail" and Rule.COLUMN_DRIFT in raw["rule"] else {}
     if "subject" in raw:
-        return raw
+        return {**raw, **explains}
     rule, subject = _split(raw["rule"])
-    fields = {k: raw[k] for k in ("outcome", "value", "limit")} | {"rule": rule, "subject": subject}
+    fields = {k: raw[k] for k in ("outcome", "value", "limit")} | {"rule": rule, "subject": subject} | explains
     evidence = raw.get("evidence")
     if evidence in SEVERITIES:  # of a contract's expectation, which stood in the place of a path
         fields["facts"] = {"severity": evidence}

@@ -42,8 +42,8 @@ class Evidence:
 
     ``previous``: the previous healthy version against the champion; ``candidate``: the fresh candidate against the
     champion; ``candidate_previous``: the candidate against the previous version. A share below zero: the first is
-    better. ``gate`` names the version that the candidate would be released as. ``due``: why a candidate is due, if one
-    is. ``barred``: why it may not be released by itself, if so. ``paths``: the records that the decision cites.
+    better. ``gate`` names the version that the candidate was released as, if any. ``due``: why a candidate is due, if
+    one is. ``barred``: why it may not be released by itself, if so. ``paths``: the records that the decision cites.
     ``tried``: the version that is being tried beside the champion, if one is. ``confidence`` is that of all intervals.
     """
 
@@ -231,7 +231,7 @@ def _decision(case: Case, action: Action, reason: Reason) -> Decision:
 
 
 def _comparisons(evidence: Evidence, candidate: str) -> list[Versus]:
-    """What was compared, where it could be said."""
+    """What was compared, where there was enough to compare."""
     pairs = (
         (candidate, evidence.champion, evidence.candidate),
         (evidence.previous_version, evidence.champion, evidence.previous),

@@ -45,8 +45,11 @@ class Rule(StrEnum):
     LOSS = "loss"
     LOADS = "loads"
     ROLLOUT = "rollout"  # the rollout as a whole
-    # a run of the loop itself
+    # the loop itself
     RUN = "run"
+    SCHEDULE = "schedule"
+    DISK = "disk"
+    RUN_HISTORY = "run history"  # Prefect's
     # features, as `homeostat check leakage` examines them
     POINT_IN_TIME = "point in time"
     LOOK_BACK = "look-back"
@@ -61,6 +64,7 @@ class Reason(StrEnum):
     NOT_MATURE = "no mature event yet"
     FIRST = "first release"
     PASSED = "candidate passed"
+    WOULD_PASS = "candidate would pass"  # of one that is evaluated, not released
     FAILED = "candidate failed"
     BARRED = "candidate barred"
     PREVIOUS_BETTER = "previous version is better"
@@ -76,4 +80,21 @@ class Reason(StrEnum):
 DRIFT = frozenset({Rule.DRIFT_SHARE, Rule.SCORE_DRIFT, Rule.MISSING})  # start a decision, once in a cool-down
 OUTCOMES = frozenset({Rule.QUALITY, Rule.AGAINST_BASELINE, Rule.CALIBRATION})  # start one whenever they fail
 # Each opens an incident; the other rules explain one.
-ALERTING = DRIFT | OUTCOMES | {Rule.BATCH, Rule.HISTORY, Rule.ROLLOUT, Rule.RUN}
+ALERTING = DRIFT | OUTCOMES | {Rule.BATCH, Rule.HISTORY, Rule.ROLLOUT, Rule.RUN, Rule.RUN_HISTORY}
+
+# What to run first where one is open; the runbook has the rest.
+FIRST_COMMAND = {
+    Rule.BATCH: "homeostat data review",
+    Rule.HISTORY: "homeostat data review",
+    Rule.QUALITY: "homeostat releases",
+    Rule.AGAINST_BASELINE: "homeostat releases",
+    Rule.CALIBRATION: "homeostat run training",
+    Rule.SCORE_DRIFT: "homeostat status --drift",
+    Rule.DRIFT_SHARE: "homeostat status --drift",
+    Rule.MISSING: "homeostat data review",
+    Rule.ROLLOUT: "homeostat run deployment",
+    Rule.RUN: "homeostat run lifecycle",
+    Rule.RUN_HISTORY: "homeostat run lifecycle",
+    Rule.SCHEDULE: "homeostat up",
+    Rule.DISK: "df -h .",
+}

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from collections.abc import Callable, Mapping, Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
+
+SINGULAR = {"are": "is", "were": "was", "have": "has"}  # irregular verbs
 
 
 def listed(names: Sequence[str], most: int) -> str:
@@ -36,11 +39,13 @@ def metric_value(measure: Mapping[str, Any]) -> str:
 
 
 def percent(share: float) -> str:
-    """A share in percent, to one decimal; below one percent to two.
+    """A share in percent, to one decimal; below one percent to two, from a thousand percent on to none.
 
-    >>> percent(0.046), percent(0.5), percent(1.316), percent(0.0025)
-    ('4.6 %', '50 %', '131.6 %', '0.25 %')
+    >>> percent(0.046), percent(0.5), percent(1.316), percent(0.0025), percent(146.52)
+    ('4.6 %', '50 %', '131.6 %', '0.25 %', '14,652 %')
     """
+    if abs(share) >= 10:
+        return f"{100 * share:,.0f} %"
     digits = 2 if abs(share) < 0.01 else 1
     return f"{round(100 * share, digits) + 0.0:.{digits}f}".rstrip("0").rstrip(".") + " %"
 
@@ -64,13 +69,27 @@ def side(share: float) -> str:
     return f"{percent(abs(share))} {'above' if share > 0 else 'below'}" if share else "level with"
 
 
-def count(number: int, noun: str) -> str:
-    """How many there are of something.
+def count(number: int, noun: str, verb: str = "") -> str:
+    """How many there are of something, and what they do: ``verb`` in the plural.
 
-    >>> count(1, "row"), count(1200, "row"), count(2, "batch")
-    ('1 row', '1,200 rows', '2 batches')
+    >>> count(1, "row"), count(1200, "row"), count(2, "batch"), count(2, "copy")
+    ('1 row', '1,200 rows', '2 batches', '2 copies')
+    >>> count(1, "row", "have"), count(2, "row", "have"), count(1, "event", "wait")
+    ('1 row has', '2 rows have', '1 event waits')
     """
-    return f"{number:,} {noun}{'' if number == 1 else 'es' if noun.endswith('ch') else 's'}"
+    if number == 1:
+        return f"1 {noun} {SINGULAR.get(verb, f'{verb}s')}" if verb else f"1 {noun}"
+    many = f"{noun[:-1]}ies" if re.search(r"[^aeiou]y$", noun) else f"{noun}{'es' if noun.endswith('ch') else 's'}"
+    return f"{number:,} {many} {verb}".rstrip()
+
+
+def typed_time(time: datetime) -> str:
+    """A time as it is typed in a command.
+
+    >>> typed_time(datetime(2024, 3, 1, 5)), typed_time(datetime(2024, 3, 1, 5, 0, 7))
+    ('2024-03-01T05:00', '2024-03-01T05:00:07')
+    """
+    return time.isoformat(timespec="seconds" if time.second else "minutes")
 
 
 def span(length: timedelta) -> str:

@@ -12,11 +12,12 @@ from typing import TYPE_CHECKING, Any, Literal
 from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
-from homeostat.adapters.parquet import digest, read_table, write_table
+from homeostat.adapters.parquet import digest, read_table, table_bytes
 from homeostat.core.errors import DataError, UsageError
 from homeostat.data.sources import ordered
 from homeostat.data.staged_files import StagedFiles
 from homeostat.data.verdict_store import VerdictStore
+from homeostat.project.whole_files import create_text, write_bytes
 
 if TYPE_CHECKING:
     import polars as pl
@@ -116,11 +117,10 @@ def correct_batch(project: Project, source: str, batch: str, file: Path, who: st
         raise UsageError(f"{source} {batch}: no such batch has landed; `homeostat status` names the last one")
     declared = project.scope.sources[source]
     rows = read_file(source, declared, file)
-    number = _next(project)
-    name = f"{number:04d}-correct-{source}-{batch}.parquet"
-    write_table(ordered(rows, declared), project.amendments / name)
-    body = {"file": name, "sha256": digest((project.amendments / name).read_bytes())}
-    return _append(project, "correct", source, batch, who, why, known, body)
+    data = table_bytes(ordered(rows, declared))
+    name = f"{_next(project):04d}-correct-{source}-{batch}.parquet"
+    body = {"file": name, "sha256": digest(data)}
+    return _append(project, "correct", source, batch, who, why, known, body, data)
 
 
 def corrected_rows(project: Project, amendment: Amendment) -> pl.DataFrame:
@@ -140,16 +140,30 @@ def _next(project: Project) -> int:
 
 
 def _append(
-    project: Project, kind: Kind, source: str, batch: str, who: str, why: str, known: datetime, body: dict[str, Any]
-) -> Path:
+    project: Project, kind: Kind, source: str, batch: str, who: str, why: str, known: datetime, body: dict[str, Any],
+    rows: bytes = b"",
+) -> Path:  # fmt: skip
+    """Write an amendment, after the ``rows`` of its file; one that was made already is not made again."""
     if not who.strip() or not why.strip():
         raise UsageError(f"{source} {batch}: an amendment needs who and why; give both")
+    made = [a for a in read_amendments(project) if (a.source, a.batch) == (source, batch)]
+    if made and _says(made[-1], kind, who, why, body):
+        return _path(project, made[-1].number, kind, source, batch)
     number = _next(project)
+    if rows:
+        write_bytes(rows, project.amendments / body["file"])
     head = {"number": number, "kind": kind, "source": source, "batch": batch, "who": who, "why": why, "known": known}
     text = io.StringIO()
     YAML(typ="safe").dump(head | body, text)
-    project.amendments.mkdir(parents=True, exist_ok=True)
-    path = project.amendments / f"{number:04d}-{kind}-{source}-{batch}.yaml"
-    with path.open("x") as out:  # never over an earlier one
-        out.write(text.getvalue())
-    return path
+    return create_text(text.getvalue(), _path(project, number, kind, source, batch))
+
+
+def _path(project: Project, number: int, kind: Kind, source: str, batch: str) -> Path:
+    return project.amendments / f"{number:04d}-{kind}-{source}-{batch}.yaml"
+
+
+def _says(made: Amendment, kind: Kind, who: str, why: str, body: dict[str, Any]) -> bool:
+    """Whether an amendment is the one that is asked for: its command was run before, and may have been killed."""
+    rows = None if made.rows is None else [list(row) for row in made.rows]
+    same = (made.kind, made.who, made.why, made.sha256) == (kind, who, why, body.get("sha256", ""))
+    return same and rows == body.get("rows")

@@ -105,7 +105,7 @@ class Case:
     def key(self) -> str:
         """A hash of the batch, its contract, the code and the tool that judge, and what it is compared with."""
         parts = [
-            self.name, self.label, self.landed_hash, digest(self.contract), self.code, self.source.model_dump_json(),
+            self.name, self.label, self.landed_hash, digest(self.contract), self.code, self.source.meaning(),
             str(self.span), str(self.history), str(self.twin), str(self.changed), str(self.before),
             str(self.suspect), str(self.amendments),
         ]  # fmt: skip

@@ -4,9 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
-import shutil
-import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
@@ -17,15 +14,17 @@ from typing import TYPE_CHECKING, Any
 import duckdb
 import polars as pl
 
-from homeostat.adapters.parquet import write_table, write_text
+from homeostat.adapters.parquet import write_table
 from homeostat.core.errors import DataError
 from homeostat.data.selection import TIME, Selection, reading_errors, selection_of, typed_rows
 from homeostat.data.source_files import opened
+from homeostat.project.whole_files import beside, remove, scratch_folder, write_text
 
 if TYPE_CHECKING:
     from homeostat.project.scope import Source
 
-FORMAT = "3"  # of the converted files; a new number converts again
+FORMAT = "4"  # of the converted files; a new number converts again
+ABOUT = "about.json"  # what a conversion consists of: (file, bytes, first, last event time) each
 CELLS = 4_000_000  # values of a source in memory at a time
 MEMORY = "500MB"  # of the engine that reads; what needs more goes to disk
 
@@ -53,11 +52,11 @@ def converted(name: str, source: Source, fs: Any, path: str, content: str, folde
     """
     key = hashlib.sha256((specification(source) + content).encode()).hexdigest()[:32]
     kept = folder / key
-    if not (kept / "about.json").is_file():
-        _convert(name, source, fs, path, kept)
+    about = _read_note(kept / ABOUT)
+    if about is None or any(not _is_whole(kept / part, size) for part, size, _, _ in about["parts"]):
+        about = _convert(name, source, fs, path, kept)
         _remove_older(folder, f"{name} {path}", key)
-    about = json.loads((kept / "about.json").read_text())
-    parts = tuple((kept / part, _moment(low), _moment(high)) for part, low, high in about["parts"])
+    parts = tuple((kept / part, _moment(low), _moment(high)) for part, _, low, high in about["parts"])
     return Converted(parts, tuple(about["besides"]))
 
 
@@ -80,10 +79,9 @@ def read_typed(
                     yield typed_rows(name, source, rows, selection, path), selection
 
 
-def _convert(name: str, source: Source, fs: Any, path: str, target: Path) -> None:
-    """Write a file's rows as typed Parquet files in order of event time, some rows in memory at a time."""
-    fresh = target.with_name(f".{target.name}.{os.getpid()}")
-    shutil.rmtree(fresh, ignore_errors=True)
+def _convert(name: str, source: Source, fs: Any, path: str, target: Path) -> dict[str, Any]:
+    """Write a file's rows as typed Parquet files in order of event time, some rows in memory at a time; the note."""
+    fresh = beside(target)
     parts: list[tuple[str, Any, Any]] = []
     besides: tuple[str, ...] = ()
     try:
@@ -96,22 +94,37 @@ def _convert(name: str, source: Source, fs: Any, path: str, target: Path) -> Non
             raise DataError(f"{name}: {path} has no rows; deliver it again")
         if source.timed and any(a[2] > b[1] for a, b in zip(parts, parts[1:], strict=False)):
             parts = _sorted_parts(fresh, parts)
-        about = {"parts": [(p, _iso(low), _iso(high)) for p, low, high in parts], "besides": besides}
-        write_text(json.dumps(about), fresh / "about.json")
-        shutil.rmtree(target, ignore_errors=True)
+        listed = [(p, (fresh / p).stat().st_size, _iso(low), _iso(high)) for p, low, high in parts]
+        about = {"parts": listed, "besides": besides}
+        write_text(json.dumps(about), fresh / ABOUT)
+        remove(target)
         fresh.rename(target)
+        return about
     finally:
-        shutil.rmtree(fresh, ignore_errors=True)
+        remove(fresh)
 
 
 def _remove_older(folder: Path, what: str, key: str) -> None:
     """Remove the conversion that this one replaces, unless another file has that content: a growing file is many."""
     note = folder / "newest.json"
-    newest: dict[str, str] = json.loads(note.read_text()) if note.is_file() else {}
+    newest: dict[str, str] = _read_note(note) or {}
     old, newest[what] = newest.get(what), key
     write_text(json.dumps(newest, indent=0), note)
     if old is not None and old not in newest.values():
-        shutil.rmtree(folder / old, ignore_errors=True)
+        remove(folder / old)
+
+
+def _read_note(path: Path) -> dict[str, Any] | None:
+    """A note of this cache; None where there is none that is whole."""
+    try:
+        note: dict[str, Any] = json.loads(path.read_text())
+    except (FileNotFoundError, ValueError):
+        return None
+    return note
+
+
+def _is_whole(path: Path, size: int) -> bool:
+    return path.is_file() and path.stat().st_size == size
 
 
 def _sorted_parts(folder: Path, parts: Sequence[tuple[str, Any, Any]]) -> list[tuple[str, Any, Any]]:
@@ -139,9 +152,8 @@ def _iso(time: datetime | None) -> str | None:
 @contextmanager
 def _engine(scratch: Path) -> Iterator[duckdb.DuckDBPyConnection]:
     """An engine that reads files out of core."""
-    scratch.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=scratch, prefix=".spill-") as spill:
-        connection = duckdb.connect(config={"threads": 1, "memory_limit": MEMORY, "temp_directory": spill})
+    with scratch_folder(scratch) as spill:
+        connection = duckdb.connect(config={"threads": 1, "memory_limit": MEMORY, "temp_directory": str(spill)})
         try:
             connection.execute("SET TimeZone = 'UTC'")
             yield connection

@@ -6,12 +6,13 @@ import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import polars as pl
 
 from homeostat.adapters.parquet import digest, table_bytes
 from homeostat.core.periods import Period, periods_between
+from homeostat.core.text import count
 from homeostat.data.casts import WRITTEN
 from homeostat.data.monthly_records import FILE, MonthlyRecords
 from homeostat.data.sources import unlike
@@ -31,12 +32,14 @@ class Landing:
     """What became of a delivery: the landed file (None: nothing has come), and the columns that are not declared.
 
     ``refused`` says why what had landed before was kept, where it was; ``read`` whether the source was read at all.
+    ``before`` is how what had landed before compares with it: none had, the same, other, or it is gone from the source.
     """
 
     path: Path | None
     besides: tuple[str, ...] = ()
     refused: str = ""
     read: bool = True
+    before: Literal["none", "same", "other", "gone"] = "none"
 
 
 def land(workspace: Workspace, name: str, period: Period) -> Landing:
@@ -56,7 +59,8 @@ def land(workspace: Workspace, name: str, period: Period) -> Landing:
     cause = [key or "", f"{period.start}/{period.end}" if source.timed else ONCE]
     before = workspace.files.read(path)
     if key is not None and notes.get(period.label) == [*cause, _hash(before)]:
-        return Landing(path if before is not None else None, read=False)
+        there = before is not None
+        return Landing(path if there else None, read=False, before="same" if there else "none")
     landing = _landed(workspace, name, period, path)
     notes.put({period.label: [*cause, _hash(workspace.files.read(path))]})
     return landing
@@ -65,14 +69,16 @@ def land(workspace: Workspace, name: str, period: Period) -> Landing:
 def _landed(workspace: Workspace, name: str, period: Period, path: Path) -> Landing:
     files, source = workspace.files, workspace.scope.sources[name]
     delivery = workspace.sources.delivery(name, source, period)
+    before = files.read(path)
     if delivery is None:
-        return Landing(path if files.exists(path) else None)
+        return Landing(None if before is None else path, before="none" if before is None else "gone")
     wrong = unlike(source, delivery.rows)
-    if wrong is not None and is_as_declared(files.read(path), source):
+    if wrong is not None and is_as_declared(before, source):
         sentence = f"{name} {period.label}: the source now {wrong}; the batch that had landed stays"
-        return Landing(path, delivery.besides, sentence)
-    files.write(path, table_bytes(delivery.rows))
-    return Landing(path, delivery.besides)
+        return Landing(path, delivery.besides, sentence, before="other")
+    data = table_bytes(delivery.rows)
+    files.write(path, data)
+    return Landing(path, delivery.besides, before="none" if before is None else "same" if before == data else "other")
 
 
 def is_as_declared(landed: bytes | None, source: Source) -> bool:
@@ -136,11 +142,11 @@ def land_window(workspace: Workspace) -> Iterator[str]:
     project.landed.mkdir(parents=True, exist_ok=True)
     remove_stray(project.landed, {name: {p.label for p in batches} for name, batches in wanted.items()})
     for name, batches in wanted.items():
-        count = 0
+        landed = 0
         for period in batches:
             landing = land(workspace, name, period)
             if landing.refused:
                 print(landing.refused)
-            count += landing.path is not None
+            landed += landing.path is not None
             workspace.files.commit()
-        yield f"{name}: {count} of {len(batches)} batches landed"
+        yield f"{name}: {landed} of {count(len(batches), 'batch')} landed"

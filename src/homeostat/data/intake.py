@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING
 from homeostat.core.periods import Period, floor, periods_between
 from homeostat.data import ingest, schema_changes
 from homeostat.data.batch import Batch
+from homeostat.data.ingest import Landing
+from homeostat.data.moved import source_moved
 from homeostat.data.validate import missing, validate
 from homeostat.project.scope import ONCE
 
@@ -41,11 +43,15 @@ def judge_due(workspace: Workspace, now: datetime, last: datetime, done: Callabl
     scope = workspace.scope
     batches, remarks = [], []
     for name in scope.sources:
+        landed: dict[str, Landing] = {}
         for period in list(_due(workspace, name, now, last)):
-            batch, remark = _take(workspace, name, period, now, last)
+            landing, batch, remark = _take(workspace, name, period, now, last)
+            landed[period.label] = landing
             batches += [batch] if batch is not None else []
             remarks += [remark] if remark else []
             done()
+        if before := schema_changes.moved_from(workspace, name):
+            remarks.insert(0, source_moved(name, before, scope.sources[name].place, landed))
     batches += _amended(workspace, now, last)
     for name in scope.sources:
         schema_changes.declare(workspace, name)
@@ -57,14 +63,14 @@ def judge_due(workspace: Workspace, now: datetime, last: datetime, done: Callabl
 def _due(workspace: Workspace, name: str, now: datetime, last: datetime) -> Iterator[Period]:
     """Batches whose period ended since the last tick, and those of the look-back that wait: for rows, or for a fix.
 
-    Where the source is declared again, all of the look-back is.
+    Where the source is declared again, or lies elsewhere, all of the look-back is.
     """
     scope, start = workspace.scope, workspace.start
     source = scope.sources[name]
     if source.period == ONCE:
         yield Period(start, now, ONCE)
         return
-    redeclared = schema_changes.declared_again(workspace, name)
+    redeclared = schema_changes.declared_again(workspace, name) or schema_changes.moved_from(workspace, name)
     since = max(start, floor(min(last, now - scope.features.history), source.period, scope.rhythm.offset))
     for period in periods_between(since, now, source.period, scope.rhythm.offset):
         if period.end > last or redeclared or _waits(workspace, name, period):
@@ -72,24 +78,26 @@ def _due(workspace: Workspace, name: str, now: datetime, last: datetime) -> Iter
 
 
 def _waits(workspace: Workspace, name: str, period: Period) -> bool:
-    """Whether a batch has not come, or came otherwise than declared."""
+    """Whether a batch has not come, was not judged, or came otherwise than declared."""
     if not workspace.files.exists(workspace.project.landed / name / f"{period.label}.parquet"):
         return True
     verdict = workspace.verdicts.get(name, period.label)
-    return verdict is not None and any(f.failed and f.rule == "schema" for f in verdict.findings)
+    return verdict is None or any(f.failed and f.rule == "schema" for f in verdict.findings)
 
 
-def _take(workspace: Workspace, name: str, period: Period, now: datetime, last: datetime) -> tuple[Batch | None, str]:
+def _take(
+    workspace: Workspace, name: str, period: Period, now: datetime, last: datetime
+) -> tuple[Landing, Batch | None, str]:
     """Land and judge one batch; None where nothing is new of it. With it a remark on its columns, or nothing."""
     landing = ingest.land(workspace, name, period)
     before = workspace.verdicts.get(name, period.label)
     if landing.path is None:
         verdict = missing(workspace, name, period, now) if before is None else None
-        return (Batch(name, period.label, verdict) if verdict else None), ""
+        return landing, (Batch(name, period.label, verdict) if verdict else None), ""
     verdict = validate(workspace, name, period.label, now)
     new = schema_changes.new_among(workspace, name, period.label, landing.besides) if landing.read else ""
     old_news = before == verdict and period.label != ONCE and period.end <= last
-    return (None if old_news else Batch(name, period.label, verdict)), landing.refused or new
+    return landing, (None if old_news else Batch(name, period.label, verdict)), landing.refused or new
 
 
 def _amended(workspace: Workspace, now: datetime, last: datetime) -> list[Batch]:

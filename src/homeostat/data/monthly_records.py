@@ -6,16 +6,17 @@ Batches shorter than a day have a file a day, so that writing one record does no
 from __future__ import annotations
 
 import json
+import logging
 import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
-from homeostat.core.errors import DataError
 from homeostat.data.staged_files import StagedFiles
 
 Record = TypeVar("Record")
+log = logging.getLogger("homeostat.data")
 FILE = re.compile(r"\d{4}-\d\d(-\d\d)?|once")  # what a file of records is called
 
 
@@ -30,7 +31,10 @@ class _Month(Generic[Record]):
 
 
 class MonthlyRecords(Generic[Record]):
-    """Records of the batches of one source in ``folder``, each file parsed once while it stays."""
+    """Records of the batches of one source in ``folder``, each file parsed once while it stays.
+
+    A file that is damaged holds no records: what they are of is done again, and the file written.
+    """
 
     def __init__(
         self,
@@ -45,19 +49,11 @@ class MonthlyRecords(Generic[Record]):
         self._paths: dict[str, Path] = {}
 
     def get(self, label: str) -> Record | None:
-        """The record of a batch, or None.
-
-        Raises:
-            DataError: its file is damaged.
-        """
+        """The record of a batch, or None."""
         return self._month(file_of(label)).records.get(label)
 
     def all(self, last: int | None = None) -> dict[str, Record]:
-        """Every record by label, in order of label; the ``last`` ones only, if it is given.
-
-        Raises:
-            DataError: a file is damaged.
-        """
+        """Every record by label, in order of label; the ``last`` ones only, if it is given."""
         names = [name.removesuffix(".json") for name in self._files.names(self._folder) if name.endswith(".json")]
         records: list[tuple[str, Record]] = []
         for name in sorted(filter(FILE.fullmatch, names), reverse=True):
@@ -101,8 +97,9 @@ class MonthlyRecords(Generic[Record]):
         try:
             raw = json.loads(data)
             records = {label: self._decode(one) for label, one in raw.items()}
-        except (ValueError, TypeError, KeyError, AttributeError) as error:
-            raise DataError(f"{path}: damaged, not records of batches; remove it and run again") from error
+        except (ValueError, TypeError, KeyError, AttributeError):
+            log.warning("%s: damaged, not records of batches; made again", path)
+            return _Month(version, data, {}, {})
         return _Month(version, data, records, {k: json.dumps(one, sort_keys=True) for k, one in raw.items()})
 
     def _write(self, name: str, records: Mapping[str, Record], lines: Mapping[str, str]) -> None:

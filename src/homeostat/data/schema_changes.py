@@ -1,4 +1,4 @@
-"""What the loop noted of a source's columns when it last read it: how they were declared, and which came extra."""
+"""What the loop noted of a source when it last read it: how it was declared, where it lay, which columns came extra."""
 
 from __future__ import annotations
 
@@ -22,11 +22,18 @@ def declared_again(workspace: Workspace, source: str) -> bool:
     return before is not None and before != _declared(workspace, source)
 
 
+def moved_from(workspace: Workspace, source: str) -> str:
+    """Where the source lay when ``declare`` was last called, if that was elsewhere; else empty."""
+    before = str(_read(workspace, source).get("place", ""))
+    return before if before != workspace.scope.sources[source].place else ""
+
+
 def declare(workspace: Workspace, source: str) -> None:
-    """Note that every batch that may be looked at is as the source is declared now."""
+    """Note that every batch that may be looked at is as the source is declared now, and from where it lies now."""
     note = _read(workspace, source)
-    if note.get("declared") != _declared(workspace, source):
-        _write(workspace, source, note | {"declared": _declared(workspace, source)})
+    new = note | {"declared": _declared(workspace, source), "place": workspace.scope.sources[source].place}
+    if new != note:
+        _write(workspace, source, new)
 
 
 def new_among(workspace: Workspace, source: str, batch: str, besides: Sequence[str]) -> str:
@@ -48,7 +55,7 @@ def new_among(workspace: Workspace, source: str, batch: str, besides: Sequence[s
 
 
 def _declared(workspace: Workspace, source: str) -> str:
-    return digest(workspace.scope.sources[source].model_dump_json().encode())
+    return digest(workspace.scope.sources[source].meaning().encode())
 
 
 def _path(workspace: Workspace, source: str) -> Path:

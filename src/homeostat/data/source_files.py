@@ -5,7 +5,6 @@ from __future__ import annotations
 import codecs
 import hashlib
 import re
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib import metadata
@@ -14,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from homeostat.core.errors import DataError
 from homeostat.data.casts import NULLS
+from homeostat.project.whole_files import scratch_folder
 
 if TYPE_CHECKING:
     import duckdb
@@ -98,9 +98,8 @@ def _local(name: str, fs: Any, path: str, parquet: bool, scratch: Path) -> Itera
     if parquet and "file" in protocol:
         yield Path(path)
         return
-    scratch.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=scratch) as folder:
-        copy = Path(folder) / ("copy.parquet" if parquet else "copy.csv")
+    with scratch_folder(scratch) as folder:
+        copy = folder / ("copy.parquet" if parquet else "copy.csv")
         try:
             with copy.open("wb") as out, fs.open(path, "rb", compression=None if parquet else "infer") as stream:
                 while block := stream.read(1 << 20):

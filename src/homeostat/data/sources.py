@@ -66,10 +66,13 @@ class SourceReader:
         return Delivery(_joined(source, [rows for rows, _ in parts], besides), besides)
 
     def content_key(self, name: str, source: Source) -> str | None:
-        """A hash of all that a batch of ``source`` is read from; None for a query, which may answer differently."""
+        """A hash of all that a batch of ``source`` is read from; None for a query, which may answer differently.
+
+        What its files are called, and their order, does not matter.
+        """
         if source.query is not None:
             return None
-        parts = [self._digest(fs, path) for fs, path in files_of(name, source, self._root)]
+        parts = sorted(self._digest(fs, path) for fs, path in files_of(name, source, self._root))
         return hashlib.sha256("".join([specification(source), *parts]).encode()).hexdigest()
 
     def _digest(self, fs: Any, path: str) -> str:
@@ -119,7 +122,7 @@ def read_file(name: str, source: Source, path: Path) -> pl.DataFrame:
     rows = _joined(source, parts, ())
     wrong = unlike(source, rows)
     if wrong is not None:
-        raise DataError(f"{name}: {path}: {wrong}; correct it and say it again")
+        raise DataError(f"{name}: {path}: {wrong}; correct it and run again")
     return rows.select(list(source.columns))
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from homeostat.adapters.parquet import write_bytes
+from homeostat.project.whole_files import write_bytes
 
 Writes = Sequence[tuple[Path, bytes | None]]  # in order; None removes the file
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -10,6 +11,7 @@ from typing import TYPE_CHECKING
 from homeostat.adapters.parquet import digest, table_bytes
 from homeostat.core import batch_rules
 from homeostat.core.batch_rules import Verdict
+from homeostat.core.text import count
 from homeostat.data.case import History, case_of
 from homeostat.data.ingest import periods, remove_stray
 from homeostat.data.judge import Judgement, earlier_versions, judge
@@ -156,8 +158,8 @@ def _decide(workspace: Workspace, name: str, period: Period, as_of: datetime, hi
 
 
 def _summary(name: str, verdicts: Sequence[Verdict]) -> str:
-    count: Callable[[str], int] = lambda status: sum(v.status == status for v in verdicts)  # noqa: E731
+    states = Counter(v.status for v in verdicts)
     rows = sum(v.rows_quarantined for v in verdicts)
-    parts = [f"{count(s)} {s}" for s in ("accepted", "quarantined", "missing")]
+    parts = [f"{states[s]} {s}" for s in ("accepted", "quarantined", "missing")]
     accepted = sum(v.rows_accepted for v in verdicts)
-    return f"{name}: batches {', '.join(parts)}; {accepted} rows accepted, {rows} quarantined"
+    return f"{name}: batches {', '.join(parts)}; {count(accepted, 'row')} accepted, {rows:,} quarantined"

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from pathlib import Path
 
 from homeostat.core.batch_rules import Verdict
-from homeostat.core.errors import DataError
 from homeostat.data.monthly_records import MonthlyRecords
 from homeostat.data.staged_files import StagedFiles
 
@@ -24,19 +24,11 @@ class VerdictStore:
         self._sources: dict[str, MonthlyRecords[Verdict]] = {}
 
     def get(self, source: str, label: str) -> Verdict | None:
-        """The verdict on a batch, or None.
-
-        Raises:
-            DataError: its file is damaged.
-        """
+        """The verdict on a batch, or None."""
         return self._of(source).get(label)
 
     def of_source(self, source: str, last: int | None = None) -> dict[str, Verdict]:
-        """Every verdict on the source's batches by label, in order of time; the ``last`` ones only, if it is given.
-
-        Raises:
-            DataError: a file is damaged.
-        """
+        """Every verdict on the source's batches by label, in order of time; the ``last`` ones only, if it is given."""
         return self._of(source).all(last)
 
     def put(self, source: str, verdicts: Mapping[str, Verdict]) -> None:
@@ -71,7 +63,6 @@ def _single(files: StagedFiles, path: Path) -> Verdict | None:
     data = files.read(path) or b""
     if data.startswith(b'{\n"'):
         return None
-    try:
+    with suppress(ValueError, TypeError, KeyError):
         return Verdict.from_dict(json.loads(data))
-    except (ValueError, TypeError, KeyError) as error:
-        raise DataError(f"{path}: damaged, not a verdict; remove it and run again") from error
+    return None

@@ -9,12 +9,12 @@ from pathlib import Path
 from typing import Any
 
 from homeostat.adapters import worktree
-from homeostat.adapters.parquet import write_text
 from homeostat.core.authorship import Authorship
 from homeostat.core.findings import Decision
 from homeostat.core.headlines import headline
 from homeostat.decisions import pending, rollout
 from homeostat.decisions.session import WHO, Session
+from homeostat.project.whole_files import write_text
 
 
 def settle(session: Session, now: datetime) -> None:

@@ -69,14 +69,8 @@ def decide(session: Session, now: datetime, due: Due | None = None) -> Decision:
     act.settle(session, now)
     plan = act.plan_of(session, now)
     if not plan.is_file():
-        act.write_plan(_weighed(session, now, due).to_dict(now), plan)
+        act.write_plan(_named(session, _weighed(session, now, due)).to_dict(now), plan)
     return act.carry_out(session, plan, now)
-
-
-def judge_candidate(session: Session, now: datetime) -> Decision:
-    """What the gate says of a fresh candidate; nothing is released or recorded."""
-    candidate, _ = evidence.fresh_candidate(session, now)
-    return candidate.gate
 
 
 def weigh(session: Session, now: datetime, check: Check, features: FeatureRows, due: Due | None = None) -> Weighed:
@@ -111,6 +105,15 @@ def _weighed(session: Session, now: datetime, due: Due | None) -> Weighed:
     features = FeatureRows(session.tree)
     champion.record_drift(session.tree, serving, features, now)
     return weigh(session, now, champion.check_champion(session.tree, serving, now), features, due)
+
+
+def _named(session: Session, weighed: Weighed) -> Weighed:
+    """With the version that the candidate is released as, if it is."""
+    decision, candidate, ledger = weighed.decision, weighed.candidate, session.registry.ledger
+    if candidate is None or decision.action not in ("retrain", "release"):
+        return weighed
+    version = ledger.version_of(candidate.bundle) or ledger.next_version()
+    return replace(weighed, decision=decision.with_candidate(version))
 
 
 def _candidate(

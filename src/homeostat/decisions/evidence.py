@@ -69,9 +69,8 @@ class Judge:
         if bundle.hash not in self._scores:
             new = self.rows["event_time"] > trained_to(bundle)
             table = self._as_sql_has_them(self.rows.filter(new), bundle.sql)
-            self._scores[bundle.hash] = {
-                name: _spread(model.predict(table), new.to_numpy()) for name, model in bundle.models.items()
-            }
+            scores = models.predict_each(bundle.models, table)
+            self._scores[bundle.hash] = {name: _spread(values, new.to_numpy()) for name, values in scores.items()}
         return self._scores[bundle.hash]
 
     def _as_sql_has_them(self, rows: pl.DataFrame, sql: str) -> pl.DataFrame:
@@ -90,14 +89,16 @@ class Judge:
         return evaluate.compare_models(self._scope, self.rows.filter(new), ours, theirs, self._now)
 
     def on_holdout(
-        self, training: Mapping[str, Any], fitted: Mapping[str, models.Model], others: Sequence[Bundle | None]
+        self, training: Mapping[str, Any], scores: pl.DataFrame, others: Sequence[Bundle | None]
     ) -> list[ByObjective]:
-        """A candidate, as ``fitted`` before its holdout, against each other release on held-out events new to both."""
+        """A candidate, by its ``scores`` of its holdout, against each other release on held-out events new to both."""
         comparable = [other is not None and set(other.models) == set(self._scope.objectives) for other in others]
         if not any(comparable):
             return [{} for _ in others]
         rows = evaluate.held_out(training, self.rows.with_row_index(ROW))
-        ours = {name: model.predict(rows) for name, model in fitted.items()}
+        key = list(self._scope.key)
+        scores = rows.select(key).join(scores, on=key, how="left", nulls_equal=True, maintain_order="left")
+        ours = {name: scores[f"score__{name}"].to_numpy() for name in self._scope.objectives}
         return [
             self._on_rows(rows, ours, max(holdout_start(training), trained_to(other)), other) if other and fits else {}
             for other, fits in zip(others, comparable, strict=True)
@@ -122,11 +123,11 @@ def fresh_candidate(session: Session, now: datetime, previous: str = "") -> tupl
     dvc.reproduce(tree.root)
     report = evaluate.read_report(tree.evaluation / "evaluation.json")
     training = evaluate.read_training(tree)
-    fitted = {name: models.load(tree.candidate / name / "judged", tree.scope.threads) for name in tree.scope.objectives}
+    scores = evaluate.read_holdout_scores(tree)
     judge = Judge(tree, min(holdout_start(training), now - tree.scope.monitoring.window), now)
     serving = registry.load_champion()
     others = (serving.bundle if serving else None, registry.load(previous) if previous else None)
-    against_champion, against_previous = judge.on_holdout(training, fitted, others)
+    against_champion, against_previous = judge.on_holdout(training, scores, others)
     gate = decide_release(
         {name: trial.candidate for name, trial in report.trials.items()},
         {name: trial.against_baseline for name, trial in report.trials.items()},
@@ -137,8 +138,8 @@ def fresh_candidate(session: Session, now: datetime, previous: str = "") -> tupl
     )
     manifest = (tree.bundle / MANIFEST).read_bytes()
     bundle, inputs = digest(manifest), json.loads(manifest)["inputs"]
-    version = registry.ledger.version_of(bundle)
-    gate = replace(gate, versions=Versions(serving.event.version if serving else "", previous, version))
+    champion, version = serving.event.version if serving else "", registry.ledger.version_of(bundle)
+    gate = replace(gate, versions=Versions(champion, previous, version))
     return Candidate(bundle, inputs, gate, against_champion, against_previous), judge
 
 

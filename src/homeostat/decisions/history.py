@@ -7,14 +7,14 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import partial
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from homeostat.core.errors import EnvironmentFault
+from homeostat.core.errors import EnvironmentFault, UsageError
 from homeostat.core.findings import Decision
 from homeostat.core.headlines import headline
 from homeostat.core.incidents import Incident
-from homeostat.core.text import metric_name, metric_value
+from homeostat.core.text import count, metric_name, metric_value, typed_time
 from homeostat.data.batch import Batch
 from homeostat.data.staged_files import StagedFiles
 from homeostat.data.verdict_store import VerdictStore
@@ -42,6 +42,17 @@ class Decided:
     def headline(self) -> str:
         return headline(self.decision)
 
+    @property
+    def command(self) -> str:
+        """What prints it whole."""
+        return f"homeostat releases decision {typed_time(self.at)}"
+
+    @property
+    def drift_command(self) -> str:
+        """What draws the drift that it rests on; empty where it cites no record of drift."""
+        drift = any(PurePath(path).parent.name == "drift" for path in self.decision.evidence)
+        return f"homeostat status --drift {typed_time(self.at)}" if drift else ""
+
 
 def incidents(project: Project) -> list[Incident]:
     """The incidents on record, oldest first."""
@@ -63,10 +74,27 @@ def read_decision(path: Path) -> Decided:
     return _read(path, partial(_decided, path))
 
 
+def decided_at(project: Project, when: datetime, whole_day: bool) -> list[Decided]:
+    """The decisions of a time, or of its whole day, oldest first; steps of rollouts and evaluations among them.
+
+    Raises:
+        UsageError: there is none; the line names the nearest.
+        EnvironmentFault: a record is damaged.
+    """
+    folders = (project.decisions, project.rollouts, project.candidates)
+    every = sorted((read_decision(p) for f in folders for p in f.glob("*.json")), key=lambda one: one.at)
+    chosen = [one for one in every if (one.at.date() == when.date() if whole_day else one.at == when)]
+    if not chosen:
+        nearest = min(every, key=lambda one: abs(one.at - when), default=None)
+        hint = f"the nearest is of {typed_time(nearest.at)}" if nearest else "none has been taken yet"
+        raise UsageError(f"{when:%Y-%m-%d %H:%M}: no decision is on record for this time; {hint}")
+    return chosen
+
+
 def decision_of(project: Project, release: Register) -> Decided | None:
-    """The decision that made a release, where its record is here: the last one that the release cites."""
+    """The decision that made a release, or the evaluation of it, where its record is here: the last that it cites."""
     cited = [project.home / path for path in reversed(release.evidence)]
-    path = next((p for p in cited if p.parent == project.decisions and p.is_file()), None)
+    path = next((p for p in cited if p.parent in (project.decisions, project.candidates) and p.is_file()), None)
     return read_decision(path) if path else None
 
 
@@ -96,7 +124,7 @@ def promised(evaluation: Mapping[str, Any]) -> list[str]:
             continue
         metrics = [f"{metric_name(m)} {metric_value(measure)}" for m, measure in overall["metrics"].items()]
         against = f"the baseline's {metric_name(loss)} {metric_value(other[loss])}; " if loss in other else ""
-        lines.append(f"{name}: {', '.join(metrics)}; {against}{overall['rows']:,} held-out events")
+        lines.append(f"{name}: {', '.join(metrics)}; {against}{count(overall['rows'], 'held-out event')}")
     return lines
 
 

@@ -7,7 +7,6 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from homeostat.adapters.parquet import write_text
 from homeostat.core.authorship import Authorship
 from homeostat.core.findings import Decision
 from homeostat.core.headlines import headline
@@ -18,6 +17,7 @@ from homeostat.decisions.rollout_evidence import measure
 from homeostat.decisions.session import WHO, Session
 from homeostat.project.layout import stamp
 from homeostat.project.scope import Scope
+from homeostat.project.whole_files import write_text
 
 
 def first_step(scope: Scope) -> tuple[Beside | None, float | None]:

@@ -6,7 +6,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
+from homeostat.adapters import worktree
 from homeostat.adapters.worktree import Branches
+from homeostat.core.errors import ScopeError
 from homeostat.core.incidents import Incident
 from homeostat.decisions import history
 from homeostat.decisions.history import Decided
@@ -14,10 +16,21 @@ from homeostat.features.intake import Intake
 from homeostat.monitoring.alerts import read_incidents
 from homeostat.project.clock import move_on, stands_at
 from homeostat.project.layout import Project, working_tree
-from homeostat.project.window import read_window, write_window
+from homeostat.project.window import Window, read_window, write_window
 from homeostat.releases.registry import Registry
 
 WHO = "homeostat"  # who acts when the loop does
+
+
+def _window(tree: Project) -> Window:
+    """The window of a tree; one that cannot be read in the worktree, the loop's own, is that of its last commit."""
+    try:
+        return read_window(tree)
+    except ScopeError:
+        if tree.root == tree.home:
+            raise
+        worktree.restore(tree.root, tree.window_file)
+        return read_window(tree)
 
 
 @dataclass
@@ -54,7 +67,7 @@ class Session:
         tree = working_tree(project)
         return cls(
             project, tree, Registry.open(project), history.decisions(project), read_incidents(project),
-            read_window(tree).start, stands_at(project),
+            _window(tree).start, stands_at(project),
         )  # fmt: skip
 
     def note_tree(self) -> None:

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING
 
+from homeostat.core.authorship import DRILL
 from homeostat.core.errors import UsageError
 from homeostat.faults import bad_release, damaged_sources
 from homeostat.faults.damage import DAMAGES
@@ -55,7 +56,7 @@ class Fault:
     @property
     def who(self) -> str:
         """Who acts, as the release ledger names it."""
-        return f"drill {self}"
+        return f"{DRILL}{self}"
 
     def inject(self, project: Project, now: datetime) -> str:
         """Inject it if it is due at ``now`` and has not been yet; a sentence where it was, else nothing."""

@@ -16,7 +16,7 @@ import polars as pl
 from ruamel.yaml import YAML
 
 from homeostat.adapters import git
-from homeostat.adapters.parquet import write_table, write_text
+from homeostat.adapters.parquet import write_table
 from homeostat.core.errors import UsageError
 from homeostat.core.periods import Period, periods_between
 from homeostat.core.sentences import sentence
@@ -27,6 +27,7 @@ from homeostat.data.staged_files import StagedFiles
 from homeostat.data.verdict_store import VerdictStore
 from homeostat.faults.damage import DAMAGES, TIME, Damage, suitable
 from homeostat.project.layout import Project, working_tree
+from homeostat.project.whole_files import write_text
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -130,7 +130,7 @@ class FeatureTables:
         scope = self.workspace.scope
         cause = {
             "code": work_hash("homeostat.features.build"),
-            "sources": {name: source.model_dump(mode="json") for name, source in scope.sources.items()},
+            "sources": {name: source.meaning() for name, source in scope.sources.items()},
             "events": scope.events.model_dump(mode="json"),
             "history": scope.features.history.total_seconds(),
             "objectives": {
@@ -141,4 +141,3 @@ class FeatureTables:
             "needed": listed(scope),
         }
         return json.dumps(cause, default=str)
-

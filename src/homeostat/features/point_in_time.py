@@ -26,14 +26,14 @@ Tables = dict[str, pl.DataFrame]  # by source
 
 
 class AcceptedRows:
-    """Accepted batches with event time and known-at, by how their source is declared and by hash; for one thread."""
+    """Accepted batches with event time and known-at, by how their source is declared and by hash."""
 
     def __init__(self) -> None:
         self._kept: OrderedDict[tuple[str, str], pl.DataFrame] = OrderedDict()
 
     def get(self, name: str, source: Source, sha256: str, read: Callable[[], pl.DataFrame]) -> pl.DataFrame:
         """The rows of that hash; ``read`` is called where they are not kept."""
-        key = (source.model_dump_json(), sha256)
+        key = (source.meaning(), sha256)
         if key not in self._kept:
             self._kept[key] = with_known_at(name, source, read())
         self._kept.move_to_end(key)
@@ -153,8 +153,7 @@ class PointInTime:
 
 
 def _by_epoch(look: LookBack, rows: Sequence[pl.DataFrame]) -> Iterator[tuple[datetime, Sequence[pl.DataFrame]]]:
-    """The events of each batch by the epoch of versions that their predict-at lies in, named by its end; one at least.
-    """
+    """The events of each batch by the epoch of versions of their predict-at, named by its end; one at least."""
     epochs = look.epochs
     if len(epochs) == 1 or not any(table.height for table in rows):
         yield FAR, rows

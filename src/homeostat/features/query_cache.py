@@ -1,8 +1,8 @@
-"""A query that is asked again and again, over tables that stay.
+"""A query that is run again and again, over tables that stay.
 
 What the query calls MATERIALIZED is kept from one asking to the next, and is made again only where what it is made from
 has changed: never, where that is the tables alone; where the events are in it, when they give other rows. The rest is
-asked every time, so the answer is always that of the whole query.
+run every time, so the answer is always that of the whole query.
 """
 
 from __future__ import annotations
@@ -52,10 +52,10 @@ class Standing:
         refuse_unsteady(sql, "features.sql")
         try:
             self._events.put(self._session, events)
-            found = self._answered(sql, events)
+            answer = self._answered(sql, events)
         except duckdb.Error as error:
             raise sql_error("features.sql", error) from error
-        return checked(scope, events, found, needed)
+        return checked(scope, events, answer, needed)
 
     def _answered(self, sql: str, events: pl.DataFrame) -> pl.DataFrame:
         if sql not in self._known:
@@ -64,11 +64,11 @@ class Standing:
         # The whole query tells what is wrong, or does without what could not be kept.
         with suppress(*UNFIT):
             if query is not None:
-                return query.asked(events.height)
+                return query.answer(events.height)
         return frame(self._session.sql(sql).to_arrow_table())
 
     def _taken_apart(self, sql: str) -> _Query | None:
-        """The query in its parts; None where it is to be asked whole."""
+        """The query in its parts; None where it is to be run whole."""
         with suppress(duckdb.Error):
             return _Query(self._session, sql, f"q{len(self._known)}")
         return None
@@ -116,15 +116,15 @@ class Evaluation:
         if self._session is not None:
             with suppress(*UNFIT), self._turn:  # evaluate tells what is wrong, or has more room
                 self._rows.put(self._session, rows)
-                found = self._session.execute("EXECUTE evaluation").fetchall()
-                return rows.with_columns(pl.DataFrame(found, schema=self._kinds, orient="row").get_columns())
+                rows_out = self._session.execute("EXECUTE evaluation").fetchall()
+                return rows.with_columns(pl.DataFrame(rows_out, schema=self._kinds, orient="row").get_columns())
         return evaluate(rows, *self._steps)
 
 
-def _kinds(found: duckdb.DuckDBPyRelation) -> dict[str, pl.DataType]:
-    """The types of an answer's columns as its rows in Python's own types say them; none where one is not told so."""
-    told = [_kind(str(kind)) for kind in found.types]
-    return {name: kind for name, kind in zip(found.columns, told, strict=True) if kind} if all(told) else {}
+def _kinds(relation: duckdb.DuckDBPyRelation) -> dict[str, pl.DataType]:
+    """The types of an answer's columns as its rows in Python's own types say them; none where one is not known."""
+    kinds = [_kind(str(kind)) for kind in relation.types]
+    return {name: kind for name, kind in zip(relation.columns, kinds, strict=True) if kind} if all(kinds) else {}
 
 
 def _kind(name: str) -> pl.DataType | None:
@@ -154,16 +154,16 @@ class _Query:
         self.kept: dict[int, _Kept]
         self._take_apart()
 
-    def asked(self, many: int) -> pl.DataFrame:
+    def answer(self, many: int) -> pl.DataFrame:
         """What the query answers for so many events, those of the moment."""
         while not self._renewed():
             self._take_apart()
         if self.kinds and many <= ROWWISE:
             rows = self.session.execute(self.rest).fetchall()
             return pl.DataFrame(rows, schema=self.kinds, orient="row")
-        found = self.session.sql(self.rest)
-        self.kinds = _kinds(found)
-        return frame(found.to_arrow_table())
+        relation = self.session.sql(self.rest)
+        self.kinds = _kinds(relation)
+        return frame(relation.to_arrow_table())
 
     def _take_apart(self) -> None:
         self.plan = planned(self.sql, self.name, frozenset(self.large))
@@ -191,6 +191,6 @@ class _Query:
     def _given(self, n: int) -> str | None:
         """The rows of a part by the events of the moment, to the last bit; None of many."""
         part = self.plan.parts[n]
-        asked = f"EXECUTE {self.name}_{n}" if part.simple else f"{part.sql} LIMIT {FEW + 1}"
-        found = self.session.execute(asked).fetchall()
-        return None if len(found) > FEW else repr(found)
+        statement = f"EXECUTE {self.name}_{n}" if part.simple else f"{part.sql} LIMIT {FEW + 1}"
+        rows = self.session.execute(statement).fetchall()
+        return None if len(rows) > FEW else repr(rows)

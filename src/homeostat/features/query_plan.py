@@ -26,7 +26,7 @@ class Part:
     sql: str
     of: tuple[int, ...]
     asks: bool  # the events are in it
-    simple: bool  # and nothing besides: the engine's plan for it may be used again
+    simple: bool  # and nothing else: the engine's plan for it may be used again
 
 
 @dataclass(frozen=True)
@@ -88,15 +88,15 @@ class _Taken:
 
     def reached(self, tree: Tree, before: int) -> list[int]:
         """The common tables before that one that a part of the query reads, those behind kept ones aside; in order."""
-        found: set[int] = set()
+        common: set[int] = set()
         ahead = [(tree, before)]
         while ahead:
             read, limit = ahead.pop()
-            for m in {m for name in _tables(read) if (m := self._common(name, limit)) is not None} - found:
-                found.add(m)
+            for m in {m for name in _tables(read) if (m := self._common(name, limit)) is not None} - common:
+                common.add(m)
                 if m not in self.tables:
                     ahead.append((self.commons[m]["value"], m))
-        return sorted(found)
+        return sorted(common)
 
     def written(self, node: Tree, common: Sequence[int], own: int | None = None) -> str:
         """The SQL of a SELECT over common tables; kept ones are read where they are kept, but for the ``own``."""
@@ -148,6 +148,6 @@ def _named(tree: Mapping[str, Any]) -> Iterator[str]:
 def _read(engine: duckdb.DuckDBPyConnection, sql: str) -> Tree:
     answer = engine.execute("SELECT json_serialize_sql(?)", [sql]).fetchone()
     assert answer is not None
-    found = json.loads(answer[0])
-    node: Tree = found["statements"][0]["node"]
+    parsed = json.loads(answer[0])
+    node: Tree = parsed["statements"][0]["node"]
     return node

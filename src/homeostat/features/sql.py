@@ -11,6 +11,7 @@ import polars as pl
 
 from homeostat.adapters.duckdb import refuse_unsteady, session, sql_error
 from homeostat.core.errors import ScopeError
+from homeostat.core.text import count
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -149,7 +150,7 @@ def _check_rows(scope: Scope, events: pl.DataFrame, answer: pl.DataFrame) -> Non
     absent = wanted.join(got, on=key, how="anti", nulls_equal=True)
     if absent.height:
         fix = "start FROM events and use LEFT JOIN"
-        raise ScopeError(f"features.sql: {_named(absent)} is missing, with {absent.height} events in all; {fix}")
+        raise ScopeError(f"features.sql: {_named(absent)} is missing, {count(absent.height, 'event')} in all; {fix}")
     strange = got.join(wanted, on=key, how="anti", nulls_equal=True)
     raise ScopeError(f"features.sql: {_named(strange)} is no event; return a row for each row of events only")
 

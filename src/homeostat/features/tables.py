@@ -40,10 +40,15 @@ def read_features(project: Project, labels: Iterable[str] | None = None, where: 
 
 def mature(table: pl.DataFrame, objective_name: str, scope: Scope, now: datetime) -> pl.DataFrame:
     """The rows that may train or judge as of ``now``: labelled, known, and past the label horizon."""
-    return table.filter(
-        pl.col(f"label__{objective_name}").is_not_null(),
-        pl.col(f"known__{objective_name}") < now,
-        pl.col("event_time") <= now - scope.events.label_horizon,
+    return table.filter(is_mature(objective_name, scope, now))
+
+
+def is_mature(objective_name: str, scope: Scope, now: datetime) -> pl.Expr:
+    """Of a row, whether it is mature as of ``now``; it is false, and not null, where there is no label."""
+    return (
+        pl.col(f"label__{objective_name}").is_not_null()
+        & (pl.col(f"known__{objective_name}") < now).fill_null(False)
+        & (pl.col("event_time") <= now - scope.events.label_horizon).fill_null(False)
     )
 
 

@@ -8,6 +8,7 @@ every batch is made alone, so that a table does not depend on which batches were
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
 import polars as pl
@@ -52,12 +53,16 @@ class Together:
 
     def _made(self, tables: FeatureTables, looks: Sequence[LookBack]) -> tuple[dict[str, bytes], str]:
         sql, labels = read_features_sql(tables.workspace.project), [look.period.label for look in looks]
-        together = None if sql in self._separate or len(looks) < FEWEST else _at_once(tables, looks)
+        guard = len(looks) // 2  # in the middle: the run adds rows on both sides of what it may use
+        together = None
+        if sql not in self._separate and len(looks) >= FEWEST:
+            with ThreadPoolExecutor(1) as beside:
+                alone_too = beside.submit(tables.tables, [looks[guard]])
+                together = _at_once(tables, looks)
         if together is None:
             return {look.period.label: _alone(tables, look) for look in looks}, ""
         made = dict(zip(labels, map(table_bytes, together), strict=True))
-        guard = len(looks) // 2  # in the middle: the run adds rows on both sides of what it may use
-        alone = tables.tables([looks[guard]])[0]
+        alone = alone_too.result()[0]
         if table_bytes(alone) == made[labels[guard]]:
             return made, ""
         self._separate.add(sql)

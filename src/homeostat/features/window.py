@@ -9,6 +9,7 @@ from pathlib import Path
 import polars as pl
 
 from homeostat.core.errors import ScopeError
+from homeostat.core.text import count
 from homeostat.data.ingest import periods
 from homeostat.data.monthly_records import file_of
 from homeostat.data.workspace import Workspace
@@ -44,7 +45,7 @@ def build_window(workspace: Workspace) -> str:
             "params.yaml: events.predict_at: no event is known before it is predicted, so none has features; predict "
             f"later, or say in sources.{name}.known_at that the row is known earlier"
         )
-    return f"features: {events} events in {len(wanted)} batches"
+    return f"features: {count(events, 'event')} in {count(len(wanted), 'batch')}"
 
 
 def _remove_stray(folder: Path, wanted: Iterable[str]) -> None:

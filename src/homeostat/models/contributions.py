@@ -37,8 +37,8 @@ def contributions(model: Model, row: pl.DataFrame) -> Contributions | None:
     """Of the one row of ``row``; None where the model adds nothing up."""
     match model:
         case Trees():
-            found = model.booster.predict(encoding.matrix(model.encoded, row), pred_contrib=True, num_threads=1)
-            *parts, base = np.asarray(found)[0].tolist()
+            shares = model.booster.predict(encoding.matrix(model.encoded, row), pred_contrib=True, num_threads=1)
+            *parts, base = np.asarray(shares)[0].tolist()
             return Contributions(base, dict(zip(model.features, parts, strict=True)))
         case Linear():
             pairs = zip(model.encoded, model.terms, strict=True)

@@ -74,10 +74,10 @@ def codes(feature: Feature, table: pl.DataFrame) -> np.ndarray:
 
 def matrix(features: tuple[Feature, ...], table: pl.DataFrame) -> np.ndarray:
     """All features as float64 (n, p), by column in memory."""
-    found = np.empty((len(table), len(features)), order="F")
+    columns = np.empty((len(table), len(features)), order="F")
     for place, values in enumerate(_each(features, table)):
-        found[:, place] = values
-    return found
+        columns[:, place] = values
+    return columns
 
 
 def _each(features: tuple[Feature, ...], table: pl.DataFrame) -> Iterator[np.ndarray]:

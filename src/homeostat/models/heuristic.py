@@ -43,8 +43,8 @@ class Rates:
         keys = _keys(table, self.columns)
         known = pl.DataFrame(list(self.rates), schema=keys.schema, orient="row")
         known = known.with_columns(pl.Series("rate", list(self.rates.values()), dtype=pl.Float64))
-        found = keys.join(known, on=self.columns, how="left", nulls_equal=True, maintain_order="left")
-        return found["rate"].fill_null(self.overall).to_numpy()
+        matched = keys.join(known, on=self.columns, how="left", nulls_equal=True, maintain_order="left")
+        return matched["rate"].fill_null(self.overall).to_numpy()
 
     def save(self, folder: Path) -> None:
         rates = [[list(values), rate] for values, rate in self.rates.items()]

@@ -53,8 +53,8 @@ class Trees:
         if len(table) == 0:
             return np.empty(0)
         # NumPy only: LightGBM ends the whole process on Arrow columns of strings or dictionaries.
-        found = self.booster.predict(encoding.matrix(self.encoded, table), num_threads=self.threads)
-        return np.asarray(found, dtype=np.float64)
+        scores = self.booster.predict(encoding.matrix(self.encoded, table), num_threads=self.threads)
+        return np.asarray(scores, dtype=np.float64)
 
     def save(self, folder: Path) -> None:
         features = [feature.to_dict() for feature in self.encoded]
@@ -115,7 +115,8 @@ def fit(
         x, y, group=sizes, params=params, free_raw_data=True,
         feature_name=[f"f{i}" for i in range(len(encoded))],
         categorical_feature=[i for i, f in enumerate(encoded) if f.categories is not None],
-    )  # fmt: skip
+    ).construct()  # fmt: skip
+    del x  # it is large, and the data set has its own form of it
     text = _without_threads(lightgbm.train(params, data, settings.trees).model_to_string())
     return Trees(objective.task, encoded, text, lightgbm.Booster(model_str=text), threads)
 

@@ -6,10 +6,10 @@ import json
 from collections.abc import Iterable
 from datetime import datetime
 
-from homeostat.adapters.parquet import write_text
 from homeostat.core.findings import Finding
 from homeostat.core.incidents import Incident, update_incidents
 from homeostat.project.layout import Project
+from homeostat.project.whole_files import write_text
 
 Numbered = dict[str, Incident]  # by number, the name of the incident's file
 
@@ -21,12 +21,15 @@ def read_incidents(project: Project) -> Numbered:
 
 
 def raise_alerts(
-    project: Project, on_record: Numbered, findings: Iterable[Finding], now: datetime
+    project: Project, on_record: Numbered, findings: Iterable[Finding], now: datetime, release: str = ""
 ) -> tuple[Incident, ...]:
-    """Fold findings into the incidents ``on_record``, there and in their files; those that are new."""
+    """Fold findings into the incidents ``on_record``, there and in their files; those that are new.
+
+    ``release`` is the version that the findings are about, if they are about one.
+    """
     before = {number: incident for number, incident in on_record.items() if incident.closed is None}
     numbers = {incident.problem: number for number, incident in before.items()}
-    changes = update_incidents(before.values(), findings, now)
+    changes = update_incidents(before.values(), findings, now, release)
     for incident in (*changes.closed, *changes.open):
         number = numbers.get(incident.problem, f"{max(map(int, on_record), default=0) + 1:04d}")
         if on_record.get(number) != incident:

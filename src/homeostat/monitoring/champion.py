@@ -11,12 +11,13 @@ from typing import Any
 import polars as pl
 
 from homeostat.adapters import evidently
-from homeostat.adapters.parquet import read_table, write_text
+from homeostat.adapters.parquet import read_table
 from homeostat.core.drift import drift_findings
 from homeostat.core.findings import Finding
 from homeostat.core.health import Window, health_findings
 from homeostat.monitoring import outcomes
 from homeostat.project.layout import Project, stamp
+from homeostat.project.whole_files import write_text
 from homeostat.releases.feature_rows import FeatureRows
 from homeostat.releases.registry import Serving
 from homeostat.training import evaluate
@@ -92,9 +93,7 @@ def judge_health(tree: Project, serving: Serving, now: datetime) -> tuple[list[F
     return findings, quality
 
 
-def served_rows(
-    tree: Project, serving: Serving, features: FeatureRows, since: datetime, now: datetime
-) -> pl.DataFrame:
+def served_rows(tree: Project, serving: Serving, features: FeatureRows, since: datetime, now: datetime) -> pl.DataFrame:
     """Features and scores of the events between the two times that the release predicted."""
     bundle = serving.bundle
     table = features.between(bundle.sql, since, now)

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from homeostat.core.periods import floor
+from homeostat.project.process import alive
+from homeostat.project.whole_files import write_text
 from homeostat.project.window import read_window
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from homeostat.project.layout import Project
 
 
@@ -22,13 +27,11 @@ def clock_now(project: Project) -> datetime:
     clock = project.scope.clock
     if clock.start is None:
         return _wall()
-    note = project.state / "clock.json"
-    if note.is_file():
-        start = json.loads(note.read_text())
-        if alive(start["pid"]):
-            passed = (_wall() - datetime.fromisoformat(start["wall"])).total_seconds() * clock.speed
-            return datetime.fromisoformat(start["project"]) + timedelta(seconds=int(passed))
-    return next_tick(project)
+    start = _started(project)
+    if start is None or not alive(start["pid"]):
+        return next_tick(project)
+    passed = (_wall() - datetime.fromisoformat(start["wall"])).total_seconds() * clock.speed
+    return datetime.fromisoformat(start["project"]) + timedelta(seconds=int(passed))
 
 
 def start_clock(project: Project) -> datetime:
@@ -36,9 +39,8 @@ def start_clock(project: Project) -> datetime:
     if project.scope.clock.start is None:
         return _wall()
     now = stands_at(project)
-    project.state.mkdir(parents=True, exist_ok=True)
     note = {"wall": _wall().isoformat(), "project": now.isoformat(), "pid": os.getpid()}
-    (project.state / "clock.json").write_text(json.dumps(note))
+    write_text(json.dumps(note), _note(project))
     return now
 
 
@@ -49,7 +51,7 @@ def wall_interval(project: Project, length: timedelta) -> timedelta:
 
 def stands_at(project: Project) -> datetime:
     """The time of the last completed tick; before the first, where the project's history begins."""
-    if project.tick_file.is_file():
+    with contextlib.suppress(FileNotFoundError, ValueError):  # one that was cut short says as much as none
         return datetime.fromisoformat(project.tick_file.read_text())
     worktree = project.worktree
     return read_window(worktree).as_of if worktree.window_file.is_file() else beginning(project)
@@ -57,10 +59,7 @@ def stands_at(project: Project) -> datetime:
 
 def move_on(project: Project, now: datetime) -> None:
     """Record that the tick of ``now`` is completed; the window is no record of it, for a decision moves it mid-tick."""
-    fresh = project.tick_file.with_suffix(".new")
-    fresh.parent.mkdir(parents=True, exist_ok=True)
-    fresh.write_text(now.isoformat())
-    fresh.replace(project.tick_file)
+    write_text(now.isoformat(), project.tick_file)
 
 
 def beginning(project: Project) -> datetime:
@@ -79,12 +78,14 @@ def _wall() -> datetime:
     return datetime.now(UTC).replace(tzinfo=None, microsecond=0)
 
 
-def alive(pid: int) -> bool:
-    """Whether a process of this machine runs."""
+def _note(project: Project) -> Path:
+    return project.state / "clock.json"
+
+
+def _started(project: Project) -> dict[str, Any] | None:
+    """When the clock was started last, and by which process; None where nobody has or the note is damaged."""
     try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        return True
-    return True
+        note: dict[str, Any] = json.loads(_note(project).read_text())
+    except (FileNotFoundError, ValueError):
+        return None
+    return note

@@ -92,6 +92,10 @@ class Project:
         return self.root / "models" / "candidate"
 
     @property
+    def holdout_scores(self) -> Path:  # of the judged models, key and score__<objective>; stage evaluate
+        return self.root / "models" / "holdout_scores.parquet"
+
+    @property
     def bundle(self) -> Path:  # the sealed release; stage pack
         return self.root / BUNDLE
 
@@ -131,6 +135,10 @@ class Project:
     @property
     def rollouts(self) -> Path:  # <time>.json, one step of a release that is tried, append-only; the loop
         return self.home / "reports" / "rollouts"
+
+    @property
+    def candidates(self) -> Path:  # <time>.json, a candidate that was evaluated and not released; the loop
+        return self.home / "reports" / "candidates"
 
     @property
     def incidents(self) -> Path:  # <number>.json, one problem each; the loop

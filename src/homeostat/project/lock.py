@@ -7,7 +7,7 @@ import os
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from homeostat.core.errors import EnvironmentFault
 
@@ -15,6 +15,24 @@ if TYPE_CHECKING:
     from homeostat.project.layout import Project
 
 TIMEOUT = 3600.0  # seconds to wait for another run
+
+
+class Holder(NamedTuple):
+    """The process that has the lock, and for how many seconds."""
+
+    process: str
+    seconds: float
+
+
+def holder(project: Project) -> Holder | None:
+    """Which run is at work now, if one is."""
+    path = project.state / "lock"
+    if not path.is_file():
+        return None
+    with path.open() as lock:
+        if is_locked(lock.fileno()):
+            return Holder(lock.read() or "unknown", time.time() - os.fstat(lock.fileno()).st_mtime)
+    return None
 
 
 @contextmanager
@@ -32,6 +50,17 @@ def one_run(project: Project, say: Callable[[str], None] = print, timeout: float
         lock.write(str(os.getpid()))
         lock.flush()
         yield
+
+
+def is_locked(handle: int, kind: int = fcntl.LOCK_SH) -> bool:
+    """Whether another process has locked the file; otherwise this one has now. A mere reader unlocks it at once."""
+    for _ in range(5):
+        try:
+            fcntl.flock(handle, kind | fcntl.LOCK_NB)
+            return False
+        except BlockingIOError:
+            time.sleep(0.05)
+    return True
 
 
 def _wait(handle: int, project: Project, say: Callable[[str], None], timeout: float) -> None:

@@ -11,7 +11,11 @@ from homeostat.core.errors import UsageError
 from homeostat.project.clock import clock_now, stands_at
 from homeostat.project.layout import Project
 from homeostat.project.lock import one_run
-from homeostat.project.worktree_pointer import repair_worktree_pointer
+from homeostat.project.ref_locks import remove_ref_locks
+from homeostat.project.whole_files import remove_leftovers
+from homeostat.project.worktree_pointer import common_folder, repair_worktree_pointer
+
+OWN = frozenset({"replays"})  # below the state of a project: each has a lock of its own
 
 
 def _say(line: str) -> None:
@@ -31,13 +35,22 @@ def run_context(
     """
     project = Project.find(folder)
     with one_run(project, say):
-        if moved := repair_worktree_pointer(project):
-            say(moved)
+        _clear_up(project, say)
         at = clock_now(project) if now is None else naive(now)
         if at < stands_at(project):
             last = stands_at(project)
             raise UsageError(f"{at} is before the last completed tick, {last}; give a later --now, or none")
         yield project, at
+
+
+def _clear_up(project: Project, say: Callable[[str], None]) -> None:
+    """Make whole what a run that was killed has left; the caller has the project's lock."""
+    if moved := repair_worktree_pointer(project):
+        say(moved)
+    if (common := common_folder(project.home)) is not None:
+        remove_ref_locks(common, project.scope.project)
+    for folder in (project.home / "data", project.home / "reports", project.state):
+        remove_leftovers(folder, skip=OWN)
 
 
 def naive(time: datetime) -> datetime:

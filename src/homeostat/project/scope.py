@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import timedelta
 from functools import lru_cache
 from pathlib import Path
@@ -89,6 +90,16 @@ class Source(Part):
     known_at: dict[Name, Group] = {}
     volume: Positive | None = None
     history: Literal["warn", "quarantine", "off"] = "warn"  # what a batch unlike those before it leads to
+
+    @property
+    def place(self) -> str:
+        """Where its rows lie, as it can be shown: without the name and password in an address."""
+        place = self.path or self.url or ""
+        return re.sub(r"(?<=//)[^/@]*@", "", place if self.package is None else f"{self.package}:{place}")
+
+    def meaning(self) -> str:
+        """All that is declared of its rows, wherever they lie: JSON."""
+        return self.model_dump_json(exclude={"package", "path", "url"})
 
     @model_validator(mode="after")
     def consistent(self) -> Source:

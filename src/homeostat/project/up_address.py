@@ -2,37 +2,40 @@
 
 from __future__ import annotations
 
-import fcntl
 import json
+import os
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
+
+from homeostat.project.lock import is_locked
 
 if TYPE_CHECKING:
     from homeostat.project.layout import Project
 
 
-def where(project: Project) -> str | None:
-    """The address of the server that ``homeostat up`` uses, while it runs."""
+class Running(NamedTuple):
+    """The address of the server that ``homeostat up`` uses, and for how many seconds it has run."""
+
+    url: str
+    seconds: float
+
+
+def running(project: Project) -> Running | None:
+    """``homeostat up`` of the project, while it runs."""
     path = note_path(project)
     if not path.is_file():
         return None
     with path.open() as note:
-        if is_locked(note.fileno()):
-            text = note.read()
-            return str(json.loads(text)["url"]) if text else None
+        if is_locked(note.fileno()) and (text := note.read()):
+            return Running(str(json.loads(text)["url"]), time.time() - os.fstat(note.fileno()).st_mtime)
     return None
 
 
-def is_locked(handle: int, kind: int = fcntl.LOCK_SH) -> bool:
-    """Whether another process has locked the file; otherwise this one has now. A mere reader unlocks it at once."""
-    for _ in range(5):
-        try:
-            fcntl.flock(handle, kind | fcntl.LOCK_NB)
-            return False
-        except BlockingIOError:
-            time.sleep(0.05)
-    return True
+def where(project: Project) -> str | None:
+    """The address of the server that ``homeostat up`` uses, while it runs."""
+    up = running(project)
+    return up.url if up else None
 
 
 def note_path(project: Project) -> Path:

@@ -10,6 +10,7 @@ from ruamel.yaml.error import YAMLError
 
 from homeostat.core.errors import ScopeError
 from homeostat.project.layout import Project
+from homeostat.project.whole_files import write_text
 
 FIX = "write `from: TIME` and `as_of: TIME`, in UTC, from first"
 
@@ -34,9 +35,7 @@ def read_window(project: Project) -> Window:
     except FileNotFoundError as error:
         raise ScopeError(f"{path}: not there; {FIX}") from error
     except (YAMLError, KeyError, TypeError, ValueError, OSError) as error:
-        raise ScopeError(
-            f"{path}: needs `from: TIME` and `as_of: TIME`, in UTC; fix it or git restore it"
-        ) from error
+        raise ScopeError(f"{path}: needs `from: TIME` and `as_of: TIME`, in UTC; fix it or git restore it") from error
     if not (isinstance(start, datetime) and isinstance(as_of, datetime) and start <= as_of):
         raise ScopeError(f"{path}: not two times in order; {FIX}")
     return Window(start, as_of)
@@ -44,11 +43,5 @@ def read_window(project: Project) -> Window:
 
 def write_window(project: Project, start: datetime, as_of: datetime) -> None:
     """Write the window of a tree whole or not at all."""
-    path = project.window_file
-    path.parent.mkdir(parents=True, exist_ok=True)
-    fresh = path.with_suffix(".new")
-    fresh.write_text(
-        "# The data that this version of the project stands for, in UTC; the loop moves as_of on.\n"
-        f"from: {start.isoformat()}\nas_of: {as_of.isoformat()}\n"
-    )
-    fresh.replace(path)
+    note = "# The data that this version of the project stands for, in UTC; the loop moves as_of on.\n"
+    write_text(f"{note}from: {start.isoformat()}\nas_of: {as_of.isoformat()}\n", project.window_file)

@@ -8,6 +8,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from homeostat.project.whole_files import write_text
+
 if TYPE_CHECKING:
     from homeostat.project.layout import Project
 
@@ -17,32 +19,38 @@ GITDIR = "gitdir:"
 def repair_worktree_pointer(project: Project) -> str:
     """Have the worktree and this project's own repository name each other; a line on what was changed.
 
-    The line is empty where nothing had to change. A pointer that this repository knows nothing of is removed, so that
-    the worktree is made again.
+    The line is empty where nothing had to change. A worktree that this repository knows nothing of is left to who makes
+    worktrees: it is made again.
     """
     pointer = project.worktree.root / ".git"
-    common = _common_folder(project.home / ".git")
+    common = common_folder(project.home)
     if common is None or not pointer.is_file():
         return ""
-    named = _gitdir(pointer)
+    named = _gitdir(pointer) if _is_whole(pointer) else common / "worktrees" / pointer.parent.name
     own = common / "worktrees" / named.name
     back = own / "gitdir"
-    if named == own and back.is_file() and back.read_text().strip() == str(pointer):
+    if _is_whole(pointer) and named == own and back.is_file() and back.read_text().strip() == str(pointer):
         return ""
     if not own.is_dir():
-        pointer.unlink()
         return f"{pointer.parent}: its repository does not know it; it is made again"
-    pointer.write_text(f"{GITDIR} {own}\n")
-    back.write_text(f"{pointer}\n")
+    write_text(f"{GITDIR} {own}\n", pointer)
+    write_text(f"{pointer}\n", back)
     (pointer.parent / ".dvc" / "config.local").unlink(missing_ok=True)  # which names the other folder's cache
+    if named == own:
+        return f"{pointer.parent}: was cut off from {project.home}, and belongs to it again"
     return f"{pointer.parent}: belonged to {named.parents[2]}, and belongs to {project.home} now"
 
 
-def _common_folder(git: Path) -> Path | None:
+def common_folder(home: Path) -> Path | None:
     """The folder of the repository itself, also where the project is a worktree of another folder."""
+    git = home / ".git"
     if git.is_dir():
         return git.resolve()
     return _gitdir(git).parents[1] if git.is_file() else None
+
+
+def _is_whole(pointer: Path) -> bool:
+    return pointer.read_text().startswith(GITDIR) and pointer.read_text().endswith("\n")
 
 
 def _gitdir(pointer: Path) -> Path:

@@ -10,6 +10,7 @@ from pathlib import Path
 from homeostat.adapters import dvc
 from homeostat.core.errors import DataError, EnvironmentFault
 from homeostat.project.layout import BUNDLE, Project
+from homeostat.project.whole_files import beside
 from homeostat.training import bundle as bundles
 from homeostat.training.bundle import Bundle
 
@@ -22,6 +23,7 @@ class BundleStore:
     def __init__(self, project: Project) -> None:
         self._project = project
         self._loaded: OrderedDict[str, Bundle] = OrderedDict()
+        self.restored: dict[str, str] = {}  # by hash, why a bundle was unpacked again
 
     def load(self, commit: str, bundle_hash: str) -> Bundle:
         """The bundle of that hash, from memory, from its folder, or from the DVC cache at ``commit``.
@@ -42,13 +44,15 @@ class BundleStore:
     def _verified(self, folder: Path, commit: str, bundle_hash: str) -> Bundle:
         try:
             return bundles.load(folder, bundle_hash)
-        except DataError:  # absent, or damaged since: what was released is in the cache
+        except DataError as error:  # absent, or damaged since: what was released is in the cache
+            why = str(error).rpartition(";")[0] if folder.is_dir() else f"{folder} was not there"
             self._unpack(folder, commit, bundle_hash)
+            self.restored[bundle_hash] = why
             return bundles.load(folder, bundle_hash)
 
     def _unpack(self, folder: Path, commit: str, bundle_hash: str) -> None:
         """Fill ``folder`` whole or not at all: the copy is verified beside it, then put in its place."""
-        fresh = folder.with_name(f".{bundle_hash}.{os.getpid()}")
+        fresh = beside(folder)
         folder.parent.mkdir(parents=True, exist_ok=True)
         shutil.rmtree(fresh, ignore_errors=True)
         try:

@@ -97,6 +97,10 @@ class Registry:
         release = self._registered(version)
         return self._bundles.load(release.commit, release.bundle)
 
+    def restored(self, version: str) -> str:
+        """Why its bundle was unpacked again when it was loaded; empty where it was whole."""
+        return self._bundles.restored.get(self._registered(version).bundle, "")
+
     def load_champion(self, at: datetime | None = None) -> Serving | None:
         """The release in service, now or ``at`` a time; None before the first.
 
@@ -237,9 +241,7 @@ class Registry:
         if (act == "canary") != (share is not None) or not 0 < (0.5 if share is None else share) < 1:
             raise UsageError("a canary answers a share of the keys between 0 and 100%, a shadow none; correct it")
         if champion is None:
-            raise UsageError(
-                f"{self.ledger.project}: nothing serves yet to try {release.version} beside; promote it"
-            )
+            raise UsageError(f"{self.ledger.project}: nothing serves yet to try {release.version} beside; promote it")
         if champion.version == release.version:
             raise UsageError(f"{release.version}: serves everything already; to take it out of service roll back")
         if on is not None and on.version != release.version:

@@ -7,9 +7,9 @@ from functools import cached_property
 from pathlib import Path
 
 from homeostat.adapters.import_graph import work_hash
-from homeostat.adapters.parquet import write_text
 from homeostat.core.errors import DataError
 from homeostat.project.layout import Project
+from homeostat.project.whole_files import write_text
 from homeostat.training.bundle import Bundle
 
 
@@ -52,7 +52,7 @@ class Rehearsals:
 
     @cached_property
     def surroundings(self) -> str:
-        """What an outcome rests on besides the bundle: the machine, the versions, and the code that scores.
+        """What an outcome rests on beside the bundle: the machine, the versions, and the code that scores.
 
         Read once, with the code: a service that runs on while its files are replaced stands for what it has loaded.
         """

@@ -9,6 +9,7 @@ from datetime import datetime
 from pathlib import Path
 
 from homeostat.adapters import dvc, git
+from homeostat.core.authorship import is_drill
 from homeostat.core.errors import HomeostatError
 from homeostat.core.ledger import Register
 from homeostat.project.layout import Project
@@ -18,20 +19,32 @@ from homeostat.training import bundle
 
 @dataclass(frozen=True)
 class Verified:
-    """Why a release would not serve, and why it could not be rebuilt; empty where it would and could."""
+    """Why a release would not serve, and why it could not be rebuilt; empty where it would and could.
+
+    ``planted`` names the drill that made it, if one did: then no commit makes it. ``restored`` says what was wrong with
+    its unpacked files, which were put right from the DVC cache.
+    """
 
     serves: str
     rebuildable: str
+    planted: str = ""
+    restored: str = ""
 
     @property
     def sentence(self) -> str:
         serves = f"DOES NOT SERVE: {self.serves}" if self.serves else "serves"
-        return f"{serves}; " + (f"NOT REBUILDABLE: {self.rebuildable}" if self.rebuildable else "rebuildable")
+        rebuilt = f"NOT REBUILDABLE: {self.rebuildable}" if self.rebuildable else "rebuildable"
+        if self.planted:
+            rebuilt = f"planted by {self.planted}, so no commit makes it"
+        restored = f"; restored from the DVC cache: {self.restored}" if self.restored else ""
+        return f"{serves}; {rebuilt}{restored}"
 
 
 def verify(project: Project, registry: Registry, release: Register) -> Verified:
     """Load and rehearse a release, and check that what it is made from is there."""
-    return Verified(_serves(registry, release), _lacking(project, release))
+    planted = release.who if is_drill(release.who) else ""
+    serves, lacking = _serves(registry, release), "" if planted else _lacking(project, release)
+    return Verified(serves, lacking, planted, registry.restored(release.version))
 
 
 def rebuild(project: Project, release: Register, now: datetime) -> str:

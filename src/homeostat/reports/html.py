@@ -9,17 +9,19 @@ from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from homeostat.adapters.parquet import write_text
 from homeostat.core.evidence_table import Row, evidence_table
 from homeostat.core.periods import period_of
 from homeostat.core.sentences import sentence
 from homeostat.core.text import count, metric_name, side
 from homeostat.decisions.history import Batch, Decided
 from homeostat.project.layout import working_tree
+from homeostat.project.whole_files import write_text
 from homeostat.project.window import read_window
 from homeostat.reports import charts
 from homeostat.reports.charts import Cell, Line, Term
+from homeostat.reports.open_items import OpenItem
 from homeostat.reports.results import DIGITS, MODELS, NOTE, Results, results
+from homeostat.reports.status import read
 from homeostat.reports.style import STYLE
 
 if TYPE_CHECKING:
@@ -42,6 +44,7 @@ def write_report(project: Project, path: Path) -> Path:
     start, end = read_window(working_tree(project))
     sections = [
         *_head(project.scope, outcome, start, end),
+        *_open(read(project).open),
         *_quality(project.scope, outcome),
         *_table(outcome),
         *_releases(outcome, start, end),
@@ -62,13 +65,13 @@ def _head(scope: Scope, outcome: Results, start: datetime, end: datetime) -> Ite
     yield f"<h1>{escape(scope.project)}</h1><p>{escape(scope.goal)}</p>"
     serves = f"<b>{champion.version}</b> in service since {_when(champion.at)}." if champion else "No release yet."
     yield f'<p class="soft">{_when(start)} to {_when(end)} UTC. {serves}</p>'
-    whole = f"{counts['batches quarantined']} batches whole, {counts['batches missing']} missing"
-    judged = f"of {counts['candidates judged']} candidates judged"
+    whole = f"{count(counts['batches quarantined'], 'batch')} whole, {counts['batches missing']} missing"
+    judged = f"of {count(counts['candidates judged'], 'candidate')} judged"
     tiles = [
         ("rows accepted", f"{counts['rows accepted']:,}", ""),
         ("rows quarantined", f"{counts['rows quarantined']:,}", whole),
         ("releases", f"{counts['releases']}", judged),
-        ("rollbacks", f"{counts['rollbacks']}", f"{counts['decisions']} decisions"),
+        ("rollbacks", f"{counts['rollbacks']}", count(counts["decisions"], "decision")),
         *_against_never(outcome),
     ]
     yield f"<dl>{''.join(_tile(*tile) for tile in tiles)}</dl>"
@@ -85,6 +88,17 @@ def _against_never(outcome: Results) -> Iterator[tuple[str, str, str]]:
 def _tile(name: str, value: str, note: str) -> str:
     more = f"<small>{escape(note)}</small>" if note else ""
     return f"<div><dt>{escape(name)}</dt><dd>{escape(value)}{more}</dd></div>"
+
+
+def _open(items: Iterable[OpenItem]) -> Iterator[str]:
+    """What the status has under ``open``, whole."""
+    yield "<h2>Open</h2>"
+    rows = [
+        f'<li><span class="{"bad" if item.alerts else ""}">{escape(item.text)}</span><br>'
+        f"<small>{escape(item.progress)} <code>{escape(item.command)}</code></small></li>"
+        for item in items
+    ]
+    yield f"<ul>{''.join(rows)}</ul>" if rows else "<p>Nothing is open.</p>"
 
 
 def _quality(scope: Scope, outcome: Results) -> Iterator[str]:
@@ -191,7 +205,9 @@ def _decision(decided: Decided, page: Path) -> str:
     style = {"roll back": "bad", "nothing": "soft", "keep": "soft"}.get(decision.action, "good")
     head = f'{decided.at:%Y-%m-%d} <b class="{style}">{escape(decision.action)}</b> {escape(decided.headline)}'
     links = [_link(decided.path, page, "the decision"), *_evidence(decided, page)]
-    return f"<details><summary>{head}</summary>{_evidence_table(decision)}<p>{' · '.join(links)}</p></details>"
+    commands = [f"<code>{escape(c)}</code>" for c in (decided.command, decided.drift_command) if c]
+    more = " · ".join([*links, *commands])
+    return f"<details><summary>{head}</summary>{_evidence_table(decision)}<p>{more}</p></details>"
 
 
 def _evidence_table(decision: Decision) -> str:
@@ -240,7 +256,7 @@ def _batches(scope: Scope, outcome: Results, start: datetime, end: datetime) -> 
         return
     items = "".join(f"<li>{escape(b.sentence)}</li>" for b in rest[-LISTED:])
     more = f" (the last {LISTED} are listed)" if len(rest) > LISTED else ""
-    title = f"Missing, or quarantined whole or in part: {len(rest)} of {len(outcome.batches)} batches{more}"
+    title = f"Missing, or quarantined whole or in part: {len(rest)} of {count(len(outcome.batches), 'batch')}{more}"
     yield f"<details><summary>{title}</summary><ul>{items}</ul></details>"
 
 

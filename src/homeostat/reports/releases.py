@@ -14,6 +14,7 @@ from homeostat.decisions import history as records
 
 if TYPE_CHECKING:
     from homeostat.core.findings import Decision
+    from homeostat.decisions.history import Decided
     from homeostat.project.layout import Project
 
 WHY = 120  # characters of a reason in the list
@@ -43,6 +44,17 @@ def evidence(decision: Decision) -> Iterator[str]:
     table = evidence_table(decision)
     if table.rows:
         yield from _aligned([table.headings, *(row.cells for row in table.rows)])
+
+
+def whole_decision(decided: Decided) -> Iterator[str]:
+    """A decision whole: its headline, the table of evidence, the records that it cites, and what draws its drift."""
+    yield f"{decided.at:%Y-%m-%d %H:%M}  {decided.headline}"
+    if table := [*evidence(decided.decision)]:
+        yield from ("", *table)
+    yield ""
+    yield from (f"evidence  {path}" for path in decided.decision.evidence)
+    if decided.drift_command:
+        yield f"drift     {decided.drift_command} draws it, column by column"
 
 
 def _aligned(rows: Sequence[tuple[str, ...]]) -> Iterator[str]:
@@ -77,7 +89,8 @@ def _promised(evaluation: Mapping[str, Any]) -> str:
     for name, trial in evaluation.get("objectives", {}).items():
         loss = trial["candidate"]["loss"]
         value = trial["candidate"]["overall"]["metrics"].get(loss, {}).get("value")
-        parts.append(f"{name} {metric_name(loss)} " + ("too few to say" if value is None else f"{value:.3f}"))
+        shown = "too few events to say" if value is None else f"{metric_name(loss)} {value:.3f}"
+        parts.append(f"{name} {shown}")
     return ", ".join(parts) or "nothing"
 
 
@@ -90,4 +103,4 @@ def _quality(project: Project) -> dict[str, dict[str, Any]]:
 def _loss(measured: Mapping[str, Any]) -> str:
     loss = next(iter(measured.get("metrics", {}).values()), None)
     value = loss["realised"] if loss else None
-    return "too few" if value is None else f"{value:.3f} on {measured['rows']:,}"
+    return "too few events to say" if value is None else f"{value:.3f} on {measured['rows']:,}"

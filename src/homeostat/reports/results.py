@@ -106,7 +106,7 @@ def _shown(metrics: tuple[str, ...]) -> tuple[str, ...]:
 def table(outcome: Results) -> Iterator[str]:
     """The final table, a line each: how often each thing happened, then each month's figures for the three models."""
     counts = outcome.counts
-    yield f"data       {counts['rows accepted']:,} rows accepted, {counts['rows quarantined']:,} quarantined"
+    yield f"data       {count(counts['rows accepted'], 'row')} accepted, {counts['rows quarantined']:,} quarantined"
     whole = count(counts["batches quarantined"], "batch")
     yield f"           {whole} quarantined whole, {counts['batches missing']} missing"
     yield (

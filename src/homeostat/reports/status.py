@@ -14,23 +14,24 @@ from homeostat.adapters.git import read_ledger
 from homeostat.core.findings import TOO_FEW
 from homeostat.core.headlines import headline
 from homeostat.core.periods import floor, period_of
-from homeostat.core.rules import OUTCOMES, Rule
-from homeostat.core.sentences import sentence
+from homeostat.core.rules import OUTCOMES
 from homeostat.core.text import count, metric_name, percent, printable
 from homeostat.decisions import history
 from homeostat.decisions.history import Batch, Decided
+from homeostat.monitoring.loop_health import loop_findings
 from homeostat.project.clock import clock_now, next_tick
 from homeostat.project.up_address import where
 from homeostat.project.window import read_window
+from homeostat.reports.open_items import OpenItem, open_items
 
 if TYPE_CHECKING:
-    from homeostat.core.incidents import Incident
     from homeostat.core.ledger import ReleaseEvent
     from homeostat.project.layout import Project
 
 DAYS = 7  # of batches that are listed, and as many periods at least
 DECISIONS = 12  # among which one that measured the champion is searched for
-SHOWN = 3  # decisions, and open problems of each kind
+SHOWN = 3  # decisions, and open problems
+LONGEST = 300  # characters of an open problem: the fix stands at its end
 METRICS = ("auc", "r2", "ndcg", "calibration")  # shown beside the loss
 LEFT = 11  # width of the left column
 
@@ -41,14 +42,12 @@ class Status:
 
     project: str
     folder: str
-    stale: bool  # the loop should have run and has not
     as_of: datetime | None  # of the data; None before the first tick
     champion: ReleaseEvent | None
     rollout: ReleaseEvent | None  # a release beside it, as a canary or in shadow
     measured: Decided | None  # the last decision that measured the champion on mature events
     promised: tuple[str, ...]  # what it promised, a line an objective
-    incidents: tuple[Incident, ...]  # open ones
-    batches: tuple[Batch, ...]  # of the last days: those that are missing or quarantined, whole or in part
+    open: tuple[OpenItem, ...]
     decisions: tuple[Decided, ...]  # the last ones, the newest first
     next: tuple[tuple[str, datetime], ...]
     up: str | None  # address of the server, where it is up
@@ -63,22 +62,21 @@ def read(project: Project) -> Status:
     """
     scope, tree = project.scope, project.worktree
     as_of = read_window(tree).as_of if tree.window_file.is_file() else None
-    now, over = clock_now(project), (project.state / "replay.json").is_file()  # a replay is over when it has ended
     ledger = read_ledger(project.home, scope.project)
     champion = ledger.champion
     last = history.decisions(project, last=DECISIONS)
+    recent = tuple(_recent(project, as_of)) if as_of is not None else ()
+    incidents = [i for i in history.incidents(project) if i.closed is None]
     measured = next((d for d in reversed(last) if champion and d.release == champion.version and d.quality), None)
     return Status(
         project=scope.project,
         folder=str(project.home),
-        stale=as_of is not None and not over and now - as_of > 2 * scope.rhythm.tick,
         as_of=as_of,
         champion=champion,
         rollout=ledger.rollout,
         measured=measured,
         promised=tuple(_promised(project, champion)),
-        incidents=tuple(i for i in history.incidents(project) if i.closed is None),
-        batches=tuple(_recent(project, as_of)) if as_of is not None else (),
+        open=tuple(open_items(loop_findings(project, clock_now(project)), incidents, recent)),
         decisions=tuple(reversed(last[-SHOWN:])),
         next=tuple(_next(project, as_of)),
         up=where(project),
@@ -140,8 +138,7 @@ def _row(left: str, line: str, style: Mapping[str, Any], width: int) -> str:
 
 def _head(status: Status) -> Iterator[Row]:
     as_of = f"data as of {_when(status.as_of)} UTC" if status.as_of else "no data yet"
-    problems = len(status.incidents) + len([b for b in _without_incident(status) if b.verdict.status != "accepted"])
-    yield status.project, f"{as_of}; {f'{problems} open' if problems else 'nothing open'}", BOLD
+    yield status.project, f"{as_of}; {f'{len(status.open)} open' if status.open else 'nothing open'}", BOLD
 
 
 def _release(status: Status) -> Iterator[Row]:
@@ -180,7 +177,7 @@ def _quality(status: Status) -> Iterator[Row]:
             yield left, f"{objective}: {_figures(measured)} ({count(measured['rows'], 'event')})", PLAIN
             left = ""
     yield from _cost(status.measured.quality.get("money"))
-    yield from _health(status, status.measured)
+    yield from _health(status.measured)
 
 
 def _cost(money: Mapping[str, Any] | None) -> Iterator[Row]:
@@ -192,18 +189,15 @@ def _cost(money: Mapping[str, Any] | None) -> Iterator[Row]:
     yield "cost", f"{cost:,.0f}, {saved} the {silence:,.0f} of no alerts at all; {alerts}", PLAIN
 
 
-def _health(status: Status, measured: Decided) -> Iterator[Row]:
-    """A line for each finding that failed and has no incident, the names of those that say nothing, and the rest."""
+def _health(measured: Decided) -> Iterator[Row]:
+    """The names of the rules that say nothing and, where none failed, how many passed; what failed is open."""
     findings = [f for f in measured.decision.findings if f.rule in OUTCOMES]
-    incidents = {incident.problem for incident in status.incidents}
-    failed = [f for f in findings if f.failed]
-    yield from (("", f"!! {f.name}: {sentence(f)}", BAD) for f in failed if f.name not in incidents)
     unsure = [f.name for f in findings if f.outcome == TOO_FEW]
     if unsure:
         yield "", f"?? too few events to say: {', '.join(unsure)}", DIM
-    if findings and not failed:
-        passed = count(len(findings) - len(unsure), "rule")
-        yield "", f"ok {passed} on promise, baseline and calibration passed", GOOD
+    passed = len(findings) - len(unsure)
+    if passed and not any(f.failed for f in findings):
+        yield "", f"ok {count(passed, 'rule')} on promise, baseline and calibration passed", GOOD
 
 
 def _figures(measured: Mapping[str, Any]) -> str:
@@ -220,27 +214,15 @@ def _figures(measured: Mapping[str, Any]) -> str:
 
 def _open(status: Status) -> Iterator[Row]:
     left = "open"
-    if status.stale and status.as_of is not None:
-        yield left, f"!! no tick has been completed since {_when(status.as_of)}; homeostat run lifecycle, or up", BAD
+    for item in status.open[:SHOWN]:
+        mark, style = ("!!", BAD) if item.alerts else ("-", PLAIN)
+        yield left, f"{mark} {textwrap.shorten(item.text, LONGEST, placeholder=' ...')}", style
+        yield "", f"{' ' * len(mark)} {item.note}", DIM
         left = ""
-    for incident in status.incidents[:SHOWN]:
-        since = f"{incident.opened:%Y-%m-%d}"
-        yield left, f"!! {incident.problem}, since {since}: {_short(sentence(incident.finding))}", BAD
-        left = ""
-    for batch in _without_incident(status)[:SHOWN]:
-        yield left, f"- {_short(batch.sentence)}", PLAIN
-        left = ""
-    more = max(len(status.incidents) - SHOWN, 0) + max(len(_without_incident(status)) - SHOWN, 0)
-    if more:
-        yield left, f"and {more} more: homeostat data review; reports/incidents", DIM
-    elif left and status.as_of is not None:
+    if len(status.open) > SHOWN:
+        yield left, f"and {len(status.open) - SHOWN} more: homeostat status --page", DIM
+    elif not status.open and status.as_of is not None:
         yield left, "nothing; every batch of the last days was accepted whole", GOOD
-
-
-def _without_incident(status: Status) -> list[Batch]:
-    """Batches that were not accepted whole, of a source that no open incident is about; the newest first."""
-    sources = {i.finding.subject for i in status.incidents if i.finding.rule == Rule.BATCH}
-    return [batch for batch in reversed(status.batches) if batch.source not in sources]
 
 
 def _decisions(status: Status) -> Iterator[Row]:
@@ -248,6 +230,10 @@ def _decisions(status: Status) -> Iterator[Row]:
     for one in status.decisions:
         yield left, f"{one.at:%Y-%m-%d}  {_short(headline(one.decision))}", PLAIN
         left = ""
+    if status.decisions:
+        last = status.decisions[0]
+        drift = f"; {last.drift_command} draws its drift" if last.drift_command else ""
+        yield "", f"{last.command} prints the last one whole{drift}", DIM
 
 
 def _soon(status: Status) -> Iterator[Row]:

@@ -3,17 +3,32 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import datetime
 from functools import singledispatch
+from pathlib import Path
 from typing import TypeVar
 
+from homeostat import loop
 from homeostat.core.findings import Decision
-from homeostat.core.headlines import summary
+from homeostat.core.headlines import headline
+from homeostat.core.text import count
 from homeostat.decisions.history import Batch
 from homeostat.decisions.session import Session
 from homeostat.loop import DataOutcome, Tick
 
 Answer = TypeVar("Answer")
+
+
+@contextmanager
+def run_context(folder: Path, now: datetime | None = None) -> Iterator[tuple[Session, datetime]]:
+    """Lock the project for this run of a flow, and name the run; its session and its time."""
+    from homeostat.adapters import prefect
+
+    with loop.run_context(folder, now) as (session, at):
+        prefect.name_run(session.project, at)
+        yield session, at
 
 
 def publish(session: Session, answer: Answer, at: datetime) -> Answer:
@@ -53,13 +68,19 @@ def sentence(answer: object) -> str:
 
 
 @sentence.register
+def _(answer: int) -> str:
+    """How many predictions were written."""
+    return count(answer, "prediction")
+
+
+@sentence.register
 def _(answer: tuple) -> str:
     return "; ".join(sentence(part) for part in answer if part is not None)
 
 
 @sentence.register
 def _(answer: Decision) -> str:
-    return f"{answer.action}: {summary(answer)}"
+    return headline(answer)
 
 
 @sentence.register
@@ -67,10 +88,10 @@ def _(answer: DataOutcome) -> str:
     states = Counter(j.verdict.status for j in answer.batches)
     if not states:
         return "no batch is due"
-    return f"batches: {', '.join(f'{count} {status}' for status, count in sorted(states.items()))}"
+    return f"batches: {', '.join(f'{batches} {status}' for status, batches in sorted(states.items()))}"
 
 
 @sentence.register
 def _(answer: Tick) -> str:
-    parts = (answer.data, f"{answer.predicted} predictions", answer.step, answer.decision)
+    parts = (answer.data, answer.predicted, answer.step, answer.decision)
     return f"{answer.now:%Y-%m-%d %H:%M}: {sentence(parts)}"

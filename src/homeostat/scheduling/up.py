@@ -14,16 +14,22 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from homeostat.adapters import prefect_server
+from homeostat.adapters.prefect_database import BROKEN
 from homeostat.adapters.telemetry import quiet_environment
 from homeostat.core.errors import EnvironmentFault, ScopeError, UsageError
+from homeostat.core.findings import Finding
 from homeostat.core.periods import floor
+from homeostat.core.rules import Rule
+from homeostat.monitoring.alerts import raise_alerts, read_incidents
 from homeostat.project.clock import clock_now, stands_at, start_clock, wall_interval
 from homeostat.project.layout import Project
-from homeostat.project.up_address import is_locked, note_path, where
+from homeostat.project.lock import is_locked, one_run
+from homeostat.project.up_address import note_path, where
 from homeostat.project.value_types import format_duration
 
 SHORTEST = timedelta(seconds=10)  # between two runs: a run costs seconds, and one tick covers everything due
@@ -47,7 +53,8 @@ def up(project: Project, say: Callable[[str], None] = print) -> None:
         start_clock(project)
         rows = [_served(project, flow, length) for flow, length in table]
         with prefect.using_server(url, project.home):
-            prefect.serve(name, project.home, rows, lambda: _announce(project, url, rows, say))
+            announce = partial(_announce, project, url, rows, say)
+            prefect.serve(name, project.home, rows, announce, shared="PREFECT_API_URL" in os.environ)
     say(f"{name} is down; its schedules are paused")
 
 
@@ -172,12 +179,20 @@ def _server(project: Project, whole: bool) -> Iterator[str]:
     """The server that PREFECT_API_URL names or that is up already, else one of our own meanwhile."""
     url = os.environ.get("PREFECT_API_URL") or where(project)
     if url is None:
-        with prefect_server.server(project.home, whole) as own:
+        with prefect_server.server(project.home, whole, broken=partial(_note_broken, project)) as own:
             yield own
         return
     if not prefect_server.answers(url, seconds=10):
         raise EnvironmentFault(f"{url}: no Prefect server answers; start it, or unset PREFECT_API_URL")
     yield url
+
+
+def _note_broken(project: Project, why: str) -> None:
+    """Open an incident: Prefect's database was put aside. It closes with the second run that completes."""
+    with one_run(project):
+        facts = {"why": why, "kept": f".prefect/{BROKEN}"}
+        finding = Finding(Rule.RUN_HISTORY, "", "fail", facts=facts)
+        raise_alerts(project, read_incidents(project), [finding], clock_now(project))
 
 
 @contextmanager

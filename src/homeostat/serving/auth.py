@@ -6,15 +6,16 @@ A request is refused before a byte of its body is read: without the token, or wh
 from __future__ import annotations
 
 import base64
-import os
 import secrets
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from pydantic_core import to_json
 from starlette.responses import Response
 
 from homeostat.core.errors import EnvironmentFault
+from homeostat.project.whole_files import create_text
 from homeostat.serving import paths
 
 if TYPE_CHECKING:
@@ -34,17 +35,8 @@ def read_or_make_token(project: Project) -> str:
     """
     path = paths.token(project)
     if not path.exists():
-        path.parent.mkdir(parents=True, exist_ok=True)
-        fresh = path.with_name(f".token.{os.getpid()}")
-        handle = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-        with os.fdopen(handle, "w") as file:
-            file.write(secrets.token_urlsafe(32) + "\n")
-        try:
-            os.link(fresh, path)  # whole, and never over another's
-        except FileExistsError:
-            pass
-        finally:
-            fresh.unlink()
+        with suppress(FileExistsError):  # of a process that started at the same time
+            create_text(secrets.token_urlsafe(32) + "\n", path, 0o600)
     if path.stat().st_mode & 0o077:
         raise EnvironmentFault(f"{path}: others may read it; chmod 600 it, or remove it and start again")
     token = path.read_text().strip()

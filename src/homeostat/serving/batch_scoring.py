@@ -16,6 +16,7 @@ from homeostat.adapters.parquet import read_table, write_table
 from homeostat.core.ledger import ReleaseEvent
 from homeostat.core.periods import EPOCH, period_containing
 from homeostat.core.rollout import in_canary
+from homeostat.core.text import count
 from homeostat.data.workspace import Workspace
 from homeostat.features.build import FeatureTables
 from homeostat.features.point_in_time import PointInTime
@@ -108,7 +109,7 @@ class Scoring:
         scores = [c for c in theirs.columns if c.startswith("score__")]
         usable = theirs.select(pl.all_horizontal(pl.col(*scores, "risk").is_finite())).to_series().fill_null(False)
         if not usable.all():
-            self._note(tried, f"{(~usable).sum()} of {len(usable)} events have no score")
+            self._note(tried, f"{(~usable).sum()} of {count(len(usable), 'event')} without a score")
         if tried.share is None:
             shadow = [pl.when(usable).then(theirs[c]).alias(f"{SHADOW}{c.removeprefix('score__')}") for c in scores]
             return rows.with_columns(*shadow, pl.lit(tried.version).alias("challenger"))

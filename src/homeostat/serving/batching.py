@@ -17,6 +17,7 @@ import duckdb
 import polars as pl
 
 from homeostat.core.errors import ScopeError
+from homeostat.core.text import count
 from homeostat.serving.answer import Answer
 from homeostat.serving.precomputed import answers
 from homeostat.serving.requests import YEARS, in_range, refusal
@@ -61,7 +62,7 @@ class Batcher:
             Refused: an event cannot be computed, or too many wait.
         """
         if self._waiting + len(events) > MAX_WAITING:
-            raise refusal("body", f"{self._waiting} events wait already", "send it again in a second", 503)
+            raise refusal("body", f"{count(self._waiting, 'event', 'wait')} already", "send it again in a second", 503)
         job = Job(state, events, asyncio.get_running_loop().create_future())
         self._jobs.append(job)
         self._waiting += len(events)

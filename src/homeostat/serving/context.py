@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
-from homeostat.adapters.parquet import digest, read_table, write_table, write_text
+from homeostat.adapters.parquet import digest, read_table, write_table
 from homeostat.core.errors import DataError
 from homeostat.core.periods import Period, period_containing, period_of
 from homeostat.data.casts import TYPES
@@ -31,6 +31,7 @@ from homeostat.features.sql import read_features_sql
 from homeostat.features.tables import listed
 from homeostat.features.upcoming import ahead_rows
 from homeostat.project.layout import Project, working_tree
+from homeostat.project.whole_files import write_text
 from homeostat.serving import paths
 
 if TYPE_CHECKING:

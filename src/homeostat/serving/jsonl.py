@@ -16,6 +16,8 @@ from typing import IO, Any
 
 from pydantic_core import from_json, to_json
 
+from homeostat.project.whole_files import beside
+
 PACKED = ".gz"  # added to the name of a file that was packed
 
 
@@ -70,7 +72,7 @@ def pack(path: Path) -> Path:
     The journal is removed only when the copy is on the disk, so at any moment one of them is complete; where both
     exist, the journal is.
     """
-    packed, fresh = path.with_name(path.name + PACKED), path.with_name(f".{path.name}.{os.getpid()}")
+    packed, fresh = path.with_name(path.name + PACKED), beside(path)
     try:
         with path.open("rb") as source, fresh.open("wb") as target:
             os.fchmod(target.fileno(), 0o600)

@@ -14,7 +14,7 @@ if SHARED not in os.environ:  # a single worker without a parent, as in a test
 import prometheus_client  # reads the folder when it is imported
 from prometheus_client import multiprocess, values
 
-from homeostat.project.clock import alive
+from homeostat.project.process import alive
 
 CONTENT_TYPE = prometheus_client.CONTENT_TYPE_LATEST
 _FAST = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5)

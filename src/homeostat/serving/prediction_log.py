@@ -21,9 +21,9 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic_core import to_json
 
-from homeostat.project.clock import alive
 from homeostat.project.layout import stamp
 from homeostat.project.private import private_folder
+from homeostat.project.process import alive
 from homeostat.serving import jsonl, paths
 from homeostat.serving.jsonl import PACKED, Journal
 

@@ -1,4 +1,4 @@
-"""Everything that an answer depends on besides the request and the time, in one frozen value."""
+"""Everything that an answer depends on beside the request and the time, in one frozen value."""
 
 from __future__ import annotations
 

@@ -12,8 +12,8 @@ import threading
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from homeostat.adapters.parquet import write_text
 from homeostat.core.errors import HomeostatError
+from homeostat.project.whole_files import write_text
 from homeostat.releases import sync as hosts
 from homeostat.serving import paths
 

@@ -12,7 +12,7 @@ from homeostat.training.train import train
 def main() -> None:
     """Fit the candidate on everything known before the holdout, and once more on everything mature."""
     for name, objective in train(Project.find(Path.cwd()))["objectives"].items():
-        fitted = f"{objective['kind']} on {objective['rows']} events to {objective['to']}"
+        fitted = f"{objective['kind']} on events to {objective['to']}: {objective['rows']:,}"
         print(f"{name}: {fitted}; {objective['holdout']['rows']} held out to judge it")
 
 

@@ -25,7 +25,7 @@ READY = "stage worker, protocol 1"  # its first line; the caller runs stages in 
 
 
 def main() -> None:
-    """Run what is asked for until the caller closes the line."""
+    """Run each request until the caller closes the line."""
     requests, answers = _line_of_its_own()
     # What one stage imported is there already when the next runs it as its main module, which runpy warns of.
     warnings.filterwarnings("ignore", category=RuntimeWarning, module="runpy")
@@ -110,7 +110,7 @@ def _ending_with_caller(line: int) -> Iterator[None]:
     fcntl.fcntl(line, fcntl.F_SETFL, plain | os.O_ASYNC)
     watch = select.poll()
     watch.register(line, 0)
-    if watch.poll(0):  # it ended before the kernel was told to say so
+    if watch.poll(0):  # it ended before the kernel was told to report it
         os._exit(1)
     try:
         yield
@@ -154,7 +154,7 @@ def _output_to(path: str) -> Iterator[None]:
 
 
 def _exit_code(end: SystemExit) -> int:
-    """As the interpreter has it: a text is said on standard error."""
+    """As the interpreter has it: a text goes to standard error."""
     if end.code is None or isinstance(end.code, int):
         return (end.code or 0) & 0xFF
     print(end.code, file=sys.stderr)

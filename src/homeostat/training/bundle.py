@@ -16,9 +16,10 @@ from typing import TYPE_CHECKING, Any
 
 from ruamel.yaml import YAML
 
-from homeostat.adapters.parquet import digest, read_table, write_text
+from homeostat.adapters.parquet import digest, read_table
 from homeostat.core.errors import DataError
 from homeostat.project import scope as scopes
+from homeostat.project.whole_files import write_text
 
 if TYPE_CHECKING:
     import polars as pl
@@ -39,7 +40,7 @@ FIX = "remove the folder and it is unpacked again, or run dvc repro"
 
 @dataclass(frozen=True)
 class Bundle:
-    """A release, verified; each part is read when it is first asked for, once."""
+    """A release, verified; each part is read when it is first needed, once."""
 
     folder: Path
     hash: str
@@ -91,8 +92,8 @@ class Bundle:
         return read_table(self.folder / "golden.parquet")
 
     def _json(self, name: str) -> Mapping[str, Any]:
-        found: Mapping[str, Any] = json.loads((self.folder / name).read_text())
-        return found
+        body: Mapping[str, Any] = json.loads((self.folder / name).read_text())
+        return body
 
     def _load(self, kind: str) -> Mapping[str, Model]:
         from homeostat import models
@@ -133,9 +134,9 @@ def load(folder: Path, expected_hash: str | None = None) -> Bundle:
         data = path.read_bytes()
     except OSError as error:
         raise DataError(f"{folder}: no bundle here, {MANIFEST} is missing; {FIX}") from error
-    found = digest(data)
-    if expected_hash is not None and found != expected_hash:
-        raise DataError(f"{folder}: is bundle {found[:12]}, not {expected_hash[:12]} as the ledger says; {FIX}")
+    actual = digest(data)
+    if expected_hash is not None and actual != expected_hash:
+        raise DataError(f"{folder}: is bundle {actual[:12]}, not {expected_hash[:12]} as the ledger says; {FIX}")
     manifest = _manifest(path, data)
     files: Mapping[str, str] = manifest["files"]
     _refuse_kinds(folder, files)
@@ -147,18 +148,19 @@ def load(folder: Path, expected_hash: str | None = None) -> Bundle:
             raise DataError(f"{folder}: {name} is missing; {FIX}")
         if digest((folder / name).read_bytes()) != expected:
             raise DataError(f"{folder}: {name} is damaged, its hash differs from the manifest's; {FIX}")
-    return Bundle(folder, found, manifest)
+    return Bundle(folder, actual, manifest)
 
 
 def score(bundle: Bundle, table: pl.DataFrame, baselines: bool = True) -> pl.DataFrame:
     """The scores of feature rows: key, event_time, predict_at, then score__<o>, baseline__<o> and risk, as Float64."""
     import polars as pl
 
+    from homeostat import models
     from homeostat.core.costs import risk
 
     scope = bundle.scope
-    scores = {name: model.predict(table) for name, model in bundle.models.items()}
-    theirs = {name: model.predict(table) for name, model in bundle.baseline.items()} if baselines else {}
+    scores = models.predict_each(bundle.models, table)
+    theirs = models.predict_each(bundle.baseline, table) if baselines else {}
     total = risk(scores, {name: objective.weight for name, objective in scope.objectives.items()})
     return table.select(*scope.key, "event_time", "predict_at").with_columns(
         *(pl.Series(f"score__{name}", values) for name, values in scores.items()),
@@ -201,11 +203,11 @@ def _names(folder: Path) -> list[str]:
     Raises:
         DataError: a link, which may lead out of the bundle.
     """
-    found = sorted(folder.rglob("*"))
-    for path in found:
+    paths = sorted(folder.rglob("*"))
+    for path in paths:
         if path.is_symlink():
             raise DataError(f"{folder}: {path.relative_to(folder)} is a link; {FIX}")
-    names = sorted(p.relative_to(folder).as_posix() for p in found if not p.is_dir())
+    names = sorted(p.relative_to(folder).as_posix() for p in paths if not p.is_dir())
     return [name for name in names if name != MANIFEST]
 
 

@@ -15,7 +15,7 @@ import numpy as np
 import polars as pl
 
 from homeostat import models
-from homeostat.adapters.parquet import write_text
+from homeostat.adapters.parquet import read_table, write_table
 from homeostat.core import costs
 from homeostat.core.costs import Money
 from homeostat.core.errors import DataError
@@ -24,6 +24,7 @@ from homeostat.core.intervals import tidy
 from homeostat.core.periods import EPOCH
 from homeostat.features.tables import mature, read_features
 from homeostat.project.scope import Scope
+from homeostat.project.whole_files import write_text
 
 if TYPE_CHECKING:
     from homeostat.project.layout import Project
@@ -98,6 +99,18 @@ def read_training(project: Project) -> dict[str, Any]:
     except (FileNotFoundError, ValueError) as error:
         raise DataError(f"{path}: not there or damaged; run dvc repro") from error
     return found
+
+
+def read_holdout_scores(project: Project) -> pl.DataFrame:
+    """What the judged models scored the held-out events: the event's key and score__<objective>.
+
+    Raises:
+        DataError: it is missing or damaged.
+    """
+    path = project.holdout_scores
+    if not path.is_file():
+        raise DataError(f"{path}: not there; run dvc repro")
+    return read_table(path)
 
 
 # ---- any scores of feature rows, as the scope judges them
@@ -217,16 +230,21 @@ def _numbered(table: pl.DataFrame, scope: Scope, seconds: int) -> np.ndarray:
 def judge(project: Project) -> Report:
     """Judge candidate and baseline, both fitted before the holdout, on the holdout; write ``reports/evaluation``.
 
+    The candidate's scores are kept in ``models/holdout_scores.parquet``, since they are compared with other releases'.
+
     Raises:
         DataError: the candidate or the feature rows are missing or damaged.
     """
     scope, training = project.scope, read_training(project)
     now = datetime.fromisoformat(training["as_of"])
     table = held_out(training, read_features(project, where=_in_a_holdout(training)))
-    ours, theirs = (
-        {name: models.load(project.candidate / name / part, scope.threads).predict(table) for name in scope.objectives}
+    fitted = {
+        part: {name: models.load(project.candidate / name / part, scope.threads) for name in scope.objectives}
         for part in ("judged", "baseline")
-    )
+    }
+    ours, theirs = (models.predict_each(of_part, table) for of_part in fitted.values())
+    scores = table.select(*scope.key, *(pl.Series(f"score__{name}", values) for name, values in ours.items()))
+    write_table(scores, project.holdout_scores)
     candidate, baseline = evaluate_model(scope, table, ours, now), evaluate_model(scope, table, theirs, now)
     against = compare_models(scope, table, ours, theirs, now)
     money = {"candidate": money_of(scope, table, ours, now), "baseline": money_of(scope, table, theirs, now)}
@@ -310,7 +328,7 @@ def _csv(lines: Iterable[Mapping[str, Any]], columns: Sequence[str]) -> str:
 def trial_line(name: str, trial: Trial) -> str:
     overall, loss = trial.candidate.overall, trial.candidate.loss
     if not overall.metrics:
-        return f"{name}: {overall.rows} events held out, of {trial.candidate.min_rows} needed: too few to say"
+        return f"{name}: too few events held out to say: {overall.rows} of {trial.candidate.min_rows} needed"
     ours, theirs = overall.metrics[loss], trial.baseline.metric(loss)
     within = f" ({ours.low:.4g} to {ours.high:.4g})" if ours.low is not None else ""
-    return f"{name}: {loss} {ours.value:.4g}{within} on {overall.rows} events held out; baseline {theirs.value:.4g}"
+    return f"{name}: {loss} {ours.value:.4g}{within} (events held out: {overall.rows:,}); baseline {theirs.value:.4g}"

@@ -1,6 +1,6 @@
 """Golden events: requests that travel in a release, and what it must answer to them.
 
-With the requests go the few rows of each source that they are asked against, because the tables themselves move on. A
+With the requests go the few rows of each source that they are computed from, because the tables themselves move on. A
 rehearsal goes the whole way of a request: the scope's expressions, features.sql over these rows, models, weights and
 the decision, each held to what was sealed, bit for bit.
 """
@@ -45,12 +45,12 @@ def write(project: Project, bundle: Bundle, start: datetime, end: datetime) -> N
         DataError: there are none, or an accepted batch is missing or was changed.
     """
     point = PointInTime(Workspace(project))
-    look, asked = _asked(point, start, end)
+    look, requests = _requests(point, start, end)
     scope = project.scope
-    write_table(asked.select(list(scope.event_source.columns)), bundle.folder / REQUESTS)
+    write_table(requests.select(list(scope.event_source.columns)), bundle.folder / REQUESTS)
     for name, rows in point.tables(_near(project, look), FAR).items():
         source = scope.sources[name]
-        part = _latest(source, rows, asked) if source.timed else _joined(source, rows, asked)
+        part = _latest(source, rows, requests) if source.timed else _joined(source, rows, requests)
         write_table(part.select(list(source.columns)), bundle.folder / CONTEXT / f"{name}.parquet")
     write_table(answered(bundle, features(bundle)), bundle.folder / "golden.parquet")
 
@@ -63,8 +63,8 @@ def features(bundle: Bundle) -> pl.DataFrame:
     known = requests.with_columns(pl.lit(ALWAYS, dtype=pl.Datetime("us")).alias(first))
     events = as_known(known, scope.event_source, pl.col("predict_at")).drop(groups).sort(scope.key, nulls_last=True)
     tables = {n: _timed(scope, n, read_table(bundle.folder / CONTEXT / f"{n}.parquet")) for n in scope.sources}
-    found = sql.build(bundle.sql, scope, tables, events, 1, listed(scope))
-    return joined(scope, events, found)
+    answer = sql.build(bundle.sql, scope, tables, events, 1, listed(scope))
+    return joined(scope, events, answer)
 
 
 def answered(bundle: Bundle, rows: pl.DataFrame) -> pl.DataFrame:
@@ -83,19 +83,19 @@ def differences(bundle: Bundle) -> Iterator[str]:
     """
     sealed = bundle.golden
     if (bundle.folder / REQUESTS).is_file():
-        found = features(bundle)
-        yield from _unequal(sealed.select(c for c in sealed.columns if c in found.columns), found)
+        fresh = features(bundle)
+        yield from _unequal(sealed.select(c for c in sealed.columns if c in fresh.columns), fresh)
     given = sealed.select(c for c in sealed.columns if not c.startswith(("score__", "baseline__")))
     given = given.drop("risk", "alert", strict=False)
     yield from _unequal(sealed.select(pl.exclude(given.columns)), answered(bundle, given))
 
 
-def _unequal(sealed: pl.DataFrame, found: pl.DataFrame) -> Iterator[str]:
-    if sealed.height != found.height:
-        yield f"{found.height} golden rows are answered, {sealed.height} were sealed"
+def _unequal(sealed: pl.DataFrame, fresh: pl.DataFrame) -> Iterator[str]:
+    if sealed.height != fresh.height:
+        yield f"{fresh.height} golden rows are answered, {sealed.height} were sealed"
         return
     for column in sealed.columns:
-        pairs = zip(sealed[column].to_list(), found[column].to_list(), strict=True)
+        pairs = zip(sealed[column].to_list(), fresh[column].to_list(), strict=True)
         for row, (was, now) in enumerate(pairs):
             if was != now:
                 yield f"{column} of golden row {row} is {now!r}, sealed as {was!r}"
@@ -104,13 +104,13 @@ def _unequal(sealed: pl.DataFrame, found: pl.DataFrame) -> Iterator[str]:
 # ---- which events, and which rows beside them
 
 
-def _asked(point: PointInTime, start: datetime, end: datetime) -> tuple[LookBack, pl.DataFrame]:
+def _requests(point: PointInTime, start: datetime, end: datetime) -> tuple[LookBack, pl.DataFrame]:
     """The look-back of the last batch, and of its events and those before it the ones whose keys hash lowest.
 
     As known when they are predicted; earlier batches are looked into until there are enough.
     """
     project = point.workspace.project
-    key, last, found = list(project.scope.key), None, []
+    key, last, parts = list(project.scope.key), None, []
     inside = (pl.col("event_time") >= start) & (pl.col("event_time") < end)
     for path in sorted(project.features.glob("*.parquet"), reverse=True):
         if not (keys := pl.read_parquet(path, columns=[*key, "event_time"]).filter(inside).select(key)).height:
@@ -118,12 +118,12 @@ def _asked(point: PointInTime, start: datetime, end: datetime) -> tuple[LookBack
         look = point.look_back(path.stem)
         last = last or look
         events = point.known_events(look, point.events(look))
-        found.append(events.join(keys, on=key, how="semi", nulls_equal=True))
-        if sum(part.height for part in found) >= EVENTS or look.period.start < last.start:
+        parts.append(events.join(keys, on=key, how="semi", nulls_equal=True))
+        if sum(part.height for part in parts) >= EVENTS or look.period.start < last.start:
             break
     if last is None:
         raise DataError(f"{project.features}: no feature rows of the training window; run dvc repro")
-    events = pl.concat(found)
+    events = pl.concat(parts)
     places = [place_of(one) for one in events.select(key).iter_rows()]
     return last, events[sorted(np.argsort(places, kind="stable")[:EVENTS].tolist())]
 
@@ -139,21 +139,21 @@ def _near(project: Project, look: LookBack) -> LookBack:
     return replace(look, batches=tuple(reversed(kept)))
 
 
-def _latest(source: Source, rows: pl.DataFrame, asked: pl.DataFrame) -> pl.DataFrame:
+def _latest(source: Source, rows: pl.DataFrame, requests: pl.DataFrame) -> pl.DataFrame:
     """Of what was known when the last of the events was predicted, the rows of the latest times."""
     first = known_column(next(iter(source.known_at)))
-    seen = rows.filter(pl.col(first) < asked["predict_at"].max())
-    return seen.sort("event_time", *source.key, nulls_last=True).tail(ROWS)
+    visible = rows.filter(pl.col(first) < requests["predict_at"].max())
+    return visible.sort("event_time", *source.key, nulls_last=True).tail(ROWS)
 
 
-def _joined(source: Source, rows: pl.DataFrame, asked: pl.DataFrame) -> pl.DataFrame:
+def _joined(source: Source, rows: pl.DataFrame, requests: pl.DataFrame) -> pl.DataFrame:
     """Of a table without time, the rows that the events share a key with, before others."""
     rows = rows.sort(source.key, nulls_last=True)
-    shared = [c for c in source.key if c in asked.columns and asked.schema[c] == rows.schema[c]]
+    shared = [c for c in source.key if c in requests.columns and requests.schema[c] == rows.schema[c]]
     if not shared:
         return rows.head(ROWS)
-    theirs = rows.join(asked.select(shared).unique(), on=shared, how="semi", maintain_order="left")
-    others = rows.join(asked.select(shared).unique(), on=shared, how="anti", maintain_order="left")
+    theirs = rows.join(requests.select(shared).unique(), on=shared, how="semi", maintain_order="left")
+    others = rows.join(requests.select(shared).unique(), on=shared, how="anti", maintain_order="left")
     return pl.concat([theirs, others]).head(ROWS)
 
 

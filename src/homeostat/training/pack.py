@@ -10,20 +10,20 @@ from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
-from homeostat import models
 from homeostat.adapters.import_graph import code_hash
-from homeostat.adapters.parquet import digest, places_of, write_table, write_text
+from homeostat.adapters.parquet import digest, places_of, write_table
 from homeostat.core.errors import DataError
 from homeostat.data import ingest, validate
 from homeostat.features import build
 from homeostat.features.tables import read_features
+from homeostat.project.whole_files import write_text
 from homeostat.training import bundle, evaluate, golden, train
 
 if TYPE_CHECKING:
     from homeostat.project.layout import Project
 
 MAKING = (ingest, validate, build, train, evaluate)  # the manifest names their code too
-LATER = ("label__", "known__", "group__")  # what a feature row is told afterwards
+LATER = ("label__", "known__", "group__")  # what a feature row gets afterwards
 ORDER = "__order"
 
 
@@ -58,15 +58,12 @@ def sample(project: Project, training: Mapping[str, Any]) -> pl.DataFrame:
 
 def with_judged(project: Project, training: Mapping[str, Any], rows: pl.DataFrame) -> pl.DataFrame:
     """The rows in order of time, with score__<objective> by the judged model where it did not train: its holdout."""
-    rows = rows.sort("event_time", *project.scope.key)
-    for name, told in training["objectives"].items():
-        _, begins, ends = _span(told)
-        inside = (rows["event_time"] >= begins) & (rows["event_time"] < ends)
-        judged = rows.filter(inside)
-        scores = models.load(project.candidate / name / "judged").predict(judged).tolist() if len(judged) else []
-        waiting = iter(scores)
-        found = [next(waiting) if held_out else None for held_out in inside]
-        rows = rows.with_columns(pl.Series(f"score__{name}", found, dtype=pl.Float64))
+    key, scores = list(project.scope.key), evaluate.read_holdout_scores(project)
+    rows = rows.sort("event_time", *key).join(scores, on=key, how="left", nulls_equal=True, maintain_order="left")
+    for name, trained in training["objectives"].items():
+        _, begins, ends = _span(trained)
+        held_out = pl.col("event_time").is_between(begins, ends, closed="left")
+        rows = rows.with_columns(pl.when(held_out).then(pl.col(f"score__{name}")).alias(f"score__{name}"))
     return rows
 
 
@@ -108,10 +105,10 @@ def _take(path: Path, target: Path) -> None:
         raise DataError(f"{path}: not there; run dvc repro") from error
 
 
-def _span(told: Mapping[str, Any]) -> tuple[datetime, datetime, datetime]:
+def _span(trained: Mapping[str, Any]) -> tuple[datetime, datetime, datetime]:
     """From when on a model was trained, and from and to when it was judged."""
-    holdout = told["holdout"]
-    return tuple(datetime.fromisoformat(t) for t in (told["from"], holdout["from"], holdout["to"]))  # type: ignore[return-value]
+    holdout = trained["holdout"]
+    return tuple(datetime.fromisoformat(t) for t in (trained["from"], holdout["from"], holdout["to"]))  # type: ignore[return-value]
 
 
 def _judging(training: Mapping[str, Any]) -> tuple[datetime, datetime]:

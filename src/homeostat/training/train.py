@@ -14,25 +14,36 @@ from typing import TYPE_CHECKING, Any
 import polars as pl
 
 from homeostat import models
-from homeostat.adapters.parquet import write_text
 from homeostat.core.errors import DataError
-from homeostat.features.tables import mature, read_features
+from homeostat.features.tables import is_mature, mature, read_features
 from homeostat.project.scope import Scope
+from homeostat.project.whole_files import write_text
 from homeostat.project.window import read_window
 
 if TYPE_CHECKING:
     from homeostat.project.layout import Project
 
+GIVEN = "given__"  # what the baseline and slices go by
+
 
 @dataclass(frozen=True)
 class Split:
-    """The rows of one objective: ``before`` was all mature as of ``start``; ``held`` lies in [start, end)."""
+    """The mature rows of one objective; ``learned`` marks those mature when the holdout [start, end) began."""
 
     start: datetime
     end: datetime
-    before: pl.DataFrame
-    held: pl.DataFrame
     every: pl.DataFrame
+    learned: pl.Series
+
+    @property
+    def before(self) -> pl.DataFrame:
+        """What the judged model is fitted to; a copy of the rows, made at each call."""
+        return self.every.filter(self.learned)
+
+    @property
+    def held(self) -> pl.DataFrame:
+        """What judges it."""
+        return self.every.filter((pl.col("event_time") >= self.start) & (pl.col("event_time") < self.end))
 
 
 def split(scope: Scope, objective: str, table: pl.DataFrame, as_of: datetime) -> Split:
@@ -43,16 +54,22 @@ def split(scope: Scope, objective: str, table: pl.DataFrame, as_of: datetime) ->
     Raises:
         DataError: no event is mature.
     """
-    every = _windowed(scope, mature(table, objective, scope, as_of), as_of)
+    every = _windowed(scope, mature(_columns_of(scope, objective, table), objective, scope, as_of), as_of)
     if len(every) == 0:
         raise DataError(f"objective {objective}: no event is mature by {as_of}; wait, or widen windows.train")
     end = as_of - scope.events.label_horizon
     start = end - scope.windows.holdout
-    before = _windowed(scope, mature(every, objective, scope, start), as_of)
-    if len(before) == 0:
-        return Split(end, end, every, every.clear(), every)
-    held = every.filter((pl.col("event_time") >= start) & (pl.col("event_time") < end))
-    return Split(start, end, before, held, every)
+    learned = every.select(is_mature(objective, scope, start)).to_series()
+    if not learned.any():
+        return Split(end, end, every, learned | True)
+    return Split(start, end, every, learned)
+
+
+def _columns_of(scope: Scope, objective: str, table: pl.DataFrame) -> pl.DataFrame:
+    """The columns that an objective's models learn from, with its label and times."""
+    own = {"event_time", *(f"{part}{objective}" for part in ("label__", "known__", "group__"))}
+    own |= set(scope.objectives[objective].features)
+    return table.select(c for c in table.columns if c in own or c.startswith(GIVEN))
 
 
 def train(project: Project) -> dict[str, Any]:
@@ -69,9 +86,9 @@ def train(project: Project) -> dict[str, Any]:
     rows = {name: split(scope, name, table, as_of) for name in scope.objectives}
     del table
     with ThreadPoolExecutor(_at_once(scope, kind)) as pool:
-        fitting = {name: _fits(pool, scope, name, kind, found) for name, found in rows.items()}
-        told = {name: _keep(project, name, rows[name], fits) for name, fits in fitting.items()}
-    training = {"as_of": as_of.isoformat(), "objectives": told}
+        fitting = {name: _fits(pool, scope, name, kind, of_objective) for name, of_objective in rows.items()}
+        fitted = {name: _keep(project, name, rows[name], fits) for name, fits in fitting.items()}
+    training = {"as_of": as_of.isoformat(), "objectives": fitted}
     write_text(json.dumps(training, indent=1) + "\n", project.candidate / "training.json")
     return training
 
@@ -86,10 +103,10 @@ def _at_once(scope: Scope, kind: str) -> int:
 
 def _fits(pool: ThreadPoolExecutor, scope: Scope, name: str, kind: str, rows: Split) -> dict[str, Future[models.Model]]:
     """One objective's models under way, by folder: judged and baseline before the holdout, and both for service."""
-    asked = {"judged": (kind, rows.before), "baseline": ("heuristic", rows.before)}
-    asked |= {"final": (kind, rows.every)} if scope.training.refit else {}
-    asked |= {"baseline-final": ("heuristic", rows.every)}
-    return {part: pool.submit(_fit, scope, name, *wanted) for part, wanted in asked.items()}
+    wanted = {"judged": (kind, False), "baseline": ("heuristic", False)}
+    wanted |= {"final": (kind, True)} if scope.training.refit else {}
+    wanted |= {"baseline-final": ("heuristic", True)}
+    return {part: pool.submit(_fit, scope, name, which, rows, every) for part, (which, every) in wanted.items()}
 
 
 def _keep(project: Project, name: str, rows: Split, fits: Mapping[str, Future[models.Model]]) -> dict[str, Any]:
@@ -109,8 +126,9 @@ def _keep(project: Project, name: str, rows: Split, fits: Mapping[str, Future[mo
     }
 
 
-def _fit(scope: Scope, name: str, kind: str, rows: pl.DataFrame) -> models.Model:
-    objective = scope.objectives[name]
+def _fit(scope: Scope, name: str, kind: str, split_rows: Split, every: bool) -> models.Model:
+    """Fit to every mature row, or to those before the holdout, which are copied only now: each copy is large."""
+    objective, rows = scope.objectives[name], split_rows.every if every else split_rows.before
     group = rows[f"group__{name}"].fill_null("").to_numpy() if objective.task == "ranking" else None
     y = rows[f"label__{name}"].to_numpy()
     try:
@@ -128,5 +146,5 @@ def _windowed(scope: Scope, rows: pl.DataFrame, as_of: datetime) -> pl.DataFrame
 
 def _time(rows: pl.DataFrame, which: str) -> str:
     times = rows["event_time"]
-    found: Any = times.min() if which == "min" else times.max()
-    return str(found.isoformat())
+    time: Any = times.min() if which == "min" else times.max()
+    return str(time.isoformat())

@@ -69,7 +69,8 @@ def test_its_own_tests_name_the_command(project: Path) -> None:
 def test_nothing_is_written_without_consent(project: Path) -> None:
     run = migrate(project)
     assert run.exit_code == 2
-    assert "+from homeostat.api import DataOutcome, publish, retried_task, run_context, take_in_data" in run.stdout
+    names = "DataOutcome, project_flow, publish, retried_task, run_context, take_in_data"
+    assert f"+from homeostat.api import {names}" in run.stdout
     assert "nothing was written; add --yes" in run.stderr
     assert changed(project) == []
 

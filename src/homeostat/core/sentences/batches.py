@@ -16,8 +16,8 @@ LONGEST = 40  # characters of a value that is shown
 def _volume(finding: Finding) -> str:
     facts, rows = finding.facts, count(finding.rows or 0, "row")
     if finding.value is None:
-        return f"{rows}; fewer than {facts['least']} accepted batches to compare with"
-    against = f"the median of {facts['median']:g} of the last {facts['batches']} accepted batches"
+        return f"{rows}; fewer than {count(facts['least'], 'accepted batch')} to compare with"
+    against = f"the median of {facts['median']:g} of the last {count(facts['batches'], 'accepted batch')}"
     return f"{rows}, {percent(finding.value)} off {against} (limit {percent(finding.limit or 0)})"
 
 
@@ -45,7 +45,7 @@ def _freshness(finding: Finding) -> str:
 def _schema(finding: Finding) -> str:
     facts, column = finding.facts, finding.subject
     if not finding.failed:
-        return f"all {facts['columns']} columns are there, as declared"
+        return f"{count(facts['columns'], 'column', 'are')} there, as declared"
     if "dtype" in facts:
         return f"column {column} is {facts['dtype']}, declared {facts['type']}"
     gone = facts["type"] is None

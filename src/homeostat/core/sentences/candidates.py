@@ -9,18 +9,18 @@ from homeostat.core.text import change, confidence_interval, count, metric_name,
 
 
 def _enough_rows(finding: Finding) -> str:
-    return f"{finding.value:,.0f} held-out events, of {finding.limit:,.0f} needed to judge"
+    return f"{count(int(finding.value or 0), 'held-out event')}, of {finding.limit:,.0f} needed to judge"
 
 
 def _beats_baseline(finding: Finding) -> str:
     if finding.value is None:
-        return f"{count(finding.rows or 0, 'row')} are too few to compare with the baseline"
+        return f"{count(finding.rows or 0, 'row', 'are')} too few to compare with the baseline"
     return f"{_versus(finding, 'the baseline')} ({percent(finding.limit or 0)} below is needed)"
 
 
 def _not_worse(finding: Finding) -> str:
     if finding.value is None or finding.limit is None:
-        return f"{count(finding.rows or 0, 'row')} are too few to compare with the champion"
+        return f"{count(finding.rows or 0, 'row', 'are')} too few to compare with the champion"
     text = _versus(finding, "the champion")
     allowed = f" ({percent(finding.limit)} above is allowed)"
     excused = finding.value > finding.limit and not finding.failed
@@ -40,7 +40,7 @@ def _on_rows(finding: Finding) -> str:
 def _slices(finding: Finding) -> str:
     facts = finding.facts
     if finding.value is None or finding.limit is None:
-        return f"none of {facts['slices']} slices has {facts['least']:,} rows to judge"
+        return f"no slice has {count(facts['least'], 'row')} to judge it by"
     where = f"{metric_name(facts['loss'])} in {facts['column']} {facts['slice']}"
     where += f" is {side(finding.value)} the champion's{_on_rows(finding)}"
     allowed = f"({percent(finding.limit)} above is allowed)"

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from homeostat.core.findings import TOO_FEW, Finding
 from homeostat.core.rules import Rule
-from homeostat.core.text import change, confidence_interval, metric_name, percent, side
+from homeostat.core.text import change, confidence_interval, count, metric_name, percent, side
 
 
 def _quality(finding: Finding) -> str:
     facts = finding.facts
     if finding.value is None or finding.limit is None:
-        return f"{finding.rows:,} mature events, or those that the release was judged on, are too few to say"
-    loss = f"{metric_name(facts['loss'])} {side(facts['share'])} the baseline's on {finding.rows:,} mature events"
-    text = f"{loss}, {side(facts['promised'])} when the release was judged"
+        return f"too few to say: {count(finding.rows or 0, 'mature event')}, or those that the release was judged on"
+    loss = f"{metric_name(facts['loss'])} {side(facts['share'])} the baseline's"
+    text = (
+        f"{loss} on {count(finding.rows or 0, 'mature event')}, {side(facts['promised'])} when the release was judged"
+    )
     if finding.value <= finding.limit:
         return text
     significant = "significant" if finding.failed else "not significant"
@@ -22,19 +24,19 @@ def _quality(finding: Finding) -> str:
 def _against_baseline(finding: Finding) -> str:
     facts = finding.facts
     if finding.outcome == TOO_FEW or finding.value is None:
-        return f"{finding.rows:,} mature events are too few to say"
+        return f"{count(finding.rows or 0, 'mature event', 'are')} too few to say"
     text = f"{metric_name(facts['loss'])} {facts['value']:.4f}, {side(finding.value)} the baseline's"
-    text += f" {facts['other']:.4f} on {finding.rows:,} mature events"
+    text += f" {facts['other']:.4f} on {count(finding.rows or 0, 'mature event')}"
     text += confidence_interval(finding.interval, change)
     return f"{text}: significantly worse than the baseline" if finding.failed else text
 
 
-def calibration(finding: Finding, events: str = "mature") -> str:
+def calibration(finding: Finding, kind: str = "mature") -> str:
     """Of the champion on mature events, or of a candidate on held-out ones."""
     facts, limit = finding.facts, finding.limit or 0.0
-    rows, ratio = f"{finding.rows:,} {events} events", facts.get("ratio")
+    rows, ratio = count(finding.rows or 0, f"{kind} event"), facts.get("ratio")
     if ratio is None:
-        return f"{rows} are too few to say whether the mean score is right"
+        return f"{count(finding.rows or 0, f'{kind} event', 'are')} too few to say whether the mean score is right"
     off = abs(ratio - 1)
     text = f"predicted/observed ratio {ratio:.2f} on {rows}"
     text += f"{confidence_interval(finding.interval, '{:.2f}'.format)}, {percent(off)} off (limit {percent(limit)})"

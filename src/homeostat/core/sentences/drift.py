@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from homeostat.core.findings import TOO_FEW, Finding
 from homeostat.core.rules import Rule
-from homeostat.core.text import percent
+from homeostat.core.text import count, percent
 
 
 def _score_drift(finding: Finding) -> str:
@@ -28,8 +28,8 @@ def _missing(finding: Finding) -> str:
 def _drift_share(finding: Finding) -> str:
     facts = finding.facts
     if finding.value is None or finding.limit is None:
-        return f"too few values to say whether any of {facts['features']} features drifts"
-    text = f"{facts['drifted']} of {facts['judged']} features drift"
+        return f"too few values to say whether any of {count(facts['features'], 'feature')} drifts"
+    text = f"{facts['drifted']} of {count(facts['judged'], 'feature')} drifted"
     text += f" ({percent(finding.value)}, limit {percent(finding.limit)})"
     return f"{text}, furthest {', '.join(facts['furthest'])}" if facts["furthest"] else text
 

@@ -10,7 +10,7 @@ from homeostat.core.text import change, confidence_interval, count, metric_name,
 
 
 def _enough_events(finding: Finding) -> str:
-    return f"the challenger scored {finding.value:,.0f} events, of {finding.limit:,.0f} needed"
+    return f"the challenger scored {count(int(finding.value or 0), 'event')}, of {finding.limit:,.0f} needed"
 
 
 def _loads(finding: Finding) -> str:
@@ -22,7 +22,9 @@ def _errors(finding: Finding) -> str:
     if finding.rows is None or finding.value is None:
         return "no request reached the challenger"
     failures, (theirs, requests) = finding.facts["failures"], finding.facts["champion"]
-    text = f"the challenger failed {failures:,} of {finding.rows:,} requests ({percent(failures / finding.rows)})"
+    text = (
+        f"the challenger failed {failures:,} of {count(finding.rows, 'request')} ({percent(failures / finding.rows)})"
+    )
     text += f", the champion {theirs:,} of {requests:,}" if requests else ""
     return f"{text}: more than {percent(finding.limit or 0)} above it" if finding.failed else text
 
@@ -49,9 +51,10 @@ def _scores(finding: Finding) -> str:
 def _loss(finding: Finding) -> str:
     facts = finding.facts
     if finding.outcome == TOO_FEW or finding.value is None or finding.limit is None:
-        return f"{finding.rows:,} mature events are too few to compare losses"
+        return f"{count(finding.rows or 0, 'mature event', 'are')} too few to compare losses"
     text = f"the challenger's {metric_name(facts['loss'])} {facts['value']:.4g} is {side(finding.value)} the champion's"
-    text += f" {facts['other']:.4g} on {finding.rows:,} mature events{confidence_interval(finding.interval, change)}"
+    text += f" {facts['other']:.4g} on {count(finding.rows or 0, 'mature event')}"
+    text += confidence_interval(finding.interval, change)
     if finding.value <= finding.limit:
         return text
     significant = "significant" if finding.failed else "not significant"

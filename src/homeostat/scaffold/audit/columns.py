@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from homeostat.core.text import count
 from homeostat.scaffold.audit.column_changes import change_issues
 from homeostat.scaffold.audit.column_roles import Roles
 from homeostat.scaffold.audit.issue import Issue
@@ -76,7 +77,8 @@ def _unclear_type(work: Workspace, profile: Profile, column: Column) -> Iterator
             f"WHERE {column.sql} IS NOT NULL AND TRY_CAST({column.sql} AS {wanted}) IS NULL"
         )
         if rows:
-            text = f"{column.raw} {column.reading.note}: {rows:,} rows, such as {example!r}, first on {since:%Y-%m-%d}"
+            where = f"{count(rows, 'row')}, such as {example!r}, first on {since:%Y-%m-%d}"
+            text = f"{column.raw} {column.reading.note}: {where}"
             fix = "fix these values in the table, or say in sources.read of params.yaml what they stand for"
             yield Issue("mixed types", column.name, text, fix, 0.95, 73)
     elif column.reading.ambiguous:

@@ -8,6 +8,7 @@ from datetime import date, timedelta
 import numpy as np
 
 from homeostat.core.periods import floor
+from homeostat.core.text import count
 from homeostat.scaffold.audit.issue import Chart, Issue
 from homeostat.scaffold.profile.batch_period import DAY, HOUR
 from homeostat.scaffold.profile.profile_table import Profile
@@ -19,7 +20,7 @@ def coverage_issues(work: Workspace, profile: Profile) -> Iterator[Issue]:
     yield from _gaps(work, profile)
     yield from _clock_changes(work, profile)
     if profile.time.missing:
-        text = f"{profile.time.missing:,} rows have no {profile.time_column.raw}: they belong to no batch"
+        text = f"{count(profile.time.missing, 'row', 'have')} no {profile.time_column.raw}, and no batch"
         yield Issue("rows without a time", profile.time.column, text, "left out; fix them in the table", 1.0, 56)
 
 

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 import numpy as np
 import polars as pl
 
+from homeostat.core.text import count
 from homeostat.scaffold.audit.column_roles import Roles
 from homeostat.scaffold.audit.issue import Issue
 from homeostat.scaffold.audit.time_bins import TimeBins
@@ -38,7 +39,7 @@ def _duplicates(work: Workspace, profile: Profile) -> Iterator[Issue]:
     if not groups or rows < max(2, 0.0005 * profile.table.rows):
         return
     but = f" but for {', '.join(own)}" if own else ""
-    text = f"{rows:,} rows are in groups of equal rows{but} ({rows - groups:,} are copies of another)"
+    text = f"{rows:,} rows are in groups of equal rows{but} ({count(rows - groups, 'copy')} of another)"
     fix = "kept, each as a row of its own; if copies are errors, remove them in the table or name the --key"
     yield Issue("duplicate rows", "", text, fix, 0.9 if rows > 0.05 * profile.table.rows else 0.7, 65)
 

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import re
-import shutil
-import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +11,7 @@ from homeostat.adapters import dvc_yaml, git
 from homeostat.checks.scope_page import scope_page
 from homeostat.core.errors import HomeostatError, ScopeError, UsageError
 from homeostat.project.layout import Project
+from homeostat.project.whole_files import beside, remove, remove_leftovers_of
 from homeostat.project.window import write_window
 from homeostat.scaffold.audit.column_roles import Roles, assign_roles
 from homeostat.scaffold.audit.find_issues import find_issues
@@ -113,22 +112,22 @@ def write(project: Draft, folder: Path) -> None:
         HomeostatError: the folder is taken, or the draft contradicts itself.
     """
     check_free(folder)
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    fresh = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
+    remove_leftovers_of(folder)
+    fresh = beside(folder)
+    fresh.mkdir(parents=True)
     try:
         for name, text in project.files.items():
             path = fresh / name
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text(text, encoding="utf-8")
         _complete(project.profile, fresh)
-        fresh.chmod(0o755)
         start = project.profile.history.start
         git.begin(fresh, "main", f"homeostat new: a first draft of {project.project}", start)
         if folder.is_dir():
             folder.rmdir()
         fresh.rename(folder)
     finally:
-        shutil.rmtree(fresh, ignore_errors=True)
+        remove(fresh)
 
 
 def _complete(profile: Profile, folder: Path) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from html import escape
 
+from homeostat.core.text import count
 from homeostat.reports.charts import Line, lines
 from homeostat.reports.style import STYLE
 from homeostat.scaffold.audit.issue import Issue
@@ -15,9 +16,10 @@ CLASSES = {"certain": "bad", "likely": "", "possible": "soft"}
 def issues_page(project: str, table: str, issues: Sequence[Issue], summary: Sequence[str]) -> str:
     """The whole page as HTML; ``summary`` are lines on the profile of the table."""
     barred, others = ([i for i in issues if i.barred is flag] for flag in (True, False))
+    many = count(len(issues), "issue")
     body = [
         f"<h1>Issues with {escape(table)}</h1>",
-        f'<p class="soft">Of the project {escape(project)}: {len(issues)} issues, the worst first. '
+        f'<p class="soft">Of the project {escape(project)}: {many}, the worst first. '
         "Each says what, where, how sure, and how to fix it.</p>",
         *_section("Left out of the first scope: they leak the label", barred, "No column leaks the label."),
         *_section("To look at", others, "No other issues."),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from homeostat.core.text import count
 from homeostat.project.value_types import format_duration
 from homeostat.scaffold.audit.column_roles import Roles
 from homeostat.scaffold.draft.expectations import volume
@@ -29,7 +30,7 @@ def _event_source(profile: Profile, roles: Roles) -> str:
     leaks = f", and the columns that leak it: {', '.join(leaking)}" if leaking else ""
     given_at = text_value(f"event_time - {interval(profile.request.known_before)}")
     outcome, reason = outcome_time(profile.delay, profile.series)
-    batches = f"{rhythm.rows:,} rows as a rule, {rhythm.batches} batches so far"
+    batches = f"{count(rhythm.rows, 'row')} as a rule, {count(rhythm.batches, 'batch')} so far"
     lines = [
         f"  {table.name}:",
         *_address(table),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import textwrap
 from collections.abc import Iterator, Sequence
 
+from homeostat.core.text import count
 from homeostat.project.value_types import format_duration
 from homeostat.scaffold.audit.column_roles import Roles
 from homeostat.scaffold.audit.issue import Issue
@@ -19,9 +20,9 @@ SHOWN = 12  # issues on a terminal; the page has all
 def summary_lines(profile: Profile, roles: Roles, plan: Plan, query: FeatureQuery) -> Iterator[str]:
     """A line a guess: what, and why."""
     table, time, label, windows = profile.table, profile.time, profile.label, profile.windows
-    yield f"{table.name}: {table.rows:,} rows, {len(table.columns)} columns, {time.first} to {time.last}"
+    yield f"{table.name}: {table.rows:,} rows, {count(len(table.columns), 'column')}, {time.first} to {time.last}"
     if time.missing:
-        yield f"  {time.missing:,} rows have no time and are left out"
+        yield f"  {count(time.missing, 'row', 'have')} no time: left out"
     yield f"  time       {_time(profile)}"
     yield f"  task       {label.task}: {label.column}, {_values(profile)}{f'; {label.note}' if label.note else ''}"
     yield f"  key        {', '.join(profile.key.columns)} ({profile.key.note})"

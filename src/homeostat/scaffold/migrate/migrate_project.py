@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from homeostat.adapters import dvc_yaml
+from homeostat.project.whole_files import write_bytes
 from homeostat.scaffold.draft.files import fill_template, package_files
 from homeostat.scaffold.migrate.check_project import TEXTS, read_text
 from homeostat.scaffold.migrate.known_texts import known_ids, makefile_values, text_id
@@ -67,7 +68,7 @@ def plan_migration(root: Path) -> Migration:
 def write_migration(root: Path, migration: Migration) -> None:
     """Write the changed files; nothing is committed."""
     for change in migration.changes:
-        (root / change.path).write_bytes(change.after.encode("utf-8", "surrogateescape"))
+        write_bytes(change.after.encode("utf-8", "surrogateescape"), root / change.path)
 
 
 def _current_files(root: Path) -> dict[str, str]:

@@ -9,6 +9,7 @@ from statistics import median
 
 from homeostat.core.errors import DataError
 from homeostat.core.periods import EPOCH, floor
+from homeostat.core.text import count
 from homeostat.scaffold.profile import batch_period
 from homeostat.scaffold.profile.batch_period import PERIODS, Rhythm, choose_rhythm
 from homeostat.scaffold.profile.event_time import EventTime
@@ -45,7 +46,7 @@ def read_history(work: Workspace, table: Table, time: EventTime) -> History:
     rhythm = choose_rhythm({p: c for p, c in kept.items() if c})
     if rhythm.batches < 3:
         raw = table.column(time.column).raw
-        raise DataError(f"--time {raw}: only {rhythm.batches} batches of history; give a longer one")
+        raise DataError(f"--time {raw}: only {count(rhythm.batches, 'batch')} of history; give a longer one")
     start = floor(begin, rhythm.period, timedelta(0))
     end = floor(time.last, rhythm.period, timedelta(0)) + rhythm.period
     return History(start, end, rhythm, tuple(_counts(work, table, rhythm.period, start, time.last)))

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 import polars as pl
 
 from homeostat.core.errors import DataError, UsageError
+from homeostat.core.text import count
 from homeostat.scaffold.profile.batch_period import DAY, HOUR, Rhythm
 from homeostat.scaffold.profile.composite_time import compose_time
 from homeostat.scaffold.profile.context import Context, ContextRequest, read_context
@@ -105,7 +106,9 @@ def _source_name(stem: str) -> str:
 
 def _without_dropped(table: Table, request: Request) -> Table:
     if table.rows < FEWEST:
-        raise DataError(f"{request.source}: {table.rows} rows are too few for a loop; give {FEWEST} or more")
+        raise DataError(
+            f"{request.source}: {count(table.rows, 'row', 'are')} too few for a loop; give {FEWEST} or more"
+        )
     dropped = [find_column(table, d, "--drop").name for d in request.drop]
     for option, name in (("--label", request.label), ("--time", request.time), ("--known-at", request.known_at)):
         if name is not None and find_column(table, name, option).name in dropped:

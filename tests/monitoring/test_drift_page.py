@@ -1,0 +1,98 @@
+"""Evidently's own report of a record of drift, on a real replay: of the rows and the release of that time."""
+
+from __future__ import annotations
+
+import json
+import re
+from datetime import datetime
+from pathlib import Path
+
+import hourly
+import pytest
+import replayed
+from click.testing import CliRunner
+
+from homeostat.cli import main
+from homeostat.core.errors import UsageError
+from homeostat.monitoring.drift_page import draw_drift
+from homeostat.project.layout import Project, stamp
+from homeostat.releases.registry import Registry
+
+pytestmark = pytest.mark.slow
+LAST, EARLIER = replayed.END, datetime(2024, 3, 1, 18)
+
+
+@pytest.fixture(scope="module")
+def project(tmp_path_factory: pytest.TempPathFactory) -> Project:
+    """A day replayed, with a record of drift at its end, and one that is dated earlier."""
+    folder = tmp_path_factory.mktemp("drift") / "meters"
+    of = hourly.make(folder, params=replayed.PARAMS, table=hourly.steady_readings())
+    project = replayed.whole(of, "day")
+    (last,) = project.drift.glob("*.json")
+    assert last.stem == stamp(LAST)
+    earlier = json.loads(last.read_text()) | {"at": EARLIER.isoformat()}
+    (project.drift / f"{stamp(EARLIER)}.json").write_text(json.dumps(earlier))
+    return project
+
+
+def draw(project: Project, at: datetime | None = None) -> Path:
+    return draw_drift(project.worktree, Registry.open(project), at)
+
+
+def scores(page: Path) -> list[str]:
+    return re.findall(r"Drift score: (\d+\.\d+)", page.read_text())
+
+
+def test_it_draws_the_last_record_with_the_scores_that_are_on_record(project: Project) -> None:
+    """By then another release is in service: the rows are those that the release of that time predicted."""
+    record = json.loads((project.drift / f"{stamp(LAST)}.json").read_text())
+    ledger = Registry.open(project).ledger
+    assert ledger.champion is not None and ledger.champion.version == "v0.2.0" and record["release"] == "v0.1.0"
+    page = draw(project)
+    assert page == project.drift / f"{stamp(LAST)}.html"
+    assert scores(page) == [f"{column['score']:.3f}" for column in record["columns"].values()]
+    assert all(name in page.read_text() for name in record["columns"])
+
+
+def test_it_draws_an_earlier_record_from_the_rows_of_then(project: Project) -> None:
+    page = draw(project, EARLIER)
+    assert page == project.drift / f"{stamp(EARLIER)}.html"
+    assert scores(page) != scores(draw(project, LAST))
+
+
+def test_a_day_names_its_last_record(project: Project) -> None:
+    assert draw(project, datetime(2024, 3, 1)).stem == stamp(EARLIER)
+
+
+def test_a_time_without_a_record_names_the_nearest(project: Project) -> None:
+    line = "2024-03-01 19:00: no drift is on record for this time; the nearest is of 2024-03-01T18:00"
+    with pytest.raises(UsageError, match=line):
+        draw(project, datetime(2024, 3, 1, 19))
+
+
+def test_a_project_that_has_decided_nothing_has_no_record(tmp_path: Path) -> None:
+    new = hourly.make(tmp_path / "new")
+    with pytest.raises(
+        UsageError, match="no drift is on record yet; each decision on a release that serves records it"
+    ):
+        draw_drift(new, Registry.open(new), None)
+
+
+@pytest.mark.parametrize(("given", "drawn"), [((), LAST), (("2024-03-01T18:00",), EARLIER), (("2024-03-01",), EARLIER)])
+def test_the_command_prints_where_it_is(project: Project, given: tuple[str, ...], drawn: datetime) -> None:
+    run = CliRunner().invoke(main, ["-C", str(project.home), "status", "--drift", *given])
+    assert run.exit_code == 0
+    assert run.stdout.splitlines()[-1] == f"drift      {project.drift / stamp(drawn)}.html"
+
+
+def test_the_command_refuses_what_is_no_time(project: Project) -> None:
+    run = CliRunner().invoke(main, ["-C", str(project.home), "status", "--drift", "soon"])
+    assert run.exit_code == 2
+    assert "'soon' is no time; write 2013-05-01" in run.stderr
+
+
+def test_status_and_decision_name_the_command(project: Project) -> None:
+    command = "homeostat status --drift 2024-03-02T00:00"
+    for verb in (("status",), ("releases", "decision", "2024-03-02")):
+        run = CliRunner().invoke(main, ["-C", str(project.home), *verb])
+        assert command in " ".join(run.stdout.split())
