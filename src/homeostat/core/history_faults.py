@@ -19,7 +19,8 @@ CLEAR = 1.5  # excess of a statistic from which it is far outside
 NEAR = 0.05  # how far a share of ones may lie outside the usual, to be a usual one turned around
 ALIKE = 0.2  # difference of the shares that are missing of two columns that may be swapped
 EXPLAINED = 0.8  # share of the new texts that a repair must turn into known ones
-FITS = 0.85  # of the usual fit, that a shift of the clock must come to
+FITS = 0.6  # of the usual fit, that a shift of the clock must come to
+ELSEWHERE = 0.15  # total variation of the parts that are left of a batch which was cut short
 CUT = 3  # parts of the period without rows that show by themselves that a batch was cut short
 ALWAYS = 0.9  # share of batches in which a part of the period must have had rows, to be missed
 STUCK = 0.9  # share of one value from which a column is stuck
@@ -123,7 +124,7 @@ def _of_rows(profile: Profile, history: Sequence[Profile], outside: Sequence[Com
         lost = []
     renamed = {c.column for c in outside if c.statistic == "new"}
     gone = [c for c in outside if c.statistic == "slice" and c.column not in {CLOCK, *renamed} and _is_lost(c)]
-    if shift and not (lost and "rows" in own and own["rows"].value < own["rows"].usual):
+    if shift and not (lost and _as_usual_elsewhere(profile, history, lost)):
         kind = "shifted time" if abs(shift) > 1 else CLOCK_CHANGE
         exact = abs(shift) > 1 and excess >= CLEAR and bool({"shift", "clock"} & set(own))
         yield Fault(kind, (), {"parts": shift, "of": PARTS}, exact, excess)
@@ -147,6 +148,14 @@ def _lost_parts(profile: Profile, history: Sequence[Profile]) -> list[int]:
     usual = np.array([p.clock for p in history])
     always = (usual > 0).mean(axis=0) >= ALWAYS
     return [int(i) for i in np.flatnonzero(always & (profile.clock == 0))]
+
+
+def _as_usual_elsewhere(profile: Profile, history: Sequence[Profile], lost: Sequence[int]) -> bool:
+    """Whether the rows of the other parts of the period lie among these as they do in other batches."""
+    there = np.array([part not in lost for part in range(PARTS)])
+    now, usual = profile.clock[there], np.mean([p.clock for p in history], axis=0)[there]
+    moved = 0.5 * np.abs(now / max(now.sum(), 1) - usual / max(usual.sum(), 1)).sum()
+    return float(moved) <= ELSEWHERE
 
 
 def _shift(profile: Profile, history: Sequence[Profile], columns: Sequence[str] | None = None) -> int:

@@ -149,9 +149,11 @@ DAMAGES = {
     "sign-flip": Damage(sign_flip, (1, 1, 1), "number", ("sign flip",)),
     "swapped-columns": Damage(swapped_columns, (1, 1, 1), "number", ("swapped columns",), many=2),
     "truncated-batch": Damage(
-        truncated_batch, (0.1, 0.3, 0.7), "rows", ("lost hours", "few rows"), many=0, lasts=False
+        truncated_batch, (0.1, 0.3, 0.7), "rows", ("lost hours", "few rows", "volume"), many=0, lasts=False
     ),
-    "doubled-batch": Damage(doubled_batch, (0.1, 0.5, 1.0), "rows", ("many rows",), many=0, lasts=False),
+    "doubled-batch": Damage(
+        doubled_batch, (0.1, 0.5, 1.0), "rows", ("many rows", "unique key", "volume"), many=0, lasts=False
+    ),
     "lost-slice": Damage(lost_slice, (2, 1, 0), "slice", ("lost slice",)),
     "category-explosion": Damage(
         category_explosion, (0.1, 0.3, 1.0), "category", ("category explosion", "keys changed"), lasts=False
@@ -164,8 +166,8 @@ DAMAGES = {
         join_break, (0.1, 0.3, 1.0), "category", ("keys changed", "new categories", "category explosion")
     ),
     "label-flip": Damage(label_flip, (0.3, 0.6, 1.0), "binary", ("flipped values",)),
-    "missing-batch": Damage(missing_batch, (1, 1, 1), "rows", (), many=0, lasts=False),
-    "shifted-time": Damage(shifted_time, (1, 3, 8), "time", ("shifted time",)),
+    "missing-batch": Damage(missing_batch, (1, 1, 1), "rows", ("freshness",), many=0, lasts=False),
+    "shifted-time": Damage(shifted_time, (1, 3, 8), "time", ("shifted time", "lost hours")),
 }
 
 

@@ -80,8 +80,10 @@ def outcome(project: Project, name: str, at: datetime) -> str:
     if not later:
         return f"damaged {what}: no batch of it was found to be bad"
     label, verdict = later[0]
+    names = {str(f.facts.get("kind", f.rule)) for f in verdict.failed}
+    named = "rightly named" if names & set(DAMAGES[name].kinds) else "under another name"
     why = "; ".join(map(sentence, verdict.failed))
-    return f"damaged {what}: {label} is {_state(verdict)}: {why}"
+    return f"damaged {what}: found at {label}, {named}; the batch is {_state(verdict)}: {why}"
 
 
 def _state(verdict: Verdict) -> str:
