@@ -240,3 +240,16 @@ def test_nothing_trains_on_a_batch_in_doubt_until_a_person_releases_it(good: Pro
 def test_summer_time_is_no_other_zone(day: tuple[int, int, int], changes: bool) -> None:
     start = datetime(*day)
     assert clocks_change(start, start + timedelta(days=1)) == changes
+
+
+def test_a_column_that_batches_before_did_not_have_is_no_error(good: Project) -> None:
+    """It was declared since: of those batches it is not known."""
+    text = (good.root / "params.yaml").read_text()
+    more = text.replace("late: integer}", "late: integer, wind: float}").replace("delay, late]", "delay, late, wind]")
+    (good.root / "params.yaml").write_text(more)
+    try:
+        declared = Project(good.root, good.root)
+        verdict = judged(declared, lambda rows: rows.with_columns(pl.lit(3.0).alias("wind"), -LOAD))
+        assert found(verdict) == {"sign flip": {"load"}}
+    finally:
+        (good.root / "params.yaml").write_text(text)

@@ -69,8 +69,9 @@ def _with_same_unit(found: Sequence[Fault], profile: Profile, history: Sequence[
     """The faults; a column that the unit of another fits as well is taken to have come in that one too."""
     units = [f for f in found if f.facts.get("unit")]
     for fault in found:
-        if fault.kind in ("unit change", "moved values", "zeros") and len(fault.columns) == 1:
-            (column,) = fault.columns
+        numbers = [c for c in fault.columns if c in profile.quantiles and any(c in p.quantiles for p in history)]
+        if fault.kind in ("unit change", "moved values", "zeros") and len(fault.columns) == len(numbers) == 1:
+            (column,) = numbers
             now, band = profile.quantiles[column], _band(column, history)
             for other in sorted(units, key=lambda f: -f.excess):
                 fixed = UNIT[other.facts["unit"]].fix(now)

@@ -137,7 +137,7 @@ def trusted(past: Sequence[Past]) -> list[Past]:
     return [
         replace(p, profile=_without(p.profile, p.failed)) if p.failed and not p.released else p
         for p in kept
-        if p.released or ROWS not in p.failed
+        if p.profile.rows and (p.released or ROWS not in p.failed)
     ]
 
 
@@ -337,6 +337,8 @@ def _columns(profile: Profile, history: Sequence[Profile]) -> Iterator[_Series]:
         before = [p.stats.get((column, statistic), np.nan) for p in history]
         if statistic in LEVELS and len(set(before)) == 1:
             continue
+        if statistic == "missing" and np.nanmin(before) == 1.0:
+            continue  # it never had a value: there is nothing that it is unlike
         if statistic in MOSTLY and np.nanmedian(before) >= MOSTLY[statistic]:
             continue
         usual, wider = values[column]

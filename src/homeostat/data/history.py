@@ -19,6 +19,7 @@ from homeostat.core.periods import period_of
 from homeostat.core.profiles import Past, compare, trusted
 from homeostat.core.rules import Rule
 from homeostat.data import amendments
+from homeostat.data.casts import TYPES
 from homeostat.data.profile import profile_of
 from homeostat.data.selection import event_times
 
@@ -103,9 +104,17 @@ def _key(case: Case, content: str) -> str:
 
 
 def _profiled(workspace: Workspace, case: Case, before: Before) -> Profile:
-    rows = _rows(workspace, case, before).select(list(case.source.columns))
+    rows = _declared(_rows(workspace, case, before), case)
     period = period_of(before.label, case.source.length, workspace.scope.rhythm.offset)
     return profile_of(rows, event_times(case.name, case.source, rows), (period.start, period.end))
+
+
+def _declared(rows: pl.DataFrame, case: Case) -> pl.DataFrame:
+    """The declared columns; one that was not declared yet when the batch came, or otherwise, as far as there is any."""
+    return rows.select(
+        pl.col(c).cast(TYPES[kind], strict=False) if c in rows.columns else pl.lit(None, TYPES[kind]).alias(c)
+        for c, kind in case.source.columns.items()
+    )
 
 
 def _rows(workspace: Workspace, case: Case, before: Before) -> pl.DataFrame:

@@ -87,7 +87,8 @@ def outcome(project: Project, name: str, at: datetime) -> str:
 
 
 def _state(verdict: Verdict) -> str:
-    return "accepted, and trains nothing" if verdict.suspect_columns and verdict.files else verdict.status
+    in_doubt = verdict.status == "accepted" and verdict.suspect_columns
+    return "accepted, and trains nothing" if in_doubt else verdict.status
 
 
 def _chosen(
