@@ -266,3 +266,26 @@ def test_each_fault_is_one_line_that_says_what_to_do(
     monkeypatch.setenv("PATH", str(empty))
     with pytest.raises(EnvironmentFault, match="install the package git"):
         git.head(home)
+
+
+def test_a_persons_own_settings_keep_nothing_from_the_ledger(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    person = tmp_path / "person"
+    (person / "attributes").parent.mkdir()
+    (person / "ignore").write_text("*.lock\ndata/\n.*\n*.json\n")
+    (person / "attributes").write_text("* text=auto eol=crlf\n")
+    (person / ".gitconfig").write_text(
+        f"[core]\n\tautocrlf = true\n\tsafecrlf = true\n\texcludesFile = {person}/ignore\n"
+        f"\tattributesFile = {person}/attributes\n[commit]\n\tgpgSign = true\n"
+    )
+    monkeypatch.setenv("HOME", str(person))
+    home = tmp_path / "my próject, 1"
+    files = {"dvc.lock": "a: 1\n", "data/window.yaml": "b: 2\n", ".dvc/config": "c\n", "expectations/x.json": "{}\n"}
+    for name, text in files.items():
+        (home / name).parent.mkdir(parents=True, exist_ok=True)
+        (home / name).write_text(text)
+    commit = git.begin(home, "main", "start", NOW)
+    assert set(run(home, "ls-tree", "-r", "-z", "--name-only", commit).split("\0")) - {""} == set(files)
+    copy = git.clone_snapshot(home, git.snapshot_commit(home, NOW), tmp_path / "copy", "main")
+    assert {name: (copy / name).read_bytes().decode() for name in files} == files
+    (copy / "dvc.lock").write_text("a: 2\n")
+    assert run(copy, "status", "--short") == "M dvc.lock"  # a person's own git sees it too, and so does DVC

@@ -210,6 +210,35 @@ def test_a_column_read_of_two_names_is_there_while_either_is(tmp_path: Path) -> 
     assert blank is not None and blank["x"].to_list() == [None, None]
 
 
+def test_a_query_over_text_with_a_t_misses_no_row(tmp_path: Path) -> None:
+    with sqlite3.connect(tmp_path / "s.db") as database:
+        database.execute("create table t (id text, at text, n integer, x real, ok integer)")
+        rows = [(f"{n:03d}", f"2024-01-01T{n // 60:02d}:{n % 60:02d}:00", n, 0.5, 1) for n in range(240)]
+        database.executemany("insert into t values (?, ?, ?, ?, ?)", rows)
+    query = "SELECT * FROM t WHERE at >= :start AND at < :end"
+    source = small(None, url="sqlite:///s.db", query=query)
+    hours = [Period(HOUR.start + timedelta(hours=n), HOUR.start + timedelta(hours=n + 1), str(n)) for n in range(4)]
+    counts = [len(rows) for hour in hours if (rows := read(source, tmp_path, hour)) is not None]
+    assert counts == [60, 60, 60, 60]
+
+
+def test_a_join_that_answers_with_a_name_twice_is_read(tmp_path: Path) -> None:
+    with sqlite3.connect(tmp_path / "s.db") as database:
+        database.execute("create table t (id text, at text, n integer, x real, ok integer, other integer)")
+        database.execute("create table u (id integer, name text)")
+        database.execute("insert into t values ('a', '2024-01-01 00:10:00', 1, 0.5, 1, 7)")
+        database.execute("insert into u values (7, 'seven')")
+    query = "SELECT * FROM t JOIN u ON t.other = u.id"
+    rows = read(small(None, url="sqlite:///s.db", query=query), tmp_path)
+    assert rows is not None and rows["id"].to_list() == ["a"]
+
+
+def test_a_form_of_a_time_that_is_none_is_refused_by_its_key(tmp_path: Path) -> None:
+    (tmp_path / "s.csv").write_text(GOOD)
+    with pytest.raises(ScopeError, match=r"sources\.s\.written\.at\.times: '%H:%M' says no year"):
+        read(small("s.csv", written={"at": {"times": ["%H:%M"]}}), tmp_path)
+
+
 @pytest.mark.parametrize("how", ["part gone", "part cut short", "note cut short", "list cut short"])
 def test_a_conversion_that_was_half_removed_or_written_is_made_again(tmp_path: Path, how: str) -> None:
     (tmp_path / "s.csv").write_text(GOOD)

@@ -101,7 +101,7 @@ REFUSED = [
     (rows(y=[0, 1]).head(50), {"time": "when", "label": "y"}, "50 rows are too few"),
     (rows(y=[0, 1], known=["soon"]), {"time": "when", "label": "y", "known_at": "known"}, "--known-at known: is "
         "string"),
-    (rows(y=["p", "q"]), {"time": "when", "label": "y", "positive": "r"}, "no such value of y; there are p, q"),
+    (rows(y=["p", "q"]), {"time": "when", "label": "y", "positive": "r"}, "no such value of y; there are 'p', 'q'"),
     (rows(y=[1, 2]), {"time": "when", "label": "y", "task": "ranking"}, "--group COL"),
     (rows(y=[0, 1], x=[1]), {"time": "when", "label": "y", "drop": ("y",)}, "--drop y: .* that --label names"),
     (rows(y=[0, 1], known=["2020-05-01"]), {"time": "when", "label": "y", "known_at": "known"},
@@ -211,8 +211,8 @@ def test_a_folder_with_something_in_it_is_left_alone(tmp_path: Path) -> None:
         ("none.csv", None, "no such file"),
         ("empty.csv", "", "empty"),
         ("head.csv", "a,b\n", "no rows"),
-        ("torn.csv", "a,b\n1,2\n3\n", "cannot be read"),
-        ("torn.parquet", "PAR1", "cannot be read"),
+        ("torn.csv", "a,b\n1,2\n3\n", "line 3 has 1 value where the heading has 2"),
+        ("torn.parquet", "PAR1", "damaged or cut short"),
     ],
 )
 def test_an_unreadable_table_is_refused_in_one_line(name: str, text: str | None, message: str, tmp_path: Path) -> None:
@@ -320,3 +320,44 @@ def test_the_loop_runs_on_it_with_no_file_edited(kind: str, tmp_path: Path, caps
     code = main(["-C", str(whole), "check", "leakage", "--events", "200"], standalone_mode=False)
     output = capsys.readouterr()
     assert code in (0, None), output.out + output.err
+
+
+def test_what_the_loop_would_quarantine_is_on_the_page_with_counts(tmp_path: Path) -> None:
+    rows = orders(900)
+    odd = pl.int_range(pl.len())
+    weight = pl.when(odd % 300 == 7).then(pl.lit("see note")).otherwise((odd % 50 + 0.5).cast(pl.String))
+    table = rows.with_columns(weight=weight)
+    twice = pl.concat([table, table[100:104].with_columns(weight=pl.lit("9.5"))])
+    made = drafted(twice, tmp_path, time="Datum & Zeit", label="Zurück?", key=("Bestell-Nr",))
+    quarantined = [i.text for i in made.issues if i.kind == "quarantined by the loop"]
+    assert any("3 rows" in text and "weight is 'see note', which is not float" in text for text in quarantined)
+    assert any("8 rows" in text and "Bestell_Nr" in text for text in quarantined)
+    unfit = next(i for i in made.issues if i.kind == "values that do not fit")
+    assert "weight is no float in 3 rows, such as 'see note'" in unfit.text
+    assert "see note" in made.files["issues.html"]
+    create.write(made, tmp_path / "here")
+    landed = list((tmp_path / "here").rglob("*.parquet"))
+    assert not landed and not (tmp_path / "here" / ".homeostat").exists()
+
+
+@pytest.mark.parametrize(
+    ("values", "positive", "sql"),
+    [
+        (["yes", "no"], "yes", "y"),
+        (["yes", "no"], "no", "NOT y"),
+        (["X", None], "X", "y"),
+        (["1", "0", "2"], "1.0", "y = 1"),
+        (["30040017", "30040018", "30040019"], "30040017", "y = 30040017"),
+        (["Churned", "churned ", "Active"], "Churned", "y = 'churned'"),
+    ],
+)
+def test_the_positive_value_is_taken_as_the_file_writes_it(
+    values: list[str | None], positive: str, sql: str, tmp_path: Path
+) -> None:
+    times = [START + timedelta(hours=7 * n) for n in range(300)]
+    table = pl.DataFrame({"when": times, "a": [n * 37 % 101 for n in range(300)], "y": (values * 300)[:300]})
+    path = write(table, tmp_path / "t.csv")
+    with open_workspace() as work:
+        request = Request(Address.of(str(path)), time="when", label="y", positive=positive)
+        label = profile_table(work, request).label
+    assert label.sql == sql

@@ -5,6 +5,7 @@ Nothing here touches a person's branch, index or files.
 
 from __future__ import annotations
 
+import os
 import shutil
 from collections.abc import Iterable
 from datetime import datetime
@@ -123,9 +124,19 @@ def user_name(home: Path) -> str:
 def begin(folder: Path, branch: str, message: str, now: datetime) -> str:
     """Make ``folder`` a repository with one commit of all that is in it and not ignored; the commit's id."""
     run(folder, "init", "--quiet", "--template=", f"--initial-branch={branch}", ".")
+    _keep_settings_apart(folder)
     run(folder, "add", "--all", ".")
     run(folder, "commit", "--quiet", "--message", message, now=now)
     return head(folder)
+
+
+def _keep_settings_apart(folder: Path) -> None:
+    """Have the repository ignore what its own files say, and no more, and keep ends of lines as they are.
+
+    DVC and a person's git read these settings too: a global ignore of data/ or *.lock would keep the ledger from them.
+    """
+    run(folder, "config", "core.excludesFile", os.devnull)
+    run(folder, "config", "core.autocrlf", "false")
 
 
 def add_worktree(home: Path, tree: Path, commit: str, now: datetime) -> None:
@@ -169,6 +180,7 @@ def clone_snapshot(home: Path, commit: str, target: Path, branch: str) -> Path:
     target.parent.mkdir(parents=True, exist_ok=True)
     passing = f"refs/homeostat/passing/{commit}"
     run(target.parent, "init", "--quiet", "--template=", f"--initial-branch={branch}", str(target))
+    _keep_settings_apart(target)
     try:
         run(home, "update-ref", passing, commit)
         run(target, "fetch", "--quiet", "--no-tags", str(home), f"{passing}:refs/heads/{branch}", "--update-head-ok")

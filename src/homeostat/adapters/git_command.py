@@ -20,6 +20,12 @@ NAME, EMAIL = "homeostat", "homeostat@localhost"
 SETTINGS = {
     "core.hooksPath": os.devnull,
     "core.quotePath": "false",
+    "core.autocrlf": "false",
+    "core.safecrlf": "false",
+    "core.eol": "lf",
+    "core.excludesFile": os.devnull,
+    "core.attributesFile": os.devnull,
+    "core.fsmonitor": "false",
     "commit.gpgSign": "false",
     "tag.gpgSign": "false",
     "i18n.commitEncoding": "UTF-8",

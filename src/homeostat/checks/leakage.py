@@ -21,7 +21,6 @@ from homeostat.core.errors import DataError, ScopeError
 from homeostat.core.findings import Finding
 from homeostat.core.rules import Rule
 from homeostat.core.text import count
-from homeostat.data.ingest import periods
 from homeostat.data.known_at import as_known
 from homeostat.data.workspace import Workspace
 from homeostat.features.build import FeatureTables
@@ -89,10 +88,9 @@ def check(project: Project, events: int = 2000, progress: Progress | None = None
 
 
 def accepted_labels(workspace: Workspace) -> list[str]:
-    """The batches of events of the window that were accepted, in order of time."""
-    name = workspace.scope.events.source
-    verdicts = {p.label: workspace.verdicts.get(name, p.label) for p in periods(workspace.project, name)}
-    return [label for label, verdict in verdicts.items() if verdict is not None and verdict.rows_accepted]
+    """The batches of events that were accepted, in order of time; the window may not have moved on to the last."""
+    verdicts = workspace.verdicts.of_source(workspace.scope.events.source)
+    return [label for label, verdict in verdicts.items() if verdict.rows_accepted]
 
 
 def time_travel_findings(tables: FeatureTables, labels: Sequence[str], events: int, report: Progress) -> list[Finding]:
@@ -169,7 +167,7 @@ def _moments(
     for row in order:
         by_moment.setdefault(rows["predict_at"][row], []).append(row)
     halves = [half for group in by_moment.values() for half in (group[::2], group[1::2]) if half]
-    values = rows.select(slices).rows()
+    values = rows.select(slices).rows() if slices else [()] * rows.height
     moments: list[pl.DataFrame] = []
     taken = 0
     while taken < wanted and by_moment:

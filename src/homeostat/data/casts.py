@@ -7,6 +7,10 @@ from typing import Any
 
 import polars as pl
 
+from homeostat.data.plain_numbers import plain_numbers
+from homeostat.data.time_forms import of_zone, read_times
+from homeostat.project.writing import PLAIN, Writing
+
 NULLS = ["NA", ""]
 TYPES: dict[str, pl.DataType] = {
     "string": pl.String(),
@@ -18,9 +22,12 @@ TYPES: dict[str, pl.DataType] = {
 YES, NO = ("true", "t", "1", "yes", "y", "on"), ("false", "f", "0", "no", "n", "off")
 TRUTH = dict.fromkeys(YES, True) | dict.fromkeys(NO, False)
 WRITTEN = "__written__"  # before a column's name: its values that do not fit its type, as they are written
+INVISIBLE = r"[\x{200b}\x{200c}\x{200d}\x{2060}\x{feff}\x{ad}]"
+LIMIT = r"^\s*[<>≤≥]=?\s*[+-]?\d"  # of what an instrument can measure
+AROUND = r"^[\s\x{a0}\x{202f}\x{2009}]+|[\s\x{a0}\x{202f}\x{2009}]+$"
 
 
-def typed(rows: pl.DataFrame, columns: Mapping[str, str]) -> pl.DataFrame:
+def typed(rows: pl.DataFrame, columns: Mapping[str, str], written: Mapping[str, Writing] | None = None) -> pl.DataFrame:
     """Rows in the declared types; where a value does not fit it is null, and written beside as it was.
 
     >>> typed(pl.DataFrame({"n": ["1", "one", "NA"]}), {"n": "integer"}).rows()
@@ -28,11 +35,13 @@ def typed(rows: pl.DataFrame, columns: Mapping[str, str]) -> pl.DataFrame:
     """
     parts = []
     for column, kind in columns.items():
+        writing = (written or {}).get(column, PLAIN)
         given = rows[column]
-        cast = _cast(given, kind).alias(column)
+        present = _without_missing(given, kind, writing)
+        cast = _cast(present, kind, writing).alias(column)
         parts.append(cast)
-        if given.dtype != TYPES[kind]:
-            bad = cast.is_null() & _given(given)
+        if given.dtype != TYPES[kind] or writing.zone is not None:
+            bad = cast.is_null() & _given(present)
             if bad.any():
                 parts.append(_text(given).set(~bad, None).alias(WRITTEN + column))
     return pl.DataFrame(parts)
@@ -63,46 +72,92 @@ def _given(values: pl.Series) -> pl.Series:
     return values.is_not_null()
 
 
-def _cast(values: pl.Series, kind: str) -> pl.Series:
+def _without_missing(values: pl.Series, kind: str, writing: Writing) -> pl.Series:
+    """The values without those that mean none: of text as it is written, of times and numbers by their value too."""
+    if values.dtype.is_nested() or values.dtype in (pl.Binary, pl.Null):
+        return values
+    text = values.dtype == pl.String
+    if writing.limits == "missing" and text:
+        values = values.set(values.str.contains(LIMIT).fill_null(False), None)
+    if not writing.missing:
+        return values
+    none = pl.Series(writing.missing, dtype=pl.String)
+    absent = pl.Series([False], dtype=pl.Boolean).new_from_index(0, len(values))
+    if text:
+        absent = values.str.replace_all(AROUND, "").is_in(none.implode())
+    if not text or kind in ("time", "integer", "float"):
+        like = _cast(none, kind, PLAIN).drop_nulls()
+        absent |= _cast(values, kind, writing).is_in(like.implode()) if len(like) else False
+    return values.set(absent.fill_null(False), None)
+
+
+def _cast(values: pl.Series, kind: str, writing: Writing) -> pl.Series:
     """The values as ``kind``; null where one does not fit."""
     wanted = TYPES[kind]
-    if values.dtype == wanted and kind != "float":
-        return values
     if values.dtype.is_nested() or values.dtype == pl.Binary:
-        return pl.Series(values.name, [None] * len(values), dtype=wanted)
+        return values if values.dtype == wanted else pl.Series(values.name, [None] * len(values), dtype=wanted)
+    match kind:
+        case "string":
+            return _words(values.cast(pl.String, strict=False), writing)
+        case "boolean":
+            return _flags(values, writing)
+        case "time":
+            return _times(values, writing)
+        case _:
+            return _numbers(values, kind, writing)
+
+
+def _words(values: pl.Series, writing: Writing) -> pl.Series:
+    if writing.words == "as written":
+        return values
+    plain = values.str.replace_all(INVISIBLE, "").str.replace_all(AROUND, "")
+    plain = plain.str.normalize("NFC").str.to_lowercase() if writing.words == "folded" else plain
+    return plain.set((plain == "").fill_null(False), None)
+
+
+def _flags(values: pl.Series, writing: Writing) -> pl.Series:
+    if values.dtype == pl.Boolean:
+        return values.fill_null(False) if "" in writing.no else values
+    text = values.cast(pl.String, strict=False)
+    if not (writing.yes or writing.no):
+        return text.str.strip_chars().str.to_lowercase().replace_strict(TRUTH, default=None, return_dtype=pl.Boolean)
+    truth = dict.fromkeys(writing.yes, True) | dict.fromkeys(writing.no, False)
+    bare = text.str.replace_all(AROUND, "")
+    flags = bare.replace_strict(truth, default=None, return_dtype=pl.Boolean)
+    for blank in truth.keys() & {""}:
+        flags = flags.fill_null(pl.select(pl.when(bare.is_null()).then(pl.lit(truth[blank])))[:, 0])
+    return flags
+
+
+def _times(values: pl.Series, writing: Writing) -> pl.Series:
+    wanted = TYPES["time"]
+    if values.dtype == wanted or values.dtype == pl.Null:
+        times = values.cast(wanted)
+        return times if writing.zone is None else of_zone(times, writing.zone)
+    if values.dtype == pl.String or values.dtype.is_numeric() and writing.times:
+        return read_times(values, writing.times, writing.zone)
+    if getattr(values.dtype, "time_zone", None):
+        return values.dt.convert_time_zone("UTC").dt.replace_time_zone(None).cast(wanted)
+    if values.dtype in (pl.Datetime, pl.Date):
+        times = values.cast(wanted, strict=False)
+        return times if writing.zone is None else of_zone(times, writing.zone)
+    return pl.Series(values.name, [None] * len(values), dtype=wanted)
+
+
+def _numbers(values: pl.Series, kind: str, writing: Writing) -> pl.Series:
+    wanted = TYPES[kind]
+    if values.dtype.is_temporal():
+        return pl.Series(values.name, [None] * len(values), dtype=wanted)  # a time counts no known unit
     text = values.dtype == pl.String
+    if text:
+        values = plain_numbers(values, writing) if writing != PLAIN else values.str.strip_chars()
     if kind == "integer" and (text or values.dtype.is_float()):
         real = values.cast(pl.Float64, strict=False)
         whole = real.is_finite() & (real == real.floor()) & (real.abs() < 2**53)
         from_real = real.set(~whole.fill_null(False), None).cast(pl.Int64, strict=False)
         return values.cast(pl.Int64, strict=False).fill_null(from_real) if text else from_real
-    if kind == "boolean":
-        return values.cast(pl.String).str.to_lowercase().replace_strict(TRUTH, default=None, return_dtype=pl.Boolean)
-    if kind == "time" and text:
-        return _time(values)
-    if kind == "time" and getattr(values.dtype, "time_zone", None):
-        return values.dt.convert_time_zone("UTC").dt.replace_time_zone(None).cast(wanted)
-    if kind == "time" and values.dtype not in (pl.Datetime, pl.Date) and values.dtype != pl.Null:
-        return pl.Series(values.name, [None] * len(values), dtype=wanted)
-    if values.dtype.is_temporal() and kind in ("integer", "float"):
-        return pl.Series(values.name, [None] * len(values), dtype=wanted)  # a time counts no known unit
     cast = values.cast(wanted, strict=False)
     return cast.fill_nan(None) if kind == "float" else cast
-
-
-def _time(values: pl.Series) -> pl.Series:
-    """Times from ISO text; one without an offset is in UTC."""
-    plain = values.str.strip_suffix("Z").str.replace(" ", "T", literal=True)
-    dated = plain.str.contains(r"^\d{4}-\d\d-\d\d$")
-    plain = (plain + pl.select(pl.when(dated).then(pl.lit("T00:00:00")).otherwise(pl.lit("")))[:, 0]).alias(values.name)
-    naive = plain.str.to_datetime("%Y-%m-%dT%H:%M:%S%.f", time_unit="us", strict=False)
-    if naive.null_count() > values.null_count():
-        naive = naive.fill_null(plain.str.to_datetime("%Y-%m-%dT%H:%M", time_unit="us", strict=False))
-    if naive.null_count() > values.null_count():
-        for form in ("%Y-%m-%dT%H:%M:%S%.f%:z", "%Y-%m-%dT%H:%M%:z"):
-            offset = plain.str.to_datetime(form, time_unit="us", strict=False)
-            naive = naive.fill_null(offset.dt.replace_time_zone(None))
-    return naive
 
 
 def as_series(name: str, values: Iterable[Any]) -> pl.Series:

@@ -17,7 +17,7 @@ import polars as pl
 from homeostat.adapters.parquet import write_table
 from homeostat.core.errors import DataError
 from homeostat.data.selection import TIME, Selection, reading_errors, selection_of, typed_rows
-from homeostat.data.source_files import opened
+from homeostat.data.source_files import SourceFile, is_empty, opened
 from homeostat.project.whole_files import beside, remove, scratch_folder, write_text
 
 if TYPE_CHECKING:
@@ -40,11 +40,14 @@ class Converted:
 def specification(source: Source) -> str:
     """What of a source decides how its files are converted."""
     parts = [FORMAT, source.time, dict(source.columns), list(source.key), dict(source.read), list(source.optional)]
-    return json.dumps(parts)
+    written = {c: w.model_dump(exclude_defaults=True) for c, w in source.written.items()}
+    return json.dumps([*parts, written, source.file.model_dump(exclude_defaults=True)])
 
 
-def converted(name: str, source: Source, fs: Any, path: str, content: str, folder: Path) -> Converted:
+def converted(name: str, source: Source, file: SourceFile, content: str, folder: Path, alone: bool = True) -> Converted:
     """The conversion of a file with the hash ``content``, made where it is not there; an older content's goes.
+
+    A file that is not ``alone`` may be without rows: nothing happened in its time.
 
     Raises:
         DataError: the file is damaged, has no rows, or a row has no event time.
@@ -54,21 +57,20 @@ def converted(name: str, source: Source, fs: Any, path: str, content: str, folde
     kept = folder / key
     about = _read_note(kept / ABOUT)
     if about is None or any(not _is_whole(kept / part, size) for part, size, _, _ in about["parts"]):
-        about = _convert(name, source, fs, path, kept)
-        _remove_older(folder, f"{name} {path}", key)
+        about = _convert(name, source, file, kept, alone)
+        _remove_older(folder, f"{name} {file.path}", key)
     parts = tuple((kept / part, _moment(low), _moment(high)) for part, _, low, high in about["parts"])
     return Converted(parts, tuple(about["besides"]))
 
 
-def read_typed(
-    name: str, source: Source, fs: Any, path: str, scratch: Path
-) -> Iterator[tuple[pl.DataFrame, Selection]]:
+def read_typed(name: str, source: Source, file: SourceFile, scratch: Path) -> Iterator[tuple[pl.DataFrame, Selection]]:
     """The rows of a file, typed, with their event time; some at a time.
 
     Raises:
         DataError, ScopeError: as ``converted``.
     """
-    with _engine(scratch) as connection, opened(connection, name, fs, path, scratch) as written:
+    path = file.path
+    with _engine(scratch) as connection, opened(connection, name, file, source.file, scratch) as written:
         selection = selection_of(name, source, written.columns, path)
         many = max(1000, CELLS // max(len(written.columns), 1))
         with reading_errors(name, path) if source.read else nullcontext():
@@ -79,19 +81,20 @@ def read_typed(
                     yield typed_rows(name, source, rows, selection, path), selection
 
 
-def _convert(name: str, source: Source, fs: Any, path: str, target: Path) -> dict[str, Any]:
+def _convert(name: str, source: Source, file: SourceFile, target: Path, alone: bool) -> dict[str, Any]:
     """Write a file's rows as typed Parquet files in order of event time, some rows in memory at a time; the note."""
     fresh = beside(target)
     parts: list[tuple[str, Any, Any]] = []
     besides: tuple[str, ...] = ()
     try:
-        for rows, selection in read_typed(name, source, fs, path, target.parent):
+        quiet = not alone and is_empty(file)
+        for rows, selection in () if quiet else read_typed(name, source, file, target.parent):
             besides = selection.besides
             part = f"{len(parts):05d}.parquet"
             write_table(rows.sort(TIME) if source.timed else rows, fresh / part)
             parts.append((part, rows[TIME].min(), rows[TIME].max()))
-        if not parts:
-            raise DataError(f"{name}: {path} has no rows; deliver it again")
+        if not parts and alone:
+            raise DataError(f"{name}: {file.path} has no rows; deliver it again")
         if source.timed and any(a[2] > b[1] for a, b in zip(parts, parts[1:], strict=False)):
             parts = _sorted_parts(fresh, parts)
         listed = [(p, (fresh / p).stat().st_size, _iso(low), _iso(high)) for p, low, high in parts]

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
+from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from homeostat.core.periods import Period
     from homeostat.project.scope import Source
 
+DAY, MOMENT = timedelta(days=1), timedelta(microseconds=1)
 CELLS = 4_000_000  # values of an answer in memory at a time
 
 
@@ -48,27 +50,62 @@ def _selected(name: str, written: pl.DataFrame, selection: Selection, where: str
 
 def _answer(name: str, source: Source, period: Period | None, root: Path) -> Iterator[pl.DataFrame]:
     """The answer as it is written; ``:start`` and ``:end`` in the query are the period's."""
+    wanted: dict[str, object] = {"start": period.start, "end": period.end} if period is not None else {}
+    url = os.path.expandvars(source.url or "")
+    if url.startswith("sqlite"):
+        # It compares text: whole days are right whether a T or a blank follows them. Event time cuts the rows later.
+        wanted = {k: str(v) for k, v in wanted.items()}
+        if period is not None and source.timed:
+            wanted = {"start": f"{period.start:%Y-%m-%d}", "end": f"{period.end + DAY - MOMENT:%Y-%m-%d}"}
+    yield from answered(name, url, source.query or "", wanted, root)
+
+
+def answered(
+    name: str, url: str, query: str, bounds: Mapping[str, object], root: Path | None = None
+) -> Iterator[pl.DataFrame]:
+    """The answer of a query as it is written, some rows in memory at a time; ``bounds`` are given where it names them.
+
+    A column whose name is taken gets a number behind it.
+
+    Raises:
+        DataError: the database cannot be reached, or the query fails.
+    """
     import sqlalchemy as sa
 
     try:
-        url = sa.engine.make_url(os.path.expandvars(source.url or ""))
-        lite = url.get_backend_name() == "sqlite"
-        if lite and url.database and url.database != ":memory:":
-            url = url.set(database=str(root / url.database))
-            if not Path(str(url.database)).is_file():  # SQLite would make an empty one
-                raise DataError(f"{name}: no database {url.database}; put it there or correct sources.{name}.url")
-        statement = sa.text(source.query or "")
-        wanted = {"start": period.start, "end": period.end} if period is not None else {}
-        given = {k: str(v) if lite else v for k, v in wanted.items() if k in statement._bindparams}
-        engine = sa.create_engine(url)
+        address = sa.engine.make_url(url)
+        if address.get_backend_name() == "sqlite" and address.database and address.database != ":memory:":
+            address = address.set(database=str((root or Path()) / address.database))
+            if not Path(str(address.database)).is_file():  # SQLite would make an empty one
+                raise DataError(f"{name}: no database {address.database}; put it there or correct sources.{name}.url")
+        statement = sa.text(query)
+        given = {k: v for k, v in bounds.items() if k in statement._bindparams}
+        engine = sa.create_engine(address)
         try:
             with engine.connect().execution_options(stream_results=True) as connection:
                 answer = connection.execute(statement, given)
-                names = list(answer.keys())
+                names = _different(answer.keys())
                 many = max(1000, CELLS // max(len(names), 1))
                 while rows := answer.fetchmany(many):
                     yield pl.DataFrame([as_series(n, (row[i] for row in rows)) for i, n in enumerate(names)])
         finally:
             engine.dispose()
     except (sa.exc.SQLAlchemyError, ImportError) as error:
-        raise DataError(f"{name}: the query failed: {first_line(error)}; fix sources.{name} or the database") from error
+        raise DataError(
+            f"{name}: the query failed: {first_line(error)}; fix the query, its address or the database"
+        ) from error
+
+
+def _different(names: Iterable[str]) -> list[str]:
+    """Names that a database tells apart: a join may answer with two of one name.
+
+    >>> _different(["id", "at", "ID"])
+    ['id', 'at', 'ID_2']
+    """
+    result: list[str] = []
+    for name in names:
+        taken, free, number = {n.lower() for n in result}, name, 2
+        while free.lower() in taken:
+            free, number = f"{name}_{number}", number + 1
+        result.append(free)
+    return result

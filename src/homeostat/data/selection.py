@@ -17,6 +17,7 @@ from homeostat.core.text import listed
 from homeostat.data.casts import TYPES, WRITTEN, misfitting, not_of, typed
 from homeostat.data.known_at import event_time
 from homeostat.data.source_files import first_line
+from homeostat.data.time_forms import check_form
 
 if TYPE_CHECKING:
     from homeostat.project.scope import Source
@@ -40,7 +41,9 @@ def selection_of(name: str, source: Source, names: Sequence[str], where: str) ->
 
     Raises:
         DataError: a column is absent without which no row has an event time.
+        ScopeError: a form of a time is none.
     """
+    _check_forms(name, source)
     lower = {n.lower() for n in names}
     read = {c: columns_of(sql) for c, sql in source.read.items()}
     absent = tuple(
@@ -63,6 +66,16 @@ def selection_of(name: str, source: Source, names: Sequence[str], where: str) ->
     declared = read_columns(made, {c: sql for c, sql in made.items() if sql is not None})
     columns = ", ".join([*([declared] if made else []), *map(quoted, extra)])
     return Selection(f"SELECT {columns} FROM (SELECT {inner} FROM written)", absent, besides)
+
+
+def _check_forms(name: str, source: Source) -> None:
+    """Refuse forms of times that there are not."""
+    for column, writing in source.written.items():
+        for form in writing.times:
+            try:
+                check_form(form)
+            except ValueError as error:
+                raise ScopeError(f"params.yaml: sources.{name}.written.{column}.times: {error}") from error
 
 
 def read_columns(columns: Iterable[str], read: Mapping[str, str]) -> str:
@@ -93,7 +106,7 @@ def typed_rows(name: str, source: Source, rows: pl.DataFrame, selection: Selecti
         ScopeError: the expression of the event time is wrong.
     """
     there = {c: kind for c, kind in source.columns.items() if c not in selection.absent}
-    result = typed(rows, there)
+    result = typed(rows, there, source.written)
     if selection.absent:
         result = result.with_columns(rows.select(c for c in selection.besides if c in rows.columns))
     result = result.with_columns(event_times(name, source, with_optional(source, result)))

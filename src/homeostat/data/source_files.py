@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-import codecs
 import hashlib
-import re
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from urllib.parse import unquote
 
+from homeostat.adapters.sql_names import quoted
 from homeostat.core.errors import DataError
-from homeostat.data.casts import NULLS
+from homeostat.data import workbooks
+from homeostat.data.csv_files import csv_fault, csv_relation, prepare
+from homeostat.project.file_form import FileForm
 from homeostat.project.whole_files import scratch_folder
 
 if TYPE_CHECKING:
@@ -20,18 +23,39 @@ if TYPE_CHECKING:
 
     from homeostat.project.scope import Source
 
-DELIMITERS = (",", ";", "\t", "|")
-PARQUET = (".parquet", ".pq")
+PARQUET = (".parquet", ".pq", ".parq")
+NO_PARTITION = "__HIVE_DEFAULT_PARTITION__"
+ZSTD = (".zst", ".zstd")
 
 
-def files_of(name: str, source: Source, root: Path) -> list[tuple[Any, str]]:
-    """(file system, path) of every file of the source, in order of path.
+@dataclass(frozen=True)
+class SourceFile:
+    """A file of a source; ``partition`` are the columns that stand in its path, as ``region=north``."""
+
+    fs: Any
+    path: str
+    partition: tuple[tuple[str, str | None], ...] = ()
+
+    @property
+    def is_parquet(self) -> bool:
+        return self.path.lower().endswith(PARQUET)
+
+    @property
+    def is_workbook(self) -> bool:
+        return self.path.lower().endswith(workbooks.SUFFIXES)
+
+    @property
+    def is_local(self) -> bool:
+        protocol = self.fs.protocol if isinstance(self.fs.protocol, tuple) else (self.fs.protocol,)
+        return "file" in protocol
+
+
+def files_of(name: str, source: Source, root: Path) -> list[SourceFile]:
+    """Every file of the source, in order of path.
 
     Raises:
         DataError: they cannot be reached, or there are none.
     """
-    import fsspec
-
     if source.package is not None:
         try:
             address = str(metadata.distribution(source.package).locate_file(source.path or ""))
@@ -43,22 +67,54 @@ def files_of(name: str, source: Source, root: Path) -> list[tuple[Any, str]]:
         address = source.path or ""
         if "://" not in address:
             address = str(root / address)
+    files = files_at(name, address)
+    if not files:
+        raise DataError(f"{name}: no file {address}; put it there or correct sources.{name}.path in params.yaml")
+    return files
+
+
+def files_at(name: str, address: str) -> list[SourceFile]:
+    """The files at an address, in order of path: a file of just that name, a folder's, or those that a glob matches.
+
+    Raises:
+        DataError: the address cannot be reached.
+    """
+    import fsspec
+
     try:
-        fs, path = fsspec.core.url_to_fs(address)
-        found = sorted(fs.glob(path)) if any(c in path for c in "*?[") else [path] if fs.isfile(path) else []
+        if "://" in address:
+            fs, path = fsspec.core.url_to_fs(address)
+        else:  # a name may hold what means something in an address
+            fs, path = fsspec.filesystem("file"), address
+        if fs.isfile(path):
+            return [SourceFile(fs, path, _partition(path, path))]
+        if fs.isdir(path):
+            paths = [p for p in sorted(fs.find(path)) if _is_part(p[len(path.rstrip("/")) :])]
+        else:
+            paths = sorted(p for p in fs.glob(path) if fs.isfile(p)) if any(c in path for c in "*?[") else []
     except (OSError, ImportError, ValueError) as error:
         raise DataError(
             f"{name}: {address} cannot be reached: {first_line(error)}; correct its path or access"
         ) from error
-    if not found:
-        raise DataError(f"{name}: no file {address}; put it there or correct sources.{name}.path in params.yaml")
-    return [(fs, p) for p in found]
+    return [SourceFile(fs, p, _partition(p, path)) for p in paths]
 
 
-def digest_of(fs: Any, path: str) -> str:
-    """The hash of a file's content."""
-    total = hashlib.sha256()
-    with fs.open(path, "rb") as stream:
+def _is_part(below: str) -> bool:
+    """Whether a file in a folder holds rows: not a marker or a hidden one."""
+    return not any(step.startswith(("_", ".")) for step in below.strip("/").split("/"))
+
+
+def _partition(path: str, address: str) -> tuple[tuple[str, str | None], ...]:
+    """The columns that stand in the path."""
+    steps = [step.partition("=") for step in path.split("/")[:-1]]
+    pairs = {key: unquote(value) for key, equals, value in steps if equals and key.isidentifier()}
+    return tuple((key, None if value == NO_PARTITION else value) for key, value in pairs.items())
+
+
+def digest_of(file: SourceFile) -> str:
+    """The hash of a file's content, and of what stands in its path."""
+    total = hashlib.sha256(repr(file.partition).encode() if file.partition else b"")
+    with file.fs.open(file.path, "rb") as stream:
         while block := stream.read(1 << 20):
             total.update(block)
     return total.hexdigest()
@@ -66,7 +122,7 @@ def digest_of(fs: Any, path: str) -> str:
 
 @contextmanager
 def opened(
-    connection: duckdb.DuckDBPyConnection, name: str, fs: Any, path: str, scratch: Path
+    connection: duckdb.DuckDBPyConnection, name: str, file: SourceFile, form: FileForm, scratch: Path
 ) -> Iterator[duckdb.DuckDBPyRelation]:
     """The rows of one file as they are written, CSV values as text; nothing of it is in memory yet.
 
@@ -75,93 +131,96 @@ def opened(
     """
     import duckdb
 
-    if fs.size(path) == 0:
-        raise DataError(f"{name}: {path} is empty; deliver it again")
-    parquet = path.endswith(PARQUET)
-    with _local(name, fs, path, parquet, scratch) as file:
-        if file.stat().st_size == 0:
-            raise DataError(f"{name}: {path} is empty; deliver it again")
-        if not parquet:
-            make_utf8(file)
-            make_even(file)
+    if is_empty(file):
+        raise DataError(f"{name}: {file.path} is empty; deliver it again")
+    with local_copy(name, file, scratch) as (local, parquet):
+        if local.stat().st_size == 0:
+            raise DataError(f"{name}: {file.path} is empty; deliver it again")
         try:
-            yield connection.read_parquet(str(file)) if parquet else csv_relation(connection, file)
+            if file.is_workbook:
+                local = workbooks.as_parquet(name, file.path, local, form.sheet, local.with_name("sheet.parquet"))
+            left = form if parquet else prepare(local, form)
+            rows = parquet_relation(connection, local) if parquet else csv_relation(connection, local, left)
+            yield _with_partition(rows, file)
         except duckdb.Error as error:
-            what = "is damaged or cut short" if parquet else "is not a whole CSV file"
-            raise DataError(f"{name}: {path} {what} ({first_line(error)}); deliver it again") from error
+            if not parquet:
+                raise csv_fault(name, file.path, error, form, local) from error
+            raise DataError(
+                f"{name}: {file.path} is damaged or cut short ({first_line(error)}); deliver it again"
+            ) from error
+
+
+def is_empty(file: SourceFile) -> bool:
+    """Whether a file has no byte."""
+    return bool(file.fs.size(file.path) == 0)
+
+
+def parquet_relation(connection: duckdb.DuckDBPyConnection, path: Path) -> duckdb.DuckDBPyRelation:
+    return connection.read_parquet(str(path), hive_partitioning=False)
+
+
+def _with_partition(rows: duckdb.DuckDBPyRelation, file: SourceFile) -> duckdb.DuckDBPyRelation:
+    there = {c.lower() for c in rows.columns}
+    more = [
+        f"CAST({'NULL' if value is None else chr(39) + value.replace(chr(39), chr(39) * 2) + chr(39)} AS VARCHAR) "
+        f"AS {quoted(key)}"
+        for key, value in file.partition
+        if key.lower() not in there
+    ]
+    return rows.project(", ".join(["*", *more])) if more else rows
 
 
 @contextmanager
-def _local(name: str, fs: Any, path: str, parquet: bool, scratch: Path) -> Iterator[Path]:
-    """The file where it lies, or a copy, unpacked: text may have to be rewritten, and a store is read once."""
-    protocol = fs.protocol if isinstance(fs.protocol, tuple) else (fs.protocol,)
-    if parquet and "file" in protocol:
-        yield Path(path)
+def local_copy(name: str, file: SourceFile, scratch: Path) -> Iterator[tuple[Path, bool]]:
+    """The file where it lies, or a copy, unpacked, and whether it is read as Parquet.
+
+    Text may have to be rewritten, and a store is read once.
+    """
+    columnar = file.is_parquet or file.is_workbook
+    if file.is_parquet and file.is_local and not any(c in file.path for c in "*?["):
+        yield Path(file.path), True
         return
     with scratch_folder(scratch) as folder:
-        copy = folder / ("copy.parquet" if parquet else "copy.csv")
+        copy = folder / ("copy.parquet" if columnar else "copy.csv")
         try:
-            with copy.open("wb") as out, fs.open(path, "rb", compression=None if parquet else "infer") as stream:
+            with copy.open("wb") as out, unpacked(file) as stream:
                 while block := stream.read(1 << 20):
                     out.write(block)
+        except DataError as error:
+            raise DataError(f"{name}: {error}") from error
         except Exception as error:  # zip, gzip, zlib and remote stores each have errors of their own
-            said = first_line(error)
-            raise DataError(f"{name}: {path} is damaged or cut short ({said}); deliver it again") from error
-        yield copy
+            cause = first_line(error)
+            raise DataError(f"{name}: {file.path} is damaged or cut short ({cause}); deliver it again") from error
+        yield copy, columnar
 
 
-def csv_relation(connection: duckdb.DuckDBPyConnection, path: Path) -> duckdb.DuckDBPyRelation:
-    """A CSV file with a header, every row complete."""
-    listed: Any = [str(path)]  # given by itself, DuckDB 2.0 reads no row of a file whose lines end as Windows' do
-    return connection.read_csv(
-        listed, delimiter=delimiter_of(path), header=True, all_varchar=True, quotechar='"', escapechar='"',
-        skiprows=0, na_values=NULLS, null_padding=False, strict_mode=True,
-    )  # fmt: skip
+@contextmanager
+def unpacked(file: SourceFile) -> Iterator[Any]:
+    """The bytes of a file, unpacked where its name says that it is packed.
 
+    Raises:
+        DataError: an archive holds several files.
+    """
+    low = file.path.lower()
+    if low.endswith(ZSTD):
+        import pyarrow as pa
 
-def delimiter_of(path: Path) -> str:
-    """What separates the values of a CSV file, by its first line."""
-    with path.open("rb") as stream:
-        names = re.sub(rb'"[^"]*"', b"", stream.readline()).decode("latin-1")
-    return max(DELIMITERS, key=names.count)
-
-
-def make_even(path: Path) -> None:
-    """End all lines of a text file alike: of one that mixes the ends of Windows and Unix, DuckDB reads none."""
-    windows = unix = 0
-    with path.open("rb") as stream:
-        for line in stream:
-            windows, unix = windows + line.endswith(b"\r\n"), unix + (not line.endswith(b"\r\n"))
-            if windows and unix:
-                break
-    if not (windows and unix):
+        with file.fs.open(file.path, "rb") as packed, pa.CompressedInputStream(pa.PythonFile(packed), "zstd") as plain:
+            yield plain
         return
-    fresh = path.with_name(path.name + ".even")
-    with path.open("rb") as old, fresh.open("wb") as new:
-        for line in old:
-            new.write(line.removesuffix(b"\n").removesuffix(b"\r") + b"\n")
-    fresh.replace(path)
+    if low.endswith(".zip"):
+        import zipfile
 
-
-def make_utf8(path: Path) -> None:
-    """Rewrite a text file that is in another encoding: UTF-16 by its mark, or else Windows' Latin-1."""
-    decoder = codecs.getincrementaldecoder("utf-8")()
-    with path.open("rb") as stream:
-        marked = stream.read(2) in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
-        stream.seek(0)
-        try:
-            while block := stream.read(1 << 22):
-                decoder.decode(block)
-            decoder.decode(b"", final=True)
-            return
-        except UnicodeDecodeError:
-            pass
-    fresh = path.with_name(path.name + ".utf8")
-    encoding = "utf-16" if marked else "cp1252"
-    with path.open(encoding=encoding, errors="replace", newline="") as old, fresh.open("wb") as new:
-        while text := old.read(1 << 20):
-            new.write(text.encode())
-    fresh.replace(path)
+        with file.fs.open(file.path, "rb") as packed, zipfile.ZipFile(packed) as archive:
+            inside = [n for n in archive.namelist() if not n.endswith("/") and _is_part(n)]
+            if len(inside) != 1:
+                raise DataError(f"{file.path} holds {len(inside)} files; unpack it and name its folder or one of them")
+            with archive.open(inside[0]) as plain:
+                yield plain
+        return
+    packing = None if file.is_parquet or file.is_workbook else "infer"
+    with file.fs.open(file.path, "rb", compression=packing) as plain:
+        yield plain
 
 
 def first_line(error: BaseException) -> str:

@@ -7,7 +7,7 @@ import tempfile
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import polars as pl
 
@@ -16,11 +16,14 @@ from homeostat.data.casts import WRITTEN, misfitting, not_of
 from homeostat.data.converted import Converted, converted, read_typed, specification
 from homeostat.data.queries import queried
 from homeostat.data.selection import TIME, with_optional
-from homeostat.data.source_files import digest_of, files_of
+from homeostat.data.source_files import SourceFile, digest_of, files_of
 
 if TYPE_CHECKING:
     from homeostat.core.periods import Period
     from homeostat.project.scope import Source
+
+
+FILE = "__file"  # the number of the file that a row stands in
 
 
 @dataclass(frozen=True)
@@ -62,23 +65,25 @@ class SourceReader:
         parts = [(rows, besides) for rows, besides in parts if rows.height]
         if not parts:
             return None
+        if source.query is None:
+            parts = list(_newest(parts, source.key))
         besides = tuple(dict.fromkeys(c for _, extra in parts for c in extra))
         return Delivery(_joined(source, [rows for rows, _ in parts], besides), besides)
 
     def content_key(self, name: str, source: Source) -> str | None:
         """A hash of all that a batch of ``source`` is read from; None for a query, which may answer differently.
 
-        What its files are called, and their order, does not matter.
+        What its files are called does not matter, their order does: of rows with one key the newest counts.
         """
         if source.query is not None:
             return None
-        parts = sorted(self._digest(fs, path) for fs, path in files_of(name, source, self._root))
+        parts = [self._digest(file) for file in files_of(name, source, self._root)]
         return hashlib.sha256("".join([specification(source), *parts]).encode()).hexdigest()
 
-    def _digest(self, fs: Any, path: str) -> str:
-        key = (path, fs.ukey(path))
+    def _digest(self, file: SourceFile) -> str:
+        key = (file.path, file.fs.ukey(file.path))
         if key not in self._digests:
-            self._digests[key] = digest_of(fs, path)
+            self._digests[key] = digest_of(file)
         return self._digests[key]
 
     def _queried(
@@ -91,18 +96,33 @@ class SourceReader:
         self, name: str, source: Source, period: Period | None
     ) -> Iterator[tuple[pl.DataFrame, tuple[str, ...]]]:
         """The rows of the period, file by file; what lies wholly outside it is not opened."""
-        for fs, path in files_of(name, source, self._root):
-            conversion = self._conversion(name, source, fs, path)
+        files = files_of(name, source, self._root)
+        for number, file in enumerate(files):
+            conversion = self._conversion(name, source, file, len(files) == 1)
             for part, low, high in conversion.parts:
                 if period is None or low is None or high is None or not (low >= period.end or high < period.start):
-                    yield _within(pl.scan_parquet(part), source, period).collect(), conversion.besides
+                    rows = _within(pl.scan_parquet(part), source, period).collect()
+                    yield rows.with_columns(pl.lit(number).alias(FILE)), conversion.besides
 
-    def _conversion(self, name: str, source: Source, fs: Any, path: str) -> Converted:
-        content = self._digest(fs, path)
+    def _conversion(self, name: str, source: Source, file: SourceFile, alone: bool) -> Converted:
+        content = self._digest(file)
         key = (specification(source), content)
-        if key not in self._converted or not self._converted[key].parts[0][0].is_file():
-            self._converted[key] = converted(name, source, fs, path, content, self._folder)
+        if key not in self._converted or not all(part.is_file() for part, _, _ in self._converted[key].parts[:1]):
+            self._converted[key] = converted(name, source, file, content, self._folder, alone)
         return self._converted[key]
+
+
+def _newest(
+    parts: Sequence[tuple[pl.DataFrame, tuple[str, ...]]], key: Sequence[str]
+) -> Iterator[tuple[pl.DataFrame, tuple[str, ...]]]:
+    """The parts without rows whose key comes again in a later file: exports overlap, and the newest one counts."""
+    if len({rows[FILE][0] for rows, _ in parts}) > 1 and all(c in rows.columns for rows, _ in parts for c in key):
+        keys = pl.concat([rows.select(*key, FILE) for rows, _ in parts], how="vertical_relaxed")
+        last = keys.group_by(key).agg(pl.col(FILE).max())
+        parts = [(rows.join(last, on=[*key, FILE], how="semi", nulls_equal=True), besides) for rows, besides in parts]
+    for rows, besides in parts:
+        if rows.height:
+            yield rows.drop(FILE), besides
 
 
 def read_file(name: str, source: Source, path: Path) -> pl.DataFrame:
@@ -116,7 +136,8 @@ def read_file(name: str, source: Source, path: Path) -> pl.DataFrame:
     if not path.is_file():
         raise DataError(f"{name}: no file {path}; correct the path")
     with tempfile.TemporaryDirectory() as scratch:
-        parts = [rows for rows, _ in read_typed(name, source, fsspec.filesystem("file"), str(path), Path(scratch))]
+        file = SourceFile(fsspec.filesystem("file"), str(path))
+        parts = [rows for rows, _ in read_typed(name, source, file, Path(scratch))]
     if not parts:
         raise DataError(f"{name}: {path} has no rows; give the rows of the batch")
     rows = _joined(source, parts, ())

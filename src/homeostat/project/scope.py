@@ -14,6 +14,7 @@ from ruamel.yaml.error import YAMLError
 
 from homeostat.core.errors import ScopeError
 from homeostat.project import scope_errors
+from homeostat.project.file_form import FileForm
 from homeostat.project.scope_errors import Contradiction
 from homeostat.project.value_types import (
     Count,
@@ -32,6 +33,7 @@ from homeostat.project.value_types import (
     Whole,
     format_duration,
 )
+from homeostat.project.writing import Writing
 
 LOSSES = {"binary": ("log_loss", "brier"), "regression": ("rmse", "mae"), "ranking": ("ndcg_loss",)}
 RESERVED = ("event_time", "predict_at", "reason")  # what Homeostat itself adds to the tables of a source
@@ -80,12 +82,14 @@ class Source(Part):
     path: Text | None = None
     url: Text | None = None
     query: Text | None = None
+    file: FileForm = FileForm()
     time: Text | None = None
     period: LengthOrOnce
     late_after: Duration = timedelta(0)
     key: Names
     columns: Annotated[dict[str, Kind], Field(min_length=1)]
-    read: dict[str, Text] = {}  # by column, SQL that converts the value as written, where it needs converting
+    read: dict[str, Text] = {}  # by column, SQL that makes it of what is written, where it is not a column there
+    written: dict[str, Writing] = {}  # by column, how its values are written where it is not the plain way
     optional: tuple[str, ...] = ()  # columns that a batch may lack; null there
     known_at: dict[Name, Group] = {}
     volume: Positive | None = None
@@ -115,6 +119,8 @@ class Source(Part):
             self._check_declared(column, ("key", number))
         for column in self.read:
             self._check_declared(column, ("read", column))
+        for column in self.written:
+            self._check_declared(column, ("written", column))
         for number, column in enumerate(self.optional):
             self._check_declared(column, ("optional", number))
             key = f"{column!r} is part of the key, which every row needs; remove it"

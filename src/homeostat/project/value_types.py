@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable
 from datetime import date, datetime, timedelta
 from typing import Annotated, Literal
+from zoneinfo import available_timezones
 
 from pydantic import AfterValidator, BeforeValidator, Field, PlainSerializer, Strict
 
@@ -71,6 +72,12 @@ def _written(value: timedelta | str) -> str:
     return value if isinstance(value, str) else format_duration(value)
 
 
+def _zone(name: str) -> str:
+    if name not in available_timezones():
+        raise ValueError(f"{name!r} is not a time zone; write a name such as Europe/Berlin or UTC")
+    return name
+
+
 Duration = Annotated[timedelta, BeforeValidator(parse_duration), PlainSerializer(format_duration)]
 Length = Annotated[Duration, AfterValidator(_positive)]
 LengthOrOnce = Annotated[timedelta | Literal["once"], BeforeValidator(_length_or("once")), PlainSerializer(_written)]
@@ -84,3 +91,4 @@ Count = Annotated[Whole, Field(gt=0)]
 Name = Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9_-]*$")]
 Text = Annotated[str, Field(min_length=1)]
 Names = Annotated[tuple[Text, ...], Field(min_length=1)]
+Zone = Annotated[str, AfterValidator(_zone)]

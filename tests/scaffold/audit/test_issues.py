@@ -102,6 +102,11 @@ FAULTS: list[tuple[str, str, Made]] = [
     ),
     ("missing labels", "back", lambda t: t.with_columns(back=pl.when(pl.col("pages") > 3).then(pl.col("back")))),
     (
+        "labels dry up",
+        "back",
+        lambda t: t.with_columns(back=pl.when(pl.int_range(pl.len()) < pl.len() * 0.8).then("back").otherwise(0)),
+    ),
+    (
         "constant labels",
         "back",
         lambda t: t.with_columns(back=pl.when(pl.int_range(pl.len()) < 1200).then(0).otherwise(pl.col("back"))),
@@ -252,3 +257,41 @@ def test_the_page_needs_no_other_file(tmp_path: Path) -> None:
     page = made.files["issues.html"]
     assert "unit change" in page and "<svg" in page
     assert "http" not in page.replace("http://www.w3.org", "")
+
+
+def labelled(**columns: pl.Expr) -> pl.DataFrame:
+    return healthy().with_columns(**columns)
+
+
+NOT_COPIES: list[tuple[str, dict[str, pl.Expr], set[str]]] = [
+    (
+        "filled where the label is yes, with slips",
+        {"closed_by": pl.when((pl.int_range(pl.len()) % 40 == 0) != BACK).then(pl.lit("ann"))},
+        {"closed_by"},
+    ),
+    (
+        "filled together with one that leaks",
+        {
+            "refund": pl.when(BACK).then(pl.int_range(pl.len()) % 7 + 1.0),
+            "clerk": pl.when(BACK).then(pl.concat_str(pl.lit("c"), pl.int_range(pl.len()) % 9)),
+        },
+        {"refund", "clerk"},
+    ),
+    (
+        "called after one that leaks",
+        {
+            "final_state": pl.when(BACK).then(pl.lit("gone")).otherwise(pl.lit("kept")),
+            "final_state_by": pl.concat_str(pl.lit("clerk "), pl.int_range(pl.len()) % 6),
+        },
+        {"final_state", "final_state_by"},
+    ),
+]
+
+
+@pytest.mark.parametrize(("columns", "barred"), [c[1:] for c in NOT_COPIES], ids=[c[0] for c in NOT_COPIES])
+def test_leaks_that_are_no_perfect_copies_are_left_out(
+    columns: dict[str, pl.Expr], barred: set[str], tmp_path: Path
+) -> None:
+    labelled(**columns).write_csv(tmp_path / "visits.csv")
+    made = create.draft("tried", Request(Address.of(str(tmp_path / "visits.csv")), time="at", label="back"))
+    assert set(made.leakage.barred) == barred

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from homeostat.core.text import count
 from homeostat.scaffold.audit.column_changes import change_issues
@@ -20,7 +20,14 @@ SIGNED = {"temp", "temperature", "tmin", "tmax", "dewp", "dew", "dewpoint", "bal
           "degrees", "anomaly", "residual", "gain", "yield", "rate", "pnl", "x", "z"}  # fmt: skip
 
 
-def column_issues(work: Workspace, profile: Profile, roles: Roles, bins: TimeBins) -> Iterator[Issue]:
+ValueLimits = tuple[float | None, float | None]  # the least and the most that a contract lets in
+AllLimits = Mapping[str, ValueLimits]
+
+
+def column_issues(
+    work: Workspace, profile: Profile, roles: Roles, bins: TimeBins, limits: AllLimits
+) -> Iterator[Issue]:
+    """Issues of each column; ``limits`` are those of the contract."""
     yield from _uninformative(profile, roles)
     for change in profile.table.changes:
         fix = "only columns of all files are used, as words where types differ: add it to all, or --from later files"
@@ -40,7 +47,7 @@ def column_issues(work: Workspace, profile: Profile, roles: Roles, bins: TimeBin
         yield from change_issues(column, bins, is_label=column.name == profile.label.column,
                                  is_number=column.name in roles.numbers)  # fmt: skip
         if column.name in roles.numbers:
-            yield from _implausible(work, profile, column)
+            yield from _implausible(work, profile, column, limits)
 
 
 def _useless(column: str, text: str, fix: str, confidence: float, severity: float) -> Issue:
@@ -82,11 +89,29 @@ def _unclear_type(work: Workspace, profile: Profile, column: Column) -> Iterator
             fix = "fix these values in the table, or say in sources.read of params.yaml what they stand for"
             yield Issue("mixed types", column.name, text, fix, 0.95, 73)
     elif column.reading.ambiguous:
-        fix = f"if it is the other way round, change the format in sources.read.{column.name} of params.yaml"
-        yield Issue("ambiguous dates", column.name, f"{column.raw} is {column.reading.note}", fix, 0.6, 59)
+        fix = f"if it is otherwise, change sources.{profile.table.name}.written.{column.name} in params.yaml"
+        yield Issue("ambiguous writing", column.name, f"{column.raw}: {column.reading.note}", fix, 0.6, 59)
 
 
-def _implausible(work: Workspace, profile: Profile, column: Column) -> Iterator[Issue]:
+def rarely_negative(column: Column, negative: int, first_percent: float) -> bool:
+    """Whether the few negative values of a number are errors: hardly any other is below zero, nor is it called so."""
+    return negative <= max(5, 0.001 * column.rows) and first_percent >= 0 and not words(column.raw) & SIGNED
+
+
+def _held_by(work: Workspace, profile: Profile, column: Column, limits: ValueLimits | None) -> str:
+    """What the contract does about such rows, by its own limits."""
+    file = f"expectations/{profile.table.name}.json"
+    low, high = limits or (None, None)
+    outside = [f"{column.sql} < {low}"] * (low is not None) + [f"{column.sql} > {high}"] * (high is not None)
+    condition = " OR ".join(outside) or "false"
+    (rows,) = work.row(f"SELECT count(*) FROM {profile.table.sql} WHERE {condition}")
+    if not rows:
+        return f"kept: no rule of {file} quarantines them; narrow the limits of {column.name} there if they are errors"
+    span = " to ".join("any" if v is None else f"{v:g}" for v in (low, high))
+    return f"the contract quarantines {count(rows, 'such row')}, those outside {span}: {file}"
+
+
+def _implausible(work: Workspace, profile: Profile, column: Column, limits: AllLimits) -> Iterator[Issue]:
     """Values that no measurement gives: far beyond all others, or negative where hardly any is."""
     name = f"CAST({column.sql} AS DOUBLE)"
     finite = f"FROM {profile.table.sql} WHERE isfinite({name})"
@@ -98,7 +123,7 @@ def _implausible(work: Workspace, profile: Profile, column: Column) -> Iterator[
     if low is None or high == low:
         return
     clauses = []
-    if 0 < negative <= max(5, 0.001 * column.rows) and one >= 0 and not words(column.raw) & SIGNED:
+    if negative and rarely_negative(column, negative, one):
         clauses.append(f"negative in {negative} row{'s' if negative > 1 else ''} (down to {least:g})")
     width = 3 * max(high - low, 3 * (three - middle))
     if most > high + width or least < low - width:
@@ -109,5 +134,5 @@ def _implausible(work: Workspace, profile: Profile, column: Column) -> Iterator[
         where = "a row" if beyond == 1 else f"the worst of {beyond} rows"
         clauses.append(f"{worst:g} in {where}, where nearly all are between {low:g} and {high:g}")
     if clauses:
-        fix = f"the contract quarantines such rows: look at expectations/{profile.table.name}.json"
+        fix = _held_by(work, profile, column, limits.get(column.name))
         yield Issue("implausible values", column.name, f"{column.raw} is {' and '.join(clauses)}", fix, 0.8, 52)

@@ -85,10 +85,8 @@ def _clock_changes(work: Workspace, profile: Profile) -> Iterator[Issue]:
             missing.append(str(day))
     if missing:
         text = f"an hour is missing at night on {', '.join(missing)}, when summer time begins: times are local, not UTC"
-        fix = (
-            "bring them to UTC in sources.time of params.yaml: timezone('UTC', timezone('Europe/Paris', COLUMN)), with "
-            "your zone"
-        )
+        column = f"sources.{profile.table.name}.written.{profile.time.column}"
+        fix = f'say your zone in {column} of params.yaml, such as zone: "Europe/Paris"'
         yield Issue("clock changes", profile.time.column, text, fix, 0.8, 53)
 
 

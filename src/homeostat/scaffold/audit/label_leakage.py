@@ -9,6 +9,7 @@ import numpy as np
 import polars as pl
 
 from homeostat.scaffold.audit.candidates import Candidates, as_learned
+from homeostat.scaffold.audit.filled_together import late_presence, siblings
 from homeostat.scaffold.audit.issue import Issue
 from homeostat.scaffold.audit.label_components import components
 from homeostat.scaffold.audit.late_columns import (
@@ -35,6 +36,11 @@ class Leakage:
     allowed: tuple[str, ...]
     powers: dict[str, float]
 
+    @property
+    def suspects(self) -> set[str]:
+        """Columns that are kept, and may be known only afterwards: no baseline and no slice goes by them."""
+        return {i.column for i in self.issues if not i.barred}
+
 
 def find_leakage(work: Workspace, profile: Profile, rows: pl.DataFrame) -> Leakage:
     """Every column against the label. ``rows`` are labelled, in order of time, with ``__y`` and ``__t``."""
@@ -48,6 +54,7 @@ def find_leakage(work: Workspace, profile: Profile, rows: pl.DataFrame) -> Leaka
         *late_twins(candidates),
         *late_times(candidates),
         *late_by_name(candidates),
+        *late_presence(candidates),
     ):
         if issue.column not in barred:
             issues.append(issue)
@@ -55,6 +62,7 @@ def find_leakage(work: Workspace, profile: Profile, rows: pl.DataFrame) -> Leaka
     determined = [v for v in single_label_values(work, candidates) if v.column not in barred]
     for column in dict.fromkeys(v.column for v in determined):
         issues.append(single_label_issue(candidates, [v for v in determined if v.column == column]))
+    issues += siblings(candidates, {i.column: i.kind for i in issues if i.barred})
     barred = {i.column for i in issues if i.barred}
     kept = [i for i in issues if i.barred or i.column not in barred]
     return Leakage(

@@ -20,10 +20,21 @@ def label_issues(work: Workspace, profile: Profile, bins: TimeBins) -> Iterator[
     yield from _delayed(work, profile)
     yield from _missing(work, profile)
     yield from _constant(profile, bins)
+    yield from _dried(profile)
     yield from _rare(profile)
     yield from _censored(work, profile)
     yield from _autocorrelated(profile, bins)
     yield from _drifting(profile, bins)
+
+
+def _dried(profile: Profile) -> Iterator[Issue]:
+    """Labels of one class from some day to the end, before which the history ends."""
+    history = profile.history
+    if history.dried:
+        text = f"{profile.label.column} is the same in all {history.dried:,} rows from {history.end:%Y-%m-%d} on: the "
+        text += "labels have dried up, so the history ends there"
+        fix = "ask whether it was recorded since; as_of of data/window.yaml takes the later rows in"
+        yield Issue("labels dry up", profile.label.column, text, fix, 0.9, 82)
 
 
 def _delayed(work: Workspace, profile: Profile) -> Iterator[Issue]:

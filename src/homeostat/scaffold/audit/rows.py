@@ -71,7 +71,7 @@ def _equal_keys(work: Workspace, profile: Profile) -> Iterator[Issue]:
     if profile.key.generated:
         return
     (rows,) = work.row(
-        f"SELECT coalesce(sum(n), 0) FROM (SELECT count(*) AS n FROM {profile.table.sql} "
+        f"SELECT coalesce(sum(n), 0) FROM (SELECT count(*) AS n FROM {profile.table.sql} WHERE __t IS NOT NULL "
         f"GROUP BY {quoted_list(profile.key.columns)} HAVING n > 1)"
     )
     if rows:

@@ -16,6 +16,7 @@ from homeostat.scaffold.profile.workspace import Workspace
 CHANCE = 1e-6  # as in the leakage check: a constant label less likely than this is not by chance
 BLOCKS = 5  # least days or batches that a value has to occur in
 FEW = 200  # distinct values of a column up to which each is tried
+MANY, SLIPS = 1000, 0.0005  # rows of a value from which a few of them may have the other label, and how many
 ABSENT, PRESENT, ZERO, POSITIVE, VALUE = "missing", "present", "zero", "positive", "value"
 
 
@@ -41,13 +42,18 @@ def single_label_values(work: Workspace, candidates: Candidates) -> list[SingleL
     if max(shares.values()) == 1.0:
         return []
     (periods,) = work.row(f"SELECT {block} {base}")
+    alike, common = f"min({label}) = max({label})", f"min({label})"
+    if profile.label.task == "binary":  # a tip means a card, but for a slip of the hand
+        slips = min(SLIPS, (1 - max(shares.values())) / 50)
+        alike = f"least(avg({label}), 1 - avg({label})) <= CASE WHEN count(*) >= {MANY} THEN {slips} ELSE 0 END"
+        common = f"round(avg({label}))"
     return [
         SingleLabel(column.name, state, value, low, rows)
         for column in candidates.columns
         for state, value, rows, blocks, low in [
             row for states in _states(column, profile.series) for row in work.rows(
-                f"SELECT {states[0]}, {states[1]}, count(*), {block}, min({label}) {base}{states[2]} "
-                f"GROUP BY 1, 2 HAVING min({label}) = max({label}) ORDER BY 1, 2"
+                f"SELECT {states[0]}, {states[1]}, count(*), {block}, {common} {base}{states[2]} "
+                f"GROUP BY 1, 2 HAVING {alike} ORDER BY 1, 2"
             )
         ]
         if blocks >= min(BLOCKS, periods) and (blocks if profile.series else rows) * log(shares[low]) < log(CHANCE)
@@ -73,14 +79,14 @@ def single_label_issue(candidates: Candidates, values: Sequence[SingleLabel]) ->
     absence = next((v for v in values if v.state in (ABSENT, PRESENT)), None)
     if absence is not None:
         text = (
-            f"whenever {raw} is {absence.state}, {label} is {absence.label:g} ({absence.rows:,} rows, all of them): "
+            f"whenever {raw} is {absence.state}, {label} is {absence.label:g} ({absence.rows:,} rows, as good as all): "
             "whether it is filled follows from the label"
         )
         return leak("label leakage by absence", column, text, 0.97, 94)
     filled = next((v for v in values if v.state == POSITIVE), None)
     if filled is not None and power >= STRONG:
         text = (
-            f"whenever {raw} is positive, {label} is {filled.label:g} ({filled.rows:,} rows, all of them), and it "
+            f"whenever {raw} is positive, {label} is {filled.label:g} ({filled.rows:,} rows, as good as all), and it "
             f"predicts {label} well (power {power:.2f}): it is filled when the label is known"
         )
         return leak("label leakage by absence", column, text, 0.9, 93)

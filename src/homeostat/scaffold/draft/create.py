@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+import tempfile
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,12 +18,13 @@ from homeostat.scaffold.audit.column_roles import Roles, assign_roles
 from homeostat.scaffold.audit.find_issues import find_issues
 from homeostat.scaffold.audit.issue import Issue
 from homeostat.scaffold.audit.label_leakage import Leakage, find_leakage
-from homeostat.scaffold.draft.expectations import context_contract, events_contract
+from homeostat.scaffold.draft.expectations import context_contract, events_contract, value_limits
 from homeostat.scaffold.draft.feature_query import draft_features
 from homeostat.scaffold.draft.features_sql import FeatureQuery, features_sql
 from homeostat.scaffold.draft.files import project_files
 from homeostat.scaffold.draft.importance import with_importance
 from homeostat.scaffold.draft.issues_page import issues_page
+from homeostat.scaffold.draft.loop_reading import loop_issues, read_by_loop
 from homeostat.scaffold.draft.params_yaml import params_yaml
 from homeostat.scaffold.draft.plan import Plan, make_plan
 from homeostat.scaffold.draft.summary import summary_lines
@@ -54,7 +56,7 @@ def draft(
     """Profile and audit the table, and draft the project; nothing is written.
 
     Raises:
-        HomeostatError: the table or the request cannot be used.
+        HomeostatError: the table or the request cannot be used, or the loop cannot read the table as it is drafted.
     """
     with open_workspace() as work:
         say(f"reading {request.source}")
@@ -65,21 +67,47 @@ def draft(
         roles = assign_roles(profile, leakage, rows)
         plan = make_plan(work, profile, leakage, roles, rows)
         say("trying the features")
-        features = with_importance(work, profile, draft_features(profile, roles, plan))
+        features, too_good = with_importance(work, profile, draft_features(profile, roles, plan))
         contract = events_contract(work, profile, roles)
         say("looking for issues")
-        unsorted = [*leakage.issues, *plan.issues, *find_issues(work, profile, leakage, roles, rows)]
-    issues = tuple(sorted(unsorted, key=lambda i: -i.severity))
+        unsorted = [
+            *leakage.issues,
+            *plan.issues,
+            *too_good,
+            *find_issues(work, profile, leakage, roles, rows, value_limits(contract)),
+        ]
     summary = list(summary_lines(profile, roles, plan, features))
-    files = {
-        **project_files(project, profile, len(issues)),
-        "issues.html": issues_page(project, profile.table.name, issues, summary),
-        "params.yaml": params_yaml(project, profile, leakage, roles, plan, features),
-        "features.sql": features_sql(profile, features),
-        f"expectations/{profile.table.name}.json": contract,
-        **{f"expectations/{c.table.name}.json": context_contract(c) for c in profile.contexts},
-    }
-    return Draft(project, profile, leakage, roles, plan, features, issues, files)
+
+    def texts(issues: Sequence[Issue]) -> dict[str, str]:
+        return {
+            **project_files(project, profile, len(issues)),
+            "issues.html": issues_page(project, profile.table.name, issues, summary),
+            "params.yaml": params_yaml(project, profile, leakage, roles, plan, features),
+            "features.sql": features_sql(profile, features),
+            f"expectations/{profile.table.name}.json": contract,
+            **{f"expectations/{c.table.name}.json": context_contract(c) for c in profile.contexts},
+        }
+
+    say("reading the history as the loop does")
+    issues = [*unsorted, *_second_reading(profile, texts(unsorted))]
+    issues.sort(key=lambda i: -i.severity)
+    return Draft(project, profile, leakage, roles, plan, features, tuple(issues), texts(issues))
+
+
+def _second_reading(profile: Profile, files: Mapping[str, str]) -> list[Issue]:
+    """What the loop's own reader makes of the history under the drafted scope."""
+    with tempfile.TemporaryDirectory(prefix="homeostat-new-") as folder:
+        _write_files(profile, files, Path(folder))
+        reading = read_by_loop(Project(Path(folder), Path(folder)), profile.table.name)
+        return list(loop_issues(profile, reading))
+
+
+def _write_files(profile: Profile, files: Mapping[str, str], folder: Path) -> None:
+    for name, text in files.items():
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text, encoding="utf-8")
+    _complete(profile, folder)
 
 
 def project_name(folder: Path) -> str:
@@ -116,11 +144,7 @@ def write(project: Draft, folder: Path) -> None:
     fresh = beside(folder)
     fresh.mkdir(parents=True)
     try:
-        for name, text in project.files.items():
-            path = fresh / name
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_text(text, encoding="utf-8")
-        _complete(project.profile, fresh)
+        _write_files(project.profile, project.files, fresh)
         start = project.profile.history.start
         git.begin(fresh, "main", f"homeostat new: a first draft of {project.project}", start)
         if folder.is_dir():

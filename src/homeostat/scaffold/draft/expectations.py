@@ -10,6 +10,7 @@ from typing import Any
 
 from homeostat.core.periods import EPOCH
 from homeostat.scaffold.audit.column_roles import Roles
+from homeostat.scaffold.audit.columns import rarely_negative
 from homeostat.scaffold.profile.context import Context
 from homeostat.scaffold.profile.profile_table import Profile
 from homeostat.scaffold.profile.table import Column
@@ -18,7 +19,6 @@ from homeostat.scaffold.profile.workspace import Workspace
 MOST = 24  # columns that a contract covers
 ENOUGH = 12  # batches from which their figures say something
 SETTLED = 0.5  # share of the history after which no new value of a settled column appeared
-FEW_WHOLE = 60  # distinct whole numbers up to which a column has no outliers worth a rule
 FEW = 20  # distinct values of a column that a contract lists
 SLACK = 3.0  # times the spread of the batches' means that the next may be outside them
 FAR = 10.0  # times the range from one in a thousand to the last but one in a thousand
@@ -36,6 +36,8 @@ class Range:
     near_high: float
     mean_low: float | None
     mean_high: float | None
+    negative: int  # rows below zero
+    first_percent: float  # the value that one in a hundred is below
 
     @property
     def grows(self) -> bool:
@@ -67,6 +69,13 @@ def _rule(kind: str, kwargs: dict[str, Any], severity: str, reason: str) -> Rule
 def _key_rule(column: str) -> Rule:
     reason = f"{column} is part of the key: a row without it cannot be told from others."
     return _rule("values_to_not_be_null", {"column": column}, "critical", reason)
+
+
+def value_limits(contract: str) -> dict[str, tuple[float | None, float | None]]:
+    """By column, the least and the most that a contract lets in."""
+    rules = json.loads(contract)["expectations"]
+    between = [r["kwargs"] for r in rules if r["type"] == "expect_column_values_to_be_between"]
+    return {k["column"]: (k.get("min_value"), k.get("max_value")) for k in between}
 
 
 def _rules(work: Workspace, profile: Profile, roles: Roles) -> Iterator[Rule]:
@@ -140,28 +149,38 @@ def _settled_values(work: Workspace, profile: Profile, column: Column) -> Iterat
 
 def _range(work: Workspace, profile: Profile, column: Column) -> Range | None:
     name = f"CAST({column.sql} AS DOUBLE)"
-    low, high, near_low, near_high = work.row(
-        f"SELECT min({name}), max({name}), quantile_cont({name}, 0.001), quantile_cont({name}, 0.999) "
+    low, high, near_low, near_high, negative, first = work.row(
+        f"SELECT min({name}), max({name}), quantile_cont({name}, 0.001), quantile_cont({name}, 0.999), "
+        f"count(*) FILTER ({name} < 0), quantile_cont({name}, 0.01) "
         f"FROM {profile.table.sql} WHERE __t >= TIMESTAMP '{profile.history.start}' AND isfinite({name})"
     )
     if low is None or low == high:
         return None
     means = [r[0] for r in work.rows(f"SELECT avg({name}) {_by_batch(profile)}") if r[0] is not None]
     enough = len(means) >= ENOUGH
-    return Range(low, high, near_low, near_high, min(means) if enough else None, max(means) if enough else None)
+    means = means if enough else []
+    least, most = (min(means), max(means)) if means else (None, None)
+    return Range(low, high, near_low, near_high, least, most, negative, first)
 
 
 def _number_rules(column: Column, span: Range, profile: Profile, missing: float) -> Iterator[Rule]:
-    """Limits of the mean, unless a batch may have too few values, and of each value."""
-    if span.grows:
+    """Limits of the mean, unless a batch may have too few values, and of each value.
+
+    A counter has no upper limit, and no mean.
+    """
+    measured = span.mean_low is not None
+    if span.grows and measured:
+        if span.low >= 0:
+            reason = f"{column.name} only grows, from {span.low:.4g}; a negative one is an error."
+            limits: dict[str, Any] = {"column": column.name, "min_value": 0}
+            yield _rule("values_to_be_between", limits, "warning", reason)
         return
     if span.mean_low is not None and span.mean_high is not None and profile.rhythm.rows * (1 - missing) >= 20:
         reason = f"The mean of a batch was {span.mean_low:.4g} to {span.mean_high:.4g}; far outside, the unit changed."
         yield _rule("mean_to_be_between", {"column": column.name, **_mean_limits(span)}, "critical", reason)
-    if column.distinct <= FEW_WHOLE and column.kind == "integer":
-        return
     far = FAR * max(span.near_high - span.near_low, 1e-9)
-    least = 0 if span.low >= 0 else _rounded(span.near_low - far)
+    never_negative = span.low >= 0 or rarely_negative(column, span.negative, span.first_percent)
+    least = 0 if never_negative else _rounded(span.near_low - far)
     limits = {"column": column.name, "min_value": least, "max_value": _rounded(span.near_high + far)}
     near = f"{span.near_low:.4g} to {span.near_high:.4g}"
     reason = f"{column.name} was {near} in all but two of a thousand rows; so far outside it is an error."

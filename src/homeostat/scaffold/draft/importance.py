@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import replace
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, replace
 
 import numpy as np
 import polars as pl
 
-from homeostat.scaffold.audit.predictive_power import Array
+from homeostat.scaffold.audit.issue import Issue
+from homeostat.scaffold.audit.predictive_power import Array, auc
 from homeostat.scaffold.draft.features_sql import FeatureQuery, features_sql
 from homeostat.scaffold.profile.batch_period import interval
 from homeostat.scaffold.profile.identifiers import always_quoted, quoted
@@ -23,37 +24,66 @@ HISTORY = 600_000  # rows of the table that they may look at
 TREES, LEAVES = 120, 31
 MANY = 60  # features from which fewer trees are grown, so that hundreds of features take no minutes
 EARLIER = 0.7
+GOOD_AUC, GOOD_LOSS = 0.98, 0.1  # above which AUC, and below which share of the mean's loss, a first model is suspect
 
 
-def with_importance(work: Workspace, profile: Profile, query: FeatureQuery) -> FeatureQuery:
-    """The features with what each adds in their comment, where there are enough events to say."""
-    importance = permutation_importance(work, profile, query)
-    return query.with_features([
+@dataclass(frozen=True)
+class Quality:
+    """A model on later rows: its AUC (0 of a number), and its loss as a share of that of the mean."""
+
+    auc: float
+    share: float
+
+
+def with_importance(work: Workspace, profile: Profile, query: FeatureQuery) -> tuple[FeatureQuery, tuple[Issue, ...]]:
+    """The features with what each adds in their comment, where there are enough events to say; an issue if too much."""
+    importance, quality = permutation_importance(work, profile, query)
+    described = query.with_features([
         replace(f, comment="; ".join(s for s in (f.comment, f"adds {importance[f.name]:.1%}") if s))
         if f.name in importance else f
         for f in query.features
     ])  # fmt: skip
+    return described, tuple(_too_good(profile, importance, quality))
 
 
-def permutation_importance(work: Workspace, profile: Profile, query: FeatureQuery) -> dict[str, float]:
-    """By feature, the share that the loss rises without it (Breiman 2001); empty where there are too few events."""
+def _too_good(profile: Profile, importance: Mapping[str, float], quality: Quality | None) -> Iterator[Issue]:
+    """A first model that is better than first models are, and the features that it rests on."""
+    if quality is None or not (quality.auc > GOOD_AUC or quality.share < GOOD_LOSS):
+        return
+    best = sorted(importance, key=lambda name: -importance[name])[:3]
+    how = f"AUC {quality.auc:.3f}" if quality.auc > GOOD_AUC else f"a loss {1 - quality.share:.0%} below the mean's"
+    text = f"a first model reaches {how} on later rows, which is too good to trust: it rests on {', '.join(best)}"
+    fix = "ask when these are written; what is known only afterwards: homeostat new ... --drop COLUMN"
+    yield Issue("too good to be true", profile.label.column, text, fix, 0.7, 92)
+
+
+def permutation_importance(
+    work: Workspace, profile: Profile, query: FeatureQuery
+) -> tuple[dict[str, float], Quality | None]:
+    """By feature, the share that the loss rises without it (Breiman 2001), and how good the whole is.
+
+    Empty and None where there are too few events.
+    """
     table = build_features(work, profile, query)
     if table.height < LEAST:
-        return {}
+        return {}, None
     x = np.column_stack([_numbers(table[f.name]) for f in query.features])
     y = table["__y"].to_numpy().astype(float)
     cut = int(len(y) * EARLIER)
     predict = _fit(x[:cut], y[:cut], profile.label.task)
-    whole = _loss(y[cut:], predict(x[cut:]), profile.label.task)
+    score = predict(x[cut:])
+    whole, task = _loss(y[cut:], score, profile.label.task), profile.label.task
+    plain = _loss(y[cut:], np.full(len(y) - cut, y[:cut].mean()), task)
+    quality = Quality(auc(y[cut:], score) if task == "binary" else 0.0, whole / plain if plain else 1.0)
     if not whole:
-        return {}
+        return {}, quality
     random = np.random.default_rng(1)
     importance = {}
     for n, feature in enumerate(query.features):
         shuffled = x[cut:].copy()
         shuffled[:, n] = random.permutation(shuffled[:, n])
         importance[feature.name] = _loss(y[cut:], predict(shuffled), profile.label.task) / whole - 1
-    return importance
+    return importance, quality
 
 
 def build_features(work: Workspace, profile: Profile, query: FeatureQuery) -> pl.DataFrame:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from homeostat.core.text import count
 from homeostat.project.value_types import format_duration
+from homeostat.project.writing import PLAIN, Writing
 from homeostat.scaffold.audit.column_roles import Roles
 from homeostat.scaffold.draft.expectations import volume
 from homeostat.scaffold.draft.yaml_text import name_list, name_value, text_value
@@ -59,7 +60,12 @@ def _address(table: Table) -> list[str]:
     if address.query is not None:
         note = "  # :start and :end in it are the batch's"
         return [f"    url: {name_value(address.url)}", f"    query: {text_value(address.query)}{note}"]
-    return [f"    path: {text_value(address.path)}  # read in place: new rows in it become new batches"]
+    lines = [f"    path: {text_value(address.path)}  # read in place: new rows in it become new batches"]
+    form = table.opened.form.model_dump(exclude_defaults=True)
+    if form:
+        listed = ", ".join(f"{k}: {v if isinstance(v, int) else text_value(v)}" for k, v in form.items())
+        lines.append(f"    file: {{{listed}}}  # how it is laid out")
+    return lines
 
 
 def _columns(columns: Sequence[Column]) -> list[str]:
@@ -67,11 +73,34 @@ def _columns(columns: Sequence[Column]) -> list[str]:
     lines += [f"      {name_value(c.name)}: {c.kind}" for c in columns]
     converted = [(c, c.source_sql) for c in columns if c.source_sql is not None]
     if converted:
-        lines.append("    read:  # SQL that converts columns from the table as it is written")
+        lines.append("    read:  # SQL that makes columns of the table as it is written")
         for column, sql in converted:
-            note = " ".join((column.reading.note or f"called {column.raw!r} there").split())
+            note = _one_line(column.reading.note or f"called {column.raw!r} there")
             lines += [f"      # {note}", f"      {name_value(column.name)}: {text_value(sql)}"]
+    written = [c for c in columns if c.reading.writing != PLAIN]
+    if written:
+        lines.append("    written:  # how values are written, where it is not the plain way of their type")
+        for column in written:
+            lines += [f"      # {_one_line(column.reading.note)}"] if column.reading.note else []
+            lines.append(f"      {name_value(column.name)}: {_writing(column.reading.writing)}")
     return lines
+
+
+def _one_line(note: str) -> str:
+    return " ".join(note.split())
+
+
+def _writing(writing: Writing) -> str:
+    """A writing on one line."""
+    given = writing.model_dump(exclude_defaults=True, mode="json")
+    parts = (
+        f"{key}: {_texts(value) if isinstance(value, list) else text_value(value)}" for key, value in given.items()
+    )
+    return "{" + ", ".join(parts) + "}"
+
+
+def _texts(values: Sequence[str]) -> str:
+    return "[" + ", ".join(map(text_value, values)) + "]"
 
 
 def _context_source(profile: Profile, context: Context) -> str:

@@ -58,12 +58,17 @@ def make_plan(work: Workspace, profile: Profile, leakage: Leakage, roles: Roles,
         entities=profile.entities or _entities(profile, [*words, *codes, *wordy], rows, y, leakage),
         ratios=predictive_ratios(numbers, rows, y, profile.label.task, leakage.powers),
         moving=tuple(m for m in moving if m not in {i.column for i in derived}),
-        baseline=_baseline(profile, [*words, *codes, *flags, *numbers], rows, y),
-        slices=_slices([*words, *flags, *numbers], rows, leakage),
+        baseline=_baseline(profile, _sure([*words, *codes, *flags, *numbers], leakage), rows, y),
+        slices=_slices(_sure([*words, *flags, *numbers], leakage), rows, leakage),
         short=short,
         long=long,
         issues=derived,
     )
+
+
+def _sure(columns: Sequence[Column], leakage: Leakage) -> list[Column]:
+    """Those that are surely known in time."""
+    return [c for c in columns if c.name not in leakage.suspects]
 
 
 def _windows(profile: Profile) -> tuple[timedelta, timedelta]:

@@ -11,9 +11,12 @@ from homeostat.scaffold.audit.column_roles import Roles
 from homeostat.scaffold.audit.issue import Issue
 from homeostat.scaffold.draft.features_sql import FeatureQuery
 from homeostat.scaffold.draft.plan import Plan
+from homeostat.scaffold.profile.event_time import EventTime
 from homeostat.scaffold.profile.profile_table import Profile
+from homeostat.scaffold.profile.table import ROW_ID
 
 WIDTH = 100
+READINGS = 8  # columns whose writing is shown
 SHOWN = 12  # issues on a terminal; the page has all
 
 
@@ -21,10 +24,14 @@ def summary_lines(profile: Profile, roles: Roles, plan: Plan, query: FeatureQuer
     """A line a guess: what, and why."""
     table, time, label, windows = profile.table, profile.time, profile.label, profile.windows
     yield f"{table.name}: {table.rows:,} rows, {count(len(table.columns), 'column')}, {time.first} to {time.last}"
+    yield from (f"  {note}" for note in table.opened.notes)
     if time.missing:
         yield f"  {count(time.missing, 'row', 'have')} no time: left out"
+    if time.stray_range is not None:
+        yield f"  {_strays(time)} left out"
     yield f"  time       {_time(profile)}"
     yield f"  task       {label.task}: {label.column}, {_values(profile)}{f'; {label.note}' if label.note else ''}"
+    yield from _readings(profile)
     yield f"  key        {', '.join(profile.key.columns)} ({profile.key.note})"
     yield f"  rhythm     {_rhythm(profile)}"
     yield from _label_delay(profile)
@@ -32,6 +39,10 @@ def summary_lines(profile: Profile, roles: Roles, plan: Plan, query: FeatureQuer
         f"  window     from {profile.history.start:%Y-%m-%d}; first model after {format_duration(windows.warm_up)}, "
         f"evaluated on {format_duration(windows.holdout)}"
     )
+    if profile.history.waiting:
+        rows = count(profile.history.waiting, "row")
+        since = f"{profile.history.end:%Y-%m-%d %H:%M}"
+        yield f"             {rows} from {since} on are no whole batch yet: they wait for the rest"
     yield f"  baseline   the mean of {label.column} by {', '.join(plan.baseline) or 'nothing: of all rows'}"
     yield f"  features   {len(query.features)} in features.sql"
     for reason, names in (
@@ -41,6 +52,24 @@ def summary_lines(profile: Profile, roles: Roles, plan: Plan, query: FeatureQuer
     ):
         if names:
             yield f"  left out   {', '.join(names)} ({reason})"
+
+
+def _strays(time: EventTime) -> str:
+    """Rows far from all others, by their times."""
+    first, last = time.stray_range or (time.first, time.last)
+    of = f"of {first}" if first == last else f"of {first} to {last}"
+    return f"{count(time.strays, 'row')} {of}, far from all others,"
+
+
+def _readings(profile: Profile) -> Iterator[str]:
+    """How columns are written, the label first, then those of which the reading was a choice."""
+    label, time = profile.label.column, profile.time.column
+    noted = [c for c in profile.table.columns if c.reading.note and c.name not in (time, ROW_ID)]
+    noted.sort(key=lambda c: (c.name != label, not c.reading.ambiguous))
+    for column in noted[:READINGS]:
+        yield f"  read as    {column.raw}: {column.kind}; {' '.join(column.reading.note.split())}"
+    if len(noted) > READINGS:
+        yield f"             and {len(noted) - READINGS} more, in sources.{profile.table.name}.written of params.yaml"
 
 
 def _time(profile: Profile) -> str:

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import timedelta
+from math import ceil, floor, inf, log10
 
 from homeostat.scaffold.draft.features_sql import Feature, FeatureGroup, FreeNames, short_length
 from homeostat.scaffold.draft.plan import Plan
 from homeostat.scaffold.profile.batch_period import DAY, interval
 from homeostat.scaffold.profile.identifiers import quoted
 from homeostat.scaffold.profile.profile_table import Profile
+from homeostat.scaffold.profile.table import Column
+
+SMALL, HUGE = 1e-3, 1e20  # numbers that eight digits after the point do not suit
 
 
 def trailing_labels(profile: Profile, plan: Plan, names: FreeNames, entity: str | None) -> FeatureGroup:
@@ -44,7 +48,7 @@ def _known_labels(profile: Profile, name: str, key: str) -> str:
     if profile.delay.column is not None and profile.delay.due is None:  # early ones are a biased sample
         known = f"greatest(outcome_known_at, event_time + {interval(profile.delay.horizon)})"
     binary = profile.label.task == "binary"
-    label = f"CAST(({profile.label.sql}) AS INT)" if binary else exact(profile.label.sql)
+    label = f"CAST(({profile.label.sql}) AS INT)" if binary else exact(profile.label.sql, profile.label_column)
     return (
         f"{name} AS MATERIALIZED (\n"
         f"    SELECT {key}{known} AS known, sum({value}) AS total, count(*) AS label_count\n"
@@ -53,9 +57,18 @@ def _known_labels(profile: Profile, name: str, key: str) -> str:
     )
 
 
-def exact(sql: str) -> str:
-    """A number whose sum does not depend on the order of its parts."""
-    return f"TRY_CAST({sql} AS DECIMAL(38, 8))"
+def exact(sql: str, column: Column) -> str:
+    """A number of a column whose sum does not depend on the order of its parts.
+
+    Eight digits after the point; more where all numbers are small, fewer where they are huge.
+    """
+    ends = [abs(float(v or 0)) for v in (column.low, column.high)] if column.kind in ("integer", "float") else [1.0]
+    size, places = max(ends), 8
+    if 0 < size < SMALL:
+        places = min(8 - floor(log10(size)), 30)
+    elif HUGE < size < inf:
+        places = max(0, 26 - ceil(log10(size)))
+    return f"TRY_CAST({sql} AS DECIMAL(38, {places}))"
 
 
 def _label_means(profile: Profile, name: str, labels: str, key: str, windows: tuple[timedelta, timedelta]) -> str:
@@ -128,7 +141,10 @@ def number_changes(profile: Profile, plan: Plan, names: FreeNames) -> FeatureGro
         number = quoted(name)
         for called, sql in (
             (names.take(f"{name}_change"), f"{number} - lag({number}) OVER in_order"),
-            (names.take(f"{name}_over_{short}"), f"{number} - avg({exact(number)}) OVER short_window"),
+            (
+                names.take(f"{name}_over_{short}"),
+                f"{number} - avg({exact(number, profile.table.column(name))}) OVER short_window",
+            ),
         ):
             lines.append(f"        {sql} AS {quoted(called)}")
             features.append(Feature(called, f"number_changes.{quoted(called)}", "", section))

@@ -1,4 +1,4 @@
-"""The type of a column of text: number, time, yes or no, or words; and the SQL that converts it."""
+"""The type of a column and how it is written, by which the loop reads it too: number, time, yes or no, or words."""
 
 from __future__ import annotations
 
@@ -6,47 +6,47 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from homeostat.scaffold.profile.identifiers import always_quoted, sql_string
+from homeostat.data.casts import AROUND, INVISIBLE, NULLS, TRUTH
+from homeostat.project.writing import PLAIN, Writing
+from homeostat.scaffold.profile.identifiers import always_quoted
+from homeostat.scaffold.profile.null_words import ABSENT_WORDS, ERROR_WORDS, NULL_WRITINGS, plain
+from homeostat.scaffold.profile.number_writing import decimal_sign, number_writing
+from homeostat.scaffold.profile.shapes import ColumnText, Shape, column_text, sample
+from homeostat.scaffold.profile.time_writing import time_writing
 from homeostat.scaffold.profile.workspace import Workspace
 
-MOST = 3000  # most frequent values of a column that its type is read from, before all are checked
-ABSENT = {"", "na", "n/a", "nan", "null", "none", "nil", "-", "--", "?", ".", "missing", "unknown", "#n/a", "(null)"}
-YES = {"true", "t", "yes", "y", "on", "ja", "j", "oui", "si", "sí", "sim", "да", "是"}
-NO = {"false", "f", "no", "n", "off", "nein", "non", "não", "nao", "нет", "否"}
-BOOLEAN_WORDS = {"true", "t", "yes", "y", "on", "false", "f", "no", "n", "off"}  # that sources convert without SQL
-NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?")
-WHOLE = re.compile(r"[+-]?\d+")
-GROUPED = re.compile(r"[+-]?\d{1,3}(,\d{3})+(\.\d+)?")
-COMMA = re.compile(r"[+-]?(\d{1,3}(\.\d{3})+|\d+),\d+")
-SIGNS = "$€£¥₹₽₩₺₪%"
-DECORATION = re.compile(rf"[\s\u00a0\u202f{SIGNS}]|(?<![A-Za-z])(USD|EUR|GBP|CHF)(?![A-Za-z])|(?<=\d)['’](?=\d)")
-BRACKETED = re.compile(r"\(([^()]*\d)\)")  # how accounts write negative numbers
-UNIT = re.compile(r"[+-]?[\d.,]*\d\s*([^\W\d_]{1,8}|°[CF]?|[^\W\d_]{1,4}/[^\W\d_]{1,4})")
-ISO = re.compile(r"\d{4}-\d\d-\d\d([ T]\d\d:\d\d(:\d\d(\.\d+)?)?(Z|[+-]\d\d:\d\d)?)?")
-QUARTER = re.compile(r"\d{4}[ :/-]?[Qq][1-4]|[Qq][1-4][ :/-]?\d{4}|[1-4][Qq][ :/-]?\d{4}")
-WEEK = re.compile(r"\d{4}-?[Ww]\d\d(-?[1-7])?")
-ZONED = re.compile(r"\d(Z|[+-]\d\d:?\d\d)$")
-DAYS = (
-    "%Y-%m-%d", "%d/%m/%Y", "%m/%d/%Y", "%d.%m.%Y", "%Y/%m/%d", "%d-%m-%Y", "%m-%d-%Y", "%Y.%m.%d", "%d/%m/%y",
-    "%m/%d/%y", "%d.%m.%y", "%d-%b-%Y", "%d %b %Y", "%b %d, %Y", "%b %d %Y", "%d %B %Y", "%B %d, %Y", "%d-%b-%y",
-    "%Y%m%d", "%m/%Y", "%m-%Y", "%Y/%m", "%m.%Y", "%b %Y", "%B %Y", "%Y %b", "%Y-%m", "%b-%Y", "%B-%Y", "%b-%d-%Y",
-    "%Y-%b-%d", "%Y-%b", "%YM%m", "%b-%y", "%b %y", "%a, %d %b %Y", "%a %d %b %Y", "%a %b %d %Y", "%A, %d %B %Y",
-    "%A, %B %d, %Y",
-)  # fmt: skip
-CLOCKS = (
-    "", " %H:%M", " %H:%M:%S", " %H:%M:%S.%f", " %I:%M %p", " %I:%M:%S %p", "T%H:%M", "T%H:%M:%S", "T%H:%M:%S.%f",
-    " %H",
-)  # fmt: skip
-ZONES = ("", "%z", " %z")
-ALL_FORMATS = [d + c + z for z in ZONES for d in DAYS for c in CLOCKS if c or not z] + ["%a %b %d %H:%M:%S %Y"]
-FORMATS = 4  # that one column may mix
+YES = {
+    "true",
+    "t",
+    "yes",
+    "y",
+    "on",
+    "ja",
+    "j",
+    "oui",
+    "si",
+    "sí",
+    "sim",
+    "да",
+    "是",
+    "wahr",
+    "vrai",
+    "verdadero",
+    "tak",
+}
+NO = {"false", "f", "no", "n", "off", "nein", "non", "não", "nao", "нет", "否", "falsch", "faux", "falso", "nie"}
+CROSSES = {"x", "✓", "✔", "☑", "*", "yes", "y", "ja", "j", "true", "t", "oui", "si", "sí", "sim", "1"}
+LIKELY = 0.5  # share of the rows from which a column looks like what it is not
+
+Texts = dict[str, ColumnText]
 
 
 @dataclass(frozen=True)
 class Reading:
-    """How a column is converted: its kind, SQL over the text as written (None: as it is), and a note for a person.
+    """How a column is converted: its kind, SQL over the text as written (None: as it is), its writing, and notes.
 
-    ``mostly`` is the kind that most but not all of its values have; ``ambiguous``: day and month may be swapped.
+    ``mostly`` is the kind that most but not all of its values have; ``ambiguous``: it could be read otherwise.
+    ``odd`` are values of a number or time that are none, and count as missing.
     """
 
     kind: str
@@ -54,205 +54,157 @@ class Reading:
     note: str = ""
     mostly: str = ""
     ambiguous: bool = False
+    writing: Writing = PLAIN
+    odd: tuple[str, ...] = ()
 
 
-def reading_of(work: Workspace, table: str, raw: str, sql_type: str) -> Reading | None:
-    """How to convert one column; None for one that cannot be used, such as a nested one."""
-    name = always_quoted(raw)
+def readings_of(
+    work: Workspace, table: str, columns: Sequence[tuple[str, str]], delimiter: str
+) -> dict[str, Reading | None]:
+    """How each column (name and SQL type) is converted; None for one that cannot be used, such as a nested one."""
+    texts = {raw: column_text(work, table, raw) for raw, sql_type in columns if sql_type == "VARCHAR"}
+    signs = {decimal_sign(t.shapes) for t in texts.values()} - {""}
+    hint = signs.pop() if len(signs) == 1 else "," if not signs and delimiter == ";" else "."
+    readings = {}
+    for raw, sql_type in columns:
+        text = texts.get(raw)
+        readings[raw] = _of_type(work, table, raw, sql_type) if text is None else _of_text(work, table, text, hint)
+    return readings
+
+
+def _of_type(work: Workspace, table: str, raw: str, sql_type: str) -> Reading | None:
+    """A column that has a type already."""
     kind = sql_type.split("(")[0]
-    if kind in ("TINYINT", "SMALLINT", "INTEGER", "BIGINT", "UTINYINT", "USMALLINT", "UINTEGER", "UBIGINT"):
+    if sql_type.endswith("]") or kind in ("STRUCT", "MAP", "UNION", "BLOB", "BIT", "JSON", "VARIANT"):
+        return None
+    if kind in ("TINYINT", "SMALLINT", "INTEGER", "BIGINT", "UTINYINT", "USMALLINT", "UINTEGER"):
         return Reading("integer")
-    if kind in ("FLOAT", "DOUBLE", "DECIMAL", "HUGEINT", "UHUGEINT"):
-        return Reading("float", None if kind in ("FLOAT", "DOUBLE") else f"CAST({name} AS DOUBLE)")
+    if kind in ("UBIGINT", "HUGEINT", "UHUGEINT") or re.fullmatch(r"DECIMAL\(\d+,0\)", sql_type):
+        return _wide(work, table, raw)
+    if kind in ("FLOAT", "DOUBLE", "DECIMAL"):
+        return Reading("float", None if kind != "DECIMAL" else f"CAST({always_quoted(raw)} AS DOUBLE)")
     if kind == "BOOLEAN":
         return Reading("boolean")
     if kind.startswith("TIMESTAMP") or kind == "DATE":
         return Reading("time")
     if kind.startswith(("ENUM", "UUID", "TIME", "INTERVAL")) or kind.strip('"') == "NULL":
-        return Reading("string", f"CAST({name} AS VARCHAR)")
-    if kind != "VARCHAR" or sql_type.endswith("]"):
-        return None
-    values = [r[0] for r in work.rows(
-        f"SELECT {name} FROM {always_quoted(table)} WHERE {name} IS NOT NULL "
-        f"GROUP BY {name} ORDER BY count(*) DESC, {name} LIMIT {MOST}"
-    )]  # fmt: skip
-    reading = _of_text(work, name, values)
-    if reading.kind == "string" or _converts_all(work, table, name, reading):
-        return reading
-    return _mixed(reading.kind)
-
-
-def _mixed(kind: str) -> Reading:
-    return Reading("string", note=f"looks like {kind} in most rows but not in all: left as words", mostly=kind)
-
-
-def _converts_all(work: Workspace, table: str, name: str, reading: Reading) -> bool:
-    """Whether all values convert, not only the frequent ones: a format that fails must not lose values."""
-    if reading.kind == "boolean":
-        return True
-    sql = reading.sql or name
-    wanted = "TIMESTAMPTZ" if reading.kind == "time" else "DOUBLE"
-    (failed,) = work.row(
-        f"SELECT count(*) FROM {always_quoted(table)} WHERE {name} NOT IN ('', 'NA') AND ({sql}) IS NOT NULL "
-        f"AND TRY_CAST(({sql}) AS {wanted}) IS NULL"
-    )
-    return bool(failed == 0)
-
-
-def _of_text(work: Workspace, name: str, values: Sequence[str]) -> Reading:
-    """The first of yes or no, number and time that all values have, placeholders such as N/A aside."""
-    stated = [v for v in values if v.strip().lower() not in ABSENT]
-    absent = [v for v in values if v.strip().lower() in ABSENT and v not in ("", "NA")]
-    if not stated:
-        return Reading("string")
-    cleared = name
-    if absent:
-        cleared = f"CASE WHEN {name} NOT IN ({', '.join(map(sql_string, sorted(absent)))}) THEN {name} END"
-    missing = f"{', '.join(map(repr, sorted(absent)))} read as missing" if absent else ""
-    reading = _boolean(stated, cleared) or _number(stated, cleared) or _time(work, stated, cleared)
-    if reading is None:
-        mostly = "number" if _most_match(NUMBER, stated) else "time" if _most_match(ISO, stated) else ""
-        return _mixed(mostly) if mostly else Reading("string")
-    sql = reading.sql if reading.sql is not None else cleared if absent else None
-    return replace(reading, sql=sql, note="; ".join(n for n in (reading.note, missing) if n))
-
-
-def _most_match(form: re.Pattern[str], values: Sequence[str]) -> bool:
-    """Whether most values, but not all, match."""
-    many = sum(bool(form.fullmatch(v)) for v in values)
-    return len(values) >= 10 and 0.5 * len(values) <= many < len(values)
-
-
-def _boolean(values: Sequence[str], name: str) -> Reading | None:
-    words = {v.strip().lower() for v in values}
-    if not (words <= YES | NO and words & YES and words & NO):
-        return None
-    if words <= BOOLEAN_WORDS and all(v == v.strip() for v in values):
-        return Reading("boolean")
-    yes = ", ".join(map(sql_string, sorted(words & YES)))
-    no = ", ".join(map(sql_string, sorted(words & NO)))
-    bare = f"lower(trim({name}))"
-    sql = f"CASE WHEN {bare} IN ({yes}) THEN 'true' WHEN {bare} IN ({no}) THEN 'false' ELSE {name} END"
-    return Reading("boolean", sql, f"{', '.join(sorted(words))} read as yes or no")
-
-
-def _number(values: Sequence[str], name: str) -> Reading | None:
-    bracketed = any(BRACKETED.search(v) for v in values)
-    bare = [DECORATION.sub("", BRACKETED.sub(r"-\1", v) if bracketed else v).replace("\u2212", "-") for v in values]
-    decorated = any(b != v.strip() for b, v in zip(bare, values, strict=True))
-    sql, note = name, ""
-    unit = _unit(values)
-    if unit:
-        bare = [DECORATION.sub("", v.strip().removesuffix(unit)) for v in values]
-        sql, note = f"replace({name}, {sql_string(unit)}, '')", f"without the unit {unit} after the number"
-        decorated = True
-    if bracketed:
-        sql = rf"regexp_replace({sql}, '\(([^()]*)\)', '-\1')"
-        note = "brackets mark a negative number"
-    if decorated:
-        signs = rf"[\s\x{{00A0}}\x{{202F}}{SIGNS}''’]|USD|EUR|GBP|CHF"
-        sql = f"replace(regexp_replace({sql}, '{signs}', '', 'g'), '\u2212', '-')"
-        note = note or "without the signs around the number"
-    if any("," in v for v in bare):
-        if all(GROUPED.fullmatch(v) or NUMBER.fullmatch(v) for v in bare):
-            kind = "float" if any("." in v for v in bare) else "integer"
-            return Reading(kind, f"replace({sql}, ',', '')", "commas separate thousands")
-        if all(COMMA.fullmatch(v) or WHOLE.fullmatch(v) or re.fullmatch(r"[+-]?\d{1,3}(\.\d{3})+", v) for v in bare):
-            return Reading("float", f"replace(replace({sql}, '.', ''), ',', '.')", "the decimal sign is a comma")
-        return None
-    if not all(NUMBER.fullmatch(v) for v in bare):
-        return None
-    if any(len(v) > 1 and v[0] == "0" and v.isdigit() for v in bare) or any(len(v) > 18 for v in bare if v.isdigit()):
-        return None  # a code: 007 is not 7
-    if all(WHOLE.fullmatch(v) for v in bare):
-        return Reading("integer", sql if decorated else None, note)
-    return Reading("float", sql if decorated else None, note)
-
-
-def _unit(values: Sequence[str]) -> str:
-    """The unit after every number, such as kg; empty where they differ or some have none."""
-    matches = [UNIT.fullmatch(v.strip()) for v in values]
-    units = {match[1] if match else "" for match in matches}
-    return units.pop() if len(units) == 1 else ""
-
-
-def _span(values: Sequence[str], name: str) -> Reading | None:
-    """Quarters and weeks, each as its first day."""
-    if all(QUARTER.fullmatch(v) for v in values):
-        year = rf"regexp_extract({name}, '\d{{4}}')"
-        digit = rf"regexp_extract(replace({name}, {year}, ''), '[1-4]')"
-        sql = f"CAST(try_strptime({year} || '-' || (3 * TRY_CAST({digit} AS INTEGER) - 2), '%Y-%m') AS VARCHAR)"
-        return Reading("time", sql, "a quarter, as its first day")
-    if all(WEEK.fullmatch(v) for v in values):
-        bare = f"regexp_replace(upper({name}), '[-W]', '', 'g')"
-        sql = (
-            f"CAST(try_strptime(left({bare}, 4) || '-W' || substr({bare}, 5, 2) || '-' || "
-            f"coalesce(nullif(substr({bare}, 7, 1), ''), '1'), '%G-W%V-%u') AS VARCHAR)"
-        )
-        return Reading("time", sql, "a week, as its first day")
+        return Reading("string", f"CAST({always_quoted(raw)} AS VARCHAR)")
     return None
 
 
-def _time(work: Workspace, values: Sequence[str], name: str) -> Reading | None:
-    if all(ISO.fullmatch(v) for v in values):
-        zoned = sum(bool(ZONED.search(v) and len(v) > 10) for v in values)
-        note = "times with and without an offset: those without are taken as UTC" if 0 < zoned < len(values) else ""
-        return Reading("time", None, note)
-    if not all(re.search(r"\d", v) and len(v) <= 40 for v in values):
-        return None
-    span = _span(values, name)
-    if span is not None:
-        return span
-    # strptime does not read a Z as an offset; times in ISO form need no format.
-    formats = _formats(work, [v for v in values if not (ISO.fullmatch(v) and v.endswith("Z"))])
-    if formats is None:
-        return None
-    plain = [f for f in formats if not f.endswith("%z")]
-    zoned_formats = [f for f in formats if f.endswith("%z")]
-    tries = []
-    if plain:
-        tries.append(f"CAST(try_strptime({name}, {_listed(plain)}) AS VARCHAR)")
-    if zoned_formats:
-        tries.append(f"CAST(timezone('UTC', try_strptime({name}, {_listed(zoned_formats)})) AS VARCHAR)")
-    # Both orders of day and month parse only while all days are up to the twelfth.
-    swapped = {"%d/%m": "%m/%d", "%m/%d": "%d/%m"}.get(formats[0][:5])
-    note = f"written as {' or '.join(formats)}"
-    ambiguous = bool(swapped) and set(values) == _parsed(work, values, formats[0].replace(formats[0][:5], str(swapped)))
-    note += "; day and month may be swapped, check it" if ambiguous else ""
-    return Reading("time", f"coalesce({', '.join([*tries, name])})", note, ambiguous=ambiguous)
-
-
-def _formats(work: Workspace, values: Sequence[str]) -> list[str] | None:
-    """Few formats that parse all values, the one that parses most first; None if there are none."""
-    left, chosen = set(values), list[str]()
-    while left and len(chosen) < FORMATS:
-        probe = sorted(left)[:: max(1, len(left) // 40)][:40]
-        shapes = {_shape(v) for v in probe}
-        candidates = [f for f in ALL_FORMATS if _shape(f) in shapes]
-        counted = [(len(_parsed(work, probe, f)), -n, f) for n, f in enumerate(candidates)]
-        top = [f for count, _, f in sorted(counted, reverse=True)[:6] if count]
-        if not top:
-            return None
-        best = max(top, key=lambda f: len(_parsed(work, left, f)))
-        chosen.append(best)
-        left -= _parsed(work, left, best)
-    return None if left else chosen
-
-
-def _shape(value: str) -> str:
-    """The punctuation of a time or of a format; an offset at the end is a ~."""
-    zoned = re.sub(r"(?<=:\d\d)( ?)[+-]\d\d:?\d\d$|%z$", r"\1~", value)
-    return re.sub(r"%[A-Za-z]|[^\W_]", "", zoned)
-
-
-def _parsed(work: Workspace, values: Sequence[str] | set[str], form: str) -> set[str]:
-    """The values that a format parses as a time between 1900 and 2100."""
-    rows = work.rows(
-        "SELECT v FROM (SELECT unnest(?::VARCHAR[]) AS v) WHERE year(try_strptime(v, ?)) BETWEEN 1900 AND 2100",
-        [sorted(values), form],
+def _wide(work: Workspace, table: str, raw: str) -> Reading:
+    """Whole numbers that may be wider than 64 bits: as they are where they fit, else words that keep every digit."""
+    name = always_quoted(raw)
+    (wide,) = work.row(
+        f"SELECT count(*) FROM {always_quoted(table)} WHERE {name} IS NOT NULL AND TRY_CAST({name} AS BIGINT) IS NULL"
     )
-    return {row[0] for row in rows}
+    if wide:
+        note = "whole numbers beyond 64 bits: kept as words, digit by digit"
+        return Reading("string", f"CAST({name} AS VARCHAR)", note)
+    return Reading("integer", f"CAST({name} AS BIGINT)")
 
 
-def _listed(formats: Sequence[str]) -> str:
-    return "[" + ", ".join(map(sql_string, formats)) + "]"
+def _of_text(work: Workspace, table: str, text: ColumnText, hint: str) -> Reading:
+    """The first of yes or no, number and time that nearly all values have, placeholders such as N/A aside."""
+    words = [v for v, _ in text.frequent]
+    absent = tuple(v for v in words if plain(v) in ABSENT_WORDS and v not in NULLS)
+    flag = _flag(text, absent)
+    if flag is not None:
+        return flag
+    shapes = _without(text.shapes, ABSENT_WORDS)
+    if not shapes:
+        return _words(work, table, text)
+    absent = tuple(dict.fromkeys([*absent, *(e for s in text.shapes if s not in shapes for e in s.examples)]))
+    number = number_writing(shapes, hint)
+    if number is not None:
+        odd = tuple(v for v in number.odd if plain(v) in ERROR_WORDS)
+        limits = tuple(v for v in number.odd if v not in odd)
+        writing = _with_missing(number.writing, (*absent, *odd))
+        notes = [*number.notes, _missing_note(absent), _odd_note(odd, limits)]
+        return Reading(number.kind, None, _joined(notes), "", "a choice" in _joined(notes), writing, number.odd)
+    time = time_writing(_without(shapes, ERROR_WORDS), lambda: sample(work, table, text.raw))
+    if time is not None:
+        infinite = tuple(v for v in words if plain(v) in ("infinity", "-infinity"))
+        writing = _with_missing(time.writing, tuple(dict.fromkeys((*absent, *infinite))))
+        return Reading("time", None, _joined([*time.notes, _missing_note(absent)]), "", time.ambiguous, writing)
+    return _mixed(text, shapes, hint) or _words(work, table, text)
+
+
+def _without(shapes: Sequence[Shape], words: set[str]) -> list[Shape]:
+    return [s for s in shapes if not all(plain(e) in words for e in s.examples)]
+
+
+def _with_missing(writing: Writing, missing: Sequence[str]) -> Writing:
+    bare = tuple(dict.fromkeys(v.strip() for v in missing if v.strip()))
+    return writing.model_copy(update={"missing": bare}) if bare else writing
+
+
+def _joined(notes: Sequence[str]) -> str:
+    return "; ".join(filter(None, notes))
+
+
+def _missing_note(absent: Sequence[str]) -> str:
+    return f"{', '.join(map(repr, sorted(absent)))} read as missing" if absent else ""
+
+
+def _odd_note(odd: Sequence[str], limits: Sequence[str]) -> str:
+    shown = [*odd, *limits][:6]
+    more = ", ..." if len(odd) + len(limits) > 6 else ""
+    return f"{', '.join(map(repr, shown))}{more} are no numbers: read as missing" if shown else ""
+
+
+def _mixed(text: ColumnText, shapes: Sequence[Shape], hint: str) -> Reading | None:
+    """Words that look like numbers or times in most rows but not in nearly all."""
+    total = sum(s.rows for s in shapes)
+    ordered = sorted(shapes, key=lambda s: -s.rows)
+    if text.rows < 10 or not total:
+        return None
+    for kind, of in (("number", lambda s: number_writing(s, hint)), ("time", lambda s: time_writing(s, tuple))):
+        rows = sum(s.rows for s in ordered if of([s]) is not None)
+        if LIKELY * total <= rows < total:
+            note = f"looks like {kind} in most rows but not in all: left as words"
+            return Reading("string", None, note, kind)
+    return None
+
+
+def _flag(text: ColumnText, absent: Sequence[str]) -> Reading | None:
+    """Yes or no in any words; or a cross where it is so and a blank where not."""
+    stated = [v for v, _ in text.frequent if v not in absent and v.strip()]
+    plains = {plain(v) for v in stated}
+    if len(plains) == 1 and plains <= CROSSES and text.blanks and len(stated) <= 3:
+        rows = sum(n for v, n in text.frequent if v in stated)
+        note = f"{stated[0]!r} in {rows:,} rows is yes, a blank in {text.blanks:,} is no"
+        writing = Writing(yes=tuple(v.strip() for v in stated), no=("",))
+        return Reading("boolean", None, note, writing=_with_missing(writing, absent))
+    if not plains or not (plains <= YES | NO and plains & YES and plains & NO):
+        return None
+    if plains <= TRUTH.keys():
+        return Reading("boolean", None, _missing_note(absent), writing=_with_missing(PLAIN, absent))
+    yes, no = (tuple(dict.fromkeys(v.strip() for v in stated if plain(v) in of)) for of in (YES, NO))
+    note = f"{', '.join(sorted(plains))} read as yes or no"
+    writing = _with_missing(Writing(yes=yes, no=no), absent)
+    return Reading("boolean", None, _joined([note, _missing_note(absent)]), writing=writing)
+
+
+def _words(work: Workspace, table: str, text: ColumnText) -> Reading:
+    """Words; the blanks around them are no part of them."""
+    name = always_quoted(text.raw)
+    nulls = tuple(v for v, _ in text.frequent if v.strip() in NULL_WRITINGS and v not in NULLS)
+    around, example = work.row(
+        f"SELECT count(*), min(v) FROM (SELECT {name} AS v FROM {always_quoted(table)}) "
+        f"WHERE regexp_matches(v, '{AROUND}') OR regexp_matches(v, '{INVISIBLE}')"
+    )
+    notes = [_missing_note(nulls)]
+    writing = _with_missing(PLAIN, nulls)
+    if around:
+        notes.append(
+            f"blanks or invisible characters around {around:,} values, such as {example!r}, are no part of them"
+        )
+        writing = writing.model_copy(update={"words": "trimmed"})
+    return Reading("string", None, _joined(notes), writing=writing)
+
+
+def folded(reading: Reading, note: str) -> Reading:
+    """The same with writings that differ only in capitals and blanks as one word."""
+    writing = reading.writing.model_copy(update={"words": "folded"})
+    return replace(reading, writing=writing, note=_joined([reading.note, note]))

@@ -1,76 +1,79 @@
-"""A time spread over columns, such as year and month, or a day and its hour: composed into one."""
+"""A time spread over columns, such as year and month, or a day and its clock: composed into one text and its forms."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from itertools import takewhile
 
+import polars as pl
+
+from homeostat.data.time_forms import ISO, read_times
+from homeostat.project.writing import Writing
+from homeostat.scaffold.profile import time_table
 from homeostat.scaffold.profile.column_types import Reading
 from homeostat.scaffold.profile.identifiers import always_quoted, spaced, sql_string, words
-from homeostat.scaffold.profile.table import Column, Table
+from homeostat.scaffold.profile.shapes import column_text
+from homeostat.scaffold.profile.table import Column, Table, typed_copy
 from homeostat.scaffold.profile.workspace import Workspace
 
 PARTS = {
-    "month": ({"month", "mon", "mo", "mnth", "mth"}, 1, 12),
-    "quarter": ({"quarter", "qtr", "q"}, 1, 4),
-    "week": ({"week", "wk", "isoweek"}, 1, 53),
-    "day": ({"day", "dom", "dayofmonth"}, 1, 31),
-    "hour": ({"hour", "hr", "hh"}, 0, 23),
+    "month": ({"month", "mon", "mo", "mnth", "mth", "monat", "mois", "mes"}, 1, 12),
+    "quarter": ({"quarter", "qtr", "q", "quartal"}, 1, 4),
+    "week": ({"week", "wk", "isoweek", "kw"}, 1, 53),
+    "day": ({"day", "dom", "dayofmonth", "tag", "jour", "dia"}, 1, 31),
+    "hour": ({"hour", "hr", "hh", "he", "stunde", "heure", "hora", "ending"}, 0, 24),
     "minute": ({"minute", "min", "mi"}, 0, 59),
 }
 YEAR = {"year", "yr", "yyyy", "jahr"}
-DATE = {"date", "day", "dteday", "dt", "datum", "datestamp"}
-CLOCK = {"time", "clock", "uhrzeit", "zeit", "hora", "heure"}
+DATE = {"date", "day", "dteday", "dt", "datum", "datestamp", "fecha", "data", "tag"}
+CLOCK = {"time", "clock", "uhrzeit", "zeit", "hora", "heure", "hour", "start", "tijd", "tid", "ora"}
 FILLERS = {"of", "in", "the", "number", "no", "nr", "num", "local"}
 MONTHS = ["jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec"]
-CLOCK_FORM = r"\d{1,2}[:.]\d\d([:.]\d\d(\.\d+)?)?"
-YEARS = (1700, 2200)
-WHOLE = "TRY_CAST(TRY_CAST({} AS DOUBLE) AS BIGINT)"
+CLOCKS = ("%H:%M", "%H:%M:%S", "%I:%M:%S %p", "%I:%M %p", "%I:%M:%S%p", "%I:%M%p", "%H.%M", "%H.%M.%S", "%Hh%M",
+          "%H-%M",
+          "%H%M%S", "%H%M", "%I %p", "%I%p", "%p %I:%M", "%p %I:%M:%S")  # fmt: skip
+YEARS = (1500, 2300)
 
 
 @dataclass(frozen=True)
 class Part:
-    """One column of a time: ``sql`` makes the column in place of ``{}`` a whole number, or the text of a clock."""
+    """One column of a time: its text in SQL over what is written, and the code that reads it."""
 
     column: Column
     sql: str
+    code: str
 
 
 def compose_time(work: Workspace, table: Table, time: Column, label: str) -> Table:
     """The table with a whole time in the column ``time``, where other columns hold the rest of it; else as it is."""
     others = table.without((time.name, label))
     if _is_year(time):
-        parts = _year_parts(work, others, time)
-        form = _year_form(parts)
+        starts, parts = [("%Y", _whole(time))], _year_parts(work, others, time)
+        composed = _of_year(parts)
     elif _is_day(work, table, time):
-        parts = _day_parts(work, others, time)
-        form = _day_form(parts)
+        starts, parts = _day_forms(work, table, time), _day_parts(work, others, time)
+        composed = _of_day(parts)
     else:
         return table
-    if not form:
+    if not composed or not starts:
         return table
-    _replace_column(work, table, time, _filled(form, parts, time, as_written=False))
-    name = always_quoted(time.name)
-    low, high, distinct, filled = work.row(
-        f"SELECT CAST(min({name}) AS VARCHAR), CAST(max({name}) AS VARCHAR), count(DISTINCT {name}), count({name}) "
-        f"FROM {table.sql}"
-    )
+    rest, sql = composed
     sources = " and ".join([time.raw, *(p.column.raw for p in parts.values())])
-    sql = f"CAST({_filled(form, parts, time, as_written=True)} AS VARCHAR)"
-    reading = Reading("time", sql, f"{sources} together")
-    return table.with_column(
-        replace(time, reading=reading, low=low, high=high, distinct=distinct, absent=table.rows - filled)
-    )
+    forms = tuple(form.replace("%Y", "%G") + rest if "%V" in rest else form + rest for form, _ in starts)
+    notes = [f"{sources} together", *(["the hours 1 to 24 end where they are named"] if "%k" in rest else [])]
+    writing = Writing(times=forms, missing=time.reading.writing.missing)
+    reading = Reading("time", f"{starts[0][1]} || {sql}", "; ".join(notes), writing=writing)
+    return typed_copy(work, table.with_column(replace(time, reading=reading)))
 
 
-def _replace_column(work: Workspace, table: Table, column: Column, sql: str) -> None:
-    name = always_quoted(column.name)
-    work.execute(f"ALTER TABLE {table.sql} ADD COLUMN __whole TIMESTAMP")
-    work.execute(f"UPDATE {table.sql} SET __whole = {sql}")
-    work.execute(f"ALTER TABLE {table.sql} DROP COLUMN {name}")
-    work.execute(f"ALTER TABLE {table.sql} RENAME COLUMN __whole TO {name}")
+def _as_written(column: Column) -> str:
+    return f"trim(CAST({column.source_sql or always_quoted(column.raw)} AS VARCHAR))"
+
+
+def _whole(column: Column) -> str:
+    written = column.source_sql or always_quoted(column.raw)
+    return f"CAST(TRY_CAST(TRY_CAST({written} AS DOUBLE) AS BIGINT) AS VARCHAR)"
 
 
 def _is_year(time: Column) -> bool:
@@ -82,7 +85,24 @@ def _is_year(time: Column) -> bool:
 def _is_day(work: Workspace, table: Table, time: Column) -> bool:
     """Whether every time is a midnight."""
     within_day = f"SELECT 1 FROM {table.sql} WHERE {time.sql} <> date_trunc('day', {time.sql})"
-    return time.kind == "time" and not work.has_rows(within_day)
+    return time.kind == "time" and time.reading.sql is None and not work.has_rows(within_day)
+
+
+def _day_forms(work: Workspace, table: Table, day: Column) -> list[tuple[str, str]]:
+    """The forms of the day alone, each with SQL of its text."""
+    sql_type = next(t for c, t in table.opened.columns if c == day.raw)
+    if sql_type != "VARCHAR":
+        return [("%Y-%m-%d", f"strftime({always_quoted(day.raw)}, '%Y-%m-%d')")]
+    forms = day.reading.writing.times or ISO
+    days = [max((d for d in time_table.DAYS if f.startswith(d)), key=len, default="") for f in forms]
+    if "" in days:
+        return []
+    text = _as_written(day)
+    if any(d != f for d, f in zip(days, forms, strict=True)):  # a midnight stands after the day
+        if any(" " in d for d in days):
+            return []
+        text = rf"regexp_extract({text}, '^[^ T,]+')"
+    return [(d, text) for d in dict.fromkeys(days)]
 
 
 def _year_parts(work: Workspace, table: Table, year: Column) -> dict[str, Part]:
@@ -97,15 +117,27 @@ def _year_parts(work: Workspace, table: Table, year: Column) -> dict[str, Part]:
 def _day_parts(work: Workspace, table: Table, day: Column) -> dict[str, Part]:
     topic = _words(day.raw) - DATE
     for column in table.columns:
-        if column.kind == "string" and _words(column.raw) & CLOCK:
-            name = always_quoted(column.name)
-            if _all_values(work, table, column, f"regexp_full_match({name}, '{CLOCK_FORM}')"):
-                return {"clock": Part(column, "CAST(replace(left({}, 5), '.', ':') AS VARCHAR)")}
+        if _words(column.raw) & CLOCK:
+            code = _clock_form(work, table, column)
+            if code:
+                return {"clock": Part(column, _as_written(column), code)}
     hour = _part(work, table, "hour", topic)
     if hour is None:
         return {}
     minute = _part(work, table, "minute", topic)
     return {"hour": hour} | ({"minute": minute} if minute is not None else {})
+
+
+def _clock_form(work: Workspace, table: Table, column: Column) -> str:
+    """The form that all clocks of a column have; empty where it holds none."""
+    if column.kind != "string":
+        return ""
+    examples = [e for s in column_text(work, table.name, column.name).shapes for e in s.examples]
+    if not examples or not all(re.search(r"\d", e) for e in examples):
+        return ""
+    days = pl.Series([f"2000-01-01 {e}" for e in examples])
+    fitting = (c for c in CLOCKS if not read_times(days, (f"%Y-%m-%d {c}",)).null_count())
+    return next(fitting, "")
 
 
 def _part(work: Workspace, table: Table, kind: str, topic: set[str]) -> Part | None:
@@ -117,12 +149,14 @@ def _part(work: Workspace, table: Table, kind: str, topic: set[str]) -> Part | N
         if column.absent * 10 > column.rows or column.low is None or column.high is None or column.distinct < 2:
             continue
         if column.kind in ("integer", "float") and low <= float(column.low) and float(column.high) <= high:
-            return Part(column, WHOLE)
+            ending = kind == "hour" and float(column.low) == 1 and float(column.high) == 24
+            code = {"month": "%m", "quarter": "%q", "week": "%V", "day": "%d", "minute": "%M"}.get(kind, "%H")
+            return Part(column, _whole(column), "%k" if ending else code)
         if kind == "month" and column.kind == "string" and column.distinct <= 12:
             months = ", ".join(map(sql_string, MONTHS))
             word = f"lower(left(trim({always_quoted(column.name)}), 3))"
             if _all_values(work, table, column, f"{word} IN ({months})"):
-                return Part(column, f"list_position([{months}], lower(left(trim({{}}), 3)))")
+                return Part(column, f"left({_as_written(column)}, 3)", "%b")
     return None
 
 
@@ -131,39 +165,22 @@ def _all_values(work: Workspace, table: Table, column: Column, condition: str) -
     return not work.has_rows(query)
 
 
-def _year_form(parts: Mapping[str, Part]) -> str:
+def _of_year(parts: dict[str, Part]) -> tuple[str, str] | None:
+    """What follows the year: a form and SQL of its text."""
     if "month" in parts:
-        rest = ["month", "day", "hour", "minute"][: len(parts)]
-        missing = ["1" if k == "day" else "0" for k in ("day", "hour", "minute")][len(rest) - 1 :]
-        filled = [f"<{k}>" for k in rest] + missing
-        return f"try_strptime(printf('%d-%d-%d %d:%d', <>, {', '.join(filled)}), '%Y-%m-%d %H:%M')"
-    if "quarter" in parts:
-        return "try_strptime(printf('%d-%d', <>, 3 * <quarter> - 2), '%Y-%m')"
-    if "week" in parts:
-        return "try_strptime(printf('%d-W%02d-1', <>, least(<week>, 52)), '%G-W%V-%u')"
-    return ""
+        return _sequence(parts, {"month": "-", "day": "-", "hour": " ", "minute": ":"})
+    return _sequence(parts, {"quarter": "-Q", "week": "-W"})
 
 
-def _day_form(parts: Mapping[str, Part]) -> str:
-    if "clock" in parts:
-        return "try_strptime(printf('%s %s', strftime(<>, '%Y-%m-%d'), <clock>), '%Y-%m-%d %H:%M')"
-    if "hour" in parts:
-        minutes = " + to_minutes(<minute>)" if "minute" in parts else ""
-        return f"<> + to_hours(<hour>){minutes}"
-    return ""
+def _of_day(parts: dict[str, Part]) -> tuple[str, str] | None:
+    return _sequence(parts, {"clock": " ", "hour": " ", "minute": ":"})
 
 
-def _filled(form: str, parts: Mapping[str, Part], time: Column, as_written: bool) -> str:
-    """The form with its columns, as the table has them or as they were typed."""
-
-    def sql(column: Column) -> str:
-        return (column.source_sql or always_quoted(column.raw)) if as_written else always_quoted(column.name)
-
-    own = "CAST({} AS TIMESTAMP)" if time.kind == "time" else WHOLE
-    form = form.replace("<>", own.replace("{}", sql(time)))
-    for kind, part in parts.items():
-        form = form.replace(f"<{kind}>", part.sql.replace("{}", f"({sql(part.column)})"))
-    return form
+def _sequence(parts: dict[str, Part], before: dict[str, str]) -> tuple[str, str] | None:
+    steps = [(sign, parts[kind]) for kind, sign in before.items() if kind in parts]
+    if not steps:
+        return None
+    return "".join(s + p.code for s, p in steps), " || ".join(f"'{s}' || {p.sql}" for s, p in steps)
 
 
 def _words(name: str) -> set[str]:

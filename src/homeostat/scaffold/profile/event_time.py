@@ -2,33 +2,26 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from homeostat.core.errors import DataError, UsageError
-from homeostat.scaffold.profile.composite_time import YEARS
+from homeostat.scaffold.profile.column_types import Reading
 from homeostat.scaffold.profile.request import Request
-from homeostat.scaffold.profile.table import Column, Table, column_list, find_column
+from homeostat.scaffold.profile.table import Column, Table, column_list, find_column, typed_copy
+from homeostat.scaffold.profile.time_writing import number_as_time
 from homeostat.scaffold.profile.workspace import Workspace
 
-# least and most value of a number that counts time, and the SQL of the time; {n} is the number, {i} the whole number
-COUNTS = (
-    (*YEARS, "make_timestamp({i}, 1, 1, 0, 0, 0)"),
-    (20_000, 75_000, "TIMESTAMP '1899-12-30' + to_microseconds(CAST({n} * 86400000000 AS BIGINT))"),  # a spreadsheet's
-    (620_000, 800_000, "TIMESTAMP '0001-01-01' + to_days(CAST({n} AS INTEGER) - 1)"),  # days of the era
-    (190001, 210012, "make_timestamp({i} // 100, {i} % 100, 1, 0, 0, 0)"),
-    (19000101, 21001231, "make_timestamp({i} // 10000, {i} // 100 % 100, {i} % 100, 0, 0, 0)"),
-    (1e8, 5e9, "make_timestamp(CAST({n} * 1000000 AS BIGINT))"),
-    (1e11, 5e12, "make_timestamp(CAST({n} * 1000 AS BIGINT))"),
-    (1e14, 5e15, "make_timestamp({i})"),
-)
+STRAY = 0.01  # share of the rows that may lie far from all others
+EDGE = 0.005  # share of the rows on either side of the bulk
 
 
 @dataclass(frozen=True)
 class EventTime:
     """The time of a row: its column, SQL over a row, its range, and the number of rows without one.
 
-    ``step`` is the distance of neighbouring times where they lie on a grid. The workspace has it as ``__t``.
+    ``step`` is the distance of neighbouring times where they lie on a grid. The workspace has it as ``__t``, blank for
+    ``strays``: rows far from all others, with the first and the last of their times.
     """
 
     column: str
@@ -37,6 +30,8 @@ class EventTime:
     last: datetime
     step: timedelta | None
     missing: int
+    strays: int = 0
+    stray_range: tuple[datetime, datetime] | None = None
 
 
 def choose_time_column(table: Table, request: Request, label: str) -> Column:
@@ -49,46 +44,74 @@ def choose_time_column(table: Table, request: Request, label: str) -> Column:
     raise UsageError(f"--time: say which column is the time of a row; there are {column_list(table.columns)}")
 
 
-def read_event_time(work: Workspace, table: Table, column: Column) -> EventTime:
-    """Add ``__t`` to the typed table, and describe it.
+def with_number_as_time(work: Workspace, table: Table, column: Column, option: str) -> Table:
+    """The table with a column of numbers that are times, written or counted, as times; else as it is.
 
     Raises:
-        UsageError: the column is no time.
-        DataError: all its times are equal.
-    """
-    sql = _time_sql(work, table, column)
-    work.execute(f"ALTER TABLE {table.sql} ADD COLUMN __t TIMESTAMP")
-    work.execute(f"UPDATE {table.sql} SET __t = {sql}")
-    first, last, missing = work.row(f"SELECT min(__t), max(__t), count(*) FILTER (__t IS NULL) FROM {table.sql}")
-    if first == last:
-        raise DataError(f"--time {column.raw}: all rows are of {first}; a loop needs a history")
-    filled = f"coalesce({sql}, TIMESTAMP '1900-01-01')" if missing else sql
-    return EventTime(column.name, filled, first, last, _step(work, table), missing)
-
-
-def _time_sql(work: Workspace, table: Table, column: Column) -> str:
-    """The time of a row, in SQL, from a time or a number that counts time.
-
-    Raises:
-        UsageError: it is neither.
+        UsageError: a column of numbers is no time, or one of words holds some that are none.
     """
     if column.kind == "time":
-        return column.sql
+        return table
     times = [c for c in table.columns if c.kind == "time"]
     choice = f"there {'is' if len(times) == 1 else 'are'} {column_list(times)}" if times else "no other column is one"
     if column.kind == "string" and column.absent < column.rows:
         raise UsageError(
-            f"--time {column.raw}: some of its values are no times, {_bad_example(work, table, column)}; "
+            f"{option} {column.raw}: some of its values are no times, {_bad_example(work, table, column)}; "
             f"fix them, or name another column: {choice}"
         )
     if column.kind in ("integer", "float") and column.low is not None and column.high is not None:
-        whole = column.sql if column.kind == "integer" else f"CAST({column.sql} AS BIGINT)"
-        for least, most, form in COUNTS:
-            if least <= float(column.low) and float(column.high) <= most:
-                return form.format(n=column.sql, i=whole)
+        name = column.sql
+        examples = work.frame(
+            f"(SELECT min({name}) AS n FROM {table.sql}) UNION ALL (SELECT max({name}) FROM {table.sql}) UNION ALL "
+            f"(SELECT n FROM (SELECT DISTINCT {name} AS n FROM {table.sql}) WHERE n IS NOT NULL ORDER BY hash(n) "
+            "LIMIT 500)"
+        )["n"]
+        reading = number_as_time(float(column.low), float(column.high), examples)
+        if reading is not None:
+            writing = reading.writing.model_copy(update={"missing": column.reading.writing.missing})
+            own = Reading("time", column.reading.sql, reading.notes[0], "", reading.ambiguous, writing)
+            return typed_copy(work, table.with_column(replace(column, reading=own)))
     raise UsageError(
-        f"--time {column.raw}: holds {column.low} to {column.high}, which is no time; name another column: {choice}"
+        f"{option} {column.raw}: holds {column.low} to {column.high}, which is no time; name another column: {choice}"
     )
+
+
+def read_event_time(work: Workspace, table: Table, column: Column) -> EventTime:
+    """Add ``__t`` to the typed table, and describe it.
+
+    Raises:
+        DataError: all its times are equal.
+    """
+    sql = column.sql
+    work.execute(f"ALTER TABLE {table.sql} ADD COLUMN __t TIMESTAMP")
+    work.execute(f"UPDATE {table.sql} SET __t = {sql}")
+    (missing,) = work.row(f"SELECT count(*) FROM {table.sql} WHERE __t IS NULL")
+    strays, stray_range = _set_strays_apart(work, table)
+    first, last = work.row(f"SELECT min(__t), max(__t) FROM {table.sql}")
+    if first is None:
+        raise DataError(f"--time {column.raw}: no row has a time; name another column")
+    if first == last:
+        raise DataError(f"--time {column.raw}: all rows are of {first}; a loop needs a history")
+    filled = f"coalesce({sql}, TIMESTAMP '1900-01-01')" if missing else sql
+    return EventTime(column.name, filled, first, last, _step(work, table), missing, strays, stray_range)
+
+
+def _set_strays_apart(work: Workspace, table: Table) -> tuple[int, tuple[datetime, datetime] | None]:
+    """Blank ``__t`` of the few rows that lie further from the bulk than this is long."""
+    low, high, rows = work.row(
+        f"SELECT to_timestamp(quantile_disc(epoch(__t), {EDGE}))::TIMESTAMP, "
+        f"to_timestamp(quantile_disc(epoch(__t), {1 - EDGE}))::TIMESTAMP, count(__t) FROM {table.sql}"
+    )
+    if low is None or high - low < timedelta(minutes=1):
+        return 0, None
+    far = high - low + timedelta(days=1)
+    begin, end = (max(low, far + datetime.min) - far, min(high, datetime.max - far) + far)
+    outside = f"(__t < TIMESTAMP '{begin}' OR __t > TIMESTAMP '{end}')"
+    strays, first, last = work.row(f"SELECT count(*), min(__t), max(__t) FROM {table.sql} WHERE {outside}")
+    if not strays or strays > max(STRAY * rows, 3):
+        return 0, None
+    work.execute(f"UPDATE {table.sql} SET __t = NULL WHERE {outside}")
+    return int(strays), (first, last)
 
 
 def _bad_example(work: Workspace, table: Table, column: Column) -> str:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from math import log
 from statistics import median
 
 from homeostat.core.errors import DataError
@@ -17,17 +18,25 @@ from homeostat.scaffold.profile.table import Table
 from homeostat.scaffold.profile.workspace import Workspace
 
 MOST_PERIODS = 50_000  # of a history that are counted
+DRY, CHANCE = 0.05, 1e-9  # least share of the history whose labels are all alike, and how unlikely that is by chance
+WHOLE = 0.5  # share of the usual rows below which the last batch is not whole yet, and would be quarantined
 THIN, LASTING = 0.4, 8  # share of the usual rows below which a period is thin; periods in which it has to last
 
 
 @dataclass(frozen=True)
 class History:
-    """From ``start`` to ``end``, without a thin beginning; ``counts`` are the rows of each batch."""
+    """From ``start`` to ``end``, without a thin beginning; ``counts`` are the rows of each batch.
+
+    ``waiting`` are rows after ``end``, of a batch that is not whole yet; ``dried`` those from ``end`` on whose labels
+    are all of one class.
+    """
 
     start: datetime
     end: datetime
     rhythm: Rhythm
     counts: tuple[int, ...]
+    waiting: int = 0
+    dried: int = 0
 
     @property
     def length(self) -> timedelta:
@@ -49,7 +58,30 @@ def read_history(work: Workspace, table: Table, time: EventTime) -> History:
         raise DataError(f"--time {raw}: only {count(rhythm.batches, 'batch')} of history; give a longer one")
     start = floor(begin, rhythm.period, timedelta(0))
     end = floor(time.last, rhythm.period, timedelta(0)) + rhythm.period
-    return History(start, end, rhythm, tuple(_counts(work, table, rhythm.period, start, time.last)))
+    counts = _counts(work, table, rhythm.period, start, time.last)
+    waiting = counts.pop() if len(counts) > 3 and counts[-1] < WHOLE * rhythm.rows else 0
+    return History(start, end - rhythm.period if waiting else end, rhythm, tuple(counts), waiting)
+
+
+def until_labels_dry_up(work: Workspace, table: Table, label_sql: str, history: History) -> History:
+    """The history up to where the labels of all later rows are of one class, more of them than chance allows."""
+    rows = (
+        f"(SELECT __t, CAST(({label_sql}) AS DOUBLE) AS y FROM {table.sql} WHERE __t >= TIMESTAMP '{history.start}' "
+        f"AND __t < TIMESTAMP '{history.end}' AND ({label_sql}) IS NOT NULL)"
+    )
+    (last,) = work.row(f"SELECT arg_max(y, __t) FROM {rows}")
+    unlike = f"FILTER (y <> {last})"
+    since, other, share = work.row(
+        f"SELECT max(__t) {unlike}, count(*) {unlike}, avg(CAST(y = {last} AS DOUBLE)) FROM {rows}"
+    )
+    if not other or history.end - since < history.length * DRY:
+        return history
+    end = floor(since, history.rhythm.period, timedelta(0)) + history.rhythm.period
+    (dried,) = work.row(f"SELECT count(*) FROM {rows} WHERE __t >= TIMESTAMP '{end}'")
+    kept = (end - history.start) // history.rhythm.period
+    if kept < len(history.counts) / 2 or kept < 3 or dried * log(share) > log(CHANCE):
+        return history
+    return replace(history, end=end, counts=history.counts[:kept], dried=dried)
 
 
 def _counts(work: Workspace, table: Table, period: timedelta, first: datetime, last: datetime) -> list[int]:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from homeostat.scaffold.profile.column_types import Reading
 from homeostat.scaffold.profile.event_time import EventTime
 from homeostat.scaffold.profile.identifiers import is_identifier_name, quoted, quoted_list
+from homeostat.scaffold.profile.open_table import FILE
 from homeostat.scaffold.profile.request import Request
-from homeostat.scaffold.profile.table import ROW_ID, Column, Table, find_column
+from homeostat.scaffold.profile.table import ROW_ID, Column, Table, find_column, with_statistics
 from homeostat.scaffold.profile.workspace import Workspace
 
 TOLERATED = 0.005  # share of the rows on a grid of times that may share their key with another
@@ -43,10 +44,10 @@ def _key_columns(
 ) -> tuple[tuple[str, ...], str]:
     if request.key:
         return tuple(find_column(table, k, "--key").name for k in request.key), "as given"
-    candidates = list(_candidates(table, time, label))
+    candidates = list(_candidates(_of_rows_with_a_time(work, table), time, label))
     repeats = {}
     for key in candidates:
-        repeats[key] = _repeats(work, table, key)
+        repeats[key] = _repeats(work, table, key, " WHERE __t IS NOT NULL", FILE if table.opened.many else "")
         if not repeats[key]:
             return key, f"found: {' and '.join(key)} identif{'y' if len(key) > 1 else 'ies'} each row"
     if time.step is not None:
@@ -54,6 +55,36 @@ def _key_columns(
             if time.column in key and repeats[key] <= TOLERATED * table.rows:
                 return key, f"found: nearly every row has its own {' and '.join(key)}"
     return (ROW_ID,), "no column identifies a row: a hash of the row's content, numbered among equal rows"
+
+
+def _of_rows_with_a_time(work: Workspace, table: Table) -> Table:
+    """The table with the statistics of the rows that a batch can hold."""
+    counts = ", ".join(f"count({c.sql}) FILTER (__t IS NOT NULL)" for c in table.columns)
+    rows, *filled = work.row(f"SELECT count(__t), {counts} FROM {table.sql}")
+    columns = (replace(c, rows=rows, absent=rows - n) for c, n in zip(table.columns, filled, strict=True))
+    return replace(table, columns=tuple(columns), rows=int(rows))
+
+
+def newest_rows(work: Workspace, table: Table, key: Key) -> tuple[Table, tuple[int, int] | None]:
+    """The table without rows that come again, by their key, in a later file; how many, and how many were changed."""
+    if not table.opened.many or key.generated:
+        return table, None
+    names = quoted_list(key.columns)
+    again = (
+        f"SELECT rowid AS old FROM {table.sql} WHERE __t IS NOT NULL "
+        f"QUALIFY {FILE} < max({FILE}) OVER (PARTITION BY {names})"
+    )
+    (rows,) = work.row(f"SELECT count(*) FROM ({again})")
+    if not rows:
+        return table, None
+    values = quoted_list(n for n in table.names if n not in key.columns)
+    distinct = f"count(DISTINCT hash(row({values})))" if values else "1"
+    (keys,) = work.row(
+        f"SELECT count(*) FROM (SELECT {distinct} AS n FROM {table.sql} WHERE __t IS NOT NULL GROUP BY {names}) "
+        "WHERE n > 1"
+    )
+    work.execute(f"DELETE FROM {table.sql} WHERE rowid IN ({again})")
+    return with_statistics(work, replace(table, rows=table.rows - rows)), (int(rows), int(keys))
 
 
 def row_id_column(table: Table, key: Key, stable: Sequence[str]) -> Column:
@@ -66,7 +97,8 @@ def row_id_column(table: Table, key: Key, stable: Sequence[str]) -> Column:
 def _candidates(table: Table, time: EventTime, label: str) -> Iterator[tuple[str, ...]]:
     """Keys to try, in order: identifiers, words, the time, other numbers, an entity with the time."""
     whole = [c for c in table.columns if not c.absent and c.name != label and c.kind in ("string", "integer")]
-    nearly = [c for c in whole if c.distinct >= 0.9 * table.rows and c.name != time.column]
+    most = 0.2 if table.opened.many else 0.9  # files may overlap
+    nearly = [c for c in whole if c.distinct >= most * table.rows and c.name != time.column]
     named = [c for c in nearly if is_identifier_name(c.raw)]
     yield from ((c.name,) for c in named)
     yield from ((c.name,) for c in nearly if c.kind == "string" and c not in named)
@@ -81,11 +113,11 @@ def _candidates(table: Table, time: EventTime, label: str) -> Iterator[tuple[str
         yield from [(c.name, time.column) for c in sorted(naming, key=lambda c: c.distinct)][:12]
 
 
-def _repeats(work: Workspace, table: Table, key: tuple[str, ...]) -> int:
-    """Rows beyond the first of each key."""
-    names = ", ".join(map(quoted, key))
+def _repeats(work: Workspace, table: Table, key: tuple[str, ...], timed: str = "", within: str = "") -> int:
+    """Rows beyond the first of each key, ``within`` a file where they stand in several."""
+    names = ", ".join([*map(quoted, key), *([within] if within else [])])
     (repeats,) = work.row(
-        f"SELECT coalesce(sum(n - 1), 0) FROM (SELECT count(*) AS n FROM {table.sql} GROUP BY {names})"
+        f"SELECT coalesce(sum(n - 1), 0) FROM (SELECT count(*) AS n FROM {table.sql}{timed} GROUP BY {names})"
     )
     return int(repeats)
 

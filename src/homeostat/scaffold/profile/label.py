@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from decimal import Decimal, InvalidOperation
 
 from homeostat.core.errors import UsageError
 from homeostat.scaffold.profile import ranking
-from homeostat.scaffold.profile.column_types import NO, YES
+from homeostat.scaffold.profile.column_types import NO, YES, folded
 from homeostat.scaffold.profile.identifiers import quoted, sql_string
+from homeostat.scaffold.profile.null_words import plain
 from homeostat.scaffold.profile.request import Request
-from homeostat.scaffold.profile.table import Column, Table, find_column
+from homeostat.scaffold.profile.shapes import column_text
+from homeostat.scaffold.profile.table import Column, Table, find_column, typed_copy
 from homeostat.scaffold.profile.workspace import Workspace
 
+MOST_CLASSES = 40  # distinct words of a label
 TASKS = ("binary", "regression", "ranking")
 POSITIVE = ("yes", "true", "up", "churn", "fraud", "default", "fail", "cancel", "late", "bad", "spam", "positive",
             "won")  # fmt: skip
@@ -103,7 +107,7 @@ def _binary(table: Table, column: Column, values: Values, request: Request) -> L
     filled = max(column.rows - column.absent, 1)
     if len(values) > 2 and request.positive is None:
         if not _several_codings(values):
-            classes = ", ".join(f"{v} ({n:,})" for v, n in values[:6])
+            classes = ", ".join(f"{v!r} ({n:,})" for v, n in values[:6])
             raise UsageError(
                 f"--label {column.raw}: has {column.distinct} classes ({classes}); one model predicts yes or no, an "
                 "amount or a ranking: say which class to predict with --positive VALUE"
@@ -125,19 +129,68 @@ def _several_codings(values: Values) -> bool:
     return plain <= YES | NO | {"0", "1"} and bool(plain & (YES | {"1"})) and bool(plain & (NO | {"0"}))
 
 
+def with_one_word(work: Workspace, table: Table, column: Column) -> Table:
+    """The table with writings of a class that differ only in blanks, invisible signs and capitals as one word."""
+    if column.kind != "string" or column.distinct > MOST_CLASSES:
+        return table
+    values = [str(r[0]) for r in work.rows(
+        f"SELECT {column.sql} FROM {table.sql} WHERE {column.sql} IS NOT NULL GROUP BY 1 ORDER BY count(*) DESC, 1"
+    )]  # fmt: skip
+    raw = (
+        [v for v, _ in column_text(work, f"{table.name}__raw", column.raw).frequent]
+        if column.reading.sql is None
+        else []
+    )
+    by_word: dict[str, list[str]] = {}
+    for value in raw or values:
+        by_word.setdefault(plain(value), []).append(value)
+    if len(by_word) == len(values):
+        return table
+    several = [f"{word!r} stands for {', '.join(map(repr, v))}" for word, v in by_word.items() if len(v) > 1]
+    reading = folded(column.reading, "; ".join(several[:3]))
+    return typed_copy(work, table.with_column(replace(column, reading=reading)))
+
+
 def _positive(column: Column, values: Values, request: Request) -> str:
-    """The value that was named; else yes, true, 1 and such words, or the rarer of the two.
+    """The value that was named, as the file or the typed column writes it; else yes, true, 1 and such words, or the
+    rarer of the two.
 
     Raises:
         UsageError: the label has no such value.
     """
     if request.positive is None:
         return _default_positive(column, [str(v) for v, _ in values])
-    by_plain = {str(v).lower(): str(v) for v, _ in values}
-    if request.positive.lower() not in by_plain:
-        choice = ", ".join(by_plain.values())
-        raise UsageError(f"--positive {request.positive}: no such value of {column.raw}; there are {choice}")
-    return by_plain[request.positive.lower()]
+    there = [str(v) for v, _ in values]
+    wanted = request.positive
+    if column.kind == "boolean":
+        there, wanted = ["true", "false"], _as_flag(column, wanted) or wanted
+    near = [v for v in there if v == wanted]
+    near = near or [v for v in there if column.numeric and _same_number(v, wanted)]
+    near = near or [v for v in there if plain(v) == plain(wanted)]
+    if len(near) == 1:
+        return near[0]
+    if near:
+        raise UsageError(f"--positive {wanted}: {', '.join(map(repr, near))} are near it; say which one, in quotes")
+    raise UsageError(
+        f"--positive {request.positive}: no such value of {column.raw}; there are {', '.join(map(repr, there))}"
+    )
+
+
+def _as_flag(column: Column, wanted: str) -> str | None:
+    """A flag as the file writes it, as true or false."""
+    writing, word = column.reading.writing, plain(wanted)
+    if word in map(plain, writing.yes) or not writing.yes and word in {*YES, "1", "1.0"}:
+        return "true"
+    if word in map(plain, writing.no) or not writing.no and word in {*NO, "0", "0.0"}:
+        return "false"
+    return None
+
+
+def _same_number(one: str, two: str) -> bool:
+    try:
+        return Decimal(one) == Decimal(two.strip())
+    except InvalidOperation:
+        return False
 
 
 def _default_positive(column: Column, values: Sequence[str]) -> str:
@@ -153,7 +206,7 @@ def _equals(column: Column, positive: str) -> str:
     if column.kind == "boolean":
         return column.sql if positive == "true" else f"NOT {column.sql}"
     if column.numeric:
-        return f"{column.sql} = {float(positive):g}"
+        return f"{column.sql} = {positive}"
     return f"{column.sql} = {sql_string(positive)}"
 
 

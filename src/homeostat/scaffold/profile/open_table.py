@@ -1,184 +1,180 @@
-"""A table at any address, opened in a database on disk so that it may be larger than memory."""
+"""A table at any address, opened by the loop's reader in a database on disk, so that it may be larger than memory."""
 
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
-
-import duckdb
-import polars as pl
 
 from homeostat.core.errors import DataError
+from homeostat.data.csv_files import delimiter_of, encoding_of, form_of, make_utf8
+from homeostat.data.queries import answered
+from homeostat.data.source_files import SourceFile, files_at, is_empty, local_copy, opened
+from homeostat.project.file_form import PLAIN, FileForm
 from homeostat.scaffold.profile.identifiers import always_quoted
 from homeostat.scaffold.profile.request import Address
 from homeostat.scaffold.profile.workspace import Workspace
 
-PARQUET = (".parquet", ".pq")
-CHUNK = 200_000  # rows of a query in memory at a time
+FILE = "__file"  # the number of the file that a row stands in
+INPUT = "--from"
 
 Form = tuple[tuple[str, str], ...]  # name and type of each column of a file
 
 
-def open_table(work: Workspace, name: str, address: Address) -> tuple[Form, list[str]]:
-    """Make ``name`` a relation of the table as it is written.
+@dataclass(frozen=True)
+class OpenedTable:
+    """A table as it is written: its columns with their SQL types, and how its files are laid out.
 
-    Returns:
-        Its columns with their SQL types, and a sentence for each schema change between its files.
+    ``changes``: a sentence for each schema change between its files; ``notes``: what a person should know of them.
+    ``many``: its rows stand in several files, which ``FILE`` numbers.
+    """
+
+    columns: Form
+    form: FileForm = PLAIN
+    delimiter: str = ","
+    changes: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
+    many: bool = False
+
+
+def open_table(work: Workspace, name: str, address: Address) -> OpenedTable:
+    """Make ``name`` a relation of the table as it is written.
 
     Raises:
         DataError: it cannot be reached or read, or has no rows.
     """
-    changes: list[str] = []
-    try:
-        if address.query is not None:
-            fetched = work.folder / f"{name}.parquet"
-            _fetch(address, fetched)
-            _view_parquet(work, name, [fetched])
-        else:
-            changes = _open_files(work, name, address)
-        columns = tuple((str(r[0]), str(r[1])) for r in work.rows(f"DESCRIBE {always_quoted(name)}"))
-        filled = work.has_rows(f"SELECT 1 FROM {always_quoted(name)}")
-    except duckdb.Error as error:
-        raise DataError(f"{address}: cannot be read ({_first_line(error)}); fix the file") from error
-    if not filled:
+    if address.query is not None:
+        table = _fetched(work, name, address)
+    else:
+        table = _open_files(work, name, address)
+    if not work.has_rows(f"SELECT 1 FROM {always_quoted(name)}"):
         raise DataError(f"{address}: has no rows; give a table with a history")
-    return columns, changes
+    return table
 
 
-def _first_line(error: Exception) -> str:
-    return str(error).strip().split("\n")[0]
-
-
-def _open_files(work: Workspace, name: str, address: Address) -> list[str]:
-    """Make ``name`` a view of the columns that all files have; returns the schema changes between files."""
-    paths = _local_files(address, work.folder, name)
-    for path in paths:
-        if path.stat().st_size == 0:
-            raise DataError(f"{address}: is empty; give a table with a header and rows")
-    by_form: dict[Form, list[Path]] = {}
-    for path in paths:
-        by_form.setdefault(_form_of(work, path), []).append(path)
-    parts = [_load_part(work, f"{name}__{n}", same) for n, same in enumerate(by_form.values())]
-    types = [dict(form) for form in by_form]
+def _open_files(work: Workspace, name: str, address: Address) -> OpenedTable:
+    """Make ``name`` a relation of the columns that all files have."""
+    files = files_at(INPUT, str(address.path))
+    if not files:
+        raise DataError(f"{address}: no such file; correct --from")
+    empty = [f for f in files if is_empty(f)]
+    files = [f for f in files if f not in empty]
+    if not files:
+        raise DataError(f"{address}: is empty; give a table with a header and rows")
+    form, delimiter = _form_of(files[0], work.folder / "form")
+    parts: dict[Form, tuple[str, list[SourceFile]]] = {}
+    for number, file in enumerate(files):
+        _load(work, name, number, file, form, parts)
+    types = [dict(columns) for columns in parts]
     shared = [c for c in types[0] if all(c in one for one in types)]
     if not shared:
         raise DataError(f"{address}: its files have no column in common; give files of one table")
-    selected = ", ".join(
-        always_quoted(c)
-        if len({one[c] for one in types}) == 1
-        else f"CAST({always_quoted(c)} AS VARCHAR) AS {always_quoted(c)}"
-        for c in shared
-    )
-    union = " UNION ALL ".join(f"SELECT {selected} FROM {always_quoted(part)}" for part in parts)
+    selected = ", ".join([*(_selected(c, types) for c in shared), *([FILE] if len(files) > 1 else [])])
+    union = " UNION ALL ".join(f"SELECT {selected} FROM {always_quoted(part)}" for part, _ in parts.values())
     work.execute(f"CREATE VIEW {always_quoted(name)} AS {union}")
-    return _schema_changes(list(by_form.items()), shared)
+    columns = tuple((str(r[0]), str(r[1])) for r in work.rows(f"DESCRIBE {always_quoted(name)}") if r[0] != FILE)
+    notes = [*_layout_notes(form), *_quiet_notes(work, name, files, empty)]
+    return OpenedTable(columns, form, delimiter, tuple(_changes(parts, shared)), tuple(notes), len(files) > 1)
 
 
-def _schema_changes(by_form: list[tuple[Form, list[Path]]], shared: list[str]) -> list[str]:
+def _load(
+    work: Workspace, name: str, number: int, file: SourceFile, form: FileForm,
+    parts: dict[Form, tuple[str, list[SourceFile]]],
+) -> None:  # fmt: skip
+    """Add the rows of one file to the part of the files of its form."""
+    with opened(work.connection, INPUT, file, form, work.folder / "files") as rows:
+        columns: Form = tuple(zip(rows.columns, map(str, rows.types), strict=True))
+        if columns not in parts:
+            parts[columns] = (f"{name}__{len(parts)}", [])
+            fresh = True
+        else:
+            fresh = False
+        part, members = parts[columns]
+        members.append(file)
+        numbered = rows.project(f"*, {number} AS {FILE}")
+        if fresh and file.is_parquet and file.is_local and number == 0 and not file.partition:
+            numbered.create_view(part)  # a large one is read in place
+            return
+        if not fresh and work.has_rows(
+            f"SELECT 1 FROM duckdb_views() WHERE view_name = '{part.replace(chr(39), chr(39) * 2)}'"
+        ):
+            work.execute(f"CREATE TABLE {always_quoted(part + '_')} AS SELECT * FROM {always_quoted(part)}")
+            work.execute(f"DROP VIEW {always_quoted(part)}")
+            work.execute(f"ALTER TABLE {always_quoted(part + '_')} RENAME TO {always_quoted(part)}")
+        numbered.create(part) if fresh else numbered.insert_into(always_quoted(part))
+
+
+def _selected(column: str, types: list[dict[str, str]]) -> str:
+    """A column of all files; as words where they differ in its type."""
+    name = always_quoted(column)
+    return name if len({one[column] for one in types}) == 1 else f"CAST({name} AS VARCHAR) AS {name}"
+
+
+def _changes(parts: dict[Form, tuple[str, list[SourceFile]]], shared: list[str]) -> list[str]:
     """Columns that were added, dropped or changed their type between files, and in which file first."""
-    first = dict(by_form[0][0])
+    (first_form, _), *rest = parts.items()
+    first = dict(first_form)
     changes = []
-    for form, paths in by_form[1:]:
-        later, where = dict(form), paths[0].name
+    for columns, (_, files) in rest:
+        later, where = dict(columns), Path(files[0].path).name
         changes += [f"{c} is missing from {where} on" for c in first if c not in later]
         changes += [f"{c} is new from {where} on" for c in later if c not in first]
         changes += [f"{c} is {later[c]} instead of {first[c]} from {where} on" for c in shared if later[c] != first[c]]
     return list(dict.fromkeys(changes))
 
 
-def _form_of(work: Workspace, path: Path) -> Form:
-    if path.suffix in PARQUET:
-        rows = work.rows("DESCRIBE SELECT * FROM read_parquet(?)", [str(path)])
-        return tuple((str(r[0]), str(r[1])) for r in rows)
-    return tuple((c, "VARCHAR") for c in _read_csv(work, [path]).columns)
+def _form_of(file: SourceFile, scratch: Path) -> tuple[FileForm, str]:
+    """How the files are laid out, by the first of them, and its delimiter."""
+    if file.is_parquet or file.is_workbook:
+        return PLAIN, ""
+    with local_copy(INPUT, file, scratch) as (copy, _):
+        encoding = encoding_of(copy)
+        make_utf8(copy, encoding)
+        form = form_of(copy)
+        delimiter = form.delimiter or delimiter_of(copy)
+        if encoding == "utf-16-le":  # without a mark, which alone is not seen
+            form = form.model_copy(update={"encoding": encoding})
+    return form, delimiter
 
 
-def _read_csv(work: Workspace, paths: list[Path]) -> duckdb.DuckDBPyRelation:
-    """CSV files; a row with too many or too few values stops here as it would in the loop."""
-    from homeostat.data.casts import NULLS
-    from homeostat.data.source_files import delimiter_of
-
-    names: Any = [str(p) for p in paths]
-    return work.connection.read_csv(
-        names, delimiter=delimiter_of(paths[0]), header=True, all_varchar=True, quotechar='"', escapechar='"',
-        skiprows=0, na_values=NULLS, null_padding=False, strict_mode=True,
-    )  # fmt: skip
-
-
-def _load_part(work: Workspace, name: str, paths: list[Path]) -> str:
-    """Files of one form, as one relation."""
-    if paths[0].suffix in PARQUET:
-        _view_parquet(work, name, paths)
-    else:
-        _read_csv(work, paths).create(name)
-    return name
+def _layout_notes(form: FileForm) -> Iterator[str]:
+    """What was found of the layout, for a person to check."""
+    if form.skip:
+        yield f"the first {form.skip} lines are no rows: left out (sources.file.skip)"
+    if form.footer:
+        yield f"the last {form.footer} lines are no rows: left out (sources.file.footer)"
+    if form.escape is not None:
+        yield "a backslash stands before quotes within values"
+    if form.delimiter is not None:
+        yield f"{form.delimiter!r} stands between values"
+    if form.quote != '"':
+        yield f"{form.quote} stands around values"
 
 
-def _view_parquet(work: Workspace, name: str, paths: list[Path]) -> None:
-    files = ", ".join("'" + str(p).replace("'", "''") + "'" for p in paths)
-    work.execute(f"CREATE VIEW {always_quoted(name)} AS SELECT * FROM read_parquet([{files}])")
+def _quiet_notes(work: Workspace, name: str, files: list[SourceFile], empty: list[SourceFile]) -> Iterator[str]:
+    """Files without rows: quiet times."""
+    names = [Path(f.path).name for f in empty]
+    if len(files) > 1:
+        filled = {r[0] for r in work.rows(f"SELECT DISTINCT {FILE} FROM {always_quoted(name)}")}
+        names += [Path(f.path).name for n, f in enumerate(files) if n not in filled]
+    if names:
+        more = f" and {len(names) - 3} more" if len(names) > 3 else ""
+        yield f"no rows in {', '.join(names[:3])}{more}: a quiet time, or a delivery that failed"
 
 
-def _local_files(address: Address, folder: Path, name: str) -> list[Path]:
-    """The files where DuckDB can read them: in place, or as a copy, unpacked and in UTF-8."""
-    import fsspec
-
-    try:
-        fs, path = fsspec.core.url_to_fs(address.path)
-        matches = sorted(fs.glob(path)) if any(c in path for c in "*?[") else [path] if fs.isfile(path) else []
-    except (OSError, ImportError, ValueError) as error:
-        raise DataError(f"{address}: cannot be reached ({_first_line(error)}); fix the address or access") from error
-    if not matches:
-        raise DataError(f"{address}: no such file; correct --from")
-    local = "file" in (fs.protocol if isinstance(fs.protocol, tuple) else (fs.protocol,))
-    return [
-        Path(one) if local and one.endswith(PARQUET) else _copied(fs, one, folder / f"{name}-{number}")
-        for number, one in enumerate(matches)
-    ]
-
-
-def _copied(fs: Any, path: str, folder: Path) -> Path:
-    from homeostat.data.source_files import make_even, make_utf8
-
-    parquet = path.endswith(PARQUET)
-    copy = folder / f"{Path(path).name.split('.')[0]}{'.parquet' if parquet else '.csv'}"
+def _fetched(work: Workspace, name: str, address: Address) -> OpenedTable:
+    """Write the rows of a query to Parquet files, some at a time, and make ``name`` a view of them."""
+    folder = work.folder / f"{name}-answer"
     folder.mkdir()
-    try:
-        with fs.open(path, "rb", compression=None if parquet else "infer") as stream, copy.open("wb") as out:
-            while block := stream.read(1 << 22):
-                out.write(block)
-    except Exception as error:  # zip, gzip and remote stores each have errors of their own
-        raise DataError(f"{path}: is damaged or cannot be read ({_first_line(error)}); give a whole file") from error
-    if not parquet:
-        make_utf8(copy)
-        make_even(copy)
-    return copy
-
-
-def _fetch(address: Address, target: Path) -> None:
-    """Write the rows of a query to one Parquet file, some at a time."""
-    import pyarrow.parquet as pq
-    import sqlalchemy as sa
-
-    from homeostat.data.casts import as_series
-
-    try:
-        engine = sa.create_engine(os.path.expandvars(address.url or ""))
-        statement = sa.text(address.query or "")
-        bounds = {"start": "0001-01-01", "end": "9999-12-31"}
-        used = {k: v for k, v in bounds.items() if k in statement._bindparams}
-        with engine.connect().execution_options(stream_results=True) as connection:
-            answer = connection.execute(statement, used)
-            names = list(answer.keys())
-            writer: Any = None
-            while rows := answer.fetchmany(CHUNK):
-                part = pl.DataFrame([as_series(n, (row[i] for row in rows)) for i, n in enumerate(names)]).to_arrow()
-                writer = writer or pq.ParquetWriter(target, part.schema)
-                writer.write_table(part.cast(writer.schema))
-            if writer is None:
-                raise DataError(f"{address}: the query returns no rows; give one with a history")
-            writer.close()
-        engine.dispose()
-    except (sa.exc.SQLAlchemyError, ImportError) as error:
-        raise DataError(f"{address}: the query failed ({_first_line(error)}); fix --from or --query") from error
+    bounds = {"start": "0001-01-01", "end": "9999-12-31"}
+    for number, rows in enumerate(answered(INPUT, os.path.expandvars(address.url or ""), address.query or "", bounds)):
+        rows.write_parquet(folder / f"{number:05d}.parquet")
+    if not any(folder.iterdir()):
+        raise DataError(f"{address}: the query returns no rows; give one with a history")
+    files = ", ".join("'" + str(p).replace("'", "''") + "'" for p in sorted(folder.iterdir()))
+    # A column that is blank at first has its type from later rows.
+    options = "union_by_name = true, hive_partitioning = false"
+    work.execute(f"CREATE VIEW {always_quoted(name)} AS SELECT * FROM read_parquet([{files}], {options})")
+    columns = tuple((str(r[0]), str(r[1])) for r in work.rows(f"DESCRIBE {always_quoted(name)}"))
+    return OpenedTable(columns)

@@ -13,13 +13,19 @@ from homeostat.scaffold.profile.batch_period import DAY, HOUR, Rhythm
 from homeostat.scaffold.profile.composite_time import compose_time
 from homeostat.scaffold.profile.context import Context, ContextRequest, read_context
 from homeostat.scaffold.profile.due_time import find_due_time
-from homeostat.scaffold.profile.event_time import EventTime, choose_time_column, read_event_time
-from homeostat.scaffold.profile.history import History, read_history
+from homeostat.scaffold.profile.event_time import (
+    EventTime,
+    choose_time_column,
+    read_event_time,
+    with_number_as_time,
+)
+from homeostat.scaffold.profile.history import History, read_history, until_labels_dry_up
 from homeostat.scaffold.profile.identifiers import ascii_name, quoted_list
-from homeostat.scaffold.profile.key import Key, find_key, row_id_column
-from homeostat.scaffold.profile.label import Label, read_label
+from homeostat.scaffold.profile.key import Key, find_key, newest_rows, row_id_column
+from homeostat.scaffold.profile.label import Label, read_label, with_one_word
 from homeostat.scaffold.profile.label_delay import LabelDelay, known_column, read_label_delay
 from homeostat.scaffold.profile.request import Request
+from homeostat.scaffold.profile.sentinels import without_sentinels
 from homeostat.scaffold.profile.table import ROW_ID, Column, Table, column_list, find_column, read_table
 from homeostat.scaffold.profile.windows import Windows, choose_windows
 from homeostat.scaffold.profile.workspace import Workspace
@@ -42,6 +48,7 @@ class Profile:
     delay: LabelDelay
     windows: Windows
     contexts: tuple[Context, ...] = ()
+    overlap: tuple[int, int] | None = None  # rows that come again in a later file, and those with other values
 
     @property
     def rhythm(self) -> Rhythm:
@@ -73,17 +80,26 @@ def profile_table(work: Workspace, request: Request, contexts: Sequence[ContextR
         DataError: the table cannot be read, or is too small.
     """
     typed = _without_dropped(read_table(work, _source_name(request.source.stem), request.source), request)
+    typed = without_sentinels(work, typed, _label_column(typed, request).name)
+    typed = with_one_word(work, typed, _label_column(typed, request))
     label_column = _label_column(typed, request)
     time_column = choose_time_column(typed, request, label_column.name)
     table = compose_time(work, typed, time_column, label_column.name)
+    table = with_number_as_time(work, table, table.column(time_column.name), "--time")
+    if request.known_at is not None and find_column(table, request.known_at, "--known-at").numeric:
+        table = with_number_as_time(work, table, find_column(table, request.known_at, "--known-at"), "--known-at")
     time = read_event_time(work, table, table.column(time_column.name))
-    label = read_label(work, table, label_column, request)
+    label = read_label(work, table, table.column(label_column.name), request)
     known_at = known_column(table, request)
     key = find_key(work, table, time, label.column, request)
+    table, overlap = newest_rows(work, table, key)
     history = read_history(work, table, time)
+    if label.task == "binary" and known_at is None and not key.series:
+        history = until_labels_dry_up(work, table, label.sql, history)
     delay = read_label_delay(work, table, known_at, history, time.step if key.series else None)
     joined = tuple(read_context(work, table, c) for c in contexts)
-    return Profile(request, table, time, label, key, history, delay, choose_windows(history, delay), joined)
+    windows = choose_windows(history, delay)
+    return Profile(request, table, time, label, key, history, delay, windows, joined, overlap)
 
 
 def with_leaks_known(work: Workspace, profile: Profile, leaking: Sequence[str]) -> Profile:
@@ -128,6 +144,7 @@ def labelled_sample(work: Workspace, profile: Profile) -> pl.DataFrame:
     names = quoted_list(name for name in profile.table.names if name != ROW_ID)
     return work.frame(
         f"SELECT {names}, __t, {profile.label.number_sql} AS __y FROM {profile.table.sql} "
-        f"WHERE __t >= TIMESTAMP '{profile.history.start}' AND ({profile.label.sql}) IS NOT NULL "
+        f"WHERE __t >= TIMESTAMP '{profile.history.start}' AND __t < TIMESTAMP '{profile.history.end}' "
+        f"AND ({profile.label.sql}) IS NOT NULL "
         + (f"AND hash(rowid) % {every} = 0 " if every > 1 else "") + "ORDER BY __t, rowid"
     )  # fmt: skip

@@ -67,5 +67,5 @@ def grade_sql(work: Workspace, table: Table, label: Column, group: Column) -> tu
         return f"CAST({label.sql} AS DOUBLE)", ""
     fifths = f"quantile_cont(CAST({label.sql} AS DOUBLE), [0.2, 0.4, 0.6, 0.8])"
     (limits,) = work.row(f"SELECT {fifths} FROM {table.sql}")
-    steps = " + ".join(f"CAST({label.sql} > {limit:.6g} AS DOUBLE)" for limit in dict.fromkeys(limits))
+    steps = " + ".join(f"CAST({label.sql} > {limit!r} AS DOUBLE)" for limit in dict.fromkeys(limits))
     return f"CASE WHEN {label.sql} IS NOT NULL THEN {steps} END", "graded 0 to 4 by its fifths"

@@ -6,16 +6,23 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from difflib import get_close_matches
 
+import polars as pl
+
 from homeostat.core.errors import UsageError
 from homeostat.core.text import listed
-from homeostat.scaffold.profile.column_types import Reading, reading_of
+from homeostat.data.casts import WRITTEN, misfitting, typed
+from homeostat.data.selection import read_columns
+from homeostat.project.writing import PLAIN
+from homeostat.scaffold.profile.column_types import Reading, readings_of
 from homeostat.scaffold.profile.identifiers import always_quoted, plain_names, quoted
-from homeostat.scaffold.profile.open_table import open_table
+from homeostat.scaffold.profile.open_table import FILE, OpenedTable, open_table
 from homeostat.scaffold.profile.request import Address
 from homeostat.scaffold.profile.workspace import Workspace
 
 ROW_ID = "row_id"
 MOST_NAMES = 24  # columns that a message lists
+CELLS = 4_000_000  # values in memory at a time
+SQL_TYPES = {"string": "VARCHAR", "integer": "BIGINT", "float": "DOUBLE", "boolean": "BOOLEAN", "time": "TIMESTAMP"}
 COUNTED = 3000  # approximate distinct values below which they are counted exactly
 
 
@@ -31,6 +38,7 @@ class Column:
     distinct: int = 0
     low: str | None = None
     high: str | None = None
+    unfit: tuple[int, str] = (0, "")  # rows whose value does not fit the type, and one such value
 
     @property
     def kind(self) -> str:
@@ -42,7 +50,7 @@ class Column:
 
     @property
     def source_sql(self) -> str | None:
-        """SQL over the table as written; None for a column that is taken as it is."""
+        """SQL over the table as written, as ``sources.read`` has it; None for a column that is taken as it is."""
         if self.reading.sql is not None or self.name == self.raw:
             return self.reading.sql
         return always_quoted(self.raw)
@@ -67,6 +75,7 @@ class Table:
     rows: int
     unusable: tuple[str, ...] = ()
     changes: tuple[str, ...] = ()
+    opened: OpenedTable = OpenedTable(())
 
     @property
     def sql(self) -> str:
@@ -88,44 +97,51 @@ class Table:
 
 
 def read_table(work: Workspace, name: str, address: Address) -> Table:
-    """Open a table as ``<name>__raw`` and make ``<name>`` a typed copy in the database."""
+    """Open a table as ``<name>__raw`` and make ``<name>`` a typed copy in the database, by the reader of the loop."""
     raw = f"{name}__raw"
-    written, changes = open_table(work, raw, address)
-    columns: list[Column] = []
-    unusable: list[str] = []
-    for plain, (own, sql_type) in zip(plain_names(n for n, _ in written), written, strict=True):
-        reading = reading_of(work, raw, own, sql_type)
-        if reading is None:
-            unusable.append(own)
-        else:
-            columns.append(Column(plain, own, reading))
-    typed = ", ".join(f"{_typed(c)} AS {always_quoted(c.name)}" for c in columns)
-    work.execute(f"CREATE TABLE {always_quoted(name)} AS SELECT {typed} FROM {always_quoted(raw)}")
-    (rows,) = work.row(f"SELECT count(*) FROM {always_quoted(name)}")
-    table = Table(name, address, tuple(columns), int(rows), tuple(unusable), tuple(changes))
-    return replace(table, columns=_with_statistics(work, table))
+    written = open_table(work, raw, address)
+    readings = readings_of(work, raw, written.columns, written.delimiter)
+    plain = plain_names(own for own, _ in written.columns)
+    columns = [
+        Column(project, own, reading)
+        for project, (own, _) in zip(plain, written.columns, strict=True)
+        if (reading := readings[own]) is not None
+    ]
+    unusable = tuple(own for own, reading in readings.items() if reading is None)
+    table = Table(name, address, tuple(columns), 0, unusable, written.changes, written)
+    return typed_copy(work, table)
 
 
-def _typed(column: Column) -> str:
-    sql = f"({column.source_sql})" if column.source_sql is not None else always_quoted(column.raw)
-    match column.kind:
-        case "integer":
-            converted = column.source_sql is not None
-            return f"TRY_CAST({f'TRY_CAST({sql} AS DOUBLE)' if converted else sql} AS BIGINT)"
-        case "float":
-            return f"TRY_CAST({sql} AS DOUBLE)"
-        case "boolean":
-            bare = f"lower(CAST({sql} AS VARCHAR))"
-            return (
-                f"CASE WHEN {bare} IN ('true','t','1','yes','y','on') THEN true WHEN {bare} IS NOT NULL THEN false END"
-            )
-        case "time":
-            return f"CAST(TRY_CAST({sql} AS TIMESTAMPTZ) AS TIMESTAMP)"
-        case _:
-            return f"CAST({sql} AS VARCHAR)"
+def typed_copy(work: Workspace, table: Table) -> Table:
+    """The table with its typed copy made again, and statistics; what does not fit its type is counted."""
+    raw = always_quoted(f"{table.name}__raw")
+    file = f", {FILE}" if table.opened.many else ""
+    listed = read_columns(table.names, {c.name: c.source_sql for c in table.columns if c.source_sql is not None})
+    kinds = {c.name: c.kind for c in table.columns}
+    written = {c.name: c.reading.writing for c in table.columns if c.reading.writing != PLAIN}
+    unfit: dict[str, tuple[int, str]] = {}
+    work.execute(f"DROP TABLE IF EXISTS {table.sql}")
+    types = ", ".join(f"{always_quoted(c.name)} {SQL_TYPES[c.kind]}" for c in table.columns)
+    work.execute(f"CREATE TABLE {table.sql} ({types}{', ' + FILE + ' INTEGER' if file else ''})")
+    reader = work.session().connection.sql(f"SELECT {listed}{file} FROM {raw}")
+    many = max(1000, CELLS // max(len(table.columns), 1))
+    for batch in reader.to_arrow_reader(many):
+        rows = pl.DataFrame(batch)
+        result = typed(rows, kinds, written)
+        for column in misfitting(result):
+            values = result[WRITTEN + column].drop_nulls()
+            unfit[column] = (unfit.get(column, (0, ""))[0] + len(values), str(values[0]))
+        kept = result.select(table.names)
+        work.connection.register("__typed", kept.with_columns(rows[FILE]) if file else kept)
+        work.execute(f"INSERT INTO {table.sql} SELECT * FROM __typed")
+        work.connection.unregister("__typed")
+    (total,) = work.row(f"SELECT count(*) FROM {table.sql}")
+    columns = tuple(replace(c, unfit=unfit.get(c.name, (0, ""))) for c in table.columns)
+    return with_statistics(work, replace(table, rows=int(total), columns=columns))
 
 
-def _with_statistics(work: Workspace, table: Table) -> tuple[Column, ...]:
+def with_statistics(work: Workspace, table: Table) -> Table:
+    """The table with the statistics of its columns measured again."""
     measures = [
         f"count({name}), approx_count_distinct({name}), CAST(min({name}) AS VARCHAR), CAST(max({name}) AS VARCHAR)"
         for name in map(always_quoted, table.names)
@@ -137,11 +153,12 @@ def _with_statistics(work: Workspace, table: Table) -> tuple[Column, ...]:
     if few:
         counts = ", ".join(f"count(DISTINCT {always_quoted(name)})" for name in few)
         exact = dict(zip(few, work.row(f"SELECT {counts} FROM {table.sql}"), strict=True))
-    return tuple(
+    columns = tuple(
         replace(c, rows=table.rows, absent=table.rows - count, distinct=exact.get(c.name, min(distinct, count)),
                 low=low, high=high)
         for c, (count, distinct, low, high) in zip(table.columns, by_column, strict=True)
     )  # fmt: skip
+    return replace(table, columns=columns)
 
 
 def find_column(table: Table, name: str, option: str) -> Column:

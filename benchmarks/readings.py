@@ -1,0 +1,75 @@
+"""How `homeostat new` and the loop read each writing of the battery in tests/scaffold/battery.py.
+
+.venv/bin/python benchmarks/readings.py    writes benchmarks/READINGS.md
+
+Right: `new` read every value as it is meant, said what had to be said, and the loop's reader landed the same values.
+"""
+
+from __future__ import annotations
+
+import sys
+import tempfile
+from pathlib import Path
+
+TESTS = Path(__file__).resolve().parents[1] / "tests"
+sys.path.insert(0, str(TESTS))
+
+from scaffold.battery import ROWS, Case  # noqa: E402
+from scaffold.test_battery import GROUPS, landed, problems, write_columns  # noqa: E402
+
+from homeostat.scaffold.profile.request import Address  # noqa: E402
+from homeostat.scaffold.profile.sentinels import without_sentinels  # noqa: E402
+from homeostat.scaffold.profile.table import Table, read_table  # noqa: E402
+from homeostat.scaffold.profile.workspace import open_workspace  # noqa: E402
+
+
+def lines_of(group: str, folder: Path) -> list[str]:
+    """A table of one group's cases, a line each."""
+    cases, delimiter = GROUPS[group]
+    columns = {"number": [str(n) for n in range(ROWS)], **{c.name: c.written for c in cases}}
+    path = write_columns(columns, delimiter, folder / "t.csv")
+    with open_workspace() as work:
+        table = without_sentinels(work, read_table(work, "t", Address.of(str(path))), "number")
+        rows = work.frame("SELECT * FROM t ORDER BY number")
+    lands = landed(table, path, folder).sort("number")
+    head = [
+        "",
+        f"## {group[0].upper()}{group[1:]}",
+        "",
+        "| writing | as written | read as | verdict |",
+        "|---|---|---|---|",
+    ]
+    lines = []
+    for case in cases:
+        name = next(c.name for c in table.columns if c.raw == case.name)
+        wrong = problems(case, table, rows) or (
+            [] if lands[name].equals(rows[name]) else ["the loop lands other values"]
+        )
+        lines.append(_line(case, table, rows[name].to_list(), "right" if not wrong else f"WRONG: {wrong[0]}"))
+    return head + lines
+
+
+def _line(case: Case, table: Table, values: list[object], verdict: str) -> str:
+    column = next(c for c in table.columns if c.raw == case.name)
+    row = next(n for n, v in enumerate(case.written) if v is not None)
+    note = f"; {column.reading.note}" if column.reading.note else ""
+    cells = [case.name, f"`{case.written[row]}`", f"{column.kind} {values[row]}{note}", verdict]
+    return "| " + " | ".join(" ".join(c.split()).replace("|", "\\|") for c in cells) + " |"
+
+
+def main() -> None:
+    """Write the page."""
+    lines = ["# Readings", "", f"Made by `.venv/bin/python benchmarks/readings.py`: {ROWS} rows a writing, one shown."]
+    with tempfile.TemporaryDirectory() as folder:
+        for number, group in enumerate(GROUPS):
+            (place := Path(folder) / str(number)).mkdir()
+            lines += lines_of(group, place)
+    (Path(__file__).parent / "READINGS.md").write_text("\n".join(lines) + "\n", encoding="utf-8")
+    wrong = sum("WRONG" in line for line in lines)
+    print(
+        f"{sum(line.startswith('| ') for line in lines) - len(GROUPS)} writings, {wrong} wrong: benchmarks/READINGS.md"
+    )
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,51 @@
+"""Workbooks of spreadsheets as tables."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from homeostat.core.errors import DataError
+
+UNNAMED = "__UNNAMED__"  # what a column without a heading is called
+MOST_SKIPPED = 30  # lines before the heading
+SUFFIXES = (".xlsx", ".xlsm", ".xlsb", ".xls", ".ods")
+
+
+def _rows(book: Any, sheet: str) -> Any:
+    """The rows below the heading, the first line in which most columns have a name; None for an empty sheet."""
+    for line in range(MOST_SKIPPED):
+        table = book.load_sheet(sheet, header_row=line)
+        if not table.height:
+            return None
+        names = [c.name for c in table.available_columns()]
+        if sum(name.startswith(UNNAMED) for name in names) <= len(names) / 2:
+            return table
+    return None
+
+
+def as_parquet(name: str, path: str, file: Path, sheet: str | None, target: Path) -> Path:
+    """A sheet of the workbook ``file``, which is called ``path``, as a Parquet file.
+
+    Raises:
+        DataError: it is no workbook, has no such sheet, or none with rows.
+    """
+    import fastexcel
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    try:
+        book = fastexcel.read_excel(file.read_bytes())
+        names = book.sheet_names
+        if sheet is not None and sheet not in names:
+            raise DataError(f"{name}: {path} has no sheet {sheet!r}; there {'are' if len(names) > 1 else 'is'} "
+                            f"{', '.join(names)}")  # fmt: skip
+        for one in [sheet] if sheet is not None else names:
+            table = _rows(book, one)
+            if table is not None:
+                pq.write_table(pa.table(table.to_arrow()), target)
+                return target
+    except fastexcel.FastExcelError as error:
+        why = str(error).strip().split("\n")[0]
+        raise DataError(f"{name}: {path} is no whole workbook ({why}); save it again, or as CSV") from error
+    raise DataError(f"{name}: {path} has no sheet with rows; give the rows")

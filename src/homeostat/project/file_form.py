@@ -1,0 +1,33 @@
+"""How the text files of a source are laid out, where that is not the plain way."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from homeostat.project.value_types import Text, Whole
+
+Sign = Annotated[str, Field(min_length=1, max_length=1)]
+Lines = Annotated[Whole, Field(ge=0)]
+
+
+class FileForm(BaseModel):
+    """``delimiter``: None for the most frequent sign of the heading; ``skip``: lines before the heading.
+
+    ``footer``: lines after the last row; ``escape``: what stands before a quote within a value, by default another
+    quote; ``sheet``: of a workbook, by default the first that has rows.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    delimiter: Sign | None = None
+    quote: Sign = '"'
+    escape: Sign | None = None
+    skip: Lines = 0
+    footer: Lines = 0
+    encoding: Text | None = None
+    sheet: Text | None = None
+
+
+PLAIN = FileForm()

@@ -1,0 +1,36 @@
+"""Values by which programs and people say that there is none, and those that no time or number can be."""
+
+from __future__ import annotations
+
+import re
+
+# what databases, languages and spreadsheets write for a null; in a column of words too
+NULL_WORDS = {
+    "null", "(null)", "<null>", "[null]", "\\n", "nan", "-nan", "n/a", "#n/a", "<na>", "nat", "none", "nil",
+    "undefined",
+    "1.#qnan", "-1.#ind", "1.#ind", "#null!", "-nan(ind)", "missing value", "no data", "nodata",
+}  # fmt: skip
+# the same as written in a column of words, where another case may be a word: Undefined is a class of its own
+NULL_WRITINGS = {
+    "NULL", "null", "(null)", "(NULL)", "<null>", "<NULL>", "[null]", "[NULL]", "\\N", "NaN", "nan", "NAN", "n/a",
+    "N/A", "#N/A", "<NA>", "<nil>", "NaT", "nil", "undefined", "1.#QNAN", "-1.#IND", "#NULL!",
+}  # fmt: skip
+# what people write for one, in a column of numbers, times or flags
+ABSENT_WORDS = NULL_WORDS | {
+    "", "na", "-", "--", "---", "?", "??", ".", "..", "*", "**", "—", "–", "missing", "unknown", "n.a.", "n.v.",
+    "k.a.",
+    "k. a.", "n/d", "nd", "s/d", "s/i", "n.d.", "void", "blank", "(blank)", "empty", "(empty)", "not available",
+    "not applicable", "not set", "never", "tbd", "x.x", "b.d.", "keine", "keine angabe", "0000-00-00",
+    "0000-00-00 00:00:00", "0000-00-00t00:00:00", "00/00/0000", "00.00.0000", "00000000", "infinity", "-infinity",
+}  # fmt: skip
+ERROR_WORDS = {
+    "#div/0!", "#ref!", "#value!", "#num!", "#name?", "#error!", "#calc!", "#spill!", "err", "err:502", "error",
+    "inf", "+inf", "-inf", "infinity", "-infinity", "+infinity", "1.#inf", "-1.#inf", "∞", "-∞", "######", "overflow",
+    "ovl", "over", "under",
+}  # fmt: skip
+LIMIT = re.compile(r"\s*([<>≤≥]=?)\s*[+-]?\d[\d.,]*\s*\S{0,8}")  # of what an instrument can measure
+
+
+def plain(value: str) -> str:
+    """A value in small letters, without blanks around it."""
+    return re.sub(r"[\s\u00a0\u202f]+", " ", value).strip().lower()

@@ -1,0 +1,213 @@
+"""How the numbers of a column are written: decimal sign, groups, signs and units around them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+
+from homeostat.data.plain_numbers import grouped_pattern
+from homeostat.project.writing import PLAIN, Writing
+from homeostat.scaffold.profile.null_words import ERROR_WORDS, LIMIT, plain
+from homeostat.scaffold.profile.shapes import Shape
+
+BLANKS = r"\s\u00a0\u202f\u2009"
+BODY = re.compile(
+    rf"(?P<pre>[^\d.,+\-−–()]*)(?P<sign>[+\-−–(]*)(?P<mid>[^\d.,+\-−–()]*)(?P<second>[+\-−–]?)"
+    rf"(?P<body>\d[\d.,'’{BLANKS}]*(?:[eE][+-]?\d+)?|[.,]\d+(?:[eE][+-]?\d+)?)(?P<post>.*)"
+)
+CURRENCIES = (
+    "USD|EUR|GBP|CHF|JPY|CNY|INR|AUD|CAD|NZD|SEK|NOK|DKK|PLN|CZK|HUF|RUB|TRY|BRL|MXN|ZAR|KRW|SGD|HKD|THB|ILS|AED|SAR|"
+    "RON|BGN|PHP|IDR|MYR|VND|UAH|ARS|CLP|COP|PEN|EGP|NGN|KES|PKR|BDT|LKR|TWD"
+)
+MARKS = re.compile(
+    r"US\$|A\$|C\$|R\$|HK\$|NZ\$|S\$|[$€£¥₹₽₩₺₪₫₱฿₴₦₸%‰]|Rs\.?(?![a-z])|Fr\.(?![a-z])|kr\.?(?![a-z])|zł|Kč|Ft(?![a-z])|"
+    rf"lei(?![a-z])|руб\.?|円|元|(?:{CURRENCIES})(?![A-Za-z])"
+)
+UNIT = re.compile(r"[^\W\d_]{1,8}|°[CF]?|[^\W\d_]{1,4}[²³]?/[^\W\d_]{1,4}[²³]?|[^\W\d_]{1,4}[²³]")
+DEBITS = ("DR", "CR")
+COMBINATIONS = ((".", ""), (".", ","), (",", ""), (",", "."), (",", " "), (".", " "), (".", "'"), (",", "'"))
+MOSTLY = 0.95  # share of the rows that are numbers, from which the others are strays
+LARGEST = 2**63 - 1  # whole number of 64 bits
+
+
+@dataclass(frozen=True)
+class NumberText:
+    """One value taken apart: its digits and separators, the words around it, and the mark of a negative one."""
+
+    body: str
+    marks: tuple[str, ...] = ()
+    unit: str = ""
+    negative: str = ""
+
+
+@dataclass(frozen=True)
+class NumberWriting:
+    """``kind`` is integer or float; ``odd`` are values that are none and count as missing."""
+
+    kind: str
+    writing: Writing
+    notes: tuple[str, ...] = ()
+    odd: tuple[str, ...] = ()
+
+
+@dataclass
+class _Sorted:
+    """The examples of a column by what they are, with their rows."""
+
+    numbers: list[tuple[int, list[NumberText]]] = field(default_factory=list)
+    odd: list[str] = field(default_factory=list)
+    limits: bool = False
+    others: int = 0
+
+
+def number_writing(shapes: Sequence[Shape], hint: str) -> NumberWriting | None:
+    """How numbers are written, where nearly all values are; ``hint`` is the decimal sign of the other columns."""
+    parts = _sorted(shapes)
+    rows = sum(n for n, _ in parts.numbers)
+    if not rows or rows < MOSTLY * (rows + parts.others):
+        return None
+    texts = [t for _, some in parts.numbers for t in some]
+    units = {t.unit for t in texts}
+    if len(units) > 1 or any(_is_code(t) for t in texts):
+        return None
+    decimal, grouping, fitting = _separators(parts.numbers, hint)
+    if fitting < MOSTLY * (rows + parts.others):
+        return None
+    negative, credits, notes = _negative(texts)
+    without = sorted({m for t in texts for m in t.marks} | (units - {""}))
+    writing = Writing(
+        decimal=decimal, grouping=grouping, without=(*without, *credits), negative=tuple(negative),  # type: ignore[arg-type]
+        limits="missing" if parts.limits else "refused",
+    )  # fmt: skip
+    unmarked = not without and not negative and not grouping and decimal == "." and not _signed_oddly(texts)
+    writing = writing if not unmarked or parts.limits else PLAIN
+    whole = all(not re.search(r"[eE]", t.body) and decimal not in t.body for t in texts)
+    notes = [*_notes(decimal, grouping, without, units, texts), *notes]
+    return NumberWriting(
+        "integer" if whole else "float", writing, tuple(notes), tuple(dict.fromkeys(parts.odd))
+    )  # fmt: skip
+
+
+def _sorted(shapes: Sequence[Shape]) -> _Sorted:
+    parts = _Sorted()
+    for shape in shapes:
+        texts = [number_text(e) for e in shape.examples]
+        if all(t is not None for t in texts):
+            parts.numbers.append((shape.rows, [t for t in texts if t is not None]))
+        elif all(plain(e) in ERROR_WORDS for e in shape.examples):
+            parts.odd += shape.examples
+        elif all(LIMIT.fullmatch(e) for e in shape.examples):
+            parts.limits = True
+            parts.odd += shape.examples
+        else:
+            parts.others += shape.rows
+    return parts
+
+
+def number_text(value: str) -> NumberText | None:
+    """A value taken apart; None where it is no number.
+
+    >>> number_text("(€ 1.200,50)"), number_text("B12")
+    (NumberText(body='1.200,50', marks=('€',), unit='', negative='()'), None)
+    """
+    bare, marks, unit, negative = value.strip("\u00a0\u202f\u2009 \t"), [], "", ""
+    if start := re.match(MARKS.pattern, bare):  # which may end with a point
+        bare, marks = bare[start.end() :].strip("\u00a0\u202f\u2009 \t"), [start[0]]
+    match = BODY.fullmatch(bare)
+    if match is None:
+        return None
+    before = (match["pre"].strip(" \u00a0\u202f"), match["mid"].strip(" \u00a0\u202f"))
+    for word in filter(None, before):
+        if not MARKS.fullmatch(word):
+            return None
+        marks.append(word)
+    post = match["post"].strip(" \u00a0\u202f")
+    if match["sign"].startswith("("):
+        if not post.endswith(")"):
+            return None
+        post, negative = post[:-1].strip(" \u00a0\u202f"), "()"
+    elif re.search("[−–]", match["sign"] + match["second"]):
+        negative = "−"
+    elif post.endswith(("-", "−")):
+        post, negative = post[:-1].strip(), "-"
+    debit = re.search(r"(?i)(?<![a-z])(cr|dr)\.?$", post)
+    if debit:
+        post, negative = post[: debit.start()].strip(), debit[0]
+    if post and MARKS.fullmatch(post):
+        marks.append(post)
+    elif post and UNIT.fullmatch(post):
+        unit = post
+    elif post:
+        return None
+    body = re.sub(rf"[{BLANKS}]", " ", match["body"]).strip().replace("’", "'")
+    return NumberText(body, tuple(marks), unit, negative)
+
+
+def _is_code(text: NumberText) -> bool:
+    """Whether digits only name something: 007 is not 7, and a longer number than 64 bits is a name."""
+    digits = text.body
+    return digits.isdigit() and (len(digits) > 1 and digits[0] == "0" or int(digits[:25]) > LARGEST)
+
+
+def _separators(numbers: Sequence[tuple[int, list[NumberText]]], hint: str) -> tuple[str, str, int]:
+    """Decimal sign and grouping that fit the most rows, and those rows; ``hint`` decides where several do."""
+    fitting = {}
+    for decimal, grouping in COMBINATIONS:
+        pattern = re.compile(grouped_pattern(decimal, re.escape(grouping)))
+        fitting[decimal, grouping] = sum(n for n, texts in numbers if all(pattern.match(t.body) for t in texts))
+    most = max(fitting.values())
+    best = [c for c in COMBINATIONS if fitting[c] == most]
+    chosen = next((c for c in best if c[0] == hint), best[0]) if _has_separator(numbers) else best[0]
+    return (*chosen, most)
+
+
+def _has_separator(numbers: Sequence[tuple[int, list[NumberText]]]) -> bool:
+    return any(re.search(r"[.,' ]", t.body) for _, texts in numbers for t in texts)
+
+
+def decimal_sign(shapes: Iterable[Shape]) -> str:
+    """The decimal sign where the values leave no doubt about it, else nothing."""
+    texts = [t for s in shapes for e in s.examples if (t := number_text(e)) is not None]
+    comma = any(re.fullmatch(r"\d+,(\d{1,2}|\d{4,})|0,\d+|[\d.]+\.\d{3},\d+", t.body) for t in texts)
+    point = any(re.fullmatch(r"\d+\.(\d{1,2}|\d{4,})|0\.\d+|[\d,]+,\d{3}\.\d+", t.body) for t in texts)
+    return "," if comma and not point else "." if point and not comma else ""
+
+
+def _negative(texts: Sequence[NumberText]) -> tuple[list[str], list[str], list[str]]:
+    """The marks of negative numbers, those of credits that are positive, and notes on them."""
+    marks = {t.negative for t in texts if t.negative}
+    debits = sorted(m for m in marks if m.upper().rstrip(".") in DEBITS)
+    credit_too = {m.upper().rstrip(".") for m in debits} == set(DEBITS)
+    negative = [m for m in debits if not credit_too or m.upper().startswith("DR")]
+    notes = []
+    if debits:
+        notes.append(f"{' and '.join(negative)} after a number makes it negative: a choice")
+    if "()" in marks:
+        notes.append("brackets mark a negative number")
+    if "-" in marks:
+        notes.append("a minus after a number makes it negative")
+    signs = [m for m in ("-", "−", "()") if m in marks]
+    return [*signs, *negative], [m for m in debits if m not in negative], notes
+
+
+def _signed_oddly(texts: Sequence[NumberText]) -> bool:
+    return any(" " in t.body for t in texts)
+
+
+def _notes(
+    decimal: str, grouping: str, without: Sequence[str], units: set[str], texts: Sequence[NumberText]
+) -> list[str]:
+    notes = []
+    if decimal == ",":
+        doubt = all(re.fullmatch(r"[1-9]\d{0,2},\d{3}", t.body) for t in texts)
+        notes.append("the decimal sign is a comma" + (": a choice, it could separate thousands" if doubt else ""))
+    if grouping:
+        sign = {",": "commas", ".": "points", "'": "apostrophes", " ": "blanks"}[grouping]
+        doubt = grouping in ",." and all(re.fullmatch(r"[1-9]\d{0,2}[,.]\d{3}", t.body) for t in texts)
+        notes.append(f"{sign} separate thousands" + (": a choice, they could be decimal signs" if doubt else ""))
+    if units - {""}:
+        notes.append(f"without the unit {min(units)} after the number")
+    elif without:
+        notes.append(f"without the sign{'s' if len(without) > 1 else ''} {', '.join(without)} around the number")
+    return notes

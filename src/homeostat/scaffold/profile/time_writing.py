@@ -1,0 +1,216 @@
+"""How the times of a column are written: the few forms of the table that fit nearly all values."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from functools import cache
+
+import polars as pl
+
+from homeostat.data.time_forms import BLANK, pattern_of, read_times
+from homeostat.project.writing import PLAIN, Writing
+from homeostat.scaffold.profile import time_table as table
+from homeostat.scaffold.profile.shapes import Shape
+
+MOSTLY = 0.95  # share of the rows that are times, from which the others are strays
+FORMS = 5  # that one column may mix
+YEARS = (1500, 2300)
+EARLIEST = {
+    "%Y": 1500,
+    "excel days": 1954,
+    **dict.fromkeys(("epoch s", "epoch ms", "epoch us", "epoch ns", "epoch days"), 1973),
+}
+Sample = Callable[[], Sequence[str]]  # more values of the column
+
+
+@dataclass(frozen=True)
+class TimeWriting:
+    """``notes``: what a person should know of it; ``ambiguous``: day and month, or unit, may be another."""
+
+    writing: Writing
+    notes: tuple[str, ...] = ()
+    ambiguous: bool = False
+
+
+def time_writing(shapes: Sequence[Shape], sample: Sample) -> TimeWriting | None:
+    """How times are written, where nearly all values are; ``sample`` tells two orders of day and month apart."""
+    sound = [s for s in shapes if any(re.search(r"\d", e) for e in s.examples)]
+    total = sum(s.rows for s in shapes)
+    if not total or sum(s.rows for s in sound) < MOSTLY * total:
+        return None
+    left, forms, doubt = _without(sound, ()), list[str](), ""
+    if sum(s.rows for s in left) < 0.5 * total:
+        forms.append("")  # most are ISO, which needs no form
+    else:
+        left = list(sound)
+    while left and len(forms) < FORMS:
+        chosen = _best(left, [f for f in forms if f], sample)
+        if chosen is None:
+            break
+        form, doubtful = chosen
+        forms.append(form)
+        doubt = doubt or doubtful
+        left = _without(left, (form,))
+    strays = sum(s.rows for s in left) + total - sum(s.rows for s in sound)
+    if not forms or strays > (1 - MOSTLY) * total:
+        return None
+    return _described(forms, doubt, sound)
+
+
+def _described(forms: list[str], doubt: str, shapes: Sequence[Shape]) -> TimeWriting:
+    stated = [f for f in forms if f]
+    notes = [f"written as {' or '.join(stated[:3])}"] if stated else []
+    notes += dict.fromkeys(table.SPANS[f] for f in stated if f in table.SPANS)
+    if "" in forms and stated:
+        stated += [
+            "%Y-%m-%d %H:%M:%S",
+            "%Y-%m-%dT%H:%M:%S",
+            "%Y-%m-%d %H:%M",
+            "%Y-%m-%d",
+            "%Y-%m-%d %H:%M:%S%z",
+            "%Y-%m-%dT%H:%M:%S%z",
+        ]
+    if len(forms) > 1:
+        notes.append(f"in {len(forms)} forms")
+    examples = [e for s in shapes for e in s.examples]
+    zoned = [
+        bool(re.search(r"(?i)\d ?(Z|UTC|GMT)?([+-]\d\d(:?\d\d)?)$|\d ?(Z|UTC|GMT)$", e) and len(e) > 12)
+        for e in examples
+    ]
+    if any(zoned) and not all(zoned) and any("%z" in f or not f for f in forms):
+        notes.append("times with and without an offset: those without are taken as UTC")
+    if any(re.search(r"(?<!\d)24:00", e) for e in examples):
+        notes.append("24:00 is the next midnight")
+    for zone in ("IST", "CST", "BST", "AST"):
+        if any(re.search(rf"\b{zone}\b", e) for e in examples):
+            notes.append(f"{zone} is taken as {ZONES[zone]}: a choice")
+    if doubt:
+        notes.insert(0, doubt)
+    writing = Writing(times=tuple(stated)) if stated else PLAIN
+    return TimeWriting(writing, tuple(notes), bool(doubt))
+
+
+ZONES = {
+    "IST": "India's time",
+    "CST": "that of Chicago in winter",
+    "BST": "British summer time",
+    "AST": "Atlantic time",
+}
+
+
+def _without(shapes: Sequence[Shape], forms: tuple[str, ...]) -> list[Shape]:
+    """The shapes that have an example which the forms do not read; without forms, ISO does not."""
+    return [s for s in shapes if not _reads(s, forms)]
+
+
+def _reads(shape: Shape, forms: tuple[str, ...]) -> bool:
+    times = read_times(pl.Series(shape.examples, dtype=pl.String), forms)
+    return times.null_count() == 0 and bool(((times.dt.year() >= YEARS[0]) & _year_below(times)).all())
+
+
+def _year_below(times: pl.Series) -> pl.Series:
+    return (times.dt.year() < YEARS[1]) | (times.dt.year() >= 9998) | (times.dt.year() == 2999)
+
+
+def _best(shapes: Sequence[Shape], taken: Sequence[str], sample: Sample) -> tuple[str, str] | None:
+    """The form that reads the most rows, and what is doubtful about it; none that swaps day and month of another."""
+    candidates = list(dict.fromkeys(f for s in shapes[:40] for e in s.examples[:2] for f in forms_of(e)))
+    candidates = [f for f in candidates if _swapped(f) not in taken]
+    weights = {f: sum(s.rows for s in shapes if _reads(s, (f,))) for f in candidates}
+    if not weights or not max(weights.values()):
+        return None
+    most = max(weights.values())
+    best = [f for f in candidates if weights[f] == most]
+    other = _swapped(best[0])
+    if other in best:
+        return _order_of(best[0], other, sample)
+    return best[0], ""
+
+
+def _swapped(form: str) -> str:
+    """The form with day and month in the other order."""
+    return form.translate(str.maketrans("md", "dm")) if "%m" in form and "%d" in form else ""
+
+
+def _order_of(one: str, two: str, sample: Sample) -> tuple[str, str]:
+    """Which order of day and month gives the closer history: wrong days scatter over the months."""
+    values = pl.Series(sample(), dtype=pl.String)
+    spans = {f: _span(read_times(values, (f,))) for f in (one, two)}
+    names = {f: "day before month" if f.index("%d") < f.index("%m") else "month before day" for f in (one, two)}
+    if abs(spans[one] - spans[two]) > timedelta(days=1):
+        chosen = min((one, two), key=spans.__getitem__)
+        return chosen, f"{names[chosen]}, which gives the closer history: a choice"
+    american = "/" in one and ("%p" in one or ", " in one)
+    first = next(f for f in (one, two) if names[f] == ("month before day" if american else "day before month"))
+    return first, f"{names[first]}: a choice, no value tells which"
+
+
+def _span(times: pl.Series) -> timedelta:
+    days = times.drop_nulls()
+    return timedelta.max if times.null_count() or not len(days) else days.max() - days.min()  # type: ignore[operator,return-value]
+
+
+def forms_of(value: str) -> list[str]:
+    """The forms of the table that a value has.
+
+    >>> forms_of("3 Jan 2021")
+    ['%d %b %Y']
+    """
+    text = value.strip('\u00a0\u202f \t"')
+    forms = []
+    for day in (*table.DAYS, *table.MONTHS, *table.WEEKS, *table.QUARTERS):
+        start = _prefix(day).match(text)
+        if start is None:
+            continue
+        for clock in table.CLOCKS if "%d" in day or "%j" in day else ("",):
+            middle = _prefix(clock).match(text, start.end())
+            if middle is not None:
+                zones = table.ZONES if clock else ("", "%z")
+                forms += [day + clock + z for z in zones if _prefix(z, whole=True).match(text, middle.end())]
+    forms += [f for f in table.WHOLE if _prefix(f, whole=True).match(text)]
+    return [f for f in dict.fromkeys(forms) if _prefix(f, whole=True).match(text)]
+
+
+@cache
+def _prefix(form: str, whole: bool = False) -> re.Pattern[str]:
+    """A form as a pattern of Python's."""
+    pattern = pattern_of(form).removeprefix(rf"^{BLANK}*").removesuffix(rf"{BLANK}*$")
+    pattern = re.sub(r"\\x\{([0-9a-f]+)\}", lambda m: re.escape(chr(int(m[1], 16))), pattern)
+    return re.compile(pattern + (r"\Z" if whole else ""))
+
+
+def number_as_time(low: float, high: float, examples: pl.Series) -> TimeWriting | None:
+    """How numbers are times: written ones where all of them are, else those that count from an epoch.
+
+    ``examples`` are some of the numbers, the extremes among them.
+    """
+    readings = {f: read_times(examples, (f,)) for f in (*table.WRITTEN_NUMBERS, *table.COUNTS)}
+    likely = [f for f in readings if _plausible(readings[f], f)]
+    if not likely:
+        return None
+    best = min(likely, key=lambda f: _oddity(readings[f], f))
+    others = [f for f in likely if f != best and _oddity(readings[f], f)[0] == 0 and best != "%Y"]
+    first, last = (str(t) for t in (readings[best].min(), readings[best].max()))
+    how = f"written as {best}" if best in table.WRITTEN_NUMBERS else f"counted: {best}"
+    note = f"numbers from {low:.15g} to {high:.15g}, read as times from {first} to {last} ({how})"
+    doubt = f"; as {others[0]} they would start in {str(readings[others[0]].min())[:4]}" if others else ""
+    return TimeWriting(Writing(times=(best,)), (f"{note}{doubt}",), bool(others))
+
+
+def _plausible(times: pl.Series, form: str) -> bool:
+    if times.null_count():
+        return False
+    low, high = EARLIEST.get(form, 1800), YEARS[1]
+    return bool((times.dt.year() >= low).all() and (times.dt.year() < high).all())
+
+
+def _oddity(times: pl.Series, form: str) -> tuple[int, int]:
+    """How unusual a history would be: outside the years in which tables are kept, then by the order of the forms."""
+    first, last = times.dt.year().min(), times.dt.year().max()
+    within = first >= 1973 and last <= 2060  # type: ignore[operator]
+    within |= form in table.WRITTEN_NUMBERS[:4] and first >= 1900 or form == "%Y"  # type: ignore[operator]
+    order = (*table.WRITTEN_NUMBERS, *table.COUNTS).index(form)
+    return (0 if within else 1, order)

@@ -1,0 +1,240 @@
+"""Columns as databases, languages, spreadsheets and people write them, with the values that are right."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
+from email.utils import format_datetime
+
+ROWS = 120
+TIMES = [datetime(2024, 1, 1, 6, 0, 5) + timedelta(hours=67 * n, minutes=13 * n) for n in range(ROWS)]
+EPOCH = datetime(1970, 1, 1)
+
+
+@dataclass(frozen=True)
+class Case:
+    """A column: ``written`` is its text (None: a blank), ``right`` what it means; ``note`` what must be said of it."""
+
+    name: str
+    kind: str
+    written: Sequence[str | None]
+    right: Sequence[object]
+    note: str = ""
+
+
+def _times(name: str, write: Callable[[datetime], str], right: Callable[[datetime], datetime] = lambda t: t,
+           note: str = "") -> Case:  # fmt: skip
+    return Case(name, "time", [write(t) for t in TIMES], [right(t) for t in TIMES], note)
+
+
+def _minute(t: datetime) -> datetime:
+    return t.replace(second=0)
+
+
+def _day(t: datetime) -> datetime:
+    return datetime(t.year, t.month, t.day)
+
+
+def _clock(t: datetime, zero: str = "") -> str:
+    """The clock of twelve hours, without a leading zero."""
+    return f"{t.hour % 12 or 12}:{t:%M:%S}{zero} {'AM' if t.hour < 12 else 'PM'}"
+
+
+def _half(t: datetime, morning: str, afternoon: str) -> str:
+    return morning if t.hour < 12 else afternoon
+
+
+def _end_of_day(t: datetime) -> str:
+    """Midnight as 24:00 of the day before."""
+    return f"{t - timedelta(days=1):%Y-%m-%d} 24:00" if t.hour == 0 else f"{t:%Y-%m-%d %H}:00"
+
+
+HOURS = [datetime(2024, 1, 1) + timedelta(hours=n) for n in range(ROWS)]
+PLUS_ONE: Callable[[datetime], datetime] = lambda t: t - timedelta(hours=1)  # noqa: E731
+MAI = ["Januar", "Februar", "März", "April", "Mai", "Juni", "Juli", "August", "September", "Oktober", "November",
+       "Dezember"]  # fmt: skip
+ENERO = ["enero", "febrero", "marzo", "abril", "mayo", "junio", "julio", "agosto", "septiembre", "octubre", "noviembre",
+         "diciembre"]  # fmt: skip
+JANV = ["janv.", "févr.", "mars", "avr.", "mai", "juin", "juil.", "août", "sept.", "oct.", "nov.", "déc."]
+
+
+TIME_CASES = [
+    _times("ISO", lambda t: f"{t:%Y-%m-%d %H:%M:%S}"),
+    _times("ISO with T and Z", lambda t: f"{t:%Y-%m-%dT%H:%M:%S}Z"),
+    _times("ISO days", lambda t: f"{t:%Y-%m-%d}", _day),
+    _times("PostgreSQL timestamptz", lambda t: f"{t:%Y-%m-%d %H:%M:%S}{'.5' if t.day % 2 else ''}+00",
+           lambda t: t + timedelta(seconds=0.5 * (t.day % 2))),
+    _times("PostgreSQL in India", lambda t: f"{t:%Y-%m-%d %H:%M:%S}+05:30", lambda t: t - timedelta(hours=5.5)),
+    _times("MySQL datetime(6)", lambda t: f"{t:%Y-%m-%d %H:%M:%S}.000250", lambda t: t + timedelta(microseconds=250)),
+    _times("SQL Server datetime2", lambda t: f"{t:%Y-%m-%d %H:%M:%S}.1230000",
+           lambda t: t + timedelta(milliseconds=123)),
+    _times("SQL Server datetimeoffset", lambda t: f"{t:%Y-%m-%d %H:%M:%S}.0000000 +01:00", PLUS_ONE),
+    _times("SQL Server's default style", lambda t: f"{t:%b} {t.day:2d} {t.year} {t.hour % 12 or 12:2d}:{t:%M%p}",
+           _minute),
+    _times("Oracle date", lambda t: f"{t:%d-%b-%y}".upper(), _day),
+    _times("Oracle timestamp", lambda t: f"{t:%d-%b-%y %I.%M.%S}.000000 {t:%p}".upper()),
+    _times("Oracle with a zone", lambda t: f"{t:%d-%b-%y %I.%M.%S}.000000 {t:%p} +01:00".upper(), PLUS_ONE),
+    _times("BigQuery", lambda t: f"{t:%Y-%m-%d %H:%M:%S}{'.25' if t.day % 3 == 0 else ''} UTC",
+           lambda t: t + timedelta(seconds=0.25 * (t.day % 3 == 0))),
+    _times("Snowflake", lambda t: f"{t:%Y-%m-%d %H:%M:%S}.000 -0800", lambda t: t + timedelta(hours=8)),
+    _times("Salesforce, Jackson", lambda t: f"{t:%Y-%m-%dT%H:%M:%S}.000+0000"),
+    _times("DB2", lambda t: f"{t:%Y-%m-%d-%H.%M.%S}.000000"),
+    _times("SAS", lambda t: f"{t:%d%b%Y:%H:%M:%S}".upper()),
+    _times("Python's logging", lambda t: f"{t:%Y-%m-%d %H:%M:%S},789", lambda t: t + timedelta(milliseconds=789)),
+    _times("Python's ctime", lambda t: t.ctime()),
+    _times("mail and HTTP headers", lambda t: format_datetime(t.replace(tzinfo=UTC), usegmt=True)),
+    _times("Java's Date", lambda t: f"{t:%a %b %d %H:%M:%S} CET {t.year}", PLUS_ONE),
+    _times("Java's LocalDateTime", lambda t: t.isoformat().removesuffix(":00")),
+    _times("Java's ZonedDateTime", lambda t: f"{t:%Y-%m-%dT%H:%M:%S}+01:00[Europe/Paris]", PLUS_ONE),
+    _times("Java's medium", lambda t: f"{t:%b} {t.day}, {t.year}, {_clock(t)}".replace(" AM", "\u202fAM")
+           .replace(" PM", "\u202fPM")),
+    _times("JavaScript's toString", lambda t: f"{t:%a %b %d %Y %H:%M:%S} GMT+0100 (Central European Standard Time)",
+           PLUS_ONE),
+    _times("JavaScript in the US", lambda t: f"{t.month}/{t.day}/{t.year}, {_clock(t)}"),
+    _times("JavaScript in Germany", lambda t: f"{t.day}.{t.month}.{t.year}, {t:%H:%M:%S}"),
+    _times("JavaScript in Britain", lambda t: f"{t:%d/%m/%Y, %H:%M:%S}"),
+    _times("JavaScript in Canada", lambda t: f"{t:%Y-%m-%d}, {t.hour % 12 or 12}:{t:%M:%S} {_half(t, 'a.m.', 'p.m.')}"),
+    _times("JavaScript in Korea",
+           lambda t: f"{t.year}. {t.month}. {t.day}. {_half(t, '오전', '오후')} {t.hour % 12 or 12}:{t:%M:%S}"),
+    _times("JavaScript in Taiwan",
+           lambda t: f"{t.year}/{t.month}/{t.day} {_half(t, '上午', '下午')}{t.hour % 12 or 12}:{t:%M:%S}"),
+    _times("JavaScript in Finland", lambda t: f"{t.day}.{t.month}.{t.year} klo {t.hour}.{t:%M.%S}"),
+    _times("JavaScript in Czechia", lambda t: f"{t.day}. {t.month}. {t.year} {t.hour}:{t:%M:%S}"),
+    _times("JavaScript in Japan", lambda t: f"{t.year}/{t.month}/{t.day} {t.hour}:{t:%M:%S}"),
+    _times("Go", lambda t: f"{t:%Y-%m-%d %H:%M:%S}.5 +0000 UTC", lambda t: t + timedelta(seconds=0.5)),
+    _times("R with a zone", lambda t: f"{t:%Y-%m-%d %H:%M:%S} CET", PLUS_ONE),
+    _times("with a region", lambda t: f"{t:%Y-%m-%d %H:%M:%S} Asia/Tokyo", lambda t: t - timedelta(hours=9)),
+    _times("Excel in the US", lambda t: f"{t.month}/{t.day}/{t:%y} {t.hour}:{t:%M}", _minute),
+    _times("Excel in Germany", lambda t: f"{t:%d.%m.%Y %H:%M}", _minute),
+    _times(".NET", lambda t: f"{t.month}/{t.day}/{t.year} {_clock(t)}"),
+    _times("a web server's log", lambda t: f"[{t:%d/%b/%Y:%H:%M:%S} +0000]"),
+    _times("Unix's date", lambda t: f"{t:%a %b} {t.day:2d} {t:%H:%M:%S} UTC {t.year}"),
+    _times("German months", lambda t: f"{t.day}. {MAI[t.month - 1]} {t.year} {t:%H:%M}", _minute),
+    _times("Spanish months", lambda t: f"{t.day} de {ENERO[t.month - 1]} de {t.year}", _day),
+    _times("French months", lambda t: f"{t.day} {JANV[t.month - 1]} {t.year} {t:%H:%M}", _minute),
+    _times("Chinese", lambda t: f"{t.year}年{t.month}月{t.day}日 {t:%H:%M:%S}"),
+    _times("basic ISO", lambda t: f"{t:%Y%m%dT%H%M%S}Z"),
+    _times("two forms", lambda t: f"{t:%d/%m/%Y %H:%M:%S}" if t.day % 2 else f"{t:%Y-%m-%d %H:%M:%S}"),
+    _times("blanks around", lambda t: f"  {t:%Y-%m-%d %H:%M:%S} "),
+    _times("ISO weeks", lambda t: f"{t:%G-W%V}", lambda t: _day(t) - timedelta(days=t.weekday()), "week"),
+    _times("quarters", lambda t: f"Q{(t.month + 2) // 3} {t.year}",
+           lambda t: datetime(t.year, (t.month - 1) // 3 * 3 + 1, 1), "quarter"),
+    _times("months", lambda t: f"{t:%m/%Y}", lambda t: datetime(t.year, t.month, 1), "month"),
+    Case("24:00", "time", [_end_of_day(t) for t in HOURS], HOURS, "24:00"),
+    Case("few days, day first", "time", [f"{t:%d.%m.%Y %H:%M}" for t in HOURS], HOURS),
+    Case("few days, no order told", "time",
+         [f"{date(2024, 3, 1) + timedelta(days=n % 9):%d/%m/%Y}" for n in range(ROWS)],
+         [datetime(2024, 3, 1) + timedelta(days=n % 9) for n in range(ROWS)], "a choice"),
+    Case("zero dates", "time", ["0000-00-00 00:00:00" if n % 9 == 0 else str(t) for n, t in enumerate(TIMES)],
+         [None if n % 9 == 0 else t for n, t in enumerate(TIMES)], "missing"),
+    Case("nulls of a database", "time", ["\\N" if n % 9 == 0 else str(t) for n, t in enumerate(TIMES)],
+         [None if n % 9 == 0 else t for n, t in enumerate(TIMES)], "missing"),
+    Case("infinity", "time", ["infinity" if n % 30 == 0 else f"{t}+00" for n, t in enumerate(TIMES)],
+         [None if n % 30 == 0 else t for n, t in enumerate(TIMES)], "missing"),
+]  # fmt: skip
+
+# whole numbers that are times, when a person says so
+COUNTED = {
+    "seconds": (lambda t: f"{(t - EPOCH) // timedelta(seconds=1)}", lambda t: t),
+    "milliseconds": (lambda t: f"{(t - EPOCH) // timedelta(milliseconds=1)}", lambda t: t),
+    "microseconds": (lambda t: f"{(t - EPOCH) // timedelta(microseconds=1)}", lambda t: t),
+    "nanoseconds": (lambda t: f"{(t - EPOCH) // timedelta(microseconds=1) * 1000}", lambda t: t),
+    "days of a spreadsheet": (lambda t: f"{(t - datetime(1899, 12, 30)) / timedelta(days=1):.10f}", lambda t: t),
+    "days from 1970": (lambda t: f"{(t - EPOCH).days}", _day),
+    "YYYYMMDD": (lambda t: f"{t:%Y%m%d}", _day),
+    "YYYYMMDDHH": (lambda t: f"{t:%Y%m%d%H}", lambda t: t.replace(minute=0, second=0)),
+    "YYYYMMDDHHMM": (lambda t: f"{t:%Y%m%d%H%M}", _minute),
+    "YYYYMMDDHHMMSS": (lambda t: f"{t:%Y%m%d%H%M%S}", lambda t: t),
+    "YYYYMM": (lambda t: f"{t:%Y%m}", lambda t: datetime(t.year, t.month, 1)),
+}
+
+NUMBERS = [round((n * 7919 % 100_003) / 7 + 0.25, 2) for n in range(ROWS)]
+WHOLES = [n * 7919 % 100_003 + 1000 for n in range(ROWS)]
+SMALL = [(n * 37 % 999 + 1) / 1000 for n in range(ROWS)]
+
+
+def _comma(text: str) -> str:
+    """Points and commas the other way round."""
+    return text.translate(str.maketrans(",.", ".,"))
+
+
+def _numbers(name: str, write: Callable[[float], str], values: Sequence[float] = NUMBERS, note: str = "",
+             kind: str = "float") -> Case:  # fmt: skip
+    return Case(name, kind, [write(v) for v in values], values, note)
+
+
+def _lakh(n: int) -> str:
+    text = str(n)
+    head, tail = text[:-3], text[-3:]
+    groups = []
+    while head:
+        groups.insert(0, head[-2:])
+        head = head[:-2]
+    return ",".join([*groups, tail])
+
+
+def _some(values: Sequence[object], other: object, every: int = 13) -> list[object]:
+    return [other if n % every == 4 else v for n, v in enumerate(values)]
+
+
+NUMBER_CASES = [
+    _numbers("plain", lambda v: f"{v}"),
+    _numbers("thousands", lambda v: f"{v:,.2f}", note="thousands"),
+    _numbers("whole thousands", lambda v: f"{v:,}", [*WHOLES[:-1], 2_345_678], note="thousands", kind="integer"),
+    _numbers("blanks between groups", lambda v: f"{v:,.2f}".replace(",", " ")),
+    _numbers("apostrophes", lambda v: f"{v:,.2f}".replace(",", "'"), note="apostrophes"),
+    _numbers("lakh", lambda v: _lakh(int(v)), [n * 7919 + 100_000 for n in range(ROWS)], "thousands", "integer"),
+    _numbers("rupees", lambda v: f"Rs. {_lakh(int(v))}.50", [n * 7919 + 100_000.5 for n in range(ROWS)], "Rs."),
+    _numbers("dollars", lambda v: f"${v:,.2f}", note="$"),
+    _numbers("euros behind", lambda v: f"{v:.2f} €", note="€"),
+    _numbers("per cent", lambda v: f"{v} %", note="%"),
+    _numbers("a unit", lambda v: f"{v} kg", note="kg"),
+    _numbers("scientific", lambda v: f"{v:.6e}", [float(f"{v:.6e}") for v in NUMBERS]),
+    Case("minus behind", "float", [f"{v}-" if n % 3 else f"{v}" for n, v in enumerate(NUMBERS)],
+         [-v if n % 3 else v for n, v in enumerate(NUMBERS)], "minus"),
+    Case("brackets", "float", [f"({v:,.2f})" if n % 3 else f"{v:,.2f}" for n, v in enumerate(NUMBERS)],
+         [-v if n % 3 else v for n, v in enumerate(NUMBERS)], "brackets"),
+    Case("a long minus", "float", [f"−{v}" if n % 3 else f"{v}" for n, v in enumerate(NUMBERS)],
+         [-v if n % 3 else v for n, v in enumerate(NUMBERS)]),
+    Case("debit and credit", "float", [f"{v:,.2f} {'DR' if n % 3 else 'CR'}" for n, v in enumerate(NUMBERS)],
+         [-v if n % 3 else v for n, v in enumerate(NUMBERS)], "a choice"),
+    *(Case(f"odd: {odd}", "float", _some([str(v) for v in NUMBERS], odd, 60), _some(NUMBERS, None, 60), odd)  # type: ignore[arg-type]
+      for odd in ("inf", "-inf", "<0.5", ">500", "#DIV/0!", "#REF!", "#VALUE!", "1.#INF")),
+    *(Case(f"null: {null}", "float", _some([str(v) for v in NUMBERS], null), _some(NUMBERS, None), null.strip())  # type: ignore[arg-type]
+      for null in ("NULL", "NaN", "N/A", "None", "\\N", "<NA>", "-", "nil", "(null)", "n.a.")),
+    _numbers("wide whole numbers", lambda v: str(int(v)), [9007199254740993 + n for n in range(ROWS)], kind="integer"),
+    Case("unsigned 64-bit names", "string", [str(2**63 + 7919 * n) for n in range(ROWS)],
+         [str(2**63 + 7919 * n) for n in range(ROWS)]),
+    Case("codes with leading zeros", "string", [f"{n:05d}" for n in range(ROWS)], [f"{n:05d}" for n in range(ROWS)]),
+    Case("codes with letters", "string", [f"B{n}" for n in range(ROWS)], [f"B{n}" for n in range(ROWS)]),
+    Case("codes like currencies", "string", [f"ITM{n}" for n in range(ROWS)], [f"ITM{n}" for n in range(ROWS)]),
+    Case("999 for none", "integer", _some([str(n % 28) for n in range(ROWS)], "999", 10),  # type: ignore[arg-type]
+         _some([n % 28 for n in range(ROWS)], None, 10), "999"),
+    Case("-1 for none", "integer", _some([str(n % 28) for n in range(ROWS)], "-1", 10),  # type: ignore[arg-type]
+         _some([n % 28 for n in range(ROWS)], None, 10), "-1"),
+]  # fmt: skip
+
+# of a file with semicolons
+COMMA_CASES = [
+    _numbers("decimal comma", lambda v: str(v).replace(".", ","), note="comma"),
+    _numbers("three decimals below one", lambda v: f"{v:.3f}".replace(".", ","), SMALL, "comma"),
+    _numbers("three decimals", lambda v: f"{v:.3f}".replace(".", ","), [1 + v for v in SMALL], "a choice"),
+    _numbers("points between groups", lambda v: _comma(f"{v:,.2f}"), note="points"),
+    _numbers("euros", lambda v: f"{_comma(f'{v:,.2f}')} €", note="€"),
+    _numbers("minus behind, as SAP", lambda v: f"{_comma(f'{-v:,.2f}')}-", [-v for v in NUMBERS], "minus"),
+    _numbers("blanks between groups", lambda v: f"{v:,.2f}".replace(",", "\u202f").replace(".", ","), note="comma"),
+]
+
+WORD_CASES = [
+    Case("yes and no", "boolean", ["yes", "no"] * 60, [True, False] * 60),
+    Case("ja and nein", "boolean", ["Ja", "nein"] * 60, [True, False] * 60, "ja"),
+    Case("T and F", "boolean", ["T", "F"] * 60, [True, False] * 60),
+    Case("X or blank", "boolean", ["X", None, None] * 40, [True, False, False] * 40, "blank"),
+    Case("a tick or blank", "boolean", ["✓", None, None] * 40, [True, False, False] * 40, "blank"),
+    Case("words", "string", ["red", "green", "blue"] * 40, ["red", "green", "blue"] * 40),
+    Case("blanks around words", "string", ["red ", " green", "blue"] * 40, ["red", "green", "blue"] * 40, "blanks"),
+    Case("invisible signs", "string", ["red\u00a0", "\u200bgreen", "blue"] * 40, ["red", "green", "blue"] * 40,
+         "invisible"),
+    Case("null words", "string", ["red", "NULL", "blue"] * 40, ["red", None, "blue"] * 40, "missing"),
+]  # fmt: skip
