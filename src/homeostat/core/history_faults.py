@@ -125,7 +125,7 @@ def _of_rows(profile: Profile, history: Sequence[Profile], outside: Sequence[Com
         lost = []
     renamed = {c.column for c in outside if c.statistic == "new"}
     gone = [c for c in outside if c.statistic == "slice" and c.column not in {CLOCK, *renamed} and _is_lost(c)]
-    if shift and not (lost and _as_usual_elsewhere(profile, history, lost)):
+    if shift and not (len(lost) >= CUT and _as_usual_elsewhere(profile, history, lost)):
         kind = "shifted time" if abs(shift) > 1 else CLOCK_CHANGE
         exact = abs(shift) > 1 and excess >= CLEAR and bool({"shift", "clock"} & set(own))
         yield Fault(kind, (), {"parts": shift, "of": PARTS}, exact, excess)

@@ -31,7 +31,7 @@ PARTS = 24  # of a period, by which the rows of a batch are counted
 CATEGORIES = 200  # texts in a column's history up to which each is a slice
 SLICE = 5  # rows that a slice must have had in every batch, to be missed
 GAIN = 0.1  # in correlation, that a shift of the clock must bring
-RELATION = 0.06  # the least noise of a rank correlation, of however many rows, on its scale
+RELATION = 0.08  # the least noise of a rank correlation, of however many rows, on its scale
 MOSTLY = {"same": 0.5, "repeated": 0.8}  # the usual share of one value from which more of it is no fault
 RELATED = 0.5  # rank correlation of two columns that is watched
 PAIRS = 12  # of them, the strongest
@@ -392,7 +392,7 @@ def _texts(profile: Profile, history: Sequence[Profile]) -> Iterator[_Series]:
         new = sum(many for value, many in values.items() if value not in batches)
         shares = [_part(counts, counts.keys() & single) if counts else np.nan for counts in before]
         now = new / sum(values.values()) if values else 1.0  # too many different ones to be the known ones
-        yield _Series(column, "new", now, shares, 0.5 / sqrt(rows))
+        yield _Series(column, "new", now, shares, 1 / sqrt(rows))
         if values and len(batches) <= CATEGORIES:
             yield _mix(column, values, before, rows)
             yield from _slices(column, values, before, batches, profile.rows, history)
