@@ -19,6 +19,7 @@ from homeostat.core.errors import EnvironmentFault, UsageError
 from homeostat.core.findings import Decision, Due, Finding
 from homeostat.core.incidents import Incident, history_alarms
 from homeostat.core.periods import floor, periods_between
+from homeostat.core.policy import alarming
 from homeostat.core.rollout import rollout_alarm
 from homeostat.core.rules import Rule
 from homeostat.data.intake import DataOutcome
@@ -26,6 +27,8 @@ from homeostat.decisions.decide import decide, decision_is_due
 from homeostat.decisions.rollout import advance_rollout
 from homeostat.decisions.session import Session
 from homeostat.monitoring.alerts import raise_alerts
+from homeostat.monitoring.labels import check_labels
+from homeostat.monitoring.switch import check_switch
 from homeostat.project.clock import beginning, move_on
 from homeostat.project.layout import Project
 from homeostat.project.run_context import run_context as locked_project
@@ -78,7 +81,9 @@ def tick(
     session: Session, now: datetime, live: bool = False,
     take_in: Callable[[Session, datetime], DataOutcome] | None = None,
 ) -> Tick:  # fmt: skip
-    """Bring in what is due, predict, and decide when the rhythm says so. State moves on at the end.
+    """Bring in what is due, predict, and decide when the rhythm or the scores of a new release say so.
+
+    State moves on at the end.
 
     ``live``: events ahead are predicted too, as of now; in a replay each event is scored as of its own predict-at.
     ``take_in`` stands in for ``data``: a flow's own tries again what the sources break.
@@ -91,10 +96,13 @@ def tick(
     with _timed(spent, "predict"):
         predicted = predict(session, now, live)
     step = advance_rollout(session, now)
-    alarms = (*_batch_findings(outcome), *history_alarms(_unlike(outcome), session.incidents.values()))
-    opened = raise_alerts(session.project, session.incidents, (*alarms, rollout_alarm(step)), now)
+    with _timed(spent, "watch"):
+        at_once = (*check_switch(session.tree, session.registry, now), *check_labels(session.tree, now))
+    unlike = history_alarms(_unlike(outcome), session.incidents.values())
+    findings = (*_batch_findings(outcome), *unlike, rollout_alarm(step), *at_once)
+    opened = raise_alerts(session.project, session.incidents, findings, now)
     decision = None
-    if decision_is_due(session, now):
+    if decision_is_due(session, now) or any(alarming(finding) for finding in at_once):
         with _timed(spent, "decide"):
             decision = decide(session, now)
         champion = decision.versions.champion

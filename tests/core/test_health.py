@@ -1,11 +1,13 @@
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pytest
 
-from homeostat.core.health import Window, health_findings
+from homeostat.core.health import Window, health_findings, in_doubt
 from homeostat.core.intervals import Measure, Settings
+from homeostat.core.promises import Held
+from homeostat.core.ranges import Range
 from homeostat.core.rules import Rule
 from homeostat.core.sentences import sentence
 
@@ -74,7 +76,7 @@ def test_a_level_that_is_off_shows_in_calibration() -> None:
     [
         (Measure(-0.40, -0.42, -0.38), "fail"),
         (Measure(-0.40, -0.60, 0.10), "pass"),  # the promise itself could be chance
-        (Measure(-0.40), "pass"),  # judged on too few blocks to have an interval
+        (Measure(-0.40), "too few to say"),  # judged on too few blocks to have an interval
         (Measure(None), "too few to say"),
         (Measure(-1.0, -1.0, -1.0), "fail"),
     ],
@@ -127,3 +129,45 @@ def test_regression_is_judged_by_its_own_loss() -> None:
     )
     found = health_findings(model, Measure(-0.65, -0.68, -0.60), Limits(), SETTINGS, PATH)
     assert [f.outcome for f in found] == ["pass", "pass", "pass"]
+
+
+def test_three_days_are_too_few_blocks_however_many_events() -> None:
+    for finding in health_findings(window(-1.0, days=3, a_day=3083), PROMISED, Limits(), SETTINGS, PATH):
+        assert finding.outcome == "too few to say" and finding.rows == 9249
+        assert "too few blocks" in sentence(finding)
+    against = next(f for f in health_findings(window(-1.0, days=3), PROMISED, Limits(), SETTINGS, PATH)[1:2])
+    assert sentence(against) == "900 mature events lie in too few blocks (3 of 5) to say"
+
+
+def test_the_worst_slice_is_named_where_the_whole_is_well() -> None:
+    """One of twelve parts has its scores turned around; the others carry the whole."""
+    whole = window(1.0)
+    part = np.arange(len(whole.y)) % 12
+    score = np.where(part == 3, 1 - whole.score, whole.score)
+    shop = np.array(list("bcadefghijkl"))[part]
+    mixed = replace(whole, score=score, baseline=np.full(len(part), 0.5), slices={"shop": shop})
+    found = {f.rule: f for f in health_findings(mixed, Measure(None), Limits(), SETTINGS, PATH)}
+    assert found[Rule.AGAINST_BASELINE].outcome == "pass"
+    worst = found[Rule.SERVED_SLICES]
+    assert worst.failed and (worst.facts["slice"], worst.facts["worse"], worst.facts["judged"]) == ("d", 1, 12)
+    assert "in shop d" in sentence(worst)
+    well = health_findings(replace(mixed, score=whole.score), Measure(None), Limits(), SETTINGS, PATH)
+    assert [f.outcome for f in well if f.rule == Rule.SERVED_SLICES] == ["pass"]
+
+
+def test_a_loss_beyond_all_good_windows_fails_though_its_own_promise_is_vague() -> None:
+    held = Held("log_loss", np.log(0.99), 2, Range(np.log(0.7), np.log(0.85), np.log(0.78), 12))
+    vague = Measure(-0.15, -0.60, 0.40)
+    poor = health_findings(window(0.1), vague, Limits(), SETTINGS, PATH)
+    assert poor[0].outcome == "pass"
+    beyond = health_findings(window(0.1), vague, Limits(), SETTINGS, PATH, {"log_loss": held})[0]
+    assert beyond.failed and not beyond.usual and "12 good ones 0.70 to 0.85" in sentence(beyond)
+    inside = replace(held, now=np.log(0.84))
+    as_usual = health_findings(window(0.1), PROMISED, Limits(), SETTINGS, PATH, {"log_loss": inside})[0]
+    assert as_usual.failed and as_usual.usual
+
+
+def test_what_rests_on_doubted_labels_says_nothing() -> None:
+    doubted = in_doubt(health_findings(window(-1.0), PROMISED, Limits(), SETTINGS, PATH), "2024-03-05")
+    assert {f.outcome for f in doubted} == {"too few to say"}
+    assert {sentence(f) for f in doubted} == {"nothing can be said: labels cannot be trusted since 2024-03-05"}

@@ -49,6 +49,8 @@ def plain(version: str = "v0.3.0") -> Evidence:
 
 
 SIGN = finding(Rule.QUALITY)
+SWITCHED = finding(Rule.SWITCH)
+DOUBT = replace(finding(Rule.LABELS), since="2024-02-20")
 BASE = Evidence("v0.3.0", 0.95, (RECORD,), "v0.2.0", on(high=0.0), KEEP, on(high=0.01), on(high=0.0))
 EARNED = replace(BASE, gate=RELEASE, candidate=on(high=-0.2))
 GONE_BAD = replace(BASE, previous=on(high=-0.4))
@@ -86,6 +88,18 @@ GONE_BAD = replace(BASE, previous=on(high=-0.4))
         (replace(GONE_BAD, gate=RELEASE, barred=BARRED, candidate_previous=on(high=-0.2)), [SIGN], "roll back"),
         (GONE_BAD, [finding(Rule.CALIBRATION)], "nothing"),  # the level of the world, which no older version knows
         (GONE_BAD, [finding(Rule.CALIBRATION), SIGN], "roll back"),
+        # a release that is not the one judged goes, whatever labels are in; not to one that is known to be worse
+        (BASE, [SWITCHED], "roll back"),
+        (replace(BASE, gate=None, candidate={}, previous={}), [SWITCHED], "roll back"),
+        (replace(BASE, previous=on(high=0.3)), [SWITCHED], "nothing"),
+        (replace(BASE, previous_version="", previous={}), [SWITCHED], "nothing"),
+        (BASE, [finding(Rule.SWITCH, "pass")], "nothing"),
+        # labels in doubt: nothing that rests on them is done, unless a person asks for it
+        (EARNED, [DOUBT, SIGN], "nothing"),
+        (GONE_BAD, [DOUBT, SIGN], "nothing"),
+        (replace(EARNED, due=DUE), [DOUBT], "nothing"),
+        (replace(EARNED, due=Due("request", request="new prices")), [DOUBT], "retrain"),
+        (BASE, [DOUBT, SWITCHED], "roll back"),  # by scores alone
         # nothing serves yet
         (replace(plain(""), gate=RELEASE, due=Due("first")), [], "retrain"),
         (replace(plain(""), gate=KEEP, due=Due("first")), [], "nothing"),
@@ -107,6 +121,16 @@ def test_the_action_follows_the_evidence(evidence: Evidence, findings: list[Find
         (
             replace(EARNED, due=DUE), [], Reason.PASSED,
             "Retrain: v0.4.0 replaces v0.3.0 (high -20 %). Trigger: the last candidate is of 2024-02-02.",
+        ),
+        (
+            BASE, [SWITCHED], Reason.NOT_AS_JUDGED,
+            "Roll back: v0.2.0 replaces v0.3.0, whose scores are not those that were judged. "
+            "Trigger: `high: scores since the switch`.",
+        ),
+        (
+            EARNED, [DOUBT, SIGN], Reason.LABELS,
+            "Keep v0.3.0: labels cannot be trusted since 2024-02-20, so nothing learns from them or is judged by them. "
+            "Trigger: `high: quality`.",
         ),
         (
             GONE_BAD, [SIGN], Reason.PREVIOUS_BETTER,
@@ -139,7 +163,7 @@ def test_the_action_follows_the_evidence(evidence: Evidence, findings: list[Find
         ),
         (
             plain(), [finding(Rule.QUALITY, "pass"), finding(Rule.QUALITY, "too few to say")], Reason.NOTHING_DUE,
-            "Keep v0.3.0: none of 2 rules failed, 1 had too few events to say.",
+            "Keep v0.3.0: none of 2 rules failed, 1 had too little to say.",
         ),
         (
             replace(plain(), tried="v0.4.0"), [], Reason.ROLLOUT_FIRST,

@@ -270,7 +270,7 @@ def test_drift_that_explains_is_no_rule_that_failed() -> None:
     unsure = Finding(Rule.QUALITY, "o", "too few to say", None, 0.1)
     drifted = Finding(Rule.COLUMN_DRIFT, "load", "explains", 0.5, 0.2, facts={"method": "psi"})
     quiet = Decision("nothing", Reason.NOTHING_DUE, Versions("v0.1.0"), (passed, unsure, drifted))
-    assert headline(quiet) == "Keep v0.1.0: none of 2 rules failed, 1 had too few events to say; 1 feature drifted."
+    assert headline(quiet) == "Keep v0.1.0: none of 2 rules failed, 1 had too little to say; 1 feature drifted."
     assert not drifted.failed and [row.outcome for row in evidence_table(quiet).rows] == [
         "explains", "too few to say", "pass",
     ]  # fmt: skip

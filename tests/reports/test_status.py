@@ -84,7 +84,7 @@ def measured(project: Project) -> status.Status:
 
 def test_what_cannot_be_said_is_named_and_what_passed_counted(measured: status.Status) -> None:
     text = click.unstyle(status.text(measured, 120))
-    assert "?? too few events to say: high: calibration" in text
+    assert "?? too little to say: high: calibration" in text
     assert "ok 1 rule on promise, baseline and calibration passed" in text
 
 
@@ -93,7 +93,7 @@ def test_no_rule_that_passed_is_not_well(measured: status.Status) -> None:
     unsure = tuple(f for f in measured.measured.decision.findings if f.outcome == "too few to say")
     decision = replace(measured.measured.decision, findings=unsure)
     text = click.unstyle(status.text(replace(measured, measured=replace(measured.measured, decision=decision)), 120))
-    assert "?? too few events to say" in text
+    assert "?? too little to say" in text
     assert " ok " not in text
 
 

@@ -106,6 +106,7 @@ UNITS: Mapping[Rule, Callable[[float], str]] = {
     Rule.QUALITY: change,
     Rule.AGAINST_BASELINE: change,
     Rule.CALIBRATION: percent,
+    Rule.SERVED_SLICES: change,
     Rule.HELD_OUT_CALIBRATION: percent,
     Rule.DRIFT_SHARE: percent,
     Rule.MISSING: percent,

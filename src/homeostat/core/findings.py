@@ -41,7 +41,8 @@ class Finding:
     ``subject`` is the objective, column or source that it is about, or empty; ``since`` names the batch from which on
     it fails; ``rows`` are those it was measured on; ``evidence`` the records that it rests on, as paths from the
     project's folder. ``facts`` holds what else its sentence needs, by name. ``text`` is a sentence that came with the
-    finding and is shown as it stands: of a record from before findings had fields, or of a check.
+    finding and is shown as it stands: of a record from before findings had fields, or of a check. ``usual``: good
+    windows were as far off, so what fails may start a decision, and alerts nobody.
     """
 
     rule: Rule
@@ -55,6 +56,7 @@ class Finding:
     facts: Mapping[str, Any] = field(default_factory=dict)
     evidence: tuple[str, ...] = ()
     text: str = ""
+    usual: bool = False
 
     @property
     def failed(self) -> bool:
@@ -73,7 +75,7 @@ class Finding:
         """Plain JSON; what is empty is left out, but for value and limit."""
         body = asdict(self) | {"rule": str(self.rule)}
         always = ("rule", "subject", "outcome", "value", "limit")
-        return {k: v for k, v in body.items() if k in always or v not in (None, "", (), {})}
+        return {k: v for k, v in body.items() if k in always or not (v is False or v in (None, "", (), {}))}
 
     @classmethod
     def from_dict(cls, raw: Mapping[str, Any]) -> Finding:

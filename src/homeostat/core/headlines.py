@@ -107,10 +107,20 @@ def _no_candidate(_: Decision) -> str:
     return "no candidate was judged"
 
 
+def _not_as_judged(decision: Decision) -> str:
+    versions = decision.versions
+    return f"{versions.previous} replaces {versions.champion}, whose scores are not those that were judged"
+
+
+def _labels(decision: Decision) -> str:
+    odd = {f.since for f in decision.findings if f.failed and f.rule == Rule.LABELS}
+    return f"labels cannot be trusted since {min(odd)}, so nothing learns from them or is judged by them"
+
+
 def _nothing_due(decision: Decision) -> str:
     outcomes = Counter(f.outcome for f in decision.findings)
     drifted, unsure = outcomes.pop("explains", 0), outcomes["too few to say"]
-    more = f", {unsure} had too few events to say" if unsure else ""
+    more = f", {unsure} had too little to say" if unsure else ""
     more += f"; {count(drifted, 'feature')} drifted" if drifted else ""
     return f"none of {count(outcomes.total(), 'rule')} failed{more}"
 
@@ -158,6 +168,8 @@ SUMMARIES: Mapping[Reason, Callable[[Decision], str]] = {
     Reason.PREVIOUS_BETTER: _previous_better,
     Reason.ROLLOUT_FIRST: _rollout_first,
     Reason.NO_CANDIDATE: _no_candidate,
+    Reason.NOT_AS_JUDGED: _not_as_judged,
+    Reason.LABELS: _labels,
     Reason.NOTHING_DUE: _nothing_due,
     Reason.STEP_PASSED: _step_passed,
     Reason.STEP_FAILED: _step_failed,

@@ -93,8 +93,9 @@ def update_incidents(
 ) -> Changes:
     """Fold the findings of one evaluation, of ``release`` if they are about one, into the incidents that are open.
 
-    A failed finding of a rule that alerts opens its incident or keeps it open. Too few to say, or a rule
-    that was not evaluated, changes nothing. A rule is evaluated where a finding of it says pass or fail.
+    A failed finding of a rule that alerts opens its incident, unless good windows were as far off, or keeps it open.
+    Too few to say, or a rule that was not evaluated, changes nothing. A rule is evaluated where a finding of it says
+    pass or fail.
     """
     findings = list(findings)
     failed = {_problem(f): f for f in findings if f.failed and f.rule in ALERTING}
@@ -112,7 +113,7 @@ def update_incidents(
             closed.append(replace(incident, passes=incident.passes + 1, last_passed=now, closed=now))
         else:
             kept.append(replace(incident, passes=incident.passes + 1, last_passed=now))
-    opened = tuple(Incident(f, now, now, release=release) for f in failed.values())
+    opened = tuple(Incident(f, now, now, release=release) for f in failed.values() if not f.usual)
     return Changes(opened, tuple(closed), (*kept, *opened))
 
 

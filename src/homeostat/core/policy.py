@@ -86,7 +86,12 @@ class Case:
 
 def alarming(finding: Finding) -> bool:
     """Whether a finding is a sign of trouble; a single column's drift only explains one."""
-    return finding.failed and finding.rule in DRIFT | OUTCOMES
+    return finding.failed and finding.rule in DRIFT | OUTCOMES | {Rule.SWITCH}
+
+
+def distrusts_labels(findings: Iterable[Finding]) -> bool:
+    """Whether labels are in doubt: then nothing may learn from them, and no release is judged by them."""
+    return any(f.failed and f.rule == Rule.LABELS for f in findings)
 
 
 def loses_to_baseline(findings: Iterable[Finding]) -> bool:
@@ -142,6 +147,25 @@ def a_rollout_decides_first(case: Case) -> Decision | None:
     return _decision(case, "nothing", Reason.ROLLOUT_FIRST) if case.evidence.tried else None
 
 
+def champion_is_not_as_judged(case: Case) -> Decision | None:
+    """Its scores on the same events as the release before are not those of its holdout: known good first.
+
+    Labels that tell it apart come later, and a release that is not the one that was judged has no claim to wait.
+    """
+    if not any(f.rule == Rule.SWITCH for f in case.signs) or not case.evidence.previous_version:
+        return None
+    better = [c for c in _overall(case.evidence.previous) if _worse(c, case.roll_back)]
+    return None if better else _decision(case, "roll back", Reason.NOT_AS_JUDGED)
+
+
+def labels_are_in_doubt(case: Case) -> Decision | None:
+    """What the labels say counts for nothing until a person has looked; the candidate of a request is judged."""
+    requested = case.evidence.due is not None and case.evidence.due.kind == "request"
+    if requested or not distrusts_labels(case.findings):
+        return None
+    return _decision(case, "nothing", Reason.LABELS)
+
+
 def champion_has_gone_bad(case: Case) -> Decision | None:
     """The previous version is materially better on the same rows: known good first, unless the candidate beats it.
 
@@ -191,6 +215,8 @@ def all_is_well(case: Case) -> Decision:
 
 RULES: tuple[Callable[[Case], Decision | None], ...] = (
     a_rollout_decides_first,
+    champion_is_not_as_judged,
+    labels_are_in_doubt,
     champion_has_gone_bad,
     candidate_has_earned_it,
     candidate_is_barred,

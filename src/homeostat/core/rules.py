@@ -26,6 +26,13 @@ class Rule(StrEnum):
     QUALITY = "quality"
     AGAINST_BASELINE = "against the baseline"
     CALIBRATION = "calibration"
+    METRICS = "metrics"
+    SERVED_SLICES = "slices against the baseline"
+    # the labels themselves
+    LABELS = "labels"
+    LABEL_RATE = "label rate"
+    # a release just put in service, by its scores beside those of the one before it
+    SWITCH = "scores since the switch"
     # the champion, by its inputs and scores
     SCORE_DRIFT = "score drift"
     DRIFT_SHARE = "drift share"
@@ -70,6 +77,8 @@ class Reason(StrEnum):
     PREVIOUS_BETTER = "previous version is better"
     ROLLOUT_FIRST = "rollout decides first"
     NO_CANDIDATE = "no candidate"
+    NOT_AS_JUDGED = "not as judged"
+    LABELS = "labels cannot be trusted"
     NOTHING_DUE = "nothing due"
     STEP_PASSED = "step passed"
     STEP_FAILED = "step failed"
@@ -79,8 +88,9 @@ class Reason(StrEnum):
 
 DRIFT = frozenset({Rule.DRIFT_SHARE, Rule.SCORE_DRIFT, Rule.MISSING})  # start a decision, once in a cool-down
 OUTCOMES = frozenset({Rule.QUALITY, Rule.AGAINST_BASELINE, Rule.CALIBRATION})  # start one whenever they fail
+ON_QUALITY = OUTCOMES | {Rule.METRICS, Rule.SERVED_SLICES, Rule.LABELS, Rule.LABEL_RATE, Rule.SWITCH}  # of the champion
 # Each opens an incident; the other rules explain one.
-ALERTING = DRIFT | OUTCOMES | {Rule.BATCH, Rule.HISTORY, Rule.ROLLOUT, Rule.RUN, Rule.RUN_HISTORY}
+ALERTING = DRIFT | ON_QUALITY | {Rule.BATCH, Rule.HISTORY, Rule.ROLLOUT, Rule.RUN, Rule.RUN_HISTORY}
 
 # What to run first where one is open; the runbook has the rest.
 FIRST_COMMAND = {
@@ -89,6 +99,11 @@ FIRST_COMMAND = {
     Rule.QUALITY: "homeostat releases",
     Rule.AGAINST_BASELINE: "homeostat releases",
     Rule.CALIBRATION: "homeostat run training",
+    Rule.METRICS: "homeostat releases",
+    Rule.SERVED_SLICES: "homeostat data review",
+    Rule.LABELS: "homeostat data review",
+    Rule.LABEL_RATE: "homeostat status --page",
+    Rule.SWITCH: "homeostat releases",
     Rule.SCORE_DRIFT: "homeostat status --drift",
     Rule.DRIFT_SHARE: "homeostat status --drift",
     Rule.MISSING: "homeostat data review",

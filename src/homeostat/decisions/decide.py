@@ -9,7 +9,14 @@ from typing import Any
 from homeostat.core.findings import Decision, Due
 from homeostat.core.headlines import headline
 from homeostat.core.periods import floor
-from homeostat.core.policy import Evidence, decide_action, loses_to_baseline, only_drift, starts_decision
+from homeostat.core.policy import (
+    Evidence,
+    decide_action,
+    distrusts_labels,
+    loses_to_baseline,
+    only_drift,
+    starts_decision,
+)
 from homeostat.core.rules import Reason
 from homeostat.decisions import act, evidence
 from homeostat.decisions.evidence import Candidate, Judge
@@ -17,6 +24,7 @@ from homeostat.decisions.session import Session
 from homeostat.features.tables import mature, read_features
 from homeostat.monitoring import champion
 from homeostat.monitoring.champion import Check
+from homeostat.monitoring.labels import check_labels
 from homeostat.releases.feature_rows import FeatureRows
 from homeostat.training import bundle as bundles
 
@@ -85,7 +93,10 @@ def weigh(session: Session, now: datetime, check: Check, features: FeatureRows, 
     due = due or retrain_is_due(session, now)
     signs = starts_decision(check.findings, now, _last_start(session), watch.cool_down)
     case, candidate, judge = Evidence(version, confidence, check.paths, previous), None, None
-    if due or signs:
+    doubtful = distrusts_labels(check.findings) and not (due and due.kind == "request")
+    if doubtful:
+        case = replace(case, due=due)
+    elif due or signs:
         candidate, judge = _candidate(session, now, previous, features, due)
         case = _evidence(session, now, replace(case, due=due), candidate, judge)
     decision = decide_action(check.findings, case, watch.roll_back)
@@ -104,7 +115,7 @@ def _weighed(session: Session, now: datetime, due: Due | None) -> Weighed:
         return _first(session, now)
     features = FeatureRows(session.tree)
     champion.record_drift(session.tree, serving, features, now)
-    return weigh(session, now, champion.check_champion(session.tree, serving, now), features, due)
+    return weigh(session, now, champion.check_champion(session.tree, session.registry, serving, now), features, due)
 
 
 def _named(session: Session, weighed: Weighed) -> Weighed:
@@ -171,6 +182,9 @@ def _first(session: Session, now: datetime) -> Weighed:
     for name in tree.scope.objectives:
         if mature(table, name, tree.scope, now).is_empty():
             return Weighed(Decision("nothing", Reason.NOT_MATURE, facts={"objective": name}))
+    labels = check_labels(tree, now)
+    if distrusts_labels(labels):
+        return Weighed(Decision("nothing", Reason.LABELS, findings=tuple(labels)))
     candidate, _ = evidence.fresh_candidate(session, now)
     barred = evidence.barred(session.registry, candidate, tree.scope.monitoring.cool_down, now)
     if barred and candidate.gate.action == "release":

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -14,14 +15,28 @@ from homeostat.adapters import evidently
 from homeostat.adapters.parquet import read_table
 from homeostat.core.drift import drift_findings
 from homeostat.core.findings import Finding
-from homeostat.core.health import Window, health_findings
+from homeostat.core.health import Window, health_findings, in_doubt
+from homeostat.core.promises import metrics_finding
+from homeostat.core.rules import Rule
 from homeostat.monitoring import outcomes
+from homeostat.monitoring.labels import check_labels
+from homeostat.monitoring.quality import (
+    MONEY,
+    QualityRecords,
+    estimated,
+    held_figures,
+    reading_since,
+    record_quality,
+)
+from homeostat.monitoring.switch import check_switch
 from homeostat.project.layout import Project, stamp
 from homeostat.project.whole_files import write_text
 from homeostat.releases.feature_rows import FeatureRows
-from homeostat.releases.registry import Serving
+from homeostat.releases.registry import Registry, Serving
 from homeostat.training import evaluate
 from homeostat.training.bundle import Bundle
+
+NOTHING: Mapping[str, str] = {}
 
 
 @dataclass(frozen=True)
@@ -33,16 +48,21 @@ class Check:
     quality: dict[str, Any]
 
 
-def check_champion(tree: Project, serving: Serving, now: datetime) -> Check:
-    """Judge the drift record that is stored for ``now``, and the outcomes of the window.
+def check_champion(tree: Project, registry: Registry, serving: Serving, now: datetime) -> Check:
+    """Judge the drift record that is stored for ``now``, the outcomes of the window, the labels, and a fresh switch.
 
     What is stored decides: ``record_drift`` comes first.
     """
     path = tree.drift / f"{stamp(now)}.json"
     recorded = path.is_file() and json.loads(path.read_text())["release"] == serving.event.version
     findings = judge_drift(tree, serving.bundle, path) if recorded else []
-    health, quality = judge_health(tree, serving, now)
-    return Check((*health, *findings), (tree.cited(path),) if recorded else (), quality)
+    barred = registry.ledger.rolled_back() | {yank.version for yank in registry.ledger.yanks}
+    at_once = (*check_switch(tree, registry, now), *check_labels(tree, now))
+    doubted = {f.subject: f.since for f in at_once if f.failed and f.rule == Rule.LABELS}
+    health, quality = judge_health(tree, serving, now, barred, doubted)
+    paths = [path, tree.quality / f"{stamp(now)}.json"] if recorded else [tree.quality / f"{stamp(now)}.json"]
+    cited = tuple(tree.cited(record) for record in paths if record.is_file())
+    return Check((*health, *at_once, *findings), cited, quality)
 
 
 def record_drift(tree: Project, serving: Serving, features: FeatureRows, now: datetime) -> Path | None:
@@ -62,34 +82,52 @@ def judge_drift(tree: Project, bundle: Bundle, path: Path) -> list[Finding]:
     return drift_findings(json.loads(path.read_text()), bundle.scope.monitoring, tree.cited(path))
 
 
-def judge_health(tree: Project, serving: Serving, now: datetime) -> tuple[list[Finding], dict[str, dict[str, Any]]]:
+def judge_health(
+    tree: Project, serving: Serving, now: datetime, barred: Collection[str] = (), doubted: Mapping[str, str] = NOTHING
+) -> tuple[list[Finding], dict[str, dict[str, Any]]]:
     """Observed quality on matured events of the window, against the champion's promise; the figures with it.
 
-    ``quality`` holds by objective the values behind the findings and each metric, observed and promised; and ``money``.
+    ``barred``: releases that are no measure of what is good. ``doubted``: the objectives whose labels are in doubt, and
+    the batch since when: nothing is said of them, and their windows are no measure either.
+    ``quality`` holds by objective the values behind the findings and each metric, observed and promised, and the
+    estimates; and ``money``.
     """
     scope, watch = tree.scope, serving.bundle.scope.monitoring
     report = evaluate.Report.from_dict(serving.bundle.evaluation)
     findings: list[Finding] = []
     quality: dict[str, dict[str, Any]] = {}
     cited = tree.cited(tree.decisions / f"{stamp(now)}.json")
-    table = outcomes.rows(tree, now - watch.window, now)
+    before = QualityRecords.read(tree, now)
+    table = outcomes.rows(tree, reading_since(scope, before, now), now)
+    records = record_quality(tree, serving, before, table, now, doubted)
+    held, estimates = held_figures(tree, serving, records, barred, now), estimated(records)
+    if not table.is_empty():
+        table = table.filter(pl.col("event_time") >= now - watch.window)
     for objective, rows in outcomes.observed(scope, table, now, serving.event.version).items():
-        trial = report.trials[objective]
+        trial, ranges = report.trials[objective], held.get(objective, {})
+        loss = trial.candidate.loss
         window = Window(
-            objective, trial.candidate.task, trial.candidate.loss, rows.y, rows.score, rows.baseline, rows.block,
-            rows.group,
+            objective, trial.candidate.task, loss, rows.y, rows.score, rows.baseline, rows.block, rows.group,
+            rows.slices,
         )  # fmt: skip
         promised = trial.against_baseline.overall.share
-        of_objective = health_findings(window, promised, watch, evaluate.settings(scope), cited)
+        of_objective = health_findings(window, promised, watch, evaluate.settings(scope), cited, ranges)
+        of_objective.append(metrics_finding(objective, loss, ranges, watch.quality_drop))
+        if objective in doubted:
+            of_objective = in_doubt(of_objective, doubted[objective])
         findings += of_objective
-        quality[objective] = {"rows": len(rows.y), "promised": trial.candidate.metric(trial.candidate.loss).value}
+        quality[objective] = {"rows": len(rows.y), "promised": trial.candidate.metric(loss).value}
         quality[objective] |= {f.name: f.value for f in of_objective}
         quality[objective]["metrics"] = {
             metric: {"realised": value, "promised": trial.candidate.metric(metric).value}
             for metric, value in outcomes.figures(scope, objective, rows).items()
         }
+        quality[objective]["ranges"] = {metric: figure.to_dict() for metric, figure in ranges.items()}
+        quality[objective]["estimates"] = estimates.get(objective, {})
     if quality:
         quality["money"] = outcomes.money(scope, table, now)
+        cost = metrics_finding(MONEY, "", held.get(MONEY, {}), watch.quality_drop)
+        findings += in_doubt([cost], min(doubted.values())) if doubted else [cost]
     return findings, quality
 
 

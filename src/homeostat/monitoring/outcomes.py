@@ -39,6 +39,7 @@ class Observed:
     group: np.ndarray | None
     release: np.ndarray
     key: pl.DataFrame
+    slices: dict[str, np.ndarray]
 
 
 def monthly(project: Project, now: datetime | None = None) -> pl.DataFrame:
@@ -118,6 +119,7 @@ def rows(
     if until is not None:
         table = table.filter(pl.col("event_time") < until)
     names = [f"{part}{name}" for name in scope.objectives for part in ("label__", "known__", "group__")]
+    names += [evaluate.GIVEN + column for column in scope.evaluation.slices]
     labels = _read(_files(scope, labelled(project).features, since, until), [*key, *names])
     if labels is None:
         raise DataError(f"{labelled(project).features}: holds no features; run the stage featurize first")
@@ -172,6 +174,7 @@ def _observed(scope: Scope, table: pl.DataFrame, name: str, now: datetime) -> Ob
     return Observed(
         y, score, table[f"baseline__{name}"].to_numpy(), never, evaluate.blocks(scope, table), group,
         table["release"].to_numpy(), table.select(scope.key),
+        {c: table[given].to_numpy() for c in scope.evaluation.slices if (given := evaluate.GIVEN + c) in table.columns},
     )  # fmt: skip
 
 

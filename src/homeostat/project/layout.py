@@ -125,6 +125,10 @@ class Project:
         return self.home / "reports" / "drift"
 
     @property
+    def quality(self) -> Path:  # labels.parquet, <time>.json one window a decision, holdouts/<release>.json; the loop
+        return self.home / "reports" / "quality"
+
+    @property
     def decisions(self) -> Path:  # <time>.json, one decision each, append-only; the loop
         return self.home / "reports" / "decisions"
 

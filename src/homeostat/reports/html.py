@@ -19,6 +19,8 @@ from homeostat.project.whole_files import write_text
 from homeostat.project.window import read_window
 from homeostat.reports import charts
 from homeostat.reports.charts import Cell, Line, Term
+from homeostat.reports.estimates import NOTE as NOTE_ON_ESTIMATES
+from homeostat.reports.estimates import estimate_lines
 from homeostat.reports.open_items import OpenItem
 from homeostat.reports.results import DIGITS, MODELS, NOTE, Results, results
 from homeostat.reports.status import read
@@ -207,7 +209,14 @@ def _decision(decided: Decided, page: Path) -> str:
     links = [_link(decided.path, page, "the decision"), *_evidence(decided, page)]
     commands = [f"<code>{escape(c)}</code>" for c in (decided.command, decided.drift_command) if c]
     more = " · ".join([*links, *commands])
-    return f"<details><summary>{head}</summary>{_evidence_table(decision)}<p>{more}</p></details>"
+    shown = _evidence_table(decision) + _estimates(decided)
+    return f"<details><summary>{head}</summary>{shown}<p>{more}</p></details>"
+
+
+def _estimates(decided: Decided) -> str:
+    """Quality of the events whose labels were not in, as it was estimated then."""
+    lines = "".join(f"<li>{escape(line)}</li>" for line in estimate_lines(decided.quality, every=True))
+    return f'<p class="soft">Estimated, before labels. {NOTE_ON_ESTIMATES}</p><ul>{lines}</ul>' if lines else ""
 
 
 def _evidence_table(decision: Decision) -> str:

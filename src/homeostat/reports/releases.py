@@ -89,7 +89,7 @@ def _promised(evaluation: Mapping[str, Any]) -> str:
     for name, trial in evaluation.get("objectives", {}).items():
         loss = trial["candidate"]["loss"]
         value = trial["candidate"]["overall"]["metrics"].get(loss, {}).get("value")
-        shown = "too few events to say" if value is None else f"{metric_name(loss)} {value:.3f}"
+        shown = "too little to say" if value is None else f"{metric_name(loss)} {value:.3f}"
         parts.append(f"{name} {shown}")
     return ", ".join(parts) or "nothing"
 
@@ -103,4 +103,4 @@ def _quality(project: Project) -> dict[str, dict[str, Any]]:
 def _loss(measured: Mapping[str, Any]) -> str:
     loss = next(iter(measured.get("metrics", {}).values()), None)
     value = loss["realised"] if loss else None
-    return "too few events to say" if value is None else f"{value:.3f} on {measured['rows']:,}"
+    return "too little to say" if value is None else f"{value:.3f} on {measured['rows']:,}"

@@ -14,7 +14,8 @@ from homeostat.adapters.git import read_ledger
 from homeostat.core.findings import TOO_FEW
 from homeostat.core.headlines import headline
 from homeostat.core.periods import floor, period_of
-from homeostat.core.rules import OUTCOMES
+from homeostat.core.rules import ON_QUALITY
+from homeostat.core.sentences import sentence
 from homeostat.core.text import count, metric_name, percent, printable
 from homeostat.decisions import history
 from homeostat.decisions.history import Batch, Decided
@@ -22,6 +23,7 @@ from homeostat.monitoring.loop_health import loop_findings
 from homeostat.project.clock import clock_now, next_tick
 from homeostat.project.up_address import where
 from homeostat.project.window import read_window
+from homeostat.reports.estimates import estimate_lines
 from homeostat.reports.open_items import OpenItem, open_items
 
 if TYPE_CHECKING:
@@ -116,7 +118,8 @@ def _next(project: Project, as_of: datetime | None) -> Iterator[tuple[str, datet
 def text(status: Status, width: int | None = None) -> str:
     """One screen, styled for a terminal; ``click.echo`` takes the style away where there is none."""
     width = min(width or shutil.get_terminal_size((100, 24)).columns, 120)
-    rows = [*_head(status), *_release(status), *_quality(status), *_open(status), *_decisions(status), *_soon(status)]
+    parts = (_head, _release, _quality, _estimated, _open, _decisions, _soon)
+    rows = [row for part in parts for row in part(status)]
     return "\n".join(_row(left, line, style, width) for left, line, style in rows)
 
 
@@ -190,11 +193,12 @@ def _cost(money: Mapping[str, Any] | None) -> Iterator[Row]:
 
 
 def _health(measured: Decided) -> Iterator[Row]:
-    """The names of the rules that say nothing and, where none failed, how many passed; what failed is open."""
-    findings = [f for f in measured.decision.findings if f.rule in OUTCOMES]
+    """What good windows had too, the names of the rules that say nothing, and how many passed; what failed is open."""
+    findings = [f for f in measured.decision.findings if f.rule in ON_QUALITY]
+    yield from (("", f"-- {f.name}, as in good windows: {sentence(f)}", PLAIN) for f in findings if f.usual)
     unsure = [f.name for f in findings if f.outcome == TOO_FEW]
     if unsure:
-        yield "", f"?? too few events to say: {', '.join(unsure)}", DIM
+        yield "", f"?? too little to say: {', '.join(unsure)}", DIM
     passed = len(findings) - len(unsure)
     if passed and not any(f.failed for f in findings):
         yield "", f"ok {count(passed, 'rule')} on promise, baseline and calibration passed", GOOD
@@ -207,9 +211,25 @@ def _figures(measured: Mapping[str, Any]) -> str:
         both = metrics[metric]
         now, then = both["realised"], both["promised"]
         if now is not None:
-            promise = f" (promised {then:.3f})" if then is not None else ""
-            figures.append(f"{metric_name(metric)} {now:.3f}{promise}")
-    return ", ".join(figures) or "too few events to say"
+            held = measured.get("ranges", {}).get(metric)
+            figures.append(f"{metric_name(metric)} {now:.3f}{_promise(held, then)}")
+    return ", ".join(figures) or "too little to say"
+
+
+def _promise(held: Mapping[str, Any] | None, then: float | None) -> str:
+    """The range of good windows, on its own scale; where there is none, what the holdout showed."""
+    if held is None:
+        return "" if then is None else f" (promised {then:.3f})"
+    low, high = sorted((held["worst"], held["best"]))
+    now = f"{held['now']:.2f} {held['scale']}, " if held["scale"] else ""
+    return f" ({now}promised {low:.2f} to {high:.2f})"
+
+
+def _estimated(status: Status) -> Iterator[Row]:
+    left = "estimated"
+    for line in estimate_lines(status.measured.quality) if status.measured else ():
+        yield left, line, DIM
+        left = ""
 
 
 def _open(status: Status) -> Iterator[Row]:

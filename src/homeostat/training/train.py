@@ -106,7 +106,7 @@ def _fits(pool: ThreadPoolExecutor, scope: Scope, name: str, kind: str, rows: Sp
     wanted = {"judged": (kind, False), "baseline": ("heuristic", False)}
     wanted |= {"final": (kind, True)} if scope.training.refit else {}
     wanted |= {"baseline-final": ("heuristic", True)}
-    return {part: pool.submit(_fit, scope, name, which, rows, every) for part, (which, every) in wanted.items()}
+    return {part: pool.submit(fit_model, scope, name, which, rows, every) for part, (which, every) in wanted.items()}
 
 
 def _keep(project: Project, name: str, rows: Split, fits: Mapping[str, Future[models.Model]]) -> dict[str, Any]:
@@ -126,8 +126,12 @@ def _keep(project: Project, name: str, rows: Split, fits: Mapping[str, Future[mo
     }
 
 
-def _fit(scope: Scope, name: str, kind: str, split_rows: Split, every: bool) -> models.Model:
-    """Fit to every mature row, or to those before the holdout, which are copied only now: each copy is large."""
+def fit_model(scope: Scope, name: str, kind: str, split_rows: Split, every: bool) -> models.Model:
+    """Fit to every mature row, or to those before the holdout, which are copied only now: each copy is large.
+
+    Raises:
+        DataError: features or labels cannot be used.
+    """
     objective, rows = scope.objectives[name], split_rows.every if every else split_rows.before
     group = rows[f"group__{name}"].fill_null("").to_numpy() if objective.task == "ranking" else None
     y = rows[f"label__{name}"].to_numpy()

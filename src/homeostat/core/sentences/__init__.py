@@ -6,13 +6,14 @@ from collections.abc import Callable, Mapping
 
 from homeostat.core.findings import Finding
 from homeostat.core.rules import Rule
-from homeostat.core.sentences import batches, candidates, champion, drift, history, rollouts, runs
+from homeostat.core.sentences import batches, candidates, champion, drift, history, labels, rollouts, runs
 
 SENTENCES: Mapping[Rule, Callable[[Finding], str]] = {
     **batches.SENTENCES,
     **history.SENTENCES,
     **champion.SENTENCES,
     **drift.SENTENCES,
+    **labels.SENTENCES,
     **candidates.SENTENCES,
     **rollouts.SENTENCES,
     **runs.SENTENCES,

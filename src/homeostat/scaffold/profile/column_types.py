@@ -38,8 +38,6 @@ NO = {"false", "f", "no", "n", "off", "nein", "non", "não", "nao", "нет", "�
 CROSSES = {"x", "✓", "✔", "☑", "*", "yes", "y", "ja", "j", "true", "t", "oui", "si", "sí", "sim", "1"}
 LIKELY = 0.5  # share of the rows from which a column looks like what it is not
 
-Texts = dict[str, ColumnText]
-
 
 @dataclass(frozen=True)
 class Reading:

@@ -1,0 +1,216 @@
+"""Whether labels can be believed: of one value, no longer coming, coming at another pace, or at another rate.
+
+The last window of labels is held to earlier windows of the same length, by ``core.ranges``: rates on their log odds,
+waiting times on their logarithm. What is odd is dated by the first of the batches in a row, up to the last, that show
+it. Each batch is measured as it was when its last event matured, so that old batches are no better off than new ones.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from math import exp, log, log1p
+from statistics import median
+
+from homeostat.core.findings import TOO_FEW, Finding
+from homeostat.core.intervals import FEWEST
+from homeostat.core.ranges import FEWEST_WINDOWS, Range, range_of
+from homeostat.core.rules import Rule
+
+SURE = 0.999  # confidence of these ranges: they are looked at every tick, and distrust stops all learning
+CHANCE = 1e-6  # of so long a run of one value; a rarer one is no chance
+UNSURE = 6.0  # log odds, a factor of 400, either way: what another window may show where few are on record
+FACTOR = 2.0  # beyond the usual at which labels come too fast, too slowly or too seldom
+MARGIN = 0.35  # of what the windows span: so far beyond them, every batch of several in a row, is no record year
+STORM = 3  # batches in a row: for fewer, which one storm explains, a rarer share still is odd
+AT_ONCE = 0.05  # share of the horizon: differences between waits far below it mean nothing
+HALF = 0.5  # of an event on either side of a rate: one of none has log odds too (Anscombe, 1956, Biometrika 43)
+WINDOWS = 60  # on record that count
+
+
+@dataclass(frozen=True)
+class LabelBatch:
+    """The labels of one batch, or of one window, that were known when its last event matured.
+
+    ``mean`` is their mean, of a binary label its rate; ``common`` the share of the most frequent value; ``only`` the
+    value that all have, if it is one; ``wait`` the median time from event to label, as a
+    share of the label horizon.
+    """
+
+    label: str
+    end: datetime
+    events: int
+    labelled: int
+    mean: float | None
+    common: float
+    only: float | None
+    wait: float | None
+
+
+def label_findings(
+    objective: str, task: str, batches: Sequence[LabelBatch], length: timedelta, least: int
+) -> list[Finding]:
+    """Whether the labels of the last window of ``length`` can be trusted, and whether their rate is a usual one.
+
+    ``batches`` are in order of time; ``least`` is the number of labels below which nothing is judged.
+    """
+    windows = list(_windows(batches, length))
+    if not windows:
+        return []
+    now, past = windows[0], [w for w in windows[1:] if w.events >= least]
+    odd = _one_value(task, batches, past, least) or _not_coming(batches, past, least) or _pace(batches, past, least)
+    trust = odd or Finding(Rule.LABELS, "", "pass" if now.labelled >= least else TOO_FEW, rows=now.labelled)
+    rate = [] if odd else [_rate(task, batches, now, past, least)]  # one problem, one alert
+    return [replace(f, subject=objective) for f in (trust, *rate)]
+
+
+def _windows(batches: Sequence[LabelBatch], length: timedelta) -> Iterator[LabelBatch]:
+    """Windows that end with the last batch, the newest first; those without a batch are left out."""
+    inside: dict[int, list[LabelBatch]] = {}
+    for batch in batches:
+        inside.setdefault((batches[-1].end - batch.end) // length, []).append(batch)
+    for number in sorted(inside)[:WINDOWS]:
+        yield _together(inside[number])
+
+
+def _together(batches: Sequence[LabelBatch]) -> LabelBatch:
+    labelled = sum(b.labelled for b in batches)
+    filled = [b for b in batches if b.labelled]
+
+    def weighed(value: Callable[[LabelBatch], float | None]) -> float | None:
+        return sum((value(b) or 0.0) * b.labelled for b in filled) / labelled if labelled else None
+
+    only = {b.only for b in filled}
+    waits = [b.wait for b in filled if b.wait is not None]
+    return LabelBatch(
+        batches[0].label, batches[-1].end, sum(b.events for b in batches), labelled, weighed(lambda b: b.mean),
+        weighed(lambda b: b.common) or 0.0, only.pop() if len(only) == 1 else None, median(waits) if waits else None,
+    )  # fmt: skip
+
+
+def _one_value(task: str, batches: Sequence[LabelBatch], past: Sequence[LabelBatch], least: int) -> Finding | None:
+    """Since some batch every label has one value, in more rows than a usual share of it could explain."""
+    filled = [batch for batch in batches if batch.labelled]
+    if not filled or filled[-1].only is None:
+        return None
+    value = filled[-1].only
+    run = _last_in_a_row(filled, lambda batch: batch.only == value)
+    rows, before = sum(batch.labelled for batch in run), [w for w in past if w.labelled >= least and w.only is None]
+    odds = [_log_odds(_share_of(task, value, w), w.labelled) for w in before]
+    wide = range_of(odds, SURE)
+    highest = wide.high if wide else max(odds, default=0.0) + UNSURE
+    if rows < least or rows * -log1p(exp(-highest)) > log(CHANCE):
+        return None
+    facts = {"kind": "one value", "value": value, "task": task, "before": _means(before), "windows": len(before)}
+    return Finding(Rule.LABELS, "", "fail", since=run[0].label, rows=rows, facts=facts)
+
+
+def _share_of(task: str, value: float, window: LabelBatch) -> float:
+    if task != "binary" or window.mean is None:
+        return window.common
+    return window.mean if value else 1 - window.mean
+
+
+def _not_coming(batches: Sequence[LabelBatch], past: Sequence[LabelBatch], least: int) -> Finding | None:
+    """Events are past their horizon without a label, far more often than usual."""
+    shares = [w.labelled / w.events for w in past if w.labelled]
+    if not shares:
+        return None
+    usual = median(shares)
+    run = _last_in_a_row(batches, lambda b: b.labelled * FACTOR < b.events * usual)
+    events, labelled = sum(b.events for b in run), sum(b.labelled for b in run)
+    if events < least or (len(run) < STORM and labelled * FACTOR**2 >= events * usual):
+        return None
+    facts = {"kind": "not coming", "share": labelled / events, "usual": usual}
+    return Finding(Rule.LABELS, "", "fail", since=run[0].label, rows=events, facts=facts)
+
+
+def _pace(batches: Sequence[LabelBatch], past: Sequence[LabelBatch], least: int) -> Finding | None:
+    """Labels come much sooner or later after the event than usual."""
+    waits = [w.wait for w in past if w.labelled >= least and w.wait is not None]
+    if len(waits) < FEWEST_WINDOWS:
+        return None
+    usual = median(waits)
+    near = [_pace_of(w) for w in waits if abs(_pace_of(w) - _pace_of(usual)) < log(FACTOR)]
+    wide = range_of(near, SURE)
+
+    def off(batch: LabelBatch) -> bool:
+        pace = _pace_of(batch.wait or 0.0)
+        return abs(pace - _pace_of(usual)) > log(FACTOR) and wide is not None and not _inside(pace, wide)
+
+    run = _last_in_a_row([b for b in batches if b.wait is not None], off)
+    rows = sum(batch.labelled for batch in run)
+    if rows < least:
+        return None
+    facts = {"kind": "pace", "wait": run[-1].wait, "usual": usual}
+    return Finding(Rule.LABELS, "", "fail", since=run[0].label, rows=rows, facts=facts)
+
+
+def _pace_of(wait: float) -> float:
+    return log(AT_ONCE + max(wait, 0.0))
+
+
+def _rate(task: str, batches: Sequence[LabelBatch], now: LabelBatch, past: Sequence[LabelBatch], least: int) -> Finding:
+    """The rate of the last window's labels, or their mean, against what earlier windows showed."""
+    before = [w for w in past if w.labelled >= least]
+    if len(before) < FEWEST_WINDOWS or now.labelled < least:
+        few = {"windows": len(before), "needed": FEWEST_WINDOWS}
+        return Finding(Rule.LABEL_RATE, "", TOO_FEW, now.mean, rows=now.labelled, facts=few)
+    values = [_scaled(task, w) for w in before]
+    far, run = _never_observed(values), _beyond(task, batches, values)
+    usual = _inside(_scaled(task, now), far) and len(run) < FEWEST
+    facts = {"task": task, "before": _means(before), "windows": len(before)}
+    return Finding(
+        Rule.LABEL_RATE, "", "pass" if usual else "fail", now.mean, rows=now.labelled, facts=facts,
+        since=run[0].label if run and not usual else "",
+    )  # fmt: skip
+
+
+def _beyond(task: str, batches: Sequence[LabelBatch], windows: Sequence[float]) -> list[LabelBatch]:
+    """The batches at the end that lie, each of them, well above the highest of the windows; or below the lowest."""
+    filled, margin = [b for b in batches if b.labelled], MARGIN * (max(windows) - min(windows))
+    above = _last_in_a_row(filled, lambda b: _scaled(task, b) > max(windows) + margin)
+    return above or _last_in_a_row(filled, lambda b: _scaled(task, b) < min(windows) - margin)
+
+
+def _never_observed(values: Sequence[float]) -> Range:
+    """The span of all windows, and as much again on either side: outside of it no window ever was, nor nearly.
+
+    The gap over the span is Dixon's ratio (1950, Annals of Mathematical Statistics 21). Of few windows it has to be
+    larger for the same confidence of 99 %: the power law follows the table of Dean and Dixon (1951, Analytical
+    Chemistry 23) from 4 windows to 10.
+    """
+    low, high, many = min(values), max(values), len(values)
+    gap = (high - low) * max(1.0, 36 / many**1.5)
+    return Range(low - gap, high + gap, median(values), many)
+
+
+def _scaled(task: str, window: LabelBatch) -> float:
+    """A rate as log odds; another mean as it is."""
+    return _log_odds(window.mean or 0.0, window.labelled) if task == "binary" else window.mean or 0.0
+
+
+def _log_odds(share: float, rows: int) -> float:
+    ones = share * rows
+    return log((ones + HALF) / (rows - ones + HALF))
+
+
+def _inside(value: float, wide: Range) -> bool:
+    return wide.low <= value <= wide.high
+
+
+def _means(windows: Sequence[LabelBatch]) -> list[float]:
+    """The lowest and the highest."""
+    means = [w.mean for w in windows if w.mean is not None]
+    return [min(means), max(means)] if means else []
+
+
+def _last_in_a_row(batches: Sequence[LabelBatch], odd: Callable[[LabelBatch], bool]) -> list[LabelBatch]:
+    """Those at the end that are all odd, in order."""
+    run: list[LabelBatch] = []
+    for batch in reversed(batches):
+        if not odd(batch):
+            break
+        run.append(batch)
+    return run[::-1]

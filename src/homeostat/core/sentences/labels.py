@@ -1,0 +1,85 @@
+"""Sentences on labels, and on the scores of a release that has just been put in service."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from math import tanh
+
+from homeostat.core.findings import TOO_FEW, Finding
+from homeostat.core.rules import Rule
+from homeostat.core.text import count, percent
+
+
+def _labels(finding: Finding) -> str:
+    rows = f"{count(finding.rows or 0, 'label')} of the last window"
+    if finding.outcome == TOO_FEW:
+        return f"{rows} are too few to say"
+    if not finding.failed:
+        return f"{rows} came as they usually do"
+    return f"cannot be trusted since {finding.since}: {KINDS[finding.facts['kind']](finding)}"
+
+
+def _one_value(finding: Finding) -> str:
+    facts = finding.facts
+    value = {1.0: "positive", 0.0: "negative"}[facts["value"]] if facts["task"] == "binary" else f"{facts['value']:g}"
+    text = f"all {count(finding.rows or 0, 'label')} are {value}"
+    if facts["task"] == "binary" and facts["before"]:
+        text += f", {_span('binary', facts['before'])} positive in {count(facts['windows'], 'earlier window')}"
+    return f"{text}; check where the label comes from"
+
+
+def _not_coming(finding: Finding) -> str:
+    share, usual = (percent(finding.facts[name]) for name in ("share", "usual"))
+    events = f"{count(finding.rows or 0, 'event')} past the label horizon"
+    return f"{share} of {events} have a label, usually {usual}; check whether labels are still delivered"
+
+
+def _pace(finding: Finding) -> str:
+    wait, usual = (percent(max(finding.facts[name], 0.0)) for name in ("wait", "usual"))
+    return f"they come after {wait} of the label horizon, usually after {usual}; check what sets their time"
+
+
+KINDS = {"one value": _one_value, "not coming": _not_coming, "pace": _pace}
+
+
+def _label_rate(finding: Finding) -> str:
+    facts = finding.facts
+    if finding.outcome == TOO_FEW or finding.value is None:
+        enough = facts["windows"] >= facts["needed"]
+        few = "too few labels" if enough else f"too few earlier windows ({facts['windows']} of {facts['needed']})"
+        return f"{few} to say whether it is a usual one"
+    now = _number(facts["task"], finding.value)
+    text = f"{now} on {count(finding.rows or 0, 'label')}, {_span(facts['task'], facts['before'])}"
+    text += f" in {count(facts['windows'], 'earlier window')}"
+    if not finding.failed:
+        return text
+    since = f" since {finding.since}" if finding.since else ""
+    return f"{text}: further off than any of them{since}; a new world, or a label that means something else"
+
+
+def _span(task: str, ends: Sequence[float]) -> str:
+    low, high = (_number(task, end) for end in ends)
+    return low if low == high else f"{low} to {high}"
+
+
+def _number(task: str, value: float) -> str:
+    return percent(value) if task == "binary" else f"{value:.4g}"
+
+
+def _switch(finding: Finding) -> str:
+    facts = finding.facts
+    if facts.get("over"):
+        return "no release was put in service in the last batches"
+    if "figure" not in facts:
+        return f"too few blocks with scores of both releases ({facts['blocks']} of {facts['needed']}) to compare them"
+    now, then = (facts[part][facts["figure"]] for part in ("now", "holdout"))
+    rows = count(finding.rows or 0, "event")
+    if facts["figure"] == "order":
+        text = f"rank correlation {tanh(now):.2f} with the release before on {rows}, {tanh(then):.2f} on"
+    else:
+        text = f"{now:+.2f} (log odds or standard deviations) from the release before on {rows}, {then:+.2f} on"
+    text += " the holdout"
+    return f"{text}: not the release that was judged" if finding.failed else text
+
+
+SENTENCES = {Rule.LABELS: _labels, Rule.LABEL_RATE: _label_rate, Rule.SWITCH: _switch}

@@ -1,0 +1,71 @@
+"""The labels watched, batch by batch as their events mature: what of them is on record, and what is odd in it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import datetime
+
+import polars as pl
+
+from homeostat.adapters.parquet import read_table, write_table
+from homeostat.core.findings import Finding
+from homeostat.core.label_trust import LabelBatch, label_findings
+from homeostat.core.periods import period_of
+from homeostat.project.layout import Project
+
+SCHEMA = {
+    "objective": pl.String(), "label": pl.String(), "end": pl.Datetime("us"), "events": pl.Int64(),
+    "labelled": pl.Int64(), "mean": pl.Float64(), "common": pl.Float64(), "only": pl.Float64(), "wait": pl.Float64(),
+}  # fmt: skip
+
+
+def check_labels(tree: Project, now: datetime) -> list[Finding]:
+    """Put on record the labels of the batches that have matured since, and judge them by those before."""
+    scope = tree.scope
+    table = record_labels(tree, now)
+    findings = []
+    for name, objective in scope.objectives.items():
+        rows = table.filter(pl.col("objective") == name).drop("objective").sort("end").iter_rows()
+        length = max(scope.rhythm.decide, scope.events_period)
+        batches = [LabelBatch(*row) for row in rows]
+        findings += label_findings(name, objective.task, batches, length, scope.evaluation.min_slice)
+    return findings
+
+
+def record_labels(tree: Project, now: datetime) -> pl.DataFrame:
+    """One row an objective and batch whose events are all mature by ``now``, as its labels were when they were."""
+    path, scope = tree.quality / "labels.parquet", tree.scope
+    table = read_table(path) if path.is_file() else pl.DataFrame(schema=SCHEMA)
+    done = set(table["label"].unique())
+    new = []
+    for file in sorted(tree.features.glob("*.parquet")):
+        if file.stem not in done:
+            end = period_of(file.stem, scope.events_period, scope.rhythm.offset).end
+            if end + scope.events.label_horizon <= now:
+                new += list(_measured(tree, file.stem, end))
+    if new:
+        table = pl.concat([table, pl.DataFrame(new, schema=SCHEMA)])
+        write_table(table, path)
+    return table.filter(pl.col("end") <= now - scope.events.label_horizon)
+
+
+def _measured(tree: Project, label: str, end: datetime) -> Iterator[dict[str, object]]:
+    scope = tree.scope
+    names = [f"{part}{o}" for o in scope.objectives for part in ("label__", "known__")]
+    table = pl.read_parquet(tree.features / f"{label}.parquet", columns=["event_time", *names])
+    for name in scope.objectives:
+        rows = table.drop_nulls(f"label__{name}").filter(pl.col(f"known__{name}") < end + scope.events.label_horizon)
+        horizon = scope.events.label_horizon or scope.events_period
+        y, wait = rows[f"label__{name}"].cast(pl.Float64), rows[f"known__{name}"] - rows["event_time"]
+        most = y.value_counts(sort=True).row(0)[1] if len(y) else 0
+        yield {
+            "objective": name,
+            "label": label,
+            "end": end,
+            "events": len(table),
+            "labelled": len(y),
+            "mean": y.mean(),
+            "common": most / len(y) if len(y) else 0.0,
+            "only": y[0] if y.n_unique() == 1 else None,
+            "wait": (wait / horizon).median() if len(y) else None,
+        }

@@ -1,0 +1,82 @@
+"""A release just put in service, beside the one before it: their scores of the same events, until labels tell more."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import datetime
+
+import numpy as np
+import polars as pl
+
+from homeostat.adapters.parquet import read_table
+from homeostat.core.findings import Finding
+from homeostat.core.ledger import ReleaseEvent
+from homeostat.core.periods import label_of, period_of
+from homeostat.core.rules import Rule
+from homeostat.core.switch import Pair, switch_finding
+from homeostat.features.sql import read_features_sql
+from homeostat.project.layout import Project
+from homeostat.releases.registry import Registry
+from homeostat.training import evaluate
+from homeostat.training.bundle import Bundle
+
+BATCHES = 5  # that are compared after a switch: then there are labels, or what was served before is long ago
+COMPARED = 2000  # rows of a table, at most about twice that: more tell no more, and cost time at every tick
+
+
+def check_switch(tree: Project, registry: Registry, now: datetime) -> list[Finding]:
+    """The scores of the last batch against those that the release before would have given; after a promotion only.
+
+    Nothing where the two releases have other features or objectives, or no batch was scored since. It is over some
+    batches after the switch, and with a rollback: what is rolled back to was compared when it was new.
+    """
+    switch, before = _switch(registry)
+    if switch is None:
+        return []
+    labels = _labels(tree, switch.at, now)
+    if before is None or switch.action == "rollback" or len(labels) > BATCHES:
+        return [Finding(Rule.SWITCH, name, "pass", facts={"over": True}) for name in tree.scope.objectives]
+    if not labels:
+        return []
+    new, old = registry.load(switch.version), registry.load(before.version)
+    comparable = new.sql == old.sql == read_features_sql(tree) and set(new.models) == set(old.models)
+    return list(_findings(tree, new, old, switch, labels[-1])) if comparable else []
+
+
+def _switch(registry: Registry) -> tuple[ReleaseEvent | None, ReleaseEvent | None]:
+    """The event that put the champion in service, and the one that put there what served before it."""
+    terms = registry.ledger.terms
+    champion = registry.ledger.champion
+    before = [event for event in terms if champion is not None and event.number < champion.number]
+    return champion, before[-1] if before else None
+
+
+def _labels(tree: Project, since: datetime, now: datetime) -> list[str]:
+    """The batches that the release has scored from their first event on, in order."""
+    scope = tree.scope
+    every, offset = scope.events_period, scope.rhythm.offset
+    first = label_of(since, every, offset)
+    names = sorted(path.stem for path in tree.predictions.glob("*.parquet") if path.stem >= first)
+    spans = [period_of(name, every, offset) for name in names if (tree.features / f"{name}.parquet").is_file()]
+    return [span.label for span in spans if span.start >= since and span.end <= now]
+
+
+def _findings(tree: Project, new: Bundle, old: Bundle, switch: ReleaseEvent, label: str) -> Iterator[Finding]:
+    scope = tree.scope
+    rows = read_table(tree.predictions / f"{label}.parquet").filter(pl.col("release") == switch.version)
+    features = read_table(tree.features / f"{label}.parquet")
+    scores = [c for c in rows.columns if c.startswith("score__")]
+    key = list(scope.key)
+    current = features.join(rows.select(*key, *scores), key, "inner", nulls_equal=True, maintain_order="left")
+    for name, objective in scope.objectives.items():
+        if name in new.models:
+            pairs = (_pair(tree, table, name, old) for table in (new.reference, current))
+            yield switch_finding(name, objective.task, *pairs)
+
+
+def _pair(tree: Project, table: pl.DataFrame, objective: str, old: Bundle) -> Pair:
+    """The rows that have a score of the new release, with the old one's: of the reference these are its holdout."""
+    rows = table.drop_nulls(f"score__{objective}")
+    rows = rows.gather_every(max(len(rows) // COMPARED, 1))
+    score = old.models[objective].predict(rows) if len(rows) else np.array([])
+    return Pair(rows[f"score__{objective}"].to_numpy(), score, evaluate.blocks(tree.scope, rows))

@@ -1,0 +1,133 @@
+import re
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import datetime, timedelta
+
+import numpy as np
+import pytest
+
+from homeostat.core.label_trust import LabelBatch, label_findings
+from homeostat.core.rules import Rule
+from homeostat.core.sentences import sentence
+
+START = datetime(2024, 1, 1)
+DAY = timedelta(days=1)
+WEEK = 7 * DAY
+ODD = 84  # the first batch that is odd: twelve weeks came before
+
+
+def days(many: int, rate: float = 0.05, a_day: int = 900) -> list[LabelBatch]:
+    """A label whose rate moves from day to day, and by season; some events never get one."""
+    draw = np.random.default_rng(3)
+    odds = np.log(rate / (1 - rate)) + draw.normal(0, 0.4, many) + 0.3 * np.sin(np.arange(many) / 30)
+    rates = 1 / (1 + np.exp(-odds))
+    return [
+        LabelBatch(
+            f"{START + n * DAY:%Y-%m-%d}", START + (n + 1) * DAY, a_day, int(0.97 * a_day), float(r), float(1 - r),
+            None, float(draw.uniform(0.05, 0.08)),
+        )
+        for n, r in enumerate(rates)
+    ]  # fmt: skip
+
+
+Change = Callable[[LabelBatch], LabelBatch]
+
+
+def changed(change: Change, after: int) -> list[LabelBatch]:
+    """``after`` batches in, from ``ODD`` on."""
+    batches = days(ODD + after)
+    return [*batches[:ODD], *map(change, batches[ODD:])]
+
+
+def findings(batches: list[LabelBatch]) -> dict[Rule, str]:
+    found = label_findings("late", "binary", batches, WEEK, 200)
+    assert all(f.subject == "late" and sentence(f) for f in found)
+    return {f.rule: f.since if f.failed else f.outcome for f in found}
+
+
+FROM = f"{START + ODD * DAY:%Y-%m-%d}"
+POSITIVE: Change = lambda b: replace(b, mean=1.0, common=1.0, only=1.0)  # noqa: E731
+NEGATIVE: Change = lambda b: replace(b, mean=0.0, common=1.0, only=0.0)  # noqa: E731
+GONE: Change = lambda b: replace(b, labelled=0, mean=None, common=0.0, only=None, wait=None)  # noqa: E731
+FEWER: Change = lambda b: replace(b, labelled=b.labelled // 3)  # noqa: E731
+SLOW: Change = lambda b: replace(b, wait=0.6)  # noqa: E731
+AT_ONCE: Change = lambda b: replace(b, wait=-0.5)  # noqa: E731
+FLIPPED: Change = lambda b: replace(b, mean=1 - (b.mean or 0.0))  # noqa: E731
+HALF: Change = lambda b: replace(b, mean=0.48)  # noqa: E731
+
+
+@pytest.mark.parametrize(
+    ("change", "batches", "rule"),
+    [
+        (POSITIVE, 1, Rule.LABELS),
+        (NEGATIVE, 2, Rule.LABELS),
+        (GONE, 1, Rule.LABELS),
+        (FEWER, 3, Rule.LABELS),
+        (SLOW, 1, Rule.LABELS),
+        (AT_ONCE, 1, Rule.LABELS),
+        (FLIPPED, 4, Rule.LABEL_RATE),
+        (HALF, 4, Rule.LABEL_RATE),  # from 5 % to 48 %
+    ],
+)
+def test_what_is_odd_is_dated_by_its_first_batch(change: Change, batches: int, rule: Rule) -> None:
+    assert findings(changed(change, batches))[rule] == FROM
+
+
+@pytest.mark.parametrize("rate", [0.05, 0.2, 0.5])
+@pytest.mark.parametrize("many", [10, 40, 84, 200])
+def test_what_seasons_and_days_do_is_no_fault(many: int, rate: float) -> None:
+    assert "fail" not in {f.outcome for f in label_findings("late", "binary", days(many, rate), WEEK, 200)}
+
+
+def test_a_single_storm_is_no_stop_of_labels() -> None:
+    storm: Change = lambda b: replace(b, labelled=int(0.45 * b.events))  # noqa: E731
+    assert findings(changed(storm, 1))[Rule.LABELS] == "pass"
+
+
+def test_a_rare_class_may_be_absent_for_a_while() -> None:
+    """A week of 2 in 10,000 without a positive is none that chance does not make."""
+    rare = [replace(b, mean=2e-4, common=0.9998, labelled=900) for b in days(60)]
+    quiet = [replace(b, mean=0.0, common=1.0, only=0.0) for b in rare[-3:]]
+    assert findings([*rare[:-3], *quiet])[Rule.LABELS] == "pass"
+
+
+def test_labels_that_stay_of_one_class_stay_in_doubt() -> None:
+    assert findings(changed(POSITIVE, 40))[Rule.LABELS] == FROM
+
+
+def test_a_table_that_begins_with_one_class_is_in_doubt_too() -> None:
+    assert findings([POSITIVE(b) for b in days(10)])[Rule.LABELS] == f"{START:%Y-%m-%d}"
+    assert findings([NEGATIVE(b) for b in days(3)])[Rule.LABELS] == "pass"  # a rare class may come yet
+
+
+def test_few_labels_and_few_windows_are_too_few_to_say() -> None:
+    assert findings(days(3, a_day=20)) == {Rule.LABELS: "too few to say", Rule.LABEL_RATE: "too few to say"}
+    assert findings(days(20))[Rule.LABEL_RATE] == "too few to say"  # two windows before this one
+    assert label_findings("late", "binary", [], WEEK, 200) == []
+
+
+def test_a_stuck_regression_label_is_of_one_value() -> None:
+    batches = [replace(b, mean=240.0 + n % 9, common=0.02) for n, b in enumerate(days(70))]
+    stuck = [replace(b, mean=17.0, common=1.0, only=17.0) for b in days(73)[70:]]
+    found = label_findings("load", "regression", [*batches, *stuck], WEEK, 200)
+    assert (found[0].failed, found[0].since) == (True, stuck[0].label)
+    assert "all 2,619 labels are 17" in sentence(found[0])
+
+
+@pytest.mark.parametrize(
+    ("change", "text"),
+    [
+        (
+            POSITIVE,
+            r"cannot be trusted since 2024-03-25: all 873 labels are positive, \S+ % to \S+ % positive in 12 earl",
+        ),
+        (
+            GONE,
+            r"cannot be trusted since 2024-03-25: 0 % of 900 events past the label horizon have a label, usually 97",
+        ),
+        (SLOW, r"cannot be trusted since 2024-03-25: they come after 60 % of the label horizon, usually after"),
+    ],
+)
+def test_in_words(change: Change, text: str) -> None:
+    trust = label_findings("late", "binary", changed(change, 1), WEEK, 200)[0]
+    assert re.match(text, sentence(trust)), sentence(trust)
