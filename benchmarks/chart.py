@@ -44,7 +44,7 @@ def drawing(project: Project, objective: str) -> str:
         for model, name in MODELS.items()
     ]
     rows = [
-        row("retrain", "act", (d.at for d in report.decisions if d.action == "retrain"), report),
+        row("retrain", "act", (d.at for d in report.decisions if d.decision.action == "retrain"), report),
         row("alert", "alert", (i.opened for i in history.incidents(project)), report),
         row("rollback", "bad", (e.at for e in report.ledger.events if e.action == "rollback"), report),
     ]

@@ -15,23 +15,15 @@ TESTS = Path(__file__).resolve().parents[1] / "tests"
 sys.path.insert(0, str(TESTS))
 
 from scaffold.battery import ROWS, Case  # noqa: E402
-from scaffold.test_battery import GROUPS, landed, problems, write_columns  # noqa: E402
+from scaffold.test_battery import GROUPS, problems, read_group  # noqa: E402
 
-from homeostat.scaffold.profile.request import Address  # noqa: E402
-from homeostat.scaffold.profile.sentinels import without_sentinels  # noqa: E402
-from homeostat.scaffold.profile.table import Table, read_table  # noqa: E402
-from homeostat.scaffold.profile.workspace import open_workspace  # noqa: E402
+from homeostat.scaffold.profile.table import Table  # noqa: E402
 
 
 def lines_of(group: str, folder: Path) -> list[str]:
     """A table of one group's cases, a line each."""
-    cases, delimiter = GROUPS[group]
-    columns = {"number": [str(n) for n in range(ROWS)], **{c.name: c.written for c in cases}}
-    path = write_columns(columns, delimiter, folder / "t.csv")
-    with open_workspace() as work:
-        table = without_sentinels(work, read_table(work, "t", Address.of(str(path))), "number")
-        rows = work.frame("SELECT * FROM t ORDER BY number")
-    lands = landed(table, path, folder).sort("number")
+    cases, _ = GROUPS[group]
+    table, rows, lands = read_group(group, folder)
     head = [
         "",
         f"## {group[0].upper()}{group[1:]}",

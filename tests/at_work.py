@@ -40,6 +40,7 @@ from homeostat.project.run_context import run_context
 def wait(project: Path = Path(), now: datetime | None = None) -> str:
     with run_context(project, now) as (here, at):
         (here.home / "pid").write_text(str(os.getpid()))
+        time.sleep(1)  # as the shortest run of the loop: by then its first heartbeat is sent
         while not (here.home / "go").exists():
             time.sleep(0.1)
         (here.home / "pid").unlink()

@@ -25,6 +25,7 @@ from homeostat import loop
 from homeostat.cli import main
 from homeostat.core.authorship import Authorship
 from homeostat.core.rules import ALERTING, Rule
+from homeostat.decisions.candidate import judge_candidate
 from homeostat.decisions.session import Session
 from homeostat.project.clock import move_on, stands_at
 from homeostat.project.layout import Project
@@ -115,6 +116,9 @@ def prepare(home: Project, command: str) -> None:
     """Bring about what the command is for."""
     if "rollback" in command:  # there must be something to take back
         Registry(home).promote("v0.2.0", Authorship("a test", "to roll it back", stands_at(home)))
+    if "promote candidate" in command:  # of the data as they are now
+        with loop.run_context(home.home) as (session, at):
+            judge_candidate(session, at)
     if "--canary" in command:  # and something to try it beside
         Registry(home).promote("v0.1.0", Authorship("a test", "to try another", stands_at(home)))
 

@@ -75,13 +75,17 @@ class World:
         return rows.filter(~hour.is_in([h for h, due in (self.late or {}).items() if tick < due]))
 
 
+def signals(hours: int) -> list[str]:
+    """Two signals an hour, as lines of the file."""
+    return [f"{START + h * HOUR / 2:%Y-%m-%dT%H:%M:%S},{h}" for h in range(2 * hours)]
+
+
 def start(folder: Path, world: World, sql: str) -> Project:
     project = make(folder, world.table(0), sql, hours=0, history="6h")
     if world.signals:
         params = (folder / "params.yaml").read_text()
         (folder / "params.yaml").write_text(params.replace("\nevents:", SIGNALS + "events:"))
-    signals = [f"{START + h * HOUR / 2:%Y-%m-%dT%H:%M:%S},{h}" for h in range(2 * TICKS)]
-    (folder / "signals.csv").write_text("\n".join(["sent,strength", *signals, ""]))
+    (folder / "signals.csv").write_text("\n".join(["sent,strength", *signals(TICKS), ""]))
     project = Project(folder, folder)
     write_window(project, START, START)
     project.amendments.mkdir(parents=True)
@@ -244,20 +248,21 @@ def test_features_that_see_beyond_their_look_back_are_made_one_by_one(tmp_path: 
 
 def test_a_source_that_fails_ahead_is_reported_at_its_own_tick(tmp_path: Path) -> None:
     project = start(tmp_path, World(), BOUNDED)
+    (tmp_path / "signals.csv").write_text("\n".join(["sent,strength", *signals(25), ""]))
     with sqlite3.connect(tmp_path / "r.db") as db:
-        rows = loads(TICKS).with_columns(pl.col("taken").cast(pl.String).str.slice(0, 19))
+        rows = loads(25).with_columns(pl.col("taken").cast(pl.String).str.slice(0, 19))
         db.execute(f"CREATE TABLE r ({', '.join(rows.columns)})")
         db.executemany(f"INSERT INTO r VALUES ({','.join('?' * len(rows.columns))})", rows.rows())
-    broken = "CASE WHEN :end > '2024-03-01 05:30:00' THEN json('{') ELSE 1 END"
+    broken = "CASE WHEN :end > '2024-03-02' THEN json('{') ELSE 1 END"  # SQLite is asked for whole days
     query = f"SELECT * FROM r WHERE taken >= :start AND taken < :end AND {broken}"
     params = (tmp_path / "params.yaml").read_text()
     (tmp_path / "params.yaml").write_text(
         params.replace("    path: readings.csv\n", f'    url: "sqlite:///r.db"\n    query: "{query}"\n')
     )
     intake = Intake(project)
-    for tick in range(1, 6):
-        outcome = intake.take(START + tick * HOUR, START + (tick - 1) * HOUR, START + TICKS * HOUR)
+    for tick in range(1, 25):
+        outcome = intake.take(START + tick * HOUR, START + (tick - 1) * HOUR, START + 25 * HOUR)
         assert {b.verdict.status for b in outcome.batches} == {"accepted"}
     with pytest.raises(DataError, match="the query failed: .*malformed JSON"):
-        intake.take(START + 6 * HOUR, START + 5 * HOUR, START + TICKS * HOUR)
-    assert (project.features / "2024-03-01T04.parquet").is_file()
+        intake.take(START + 25 * HOUR, START + 24 * HOUR, START + 25 * HOUR)
+    assert (project.features / "2024-03-01T23.parquet").is_file()

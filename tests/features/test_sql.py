@@ -73,7 +73,7 @@ def test_the_answer_is_sorted_and_in_plain_types() -> None:
         ("SELECT meter, taken, [1] AS p FROM events", "p is List.*a feature is a number"),
         ("SELECT meter, epoch(taken) AS taken FROM events", "taken of the key is Float64; return e.taken as it is"),
         ("SELECT e.meter, e.taken FROM events e JOIN readings USING (meter)", "comes .* a join finds several rows"),
-        ("SELECT meter, taken FROM events WHERE phase > 1", "meter=m0, taken=2024-03-01 00:00:00 is missing, with 4"),
+        ("SELECT meter, taken FROM events WHERE phase > 1", "meter=m0, taken=2024-03-01 00:00:00 is missing, 4 events"),
         ("FROM (SELECT meter, taken FROM events UNION ALL SELECT 'x', '2024-01-01'::TIMESTAMP)", "meter=x.* no event"),
     ],
 )  # fmt: skip

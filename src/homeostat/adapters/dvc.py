@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 PATIENCE = 60.0  # seconds to wait for another run in the same folder
-WHOLE = "\n# whole\n"  # the end of a file of settings that was not cut short
+WHOLE = "\n# whole\n"  # the end of a whole file of settings
 _RAISED = re.compile(r"^(?:[\w.]+\.)?(ScopeError|DataError|EnvironmentFault|UsageError): (.+)$")
 _one_at_a_time = threading.Lock()
 WORKER = StageProcess()  # of this process, as other tools keep a connection

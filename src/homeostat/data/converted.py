@@ -34,7 +34,7 @@ class Converted:
     """One file of a source as typed Parquet files in order of event time: (path, first, last event time) each."""
 
     parts: tuple[tuple[Path, datetime | None, datetime | None], ...]
-    besides: tuple[str, ...]
+    undeclared: tuple[str, ...]
 
 
 def specification(source: Source) -> str:
@@ -85,11 +85,11 @@ def _convert(name: str, source: Source, file: SourceFile, target: Path, alone: b
     """Write a file's rows as typed Parquet files in order of event time, some rows in memory at a time; the note."""
     fresh = beside(target)
     parts: list[tuple[str, Any, Any]] = []
-    besides: tuple[str, ...] = ()
+    undeclared: tuple[str, ...] = ()
     try:
         quiet = not alone and is_empty(file)
         for rows, selection in () if quiet else read_typed(name, source, file, target.parent):
-            besides = selection.besides
+            undeclared = selection.undeclared
             part = f"{len(parts):05d}.parquet"
             write_table(rows.sort(TIME) if source.timed else rows, fresh / part)
             parts.append((part, rows[TIME].min(), rows[TIME].max()))
@@ -98,7 +98,7 @@ def _convert(name: str, source: Source, file: SourceFile, target: Path, alone: b
         if source.timed and any(a[2] > b[1] for a, b in zip(parts, parts[1:], strict=False)):
             parts = _sorted_parts(fresh, parts)
         listed = [(p, (fresh / p).stat().st_size, _iso(low), _iso(high)) for p, low, high in parts]
-        about = {"parts": listed, "besides": besides}
+        about = {"parts": listed, "besides": undeclared}
         write_text(json.dumps(about), fresh / ABOUT)
         remove(target)
         fresh.rename(target)

@@ -36,7 +36,7 @@ class Landing:
     """
 
     path: Path | None
-    besides: tuple[str, ...] = ()
+    undeclared: tuple[str, ...] = ()
     refused: str = ""
     read: bool = True
     before: Literal["none", "same", "other", "gone"] = "none"
@@ -75,10 +75,12 @@ def _landed(workspace: Workspace, name: str, period: Period, path: Path) -> Land
     wrong = unlike(source, delivery.rows)
     if wrong is not None and is_as_declared(before, source):
         sentence = f"{name} {period.label}: the source now {wrong}; the batch that had landed stays"
-        return Landing(path, delivery.besides, sentence, before="other")
+        return Landing(path, delivery.undeclared, sentence, before="other")
     data = table_bytes(delivery.rows)
     files.write(path, data)
-    return Landing(path, delivery.besides, before="none" if before is None else "same" if before == data else "other")
+    if before is None:
+        return Landing(path, delivery.undeclared)
+    return Landing(path, delivery.undeclared, before="same" if before == data else "other")
 
 
 def is_as_declared(landed: bytes | None, source: Source) -> bool:

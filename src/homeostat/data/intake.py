@@ -95,7 +95,7 @@ def _take(
         verdict = missing(workspace, name, period, now) if before is None else None
         return landing, (Batch(name, period.label, verdict) if verdict else None), ""
     verdict = validate(workspace, name, period.label, now)
-    new = schema_changes.new_among(workspace, name, period.label, landing.besides) if landing.read else ""
+    new = schema_changes.new_among(workspace, name, period.label, landing.undeclared) if landing.read else ""
     old_news = before == verdict and period.label != ONCE and period.end <= last
     return landing, (None if old_news else Batch(name, period.label, verdict)), landing.refused or new
 

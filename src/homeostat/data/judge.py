@@ -105,12 +105,12 @@ def _split(rows: pl.DataFrame, reasons: pl.DataFrame, findings: Iterable[Finding
 def schema(case: Case, rows: pl.DataFrame) -> list[Finding]:
     """Whether the declared columns are there, in their types but for a few values; one finding a column that is not."""
     source = case.source
-    besides = [c for c in rows.columns if c not in source.columns and not c.startswith(casts.WRITTEN)]
+    undeclared = [c for c in rows.columns if c not in source.columns and not c.startswith(casts.WRITTEN)]
     findings = []
     for column, kind in source.columns.items():
         unfit = rows[casts.WRITTEN + column].drop_nulls() if casts.WRITTEN + column in rows.columns else None
         if column not in rows.columns:
-            findings.append(batch_rules.column_gone(case.name, case.label, column, besides, case.changed))
+            findings.append(batch_rules.column_gone(case.name, case.label, column, undeclared, case.changed))
         elif rows.schema[column] != casts.TYPES[kind]:
             facts = {"dtype": str(rows.schema[column]), "type": kind}
             findings.append(Finding(Rule.SCHEMA, column, "fail", facts=facts))

@@ -36,11 +36,11 @@ def declare(workspace: Workspace, source: str) -> None:
         _write(workspace, source, new)
 
 
-def new_among(workspace: Workspace, source: str, batch: str, besides: Sequence[str]) -> str:
+def new_among(workspace: Workspace, source: str, batch: str, undeclared: Sequence[str]) -> str:
     """What to say of columns that are not declared and were never there before, or nothing; each is said once."""
     note = _read(workspace, source)
     before: dict[str, str] | None = note.get("besides")
-    fresh = [c for c in besides if c not in (before or {})]
+    fresh = [c for c in undeclared if c not in (before or {})]
     if before is not None and not fresh:
         return ""
     _write(workspace, source, note | {"besides": (before or {}) | dict.fromkeys(fresh, batch)})

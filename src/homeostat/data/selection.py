@@ -31,7 +31,7 @@ class Selection:
 
     sql: str
     absent: tuple[str, ...]
-    besides: tuple[str, ...]
+    undeclared: tuple[str, ...]
 
 
 def selection_of(name: str, source: Source, names: Sequence[str], where: str) -> Selection:
@@ -60,12 +60,12 @@ def selection_of(name: str, source: Source, names: Sequence[str], where: str) ->
     made = {c: source.read.get(c) for c in source.columns if c not in absent}
     blank = sorted({n for c in made if c in read for n in read[c]} - lower)
     used = {c.lower() for c in made if c not in read}.union(*read.values())
-    besides = tuple(n for n in names if n.lower() not in used)
-    extra = [n for n in besides if n not in source.columns] if absent else []
+    undeclared = tuple(n for n in names if n.lower() not in used)
+    extra = [n for n in undeclared if n not in source.columns] if absent else []
     inner = ", ".join(["*", *(f"NULL AS {quoted(n)}" for n in blank)])
     declared = read_columns(made, {c: sql for c, sql in made.items() if sql is not None})
     columns = ", ".join([*([declared] if made else []), *map(quoted, extra)])
-    return Selection(f"SELECT {columns} FROM (SELECT {inner} FROM written)", absent, besides)
+    return Selection(f"SELECT {columns} FROM (SELECT {inner} FROM written)", absent, undeclared)
 
 
 def _check_forms(name: str, source: Source) -> None:
@@ -108,7 +108,7 @@ def typed_rows(name: str, source: Source, rows: pl.DataFrame, selection: Selecti
     there = {c: kind for c, kind in source.columns.items() if c not in selection.absent}
     result = typed(rows, there, source.written)
     if selection.absent:
-        result = result.with_columns(rows.select(c for c in selection.besides if c in rows.columns))
+        result = result.with_columns(rows.select(c for c in selection.undeclared if c in rows.columns))
     result = result.with_columns(event_times(name, source, with_optional(source, result)))
     if source.timed and result[TIME].null_count():
         row = result.filter(pl.col(TIME).is_null()).row(0, named=True)

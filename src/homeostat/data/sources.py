@@ -32,11 +32,11 @@ class Delivery:
 
     ``rows`` have the declared columns that are there, in their types; a value that does not fit is null and stands, as
     it is written, in a column of its own (``casts.WRITTEN``). Where a declared column is absent, the columns that are
-    not declared stand there too, as they are written. ``besides`` names these in any case.
+    not declared stand there too, as they are written. ``undeclared`` names these in any case.
     """
 
     rows: pl.DataFrame
-    besides: tuple[str, ...] = ()
+    undeclared: tuple[str, ...] = ()
 
 
 class SourceReader:
@@ -62,13 +62,13 @@ class SourceReader:
         """
         parts = list(self._queried(name, source, period) if source.query is not None
                      else self._filed(name, source, period))  # fmt: skip
-        parts = [(rows, besides) for rows, besides in parts if rows.height]
+        parts = [(rows, undeclared) for rows, undeclared in parts if rows.height]
         if not parts:
             return None
         if source.query is None:
             parts = list(_newest(parts, source.key))
-        besides = tuple(dict.fromkeys(c for _, extra in parts for c in extra))
-        return Delivery(_joined(source, [rows for rows, _ in parts], besides), besides)
+        undeclared = tuple(dict.fromkeys(c for _, extra in parts for c in extra))
+        return Delivery(_joined(source, [rows for rows, _ in parts], undeclared), undeclared)
 
     def content_key(self, name: str, source: Source) -> str | None:
         """A hash of all that a batch of ``source`` is read from; None for a query, which may answer differently.
@@ -90,7 +90,7 @@ class SourceReader:
         self, name: str, source: Source, period: Period | None
     ) -> Iterator[tuple[pl.DataFrame, tuple[str, ...]]]:
         for rows, selection in queried(name, source, period, self._root):
-            yield _within(rows.lazy(), source, period).collect(), selection.besides
+            yield _within(rows.lazy(), source, period).collect(), selection.undeclared
 
     def _filed(
         self, name: str, source: Source, period: Period | None
@@ -102,7 +102,7 @@ class SourceReader:
             for part, low, high in conversion.parts:
                 if period is None or low is None or high is None or not (low >= period.end or high < period.start):
                     rows = _within(pl.scan_parquet(part), source, period).collect()
-                    yield rows.with_columns(pl.lit(number).alias(FILE)), conversion.besides
+                    yield rows.with_columns(pl.lit(number).alias(FILE)), conversion.undeclared
 
     def _conversion(self, name: str, source: Source, file: SourceFile, alone: bool) -> Converted:
         content = self._digest(file)
@@ -119,10 +119,10 @@ def _newest(
     if len({rows[FILE][0] for rows, _ in parts}) > 1 and all(c in rows.columns for rows, _ in parts for c in key):
         keys = pl.concat([rows.select(*key, FILE) for rows, _ in parts], how="vertical_relaxed")
         last = keys.group_by(key).agg(pl.col(FILE).max())
-        parts = [(rows.join(last, on=[*key, FILE], how="semi", nulls_equal=True), besides) for rows, besides in parts]
-    for rows, besides in parts:
+        parts = [(rows.join(last, on=[*key, FILE], how="semi", nulls_equal=True), extra) for rows, extra in parts]
+    for rows, undeclared in parts:
         if rows.height:
-            yield rows.drop(FILE), besides
+            yield rows.drop(FILE), undeclared
 
 
 def read_file(name: str, source: Source, path: Path) -> pl.DataFrame:
@@ -167,13 +167,13 @@ def ordered(rows: pl.DataFrame, source: Source) -> pl.DataFrame:
     return rows.sort([*by, *more], nulls_last=True)
 
 
-def _joined(source: Source, parts: Sequence[pl.DataFrame], besides: Sequence[str]) -> pl.DataFrame:
+def _joined(source: Source, parts: Sequence[pl.DataFrame], undeclared: Sequence[str]) -> pl.DataFrame:
     """The parts of a batch as one; a column that is absent from any of them is absent, unless it is optional."""
     parts = [with_optional(source, part) for part in parts]
     rows = pl.concat(parts, how="diagonal_relaxed")
     there = [c for c in source.columns if all(c in part.columns for part in parts)]
     unfit = [WRITTEN + c for c in there if WRITTEN + c in rows.columns and rows[WRITTEN + c].count()]
-    extra = [c for c in besides if c in rows.columns] if len(there) < len(source.columns) else []
+    extra = [c for c in undeclared if c in rows.columns] if len(there) < len(source.columns) else []
     return ordered(rows.select(*there, *unfit, *extra), source)
 
 

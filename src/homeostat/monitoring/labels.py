@@ -11,6 +11,7 @@ from homeostat.adapters.parquet import read_table, write_table
 from homeostat.core.findings import Finding
 from homeostat.core.label_trust import LabelBatch, label_findings
 from homeostat.core.periods import period_of
+from homeostat.monitoring.outcomes import window_length
 from homeostat.project.layout import Project
 
 SCHEMA = {
@@ -23,10 +24,9 @@ def check_labels(tree: Project, now: datetime) -> list[Finding]:
     """Put on record the labels of the batches that have matured since, and judge them by those before."""
     scope = tree.scope
     table = record_labels(tree, now)
-    findings = []
+    findings, length = [], window_length(scope)
     for name, objective in scope.objectives.items():
         rows = table.filter(pl.col("objective") == name).drop("objective").sort("end").iter_rows()
-        length = max(scope.rhythm.decide, scope.events_period)
         batches = [LabelBatch(*row) for row in rows]
         findings += label_findings(name, objective.task, batches, length, scope.evaluation.min_slice)
     return findings

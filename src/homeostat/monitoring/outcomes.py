@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -127,6 +127,11 @@ def rows(
     return joined.with_columns(pl.lit(None, pl.Float64).alias(c) for c in scores if c not in joined.columns).sort(
         "event_time", maintain_order=True
     )
+
+
+def window_length(scope: Scope) -> timedelta:
+    """Of a window of observed outcomes: one round of decisions."""
+    return max(scope.rhythm.decide, scope.events_period)
 
 
 def labelled(project: Project) -> Project:

@@ -7,9 +7,11 @@ before, and the grades of earlier estimates whose events have matured by now.
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Collection, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -22,8 +24,9 @@ from homeostat.core.estimates import Past, Trust, estimate, half_band, trust
 from homeostat.core.periods import floor
 from homeostat.core.promises import CALIBRATION, Held, WindowFigures, hold
 from homeostat.core.ranges import FEWEST_WINDOWS
+from homeostat.features.tables import read_features
 from homeostat.monitoring import outcomes
-from homeostat.monitoring.outcomes import Observed
+from homeostat.monitoring.outcomes import Observed, window_length
 from homeostat.project.layout import Project, stamp
 from homeostat.project.scope import Scope
 from homeostat.project.whole_files import write_text
@@ -81,7 +84,7 @@ class QualityRecords:
 
 def reading_since(scope: Scope, records: QualityRecords, now: datetime) -> datetime:
     """From when on events have to be read to measure, estimate and grade at ``now``."""
-    first = now - max(scope.monitoring.window, scope.events.label_horizon + 2 * _length(scope))
+    first = now - max(scope.monitoring.window, scope.events.label_horizon + 2 * window_length(scope))
     return min([first, *(datetime.fromisoformat(e["since"]) for e in _due(scope, records, now))])
 
 
@@ -118,7 +121,8 @@ def record_quality(
 def _due(scope: Scope, records: QualityRecords, now: datetime) -> list[Mapping[str, Any]]:
     """Estimates to be graded; after some rounds without enough labels they never are."""
     by = now - scope.events.label_horizon
-    return [e for e in records.ungraded(by) if datetime.fromisoformat(e["until"]) > by - PATIENCE * _length(scope)]
+    oldest = by - PATIENCE * window_length(scope)
+    return [e for e in records.ungraded(by) if datetime.fromisoformat(e["until"]) > oldest]
 
 
 def estimated(records: QualityRecords) -> dict[str, dict[str, dict[str, Any]]]:
@@ -160,11 +164,6 @@ def held_figures(
     return held
 
 
-def _length(scope: Scope) -> timedelta:
-    """Of a window: one round of decisions."""
-    return max(scope.rhythm.decide, scope.events_period)
-
-
 def _kind(serving: Serving, objective: str) -> str:
     trained = serving.bundle.training["objectives"]
     return str(trained[objective]["kind"] if objective in trained else "+".join(o["kind"] for o in trained.values()))
@@ -175,7 +174,7 @@ def _last_window(
 ) -> Iterator[WindowFigures]:
     """The figures of the champion's last events that were mature by ``end``, where they are enough to judge."""
     version, until = serving.event.version, end - scope.events.label_horizon
-    since = until - _length(scope)
+    since = until - window_length(scope)
     part = _between(table, since, until)
     for name, rows in outcomes.observed(scope, part, now, version).items():
         if len(rows.y) >= scope.evaluation.min_slice:
@@ -217,17 +216,22 @@ def _past_windows(tree: Project, serving: Serving | None = None) -> list[WindowF
 
 def _measure_holdouts(tree: Project, serving: Serving) -> None:
     """Fit as of earlier cut-offs, for a kind of model that too few windows are of, and write their holdouts down."""
-    made = [w.to_dict() for name in tree.scope.objectives for w in _of_holdouts(tree, serving, name)]
+    names, table = list(tree.scope.objectives), read_features(tree)
+    with ThreadPoolExecutor(min(len(names), os.cpu_count() or 1)) as pool:  # LightGBM leaves Python's lock alone
+        windows = pool.map(lambda name: list(_of_holdouts(tree.scope, serving, table, name)), names)
+    made = [window.to_dict() for of_objective in windows for window in of_objective]
     write_text(json.dumps(made, indent=1) + "\n", _holdouts(tree, serving))
 
 
-def _of_holdouts(tree: Project, serving: Serving, objective: str) -> Iterator[WindowFigures]:
-    scope, kind = tree.scope, _kind(serving, objective)
+def _of_holdouts(
+    scope: Scope, serving: Serving, table: pl.DataFrame, objective: str
+) -> Iterator[WindowFigures]:
+    kind = _kind(serving, objective)
     as_of = datetime.fromisoformat(serving.bundle.training["as_of"])
-    for held_out in past_holdouts(tree, objective, kind, as_of):
+    for held_out in past_holdouts(scope, table, objective, kind, as_of):
         until = held_out.end
         while until > held_out.start:
-            since = max(until - _length(scope), held_out.start)
+            since = max(until - window_length(scope), held_out.start)
             inside = held_out.rows["event_time"].is_between(since, until, closed="left").to_numpy()
             rows = held_out.rows.filter(inside)
             if len(rows) >= scope.evaluation.min_slice:
@@ -240,7 +244,7 @@ def _of_holdouts(tree: Project, serving: Serving, objective: str) -> Iterator[Wi
 
 def _estimates(scope: Scope, table: pl.DataFrame, records: QualityRecords, now: datetime) -> Iterator[dict[str, Any]]:
     """Of every metric that has a method, for all events since the decision before that have a score."""
-    since = now - _length(scope)
+    since = now - window_length(scope)
     part = _between(table, since, now)
     for name, objective in scope.objectives.items():
         score = part[f"score__{name}"].drop_nulls().to_numpy() if len(part) else np.array([])

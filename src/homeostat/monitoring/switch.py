@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import datetime
+from itertools import islice
 
 import numpy as np
 import polars as pl
@@ -52,13 +53,13 @@ def _switch(registry: Registry) -> tuple[ReleaseEvent | None, ReleaseEvent | Non
 
 
 def _labels(tree: Project, since: datetime, now: datetime) -> list[str]:
-    """The batches that the release has scored from their first event on, in order."""
+    """The batches that the release has scored from their first event on, in order, until one more than are compared."""
     scope = tree.scope
     every, offset = scope.events_period, scope.rhythm.offset
     first = label_of(since, every, offset)
     names = sorted(path.stem for path in tree.predictions.glob("*.parquet") if path.stem >= first)
-    spans = [period_of(name, every, offset) for name in names if (tree.features / f"{name}.parquet").is_file()]
-    return [span.label for span in spans if span.start >= since and span.end <= now]
+    spans = (period_of(name, every, offset) for name in names if (tree.features / f"{name}.parquet").is_file())
+    return list(islice((span.label for span in spans if span.start >= since and span.end <= now), BATCHES + 1))
 
 
 def _findings(tree: Project, new: Bundle, old: Bundle, switch: ReleaseEvent, label: str) -> Iterator[Finding]:

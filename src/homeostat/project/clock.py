@@ -51,7 +51,7 @@ def wall_interval(project: Project, length: timedelta) -> timedelta:
 
 def stands_at(project: Project) -> datetime:
     """The time of the last completed tick; before the first, where the project's history begins."""
-    with contextlib.suppress(FileNotFoundError, ValueError):  # one that was cut short says as much as none
+    with contextlib.suppress(FileNotFoundError, ValueError):  # half of one says as much as none
         return datetime.fromisoformat(project.tick_file.read_text())
     worktree = project.worktree
     return read_window(worktree).as_of if worktree.window_file.is_file() else beginning(project)

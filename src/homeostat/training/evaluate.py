@@ -23,6 +23,7 @@ from homeostat.core.evaluation import Comparison, Evaluation, Scored, Settings, 
 from homeostat.core.intervals import tidy
 from homeostat.core.periods import EPOCH
 from homeostat.features.tables import mature, read_features
+from homeostat.models.heuristic import GIVEN
 from homeostat.project.scope import Scope
 from homeostat.project.whole_files import write_text
 
@@ -33,7 +34,6 @@ Scores = Mapping[str, np.ndarray]
 DECILES = 10
 CALIBRATION = ("objective", "model", "decile", "rows", "mean_score", "label_rate")
 MONTHS = ("objective", "model", "month", "rows", "metric", "value", "low", "high")
-GIVEN = "given__"
 
 
 @dataclass(frozen=True)

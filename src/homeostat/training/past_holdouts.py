@@ -13,13 +13,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from homeostat.features.tables import mature, read_features
+from homeostat.features.tables import mature
 from homeostat.training import train
 
 if TYPE_CHECKING:
     import polars as pl
 
-    from homeostat.project.layout import Project
+    from homeostat.project.scope import Scope
 
 CUT_OFFS = 4  # as many as the fewest windows that have a range
 
@@ -35,13 +35,16 @@ class PastHoldout:
     baseline: np.ndarray
 
 
-def past_holdouts(tree: Project, objective: str, kind: str, as_of: datetime) -> Iterator[PastHoldout]:
+def past_holdouts(
+    scope: Scope, table: pl.DataFrame, objective: str, kind: str, as_of: datetime
+) -> Iterator[PastHoldout]:
     """The holdouts of the last cut-offs up to ``as_of``, one holdout apart; fewer where there is less history.
+
+    ``table``: the feature rows of all batches.
 
     Raises:
         DataError: features or labels cannot be used.
     """
-    scope, table = tree.scope, read_features(tree)
     for back in range(CUT_OFFS):
         cut_off = as_of - back * scope.windows.holdout
         if mature(table, objective, scope, cut_off).is_empty():

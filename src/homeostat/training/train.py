@@ -16,14 +16,13 @@ import polars as pl
 from homeostat import models
 from homeostat.core.errors import DataError
 from homeostat.features.tables import is_mature, mature, read_features
+from homeostat.models.heuristic import GIVEN
 from homeostat.project.scope import Scope
 from homeostat.project.whole_files import write_text
 from homeostat.project.window import read_window
 
 if TYPE_CHECKING:
     from homeostat.project.layout import Project
-
-GIVEN = "given__"  # what the baseline and slices go by
 
 
 @dataclass(frozen=True)
