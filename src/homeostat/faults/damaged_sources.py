@@ -138,7 +138,7 @@ def _apply(damage: Damage, done: Damaged, batches: dict[Period, pl.DataFrame], s
 def _point_at(project: Project, sources: Sequence[str]) -> None:
     """Have the scope read these sources from the folder of the drill."""
     yaml = YAML()
-    yaml.preserve_quotes, yaml.width = True, 4096
+    yaml.width = 4096
     path = project.root / "params.yaml"
     scope = yaml.load(path.read_text())
     for name in sources:
