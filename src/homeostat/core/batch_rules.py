@@ -125,6 +125,12 @@ def suspect_since(findings: Iterable[Finding]) -> dict[str, str]:
     return {c: f.since for f in failed for c in f.facts["columns"] or (ROWS,)}
 
 
+def unusual_units(findings: Iterable[Finding]) -> dict[str, str]:
+    """The unit that each column came in instead of its own, by the findings on a batch."""
+    failed = [f for f in findings if f.rule == Rule.HISTORY and f.failed and f.facts["evidence"].get("unit")]
+    return {c: f.facts["evidence"]["unit"] for f in failed for c in f.facts["columns"]}
+
+
 def within_period(start: datetime, end: datetime, first: datetime | None, last: datetime | None) -> Finding:
     """No row of the batch lies outside its period: none is from the future, none is stale; ``value`` in seconds."""
     if last is not None and last >= end:

@@ -49,9 +49,14 @@ class Fault:
     excess: float = 0.0
 
 
-def faults(profile: Profile, history: Sequence[Profile], outside: Sequence[Compared]) -> list[Fault]:
-    """What is wrong with a batch, one fault a kind and set of columns, the clearest first."""
-    named = list(_with_same_unit(list(_named(profile, history, outside)), profile, history))
+def faults(
+    profile: Profile, history: Sequence[Profile], outside: Sequence[Compared], units: Mapping[str, str] | None = None
+) -> list[Fault]:
+    """What is wrong with a batch, one fault a kind and set of columns, the clearest first.
+
+    ``units``: the unit that columns of the batch before came in instead of their own.
+    """
+    named = list(_with_same_unit(list(_named(profile, history, outside)), profile, history, units or {}))
     joined: dict[tuple[str, str], Fault] = {}
     for fault in named:
         key = (fault.kind, str(fault.facts.get("repair", "")))
@@ -65,18 +70,21 @@ def faults(profile: Profile, history: Sequence[Profile], outside: Sequence[Compa
     return sorted(joined.values(), key=lambda f: (not f.exact, -f.excess))
 
 
-def _with_same_unit(found: Sequence[Fault], profile: Profile, history: Sequence[Profile]) -> Iterator[Fault]:
-    """The faults; a column that the unit of another fits as well is taken to have come in that one too."""
-    units = [f for f in found if f.facts.get("unit")]
+def _with_same_unit(
+    found: Sequence[Fault], profile: Profile, history: Sequence[Profile], units: Mapping[str, str]
+) -> Iterator[Fault]:
+    """The faults; a column that fits the unit it came in before, or that of another, came in that one."""
+    clearest = sorted((f for f in found if f.facts.get("unit")), key=lambda f: -f.excess)
+    others = [f.facts["unit"] for f in clearest]
     for fault in found:
         numbers = [c for c in fault.columns if c in profile.quantiles and any(c in p.quantiles for p in history)]
         if fault.kind in ("unit change", "moved values", "zeros") and len(fault.columns) == len(numbers) == 1:
             (column,) = numbers
             now, band = profile.quantiles[column], _band(column, history)
-            for other in sorted(units, key=lambda f: -f.excess):
-                fixed = UNIT[other.facts["unit"]].fix(now)
+            for unit in [*([units[column]] if column in units else []), *others]:
+                fixed = UNIT[unit].fix(now)
                 if band.misfit(fixed) <= CLOSE and band.distance(fixed) <= band.distance(now):
-                    facts = {"unit": other.facts["unit"], "repair": other.facts["repair"]}
+                    facts = {"unit": unit, "repair": UNIT[unit].sql}
                     fault = replace(fault, kind="unit change", facts={**fault.facts, **facts})
                     break
         yield fault

@@ -34,6 +34,11 @@ class Batch:
         return "in doubt" if self.verdict.suspect_columns else self.verdict.status
 
     @property
+    def doubted_as_before(self) -> bool:
+        """Whether it is in doubt for nothing but what was already wrong in the batch before."""
+        return self.outcome == "in doubt" and all("" < f.since < self.label for f in self.verdict.failed)
+
+    @property
     def rows(self) -> str:
         """How many rows are quarantined, where any are."""
         quarantined, rows = self.verdict.rows_quarantined, self.verdict.rows

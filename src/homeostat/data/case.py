@@ -46,6 +46,7 @@ class History:
     changed: batch_rules.Since = field(default_factory=dict)  # what of the schema failed in the last one, since when
     batches: deque[Before] = field(default_factory=lambda: deque(maxlen=MOST))  # accepted
     suspect: dict[str, str] = field(default_factory=dict)  # columns that were not as usual in the last one, since when
+    units: dict[str, str] = field(default_factory=dict)  # the unit that columns of the last one came in, not their own
 
     @classmethod
     def before(cls, label: str, verdicts: Mapping[str, Verdict]) -> History:
@@ -67,6 +68,7 @@ class History:
         if verdict.status != "missing":
             self.changed = batch_rules.failing_since(verdict.findings)
             self.suspect = batch_rules.suspect_since(verdict.findings)
+            self.units = batch_rules.unusual_units(verdict.findings)
 
 
 @dataclass(frozen=True)
@@ -84,6 +86,7 @@ class Case:
     changed: batch_rules.Since  # what of the schema already failed in the batch before, and since which batch
     before: tuple[Before, ...]  # the accepted batches that it is held to
     suspect: Mapping[str, str]  # columns that already were not as usual in the batch before, and since which batch
+    units: Mapping[str, str]  # the unit that columns of the batch before came in instead of their own
     amendments: tuple[Amendment, ...]
     code: str  # a hash of the code, and of the tool, that judge
 
@@ -107,7 +110,7 @@ class Case:
         parts = [
             self.name, self.label, self.landed_hash, digest(self.contract), self.code, self.source.meaning(),
             str(self.span), str(self.history), str(self.twin), str(self.changed), str(self.before),
-            str(self.suspect), str(self.amendments),
+            str(self.suspect), str(self.units), str(self.amendments),
         ]  # fmt: skip
         return digest("\n".join(parts).encode())
 
@@ -137,7 +140,7 @@ def case_of(
         name=name, label=label, landed=landed, source=source, span=span,
         contract=workspace.files.read(project.contracts / f"{name}.json") or b"",
         history=tuple(history.rows), twin=None, changed=history.changed,
-        before=_held_to(source, history), suspect=dict(history.suspect),
+        before=_held_to(source, history), suspect=dict(history.suspect), units=dict(history.units),
         amendments=tuple(
             a for a in workspace.amendments
             if (a.source, a.batch) == (name, label) and (now is None or a.known <= now)

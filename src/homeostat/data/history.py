@@ -61,7 +61,7 @@ def history_findings(
     past = trusted([Past(_profile(workspace, case, b), frozenset(b.suspect), b.released) for b in case.before])
     compared = compare(own, past)
     outside = _outside(workspace, compared)
-    found = faults(own, [p.profile for p in past], outside) if outside else []
+    found = faults(own, [p.profile for p in past], outside, case.units) if outside else []
     strict = case.source.history == "quarantine"
     if found and clocks_change(*case.span):
         found = [f for f in found if f.kind != CLOCK_CHANGE]
