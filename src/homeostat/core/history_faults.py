@@ -56,7 +56,11 @@ def faults(
 
     ``units``: the unit that columns of the batch before came in instead of their own.
     """
-    named = list(_with_same_unit(list(_named(profile, history, outside)), profile, history, units or {}))
+    before = units or {}
+    named = [_in_unit(f, [before[c] for c in f.columns if c in before], profile, history)
+             for f in _named(profile, history, outside)]  # fmt: skip
+    others = [f.facts["unit"] for f in sorted(named, key=lambda f: -f.excess) if f.facts.get("unit")]
+    named = [f if f.facts.get("unit") in before.values() else _in_unit(f, others, profile, history) for f in named]
     joined: dict[tuple[str, str], Fault] = {}
     for fault in named:
         key = (fault.kind, str(fault.facts.get("repair", "")))
@@ -70,24 +74,18 @@ def faults(
     return sorted(joined.values(), key=lambda f: (not f.exact, -f.excess))
 
 
-def _with_same_unit(
-    found: Sequence[Fault], profile: Profile, history: Sequence[Profile], units: Mapping[str, str]
-) -> Iterator[Fault]:
-    """The faults; a column that fits the unit it came in before, or that of another, came in that one."""
-    clearest = sorted((f for f in found if f.facts.get("unit")), key=lambda f: -f.excess)
-    others = [f.facts["unit"] for f in clearest]
-    for fault in found:
-        numbers = [c for c in fault.columns if c in profile.quantiles and any(c in p.quantiles for p in history)]
-        if fault.kind in ("unit change", "moved values", "zeros") and len(fault.columns) == len(numbers) == 1:
-            (column,) = numbers
-            now, band = profile.quantiles[column], _band(column, history)
-            for unit in [*([units[column]] if column in units else []), *others]:
-                fixed = UNIT[unit].fix(now)
-                if band.misfit(fixed) <= CLOSE and band.distance(fixed) <= band.distance(now):
-                    facts = {"unit": unit, "repair": UNIT[unit].sql}
-                    fault = replace(fault, kind="unit change", facts={**fault.facts, **facts})
-                    break
-        yield fault
+def _in_unit(fault: Fault, units: Sequence[str], profile: Profile, history: Sequence[Profile]) -> Fault:
+    """The fault as a change to the first of the units that fits its column: the one it came in before, or another's."""
+    numbers = [c for c in fault.columns if c in profile.quantiles and any(c in p.quantiles for p in history)]
+    if fault.kind not in ("unit change", "moved values", "zeros") or not len(fault.columns) == len(numbers) == 1:
+        return fault
+    now, band = profile.quantiles[numbers[0]], _band(numbers[0], history)
+    for unit in units:
+        fixed = UNIT[unit].fix(now)
+        if band.misfit(fixed) <= CLOSE and band.distance(fixed) <= band.distance(now):
+            facts = {"unit": unit, "repair": UNIT[unit].sql}
+            return replace(fault, kind="unit change", facts={**fault.facts, **facts})
+    return fault
 
 
 def _named(profile: Profile, history: Sequence[Profile], outside: Sequence[Compared]) -> Iterator[Fault]:
