@@ -112,6 +112,12 @@ def replay(
     return result
 
 
+def take_in_data(replayed: Project, end: datetime) -> None:
+    """Land, judge and featurize every batch up to ``end``, and decide nothing."""
+    remove_leftovers(replayed.home)
+    loop.data(Session.open(replayed), end)
+
+
 def ticks(replayed: Project, start: datetime, end: datetime) -> list[datetime]:
     """The ticks of the range that are still to come."""
     rhythm = replayed.scope.rhythm

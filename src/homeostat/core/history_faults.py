@@ -134,7 +134,8 @@ def _of_rows(profile: Profile, history: Sequence[Profile], outside: Sequence[Com
     if shift and not (len(lost) >= CUT and _as_usual_elsewhere(profile, history, lost)):
         kind = "shifted time" if abs(shift) > 1 else CLOCK_CHANGE
         exact = abs(shift) > 1 and excess >= CLEAR and bool({"shift", "clock"} & set(own))
-        yield Fault(kind, (), {"parts": shift, "of": PARTS}, exact, excess)
+        whole = "period" if np.array_equal(profile.course, profile.clock) else "day"
+        yield Fault(kind, (), {"parts": shift, "of": PARTS, "whole": whole}, exact, excess)
     elif lost:
         yield Fault("lost hours", (), {"parts": lost, "of": PARTS}, excess=excess)
     elif gone:
@@ -244,7 +245,7 @@ def _of_column(
         c = stats.get("missing") or stats["apart"]
         kind = "missing values" if c.value > c.usual else "filled values"
         return Fault(kind, (column,), _shares(c), excess=excess)
-    stuck = stats.get("same") or stats.get("repeated")
+    stuck = stats.get("same") or stats.get("run") or stats.get("repeated")
     if stuck is not None:
         return Fault("stuck values", (column,), _shares(stuck), excess=excess)
     if column in profile.values or {"blanks", "lower", "odd", "length", "new", "mix"} & set(stats):

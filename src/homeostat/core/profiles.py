@@ -21,25 +21,27 @@ import numpy as np
 from homeostat.core.repairs import CLOSE, Array, Band, named_repair
 
 ENOUGH = 28  # accepted batches in which a statistic must have had a value, to say anything
-NORMAL = 28  # batches of the history in which a column failed, from which that is how it is
+NORMAL = 28  # batches of the history in which a column failed, from which that is how it is; of long periods fewer
+FEWEST_NORMAL = 8  # of them, however long a period is
 CHANCE = 5e-6  # share of batches beyond a limit, where nothing is wrong: a table has some hundred statistics
 REGULAR = 0.04  # the least noise of the logarithm of the number of rows: a sensor's feed has the same every day
 NOISE = 0.5  # of the standard error of a statistic: the least mean excess of its tail
 CONSTANT = 0.1  # share of batches with a single value from which a number is a label of the batch, not a measurement
+ONE_WAY = 0.9  # share of the steps from batch to batch that go the same way, from which a number tells the time
 QUANTILES = (0.0, 0.02, 0.1, 0.25, 0.5, 0.75, 0.9, 0.98, 1.0)
 PARTS = 24  # of a period, by which the rows of a batch are counted
 CATEGORIES = 200  # texts in a column's history up to which each is a slice
 SLICE = 5  # rows that a slice must have had in every batch, to be missed
 GAIN = 0.1  # in correlation, that a shift of the clock must bring
 RELATION = 0.08  # the least noise of a rank correlation, of however many rows, on its scale
-MOSTLY = {"same": 0.5, "repeated": 0.8}  # the usual share of one value from which more of it is no fault
+MOSTLY = {"same": 0.5, "repeated": 0.8, "run": 0.5}  # the usual share of one value from which more of it is no fault
 RELATED = 0.5  # rank correlation of two columns that is watched
 PAIRS = 12  # of them, the strongest
 ROWS = ""  # the rows of a batch as such, beside its columns
 CLOCK = "event time"  # the place of a row in its period, beside the columns
 
 SHARES = frozenset({
-    "missing", "same", "repeated", "zero", "blanks", "lower", "odd", "new", "mix", "clock", "apart",
+    "missing", "same", "repeated", "run", "zero", "blanks", "lower", "odd", "new", "mix", "clock", "apart",
     "copies", "shift",
 })  # fmt: skip
 SURGES = frozenset({"missing", "apart", "new", "blanks", "odd"})
@@ -48,7 +50,7 @@ MANY = 200  # rows of a batch from which that is no chance
 LEVELS = ("low", "middle", "high")
 LIKE_A_NAME = frozenset({"lower", "length"})  # judged where a column's texts are too many to be categories
 ABOVE_ONLY = frozenset({  # less of it is no fault
-    "same", "repeated", "blanks", "odd", "new", "mix", "clock", "apart", "copies", "shift", "repair",
+    "same", "repeated", "run", "blanks", "odd", "new", "mix", "clock", "apart", "copies", "shift", "repair",
 })  # fmt: skip
 
 
@@ -59,8 +61,9 @@ class Profile:
     ``stats`` by column and statistic. ``quantiles`` (at ``QUANTILES``) and ``spread`` (standard deviation of the middle
     96 %) by column of numbers, times as hours after the event. ``values``: how often each text of a column comes, empty
     where they are too many. ``copies``: the share of rows that repeat another. ``clock``: (PARTS,) rows by part of the
-    period. ``by_part``: (n, PARTS) the mean of each of the columns ``ranked``, and ``order`` (n, n) their rank
-    correlations. ``apart``: (m, m) the share of rows in which one of ``columns`` is missing and another is not.
+    period; ``course`` the same by part of the day where a period is several days. ``by_part``: (n, PARTS) the mean of
+    each of the columns ``ranked`` in the parts of the course, and ``order`` (n, n) their rank correlations. ``apart``:
+    (m, m) the share of rows in which one of ``columns`` is missing and another is not.
     """
 
     rows: int
@@ -70,6 +73,7 @@ class Profile:
     values: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
     copies: float = 0.0
     clock: Array = field(default_factory=lambda: np.zeros(PARTS))
+    course: Array = field(default_factory=lambda: np.zeros(PARTS))
     ranked: tuple[str, ...] = ()
     by_part: Array = field(default_factory=lambda: np.empty((0, PARTS)))
     order: Array = field(default_factory=lambda: np.empty((0, 0)))
@@ -126,13 +130,13 @@ class _Series:
     other: str = ""
 
 
-def trusted(past: Sequence[Past]) -> list[Past]:
+def trusted(past: Sequence[Past], normal: int = NORMAL) -> list[Past]:
     """The batches before without what failed in them: columns, or the whole batch where its rows did.
 
-    Once a column has failed in ``NORMAL`` of them, that is how it is, and it counts. What a person released counts.
+    Once a column has failed in ``normal`` of them, that is how it is, and it counts. What a person released counts.
     """
     often = Counter(c for p in past for c in p.failed if not p.released)
-    usual = {c for c, many in often.items() if many >= NORMAL}
+    usual = {c for c, many in often.items() if many >= normal}
     kept = [p if p.released else replace(p, failed=p.failed - usual) for p in past]
     return [
         replace(p, profile=_without(p.profile, p.failed)) if p.failed and not p.released else p
@@ -295,14 +299,14 @@ def _parts(profile: Profile, history: Sequence[Profile], most: float) -> Iterato
 
 
 def shift_fits(profiles: Sequence[Profile], history: Sequence[Profile], columns: Sequence[str] | None = None) -> Array:
-    """(n, PARTS): how well each fits the usual course of a period, if it is moved back by 0, 1, 2, ... parts.
+    """(n, PARTS): how well each fits the usual course of a period or day, if it is moved back by 0, 1, 2, ... parts.
 
     ``columns``: by these alone, rather than by all and the number of rows. Fit is the correlation with the usual of the
     mean of each column, and of the rows, by part of the period; a column weighs by how well the batches before agree.
     """
     ranked = profiles[0].ranked
     courses = np.array([
-        np.vstack([p.by_part, p.clock[None] / max(p.rows, 1)]) if p.ranked == ranked
+        np.vstack([p.by_part, p.course[None] / max(p.rows, 1)]) if p.ranked == ranked
         else np.full((len(ranked) + 1, PARTS), np.nan)
         for p in (*profiles, *history)
     ])  # fmt: skip
@@ -376,9 +380,15 @@ def _repairable(profile: Profile, history: Sequence[Profile]) -> Iterator[Compar
 
 
 def is_label(column: str, history: Sequence[Profile]) -> bool:
-    """Whether a number tells batches apart, as a month does, rather than rows."""
-    single = [p.stats[column, "same"] == 1.0 for p in history if (column, "same") in p.stats]
-    return not single or sum(single) >= CONSTANT * len(single)
+    """Whether a number tells batches apart, as a month or a running number does, rather than rows."""
+    filled = [p for p in history if (column, "same") in p.stats and column in p.quantiles]
+    single = [float(p.quantiles[column][0]) for p in filled if p.stats[column, "same"] == 1.0]
+    seldom = all(set(p.quantiles[column].tolist()) <= {0.0, 1.0} for p in filled) and len(set(single)) == 1
+    if not filled or (len(single) >= CONSTANT * len(filled) and not (seldom and len(single) < len(filled))):
+        return True  # a yes that some batches hold among noes, as holidays are, is no label
+    steps = np.diff([p.quantiles[column][len(p.quantiles[column]) // 2] for p in filled])
+    steps = steps[steps != 0]
+    return len(steps) >= ENOUGH // 2 and bool(max((steps > 0).mean(), (steps < 0).mean()) >= ONE_WAY)
 
 
 def _texts(profile: Profile, history: Sequence[Profile]) -> Iterator[_Series]:

@@ -16,7 +16,7 @@ from homeostat.core.errors import DataError
 from homeostat.core.findings import TOO_FEW, Finding
 from homeostat.core.history_faults import CLOCK_CHANGE, faults
 from homeostat.core.periods import period_of
-from homeostat.core.profiles import Past, compare, trusted
+from homeostat.core.profiles import FEWEST_NORMAL, NORMAL, Past, compare, trusted
 from homeostat.core.rules import Rule
 from homeostat.data import amendments
 from homeostat.data.casts import TYPES
@@ -58,7 +58,8 @@ def history_findings(
     if not case.before or case.span is None:
         return []
     own = workspace.profiles.get(_key(case, case.content), partial(profile_of, rows, times, case.span))
-    past = trusted([Past(_profile(workspace, case, b), frozenset(b.suspect), b.released) for b in case.before])
+    before = [Past(_profile(workspace, case, b), frozenset(b.suspect), b.released) for b in case.before]
+    past = trusted(before, normal_after(case.source.length))
     compared = compare(own, past)
     outside = _outside(workspace, compared)
     found = faults(own, [p.profile for p in past], outside, case.units) if outside else []
@@ -68,6 +69,15 @@ def history_findings(
     if not found:
         return [Finding(Rule.HISTORY, "", "pass" if compared else TOO_FEW, 0.0 if compared else None, 1.0)]
     return [against_history(case.name, case.label, f, case.suspect, f.exact or strict, released) for f in found]
+
+
+def normal_after(period: timedelta) -> int:
+    """In how many batches a column must have failed, until that is how it is: four weeks of them, within reason.
+
+    >>> normal_after(timedelta(days=1)), normal_after(timedelta(days=7)), normal_after(timedelta(hours=1))
+    (28, 8, 28)
+    """
+    return min(NORMAL, max(FEWEST_NORMAL, timedelta(days=NORMAL) // period))
 
 
 def clocks_change(start: datetime, end: datetime) -> bool:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections import OrderedDict
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 import numpy as np
 import polars as pl
+from numpy.typing import NDArray
 
 from homeostat.core.profiles import CLOCK, LEVELS, PARTS, QUANTILES, Profile
 from homeostat.core.repairs import Array
@@ -19,6 +21,7 @@ KEPT = 1_000  # profiles, of some 50 kB
 MOST_VALUES = 5_000  # distinct texts of a column above which they are names of rows, not categories
 NAMES = 0.9  # distinct texts a row, the same
 BOUNDS = (0.02, 0.25, 0.75, 0.98)  # of the parts of a column's values, in order, whose means are its levels
+DAY = timedelta(days=1)
 SEPARATOR = "\0"  # between statistic and column in the names of one select
 
 
@@ -51,6 +54,7 @@ def profile_of(rows: pl.DataFrame, times: pl.Series, span: tuple[datetime, datet
     place = _place(times, span)
     ranked = numbers.with_columns(place.alias(CLOCK)) if CLOCK not in numbers.columns else numbers
     part = np.clip((place.to_numpy() * PARTS).astype(int), 0, PARTS - 1)
+    course = _course(times, span, part)
     return Profile(
         rows=rows.height,
         stats=stats,
@@ -59,8 +63,9 @@ def profile_of(rows: pl.DataFrame, times: pl.Series, span: tuple[datetime, datet
         values={c: _values(texts[c]) for c in texts.columns},
         copies=1 - rows.n_unique() / rows.height,
         clock=np.bincount(part, minlength=PARTS).astype(float),
+        course=np.bincount(course, minlength=PARTS).astype(float),
         ranked=tuple(ranked.columns),
-        by_part=_by_part(ranked.to_numpy(), part),
+        by_part=_by_part(ranked.to_numpy(), course),
         order=_rank_correlations(ranked),
         columns=tuple(rows.columns),
         apart=_apart(rows),
@@ -81,6 +86,18 @@ def _place(times: pl.Series, span: tuple[datetime, datetime]) -> pl.Series:
     """Where in the period each row lies: 0 to 1."""
     start, end = span
     return (times - start).dt.total_microseconds() / ((end - start).total_seconds() * 1e6)
+
+
+def _course(times: pl.Series, span: tuple[datetime, datetime], part: NDArray[np.intp]) -> NDArray[np.intp]:
+    """(n,) the part of the day of each row where the period is several days, for it is days that repeat; else ``part``.
+
+    Times without an hour have no course of the day.
+    """
+    start, end = span
+    if end - start < 2 * DAY or times.n_unique() == times.dt.date().n_unique():
+        return part
+    since = (times - start).dt.total_microseconds() % (DAY // timedelta(microseconds=1))
+    return np.asarray((since * PARTS // (DAY // timedelta(microseconds=1))).to_numpy(), dtype=np.intp)
 
 
 def _statistics(numbers: pl.DataFrame, texts: pl.DataFrame) -> Mapping[tuple[str, str], float]:
@@ -107,6 +124,7 @@ def _of_numbers(column: str) -> dict[str, pl.Expr]:
     c = pl.col(column)
     return _of_any(column) | {
         "repeated": (c == c.shift(1)).mean(),
+        "run": c.drop_nulls().rle_id().unique_counts().max() / c.count(),
         "zero": (c == 0).mean(),
         "size": c.filter(c != 0).abs().log().mean(),
     }
@@ -150,7 +168,7 @@ def _values(column: pl.Series) -> dict[str, int]:
     return dict(counts.iter_rows())
 
 
-def _by_part(table: Array, part: Array) -> Array:
+def _by_part(table: Array, part: NDArray[np.intp]) -> Array:
     """(n, PARTS): the mean of each column by part of the period; NaN where no row has a value."""
     here = np.eye(PARTS)[part]  # (rows, PARTS)
     there = ~np.isnan(table)

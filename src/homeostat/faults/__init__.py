@@ -40,6 +40,7 @@ RELEASES: Mapping[str, Kind] = {"bad-release": Kind(bad_release.inject, bad_rele
 
 
 KINDS = (*RELEASES, *DAMAGES)
+ALL = "all"  # in the place of NAME@TIME: every fault of the data, tried on the history (``trials``)
 
 
 @dataclass(frozen=True)

@@ -154,7 +154,7 @@ DAMAGES = {
     "doubled-batch": Damage(
         doubled_batch, (0.1, 0.5, 1.0), "rows", ("many rows", "unique key", "volume"), many=0, lasts=False
     ),
-    "lost-slice": Damage(lost_slice, (2, 1, 0), "slice", ("lost slice",)),
+    "lost-slice": Damage(lost_slice, (2, 1, 0), "slice", ("lost slice", "lost hours")),
     "category-explosion": Damage(
         category_explosion, (0.1, 0.3, 1.0), "category", ("category explosion", "keys changed"), lasts=False
     ),
@@ -165,7 +165,7 @@ DAMAGES = {
     "join-break": Damage(
         join_break, (0.1, 0.3, 1.0), "category", ("keys changed", "new categories", "category explosion")
     ),
-    "label-flip": Damage(label_flip, (0.3, 0.6, 1.0), "binary", ("flipped values",)),
+    "label-flip": Damage(label_flip, (0.3, 0.6, 1.0), "binary", ("flipped values", "moved values")),
     "missing-batch": Damage(missing_batch, (1, 1, 1), "rows", ("freshness",), many=0, lasts=False),
     "shifted-time": Damage(shifted_time, (1, 3, 8), "time", ("shifted time", "lost hours")),
 }

@@ -73,12 +73,16 @@ def _lost_hours(columns: str, e: Facts) -> str:
 
 def _shifted(columns: str, e: Facts) -> str:
     late = "late" if e["parts"] > 0 else "early"
-    return f"event times lie {abs(e['parts'])} of {e['of']} parts of the period too {late}: another time zone"
+    return f"event times lie {abs(e['parts'])} of {e['of']} parts of the {_whole(e)} too {late}: another time zone"
 
 
 def _clock_change(columns: str, e: Facts) -> str:
     late = "late" if e["parts"] > 0 else "early"
-    return f"event times lie 1 of {e['of']} parts of the period {late}, as when the clocks change"
+    return f"event times lie 1 of {e['of']} parts of the {_whole(e)} {late}, as when the clocks change"
+
+
+def _whole(e: Facts) -> str:
+    return str(e.get("whole", "period"))
 
 
 def _times(columns: str, e: Facts) -> str:
