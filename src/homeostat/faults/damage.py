@@ -12,6 +12,7 @@ import polars as pl
 MEASURED = 20  # different values from which a number is a measurement rather than a code
 CATEGORIES, SLICES = 5_000, 60  # different texts up to which they are categories, and slices
 TIME = "__event_time"  # of each row, beside the columns of its source
+TYPES = (pl.Float64, pl.Int64)  # of numbers: those of one type can stand in each other's place
 Change = Callable[[pl.DataFrame, Sequence[str], float, random.Random], pl.DataFrame]
 
 
@@ -147,7 +148,7 @@ DAMAGES = {
     "unit-change": Damage(unit_change, (1.609344, 60.0, 1000.0), "number", ("unit change",)),
     "celsius": Damage(celsius, (1, 1, 1), "positive", ("unit change",)),
     "sign-flip": Damage(sign_flip, (1, 1, 1), "number", ("sign flip",)),
-    "swapped-columns": Damage(swapped_columns, (1, 1, 1), "number", ("swapped columns",), many=2),
+    "swapped-columns": Damage(swapped_columns, (1, 1, 1), "alike", ("swapped columns",), many=2),
     "truncated-batch": Damage(
         truncated_batch, (0.1, 0.3, 0.7), "rows", ("lost hours", "few rows", "volume"), many=0, lasts=False
     ),
@@ -167,7 +168,7 @@ DAMAGES = {
     ),
     "label-flip": Damage(label_flip, (0.3, 0.6, 1.0), "binary", ("flipped values", "moved values")),
     "missing-batch": Damage(missing_batch, (1, 1, 1), "rows", ("freshness",), many=0, lasts=False),
-    "shifted-time": Damage(shifted_time, (1, 3, 8), "time", ("shifted time", "lost hours")),
+    "shifted-time": Damage(shifted_time, (1, 3, 8), "time", ("shifted time", "lost hours", "moved values")),
 }
 
 
@@ -180,6 +181,7 @@ def suitable(damage: Damage, rows: pl.DataFrame, one: pl.DataFrame, key: Sequenc
         "any": lambda: plain,
         "rows": list,
         "number": lambda: numbers,
+        "alike": lambda: max(([c for c in numbers if rows.schema[c] == kind] for kind in TYPES), key=len),
         "positive": lambda: [c for c in numbers if _like_fahrenheit(rows[c])],
         "category": lambda: [c for c in texts if 1 < rows[c].n_unique() <= CATEGORIES],
         "slice": lambda: [c for c in texts if 1 < rows[c].n_unique() <= SLICES],
