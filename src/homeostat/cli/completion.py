@@ -87,9 +87,9 @@ def sources(project: Project, _: click.Context) -> Iterable[str]:
 @_names
 def faults(project: Project, _: click.Context) -> Iterable[str]:
     """The faults that a replay can inject, each to be followed by a time."""
-    from homeostat.faults import KINDS
+    from homeostat.faults import ALL, KINDS
 
-    return [f"{name}@" for name in KINDS]
+    return [ALL, *(f"{name}@" for name in KINDS)]
 
 
 @_names
