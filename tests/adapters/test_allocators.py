@@ -43,19 +43,17 @@ print(int(most - resident()))
 """
 
 
-HOW = ["this process", "its environment"]
+ENVIRONMENTS = {"of frames": allocators.FOR_FRAMES, "of objects": allocators.FOR_OBJECTS}
 
 
 def printed(code: str, how: str) -> int:
     """What a process prints that was told to hold little, or was not."""
-    command, settings = [sys.executable, "-c", START + code, how], {}
-    if how == "its environment":
-        settings = allocators.environment()
+    command, settings = [sys.executable, "-c", START + code, how], ENVIRONMENTS.get(how, {})
     done = subprocess.run(command, capture_output=True, text=True, check=True, env=os.environ | settings)
     return int(done.stdout)
 
 
-@pytest.mark.parametrize("how", HOW)
+@pytest.mark.parametrize("how", ["this process", "of frames", "of objects"])
 def test_all_threads_allocate_from_one_place(how: str) -> None:
     assert printed(PLACES, how) == 1
 
@@ -64,6 +62,6 @@ def test_they_do_not_by_default() -> None:
     assert printed(PLACES, "default") > 1
 
 
-@pytest.mark.parametrize("how", HOW)
+@pytest.mark.parametrize("how", ["this process", "of frames"])
 def test_freed_frames_are_given_back_soon(how: str) -> None:
     assert printed(FREED, how) > 155  # of 160 MB; by default some 120

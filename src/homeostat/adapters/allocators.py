@@ -11,17 +11,16 @@ import os
 # until then it counts as held. Half a second later is soon enough; at once costs a twentieth of the time of a step.
 POLARS = {"_RJEM_MALLOC_CONF": "dirty_decay_ms:500,muzzy_decay_ms:0"}
 # All threads allocate from one place: what is freed in a thread's own place is of no use to the next thread.
-GLIBC = {"MALLOC_ARENA_MAX": "1"}
+ONE_PLACE = {"MALLOC_ARENA_MAX": "1"}
 ARENA_MAX = -8  # the same as glibc's malloc.h names it, for a process that has begun
 
-
-def environment() -> dict[str, str]:
-    """Of a process that is to hold little."""
-    return POLARS | GLIBC
+FOR_FRAMES = POLARS | ONE_PLACE  # the environment of a process of few large tables
+# Of one of many small objects: the end of the heap goes back whenever it is free.
+FOR_OBJECTS = ONE_PLACE | {"MALLOC_TRIM_THRESHOLD_": "131072"}
 
 
 def hold_little() -> None:
-    """The same for this process, before Polars is imported and before there are threads."""
+    """What ``FOR_FRAMES`` does, for this process: before Polars is imported and before there are threads."""
     import ctypes
 
     os.environ.update(POLARS)

@@ -47,7 +47,7 @@ class StageProcess:
         self.close()
         # Its standard input closes when this process ends, however it ends, and then it ends too.
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "homeostat.stages.worker"], cwd=root, env=fits[1] | allocators.environment(),
+            [sys.executable, "-m", "homeostat.stages.worker"], cwd=root, env=fits[1] | allocators.FOR_FRAMES,
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=log, text=True, encoding="utf-8",
         )  # fmt: skip
         self._fits = fits
