@@ -43,16 +43,6 @@ print(int(most - resident()))
 """
 
 
-MIDST = """
-many = [bytes(10_000) for _ in range(15_000)]
-few = many[::100]  # what is in use pins what was freed between
-del many
-most = resident()
-allocators.give_back()
-print(int(most - resident()))
-"""
-
-
 ENVIRONMENTS = {"of frames": allocators.FOR_FRAMES, "of objects": allocators.FOR_OBJECTS}
 
 
@@ -75,7 +65,3 @@ def test_they_do_not_by_default() -> None:
 @pytest.mark.parametrize("how", ["this process", "of frames"])
 def test_freed_frames_are_given_back_soon(how: str) -> None:
     assert printed(FREED, how) > 155  # of 160 MB; by default some 120
-
-
-def test_what_was_freed_in_the_midst_of_what_is_in_use_is_given_back_when_wanted() -> None:
-    assert printed(MIDST, "default") > 100  # of 150 MB

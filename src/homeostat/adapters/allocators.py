@@ -21,19 +21,9 @@ FOR_OBJECTS = ONE_PLACE | {"MALLOC_TRIM_THRESHOLD_": "131072"}
 
 def hold_little() -> None:
     """What ``FOR_FRAMES`` does, for this process: before Polars is imported and before there are threads."""
-    os.environ.update(POLARS)
-    _glibc("mallopt", ARENA_MAX, 1)
-
-
-def give_back() -> None:
-    """Give back now what was freed in the midst of what is in use."""
-    _glibc("malloc_trim", 0)
-
-
-def _glibc(function: str, *arguments: int) -> None:
-    """Call a function of glibc; other C libraries have nothing like it."""
     import ctypes
 
-    call = getattr(ctypes.CDLL(None), function, None)
-    if call is not None:
-        call(*arguments)
+    os.environ.update(POLARS)
+    mallopt = getattr(ctypes.CDLL(None), "mallopt", None)  # other C libraries have no such places
+    if mallopt is not None:
+        mallopt(ARENA_MAX, 1)

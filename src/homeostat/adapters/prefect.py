@@ -44,7 +44,6 @@ from prefect.settings import PREFECT_API_URL, PREFECT_FLOWS_HEARTBEAT_FREQUENCY,
 from prefect.states import Crashed
 from prefect.tasks import exponential_backoff
 
-from homeostat.adapters import allocators
 from homeostat.adapters.log_lines import has_fix
 from homeostat.adapters.prefect_server import answers
 from homeostat.core.errors import DataError, EnvironmentFault, HomeostatError
@@ -326,7 +325,6 @@ async def _keep_sweeping(project: str) -> None:
         await asyncio.sleep(SWEEP)
         with contextlib.suppress(httpx.HTTPError):  # a server that stays away ends this process
             await asyncio.to_thread(_sweep_processes, project)
-        allocators.give_back()  # each run and each look has made a client, which is large, and dropped it
 
 
 def _sweep_processes(project: str) -> None:
