@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import click
 
 from homeostat.cli.app import Moment, Verb, project, working
 from homeostat.cli.completion import drifts
 from homeostat.cli.terminal import say
 
+if TYPE_CHECKING:
+    from homeostat.project.layout import Project
+
 
 @click.command(cls=Verb, short_help="The release in service, its quality, open problems, what runs next.")
 @click.option("--page", is_flag=True, help="Write the report page too, and print its path.")
 @click.option(
     "--drift", metavar="TIME", is_flag=False, flag_value="last", shell_complete=drifts,
-    help="Draw Evidently's report of the last record of drift, or of that at TIME.",
+    help="Write the page of the last record of drift, or of that at TIME.",
 )  # fmt: skip
-def status(page: bool = False, drift: str | None = None) -> None:
+@click.option("--evidently", is_flag=True, help="With --drift: draw Evidently's own page of it too.")
+def status(page: bool = False, drift: str | None = None, evidently: bool = False) -> None:
     """The release in service, its quality, open problems, the last decisions, what runs next.
 
     Example: homeostat status --page
@@ -28,9 +34,18 @@ def status(page: bool = False, drift: str | None = None) -> None:
         from homeostat.reports.html import write_report
 
         say(f"page       {write_report(of, of.report_page)}")
-    if drift is not None:
-        from homeostat.monitoring.drift_page import draw_drift
-        from homeostat.releases.registry import Registry
+    if drift is not None or evidently:
+        _draw_drift(of, drift or "last", evidently)
 
-        at = None if drift == "last" else Moment().convert(drift, None, click.get_current_context())
-        say(f"drift      {draw_drift(working(of), Registry.open(of), at)}")
+
+def _draw_drift(of: Project, time: str, evidently: bool) -> None:
+    """Write the page of the drift of that time, and Evidently's own if it is asked for; print where they are."""
+    from homeostat.monitoring.recorded_drift import draw_evidently, read_drift
+    from homeostat.releases.registry import Registry
+    from homeostat.reports.drift import write_page
+
+    at = None if time == "last" else Moment().convert(time, None, click.get_current_context())
+    drift = read_drift(working(of), Registry.open(of), at)
+    if evidently:
+        say(f"evidently  {draw_evidently(drift)}")
+    say(f"drift      {write_page(drift, of.scope.project)}")
