@@ -118,7 +118,7 @@ def _next(project: Project, as_of: datetime | None) -> Iterator[tuple[str, datet
 def text(status: Status, width: int | None = None) -> str:
     """One screen, styled for a terminal; ``click.echo`` takes the style away where there is none."""
     width = min(width or shutil.get_terminal_size((100, 24)).columns, 120)
-    parts = (_head, _release, _quality, _estimated, _open, _decisions, _soon)
+    parts = (_head, _state, _open, _release, _quality, _estimated, _decisions, _soon)
     rows = [row for part in parts for row in part(status)]
     return "\n".join(_row(left, line, style, width) for left, line, style in rows)
 
@@ -142,6 +142,19 @@ def _row(left: str, line: str, style: Mapping[str, Any], width: int) -> str:
 def _head(status: Status) -> Iterator[Row]:
     as_of = f"data as of {_when(status.as_of)} UTC" if status.as_of else "no data yet"
     yield status.project, f"{as_of}; {f'{len(status.open)} open' if status.open else 'nothing open'}", BOLD
+
+
+def _state(status: Status) -> Iterator[Row]:
+    """Whether a person is needed, in one line."""
+    if status.as_of is None:
+        return
+    urgent = sum(item.alerts for item in status.open)
+    if urgent:
+        yield "state", f"{count(urgent, 'problem')} open: begin with the first below, and with its command", BAD
+    elif status.open:
+        yield "state", f"well: {count(len(status.open), 'note')} below, and none that cannot wait", GOOD
+    else:
+        yield "state", "well: nothing needs you; every batch of the last days was accepted whole", GOOD
 
 
 def _release(status: Status) -> Iterator[Row]:
@@ -241,8 +254,6 @@ def _open(status: Status) -> Iterator[Row]:
         left = ""
     if len(status.open) > SHOWN:
         yield left, f"and {len(status.open) - SHOWN} more: homeostat status --page", DIM
-    elif not status.open and status.as_of is not None:
-        yield left, "nothing; every batch of the last days was accepted whole", GOOD
 
 
 def _decisions(status: Status) -> Iterator[Row]:
