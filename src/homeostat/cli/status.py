@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from homeostat.cli.app import Moment, Verb, project, working
-from homeostat.cli.completion import drifts
+from homeostat.cli.completion import drifts, incidents
 from homeostat.cli.terminal import say
 
 if TYPE_CHECKING:
@@ -21,7 +21,13 @@ if TYPE_CHECKING:
     help="Write the page of the last record of drift, or of that at TIME.",
 )  # fmt: skip
 @click.option("--evidently", is_flag=True, help="With --drift: draw Evidently's own page of it too.")
-def status(page: bool = False, drift: str | None = None, evidently: bool = False) -> None:
+@click.option(
+    "--incident", metavar="NUMBER", is_flag=False, flag_value="worst", shell_complete=incidents,
+    help="The incident of that number on one screen; without a number the worst that is open.",
+)  # fmt: skip
+def status(
+    page: bool = False, drift: str | None = None, evidently: bool = False, incident: str | None = None
+) -> None:
     """The release in service, its quality, open problems, the last decisions, what runs next.
 
     Example: homeostat status --page
@@ -29,6 +35,8 @@ def status(page: bool = False, drift: str | None = None, evidently: bool = False
     from homeostat.reports import status as statuses
 
     of = project()
+    if incident is not None:
+        return _show_incident(of, None if incident == "worst" else incident)
     click.echo(statuses.text(statuses.read(of)))  # styled line by line, from printable text
     if page:
         from homeostat.reports.html import write_report
@@ -36,6 +44,14 @@ def status(page: bool = False, drift: str | None = None, evidently: bool = False
         say(f"page       {write_report(of, of.report_page)}")
     if drift is not None or evidently:
         _draw_drift(of, drift or "last", evidently)
+    return None
+
+
+def _show_incident(of: Project, number: str | None) -> None:
+    from homeostat.reports import incident
+    from homeostat.reports.status import screen_text
+
+    click.echo(screen_text(incident.lines(incident.read(of, number))))
 
 
 def _draw_drift(of: Project, time: str, evidently: bool) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 import textwrap
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
@@ -121,6 +121,12 @@ def text(status: Status, width: int | None = None) -> str:
     parts = (_head, _state, _open, _release, _quality, _estimated, _decisions, _soon)
     rows = [row for part in parts for row in part(status)]
     return "\n".join(_row(left, line, style, width) for left, line, style in rows)
+
+
+def screen_text(lines: Iterable[tuple[str, str]], width: int | None = None) -> str:
+    """Lines of (what, text), laid out as the status is."""
+    width = min(width or shutil.get_terminal_size((100, 24)).columns, 120)
+    return "\n".join(_row(left, line, BOLD if place == 0 else PLAIN, width) for place, (left, line) in enumerate(lines))
 
 
 Row = tuple[str, str, Mapping[str, Any]]  # left column, text, style
@@ -252,6 +258,8 @@ def _open(status: Status) -> Iterator[Row]:
         yield left, f"{mark} {textwrap.shorten(item.text, LONGEST, placeholder=' ...')}", style
         yield "", f"{' ' * len(mark)} {item.note}", DIM
         left = ""
+    if any(item.alerts for item in status.open):
+        yield "", "homeostat status --incident shows the worst on one screen, with what to type", DIM
     if len(status.open) > SHOWN:
         yield left, f"and {len(status.open) - SHOWN} more: homeostat status --page", DIM
 
