@@ -10,7 +10,7 @@ from homeostat.core.findings import Decision, Finding, Interval, Versus
 from homeostat.core.rules import Rule
 from homeostat.core.text import change, count, percent, span
 
-WORST_FIRST = ("fail", "explains", "too few to say", "pass")
+WORST_FIRST = ("fail", "cannot judge", "explains", "too few to say", "pass")
 
 
 @dataclass(frozen=True)
@@ -112,7 +112,9 @@ UNITS: Mapping[Rule, Callable[[float], str]] = {
     Rule.MISSING: percent,
     Rule.ENOUGH_ROWS: _count,
     Rule.BEATS_BASELINE: change,
+    Rule.BETTER: change,
     Rule.NOT_WORSE: change,
+    Rule.UNJUDGED: _count,
     Rule.SLICES: change,
     Rule.ENOUGH_EVENTS: _count,
     Rule.ERRORS: change,

@@ -13,9 +13,10 @@ from homeostat.core.rules import Reason, Rule
 if TYPE_CHECKING:
     from homeostat.core.intervals import Measure
 
-Outcome = Literal["pass", "fail", "explains", "too few to say"]
+Outcome = Literal["pass", "fail", "explains", "too few to say", "cannot judge"]
 Action = Literal["nothing", "keep", "release", "retrain", "roll back", "advance", "hold"]
 TOO_FEW: Outcome = "too few to say"
+CANNOT_JUDGE: Outcome = "cannot judge"  # a proof that is lacking: what needs it is not done
 EXPLAINS: Outcome = "explains"  # over its limit, which starts nothing and may explain what fails
 
 
