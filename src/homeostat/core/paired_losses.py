@@ -123,13 +123,13 @@ def _pair(ours: Array, theirs: Array, finish: Finish, block: NDArray[Any], setti
     _, places = np.unique(block, return_inverse=True)
     blocks = int(places.max()) + 1
     sums = [np.stack([np.bincount(places, term, minlength=blocks) for term in terms]) for terms in (ours, theirs)]
-    here, there = (float(finish(part.sum(axis=1))) for part in sums)
+    here, there = (finish(part.sum(axis=1)) for part in sums)
     share = _share(here, there)
     paired = Paired(len(block), tidy(here), tidy(there), tidy(share))
-    without = _share(*(finish(part.sum(axis=1, keepdims=True) - part) for part in sums))
-    influence = share + (blocks - 1) * (np.mean(without) - without) if blocks > 1 else np.array([share])
-    if not np.isfinite(influence).all():
+    without = _share(*(finish(part.sum(axis=1, keepdims=True) - part) for part in sums)) if blocks > 1 else share
+    if not (np.isfinite(share) and np.isfinite(without).all()):
         return paired
+    influence = np.atleast_1d(share + (blocks - 1) * (np.mean(without) - without))
     groups = groups_of(influence)
     paired = replace(paired, groups=tuple(float(f"{group:.10g}") for group in groups))
     if len(groups) < FEWEST_GROUPS:
@@ -138,23 +138,23 @@ def _pair(ours: Array, theirs: Array, finish: Finish, block: NDArray[Any], setti
     return replace(paired, low=tidy(min(low for low, _ in ends)), high=tidy(max(high for _, high in ends)))
 
 
-def _share(here: Any, there: Any) -> Any:
+def _share(here: Array, there: Array) -> Array:
     """By what share the first is above the other; nothing where both are nothing."""
     with np.errstate(divide="ignore", invalid="ignore"):
-        return np.where(here == there, 0.0 * np.asarray(here), (here - there) / there)
+        return np.where(here == there, 0.0 * here, (here - there) / there)
 
 
 def groups_of(influence: Array) -> Array:
     """Means of contiguous groups of the blocks, (q,): none shorter than the blocks are correlated.
 
-    As correlations of few blocks are hard to see, none is much shorter than the cube root of their number either.
+    Correlations of few blocks are hard to see, so that a group is about as long as there are groups, where it can be.
 
-    >>> [len(groups_of(np.random.default_rng(0).normal(size=blocks))) for blocks in (3, 7, 14, 100)]
-    [3, 4, 7, 8]
+    >>> [len(groups_of(np.random.default_rng(0).normal(size=blocks))) for blocks in (3, 14, 30, 100)]
+    [3, 4, 5, 8]
     """
     blocks = len(influence)
-    wanted = max(blocks // int(round(blocks ** (1 / 3), 9)), FEWEST_GROUPS)
-    many = max(min(MOST_GROUPS, wanted, blocks // (correlated_over(influence) + 1)), 1)
+    wanted = min(max(round(sqrt(blocks)), FEWEST_GROUPS), MOST_GROUPS)
+    many = max(min(wanted, blocks // (correlated_over(influence) + 1)), 1)
     return np.array([part.mean() for part in np.array_split(influence, many)])
 
 

@@ -22,6 +22,7 @@ from homeostat.core.rules import Reason, Rule
 if TYPE_CHECKING:
     from homeostat.core.evaluation import Comparison, Evaluation
 
+SHARP = 3.0  # times what chance leaves of a slice has room in its limit
 MONEY, WEIGHTED_LOSS = "cost of 1,000 events", "weighted loss"  # endpoints
 
 
@@ -233,9 +234,9 @@ def no_slice_gets_worse(
 ) -> Finding:
     """No slice is worse by the limit's share.
 
-    A slice is judged where chance leaves less than half the limit either way: there the upper end has to lie below it.
-    Where chance leaves more it is no guard rail, and only one that is worse for certain, whatever the number of slices,
-    and by more than the limit, is an objection.
+    A slice is judged where chance leaves less than a third of the limit: there the upper end has to lie below it, and
+    one that is no worse fails by chance once in hundreds. Where chance leaves more, a slice is an objection only if it
+    is worse by more than the limit, and significantly so for as many slices as there are.
     """
     limit = limits.slice_not_worse
     slices = [(column, value, one) for column, values in paired.slices.items() for value, one in values.items()]
@@ -253,9 +254,9 @@ def no_slice_gets_worse(
 
 
 def _sharp(paired: Paired, limit: float) -> bool:
-    """Whether chance leaves less than half the limit."""
+    """Whether chance leaves less than a third of the limit."""
     assert paired.share is not None and paired.high is not None
-    return 2 * (paired.high - paired.share) < limit
+    return SHARP * (paired.high - paired.share) < limit
 
 
 def _gets_worse(paired: Paired, limit: float, confidence: float, among: int) -> bool:
