@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from homeostat.core.evaluation import Compared, Comparison, Evaluation, Judged, Scored, Settings, compare, evaluate
 from homeostat.core.evidence_table import evidence_table
-from homeostat.core.findings import Decision, Finding, Interval, Outcome, Versions, Versus
+from homeostat.core.findings import Decision, Finding, Interval, Outcome, Versions, Versus, objections
 from homeostat.core.headlines import headline, summary
 from homeostat.core.intervals import Measure
 from homeostat.core.margins import Margin
@@ -28,7 +28,6 @@ from homeostat.core.release_gate import (
     enough_rows,
     no_slice_gets_worse,
     not_worse_than_champion,
-    objections,
     unjudged,
 )
 from homeostat.core.rules import Reason, Rule

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
@@ -85,6 +85,16 @@ class Finding:
         interval = Interval(*body["interval"]) if body.get("interval") else None
         read = {"rule": Rule(body["rule"]), "interval": interval, "evidence": tuple(body.get("evidence", ()))}
         return cls(**body | read)
+
+
+def objections(findings: Iterable[Finding]) -> tuple[Finding, ...]:
+    """The findings for which a candidate is not released.
+
+    >>> unsure = [Finding(Rule.BEATS_BASELINE, "demand", "cannot judge"), Finding(Rule.SLICES, "", "too few to say")]
+    >>> [f.name for f in objections(unsure)]
+    ['demand: beats baseline']
+    """
+    return tuple(f for f in findings if f.outcome in ("fail", CANNOT_JUDGE))
 
 
 @dataclass(frozen=True)

@@ -7,8 +7,7 @@ from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime, timedelta
 
 from homeostat.core.evidence_table import row
-from homeostat.core.findings import Decision, Due, Finding
-from homeostat.core.release_gate import objections
+from homeostat.core.findings import Decision, Due, Finding, objections
 from homeostat.core.rules import Reason, Rule
 from homeostat.core.text import change, count, listed, percent, span
 

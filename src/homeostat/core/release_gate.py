@@ -14,7 +14,7 @@ from datetime import datetime
 from itertools import takewhile
 from typing import TYPE_CHECKING, Protocol
 
-from homeostat.core.findings import CANNOT_JUDGE, TOO_FEW, Decision, Finding, Interval, Outcome
+from homeostat.core.findings import CANNOT_JUDGE, TOO_FEW, Decision, Finding, Interval, Outcome, objections
 from homeostat.core.margins import Margin
 from homeostat.core.paired_losses import FEWEST_GROUPS, Paired, pool, surely_above
 from homeostat.core.rules import Reason, Rule
@@ -135,16 +135,6 @@ def against_champion(
     return findings
 
 
-def objections(findings: Iterable[Finding]) -> tuple[Finding, ...]:
-    """The findings for which a candidate is not released.
-
-    >>> unsure = [Finding(Rule.BEATS_BASELINE, "demand", "cannot judge"), Finding(Rule.SLICES, "", "too few to say")]
-    >>> [f.name for f in objections(unsure)]
-    ['demand: beats baseline']
-    """
-    return tuple(f for f in findings if f.outcome in ("fail", CANNOT_JUDGE))
-
-
 def unjudged(decisions: Sequence[Decision], limit: int) -> Finding:
     """How many candidates in a row could not be judged; after ``limit`` a person is asked. ``decisions``: in order."""
     row = list(takewhile(lambda decision: decision.reason == Reason.CANNOT_JUDGE, reversed(decisions)))
@@ -208,7 +198,8 @@ def _paired(
             outcome = "fail"
     facts = {
         "loss": loss, "value": paired.loss, "other": paired.other_loss, "share": paired.share,
-        "windows": margin.windows, "groups": list(paired.groups), "pooled": len(before), "recipes": beside.recipes,
+        "windows": margin.windows, "groups": list(paired.groups), "needed": FEWEST_GROUPS, "pooled": len(before),
+        "recipes": beside.recipes,
         "since": beside.since.isoformat(), "until": beside.until.isoformat(),
     }  # fmt: skip
     return Finding(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from homeostat.core.findings import Finding
-from homeostat.core.paired_losses import FEWEST_GROUPS
 from homeostat.core.rules import Rule
 from homeostat.core.sentences.champion import calibration
 from homeostat.core.text import change, confidence_interval, count, metric_name, percent, side
@@ -54,7 +53,7 @@ def _not_worse(finding: Finding) -> str:
 def _unsure(finding: Finding, lacking: str) -> str:
     groups = len(finding.facts["groups"]) + finding.facts["pooled"]
     if finding.interval is None:
-        lacking = f"{count(groups, 'group')} of contiguous blocks, of {FEWEST_GROUPS} needed"
+        lacking = f"{count(groups, 'group')} of contiguous blocks, of {finding.facts['needed']} needed"
     return f"; cannot be judged: {lacking}{_pooled(finding)}"
 
 
