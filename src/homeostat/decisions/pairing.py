@@ -128,7 +128,8 @@ class Pairing:
         return pair_costs(cost, theirs, self.block[here], settings)
 
     def _cost(self, scores: Scores) -> np.ndarray:
-        alert = evaluate.alerts_of(self.scope, self.rows, scores)
+        ours = {name: score for name, score in scores.items() if name in self.scope.objectives}
+        alert = evaluate.alerts_of(self.scope, self.rows, ours)
         return costs.cost_of_each(self.labels, alert, self.scope.objectives, self.scope.costs.alert)
 
     def _losses(self, name: str) -> Losses:
