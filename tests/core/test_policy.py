@@ -221,6 +221,15 @@ def test_the_evidence_is_a_table() -> None:
     ]
 
 
+def test_an_interval_of_another_confidence_says_so() -> None:
+    won = replace(WON, interval=Interval(-0.3, -0.1, 0.9))
+    decision = decide_action([SIGN], replace(GONE_BAD, gate=replace(KEEP, findings=(won,))), 0.05)
+    table = evidence_table(decision)
+    assert table.headings[3] == "95 % CI"
+    assert [row.interval for row in table.rows] == ["-50 % to -30 %", "-10 % to +10 %", "-30 % to -10 % (90 %)", ""]
+    assert evidence_table(decide_action([SIGN], plain(), 0.05)).headings[3] == "CI"
+
+
 @pytest.mark.parametrize("evidence", [BASE, EARNED, GONE_BAD, replace(EARNED, barred=BARRED, due=DUE), plain("")])
 def test_a_decision_goes_to_json_and_back(evidence: Evidence) -> None:
     decision = decide_action([SIGN], evidence, 0.05)

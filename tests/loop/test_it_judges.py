@@ -15,6 +15,7 @@ from homeostat.core.findings import CANNOT_JUDGE, Decision
 from homeostat.core.rules import Reason, Rule
 from homeostat.core.sentences import sentence
 from homeostat.decisions import history
+from homeostat.decisions.candidate import judge_candidate
 from homeostat.project.layout import Project
 from homeostat.releases.registry import Registry
 
@@ -116,3 +117,19 @@ def test_the_first_model_waits_while_labels_are_of_one_class(tmp_path: Path) -> 
     assert registry.ledger.champion is not None
     served = registry.load(registry.ledger.champion.version).training["objectives"]["high"]
     assert served["kind"] == "heuristic" and datetime.fromisoformat(served["to"]) < DOUBTED
+
+
+def test_another_recipe_is_judged_by_what_its_alerts_cost(often: Judged) -> None:
+    """After the replay the scope lists one feature less; a person asks what the gate would say of that."""
+    project, now = often.project, START + timedelta(hours=75)
+    path = project.home / "params.yaml"
+    path.write_text(path.read_text().replace("features: [last_load]", "features: [phase]"))
+    hourly.commit(project.home)
+    with loop.run_context(project.home, now) as (session, at):
+        loop.data(session, at)
+        decision = judge_candidate(session, at)
+    (better,) = [f for f in decision.findings if f.rule == Rule.BETTER]
+    assert better.facts["loss"] == "cost of 1,000 events" and better.outcome == "fail"
+    assert better.value is not None and better.value > 0
+    assert "refit" not in better.facts  # the champion in service has learned all of these rows but one batch
+    assert (decision.action, decision.reason) == ("keep", Reason.FAILED)
