@@ -1,5 +1,6 @@
 from dataclasses import replace
 from datetime import datetime, timedelta
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -302,6 +303,14 @@ def test_a_candidate_that_loses_is_kept_back_by_what_it_loses_on(
     assert (found.action, found.reason, against(found)) == ("keep", reason, [objection])
     assert f"`{objection}` {measured}" in summary(found)
     assert ("cannot be judged" in summary(found)) == (reason == Reason.CANNOT_JUDGE)
+
+
+def test_the_page_of_a_candidate_has_each_rule_of_the_gate() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "candidate.md").read_text()
+    same = BesideChampion("v0.1.0", DAY, DAY + WEEK, same_models=True)
+    decisions = [decide(beside=one) for one in (beside(sure(0.0), endpoint=BETTER), same)]
+    rules = {f.rule for decision in decisions for f in decision.findings}
+    assert len(rules) == 7 and {rule for rule in rules if f"\n| {rule} | " not in page} == set()
 
 
 def test_every_objection_is_named_what_failed_first() -> None:
