@@ -52,7 +52,8 @@ def _due(due: Due) -> str:
 
 
 def _first(decision: Decision) -> str:
-    return f"{_candidate(decision)}, the baseline, is the first in service"
+    why = decision.facts.get("why")
+    return f"{_candidate(decision)}, the baseline, is the first in service{f': {why}' if why else ''}"
 
 
 def _passed(decision: Decision) -> str:

@@ -112,14 +112,18 @@ class Judge:
         return evaluate.compare_models(self._scope, part.drop(ROW), _part(ours, new), theirs, self._now)
 
 
-def fresh_candidate(session: Session, now: datetime, previous: str = "") -> tuple[Candidate, Judge]:
+def fresh_candidate(
+    session: Session, now: datetime, previous: str = "", baseline: bool = False, labels_until: datetime | None = None
+) -> tuple[Candidate, Judge]:
     """Reproduce the DAG as of ``now`` and judge what comes out; with who judged it, for further questions.
+
+    ``baseline``: of the baseline alone; ``labels_until``: of events up to then.
 
     Raises:
         HomeostatError: what stops the DAG; the champion goes on serving.
     """
     tree, registry = session.tree, session.registry
-    write_window(tree, session.start, now)
+    write_window(tree, session.start, now, baseline, labels_until)
     dvc.reproduce(tree.root)
     report = evaluate.read_report(tree.evaluation / "evaluation.json")
     training = evaluate.read_training(tree)

@@ -43,7 +43,7 @@ def write_report(project: Project, path: Path) -> Path:
         EnvironmentFault: a record is damaged.
     """
     outcome = results(project)
-    start, end = read_window(working_tree(project))
+    start, end, *_ = read_window(working_tree(project))
     sections = [
         *_head(project.scope, outcome, start, end),
         *_open(read(project).open),
