@@ -18,7 +18,7 @@ from homeostat.releases.registry import Registry
 from homeostat.training import bundle as bundles
 
 pytestmark = pytest.mark.slow
-DOUBTFUL = 36  # hours after which every label is the same
+DOUBTFUL = 120  # hours after which every label is the same
 STRICT = hourly.PARAMS.replace("beats_baseline: 0.01", "beats_baseline: 0.99")
 
 
@@ -39,7 +39,7 @@ def window_of(project: Project, version: str) -> str:
 
 def one_class_late() -> pl.DataFrame:
     late = pl.col("at") >= at(DOUBTFUL)
-    return hourly.readings().with_columns(load=pl.when(late).then(9.0).otherwise("load"))
+    return hourly.steady_readings(DOUBTFUL + 36).with_columns(load=pl.when(late).then(9.0).otherwise("load"))
 
 
 @pytest.mark.parametrize("hours", [60, 24 * 20])
@@ -63,8 +63,8 @@ def test_after_the_cool_down_a_model_is_tried_again(tmp_path: Path) -> None:
 
 
 def test_where_labels_are_in_doubt_the_baseline_learns_from_those_before(tmp_path: Path) -> None:
-    project = hourly.make(tmp_path / "meters", table=one_class_late())
-    decision = tick(project, 60).decision
+    project = hourly.make(tmp_path / "meters", params=hourly.STEADY, table=one_class_late())
+    decision = tick(project, DOUBTFUL + 36).decision
     assert decision is not None and (decision.action, decision.reason) == ("release", Reason.FIRST)
     assert [f.rule for f in decision.gate if f.failed] == [Rule.LABELS]
     champion = Registry.open(project).load_champion()

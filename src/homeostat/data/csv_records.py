@@ -221,9 +221,11 @@ def _where_none_stands(line: str, signs: Signs, width: int) -> list[str] | None:
 
 
 def usual_width(widths: list[int]) -> int:
-    """The number of values of most records, those at the beginning aside, which may be no rows.
+    """The number of values that many records have: the first such number, since another table may stand below.
 
-    >>> usual_width([1, 1, 4, 4, 4, 5])
+    >>> usual_width([1, 1, 4, 4, 4, 5, 4, 4, 5, 5, 5])
     4
     """
-    return Counter(widths[len(widths) // 4 :]).most_common(1)[0][0] if widths else 1
+    counts = Counter(widths)
+    many = (width for width in widths if counts[width] * 4 >= len(widths))
+    return next(many, max(counts, key=counts.__getitem__, default=1))

@@ -16,6 +16,7 @@ from homeostat.data.csv_records import FITS, Record, Signs, records, usual_width
 SAMPLE = 400  # records that the usual number of values is taken of
 FEW = 3  # records of a file too short to have a usual number
 MOST = 0.5  # of the rows that may have to be fitted
+ALIKE = 0.9  # of the rows of another table, which have as many values
 ANOTHER = 3  # rows below another heading, from which they are another table
 SHOWN = 80  # characters of a line that a message shows
 
@@ -79,7 +80,7 @@ def fit_rows(path: Path, signs: Signs, heading: int, skipped: int, called: str) 
             write(record.values)
     if fitted.rows and last.how in ("short", "quote") and not _ends(path):
         raise DataError(f"{called} ends within line {last.number + skipped:,}; deliver it again")
-    if sum(fitted.ways.values()) > MOST * max(fitted.rows, 1):
+    if sum(many for way, many in fitted.ways.items() if way != "quote") > MOST * max(fitted.rows, 1):
         raise DataError(f"{called} is not a whole CSV file (most lines are not written as the heading); give a table")
     fitted.left_out = (fitted.left_out[0], fitted.left_out[1] + skipped)
     fresh.replace(path)
@@ -90,7 +91,7 @@ def _width(path: Path, signs: Signs, heading: int) -> int:
     """The number of values of a row: that of the heading, unless most rows have another."""
     with path.open(encoding="utf-8", errors="replace", newline="") as stream:
         widths = [len(record.values) for record in islice(records(stream, signs), SAMPLE)]
-    if heading and widths and (len(widths) <= FEW or 2 * widths[1:].count(widths[0]) > len(widths)):
+    if heading and widths and (len(widths) <= FEW or 4 * widths[1:].count(widths[0]) >= len(widths)):
         return widths[0]
     return usual_width(widths)
 
@@ -124,7 +125,7 @@ def _rows(read: Iterator[Record], fitted: Fitted, top: Sequence[Record], width: 
     for record in read:
         if record.values in headings:
             continue
-        if record.how in ("short", "long"):
+        if record.how in ("short", "long") or (odd and record.how):
             odd.append(record)
             continue
         yield from odd
@@ -143,7 +144,8 @@ def _is_table(odd: Sequence[Record], width: int) -> bool:
     filled: Callable[[Record], list[str]] = lambda r: [v for v in r.values if v.strip()]  # noqa: E731
     words = not any(any(sign.isdigit() for sign in value) and value[0].isdigit() for value in filled(odd[0]))
     numbers = any(value.strip()[0].isdigit() for record in odd[1:] for value in filled(record))
-    return words and numbers and len({record.how for record in odd}) == 1 and len(filled(odd[0])) > 1
+    _, alike = Counter(record.how for record in odd).most_common(1)[0]
+    return words and numbers and alike >= ALIKE * len(odd) and len(filled(odd[0])) > 1
 
 
 def _misfit(record: Record, width: int, called: str, skipped: int) -> DataError:

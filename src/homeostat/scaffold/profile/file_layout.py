@@ -16,6 +16,7 @@ from homeostat.project.file_form import PLAIN, FileForm
 RECORDS = 400  # that a layout is read from, at most
 MOST_SKIPPED = 60  # lines before the heading
 MOST_FOOTER = 20  # lines after the last row
+MOST_NOTED = 3  # lines at the end that have as many values as each other, and are no table
 MOST_HEADINGS = 3  # lines that a heading goes over
 MEASURED = 0.9  # share of a column's values that are numbers or times, where it holds such
 NUMBER = re.compile(r"[-+(]?\s*[$€£¥]?\s*[-+]?(?:\d[\d\s.,:/\-+TZ']*|\.\d+)\s*[%$€£)]?")
@@ -88,7 +89,7 @@ def _layout(start: str, signs: Signs, whole: bool) -> _Layout:
 
 def _first_of(rows: Sequence[Record], width: int) -> int:
     """The first record of the table: the lines before it have another number of values, or hardly any."""
-    first = next((n for n, row in enumerate(rows) if row.how not in ("short", "long")), 0)
+    first = next((n for n, row in enumerate(rows) if row.how in ("", "quote")), 0)
     if first and _one_name_too_many(rows[first - 1], width):
         first -= 1
     full = next((n for n in range(first, min(len(rows), first + MOST_SKIPPED)) if all(rows[n].values)), first)
@@ -156,13 +157,16 @@ def _footer(path: Path, signs: Signs, width: int) -> int:
     with path.open("rb") as stream:
         stream.seek(max(0, path.stat().st_size - (1 << 14)))
         end = stream.read().decode("utf-8", "replace").splitlines()
-    count = 0
+    count, widths = 0, set()
     for line in reversed(end[1:]):
         values = [row.values for row in records([line], signs)]
         complete = line.endswith((signs.quote, signs.delimiter)) or not line.strip() or len(values) == 1
         if not complete or (values and len(values[-1]) == width) or count == MOST_FOOTER:
             break
         count += 1
+        widths |= {len(one) for one in values}
+    if count > MOST_NOTED and len(widths) == 1 and widths != {1}:
+        return 0  # rows of another table
     blank = all(not line.strip() for line in end[len(end) - count :])
     cut_short = count == 1 and _looks_cut(end[-1], signs.delimiter)
     return 0 if blank or cut_short else count
