@@ -42,6 +42,7 @@ class Rule(StrEnum):
     NOT_WORSE = "not worse than champion"
     SLICES = "no slice gets worse"
     HELD_OUT_CALIBRATION = "held-out calibration"
+    TOO_GOOD = "too good"
     # a challenger beside the champion, in one step of its rollout
     ENOUGH_EVENTS = "enough events"
     ERRORS = "errors"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from functools import cached_property
@@ -16,9 +16,9 @@ from homeostat import models
 from homeostat.adapters import dvc
 from homeostat.adapters.parquet import digest
 from homeostat.core.evaluation import Comparison
-from homeostat.core.findings import Decision, Versions
+from homeostat.core.findings import Decision, Finding, Versions
 from homeostat.core.policy import Bar, barred_by
-from homeostat.core.release_gate import decide_release
+from homeostat.core.release_gate import decide_release, too_good
 from homeostat.decisions.session import Session
 from homeostat.features.sql import read_features_sql
 from homeostat.project.layout import Project
@@ -31,6 +31,7 @@ from homeostat.training.bundle import Bundle
 
 MANIFEST = "manifest.json"
 ROW = "__row"
+RESTS_ON = 3  # features that a finding names
 Scores = Mapping[str, np.ndarray]  # by objective, (n,) each
 ByObjective = Mapping[str, Comparison]
 
@@ -140,11 +141,21 @@ def fresh_candidate(
         bundles.is_baseline(training),
         tree.scope.evaluation.confidence,
     )
+    gate = replace(gate, findings=(*gate.findings, *_too_good(tree, report)))
     manifest = (tree.bundle / MANIFEST).read_bytes()
     bundle, inputs = digest(manifest), json.loads(manifest)["inputs"]
     champion, version = serving.event.version if serving else "", registry.ledger.version_of(bundle)
     gate = replace(gate, versions=Versions(champion, previous, version))
     return Candidate(bundle, inputs, gate, against_champion, against_previous), judge
+
+
+def _too_good(tree: Project, report: evaluate.Report) -> Iterator[Finding]:
+    """Findings on judged models that are better than honest ones, with the features that they rest on."""
+    for name, trial in report.trials.items():
+        finding = too_good(trial.candidate, trial.against_baseline)
+        if finding is not None:
+            judged = models.load(tree.candidate / name / "judged", tree.scope.threads)
+            yield replace(finding, facts={**finding.facts, "features": list(judged.strongest(RESTS_ON))})
 
 
 def barred(registry: Registry, candidate: Candidate, cool_down: timedelta, now: datetime) -> Bar | None:

@@ -96,7 +96,7 @@ LEAKS: list[tuple[str, Rows, str, set[str]]] = [
         "back",
         {"back_reason"},
     ),
-    ("the last time's, which is known", two(back_before=(BACK == (pl.int_range(pl.len()) % 7 != 0)).cast(int)), "back",
+    ("the last time's, which is known", two(back_before=((pl.int_range(pl.len()) % 7 != 0) == BACK).cast(int)), "back",
      set()),
     ("nothing, in visits", healthy, "back", set()),
     ("nothing, in a number", two(load=(pl.col("spent") * 0.3 + pl.col("pages")).log().round(3) + BACK), "load", set()),
