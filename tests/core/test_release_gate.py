@@ -293,3 +293,5 @@ def test_a_candidate_that_is_too_good_is_a_finding_and_stops_nothing(auc: float,
     assert finding is not None and not objections([finding])
     named = replace(finding, facts={**finding.facts, "features": ["closed_by", "refund"]})
     assert text in sentence(named)
+    first = Decision("release", Reason.PASSED, Versions("", "", "v0.1.0"), (named,))
+    assert headline(first).endswith("o is too good to trust, resting on closed_by, refund.")
