@@ -83,9 +83,8 @@ def train(project: Project) -> dict[str, Any]:
     short = window.as_of - window.start < scope.windows.warm_up
     kind = "heuristic" if window.baseline or short else scope.training.model
     shutil.rmtree(project.candidate, ignore_errors=True)
-    until = window.as_of
-    if window.labels_until is not None:
-        until = min(until, window.labels_until + scope.events.label_horizon)
+    trusted = (time for time in (window.labels_until, scope.events.labels_until) if time is not None)
+    until = min([window.as_of, *(time + scope.events.label_horizon for time in trusted)])
     rows = {name: split(scope, name, table, until) for name in scope.objectives}
     del table
     with ThreadPoolExecutor(_at_once(scope, kind)) as pool:
