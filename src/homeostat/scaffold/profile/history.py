@@ -10,7 +10,7 @@ from statistics import median
 
 import numpy as np
 
-from homeostat.core.errors import DataError
+from homeostat.core.errors import DataError, UsageError
 from homeostat.core.periods import EPOCH, floor
 from homeostat.core.text import count
 from homeostat.scaffold.profile import batch_period
@@ -49,13 +49,16 @@ class History:
         return self.end - self.start
 
 
-def read_history(work: Workspace, table: Table, time: EventTime) -> History:
-    """Count the rows of each period, and choose start and rhythm by them.
+def read_history(work: Workspace, table: Table, time: EventTime, period: timedelta | None = None) -> History:
+    """Count the rows of each period, and choose start and rhythm by them; ``period``: of a batch, as requested.
 
     Raises:
         DataError: there are fewer than three batches.
+        UsageError: there are too many batches of the period that was requested.
     """
-    periods = [p for p in PERIODS if (time.last - time.first) / p < MOST_PERIODS]
+    periods = [p for p in (PERIODS if period is None else (period,)) if (time.last - time.first) / p < MOST_PERIODS]
+    if not periods:
+        raise UsageError(f"--period {period}: makes over {MOST_PERIODS:,} batches of the history; name a longer one")
     counted = {p: _counts(work, table, p, time.first, time.last) for p in periods}
     begin, kept = _without_thin_start(counted, time.first)
     rhythm = choose_rhythm({p: c for p, c in kept.items() if c})

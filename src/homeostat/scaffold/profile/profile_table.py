@@ -93,7 +93,7 @@ def profile_table(work: Workspace, request: Request, contexts: Sequence[ContextR
     known_at = known_column(table, request)
     key = find_key(work, table, time, label.column, request)
     table, overlap = newest_rows(work, table, key)
-    history = read_history(work, table, time)
+    history = read_history(work, table, time, request.period)
     if label.task == "binary" and known_at is None and not key.series:
         history = until_labels_dry_up(work, table, label.sql, history)
     step = time.step if key.series else None
