@@ -49,7 +49,8 @@ def record_labels(tree: Project, now: datetime) -> pl.DataFrame:
     if new:
         table = pl.concat([table, pl.DataFrame(new, schema=SCHEMA)])
         write_table(table, path)
-    return table.filter(pl.col("end") <= now - scope.events.label_horizon)
+    mature = now - scope.events.label_horizon
+    return table.filter(pl.col("end") <= min(mature, scope.events.labels_until or mature))
 
 
 def _maturing(tree: Project, now: datetime) -> pl.DataFrame:
