@@ -7,9 +7,9 @@ from datetime import datetime, timedelta
 
 import pytest
 
-from homeostat.core.batch_rules import against_history
+from homeostat.core.batch_rules import CLOCK_CHANGE, against_history
 from homeostat.core.findings import Finding
-from homeostat.core.history_faults import CLOCK_CHANGE, Fault
+from homeostat.core.history_faults import Fault
 from homeostat.core.incidents import Incident, history_alarms, update_incidents
 
 NOW = datetime(2024, 3, 1)

@@ -57,6 +57,15 @@ def test_labels_of_one_class_are_doubted_from_their_first_batch(project: Project
     assert failed(project, now + HOUR) == [(Rule.LABELS, since)]
 
 
+def test_labels_that_the_scope_does_not_trust_raise_no_doubt(project: Project) -> None:
+    for hour in range(24):
+        batch(project, hour, 0.2 + hour % 5 / 20)
+    batch(project, 24, positive=1.0)
+    until = f'label_horizon: 1h, labels_until: "{START + 24 * HOUR}"'
+    (project.root / "params.yaml").write_text(PARAMS.replace("label_horizon: 1h", until))
+    assert failed(Project(project.root, project.root), START + 26 * HOUR) == []
+
+
 def test_a_label_that_comes_after_the_horizon_counts_as_missing(project: Project) -> None:
     for hour in range(24):
         batch(project, hour, 0.2 + hour % 5 / 20)
@@ -93,3 +102,16 @@ def test_labels_of_a_batch_in_doubt_say_nothing(project: Project) -> None:
 
 def test_nothing_mature_says_nothing(project: Project) -> None:
     assert check_labels(project, START) == []
+
+
+def test_a_batch_counts_as_far_as_it_has_matured_where_that_is_enough_to_judge(tmp_path: Path) -> None:
+    (tmp_path / "params.yaml").write_text(PARAMS)
+    project = Project(tmp_path, tmp_path)
+    horizon, least = project.scope.events.label_horizon, project.scope.evaluation.min_slice
+    for hour in range(24):
+        batch(project, hour, 0.2 + hour % 5 / 20)
+    since = batch(project, 24, positive=1.0)  # 50 events, one a second
+    begin = START + 24 * HOUR + horizon
+    assert failed(project, begin + timedelta(seconds=least - 1)) == []
+    assert failed(project, begin + timedelta(seconds=max(least, 40))) == [(Rule.LABELS, since)]
+    assert len(record_labels(project, begin + timedelta(seconds=40))) == 24  # on record once it is whole

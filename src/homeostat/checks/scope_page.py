@@ -91,6 +91,8 @@ def _predicted(scope: Scope) -> Iterator[str]:
         yield f"- {name}: {_objective(objective)}"
     horizon = _span(events.label_horizon)
     yield f"An event trains or judges a model once its label is known, {horizon} after its time at the earliest."
+    if events.labels_until is not None:
+        yield f"Labels of events from {events.labels_until} on are not trusted: they train and judge nothing."
     for word, columns in (
         ("must not", scope.features.barred),
         ("may, as people have decided,", scope.features.allowed),
@@ -190,9 +192,15 @@ def _training(scope: Scope) -> Iterator[str]:
 def _release(scope: Scope) -> Iterator[str]:
     limits = scope.release
     yield f"- {_loss(scope)} at least {percent(limits.beats_baseline)} below the baseline's;"
-    yield f"- on the same events, at most {percent(limits.not_worse)} above that of the version in service,"
-    yield f"  and in every slice at most {percent(limits.slice_not_worse)} above it where that is significant;"
+    yield "- on events that trained neither, for certain less above that of the version in service than"
+    for name in scope.objectives:
+        drafted = f"half of what past windows differ by ({percent(limits.not_worse)} or more)"
+        yield f"  {name}: {percent(limits.margin[name]) if name in limits.margin else drafted},"
+    yield f"  and in every slice that can be judged less than {percent(limits.slice_not_worse)} above it;"
+    yield "- made by another recipe (features, labels, kind, parameters): costs less, for certain;"
     yield f"- predicted/observed ratio at most {percent(limits.calibration)} off 1."
+    asked = count(limits.ask_after, "candidate")
+    yield f"What cannot be judged is not released; after {asked} in a row a person is asked."
 
 
 def _rollout(rollout: Rollout) -> Iterator[str]:

@@ -6,16 +6,19 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import datetime, timedelta
 from statistics import median
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from homeostat.core.findings import TOO_FEW, Finding, Outcome
-from homeostat.core.history_faults import CLOCK_CHANGE, Fault
-from homeostat.core.profiles import ROWS
 from homeostat.core.rules import Rule
+
+if TYPE_CHECKING:
+    from homeostat.core.history_faults import Fault
 
 Status = Literal["accepted", "quarantined", "missing"]
 HISTORY = 28  # accepted batches that volume is compared with
 ENOUGH = 7  # of them, to say anything
+ROWS = ""  # the rows of a batch as such, beside its columns
+CLOCK_CHANGE = "clock change"  # an hour, as summer time brings it: reported, and no reason to doubt the batch
 FAILING = 0.5  # share of a batch's rows that fail rules for rows, from which the others are no better
 FEWEST = 20  # rows of a batch of which a share says anything
 CHANGED = 0.1  # share of a batch's rows whose value does not fit, above which the column is another: fewer are slips

@@ -12,7 +12,8 @@ from typing import Any
 
 import numpy as np
 
-from homeostat.core.profiles import CLOCK, GAIN, LEVELS, PARTS, ROWS, Compared, Profile, natural, shift_fits
+from homeostat.core.batch_rules import CLOCK_CHANGE, ROWS
+from homeostat.core.profiles import CLOCK, GAIN, LEVELS, PARTS, Compared, Profile, natural, shift_fits
 from homeostat.core.repairs import CLOSE, UNIT, Band, best_repair
 
 CLEAR = 1.5  # excess of a statistic from which it is far outside
@@ -28,7 +29,6 @@ GONE = 0.1  # share of a slice's usual rows below which it is lost
 BROKEN = "\ufffd"  # what stands for bytes that are no text
 NAMED = 5  # texts that a fault names
 
-CLOCK_CHANGE = "clock change"  # an hour, as summer time brings it: reported, and no reason to doubt the batch
 CLOCKS = frozenset({"shifted time", CLOCK_CHANGE})
 WHOLE = frozenset({"lost hours", "few rows", "many rows", "lost slice"}) | CLOCKS  # what else moved, moved with it
 

@@ -8,8 +8,8 @@ from datetime import datetime
 from typing import Any
 
 from homeostat.core import old_records
+from homeostat.core.batch_rules import ROWS
 from homeostat.core.findings import TOO_FEW, Finding
-from homeostat.core.profiles import ROWS
 from homeostat.core.rules import ALERTING, Rule
 from homeostat.core.sentences import sentence
 from homeostat.core.text import count

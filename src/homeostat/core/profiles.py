@@ -18,6 +18,7 @@ from typing import Any
 
 import numpy as np
 
+from homeostat.core.batch_rules import ROWS
 from homeostat.core.repairs import CLOSE, Array, Band, named_repair
 
 ENOUGH = 28  # accepted batches in which a statistic must have had a value, to say anything
@@ -37,7 +38,6 @@ RELATION = 0.08  # the least noise of a rank correlation, of however many rows, 
 MOSTLY = {"same": 0.5, "repeated": 0.8, "run": 0.5}  # the usual share of one value from which more of it is no fault
 RELATED = 0.5  # rank correlation of two columns that is watched
 PAIRS = 12  # of them, the strongest
-ROWS = ""  # the rows of a batch as such, beside its columns
 CLOCK = "event time"  # the place of a row in its period, beside the columns
 
 SHARES = frozenset({

@@ -11,10 +11,10 @@ from zoneinfo import ZoneInfo
 import polars as pl
 
 from homeostat.adapters.parquet import digest
-from homeostat.core.batch_rules import against_history
+from homeostat.core.batch_rules import CLOCK_CHANGE, against_history
 from homeostat.core.errors import DataError
 from homeostat.core.findings import TOO_FEW, Finding
-from homeostat.core.history_faults import CLOCK_CHANGE, faults
+from homeostat.core.history_faults import faults
 from homeostat.core.periods import period_of
 from homeostat.core.profiles import FEWEST_NORMAL, NORMAL, Past, compare, trusted
 from homeostat.core.rules import Rule

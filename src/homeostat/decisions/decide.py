@@ -6,9 +6,9 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
-from homeostat.core.findings import Decision, Due
-from homeostat.core.headlines import headline
-from homeostat.core.periods import floor
+from homeostat.core.findings import Decision, Due, Finding
+from homeostat.core.headlines import headline, summary
+from homeostat.core.periods import floor, period_of
 from homeostat.core.policy import (
     Evidence,
     decide_action,
@@ -17,7 +17,8 @@ from homeostat.core.policy import (
     only_drift,
     starts_decision,
 )
-from homeostat.core.rules import Reason
+from homeostat.core.release_gate import unjudged
+from homeostat.core.rules import Reason, Rule
 from homeostat.decisions import act, evidence
 from homeostat.decisions.evidence import Candidate, Judge
 from homeostat.decisions.session import Session
@@ -105,8 +106,18 @@ def weigh(session: Session, now: datetime, check: Check, features: FeatureRows, 
         other = decide_action(check.findings, instead, watch.roll_back)
         if other.action == "roll back":
             decision, previous = other, instead.previous_version
+    decision = replace(decision, findings=(*decision.findings, *_unjudged(session, decision, candidate)))
     started = "" if not signs else "drift" if only_drift(signs) else "quality"
     return Weighed(decision, candidate, version, previous, check.quality, started)
+
+
+def _unjudged(session: Session, decision: Decision, candidate: Candidate | None) -> list[Finding]:
+    """Whether candidate after candidate cannot be judged, since a release was last put in service; if one was so."""
+    since = session.registry.ledger.events[-1].at
+    judged = [d.decision for d in session.decisions if d.candidate and d.at > since] + ([decision] if candidate else [])
+    finding = unjudged(judged, session.tree.scope.release.ask_after)
+    was_open = any(i.finding.rule == Rule.UNJUDGED and i.closed is None for i in session.incidents.values())
+    return [finding] if finding.value or was_open else []
 
 
 def _weighed(session: Session, now: datetime, due: Due | None) -> Weighed:
@@ -146,7 +157,7 @@ def _evidence(session: Session, now: datetime, case: Evidence, candidate: Candid
         return case
     cool_down = session.tree.scope.monitoring.cool_down
     return replace(
-        case, gate=candidate.gate, candidate=candidate.champion, candidate_previous=candidate.previous,
+        case, gate=candidate.gate, candidate_previous=candidate.previous,
         barred=evidence.barred(session.registry, candidate, cool_down, now),
     )  # fmt: skip
 
@@ -174,7 +185,10 @@ def retrain_is_due(session: Session, now: datetime) -> Due | None:
 
 
 def _first(session: Session, now: datetime) -> Weighed:
-    """What to do where nothing serves: release the first candidate, as soon as there are events to judge it by."""
+    """What to do where nothing serves: release the first candidate, as soon as there are mature events.
+
+    Late in a history that is a model; the baseline serves where none is fit to.
+    """
     tree = session.tree
     if not any(tree.features.glob("*.parquet")):
         return Weighed(Decision("nothing", Reason.NO_BATCH))
@@ -184,13 +198,39 @@ def _first(session: Session, now: datetime) -> Weighed:
             return Weighed(Decision("nothing", Reason.NOT_MATURE, facts={"objective": name}))
     labels = check_labels(tree, now)
     if distrusts_labels(labels):
-        return Weighed(Decision("nothing", Reason.LABELS, findings=tuple(labels)))
-    candidate, _ = evidence.fresh_candidate(session, now)
-    barred = evidence.barred(session.registry, candidate, tree.scope.monitoring.cool_down, now)
+        return _before_the_doubt(session, now, Decision("nothing", Reason.LABELS, findings=tuple(labels)))
+    first = _gated(session, now, evidence.fresh_candidate(session, now)[0])
+    if first.decision.action == "release" or tree.scope.training.model == "heuristic":
+        return first
+    return _baseline_instead(session, now, first.decision)
+
+
+def _gated(session: Session, now: datetime, candidate: Candidate) -> Weighed:
+    """A first candidate as its gate has it, unless it is barred."""
+    barred = evidence.barred(session.registry, candidate, session.tree.scope.monitoring.cool_down, now)
     if barred and candidate.gate.action == "release":
         facts = {"barred": barred.to_dict()}
         return Weighed(replace(candidate.gate, action="keep", reason=Reason.BARRED, facts=facts), candidate)
     return Weighed(candidate.gate, candidate)
+
+
+def _before_the_doubt(session: Session, now: datetime, refusal: Decision) -> Weighed:
+    """The baseline of the events before labels fell in doubt; nothing where there were none."""
+    scope = session.tree.scope
+    since = min(f.since for f in refusal.findings if f.failed and f.rule == Rule.LABELS)
+    until = period_of(since, scope.events_period, scope.rhythm.offset).start
+    table = read_features(session.tree)
+    if any(mature(table, name, scope, until + scope.events.label_horizon).is_empty() for name in scope.objectives):
+        return Weighed(refusal)
+    return _baseline_instead(session, now, refusal, until)
+
+
+def _baseline_instead(session: Session, now: datetime, refusal: Decision, until: datetime | None = None) -> Weighed:
+    """The baseline, so that something serves, with why it is no model; ``until``: of the events up to then."""
+    candidate, _ = evidence.fresh_candidate(session, now, baseline=True, labels_until=until)
+    first = _gated(session, now, candidate)
+    decision = replace(first.decision, gate=refusal.findings, facts={**first.decision.facts, "why": summary(refusal)})
+    return replace(first, decision=decision)
 
 
 def _last_candidate(session: Session) -> datetime | None:

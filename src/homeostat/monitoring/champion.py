@@ -72,7 +72,7 @@ def check_champion(tree: Project, registry: Registry, serving: Serving, now: dat
 def record_drift(tree: Project, serving: Serving, features: FeatureRows, now: datetime) -> Path | None:
     """Store how far features and scores have moved in one round of decisions; None where nothing was served."""
     bundle, limits = serving.bundle, serving.bundle.scope.monitoring
-    current = served_rows(tree, serving, features, now - tree.scope.rhythm.decide, now)
+    current = watched(bundle, served_rows(tree, serving, features, now - tree.scope.rhythm.decide, now))
     if current.is_empty():
         return None
     reference = watched(bundle, bundle.reference)
@@ -162,7 +162,7 @@ def judge_health(
 
 
 def served_rows(tree: Project, serving: Serving, features: FeatureRows, since: datetime, now: datetime) -> pl.DataFrame:
-    """Features and scores of the events between the two times that the release predicted."""
+    """Feature rows and scores of the events between the two times that the release predicted."""
     bundle = serving.bundle
     table = features.between(bundle.sql, since, now)
     paths = [tree.predictions / f"{label}.parquet" for label in features.labels_since(since)]
@@ -172,7 +172,7 @@ def served_rows(tree: Project, serving: Serving, features: FeatureRows, since: d
     rows = pl.concat(scored, how="diagonal_relaxed").filter(pl.col("release") == serving.event.version)
     key = list(bundle.scope.key)
     scores = rows.select(*key, *(c for c in rows.columns if c.startswith("score__")))
-    return watched(bundle, table.join(scores, key, "inner", nulls_equal=True, maintain_order="left"))
+    return table.join(scores, key, "inner", nulls_equal=True, maintain_order="left")
 
 
 def watched(bundle: Bundle, table: pl.DataFrame) -> pl.DataFrame:

@@ -45,7 +45,7 @@ def write_report(project: Project, path: Path, outcome: Results | None = None) -
         EnvironmentFault: a record is damaged.
     """
     outcome = outcome or results(project)
-    start, end = read_window(working_tree(project))
+    start, end, *_ = read_window(working_tree(project))
     sections = [
         *_head(project.scope, outcome, start, end),
         *_open(read(project).open),
