@@ -30,7 +30,7 @@ def events(hours: int = 24) -> pl.DataFrame:
 def fill(folder: Path) -> Path:
     """Everything in a bundle but its manifest."""
     table, y = events(), (hourly.readings(24)["load"] > 5).to_numpy().astype(np.float64)
-    for kind, kept in (("linear", "models"), ("heuristic", "baseline")):
+    for kind, kept in (("linear", "models"), ("linear", "judged"), ("heuristic", "baseline")):
         model = models.fit(kind, FULL.objectives["high"], FULL.training, table, y, 1, 1)
         model.save(folder / kept / "high")
     (folder / "params.yaml").write_text(bundles.sealed_text(hourly.PARAMS))

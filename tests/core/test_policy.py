@@ -21,9 +21,11 @@ from homeostat.core.rules import Reason, Rule
 DRIFT = "reports/drift/2024-03-01T000000.json"
 RECORD = "reports/decisions/2024-03-01T000000.json"
 VERSIONS = Versions("v0.3.0", "v0.2.0", "v0.4.0")
-LOST = Finding(Rule.NOT_WORSE, "high", "fail", 0.01, 0.005)
-RELEASE = Decision("release", Reason.PASSED, VERSIONS, (replace(LOST, outcome="pass", value=-0.05),))
+LOST = Finding(Rule.NOT_WORSE, "high", "fail", 0.01, 0.005, facts={"share": 0.01})
+WON = replace(LOST, outcome="pass", value=-0.2, facts={"share": -0.2})
+RELEASE = Decision("release", Reason.PASSED, VERSIONS, (WON,))
 KEEP = Decision("keep", Reason.FAILED, VERSIONS, (LOST,))
+UNSURE = Decision("keep", Reason.CANNOT_JUDGE, VERSIONS, (replace(LOST, outcome="cannot judge"),))
 NOW = datetime(2024, 3, 1)
 WEEK = timedelta(days=7)
 DUE = Due("interval", NOW - 4 * WEEK)
@@ -51,8 +53,8 @@ def plain(version: str = "v0.3.0") -> Evidence:
 SIGN = finding(Rule.QUALITY)
 SWITCHED = finding(Rule.SWITCH)
 DOUBT = replace(finding(Rule.LABELS), since="2024-02-20")
-BASE = Evidence("v0.3.0", 0.95, (RECORD,), "v0.2.0", on(high=0.0), KEEP, on(high=0.01), on(high=0.0))
-EARNED = replace(BASE, gate=RELEASE, candidate=on(high=-0.2))
+BASE = Evidence("v0.3.0", 0.95, (RECORD,), "v0.2.0", on(high=0.0), KEEP, on(high=0.0))
+EARNED = replace(BASE, gate=RELEASE)
 GONE_BAD = replace(BASE, previous=on(high=-0.4))
 
 
@@ -70,11 +72,12 @@ GONE_BAD = replace(BASE, previous=on(high=-0.4))
         (EARNED, [], "nothing"),
         (replace(EARNED, due=DUE), [], "retrain"),
         (replace(BASE, due=DUE), [], "nothing"),
+        (replace(BASE, gate=UNSURE, due=DUE), [SIGN], "nothing"),  # missing evidence is no proof
         (replace(EARNED, barred=BARRED), [SIGN], "nothing"),
         # the previous version
         (GONE_BAD, [SIGN], "roll back"),
         (GONE_BAD, [], "roll back"),  # judged for a retrain that was due
-        (replace(GONE_BAD, gate=None, candidate={}, candidate_previous={}), [SIGN], "roll back"),
+        (replace(GONE_BAD, gate=None, candidate_previous={}), [SIGN], "roll back"),
         (replace(BASE, previous=on(high=-0.04)), [SIGN], "nothing"),  # better, not materially
         (replace(BASE, previous={"high": compared(-0.3, low=-0.7, high=0.1)}), [SIGN], "nothing"),  # or by chance
         (replace(BASE, previous={"high": Comparison("log_loss", 200, Compared(3))}), [SIGN], "nothing"),
@@ -90,7 +93,7 @@ GONE_BAD = replace(BASE, previous=on(high=-0.4))
         (GONE_BAD, [finding(Rule.CALIBRATION), SIGN], "roll back"),
         # a release that is not the one judged goes, whatever labels are in; not to one that is known to be worse
         (BASE, [SWITCHED], "roll back"),
-        (replace(BASE, gate=None, candidate={}, previous={}), [SWITCHED], "roll back"),
+        (replace(BASE, gate=None, previous={}), [SWITCHED], "roll back"),
         (replace(BASE, previous=on(high=0.3)), [SWITCHED], "nothing"),
         (replace(BASE, previous_version="", previous={}), [SWITCHED], "nothing"),
         (BASE, [finding(Rule.SWITCH, "pass")], "nothing"),
@@ -137,15 +140,20 @@ def test_the_action_follows_the_evidence(evidence: Evidence, findings: list[Find
             "Roll back: v0.2.0 replaces v0.3.0 (high -40 %). Trigger: `high: quality`.",
         ),
         (
-            replace(GONE_BAD, gate=RELEASE, candidate=on(high=-0.52), candidate_previous=on(high=-0.2)), [SIGN],
+            replace(GONE_BAD, gate=RELEASE, candidate_previous=on(high=-0.2)), [SIGN],
             Reason.PREVIOUS_BETTER,
-            "Retrain: v0.4.0 replaces v0.3.0 (high -52 %), which v0.2.0 beats too (high -40 %); v0.4.0 beats v0.2.0 "
+            "Retrain: v0.4.0 replaces v0.3.0 (high -20 %), which v0.2.0 beats too (high -40 %); v0.4.0 beats v0.2.0 "
             "(high -20 %). Trigger: `high: quality`.",
         ),
         (
             BASE, [SIGN], Reason.FAILED,
             "Keep v0.3.0: v0.4.0 fails its gate: `high: not worse than champion` +1 % (limit +0.5 %). "
             "Trigger: `high: quality`.",
+        ),
+        (
+            replace(BASE, gate=UNSURE), [SIGN], Reason.CANNOT_JUDGE,
+            "Keep v0.3.0: v0.4.0 cannot be judged, which proves nothing: `high: not worse than champion` +1 % (limit "
+            "+0.5 %). Trigger: `high: quality`.",
         ),
         (
             replace(EARNED, barred=BARRED), [SIGN], Reason.BARRED,
@@ -196,9 +204,9 @@ def test_a_decision_has_all_that_it_rests_on() -> None:
     assert decision.evidence == (RECORD, DRIFT)
     assert decision.gate == (LOST,)
     assert [(c.version, c.other, c.objective, c.rows) for c in decision.comparisons] == [
-        ("v0.4.0", "v0.3.0", "high", 900), ("v0.2.0", "v0.3.0", "high", 900), ("v0.4.0", "v0.2.0", "high", 900),
+        ("v0.2.0", "v0.3.0", "high", 900), ("v0.4.0", "v0.2.0", "high", 900),
     ]  # fmt: skip
-    back = decision.comparisons[1]
+    back = decision.comparisons[0]
     assert (back.share, back.interval) == (-0.4, Interval(-0.5, -0.4 + 0.1, 0.95))
 
 
@@ -206,12 +214,20 @@ def test_the_evidence_is_a_table() -> None:
     table = evidence_table(decide_action([SIGN], GONE_BAD, 0.05))
     assert table.headings == ("what", "value", "limit", "95 % CI", "outcome")
     assert [row.cells for row in table.rows] == [
-        ("high: loss of v0.4.0 against v0.3.0's", "+1 % (0.4040, 0.4000; 900 events)", "", "-9 % to +11 %", ""),
         ("high: loss of v0.2.0 against v0.3.0's", "-40 % (0.2400, 0.4000; 900 events)", "", "-50 % to -30 %", ""),
         ("high: loss of v0.4.0 against v0.2.0's", "0 % (0.4000, 0.4000; 900 events)", "", "-10 % to +10 %", ""),
         ("high: not worse than champion", "+1 %", "+0.5 %", "", "fail"),
         ("high: quality", "+20 %", "+10 %", "", "fail"),
     ]
+
+
+def test_an_interval_of_another_confidence_says_so() -> None:
+    won = replace(WON, interval=Interval(-0.3, -0.1, 0.9))
+    decision = decide_action([SIGN], replace(GONE_BAD, gate=replace(KEEP, findings=(won,))), 0.05)
+    table = evidence_table(decision)
+    assert table.headings[3] == "95 % CI"
+    assert [row.interval for row in table.rows] == ["-50 % to -30 %", "-10 % to +10 %", "-30 % to -10 % (90 %)", ""]
+    assert evidence_table(decide_action([SIGN], plain(), 0.05)).headings[3] == "CI"
 
 
 @pytest.mark.parametrize("evidence", [BASE, EARNED, GONE_BAD, replace(EARNED, barred=BARRED, due=DUE), plain("")])

@@ -1,47 +1,81 @@
 from dataclasses import replace
+from datetime import datetime, timedelta
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from homeostat.core.evaluation import Compared, Comparison, Evaluation, Judged, Scored, Settings, compare, evaluate
 from homeostat.core.evidence_table import evidence_table
-from homeostat.core.findings import Decision, Finding, Interval, Versions, Versus
+from homeostat.core.findings import Decision, Finding, Interval, Outcome, Versions, Versus, objections
 from homeostat.core.headlines import headline, summary
 from homeostat.core.intervals import Measure
+from homeostat.core.margins import Margin
+from homeostat.core.paired_losses import Losses, Paired, pair_costs, pair_losses
 from homeostat.core.release_gate import (
+    MONEY,
+    WEIGHTED_LOSS,
+    BesideChampion,
+    Endpoint,
+    PairedObjective,
     beats_baseline,
+    better,
     calibrated,
     decide_release,
     enough_rows,
     no_slice_gets_worse,
     not_worse_than_champion,
-    objections,
     too_good,
+    unjudged,
 )
 from homeostat.core.rules import Reason, Rule
 from homeostat.core.sentences import sentence
 
-LIMITS = SimpleNamespace(beats_baseline=0.02, not_worse=0.005, slice_not_worse=0.10, calibration=0.35)
+LIMITS = SimpleNamespace(beats_baseline=0.02, slice_not_worse=0.10, calibration=0.35)
 RIGHT = Measure(1.0, 0.9, 1.1)
+DAY = datetime(2024, 3, 1)
+WEEK = timedelta(days=7)
+MARGIN = Margin(0.03, 12)
 
 
 def evaluation(rows: int = 1000, calibration: Measure = RIGHT, task: str = "binary", **metrics: Measure) -> Evaluation:
     return Evaluation("o", task, "log_loss", 200, Judged(rows, 0.2, {"calibration": calibration, **metrics}))
 
 
-def versus(share: float | None, other_calibration: float | None = 1.0, **slices: Compared) -> Comparison:
+def versus(share: float | None) -> Comparison:
+    """Against the baseline."""
     loss = None if share is None else 0.4 * (1 + share)
-    overall = Compared(1000, loss, 0.4, Measure(share), 1.0, other_calibration)
-    return Comparison("log_loss", 200, overall, {"kind": slices})
+    return Comparison("log_loss", 200, Compared(1000, loss, 0.4, Measure(share)))
 
 
-def part(share: float | None, low: float | None = None, rows: int = 300) -> Compared:
-    return Compared(rows, 0.4, 0.4, Measure(share, low, None if low is None else 1.0))
+def paired(share: float | None, low: float | None = None, high: float | None = None, groups: int = 8) -> Paired:
+    """By the champion; groups that all have the share, unless it is not known."""
+    if share is None:
+        return Paired(9)
+    return Paired(900, 0.4 * (1 + share), 0.4, share, (share,) * groups, low, high)
 
 
-@pytest.mark.parametrize(("rows", "outcome"), [(200, "pass"), (199, "too few to say"), (0, "too few to say")])
+def sure(share: float, by: float = 0.01, groups: int = 8) -> Paired:
+    return paired(share, share - by, share + by, groups)
+
+
+def beside(
+    overall: Paired, margin: Margin = MARGIN, endpoint: Endpoint | None = None, since: datetime = DAY,
+    slices: dict[str, Paired] | None = None, calibration: float | None = 1.0,
+) -> BesideChampion:  # fmt: skip
+    objective = PairedObjective("log_loss", overall, {"kind": slices or {}}, calibration)
+    return BesideChampion("v0.1.0", since, since + WEEK, {"o": objective}, {"o": margin}, endpoint, "a a")
+
+
+def judged(given: BesideChampion, *earlier: Finding) -> Finding:
+    return not_worse_than_champion("o", given.objectives["o"], given, 0.95, earlier)
+
+
+@pytest.mark.parametrize(("rows", "outcome"), [(200, "pass"), (199, "cannot judge"), (0, "cannot judge")])
 def test_enough_rows(rows: int, outcome: str) -> None:
     found = enough_rows(evaluation(rows))
     assert (found.rule, found.subject, found.outcome) == (Rule.ENOUGH_ROWS, "o", outcome)
@@ -56,7 +90,7 @@ def test_enough_rows(rows: int, outcome: str) -> None:
         (-0.019, "fail", "1.9 % below the baseline's 0.4 on 1,000 rows (2 % below is needed)"),
         (0.0, "fail", "level with the baseline's"),
         (0.3, "fail", "30 % above"),
-        (None, "too few to say", "too few"),
+        (None, "cannot judge", "too few"),
     ],
 )
 def test_beats_baseline(share: float | None, outcome: str, text: str) -> None:
@@ -68,44 +102,125 @@ def test_beats_baseline(share: float | None, outcome: str, text: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("share", "outcome"),
-    [(-0.1, "pass"), (0.005, "pass"), (0.006, "fail"), (None, "too few to say")],
+    ("measured", "outcome", "text"),
+    [
+        # below the margin for certain
+        (sure(-0.05), "pass", "log loss 0.38 is 5 % below the champion's 0.4 on 900 rows (90 % CI -6 % to -4 %)"),
+        (sure(0.0), "pass", "the upper end lies below the margin of 3 %, half of what 12 past windows differ by"),
+        (sure(0.015), "pass", "below the margin"),  # worse, and so little that it does not matter
+        # worse for certain, and not for certain below the margin
+        (sure(0.025), "fail", "2.5 % above the champion's 0.4 on 900 rows (90 % CI +1.5 % to +3.5 %): worse, and"),
+        (sure(0.3), "fail", "the upper end does not lie below the margin of 3 %"),
+        # neither: no proof, on whichever side it lies
+        (sure(0.02, 0.03), "cannot judge", "cannot be judged: the upper end does not lie below the margin of 3 %"),
+        (sure(-0.04, 0.08), "cannot judge", "cannot be judged"),
+        (sure(0.0, 0.03), "cannot judge", "cannot be judged"),
+        # too few groups, or rows
+        (paired(-0.05, groups=3), "cannot judge", "cannot be judged: 3 groups of contiguous blocks, of 4 needed"),
+        (paired(None), "cannot judge", "cannot be judged: 9 rows are too few to compare with the champion"),
+    ],
 )
-def test_not_worse_than_champion(share: float | None, outcome: str) -> None:
-    found = not_worse_than_champion("o", versus(share), LIMITS, 0.95)
-    assert (found.rule, found.outcome, found.value, found.limit) == (Rule.NOT_WORSE, outcome, share, 0.005)
+def test_not_worse_than_champion(measured: Paired, outcome: str, text: str) -> None:
+    found = judged(beside(measured))
+    assert (found.rule, found.outcome, found.value, found.limit) == (Rule.NOT_WORSE, outcome, measured.share, 0.03)
+    assert text in sentence(found)
+    assert found.interval == (None if measured.low is None else Interval(measured.low, measured.high or 0.0, 0.9))
 
 
-def test_worse_than_the_champion_but_not_significantly_is_no_harm() -> None:
-    def of(low: float) -> Finding:
-        against = Comparison("log_loss", 200, part(0.02, low), {})
-        return not_worse_than_champion("o", against, LIMITS, 0.95)
+def test_a_margin_of_the_scope_is_shown_as_its_own() -> None:
+    assert "of the margin" not in sentence(judged(beside(sure(0.0), Margin(0.03))))
+    assert sentence(judged(beside(sure(0.0), Margin(0.03)))).endswith("the upper end lies below the margin of 3 %")
 
-    assert (of(-0.01).outcome, of(0.01).outcome) == ("pass", "fail")
-    assert of(0.01).interval == Interval(0.01, 1.0, 0.95)
-    assert sentence(of(-0.01)).endswith("(95 % CI -1 % to +100 %), not significant (0.5 % above is allowed)")
+
+def few(share: float, since: datetime, recipes: str = "a a", rule: Rule = Rule.NOT_WORSE) -> Finding:
+    """The finding of a gate that had two groups."""
+    earlier = replace(beside(paired(share, groups=2), since=since), recipes=recipes)
+    return replace(judged(earlier), rule=rule)
+
+
+@pytest.mark.parametrize(
+    ("share", "earlier", "outcome", "pooled"),
+    [
+        (-0.02, [few(-0.02, DAY - WEEK)], "pass", 2),
+        (-0.02, [few(-0.02, DAY - 2 * WEEK), few(-0.02, DAY - WEEK)], "pass", 4),
+        (-0.02, [], "cannot judge", 0),
+        (-0.02, [few(-0.02, DAY - timedelta(days=6))], "cannot judge", 0),  # on rows of its own
+        (-0.02, [few(-0.02, DAY - 1.5 * WEEK), few(-0.02, DAY - WEEK)], "pass", 2),  # of two that overlap the newer
+        (-0.02, [few(-0.02, DAY - WEEK, "b a")], "cannot judge", 0),  # another recipe
+        (-0.02, [few(-0.02, DAY - WEEK, rule=Rule.BETTER)], "cannot judge", 0),  # another rule
+        (0.04, [few(-0.03, DAY - 2 * WEEK), few(-0.03, DAY - WEEK)], "cannot judge", 4),  # its own are above the margin
+        (0.2, [few(0.2, DAY - WEEK)], "fail", 2),
+    ],
+)
+def test_too_few_groups_are_pooled_with_earlier_comparisons_of_the_same_two_recipes(
+    share: float, earlier: list[Finding], outcome: str, pooled: int
+) -> None:
+    found = judged(beside(paired(share, groups=2)), *earlier)
+    assert (found.outcome, found.facts["pooled"]) == (outcome, pooled)
+    shown = f"pooled with {pooled} groups of earlier comparisons" in sentence(found)
+    assert shown == bool(pooled and outcome != "fail")
+
+
+def test_enough_groups_stand_for_themselves() -> None:
+    found = judged(beside(sure(0.02, 0.03)), few(-0.5, DAY - WEEK))
+    assert (found.outcome, found.facts["pooled"]) == ("cannot judge", 0)
+
+
+@pytest.mark.parametrize(
+    ("endpoint", "outcome", "text"),
+    [
+        (Endpoint(MONEY, sure(-0.05)), "pass", "cost of 1,000 events 0.38 is 5 % below the champion's 0.4"),
+        (Endpoint(WEIGHTED_LOSS, sure(-0.05)), "pass", "weighted loss 0.38 is 5 % below"),
+        (Endpoint(MONEY, sure(-0.05, 0.06)), "cannot judge", "cannot be judged: not significantly better"),
+        (Endpoint(MONEY, sure(0.0, 0.0)), "cannot judge", "not significantly better"),  # the very same
+        (Endpoint(MONEY, sure(0.01, 0.02)), "cannot judge", "not significantly better"),
+        (Endpoint(MONEY, sure(0.05)), "fail", "worse, where another recipe has to be better"),
+        (Endpoint(MONEY, paired(-0.05, groups=3)), "cannot judge", "3 groups of contiguous blocks, of 4 needed"),
+        (Endpoint(MONEY, paired(None)), "cannot judge", "9 rows are too few"),
+        # beside what the champion's own refit changes, where neither was trained
+        (Endpoint(MONEY, sure(-0.05), refit=-0.02, share=-0.05), "pass", "better, as another recipe has to be"),
+        (Endpoint(MONEY, sure(-0.05), refit=-0.06, share=-0.05), "fail", "but no gain"),
+        (Endpoint(MONEY, sure(-0.05), refit=0.06, share=-0.05), "fail", "by -5 %, and its own refit by +6 %"),
+        (Endpoint(MONEY, sure(-0.05), refit=None, share=-0.05), "pass", "better"),  # where it cannot be said it is not
+        (Endpoint(MONEY, sure(-0.05, 0.06), refit=-0.06, share=-0.05), "cannot judge", "not significantly better"),
+    ],
+)
+def test_another_recipe_has_to_be_better(endpoint: Endpoint, outcome: str, text: str) -> None:
+    found = better(beside(sure(0.0)), endpoint, 0.95, ())
+    assert (found.rule, found.name, found.outcome) == (Rule.BETTER, "better than champion", outcome)
+    assert (found.value, found.limit) == (endpoint.paired.share, 0.0)
+    assert text in sentence(found)
+
+
+WIDE = 0.05  # chance leaves more than a third of the limit
 
 
 @pytest.mark.parametrize(
     ("slices", "outcome", "worst", "text"),
     [
-        (
-            {"x": part(-0.1, -0.2), "y": part(0.05, 0.01)},
-            "pass", "y", "the worst of 2 slices: log loss in kind y is 5 % above",
-        ),
-        ({"x": part(0.3, 0.1), "y": part(0.2, 0.05)}, "fail", "x", "kind x is 30 % above the champion's on 300 rows"),
-        ({"x": part(0.3, -0.1)}, "pass", "x", "not significant"),
-        ({"x": part(0.3)}, "pass", "x", "in too few blocks to say"),
-        ({"x": part(0.3, -0.1), "y": part(0.11, 0.02)}, "fail", "y", "significant (10 % above is allowed); 1 such"),
-        ({"x": part(None, rows=10)}, "too few to say", None, "no slice has 200 rows to judge it by"),
-        ({}, "too few to say", None, "no slice has 200 rows to judge it by"),
+        ({"x": sure(-0.1), "y": sure(0.05)}, "pass", "y", "the worst of 2 slices judged: log loss in kind y is 5 %"),
+        ({"x": sure(0.095), "y": sure(0.02)}, "fail", "x", "9.5 % above the champion's on 900 rows (90 % CI +8.5 %"),
+        ({"x": sure(0.2), "y": sure(0.3)}, "fail", "y", "not within 10 % of it; 2 such slices"),
+        # too wide to be judged: no guard rail, unless it is worse for certain
+        ({"x": sure(0.09, WIDE), "y": sure(0.0)}, "pass", "y", "the worst of 1 slice judged"),
+        ({"x": sure(0.09, WIDE)}, "too few to say", None, "chance leaves too much in each of 1 slice to judge it"),
+        ({"x": sure(0.2, WIDE), "y": sure(0.0)}, "fail", "x", "kind x is 20 % above"),  # all eight groups are
+        ({"x": paired(0.3, groups=3), "y": sure(0.0)}, "pass", "y", "the worst of 1 slice judged"),
+        ({"x": paired(None)}, "too few to say", None, "1 slice to judge it"),
+        ({}, "too few to say", None, "0 slices to judge it"),
     ],
-)  # fmt: skip
-def test_no_slice_gets_worse(slices: dict[str, Compared], outcome: str, worst: str | None, text: str) -> None:
-    found = no_slice_gets_worse("o", versus(0.0, **slices), LIMITS, 0.95)
+)
+def test_no_slice_gets_worse(slices: dict[str, Paired], outcome: str, worst: str | None, text: str) -> None:
+    found = no_slice_gets_worse("o", beside(sure(0.0), slices=slices).objectives["o"], LIMITS, 0.95)
     assert (found.rule, found.outcome, found.facts.get("slice")) == (Rule.SLICES, outcome, worst)
-    assert found.value == (slices[worst].share.value if worst else None)
+    assert found.value == (slices[worst].share if worst else None)
     assert text in sentence(found)
+
+
+def test_a_slice_that_chance_explains_is_no_objection_however_far_off() -> None:
+    uneven = Paired(300, 0.5, 0.4, 0.25, (1.4, -0.6, 0.9, -0.7), -0.5, 1.0)
+    slices = {"x": uneven, "y": sure(0.0)}
+    assert no_slice_gets_worse("o", beside(sure(0.0), slices=slices).objectives["o"], LIMITS, 0.95).outcome == "pass"
 
 
 @pytest.mark.parametrize(
@@ -124,8 +239,7 @@ def test_no_slice_gets_worse(slices: dict[str, Compared], outcome: str, worst: s
     ],
 )
 def test_calibration(calibration: Measure, champions: float | None, outcome: str, text: str) -> None:
-    champion = None if champions is None else versus(0.0, other_calibration=champions)
-    found = calibrated(evaluation(calibration=calibration), champion, LIMITS, 0.95)
+    found = calibrated(evaluation(calibration=calibration), champions, LIMITS, 0.95)
     assert (found.rule, found.subject, found.outcome, found.limit) == (Rule.HELD_OUT_CALIBRATION, "o", outcome, 0.35)
     assert (found.value is None) == (outcome == "too few to say")
     assert text in sentence(found)
@@ -135,7 +249,7 @@ def decide(**change: Any) -> Decision:
     given: dict[str, Any] = {
         "candidate": {"o": evaluation()},
         "baseline": {"o": versus(-0.1)},
-        "champion": {"o": versus(-0.01, x=part(0.01, -0.1))},
+        "beside": beside(sure(-0.01), slices={"x": sure(0.01)}),
         "is_baseline": False,
         "confidence": 0.95,
     }
@@ -156,43 +270,92 @@ def test_a_candidate_that_passes_is_released() -> None:
     assert headline(found) == "Release: the candidate passes its gate (o -1 % against the champion)."
 
 
+BETTER = Endpoint(MONEY, sure(-0.05))
+LEVEL = Endpoint(MONEY, sure(0.0, 0.02))
+WORSE = Endpoint(MONEY, sure(0.05))
+
+
 @pytest.mark.parametrize(
-    ("change", "objection", "measured"),
+    ("change", "reason", "objection", "measured"),
     [
-        ({"baseline": {"o": versus(-0.01)}}, "o: beats baseline", "-1 % (limit -2 %)"),
-        ({"champion": {"o": versus(0.02)}}, "o: not worse than champion", "+2 % (limit +0.5 %)"),
-        ({"champion": {"o": versus(0.0, x=part(0.3, 0.1))}}, "o: no slice gets worse", "+30 % (limit +10 %)"),
+        ({"baseline": {"o": versus(-0.01)}}, Reason.FAILED, "o: beats baseline", "-1 % (limit -2 %)"),
+        ({"beside": beside(sure(0.05))}, Reason.FAILED, "o: not worse than champion", "+5 % (limit +3 %)"),
+        (
+            {"beside": beside(sure(0.0), slices={"x": sure(0.3)})},
+            Reason.FAILED, "o: no slice gets worse", "+30 % (limit +10 %)",
+        ),
         (
             {"candidate": {"o": evaluation(calibration=Measure(2.0, 1.9, 2.1))}},
-            "o: held-out calibration", "2.00 (limit 1 ± 35 %)",
+            Reason.FAILED, "o: held-out calibration", "2.00 (limit 1 ± 35 %)",
         ),
-        ({"candidate": {"o": evaluation(rows=20)}}, "o: enough rows", "20 (limit 200)"),
-        ({"baseline": {"o": versus(None)}}, "o: beats baseline", "(limit -2 %)"),
+        ({"beside": beside(sure(0.0), endpoint=WORSE)}, Reason.FAILED, "better than champion", "+5 %"),
+        # missing evidence is no proof
+        ({"candidate": {"o": evaluation(rows=20)}}, Reason.CANNOT_JUDGE, "o: enough rows", "20 (limit 200)"),
+        ({"baseline": {"o": versus(None)}}, Reason.CANNOT_JUDGE, "o: beats baseline", "(limit -2 %)"),
+        ({"beside": beside(sure(0.0, 0.04))}, Reason.CANNOT_JUDGE, "o: not worse than champion", "0 % (limit +3 %)"),
+        ({"beside": beside(paired(None))}, Reason.CANNOT_JUDGE, "o: not worse than champion", "(limit +3 %)"),
+        ({"beside": beside(sure(0.0), endpoint=LEVEL)}, Reason.CANNOT_JUDGE, "better than champion", "0 % (limit 0 %)"),
     ],
 )  # fmt: skip
 def test_a_candidate_that_loses_is_kept_back_by_what_it_loses_on(
-    change: dict[str, Any], objection: str, measured: str
+    change: dict[str, Any], reason: Reason, objection: str, measured: str
 ) -> None:
     found = decide(**change)
-    assert (found.action, found.reason, against(found)) == ("keep", Reason.FAILED, [objection])
-    assert len(found.findings) == 5
-    assert summary(found) == f"the candidate fails its gate: `{objection}` {measured}"
+    assert (found.action, found.reason, against(found)) == ("keep", reason, [objection])
+    assert f"`{objection}` {measured}" in summary(found)
+    assert ("cannot be judged" in summary(found)) == (reason == Reason.CANNOT_JUDGE)
 
 
-def test_every_objection_is_named() -> None:
-    found = decide(baseline={"o": versus(0.5)}, champion={"o": versus(0.2)})
-    assert against(found) == ["o: beats baseline", "o: not worse than champion"]
+def test_the_page_of_a_candidate_has_each_rule_of_the_gate() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "candidate.md").read_text()
+    same = BesideChampion("v0.1.0", DAY, DAY + WEEK, same_models=True)
+    decisions = [decide(beside=one) for one in (beside(sure(0.0), endpoint=BETTER), same)]
+    rules = {f.rule for decision in decisions for f in decision.findings}
+    assert len(rules) == 7 and {rule for rule in rules if f"\n| {rule} | " not in page} == set()
+
+
+def test_every_objection_is_named_what_failed_first() -> None:
+    found = decide(baseline={"o": versus(0.5)}, beside=beside(sure(0.0, 0.04), endpoint=LEVEL))
+    assert found.reason == Reason.FAILED
+    assert against(found) == ["o: beats baseline", "better than champion", "o: not worse than champion"]
+    assert summary(found).startswith("the candidate fails its gate: `o: beats baseline` +50 %")
+
+
+def test_another_recipe_that_is_better_and_worse_nowhere_is_released() -> None:
+    found = decide(beside=beside(sure(0.0), endpoint=BETTER))
+    assert found.action == "release"
+    assert [f.name for f in found.findings][2:4] == ["better than champion", "o: not worse than champion"]
+    assert decide(beside=beside(sure(0.05), endpoint=BETTER)).action == "keep"  # better on money alone
+
+
+def test_the_same_model_cannot_be_judged() -> None:
+    same = BesideChampion("v0.1.0", DAY, DAY + WEEK, same_models=True)
+    found = decide(beside=same)
+    assert (found.action, found.reason, against(found)) == ("keep", Reason.CANNOT_JUDGE, ["same model"])
+    (finding,) = objections(found.findings)
+    assert sentence(finding).startswith("cannot be judged: the model that the holdout judged is v0.1.0's own")
+    assert headline(found) == "Nothing in service: the candidate cannot be judged, which proves nothing: `same model`."
 
 
 def test_without_a_champion_the_baseline_alone_is_to_beat() -> None:
-    assert decide(champion=None).action == "release"
-    assert decide(champion=None, baseline={"o": versus(0.0)}).action == "keep"
+    assert decide(beside=None).action == "release"
+    assert decide(beside=None, baseline={"o": versus(0.0)}).action == "keep"
 
 
 def test_one_objective_that_loses_stops_the_release() -> None:
     both = {"o": evaluation(), "p": evaluation()}
-    found = decide(candidate=both, baseline={"o": versus(-0.1), "p": versus(0.1)}, champion=None)
+    found = decide(candidate=both, baseline={"o": versus(-0.1), "p": versus(0.1)}, beside=None)
     assert (found.action, against(found)) == ("keep", ["p: beats baseline"])
+
+
+def test_each_objective_is_a_guard_rail_by_itself() -> None:
+    one = beside(sure(-0.2))
+    worse = replace(one.objectives["o"], overall=sure(0.05))
+    both = replace(one, objectives={"o": one.objectives["o"], "p": worse}, margins={"o": MARGIN, "p": MARGIN})
+    found = decide(beside=both)
+    assert (found.action, against(found)) == ("keep", ["p: not worse than champion"])
+    wide = replace(both, margins={"o": MARGIN, "p": Margin(0.07)})
+    assert decide(beside=wide).action == "release"
 
 
 def test_an_objective_that_is_new_has_no_champion_to_beat() -> None:
@@ -202,9 +365,52 @@ def test_an_objective_that_is_new_has_no_champion_to_beat() -> None:
     assert [f.subject for f in found.findings if f.rule == Rule.NOT_WORSE] == ["o"]
 
 
+@given(
+    st.integers(0, 2**32 - 1), st.integers(1, 60), st.sampled_from(["log_loss", "brier"]),
+    st.sampled_from([MONEY, WEIGHTED_LOSS]),
+)  # fmt: skip
+def test_a_candidate_that_is_the_champion_never_passes_as_better(
+    seed: int, blocks: int, loss: str, endpoint: str
+) -> None:
+    """Whatever the rows: scores that are equal gain nothing, under another recipe's name too."""
+    rng = np.random.default_rng(seed)
+    score, block, settings = rng.random(400), np.sort(rng.integers(0, blocks, 400)), Settings(50, 0.95, seed, 20)
+    y = (rng.random(400) < score).astype(float)
+    level = pair_losses([Losses("binary", loss, y, score, score.copy(), np.arange(400))], block, settings)
+    cost = y * (score < 0.5)
+    money = pair_costs(cost, cost.copy(), block, settings)
+    itself = beside(level, endpoint=Endpoint(endpoint, money if endpoint == MONEY else level))
+    found = decide(beside=itself)
+    assert (found.action, found.reason) == ("keep", Reason.CANNOT_JUDGE)
+    assert "better than champion" in against(found)
+
+
+def kept(reason: Reason, outcome: Outcome = "cannot judge") -> Decision:
+    return Decision("nothing", reason, gate=(Finding(Rule.NOT_WORSE, "o", outcome, 0.01, 0.005),))
+
+
+@pytest.mark.parametrize(
+    ("reasons", "row", "asked"),
+    [
+        ([], 0, False),
+        ([Reason.CANNOT_JUDGE], 1, False),
+        ([Reason.CANNOT_JUDGE] * 2, 2, False),
+        ([Reason.CANNOT_JUDGE] * 3, 3, True),
+        ([Reason.CANNOT_JUDGE] * 5, 5, True),
+        ([Reason.CANNOT_JUDGE] * 3 + [Reason.FAILED], 0, False),
+        ([Reason.CANNOT_JUDGE, Reason.PASSED, Reason.CANNOT_JUDGE], 1, False),
+    ],
+)
+def test_a_person_is_asked_after_several_candidates_in_a_row(reasons: list[Reason], row: int, asked: bool) -> None:
+    finding = unjudged([kept(reason) for reason in reasons], 3)
+    assert (finding.rule, finding.value, finding.limit, finding.failed) == (Rule.UNJUDGED, row, 3, asked)
+    assert ("`homeostat promote candidate --why TEXT`" in sentence(finding)) == asked
+    assert ("the last for `o: not worse than champion`" in sentence(finding)) == asked
+
+
 @pytest.mark.parametrize("rows", [0, 1000])
 def test_the_first_release_need_not_beat_itself(rows: int) -> None:
-    found = decide(candidate={"o": evaluation(rows)}, baseline={"o": versus(0.0)}, champion=None, is_baseline=True)
+    found = decide(candidate={"o": evaluation(rows)}, baseline={"o": versus(0.0)}, beside=None, is_baseline=True)
     assert (found.action, found.reason) == ("release", Reason.FIRST)
     assert Rule.BEATS_BASELINE not in {f.rule for f in found.findings}
     first = replace(found, versions=Versions(candidate="v0.1.0"))
@@ -221,17 +427,20 @@ def test_real_scores_from_end_to_end() -> None:
     rng = np.random.default_rng(5)
     chance = rng.beta(1, 4, 6000)
     y, day = (rng.random(6000) < chance).astype(float), np.arange(6000) // 300
-    slices = {"kind": rng.integers(0, 4, 6000).astype(str).astype(object)}
+    kind = rng.integers(0, 4, 6000).astype(str).astype(object)
     settings = Settings(resamples=100, confidence=0.95, seed=1, min_slice=200)
     flat = np.full(6000, y.mean())
 
+    def of(score: np.ndarray, part: np.ndarray) -> Paired:
+        losses = Losses("binary", "log_loss", y[part], score[part], chance[part], np.arange(len(part)))
+        return pair_losses([losses], day[part], settings)
+
     def decision(score: np.ndarray) -> Any:
-        found = evaluate("o", "binary", ("log_loss",), Scored(y, score, day, day // 7, slices), settings)
-        against = {
-            name: {"o": compare("binary", "log_loss", y, score, other, day, slices, settings)}
-            for name, other in (("baseline", flat), ("champion", chance))
-        }
-        return decide_release({"o": found}, against["baseline"], against["champion"], LIMITS, False, 0.95)
+        found = evaluate("o", "binary", ("log_loss",), Scored(y, score, day, day // 7, {"kind": kind}), settings)
+        baseline = {"o": compare("binary", "log_loss", y, score, flat, day, {"kind": kind}, settings)}
+        slices = {value: of(score, np.flatnonzero(kind == value)) for value in "0123"}
+        pairing = beside(of(score, np.arange(6000)), slices=slices)
+        return decide_release({"o": found}, baseline, pairing, LIMITS, False, 0.95)
 
     assert decision(chance).action == "release"
     flipped = decision(1 - chance)
@@ -242,10 +451,10 @@ def test_real_scores_from_end_to_end() -> None:
 
 
 def test_a_baseline_made_again_is_compared_with_the_champion_alone() -> None:
-    better = decide(baseline={"o": versus(0.0)}, champion={"o": versus(-0.02)}, is_baseline=True)
-    worse = decide(baseline={"o": versus(0.0)}, champion={"o": versus(0.5)}, is_baseline=True)
-    assert (better.action, worse.action) == ("release", "keep")
-    assert Rule.BEATS_BASELINE not in {f.rule for f in (*better.findings, *worse.findings)}
+    level = decide(baseline={"o": versus(0.0)}, beside=beside(sure(-0.02)), is_baseline=True)
+    worse = decide(baseline={"o": versus(0.0)}, beside=beside(sure(0.5)), is_baseline=True)
+    assert (level.action, worse.action) == ("release", "keep")
+    assert Rule.BEATS_BASELINE not in {f.rule for f in (*level.findings, *worse.findings)}
 
 
 def test_an_evaluation_says_that_the_candidate_would_be_released() -> None:
@@ -260,7 +469,8 @@ def test_an_evaluation_says_that_the_candidate_would_be_released() -> None:
 
 def test_a_candidate_has_a_version_once_it_is_released() -> None:
     compared = (Versus("o", "", "v0.1.0", 0.3, 0.4, -0.25, 9), Versus("o", "v0.1.0", "v0.2.0", 0.3, 0.4, -0.25, 9))
-    decision = Decision("retrain", Reason.PASSED, Versions("v0.1.0"), comparisons=compared)
+    won = Finding(Rule.NOT_WORSE, "o", "pass", -0.25, 0.01, facts={"share": -0.25})
+    decision = Decision("retrain", Reason.PASSED, Versions("v0.1.0"), comparisons=compared, gate=(won,))
     released = decision.with_candidate("v0.3.0")
     assert headline(released) == "Retrain: v0.3.0 replaces v0.1.0 (o -25 %)."
     assert [c.version for c in released.comparisons] == ["v0.3.0", "v0.1.0"]

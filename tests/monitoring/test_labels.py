@@ -102,3 +102,16 @@ def test_labels_of_a_batch_in_doubt_say_nothing(project: Project) -> None:
 
 def test_nothing_mature_says_nothing(project: Project) -> None:
     assert check_labels(project, START) == []
+
+
+def test_a_batch_counts_as_far_as_it_has_matured_where_that_is_enough_to_judge(tmp_path: Path) -> None:
+    (tmp_path / "params.yaml").write_text(PARAMS)
+    project = Project(tmp_path, tmp_path)
+    horizon, least = project.scope.events.label_horizon, project.scope.evaluation.min_slice
+    for hour in range(24):
+        batch(project, hour, 0.2 + hour % 5 / 20)
+    since = batch(project, 24, positive=1.0)  # 50 events, one a second
+    begin = START + 24 * HOUR + horizon
+    assert failed(project, begin + timedelta(seconds=least - 1)) == []
+    assert failed(project, begin + timedelta(seconds=max(least, 40))) == [(Rule.LABELS, since)]
+    assert len(record_labels(project, begin + timedelta(seconds=40))) == 24  # on record once it is whole

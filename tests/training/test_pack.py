@@ -54,7 +54,7 @@ def test_the_bundle_is_everything_of_the_release(judged: Project) -> None:
     assert set(bundle.manifest["files"]) == {
         "params.yaml", "features.sql", "expectations/readings.json", "evaluation.json", "training.json",
         "reference.parquet", "golden.parquet", "golden/requests.parquet", "golden/context/readings.parquet",
-        "models/high/model.json", "baseline/high/model.json",
+        "models/high/model.json", "judged/high/model.json", "baseline/high/model.json",
     }  # fmt: skip
     assert bundle.training == json.loads((judged.candidate / "training.json").read_text())
     assert bundle.evaluation == json.loads((judged.evaluation / "evaluation.json").read_text())

@@ -192,9 +192,15 @@ def _training(scope: Scope) -> Iterator[str]:
 def _release(scope: Scope) -> Iterator[str]:
     limits = scope.release
     yield f"- {_loss(scope)} at least {percent(limits.beats_baseline)} below the baseline's;"
-    yield f"- on the same events, at most {percent(limits.not_worse)} above that of the version in service,"
-    yield f"  and in every slice at most {percent(limits.slice_not_worse)} above it where that is significant;"
+    yield "- on events that trained neither, for certain less above that of the version in service than"
+    for name in scope.objectives:
+        drafted = f"half of what past windows differ by ({percent(limits.not_worse)} or more)"
+        yield f"  {name}: {percent(limits.margin[name]) if name in limits.margin else drafted},"
+    yield f"  and in every slice that can be judged less than {percent(limits.slice_not_worse)} above it;"
+    yield "- made by another recipe (features, labels, kind, parameters): costs less, for certain;"
     yield f"- predicted/observed ratio at most {percent(limits.calibration)} off 1."
+    asked = count(limits.ask_after, "candidate")
+    yield f"What cannot be judged is not released; after {asked} in a row a person is asked."
 
 
 def _rollout(rollout: Rollout) -> Iterator[str]:

@@ -109,25 +109,45 @@ def money(
 
     An event without any label counts for nothing.
     """
-    labelled = np.zeros(len(alert), dtype=bool)
+    labelled = is_labelled(labels)
+    cost, needless, silence = _outcomes(labels, alert, stakes, alert_cost)
+    missed = {name: int(np.count_nonzero(~alert & (_amount(label) > 0))) for name, label in labels.items()}
+    return Money(
+        int(labelled.sum()), int((alert & labelled).sum()), int(needless.sum()), missed,
+        _total(cost[labelled], block[labelled], settings), float(silence.sum()),
+    )  # fmt: skip
+
+
+def cost_of_each(labels: Mapping[str, Array], alert: Flags, stakes: Mapping[str, Stake], alert_cost: float) -> Array:
+    """What each event cost, (n,)."""
+    return _outcomes(labels, alert, stakes, alert_cost)[0]
+
+
+def is_labelled(labels: Mapping[str, Array]) -> Flags:
+    """Which events have a label of any objective."""
+    flags: Flags = np.any([~np.isnan(label) for label in labels.values()], axis=0)
+    return flags
+
+
+def _outcomes(
+    labels: Mapping[str, Array], alert: Flags, stakes: Mapping[str, Stake], alert_cost: float
+) -> tuple[Array, Flags, Array]:
+    """What each event cost, which alerts were false, and what silence would have cost, each (n,)."""
     happened, amounts, silence = np.zeros(len(alert), dtype=bool), np.zeros(len(alert)), np.zeros(len(alert))
-    missed = {}
     for name, label in labels.items():
-        here = ~np.isnan(label)
-        amount = np.where(here, np.maximum(np.nan_to_num(label), 0.0), 0.0)
-        labelled |= here
+        amount = _amount(label)
         silence += stakes[name].weight * amount
         if stakes[name].task == "binary":
             happened |= amount > 0
         else:
             amounts += stakes[name].weight * amount
-        missed[name] = int(np.count_nonzero(~alert & (amount > 0)))
-    needless = alert & labelled & ~happened & (amounts <= alert_cost)
-    cost = np.where(alert, alert_cost * needless, silence)
-    return Money(
-        int(labelled.sum()), int((alert & labelled).sum()), int(needless.sum()), missed,
-        _total(cost[labelled], block[labelled], settings), float(silence.sum()),
-    )  # fmt: skip
+    needless = alert & is_labelled(labels) & ~happened & (amounts <= alert_cost)
+    return np.where(alert, alert_cost * needless, silence), needless, silence
+
+
+def _amount(label: Array) -> Array:
+    """What of a label costs something; none where there is no label."""
+    return np.maximum(np.nan_to_num(label), 0.0)
 
 
 def _total(cost: Array, block: NDArray[Any], settings: Settings) -> Measure:

@@ -77,12 +77,11 @@ class Compared:
     loss: float | None = None
     other_loss: float | None = None
     share: Measure = Measure(None)
-    calibration: float | None = None
-    other_calibration: float | None = None
 
     @classmethod
     def from_dict(cls, raw: Mapping[str, Any]) -> Compared:
-        return cls(**{**raw, "share": Measure.from_dict(raw["share"])})
+        """What is on record of it; an older record has more."""
+        return cls(raw["rows"], raw["loss"], raw["other_loss"], Measure.from_dict(raw["share"]))
 
 
 @dataclass(frozen=True)
@@ -218,11 +217,7 @@ def _compare(
     here, there = (metric.finish(s.sum(axis=1)) for s in sums)
     drawn_here, drawn_there = (metric.finish(resampled_sums(s, drawn)) for s in sums)
     share = summary(_share(here, there), _share(drawn_here, drawn_there), drawn, settings, among)
-    calibration = METRICS[task].get("calibration")
-    off: list[float | None] = [None, None]
-    if isinstance(calibration, Sums):
-        off = [tidy(calibration.finish(calibration.terms(y, score, group).sum(axis=1))) for score in scores]
-    return Compared(len(y), tidy(here), tidy(there), share, off[0], off[1])
+    return Compared(len(y), tidy(here), tidy(there), share)
 
 
 def _share(here: Any, there: Any) -> Any:

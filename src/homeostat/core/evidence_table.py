@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 
 from homeostat.core.findings import Decision, Finding, Interval, Versus
 from homeostat.core.rules import Rule
 from homeostat.core.text import change, count, percent, span
 
-WORST_FIRST = ("fail", "explains", "too few to say", "pass")
+WORST_FIRST = ("fail", "cannot judge", "explains", "too few to say", "pass")
 
 
 @dataclass(frozen=True)
@@ -38,13 +39,20 @@ class Table:
 
 
 def evidence_table(decision: Decision) -> Table:
-    """Losses of two versions first, then the findings on the candidate and on the champion, the worst first."""
+    """Losses of two versions first, then the findings on the candidate and on the champion, the worst first.
+
+    The heading names the confidence of most intervals; those of another say so.
+    """
     findings = [f for part in (decision.gate, decision.findings) for f in worst_first(part)]
     intervals = [c.interval for c in decision.comparisons] + [f.interval for f in findings]
-    levels = {interval.confidence for interval in intervals if interval is not None}
-    level = f"{percent(levels.pop())} CI" if len(levels) == 1 else "CI"
+    levels = Counter(interval.confidence for interval in intervals if interval is not None)
+    usual = max(levels, key=lambda level: (levels[level], level), default=None)
     rows = [*map(_comparison, decision.comparisons), *map(row, findings)]
-    return Table(("what", "value", "limit", level, "outcome"), tuple(rows))
+    for place, interval in enumerate(intervals):
+        if interval is not None and interval.confidence != usual:
+            rows[place] = replace(rows[place], interval=f"{rows[place].interval} ({percent(interval.confidence)})")
+    heading = "CI" if usual is None else f"{percent(usual)} CI"
+    return Table(("what", "value", "limit", heading, "outcome"), tuple(rows))
 
 
 def worst_first(findings: Iterable[Finding]) -> list[Finding]:
@@ -113,7 +121,9 @@ UNITS: Mapping[Rule, Callable[[float], str]] = {
     Rule.TOO_GOOD: _number,
     Rule.ENOUGH_ROWS: _count,
     Rule.BEATS_BASELINE: change,
+    Rule.BETTER: change,
     Rule.NOT_WORSE: change,
+    Rule.UNJUDGED: _count,
     Rule.SLICES: change,
     Rule.ENOUGH_EVENTS: _count,
     Rule.ERRORS: change,

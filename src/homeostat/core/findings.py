@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
@@ -13,9 +13,10 @@ from homeostat.core.rules import Reason, Rule
 if TYPE_CHECKING:
     from homeostat.core.intervals import Measure
 
-Outcome = Literal["pass", "fail", "explains", "too few to say"]
+Outcome = Literal["pass", "fail", "explains", "too few to say", "cannot judge"]
 Action = Literal["nothing", "keep", "release", "retrain", "roll back", "advance", "hold"]
 TOO_FEW: Outcome = "too few to say"
+CANNOT_JUDGE: Outcome = "cannot judge"  # a proof that is lacking: what needs it is not done
 EXPLAINS: Outcome = "explains"  # over its limit, which starts nothing and may explain what fails
 
 
@@ -84,6 +85,16 @@ class Finding:
         interval = Interval(*body["interval"]) if body.get("interval") else None
         read = {"rule": Rule(body["rule"]), "interval": interval, "evidence": tuple(body.get("evidence", ()))}
         return cls(**body | read)
+
+
+def objections(findings: Iterable[Finding]) -> tuple[Finding, ...]:
+    """The findings for which a candidate is not released.
+
+    >>> unsure = [Finding(Rule.BEATS_BASELINE, "demand", "cannot judge"), Finding(Rule.SLICES, "", "too few to say")]
+    >>> [f.name for f in objections(unsure)]
+    ['demand: beats baseline']
+    """
+    return tuple(f for f in findings if f.outcome in ("fail", CANNOT_JUDGE))
 
 
 @dataclass(frozen=True)

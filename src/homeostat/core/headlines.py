@@ -7,8 +7,7 @@ from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime, timedelta
 
 from homeostat.core.evidence_table import row
-from homeostat.core.findings import Decision, Due, Finding
-from homeostat.core.release_gate import objections
+from homeostat.core.findings import Decision, Due, Finding, objections
 from homeostat.core.rules import Reason, Rule
 from homeostat.core.text import change, count, listed, percent, span
 
@@ -60,8 +59,12 @@ def _passed(decision: Decision) -> str:
     versions = decision.versions
     if decision.action == "release" or not versions.champion:  # what the gate says, before anything replaces anything
         return f"{_candidate(decision)} passes its gate{_bracketed(_gate_changes(decision))}{_doubts(decision)}"
-    changes = _changes(decision, versions.candidate, versions.champion)
-    return f"{versions.candidate} replaces {versions.champion}{_bracketed(changes)}"
+    return _replaces_champion(decision)
+
+
+def _replaces_champion(decision: Decision) -> str:
+    versions = decision.versions
+    return f"{versions.candidate} replaces {versions.champion}{_bracketed(_gate_changes(decision, named=False))}"
 
 
 def _doubts(decision: Decision) -> str:
@@ -78,8 +81,16 @@ def _would_pass(decision: Decision) -> str:
 
 
 def _failed(decision: Decision) -> str:
-    against = [_measured(f) for f in objections(decision.gate or decision.findings)]
-    return f"{_candidate(decision)} fails its gate: {listed(against, NAMED)}"
+    return f"{_candidate(decision)} fails its gate: {_objections(decision)}"
+
+
+def _cannot_judge(decision: Decision) -> str:
+    return f"{_candidate(decision)} cannot be judged, which proves nothing: {_objections(decision)}"
+
+
+def _objections(decision: Decision) -> str:
+    against = objections(decision.gate or decision.findings)
+    return listed([_measured(f) for f in sorted(against, key=lambda f: not f.failed)], NAMED)
 
 
 def _previous_better(decision: Decision) -> str:
@@ -87,7 +98,7 @@ def _previous_better(decision: Decision) -> str:
     better = _bracketed(_changes(decision, previous, champion))
     if decision.action == "roll back":
         return f"{previous} replaces {champion}{better}"
-    replaced = f"{candidate} replaces {champion}{_bracketed(_changes(decision, candidate, champion))}"
+    replaced = _replaces_champion(decision)
     ahead = _bracketed(_changes(decision, candidate, previous))
     return f"{replaced}, which {previous} beats too{better}; {candidate} beats {previous}{ahead}"
 
@@ -171,6 +182,7 @@ SUMMARIES: Mapping[Reason, Callable[[Decision], str]] = {
     Reason.PASSED: _passed,
     Reason.WOULD_PASS: _would_pass,
     Reason.FAILED: _failed,
+    Reason.CANNOT_JUDGE: _cannot_judge,
     Reason.BARRED: _barred,
     Reason.PREVIOUS_BETTER: _previous_better,
     Reason.ROLLOUT_FIRST: _rollout_first,
@@ -199,12 +211,13 @@ def _changes(decision: Decision, version: str, other: str) -> list[str]:
     return [f"{c.objective} {change(c.share)}" for c in compared]
 
 
-def _gate_changes(decision: Decision) -> list[str]:
+def _gate_changes(decision: Decision, named: bool = True) -> list[str]:
     """The same by the findings of the gate: against the champion, or where there is none against the baseline."""
     findings = decision.gate or decision.findings
     for rule, other in COMPARING.items():
         if compared := [f for f in findings if f.rule == rule and f.value is not None]:
-            return [f"{f.subject} {change(f.facts['share'])} against {other}" for f in compared]
+            against = f" against {other}" if named else ""
+            return [f"{f.subject} {change(f.facts['share'])}{against}" for f in compared]
     return []
 
 

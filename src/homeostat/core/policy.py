@@ -40,11 +40,11 @@ class Bar:
 class Evidence:
     """What was measured for a decision; every comparison is over the same mature events, by objective.
 
-    ``previous``: the previous healthy version against the champion; ``candidate``: the fresh candidate against the
-    champion; ``candidate_previous``: the candidate against the previous version. A share below zero: the first is
-    better. ``gate`` names the version that the candidate was released as, if any. ``due``: why a candidate is due, if
+    ``previous``: the previous healthy version against the champion; ``candidate_previous``: the candidate against the
+    previous version. A share below zero: the first is better. ``gate`` has the fresh candidate against
+    the champion, and names the version that the candidate was released as, if any. ``due``: why a candidate is due, if
     one is. ``barred``: why it may not be released by itself, if so. ``paths``: the records that the decision cites.
-    ``tried``: the version that is being tried beside the champion, if one is. ``confidence`` is that of all intervals.
+    ``tried``: the version that is being tried beside the champion, if one is. ``confidence`` is that of the intervals.
     """
 
     champion: str
@@ -53,7 +53,6 @@ class Evidence:
     previous_version: str = ""
     previous: ByObjective = field(default_factory=dict)
     gate: Decision | None = None
-    candidate: ByObjective = field(default_factory=dict)
     candidate_previous: ByObjective = field(default_factory=dict)
     due: Due | None = None
     barred: Bar | None = None
@@ -199,8 +198,9 @@ def candidate_is_barred(case: Case) -> Decision | None:
 
 
 def candidate_has_lost(case: Case) -> Decision | None:
-    """Something failed or was due, and what was trained on the newest data is no better."""
-    return _decision(case, "nothing", Reason.FAILED) if case.evidence.gate is not None and case.started else None
+    """Something failed or was due, and what was trained on the newest data is no better, or cannot be judged."""
+    gate = case.evidence.gate
+    return _decision(case, "nothing", gate.reason) if gate is not None and case.started else None
 
 
 def no_candidate_was_judged(case: Case) -> Decision | None:
@@ -259,7 +259,6 @@ def _decision(case: Case, action: Action, reason: Reason) -> Decision:
 def _comparisons(evidence: Evidence, candidate: str) -> list[Versus]:
     """What was compared, where there was enough to compare."""
     pairs = (
-        (candidate, evidence.champion, evidence.candidate),
         (evidence.previous_version, evidence.champion, evidence.previous),
         (candidate, evidence.previous_version, evidence.candidate_previous),
     )

@@ -92,11 +92,15 @@ def hold(current: Sequence[WindowFigures], past: Sequence[WindowFigures], confid
 
 
 def _scaled(windows: Sequence[WindowFigures], metric: str) -> list[float]:
-    values = [_on_its_scale(metric, *w.figures[metric]) for w in windows if metric in w.figures]
+    values = [on_its_scale(window, metric) for window in windows]
     return [value for value in values if value is not None]
 
 
-def _on_its_scale(metric: str, value: float, baseline: float) -> float | None:
+def on_its_scale(window: WindowFigures, metric: str) -> float | None:
+    """A metric of a window on the scale on which windows compare; None where it has none."""
+    if metric not in window.figures:
+        return None
+    value, baseline = window.figures[metric]
     if metric == CALIBRATION:
         return log(max(value, LEAST))
     return badness(metric, value, baseline)

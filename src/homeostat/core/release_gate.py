@@ -1,19 +1,31 @@
-"""The release gate: what a candidate must pass to be released. It answers with findings, not with a boolean."""
+"""The release gate: what a candidate must pass to be released. It answers with findings, not with a boolean.
+
+There are two kinds of release. One by the champion's own recipe, on newer data, must not be worse: the upper end of its
+loss difference lies below a margin. One by another recipe must be better as well, on one endpoint. Each objective and
+each slice is a guard rail that has to hold by itself, so none is corrected for the others (intersection-union test:
+Berger, 1982, Technometrics 24). What cannot be judged is no proof: the champion stays.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from itertools import takewhile
 from typing import TYPE_CHECKING, Protocol
 
-from homeostat.core.findings import TOO_FEW, Decision, Finding, Interval, Outcome
+from homeostat.core.findings import CANNOT_JUDGE, TOO_FEW, Decision, Finding, Interval, Outcome, objections
+from homeostat.core.margins import Margin
+from homeostat.core.paired_losses import FEWEST_GROUPS, Paired, pool, surely_above
 from homeostat.core.rules import Reason, Rule
 
 if TYPE_CHECKING:
-    from homeostat.core.evaluation import Compared, Comparison, Evaluation
+    from homeostat.core.evaluation import Comparison, Evaluation
 
+SHARP = 3.0  # times what chance leaves of a slice has room in its limit
+MONEY, WEIGHTED_LOSS = "cost of 1,000 events", "weighted loss"  # endpoints
 GOOD_AUC = 0.98  # from which a model of people's tables has a leak more often than not
 GOOD_SHARE = 0.9  # of the baseline's loss, likewise
-PROOFS = frozenset({Rule.ENOUGH_ROWS, Rule.BEATS_BASELINE, Rule.NOT_WORSE})  # too few rows to say fails these
 
 
 class ReleaseLimits(Protocol):
@@ -23,115 +35,236 @@ class ReleaseLimits(Protocol):
     def beats_baseline(self) -> float: ...
 
     @property
-    def not_worse(self) -> float: ...
-
-    @property
     def slice_not_worse(self) -> float: ...
 
     @property
     def calibration(self) -> float: ...
 
 
+@dataclass(frozen=True)
+class PairedObjective:
+    """One objective of the candidate against the champion's: overall, and by column and value of each slice.
+
+    ``calibration`` is the champion's predicted/observed ratio on the same rows.
+    """
+
+    loss: str
+    overall: Paired
+    slices: Mapping[str, Mapping[str, Paired]] = field(default_factory=dict)
+    calibration: float | None = None
+
+
+@dataclass(frozen=True)
+class Endpoint:
+    """What a candidate of another recipe must be better on: ``MONEY``, or the ``WEIGHTED_LOSS`` against a baseline.
+
+    ``refit`` is by what share the champion's models in service lie above its judged ones, and ``share`` by what share
+    the candidate does, on rows that trained none of them; None where there are too few.
+    """
+
+    name: str
+    paired: Paired
+    refit: float | None = None
+    share: float | None = None
+
+
+@dataclass(frozen=True)
+class BesideChampion:
+    """The judged models of candidate and champion on held-out rows in (since, until) that trained neither.
+
+    ``endpoint`` is None for a candidate of the champion's recipe. ``recipes`` names the two recipes: comparisons of the
+    same two are pooled where one says too little. ``same_models``: they are the same, byte for byte, so that there is
+    nothing to compare.
+    """
+
+    champion: str
+    since: datetime
+    until: datetime
+    objectives: Mapping[str, PairedObjective] = field(default_factory=dict)
+    margins: Mapping[str, Margin] = field(default_factory=dict)
+    endpoint: Endpoint | None = None
+    recipes: str = ""
+    same_models: bool = False
+
+
 def decide_release(
     candidate: Mapping[str, Evaluation],
     baseline: Mapping[str, Comparison],
-    champion: Mapping[str, Comparison] | None,
+    beside: BesideChampion | None,
     limits: ReleaseLimits,
     is_baseline: bool,
     confidence: float,
+    earlier: Iterable[Finding] = (),
 ) -> Decision:
     """Release only if every rule passes; the findings are kept either way.
 
-    All mappings are by objective; the comparisons are of the candidate against the baseline and against the champion
-    on the same rows; an objective that the champion does not have is compared with the baseline alone. The champion
-    is None where nothing is in service. ``is_baseline``: the candidate is the baseline, which need not beat itself.
-    ``confidence`` is that of every interval. Too few rows to say stops a candidate where it must prove itself, not
-    where it must do no harm.
+    The mappings are by objective; ``baseline`` compares the candidate with its own baseline on the holdout. ``beside``
+    is None where nothing is in service, or nothing that predicts the same objectives. ``is_baseline``: the candidate is
+    the baseline, which need not beat itself. ``confidence`` is that of every interval; ``earlier`` are the findings of
+    earlier gates, the newest last.
     """
-    proofs: list[Finding] = []
-    harms: list[Finding] = []
+    findings: list[Finding] = []
     for name, evaluation in candidate.items():
-        against = champion.get(name) if champion is not None else None
-        proofs.append(enough_rows(evaluation))
+        findings.append(enough_rows(evaluation))
         if not is_baseline:
-            proofs.append(beats_baseline(name, baseline[name], limits, confidence))
-        if against is not None:
-            proofs.append(not_worse_than_champion(name, against, limits, confidence))
-            harms.append(no_slice_gets_worse(name, against, limits, confidence))
+            findings.append(beats_baseline(name, baseline[name], limits, confidence))
+    if beside is not None:
+        findings += against_champion(beside, limits, confidence, tuple(earlier))
+    for name, evaluation in candidate.items():
         if evaluation.task != "ranking":  # its scores order and measure nothing
-            harms.append(calibrated(evaluation, against, limits, confidence))
-    findings = (*proofs, *harms)
-    if is_baseline and champion is None:
-        return Decision("release", Reason.FIRST, findings=findings)
-    if objections(findings):
-        return Decision("keep", Reason.FAILED, findings=findings)
-    return Decision("release", Reason.PASSED, findings=findings)
+            theirs = beside.objectives.get(name) if beside is not None else None
+            findings.append(calibrated(evaluation, theirs.calibration if theirs else None, limits, confidence))
+    if is_baseline and beside is None:
+        return Decision("release", Reason.FIRST, findings=tuple(findings))
+    if not objections(findings):
+        return Decision("release", Reason.PASSED, findings=tuple(findings))
+    failed = any(f.failed for f in findings)
+    return Decision("keep", Reason.FAILED if failed else Reason.CANNOT_JUDGE, findings=tuple(findings))
 
 
-def objections(findings: Iterable[Finding]) -> tuple[Finding, ...]:
-    """The findings for which a candidate is not released.
+def against_champion(
+    beside: BesideChampion, limits: ReleaseLimits, confidence: float, earlier: tuple[Finding, ...]
+) -> list[Finding]:
+    """Whether it is better where it has to be, and worse nowhere."""
+    if beside.same_models:
+        return [Finding(Rule.SAME_MODEL, "", CANNOT_JUDGE, facts={"champion": beside.champion})]
+    findings = [] if beside.endpoint is None else [better(beside, beside.endpoint, confidence, earlier)]
+    for name, objective in beside.objectives.items():
+        findings += [
+            not_worse_than_champion(name, objective, beside, confidence, earlier),
+            no_slice_gets_worse(name, objective, limits, confidence),
+        ]
+    return findings
 
-    >>> unsure = [Finding(rule, "demand", "too few to say") for rule in (Rule.BEATS_BASELINE, Rule.SLICES)]
-    >>> [f.name for f in objections(unsure)]
-    ['demand: beats baseline']
-    """
-    return tuple(f for f in findings if f.failed or (f.rule in PROOFS and f.outcome == TOO_FEW))
+
+def unjudged(decisions: Sequence[Decision], limit: int) -> Finding:
+    """How many candidates in a row could not be judged; after ``limit`` a person is asked. ``decisions``: in order."""
+    row = list(takewhile(lambda decision: decision.reason == Reason.CANNOT_JUDGE, reversed(decisions)))
+    facts = {"lacking": [f.name for f in objections(row[0].gate)]} if row else {}
+    return Finding(
+        Rule.UNJUDGED, "", "fail" if len(row) >= limit else "pass", float(len(row)), float(limit), facts=facts
+    )
 
 
 def enough_rows(evaluation: Evaluation) -> Finding:
     """As many held-out events as a slice needs to be judged."""
     rows, least = evaluation.overall.rows, evaluation.min_rows
-    outcome: Outcome = "pass" if rows >= least else TOO_FEW
+    outcome: Outcome = "pass" if rows >= least else CANNOT_JUDGE
     return Finding(Rule.ENOUGH_ROWS, evaluation.objective, outcome, float(rows), float(least), rows=rows)
 
 
 def beats_baseline(objective: str, against: Comparison, limits: ReleaseLimits, confidence: float) -> Finding:
     """The loss lies the limit's share below the baseline's; ``value`` is the share that it lies below."""
-    share, limit = against.overall.share.value, limits.beats_baseline
-    if share is None:
-        return _compared(Rule.BEATS_BASELINE, objective, TOO_FEW, None, limit, against, confidence)
-    outcome: Outcome = "pass" if -share >= limit else "fail"
-    return _compared(Rule.BEATS_BASELINE, objective, outcome, 0.0 - share, limit, against, confidence)
+    part, limit = against.overall, limits.beats_baseline
+    share, outcome = part.share.value, CANNOT_JUDGE
+    if share is not None:
+        outcome = "pass" if -share >= limit else "fail"
+    return Finding(
+        Rule.BEATS_BASELINE, objective, outcome, None if share is None else 0.0 - share, limit,
+        Interval.of(part.share, confidence), rows=part.rows,
+        facts={"loss": against.loss, "value": part.loss, "other": part.other_loss, "share": share},
+    )  # fmt: skip
 
 
-def not_worse_than_champion(objective: str, against: Comparison, limits: ReleaseLimits, confidence: float) -> Finding:
-    """The loss lies at most the limit's share above the champion's on the same rows, or not significantly above it."""
-    part = against.overall
-    share, limit = part.share.value, limits.not_worse
-    outcome: Outcome = "pass"
-    if share is None:
-        outcome = TOO_FEW
-    elif share > limit and (_significant(part) or part.share.low is None):
-        outcome = "fail"
-    return _compared(Rule.NOT_WORSE, objective, outcome, share, limit, against, confidence)
+def better(beside: BesideChampion, endpoint: Endpoint, confidence: float, earlier: tuple[Finding, ...]) -> Finding:
+    """The endpoint lies significantly below the champion's, and further than the champion's own two models differ."""
+    finding = _paired(Rule.BETTER, "", endpoint.name, endpoint.paired, Margin(0.0), beside, confidence, earlier)
+    refit, share = endpoint.refit, endpoint.share
+    if refit is None or share is None:
+        return finding
+    no_gain = finding.outcome == "pass" and -share <= abs(refit)
+    facts = {**finding.facts, "refit": refit, "beside_refit": share, "no_gain": no_gain}
+    return replace(finding, outcome="fail" if no_gain else finding.outcome, facts=facts)
 
 
-def no_slice_gets_worse(objective: str, against: Comparison, limits: ReleaseLimits, confidence: float) -> Finding:
-    """In no slice does the loss rise significantly by more than the limit's share.
+def not_worse_than_champion(
+    objective: str, paired: PairedObjective, beside: BesideChampion, confidence: float, earlier: tuple[Finding, ...]
+) -> Finding:
+    """The upper end of the loss, as a share above the champion's on the same rows, lies below the margin."""
+    margin = beside.margins[objective]
+    return _paired(Rule.NOT_WORSE, objective, paired.loss, paired.overall, margin, beside, confidence, earlier)
 
-    Not significant: the interval of the share reaches down to no change at all.
+
+def _paired(
+    rule: Rule, subject: str, loss: str, paired: Paired, margin: Margin, beside: BesideChampion, confidence: float,
+    earlier: tuple[Finding, ...],
+) -> Finding:  # fmt: skip
+    """Below the margin for certain, above no difference for certain, or neither: then it cannot be judged."""
+    before = _earlier_groups(rule, subject, beside, earlier) if len(paired.groups) < FEWEST_GROUPS else []
+    paired = pool(paired, before, confidence)
+    outcome: Outcome = CANNOT_JUDGE
+    if paired.low is not None and paired.high is not None:
+        if paired.high < margin.share and (paired.share or 0.0) <= margin.share:
+            outcome = "pass"
+        elif paired.low > 0:
+            outcome = "fail"
+    facts = {
+        "loss": loss, "value": paired.loss, "other": paired.other_loss, "share": paired.share,
+        "windows": margin.windows, "groups": list(paired.groups), "needed": FEWEST_GROUPS, "pooled": len(before),
+        "recipes": beside.recipes,
+        "since": beside.since.isoformat(), "until": beside.until.isoformat(),
+    }  # fmt: skip
+    return Finding(
+        rule, subject, outcome, paired.share, margin.share, _interval(paired, confidence), rows=paired.rows, facts=facts
+    )
+
+
+def _earlier_groups(rule: Rule, subject: str, beside: BesideChampion, earlier: tuple[Finding, ...]) -> list[float]:
+    """Those of earlier comparisons of the same two recipes, on rows before these; of those that overlap, the newest."""
+    groups: list[float] = []
+    begin = beside.since
+    for finding in reversed(earlier):
+        facts = finding.facts
+        alike = (finding.rule, finding.subject, facts.get("recipes")) == (rule, subject, beside.recipes)
+        if alike and datetime.fromisoformat(facts["until"]) <= begin:
+            groups = [*facts["groups"], *groups]
+            begin = datetime.fromisoformat(facts["since"])
+    return groups
+
+
+def no_slice_gets_worse(
+    objective: str, paired: PairedObjective, limits: ReleaseLimits, confidence: float
+) -> Finding:
+    """No slice is worse by the limit's share.
+
+    A slice is judged where chance leaves less than a third of the limit: there the upper end has to lie below it, and
+    one that is no worse fails by chance once in hundreds. Where chance leaves more, a slice is an objection only if it
+    is worse by more than the limit, and significantly so for as many slices as there are.
     """
     limit = limits.slice_not_worse
-    parts = [(c, v, part) for c, values in against.slices.items() for v, part in values.items()]
-    judged = [(c, v, part, part.share.value) for c, v, part in parts if part.share.value is not None]
-    if not judged:
-        few = {"slices": len(parts), "least": against.min_rows}
-        return Finding(Rule.SLICES, objective, TOO_FEW, None, limit, facts=few)
-    worse = [one for one in judged if one[3] > limit and _significant(one[2])]
+    slices = [(column, value, one) for column, values in paired.slices.items() for value, one in values.items()]
+    measured = [(*one, one[2].share) for one in slices if one[2].high is not None and one[2].share is not None]
+    judged = [one for one in measured if _sharp(one[2], limit)]
+    worse = [one for one in measured if _gets_worse(one[2], limit, confidence, len(measured))]
+    if not judged and not worse:
+        return Finding(Rule.SLICES, objective, TOO_FEW, None, limit, facts={"slices": len(slices)})
     column, value, part, share = max(worse or judged, key=lambda one: one[3])
-    facts = {"loss": against.loss, "column": column, "slice": value, "judged": len(judged), "worse": len(worse)}
+    facts = {"loss": paired.loss, "column": column, "slice": value, "judged": len(judged), "worse": len(worse)}
     return Finding(
-        Rule.SLICES, objective, "fail" if worse else "pass", share, limit, Interval.of(part.share, confidence),
+        Rule.SLICES, objective, "fail" if worse else "pass", share, limit, _interval(part, confidence),
         rows=part.rows, facts=facts,
     )  # fmt: skip
 
 
+def _sharp(paired: Paired, limit: float) -> bool:
+    """Whether chance leaves less than a third of the limit."""
+    assert paired.share is not None and paired.high is not None
+    return SHARP * (paired.high - paired.share) < limit
+
+
+def _gets_worse(paired: Paired, limit: float, confidence: float, among: int) -> bool:
+    assert paired.share is not None and paired.high is not None
+    if _sharp(paired, limit):
+        return paired.high >= limit
+    return paired.share > limit and surely_above(paired, confidence, among)
+
+
 def calibrated(
-    evaluation: Evaluation, champion: Comparison | None, limits: ReleaseLimits, confidence: float
+    evaluation: Evaluation, theirs: float | None, limits: ReleaseLimits, confidence: float
 ) -> Finding:
     """The mean score is within the limit's share of the label rate, or not significantly off, or it only improves.
 
-    A candidate no further off than the champion on the same rows passes.
+    A candidate no further off than the champion, whose ratio on the same rows is ``theirs``, passes.
     """
     limit, ratio = limits.calibration, evaluation.metric("calibration")
     facts: dict[str, object] = {"ratio": ratio.value}
@@ -140,7 +273,6 @@ def calibrated(
     if off is None:
         outcome = TOO_FEW
     elif off > limit:
-        theirs = champion.overall.other_calibration if champion is not None else None
         if ratio.low is None or ratio.high is None:
             outcome = TOO_FEW
         elif ratio.low > 1 + limit or ratio.high < 1 - limit:
@@ -170,15 +302,8 @@ def too_good(evaluation: Evaluation, against: Comparison) -> Finding | None:
     return None
 
 
-def _compared(
-    rule: Rule, objective: str, outcome: Outcome, value: float | None, limit: float, against: Comparison,
-    confidence: float,
-) -> Finding:  # fmt: skip
-    part = against.overall
-    facts = {"loss": against.loss, "value": part.loss, "other": part.other_loss, "share": part.share.value}
-    interval = Interval.of(part.share, confidence)
-    return Finding(rule, objective, outcome, value, limit, interval, rows=part.rows, facts=facts)
-
-
-def _significant(part: Compared) -> bool:
-    return part.share.low is not None and part.share.low > 0
+def _interval(paired: Paired, confidence: float) -> Interval | None:
+    """Of two one-sided ends, so that less lies between them."""
+    if paired.low is None or paired.high is None:
+        return None
+    return Interval(paired.low, paired.high, round(2 * confidence - 1, 6))

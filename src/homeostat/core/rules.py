@@ -41,9 +41,12 @@ class Rule(StrEnum):
     # a candidate
     ENOUGH_ROWS = "enough rows"
     BEATS_BASELINE = "beats baseline"
+    SAME_MODEL = "same model"
+    BETTER = "better than champion"
     NOT_WORSE = "not worse than champion"
     SLICES = "no slice gets worse"
     HELD_OUT_CALIBRATION = "held-out calibration"
+    UNJUDGED = "unjudged candidates"  # several in a row
     TOO_GOOD = "too good"
     # a challenger beside the champion, in one step of its rollout
     ENOUGH_EVENTS = "enough events"
@@ -74,6 +77,7 @@ class Reason(StrEnum):
     PASSED = "candidate passed"
     WOULD_PASS = "candidate would pass"  # of one that is evaluated, not released
     FAILED = "candidate failed"
+    CANNOT_JUDGE = "candidate cannot be judged"
     BARRED = "candidate barred"
     PREVIOUS_BETTER = "previous version is better"
     ROLLOUT_FIRST = "rollout decides first"
@@ -91,7 +95,7 @@ DRIFT = frozenset({Rule.DRIFT_SHARE, Rule.SCORE_DRIFT, Rule.MISSING})  # start a
 OUTCOMES = frozenset({Rule.QUALITY, Rule.AGAINST_BASELINE, Rule.CALIBRATION})  # start one whenever they fail
 ON_QUALITY = OUTCOMES | {Rule.METRICS, Rule.SERVED_SLICES, Rule.LABELS, Rule.LABEL_RATE, Rule.SWITCH}  # of the champion
 # Each opens an incident; the other rules explain one.
-ALERTING = DRIFT | ON_QUALITY | {Rule.BATCH, Rule.HISTORY, Rule.ROLLOUT, Rule.RUN, Rule.RUN_HISTORY}
+ALERTING = DRIFT | ON_QUALITY | {Rule.BATCH, Rule.HISTORY, Rule.UNJUDGED, Rule.ROLLOUT, Rule.RUN, Rule.RUN_HISTORY}
 
 # What to run first where one is open; the runbook has the rest.
 FIRST_COMMAND = {
@@ -108,6 +112,7 @@ FIRST_COMMAND = {
     Rule.SCORE_DRIFT: "homeostat status --drift",
     Rule.DRIFT_SHARE: "homeostat status --drift",
     Rule.MISSING: "homeostat data review",
+    Rule.UNJUDGED: "homeostat run evaluation",
     Rule.ROLLOUT: "homeostat run deployment",
     Rule.RUN: "homeostat run lifecycle",
     Rule.RUN_HISTORY: "homeostat run lifecycle",

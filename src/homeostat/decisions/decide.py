@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
-from homeostat.core.findings import Decision, Due
+from homeostat.core.findings import Decision, Due, Finding
 from homeostat.core.headlines import headline, summary
 from homeostat.core.periods import floor, period_of
 from homeostat.core.policy import (
@@ -17,6 +17,7 @@ from homeostat.core.policy import (
     only_drift,
     starts_decision,
 )
+from homeostat.core.release_gate import unjudged
 from homeostat.core.rules import Reason, Rule
 from homeostat.decisions import act, evidence
 from homeostat.decisions.evidence import Candidate, Judge
@@ -105,8 +106,18 @@ def weigh(session: Session, now: datetime, check: Check, features: FeatureRows, 
         other = decide_action(check.findings, instead, watch.roll_back)
         if other.action == "roll back":
             decision, previous = other, instead.previous_version
+    decision = replace(decision, findings=(*decision.findings, *_unjudged(session, decision, candidate)))
     started = "" if not signs else "drift" if only_drift(signs) else "quality"
     return Weighed(decision, candidate, version, previous, check.quality, started)
+
+
+def _unjudged(session: Session, decision: Decision, candidate: Candidate | None) -> list[Finding]:
+    """Whether candidate after candidate cannot be judged, since a release was last put in service; if one was so."""
+    since = session.registry.ledger.events[-1].at
+    judged = [d.decision for d in session.decisions if d.candidate and d.at > since] + ([decision] if candidate else [])
+    finding = unjudged(judged, session.tree.scope.release.ask_after)
+    was_open = any(i.finding.rule == Rule.UNJUDGED and i.closed is None for i in session.incidents.values())
+    return [finding] if finding.value or was_open else []
 
 
 def _weighed(session: Session, now: datetime, due: Due | None) -> Weighed:
@@ -146,7 +157,7 @@ def _evidence(session: Session, now: datetime, case: Evidence, candidate: Candid
         return case
     cool_down = session.tree.scope.monitoring.cool_down
     return replace(
-        case, gate=candidate.gate, candidate=candidate.champion, candidate_previous=candidate.previous,
+        case, gate=candidate.gate, candidate_previous=candidate.previous,
         barred=evidence.barred(session.registry, candidate, cool_down, now),
     )  # fmt: skip
 

@@ -2,48 +2,48 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from functools import cached_property
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import polars as pl
 
 from homeostat import models
 from homeostat.adapters import dvc
-from homeostat.adapters.parquet import digest
 from homeostat.core.evaluation import Comparison
 from homeostat.core.findings import Decision, Finding, Versions
 from homeostat.core.policy import Bar, barred_by
-from homeostat.core.release_gate import decide_release, too_good
+from homeostat.core.promises import WindowFigures
+from homeostat.core.release_gate import MONEY, WEIGHTED_LOSS, BesideChampion, Endpoint, decide_release, too_good
+from homeostat.decisions.pairing import Pairing, Scores, margins, recipe, same_models
 from homeostat.decisions.session import Session
 from homeostat.features.sql import read_features_sql
+from homeostat.monitoring.quality import windows_on_record
 from homeostat.project.layout import Project
 from homeostat.project.window import write_window
 from homeostat.releases.feature_rows import FeatureRows
-from homeostat.releases.registry import Registry
+from homeostat.releases.registry import Registry, Serving
 from homeostat.training import bundle as bundles
 from homeostat.training import evaluate
 from homeostat.training.bundle import Bundle
 
 MANIFEST = "manifest.json"
 ROW = "__row"
+Kind = Literal["judged", "models"]  # fitted before the holdout; in service
 RESTS_ON = 3  # features that a finding names
-Scores = Mapping[str, np.ndarray]  # by objective, (n,) each
 ByObjective = Mapping[str, Comparison]
 
 
 @dataclass(frozen=True)
 class Candidate:
-    """A fresh candidate: its sealed bundle, what its gate says, and how it compares on its holdout."""
+    """A fresh candidate: its sealed bundle, what its gate says, and its losses against the previous version's."""
 
     bundle: str
     inputs: Mapping[str, str]
     gate: Decision
-    champion: ByObjective
     previous: ByObjective
 
 
@@ -58,21 +58,22 @@ class Judge:
         self._sql = read_features_sql(tree)
         self._since, self._now = since, now
         self._features = features or FeatureRows(tree)
-        self._scores: dict[str, Scores] = {}
+        self._scores: dict[tuple[str, str], Scores] = {}
 
     @cached_property
     def rows(self) -> pl.DataFrame:
         """The feature rows of the events, by the tree's own SQL, in order of batch."""
         return self._features.between(self._sql, self._since, self._now)
 
-    def scores(self, bundle: Bundle) -> Scores:
-        """A release's scores of ``rows``; NaN for the events that its models may have learned from."""
-        if bundle.hash not in self._scores:
-            new = self.rows["event_time"] > trained_to(bundle)
+    def scores(self, bundle: Bundle, kind: Kind = "models") -> Scores:
+        """A release's scores of ``rows``; NaN for the events that its models of that kind may have learned from."""
+        if (bundle.hash, kind) not in self._scores:
+            new = self.rows["event_time"] > learned_to(bundle, kind)
             table = self._as_sql_has_them(self.rows.filter(new), bundle.sql)
-            scores = models.predict_each(bundle.models, table)
-            self._scores[bundle.hash] = {name: _spread(values, new.to_numpy()) for name, values in scores.items()}
-        return self._scores[bundle.hash]
+            scores = models.predict_each(getattr(bundle, kind), table)
+            spread = {name: _spread(values, new.to_numpy()) for name, values in scores.items()}
+            self._scores[bundle.hash, kind] = spread
+        return self._scores[bundle.hash, kind]
 
     def _as_sql_has_them(self, rows: pl.DataFrame, sql: str) -> pl.DataFrame:
         if sql == self._sql or rows.is_empty():
@@ -83,34 +84,73 @@ class Judge:
 
     def compare(self, one: Bundle, other: Bundle, since: datetime) -> ByObjective:
         """``one`` against ``other`` on the matured events after ``since`` that neither has learned from."""
-        new = (self.rows["event_time"] > max(since, trained_to(one), trained_to(other))).to_numpy()
+        new = (self.rows["event_time"] > max(since, learned_to(one), learned_to(other))).to_numpy()
         if set(one.models) != set(other.models) or not new.any():
             return {}
         ours, theirs = (_part(self.scores(bundle), new) for bundle in (one, other))
         return evaluate.compare_models(self._scope, self.rows.filter(new), ours, theirs, self._now)
 
-    def on_holdout(
-        self, training: Mapping[str, Any], scores: pl.DataFrame, others: Sequence[Bundle | None]
-    ) -> list[ByObjective]:
-        """A candidate, by its ``scores`` of its holdout, against each other release on held-out events new to both."""
-        comparable = [other is not None and set(other.models) == set(self._scope.objectives) for other in others]
-        if not any(comparable):
-            return [{} for _ in others]
+    def against(self, training: Mapping[str, Any], scores: pl.DataFrame, other: Bundle | None) -> ByObjective:
+        """A candidate, by its ``scores`` of its holdout, against another release on held-out events new to both."""
+        if other is None or set(other.models) != set(self._scope.objectives):
+            return {}
+        rows, ours = self._held_out(training, scores, learned_to(other))
+        theirs = _part(self.scores(other), rows[ROW].to_numpy())
+        return evaluate.compare_models(self._scope, rows.drop(ROW), ours, theirs, self._now)
+
+    def beside_champion(
+        self, candidate: Bundle, scores: pl.DataFrame, serving: Serving, windows: Sequence[WindowFigures]
+    ) -> BesideChampion | None:
+        """The candidate's judged models, by their ``scores`` of its holdout, and the champion's; see the gate.
+
+        A champion from before its judged models were kept stands with those in service. None where the two have no
+        objective in common. ``windows`` are those on record, for the margins.
+        """
+        champion, training = serving.bundle, candidate.training
+        if not set(champion.models) & set(self._scope.objectives):
+            return None
+        kind: Kind = "judged" if champion.judged else "models"
+        since, until = max(holdout_start(training), learned_to(champion, kind)), holdout_end(training)
+        if same_models(candidate, champion):
+            return BesideChampion(serving.event.version, since, until, same_models=True)
+        pairing, recipes = self._pairing(training, scores, champion, kind, since), (recipe(champion), recipe(candidate))
+        last = None
+        if len(set(recipes)) > 1:
+            name = WEIGHTED_LOSS if bundles.is_baseline(champion.training) else MONEY
+            last = Endpoint(name, pairing.endpoint(name), *self._refit(name, training, scores, champion))
+        return BesideChampion(
+            serving.event.version, since, until, pairing.objectives(), margins(self._scope, training, windows), last,
+            " ".join(one[:12] for one in recipes),
+        )  # fmt: skip
+
+    def _refit(
+        self, name: str, training: Mapping[str, Any], scores: pl.DataFrame, champion: Bundle
+    ) -> tuple[float | None, float | None]:
+        """By what share the champion's models in service, and the candidate's, lie off its judged ones: on an endpoint,
+        over held-out rows that trained none of them.
+        """
+        if not champion.judged:
+            return None, None
+        unseen = self._pairing(training, scores, champion, "judged", learned_to(champion))
+        in_service = replace(unseen, scores=_part(self.scores(champion), unseen.rows[ROW].to_numpy()))
+        return in_service.endpoint(name).share, unseen.endpoint(name).share
+
+    def _pairing(
+        self, training: Mapping[str, Any], scores: pl.DataFrame, champion: Bundle, kind: Kind, since: datetime
+    ) -> Pairing:
+        rows, ours = self._held_out(training, scores, since)
+        theirs = _part(self.scores(champion, kind), rows[ROW].to_numpy())
+        return Pairing(self._scope, rows, ours, theirs, self._now)
+
+    def _held_out(
+        self, training: Mapping[str, Any], scores: pl.DataFrame, since: datetime
+    ) -> tuple[pl.DataFrame, Scores]:
+        """The rows of a candidate's holdout after ``since``, numbered by ``ROW``, with its scores of them."""
         rows = evaluate.held_out(training, self.rows.with_row_index(ROW))
+        rows = rows.filter(pl.col("event_time") > max(since, holdout_start(training)))
         key = list(self._scope.key)
         scores = rows.select(key).join(scores, on=key, how="left", nulls_equal=True, maintain_order="left")
-        ours = {name: scores[f"score__{name}"].to_numpy() for name in self._scope.objectives}
-        return [
-            self._on_rows(rows, ours, max(holdout_start(training), trained_to(other)), other) if other and fits else {}
-            for other, fits in zip(others, comparable, strict=True)
-        ]
-
-    def _on_rows(self, rows: pl.DataFrame, ours: Scores, since: datetime, other: Bundle) -> ByObjective:
-        """Scores of some of ``rows``, numbered by ``ROW``, against another release's, after ``since``."""
-        new = (rows["event_time"] > since).to_numpy()
-        part = rows.filter(new)
-        theirs = _part(self.scores(other), part[ROW].to_numpy())
-        return evaluate.compare_models(self._scope, part.drop(ROW), _part(ours, new), theirs, self._now)
+        return rows, {name: scores[f"score__{name}"].to_numpy() for name in self._scope.objectives}
 
 
 def fresh_candidate(
@@ -127,26 +167,26 @@ def fresh_candidate(
     write_window(tree, session.start, now, baseline, labels_until)
     dvc.reproduce(tree.root)
     report = evaluate.read_report(tree.evaluation / "evaluation.json")
-    training = evaluate.read_training(tree)
-    scores = evaluate.read_holdout_scores(tree)
+    candidate, scores = bundles.load(tree.bundle), evaluate.read_holdout_scores(tree)
+    training = candidate.training
     judge = Judge(tree, min(holdout_start(training), now - tree.scope.monitoring.window), now)
-    serving = registry.load_champion()
-    others = (serving.bundle if serving else None, registry.load(previous) if previous else None)
-    against_champion, against_previous = judge.on_holdout(training, scores, others)
+    serving, ledger = registry.load_champion(), registry.ledger
+    barred = ledger.rolled_back() | {yank.version for yank in ledger.yanks}
+    windows = windows_on_record(tree, now, barred)
     gate = decide_release(
         {name: trial.candidate for name, trial in report.trials.items()},
         {name: trial.against_baseline for name, trial in report.trials.items()},
-        against_champion or None,
+        judge.beside_champion(candidate, scores, serving, windows) if serving else None,
         tree.scope.release,
         bundles.is_baseline(training),
         tree.scope.evaluation.confidence,
+        [finding for decided in session.decisions if decided.at < now for finding in decided.decision.gate],
     )
     gate = replace(gate, findings=(*gate.findings, *_too_good(tree, report)))
-    manifest = (tree.bundle / MANIFEST).read_bytes()
-    bundle, inputs = digest(manifest), json.loads(manifest)["inputs"]
-    champion, version = serving.event.version if serving else "", registry.ledger.version_of(bundle)
+    against_previous = judge.against(training, scores, registry.load(previous) if previous else None)
+    champion, version = serving.event.version if serving else "", ledger.version_of(candidate.hash)
     gate = replace(gate, versions=Versions(champion, previous, version))
-    return Candidate(bundle, inputs, gate, against_champion, against_previous), judge
+    return Candidate(candidate.hash, candidate.manifest["inputs"], gate, against_previous), judge
 
 
 def _too_good(tree: Project, report: evaluate.Report) -> Iterator[Finding]:
@@ -191,14 +231,20 @@ def baseline_release(registry: Registry) -> str:
     return next((version for version in served if bundles.is_baseline(registry.load(version).training)), "")
 
 
-def trained_to(bundle: Bundle) -> datetime:
-    """The event time of the last event that any model of the bundle learned from."""
-    return max(datetime.fromisoformat(o["to"]) for o in bundle.training["objectives"].values())
+def learned_to(bundle: Bundle, kind: Kind = "models") -> datetime:
+    """Later events are new to every model of that kind of the bundle."""
+    objectives = bundle.training["objectives"].values()
+    return max(datetime.fromisoformat(o["to"] if kind == "models" else o["holdout"]["from"]) for o in objectives)
 
 
 def holdout_start(training: Mapping[str, Any]) -> datetime:
     """When the first objective's holdout begins."""
     return min(datetime.fromisoformat(o["holdout"]["from"]) for o in training["objectives"].values())
+
+
+def holdout_end(training: Mapping[str, Any]) -> datetime:
+    """When the last objective's holdout ends."""
+    return max(datetime.fromisoformat(o["holdout"]["to"]) for o in training["objectives"].values())
 
 
 def _spread(values: np.ndarray, where: np.ndarray) -> np.ndarray:

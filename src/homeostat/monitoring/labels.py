@@ -10,7 +10,7 @@ import polars as pl
 from homeostat.adapters.parquet import read_table, write_table
 from homeostat.core.findings import Finding
 from homeostat.core.label_trust import LabelBatch, label_findings
-from homeostat.core.periods import period_of
+from homeostat.core.periods import Period, period_of
 from homeostat.data.known_at import FAR
 from homeostat.monitoring.outcomes import window_length
 from homeostat.project.layout import Project
@@ -22,9 +22,12 @@ SCHEMA = {
 
 
 def check_labels(tree: Project, now: datetime) -> list[Finding]:
-    """Put on record the labels of the batches that have matured since, and judge them by those before."""
+    """Put on record the labels of the batches that have matured since, and judge them by those before.
+
+    A batch of which enough has matured to be judged counts as far as it has: a candidate would learn from that too.
+    """
     scope = tree.scope
-    table = record_labels(tree, now)
+    table = pl.concat([record_labels(tree, now), _maturing(tree, now)])
     findings, length = [], window_length(scope)
     for name, objective in scope.objectives.items():
         rows = table.filter(pl.col("objective") == name).drop("objective").sort("end").iter_rows()
@@ -41,12 +44,8 @@ def record_labels(tree: Project, now: datetime) -> pl.DataFrame:
     path, scope = tree.quality / "labels.parquet", tree.scope
     table = read_table(path) if path.is_file() else pl.DataFrame(schema=SCHEMA)
     done = set(table["label"].unique())
-    new = []
-    for file in sorted(tree.features.glob("*.parquet")):
-        if file.stem not in done:
-            end = period_of(file.stem, scope.events_period, scope.rhythm.offset).end
-            if end + scope.events.label_horizon <= now:
-                new += list(_measured(tree, file.stem, end))
+    matured = (p for p in _periods(tree) if p.label not in done and p.end + scope.events.label_horizon <= now)
+    new = [row for period in matured for row in _measured(tree, period, period.end)]
     if new:
         table = pl.concat([table, pl.DataFrame(new, schema=SCHEMA)])
         write_table(table, path)
@@ -54,12 +53,27 @@ def record_labels(tree: Project, now: datetime) -> pl.DataFrame:
     return table.filter(pl.col("end") <= min(mature, scope.events.labels_until or mature))
 
 
-def _measured(tree: Project, label: str, end: datetime) -> Iterator[dict[str, object]]:
-    scope = tree.scope
+def _maturing(tree: Project, now: datetime) -> pl.DataFrame:
+    """The same of batches of which a part has matured, by that part; without those where it is too small to judge."""
+    scope, until = tree.scope, now - tree.scope.events.label_horizon
+    partly = (period for period in _periods(tree) if period.start < until < period.end)
+    rows = [row for period in partly for row in _measured(tree, period, until)]
+    return pl.DataFrame(rows, schema=SCHEMA).filter(pl.col("labelled") >= scope.evaluation.min_slice)
+
+
+def _periods(tree: Project) -> list[Period]:
+    every, offset = tree.scope.events_period, tree.scope.rhythm.offset
+    return [period_of(file.stem, every, offset) for file in sorted(tree.features.glob("*.parquet"))]
+
+
+def _measured(tree: Project, period: Period, end: datetime) -> Iterator[dict[str, object]]:
+    """The labels of the events of a batch before ``end``, as they were when these had matured."""
+    scope, label = tree.scope, period.label
     names = [f"{part}{o}" for o in scope.objectives for part in ("label__", "known__")]
     table = pl.read_parquet(tree.features / f"{label}.parquet", columns=["event_time", *names])
     if table.select(pl.any_horizontal(pl.col(c) == FAR for c in names if c.startswith("known__")).any()).item():
         table = table.clear()
+    table = table.filter(pl.col("event_time") < end)
     for name in scope.objectives:
         rows = table.drop_nulls(f"label__{name}").filter(pl.col(f"known__{name}") < end + scope.events.label_horizon)
         horizon = scope.events.label_horizon or scope.events_period
@@ -68,7 +82,7 @@ def _measured(tree: Project, label: str, end: datetime) -> Iterator[dict[str, ob
         yield {
             "objective": name,
             "label": label,
-            "end": end,
+            "end": period.end,
             "events": len(table),
             "labelled": len(y),
             "mean": y.mean(),

@@ -164,6 +164,12 @@ def held_figures(
     return held
 
 
+def windows_on_record(tree: Project, until: datetime, barred: Collection[str]) -> list[WindowFigures]:
+    """The windows of releases, but of those that were no good ones, and of past holdouts."""
+    served = [w for w in QualityRecords.read(tree, until).windows if w.release not in barred]
+    return [*served, *_past_windows(tree)]
+
+
 def _kind(serving: Serving, objective: str) -> str:
     trained = serving.bundle.training["objectives"]
     return str(trained[objective]["kind"] if objective in trained else "+".join(o["kind"] for o in trained.values()))

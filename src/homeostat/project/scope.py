@@ -264,10 +264,14 @@ class Evaluation(Part):
 
 
 class Release(Part):
+    """What a candidate must pass; ``not_worse`` is the least ``margin`` of an objective for which none is given."""
+
     beats_baseline: Annotated[Number, Field(lt=1)]
     not_worse: Positive
+    margin: dict[Name, Positive] = {}
     slice_not_worse: Positive
     calibration: Positive
+    ask_after: Count = 3  # candidates in a row that could not be judged
 
 
 class Rollout(Part):
@@ -368,6 +372,9 @@ class Scope(Part):
             measured = getattr(self.evaluation.metrics, objective.task)
             none = f"is empty, but objective {name} is judged by it; name the loss"
             _require(measured, ("evaluation", "metrics", objective.task), none)
+        for name in self.release.margin:
+            stray = f"names {name!r}; use one of {', '.join(self.objectives)}"
+            _require(name in self.objectives, ("release", "margin", name), stray)
         weightless = "every objective weighs 0, so no risk is ever above another; give one a weight"
         _require(any(o.weight for o in self.objectives.values()), ("objectives",), weightless)
 

@@ -57,6 +57,11 @@ class Bundle:
         return self._load("models")
 
     @cached_property
+    def judged(self) -> Mapping[str, Model]:
+        """The model of each objective that the holdout judged; none in a bundle from before they were kept."""
+        return self._load("judged") if (self.folder / "judged").is_dir() else {}
+
+    @cached_property
     def baseline(self) -> Mapping[str, Model]:
         """The baseline of each objective."""
         return self._load("baseline")

@@ -191,12 +191,18 @@ def alerts_of(scope: Scope, table: pl.DataFrame, scores: Scores) -> np.ndarray:
 
 def realised(scope: Scope, table: pl.DataFrame, alert: np.ndarray, now: datetime) -> Money:
     """What alerts (n,) came to on the feature rows; a label that is not mature by ``now`` counts for nothing."""
+    labels = mature_labels(scope, table, now)
+    return costs.money(labels, alert, scope.objectives, scope.costs.alert, blocks(scope, table), settings(scope))
+
+
+def mature_labels(scope: Scope, table: pl.DataFrame, now: datetime) -> dict[str, np.ndarray]:
+    """By objective the labels (n,) that are mature by ``now``; NaN elsewhere."""
     labels = {}
     for name in scope.objectives:
         rows, places = _mature(scope, name, table, now, np.arange(len(table)))
         labels[name] = np.full(len(table), np.nan)
         labels[name][places] = rows[f"label__{name}"].to_numpy()
-    return costs.money(labels, alert, scope.objectives, scope.costs.alert, blocks(scope, table), settings(scope))
+    return labels
 
 
 def _mature(scope: Scope, objective: str, table: pl.DataFrame, now: datetime, *arrays: np.ndarray) -> tuple[Any, ...]:

@@ -89,7 +89,7 @@ def _copy(project: Project, folder: Path) -> None:
     for contract in sorted(project.contracts.glob("*.json")):
         _take(contract, folder / "expectations" / contract.name)
     for name in project.scope.objectives:
-        for part, kept in (("final", "models"), ("baseline-final", "baseline")):
+        for part, kept in (("final", "models"), ("judged", "judged"), ("baseline-final", "baseline")):
             model = project.candidate / name / part
             if not model.is_dir():
                 raise DataError(f"{model}: not there; run dvc repro")

@@ -18,13 +18,48 @@ def _beats_baseline(finding: Finding) -> str:
     return f"{_versus(finding, 'the baseline')} ({percent(finding.limit or 0)} below is needed)"
 
 
+def _same_model(finding: Finding) -> str:
+    champion = finding.facts["champion"]
+    return f"cannot be judged: the model that the holdout judged is {champion}'s own; the next has newer data"
+
+
+def _better(finding: Finding) -> str:
+    if finding.value is None:
+        return f"cannot be judged: {count(finding.rows or 0, 'row', 'are')} too few to compare with the champion"
+    facts, text = finding.facts, _versus(finding, "the champion")
+    if finding.outcome == "pass":
+        return f"{text}: better, as another recipe has to be{_pooled(finding)}"
+    if facts.get("no_gain"):
+        differ = f"{change(facts['beside_refit'])}, and its own refit by {change(facts['refit'])}"
+        return f"{text}, but no gain: where neither trained it differs from the champion's judged model by {differ}"
+    if finding.failed:
+        return f"{text}: worse, where another recipe has to be better"
+    return f"{text}{_unsure(finding, 'not significantly better, as another recipe has to be')}"
+
+
 def _not_worse(finding: Finding) -> str:
     if finding.value is None or finding.limit is None:
-        return f"{count(finding.rows or 0, 'row', 'are')} too few to compare with the champion"
-    text = _versus(finding, "the champion")
-    allowed = f" ({percent(finding.limit)} above is allowed)"
-    excused = finding.value > finding.limit and not finding.failed
-    return f"{text}, not significant{allowed}" if excused else text + allowed
+        return f"cannot be judged: {count(finding.rows or 0, 'row', 'are')} too few to compare with the champion"
+    text, windows = _versus(finding, "the champion"), finding.facts.get("windows")
+    margin = f"the margin of {percent(finding.limit)}"
+    margin += f", half of what {count(windows, 'past window', 'differ')} by" if windows else ""
+    if finding.outcome == "pass":
+        return f"{text}; the upper end lies below {margin}{_pooled(finding)}"
+    if finding.failed:
+        return f"{text}: worse, and the upper end does not lie below {margin}"
+    return f"{text}{_unsure(finding, f'the upper end does not lie below {margin}')}"
+
+
+def _unsure(finding: Finding, lacking: str) -> str:
+    groups = len(finding.facts["groups"]) + finding.facts["pooled"]
+    if finding.interval is None:
+        lacking = f"{count(groups, 'group')} of contiguous blocks, of {finding.facts['needed']} needed"
+    return f"; cannot be judged: {lacking}{_pooled(finding)}"
+
+
+def _pooled(finding: Finding) -> str:
+    pooled = finding.facts.get("pooled")
+    return f" (pooled with {count(pooled, 'group')} of earlier comparisons)" if pooled else ""
 
 
 def _versus(finding: Finding, other: str) -> str:
@@ -40,17 +75,23 @@ def _on_rows(finding: Finding) -> str:
 def _slices(finding: Finding) -> str:
     facts = finding.facts
     if finding.value is None or finding.limit is None:
-        return f"no slice has {count(facts['least'], 'row')} to judge it by"
+        return f"chance leaves too much in each of {count(facts['slices'], 'slice')} to judge it"
     where = f"{metric_name(facts['loss'])} in {facts['column']} {facts['slice']}"
     where += f" is {side(finding.value)} the champion's{_on_rows(finding)}"
-    allowed = f"({percent(finding.limit)} above is allowed)"
     if finding.failed:
-        return f"{where}, significant {allowed}; {count(facts['worse'], 'such slice')}"
-    if finding.value <= finding.limit:
-        excuse = ""
-    else:
-        excuse = ", in too few blocks to say" if finding.interval is None else ", not significant"
-    return f"the worst of {count(facts['judged'], 'slice')}: {where}{excuse} {allowed}"
+        return f"{where}, not within {percent(finding.limit)} of it; {count(facts['worse'], 'such slice')}"
+    return f"the worst of {count(facts['judged'], 'slice')} judged: {where}; each lies within {percent(finding.limit)}"
+
+
+def _unjudged(finding: Finding) -> str:
+    many = count(int(finding.value or 0), "candidate")
+    if not finding.failed:
+        return f"{many} in a row could not be judged; a person is asked after {finding.limit:.0f}"
+    lacking = ", ".join(f"`{name}`" for name in finding.facts["lacking"])
+    return (
+        f"{many} in a row could not be judged, the last for {lacking}; the champion stays, and grows older: look "
+        "at the evidence, then `homeostat promote candidate --why TEXT`"
+    )
 
 
 def _calibration(finding: Finding) -> str:
@@ -65,6 +106,9 @@ def _too_good(finding: Finding) -> str:
 
 
 SENTENCES = {
+    Rule.SAME_MODEL: _same_model,
+    Rule.BETTER: _better,
+    Rule.UNJUDGED: _unjudged,
     Rule.TOO_GOOD: _too_good,
     Rule.ENOUGH_ROWS: _enough_rows,
     Rule.BEATS_BASELINE: _beats_baseline,
