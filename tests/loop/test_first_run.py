@@ -7,7 +7,6 @@ from datetime import datetime, timedelta
 from pathlib import Path
 
 import hourly
-import polars as pl
 import pytest
 
 from homeostat import loop
@@ -37,11 +36,6 @@ def window_of(project: Project, version: str) -> str:
     return subprocess.run(shown, check=True, capture_output=True, text=True).stdout
 
 
-def one_class_late() -> pl.DataFrame:
-    late = pl.col("at") >= at(DOUBTFUL)
-    return hourly.steady_readings(DOUBTFUL + 36).with_columns(load=pl.when(late).then(9.0).otherwise("load"))
-
-
 @pytest.mark.parametrize("hours", [60, 24 * 20])
 def test_the_baseline_serves_where_no_model_passes_or_nothing_judges_it(tmp_path: Path, hours: int) -> None:
     project = hourly.make(tmp_path / "meters", params=STRICT)
@@ -63,7 +57,9 @@ def test_after_the_cool_down_a_model_is_tried_again(tmp_path: Path) -> None:
 
 
 def test_where_labels_are_in_doubt_the_baseline_learns_from_those_before(tmp_path: Path) -> None:
-    project = hourly.make(tmp_path / "meters", params=hourly.STEADY, table=one_class_late())
+    of_one_class = f"\"load > 6.5 OR event_time >= TIMESTAMP '{at(DOUBTFUL)}'\""
+    params = hourly.STEADY.replace("label: load > 6.5", f"label: {of_one_class}")
+    project = hourly.make(tmp_path / "meters", params=params, table=hourly.steady_readings(DOUBTFUL + 36))
     decision = tick(project, DOUBTFUL + 36).decision
     assert decision is not None and (decision.action, decision.reason) == ("release", Reason.FIRST)
     assert [f.rule for f in decision.gate if f.failed] == [Rule.LABELS]

@@ -211,7 +211,7 @@ def test_a_folder_with_something_in_it_is_left_alone(tmp_path: Path) -> None:
         ("none.csv", None, "no such file"),
         ("empty.csv", "", "empty"),
         ("head.csv", "a,b\n", "no rows"),
-        ("torn.csv", "a,b\n1,2\n3\n", "line 3 has 1 value where the heading has 2"),
+        ("torn.csv", "a,b\n1,2\n3,4,5\n", "line 3 has 3 values where the heading has 2"),
         ("torn.parquet", "PAR1", "damaged or cut short"),
     ],
 )

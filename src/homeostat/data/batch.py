@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from itertools import groupby
 
 from homeostat.core.batch_rules import Verdict
 from homeostat.core.sentences import sentence
@@ -55,3 +57,13 @@ class Batch:
     def sentence(self) -> str:
         rows = f" ({self.rows})" if self.rows else ""
         return f"{self.name} {self.outcome}{rows}: {self.why}"
+
+
+def sentences(batches: Iterable[Batch]) -> Iterator[str]:
+    """A line each; batches of one source that are missing one after the other, as in a season's gap, have one."""
+    for (source, gap), one in groupby(batches, key=lambda b: (b.source, b.verdict.status == "missing")):
+        row = list(one)
+        if gap and len(row) > 1:
+            yield f"{source} {row[0].label} to {row[-1].label} missing ({len(row)} batches): {row[-1].why}"
+        else:
+            yield from (batch.sentence for batch in row)

@@ -14,7 +14,7 @@ from homeostat import loop
 from homeostat.core.findings import Decision
 from homeostat.core.headlines import headline
 from homeostat.core.text import count
-from homeostat.decisions.history import Batch
+from homeostat.data.batch import Batch, sentences
 from homeostat.decisions.session import Session
 from homeostat.loop import DataOutcome, Tick
 
@@ -37,8 +37,8 @@ def publish(session: Session, answer: Answer, at: datetime) -> Answer:
 
     name = session.project.scope.project
     decision = answer.decision if isinstance(answer, Tick) else answer
-    for batch in not_accepted(answer):
-        prefect.log(batch.sentence)
+    for line in sentences(not_accepted(answer)):
+        prefect.log(line)
     outcome = answer.data if isinstance(answer, Tick) else answer
     for remark in outcome.remarks if isinstance(outcome, DataOutcome) else ():
         prefect.log(remark)

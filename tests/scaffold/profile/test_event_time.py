@@ -58,6 +58,8 @@ CASES: list[tuple[str, dict[str, list[object]], str, str, str]] = [
     ("a spreadsheet's days", {"day": [44000 + n / 4 for n in range(ROWS)]}, "day", "2020-06-18 06:00:00",
      "2020-09-25 18:00:00"),
     ("days of the era", {"d": [736389 + n for n in range(ROWS)]}, "d", "2017-03-02 00:00:00", "2018-04-04 00:00:00"),
+    ("a year's weeks as numbers", {"week": [int(f"{(START + timedelta(weeks=n)):%G%V}") for n in range(ROWS)]}, "week",
+     "2022-01-10 00:00:00", "2029-08-27 00:00:00"),
     ("the hour of something else",
      {"at": [d.isoformat() for d in DAYS], "hour_of_birth": [n % 24 for n in range(ROWS)]},
      "at", "2020-01-02 00:00:00", "2021-02-03 00:00:00"),

@@ -52,18 +52,20 @@ def _with_missing(work: Workspace, table: Table, column: Column, values: list[st
 def _far_dates(work: Workspace, table: Table, column: Column) -> Iterator[str]:
     """Dates of the list of sentinels that are there, further from the other times than these are from one another."""
     days = ", ".join(f"TIMESTAMP '{s}'" for s in SENTINELS)
-    there = [r[0] for r in work.rows(f"SELECT DISTINCT {column.sql} FROM {table.sql} WHERE {column.sql} IN ({days})")]
+    on = f"date_trunc('day', {column.sql})"  # the last second of 9999 is one too
+    there = [r[0] for r in work.rows(f"SELECT DISTINCT {column.sql} FROM {table.sql} WHERE {on} IN ({days})")]
     if not there:
         return
     low, high = work.row(
-        f"SELECT min({column.sql}), max({column.sql}) FROM {table.sql} WHERE {column.sql} NOT IN ({days})"
+        f"SELECT min({column.sql}), max({column.sql}) FROM {table.sql} WHERE {on} NOT IN ({days})"
     )
     if low is None:
         return
     far = max(_length(low, high), YEAR)
     for day in sorted(there):
         if max(low - day, day - high, timedelta(0)) > far:
-            yield f"{day:%Y-%m-%d}" if day.year > 999 else f"{day.year:04d}-{day:%m-%d}"
+            clock = f"{day: %H:%M:%S}" if day != day.replace(hour=0, minute=0, second=0, microsecond=0) else ""
+            yield f"{day.year:04d}-{day:%m-%d}{clock}"
 
 
 def _length(low: datetime, high: datetime) -> timedelta:

@@ -23,7 +23,7 @@ MONTHS = (
     "%b, %Y", "%b. %Y", "%b '%y", "%YM%m", "%Y-M%m", "%Y年%m月", "%b%Y", "%b%y",
 )  # fmt: skip
 WEEKS = ("%G-W%V-%u", "%G-W%V", "%GW%V", "%GW%V%u", "%G-W%V%u", "%G W%V", "%G/W%V", "W%V %G", "W%V/%G", "W%V-%G",
-         "KW%V/%G", "KW %V %G",
+         "KW%V/%G", "KW %V/%G", "KW %V %G", "CW%V/%G", "CW %V/%G",
          "%G-KW%V", "%GKW%V", "Week %V %G", "%G Week %V", "%G-w%V", "%Gw%V")  # fmt: skip
 QUARTERS = ("%YQ%q", "%Y-Q%q", "%Y Q%q", "%Y/Q%q", "%Y:Q%q", "Q%q %Y", "Q%q-%Y", "Q%q/%Y", "Q%q%Y", "%qQ%Y", "%qQ %Y",
             "%Yq%q", "%Y-q%q", "%Y q%q", "q%q %Y", "%q. Quartal %Y")  # fmt: skip
@@ -62,6 +62,7 @@ WRITTEN_NUMBERS = (
     "%Y%m%d%H",
     "%Y%m%d",
     "%Y%m",
+    "%G%V",
     "%y%m%d",
     "%Y",
 )  # whole numbers that are written times

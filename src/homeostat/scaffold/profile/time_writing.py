@@ -182,6 +182,9 @@ def _prefix(form: str, whole: bool = False) -> re.Pattern[str]:
     return re.compile(pattern + (r"\Z" if whole else ""))
 
 
+WEEK = "%G%V"  # which months are too, as far as the year has twelve
+
+
 def number_as_time(low: float, high: float, examples: pl.Series) -> TimeWriting | None:
     """How numbers are times: written ones where all of them are, else those that count from an epoch.
 
@@ -192,7 +195,7 @@ def number_as_time(low: float, high: float, examples: pl.Series) -> TimeWriting 
     if not likely:
         return None
     best = min(likely, key=lambda f: _oddity(readings[f], f))
-    others = [f for f in likely if f != best and _oddity(readings[f], f)[0] == 0 and best != "%Y"]
+    others = [f for f in likely if f != best and _oddity(readings[f], f)[0] == 0 and best != "%Y" and f != WEEK]
     first, last = (str(t) for t in (readings[best].min(), readings[best].max()))
     how = f"written as {best}" if best in table.WRITTEN_NUMBERS else f"counted: {best}"
     note = f"numbers from {low:.15g} to {high:.15g}, read as times from {first} to {last} ({how})"
