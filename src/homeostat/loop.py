@@ -17,7 +17,7 @@ from pathlib import Path
 from homeostat.adapters import dvc, worktree
 from homeostat.core.errors import EnvironmentFault, UsageError
 from homeostat.core.findings import Decision, Due, Finding
-from homeostat.core.incidents import Incident
+from homeostat.core.incidents import Incident, history_alarms
 from homeostat.core.periods import floor, periods_between
 from homeostat.core.policy import alarming
 from homeostat.core.rollout import rollout_alarm
@@ -98,7 +98,8 @@ def tick(
     step = advance_rollout(session, now)
     with _timed(spent, "watch"):
         at_once = (*check_switch(session.tree, session.registry, now), *check_labels(session.tree, now))
-    findings = (*_batch_findings(outcome), rollout_alarm(step), *at_once)
+    unlike = history_alarms(_unlike(outcome), session.incidents.values())
+    findings = (*_batch_findings(outcome), *unlike, rollout_alarm(step), *at_once)
     opened = raise_alerts(session.project, session.incidents, findings, now)
     decision = None
     if decision_is_due(session, now) or any(alarming(finding) for finding in at_once):
@@ -182,6 +183,16 @@ def _batch_findings(outcome: DataOutcome) -> tuple[Finding, ...]:
         if bad or judged.source not in findings:
             findings[judged.source] = Finding(Rule.BATCH, judged.source, "fail" if bad else "pass", facts=facts)
     return tuple(findings.values())
+
+
+def _unlike(outcome: DataOutcome) -> dict[str, list[tuple[Finding, ...]]]:
+    """By source, what the history rules found in each batch that they could say anything of, in order of time."""
+    found: dict[str, list[tuple[Finding, ...]]] = {}
+    for judged in outcome.batches:
+        of_batch = tuple(f for f in judged.verdict.findings if f.rule == Rule.HISTORY)
+        if of_batch:
+            found.setdefault(judged.source, []).append(tuple(f for f in of_batch if f.failed))
+    return found
 
 
 @contextmanager

@@ -20,7 +20,7 @@ from homeostat.core.errors import UsageError
 from homeostat.core.periods import floor
 from homeostat.decisions.decide import next_decision
 from homeostat.decisions.session import Session
-from homeostat.faults import Fault, check_times
+from homeostat.faults import Fault, check_times, damage_sources
 from homeostat.project.clock import move_on, stands_at
 from homeostat.project.layout import Project
 from homeostat.project.whole_files import remove, remove_leftovers, remove_leftovers_of, write_text
@@ -80,6 +80,7 @@ def prepare(
         return Project.find(target)
     git.clone_snapshot(project.root, snapshot, target, project.scope.branch)
     dvc.share_cache(target, project.root)
+    damage_sources(Project.find(target), faults, start, end)
     replayed = Project.find(target)
     write_window(loop.begin(Session.open(replayed), start), start, start)
     move_on(replayed, start)
@@ -109,6 +110,12 @@ def replay(
     dvc.WORKER.close()  # a process counts among the children once it has ended
     result.peak = max(resource.getrusage(w).ru_maxrss for w in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)) / 1e6
     return result
+
+
+def take_in_data(replayed: Project, end: datetime) -> None:
+    """Land, judge and featurize every batch up to ``end``, and decide nothing."""
+    remove_leftovers(replayed.home)
+    loop.data(Session.open(replayed), end)
 
 
 def ticks(replayed: Project, start: datetime, end: datetime) -> list[datetime]:

@@ -58,7 +58,7 @@ def tab(typed: str, folder: Path) -> list[str]:
         ("homeostat rollback --to v0.1", ["v0.1.0"]),
         ("homeostat releases compare v0.1.0 v0.2", ["v0.2.0"]),
         ("homeostat run d", ["data", "deployment"]),
-        ("homeostat replay --fault b", ["bad-release@"]),
+        ("homeostat replay --fault ba", ["bad-release@"]),
         ("homeostat data correct r", ["readings"]),
         ("homeostat data review readings ", ["2024-03-01T20", "2024-03-01T05"]),
     ],

@@ -134,7 +134,7 @@ def test_a_verdict_is_kept_until_what_it_follows_from_changes(meters: Make, monk
     first = validate(project, "readings", LABELS[0])
     judged: list[str] = []
     real = stage.judge
-    monkeypatch.setattr(stage, "judge", lambda p, c, gx: judged.append(c.label) or real(p, c, gx))
+    monkeypatch.setattr(stage, "judge", lambda w, c: judged.append(c.label) or real(w, c))
     assert validate(project, "readings", LABELS[0]) == first and judged == []
     accepted = project.accepted / "readings" / f"{LABELS[0]}.parquet"
     good = accepted.read_bytes()

@@ -12,6 +12,7 @@ from readings import PARAMS
 from homeostat.adapters.parquet import write_table
 from homeostat.core.rules import Rule
 from homeostat.core.sentences import sentence
+from homeostat.data.known_at import FAR
 from homeostat.monitoring.labels import check_labels, record_labels
 from homeostat.project.layout import Project
 
@@ -73,6 +74,21 @@ def test_each_batch_is_measured_once(project: Project) -> None:
     again = record_labels(project, START + 10 * HOUR)
     assert again.head(5).equals(first) and len(again) == 6
     assert len(record_labels(project, START + 4 * HOUR)) == 3  # as of an earlier time
+
+
+def test_labels_of_a_batch_in_doubt_say_nothing(project: Project) -> None:
+    for hour in range(24):
+        batch(project, hour, 0.2 + hour % 5 / 20)
+    for hour in range(24, 30):
+        label = batch(project, hour, positive=1.0)
+        path = project.features / f"{label}.parquet"
+        table = pl.read_parquet(path)
+        write_table(table.with_columns(pl.lit(FAR, pl.Datetime("us")).alias("known__high")), path)
+    now = START + 40 * HOUR
+    assert failed(project, now) == []
+    assert record_labels(project, now).tail(6)["events"].to_list() == [0] * 6
+    since = batch(project, 30, positive=1.0)
+    assert failed(project, now) == [(Rule.LABELS, since)]
 
 
 def test_nothing_mature_says_nothing(project: Project) -> None:

@@ -32,10 +32,10 @@ def said(project: Project, width: int = 100) -> str:
     return click.unstyle(status.text(status.read(project), width))
 
 
-def test_what_serves_comes_first_then_how_it_does_what_is_open_and_what_is_next(project: Project) -> None:
+def test_whether_to_worry_comes_first_then_what_is_open_what_serves_and_what_is_next(project: Project) -> None:
     lines = said(project).splitlines()
     lefts = [line[:10].strip() for line in lines if line[:10].strip()]
-    assert lefts == ["meters", "release", "why", "quality", "cost", "open", "decisions", "next", "up"]
+    assert lefts == ["meters", "state", "open", "release", "why", "quality", "cost", "decisions", "next", "up"]
     assert len(lines) <= 24
     assert max(map(len, lines)) <= 100
 
@@ -103,6 +103,9 @@ def test_the_first_line_counts_what_is_open(project: Project) -> None:
         items = (found.open * 3)[:number]
         head, *lines = click.unstyle(status.text(replace(found, open=items), 200)).splitlines()
         assert head.endswith(f"; {number} open" if number else "; nothing open")
+        (state,) = [line for line in lines if line.startswith("state")]
+        urgent = sum(item.alerts for item in items)
+        assert (f"{urgent} problem" in state) == bool(urgent) and ("nothing needs you" in state) == (number == 0)
         shown = [line for line in lines if line[11:].startswith(("!! ", "- "))]
         more = [line for line in lines if "more: homeostat status --page" in line]
         assert len(shown) + sum(int(line.split("and ")[1].split()[0]) for line in more) == number

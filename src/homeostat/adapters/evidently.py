@@ -7,13 +7,15 @@ see values going missing, so both are recorded here and judged by ``core/drift.p
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
 from homeostat.adapters.telemetry import quiet_environment
-from homeostat.core.drift import chance_score
+from homeostat.core.drift import chance_score, column_limit
 from homeostat.project.whole_files import beside
 
 if TYPE_CHECKING:
@@ -22,17 +24,22 @@ if TYPE_CHECKING:
 ROWS = 30_000  # of the current table: more cost time and change no verdict
 FOR_CATEGORIES = {"ks": "chisquare", "wasserstein": "jensenshannon"}  # methods that are for numbers only
 FEW_VALUES = 20  # Evidently bins a column of numbers with more distinct values than this
+NOTHING: Mapping[str, Sequence[float]] = MappingProxyType({})
 FOUND = 6  # decimals kept: the order of categories, which differs between processes, shows in later ones
 
 
-def drift_record(current: pl.DataFrame, reference: pl.DataFrame, method: str, limit: float) -> dict[str, Any]:
+def drift_record(
+    current: pl.DataFrame, reference: pl.DataFrame, method: str, limit: float,
+    usual: Mapping[str, Sequence[float]] = NOTHING,
+) -> dict[str, Any]:  # fmt: skip
     """How far each column of ``current`` lies from ``reference``, for JSON.
 
     ``{"method", "rows": {"current", "reference"}, "columns": {name: {"state", "method", "score", "chance", "limit",
-    "missing": [current, reference]}}}``. ``state`` is ``compared``, ``gone`` (not among the current columns), ``empty``
-    (no current value), ``new`` (not in the reference) or ``was empty``; ``score`` is None but for the first.
-    ``chance`` is the score to expect of unchanged data of this size. Strings and booleans are categories, numbers,
-    integers too, are numbers; columns of other types are not looked at.
+    "usual", "missing": [current, reference]}}}``. ``usual`` are scores of windows of the reference, which widen the
+    limit of a column (``core.drift.column_limit``). ``state`` is ``compared``, ``gone`` (not among the current
+    columns), ``empty`` (no current value), ``new`` (not in the reference) or ``was empty``; ``score`` is None but for
+    the first. ``chance`` is the score to expect of unchanged data of this size. Strings and booleans are categories,
+    numbers, integers too, are numbers; columns of other types are not looked at.
     """
     now, then = _finite(_thinned(current, ROWS)), _finite(reference)
     names = sorted({*now.columns, *then.columns})
@@ -45,12 +52,24 @@ def drift_record(current: pl.DataFrame, reference: pl.DataFrame, method: str, li
             "method": methods.get(name),
             "score": scores.get(name),
             "chance": _chance(now, then, name, methods[name]) if name in methods else None,
-            "limit": limit,
+            "limit": column_limit(methods.get(name, method), limit, usual.get(name, ())),
+            "usual": list(usual.get(name, ())),
             "missing": [_missing(now, name), _missing(then, name)],
         }
         for name in names
     }
     return {"method": method, "rows": {"current": len(current), "reference": len(reference)}, "columns": columns}
+
+
+def usual_scores(windows: Sequence[tuple[pl.DataFrame, pl.DataFrame]], method: str) -> dict[str, list[float]]:
+    """How far each column of a window lies from the rows before it, for each pair of (window, rows before)."""
+    scores: dict[str, list[float]] = {}
+    for window, before in windows:
+        now, then = _finite(window), _finite(before)
+        names = [name for name in sorted(now.columns) if _state(name, now, then) == "compared"]
+        for name, score in _scores(now, then, {name: _method(name, now, then, method) for name in names}).items():
+            scores.setdefault(name, []).append(score)
+    return scores
 
 
 def render_page(current: pl.DataFrame, reference: pl.DataFrame, path: Path, method: str, limit: float) -> Path:

@@ -55,7 +55,7 @@ def _source_report(project: Project, name: str) -> str:
 
 def _verdict(workspace: Workspace, name: str, label: str, history: History) -> Verdict:
     case = case_of(workspace, name, label, history=history)
-    outcome = judge(workspace.project, case, workspace.contracts)
+    outcome = judge(workspace, case)
     kept = 0 if outcome.accepted is None else len(outcome.accepted)
     status = "quarantined" if outcome.accepted is None else "accepted"
     return Verdict(status, case.key, kept, len(outcome.held), outcome.findings, case.content)  # type: ignore[arg-type]

@@ -35,6 +35,13 @@ class Page:
     problems: tuple[str, ...]
 
 
+HISTORY = {
+    "warn": "A batch unlike those before it trains nothing until it is released; quarantined if a repair fits exactly.",
+    "quarantine": "A batch unlike those before it is quarantined.",
+    "off": "Batches are not compared with those before them.",
+}
+
+
 def scope_page(project: Project) -> Page:
     """The scope in sentences; contracts, SQL expressions and features.sql are checked against it."""
     scope = project.scope
@@ -117,6 +124,8 @@ def _data(project: Project) -> Iterator[str]:
         if source.volume is not None:
             off = percent(source.volume)
             yield f"    A batch is quarantined if its size is more than {off} off the median of the last 28."
+        if source.timed:
+            yield f"    {HISTORY[source.history]}"
         yield from _contract(project, name)
 
 

@@ -259,12 +259,12 @@ class Percent(click.ParamType[float]):
         return share
 
 
-class FaultAt(click.ParamType["Fault"]):
-    """A fault that a replay injects, and when: bad-release@2013-05-01, in UTC."""
+class FaultAt(click.ParamType["Fault | str"]):
+    """A fault that a replay injects, and when: bad-release@2013-05-01, in UTC; or ``all``."""
 
     name = "name@time"
 
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Fault:
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Fault | str:
         from homeostat import faults
 
-        return value if isinstance(value, faults.Fault) else faults.parse(value)
+        return value if value == faults.ALL or isinstance(value, faults.Fault) else faults.parse(value)

@@ -71,6 +71,12 @@ def drifts(project: Project, _: click.Context) -> Iterable[str]:
 
 
 @_names
+def incidents(project: Project, _: click.Context) -> Iterable[str]:
+    """The numbers of the incidents on record, the newest first."""
+    return sorted((path.stem for path in project.incidents.glob("*.json")), reverse=True)
+
+
+@_names
 def flows(project: Project, _: click.Context) -> Iterable[str]:
     """The flows in the table of schedules, as they are written there: importing it would take a second."""
     tree = ast.parse((project.home / "flows" / "schedules.py").read_text())
@@ -87,9 +93,9 @@ def sources(project: Project, _: click.Context) -> Iterable[str]:
 @_names
 def faults(project: Project, _: click.Context) -> Iterable[str]:
     """The faults that a replay can inject, each to be followed by a time."""
-    from homeostat.faults import KINDS
+    from homeostat.faults import ALL, KINDS
 
-    return [f"{name}@" for name in KINDS]
+    return [ALL, *(f"{name}@" for name in KINDS)]
 
 
 @_names

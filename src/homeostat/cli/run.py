@@ -21,6 +21,7 @@ from homeostat.core.text import count, printable
 
 if TYPE_CHECKING:
     from homeostat.faults import Fault
+    from homeostat.faults.trials import Size
     from homeostat.loop import Tick
 
 
@@ -57,21 +58,58 @@ def up() -> None:
 @click.option("--name", help="What to call the replay; made from the range and the folder if not given.")
 @click.option("--force", is_flag=True, help="Replace a replay of that name.")
 @click.option("--fault", "faults", type=FaultAt(), multiple=True, shell_complete=faults_offered,
-              help="Inject a fault, to see what the loop does: bad-release@TIME; may be repeated.")  # fmt: skip
-def replay(first: datetime, last: datetime, name: str | None, force: bool, faults: tuple[Fault, ...]) -> None:
+              help="Inject a fault, to see what the loop does: NAME@TIME; may be repeated. "
+              "all: try every fault of the data.")  # fmt: skip
+@click.option("--tries", type=click.IntRange(1, 1000), default=10, show_default=True,
+              help="With --fault all: how often each is tried.")  # fmt: skip
+@click.option("--size", type=click.Choice(["small", "middle", "large"]), default="middle", show_default=True,
+              help="With --fault all: how large each is.")  # fmt: skip
+def replay(
+    first: datetime, last: datetime, name: str | None, force: bool, faults: tuple[Fault | str, ...], tries: int,
+    size: Size,
+) -> None:  # fmt: skip
     """The loop over history with a simulated clock, on the folder as it is; ends with a table and a report page.
 
-    One that was interrupted carries on when it is run again. With --fault it is a drill, and says what became of it.
+    One that was interrupted carries on when it is run again. With --fault it is a drill, and says what became of it;
+    with --fault all the data alone are replayed, and the table says which faults of them would be found.
 
     Example: homeostat replay --from 2013-01-01 --to 2013-12-31
     """
+    if name is not None and not re.fullmatch(r"\w[\w.-]*", name):
+        raise UsageError(f"--name {name}: begin with a letter or digit, then letters, digits, ., - and _")
+    timed = tuple(fault for fault in faults if not isinstance(fault, str))
+    if timed != faults and timed:
+        raise UsageError("--fault all: tried by itself, on a history without other faults; leave the others out")
+    if faults and not timed:
+        _try_all(first, last, name, force, tries, size)
+    else:
+        _replay(first, last, name, force, timed)
+
+
+def _try_all(first: datetime, last: datetime, name: str | None, force: bool, tries: int, size: Size) -> None:
+    """Replay the data alone, and print what would be found of every fault of them."""
+    from homeostat import replay as replays
+    from homeostat.faults import trials
+    from homeostat.project.layout import working_tree
+    from homeostat.project.lock import one_run
+
+    of = project()
+    start, end = replays.span(of, first, last)
+    replayed = replays.prepare(of, start, end, name, force)
+    with one_run(replayed, say):
+        say(f"data of {first:%Y-%m-%d} to {last:%Y-%m-%d} in {_from_here(replayed.home)}")
+        replays.take_in_data(replayed, end)
+        tree = working_tree(replayed)
+        for line in trials.table(list(trials.try_all(tree, tries, size)), trials.undamaged(tree), size):
+            say(line)
+
+
+def _replay(first: datetime, last: datetime, name: str | None, force: bool, faults: tuple[Fault, ...]) -> None:
     from homeostat import replay as replays
     from homeostat.project.lock import one_run
     from homeostat.reports.html import write_report
     from homeostat.reports.results import results, table
 
-    if name is not None and not re.fullmatch(r"\w[\w.-]*", name):
-        raise UsageError(f"--name {name}: begin with a letter or digit, then letters, digits, ., - and _")
     of = project()
     start, end = replays.span(of, first, last)
     replayed = replays.prepare(of, start, end, name, force, faults)
@@ -90,7 +128,7 @@ def replay(first: datetime, last: datetime, name: str | None, force: bool, fault
         spent = ", ".join(f"{step} {seconds:.0f} s" for step, seconds in done.seconds.most_common())
         say(f"time       {spent}; largest process {done.peak:.2f} GB")
     for fault in faults:
-        say(f"drill      {fault}: {fault.outcome(outcome.ledger)}")
+        say(f"drill      {fault}: {fault.outcome(replayed, outcome.ledger)}")
     here = f"homeostat -C {_from_here(replayed.home)}"
     say(f"page       {_from_here(page)}\nnext       {here}\n           {here} releases")
 

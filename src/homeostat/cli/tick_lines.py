@@ -17,13 +17,13 @@ QUIET = ("nothing", "hold")  # actions that change nothing and are no event
 def lines(tick: Tick) -> Iterator[str]:
     """What happened in a word, then to what and why; nothing for a quiet tick."""
     for batch in tick.data.batches:
-        if not batch.accepted_whole:
+        if not batch.accepted_whole and not batch.doubted_as_before:
             rows = f" ({batch.rows})" if batch.rows else ""
             yield f"{batch.outcome}  {batch.name}{rows}: {batch.why}"
     for remark in tick.data.remarks:
         yield f"source  {remark}"
     for incident in tick.opened:
-        if incident.finding.rule != Rule.BATCH:  # the batch has its own line
+        if incident.finding.rule not in (Rule.BATCH, Rule.HISTORY):  # the batch has its own line
             yield f"alert  {incident.sentence}"
     for decision in (tick.step, tick.decision):
         if decision is not None and decision.action not in QUIET:

@@ -6,14 +6,21 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import datetime, timedelta
 from statistics import median
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from homeostat.core.findings import TOO_FEW, Finding, Outcome
 from homeostat.core.rules import Rule
 
+if TYPE_CHECKING:
+    from homeostat.core.history_faults import Fault
+
 Status = Literal["accepted", "quarantined", "missing"]
 HISTORY = 28  # accepted batches that volume is compared with
 ENOUGH = 7  # of them, to say anything
+ROWS = ""  # the rows of a batch as such, beside its columns
+CLOCK_CHANGE = "clock change"  # an hour, as summer time brings it: reported, and no reason to doubt the batch
+FAILING = 0.5  # share of a batch's rows that fail rules for rows, from which the others are no better
+FEWEST = 20  # rows of a batch of which a share says anything
 CHANGED = 0.1  # share of a batch's rows whose value does not fit, above which the column is another: fewer are slips
 
 Since = Mapping[tuple[str, str | None], str]  # the batch since which a column fails, by its type; None: it is gone
@@ -35,6 +42,23 @@ class Verdict:
     @property
     def rows(self) -> int:
         return self.rows_accepted + self.rows_quarantined
+
+    @property
+    def suspect_columns(self) -> frozenset[str]:
+        """The columns that are not as they were in the batches before; ``ROWS`` among them if its rows are not."""
+        open_findings = [f for f in self.failed if f.rule == Rule.HISTORY and f.facts["suspect"]]
+        return frozenset(c for f in open_findings for c in f.facts["columns"] or (ROWS,))
+
+    @property
+    def released_history(self) -> bool:
+        """Whether a person released what the history rules found."""
+        return any(f.rule == Rule.HISTORY and "released" in f.facts for f in self.findings)
+
+    @property
+    def trains_since(self) -> datetime | None:
+        """When a person released a batch that was not to train until then; None: it may, or still may not."""
+        times = [f.facts["released"] for f in self.findings if f.rule == Rule.HISTORY and "released" in f.facts]
+        return datetime.fromisoformat(max(times)) if times else None
 
     @property
     def failed(self) -> tuple[Finding, ...]:
@@ -63,6 +87,51 @@ def volume(rows: int, history: Sequence[int], share: float) -> Finding:
     off = abs(rows - usual) / usual if usual else float(rows > 0)
     facts = {"median": usual, "batches": len(recent)}
     return Finding(Rule.VOLUME, "", "fail" if off > share else "pass", round(off, 6), share, rows=rows, facts=facts)
+
+
+def failing_rows(failing: int, rows: int) -> Finding:
+    """How many rows fail rules for rows, copies of others aside; where most do, the batch is bad as a whole.
+
+    >>> failing_rows(63, 100).outcome, failing_rows(2, 3).outcome
+    ('fail', 'too few to say')
+    """
+    if rows < FEWEST:
+        return Finding(Rule.FAILING_ROWS, "", TOO_FEW, None, FAILING, rows=rows)
+    share = failing / rows
+    return Finding(Rule.FAILING_ROWS, "", "fail" if share > FAILING else "pass", round(share, 6), FAILING, rows=rows)
+
+
+def against_history(
+    source: str, batch: str, fault: Fault, before: Mapping[str, str], quarantine: bool, released: str = ""
+) -> Finding:
+    """A fault that the batches before show; ``before`` says since which batch each column was already not as usual.
+
+    ``released``: when a person released the batch, if one did: then it is what it is. ``quarantine``: whether the batch
+    is quarantined for it. ``value`` is how far out it lies, in units of the limit.
+    """
+    columns = list(fault.columns)
+    since = min((before[c] for c in columns or (ROWS,) if c in before), default=batch)
+    facts = {
+        "kind": fault.kind, "columns": columns, "source": source, "batch": batch, "suspect": fault.kind != CLOCK_CHANGE,
+        "exact": fault.exact, "quarantine": quarantine, "evidence": dict(fault.facts),
+    }  # fmt: skip
+    if released:
+        facts["released"] = released
+    subject = ", ".join(columns)
+    outcome: Outcome = "pass" if released else "fail"
+    return Finding(Rule.HISTORY, subject, outcome, round(fault.excess, 6), 1.0, since=since, facts=facts)
+
+
+def suspect_since(findings: Iterable[Finding]) -> dict[str, str]:
+    """Since which batch each column is not as usual, by the findings on a batch; ``ROWS``: its rows."""
+    failed = [f for f in findings if f.rule == Rule.HISTORY and f.failed]
+    return {c: f.since for f in failed for c in f.facts["columns"] or (ROWS,)}
+
+
+def unusual_units(findings: Iterable[Finding]) -> dict[str, str]:
+    """The unit that each column came in instead of its own, by the findings on a batch."""
+    failed = [f for f in findings if f.rule == Rule.HISTORY and f.failed and f.facts["evidence"].get("unit")]
+    return {c: f.facts["evidence"]["unit"] for f in failed for c in f.facts["columns"]}
 
 
 def within_period(start: datetime, end: datetime, first: datetime | None, last: datetime | None) -> Finding:

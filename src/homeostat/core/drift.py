@@ -6,7 +6,7 @@ explains and starts a decision; the action follows from losses on the same rows 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Protocol
 
@@ -17,6 +17,7 @@ SCORE = "score__"  # predictions among the columns: score__<objective>
 P_VALUES = ("ks", "chisquare")  # methods whose score falls as columns move apart
 LOST = ("gone", "empty")  # states of a column without any current value
 FURTHEST = 3  # features that the finding on their share names
+FURTHER = 1.25  # times as far as it moved between windows of the reference itself, up to which a column is as usual
 
 Columns = Mapping[str, Mapping[str, Any]]  # of a record, by name
 
@@ -33,7 +34,10 @@ class DriftLimits(Protocol):
 
 
 def drift_findings(record: Mapping[str, Any], limits: DriftLimits, evidence: str) -> list[Finding]:
-    """Judge a stored record; ``evidence`` is its path. The limit of a feature stands in the record, by its score."""
+    """Judge a stored record; ``evidence`` is its path.
+
+    The limit of a feature stands in the record, beside its score: see ``column_limit``.
+    """
     features = {c: v for c, v in record["columns"].items() if not c.startswith(SCORE)}
     scores = {c: v for c, v in record["columns"].items() if c.startswith(SCORE)}
     findings = [
@@ -59,6 +63,22 @@ def chance_score(method: str, bins: int, current: int, reference: int) -> float 
     sizes = 1 / current + 1 / reference
     psi = max(bins - 1, 1) * sizes
     return {"psi": psi, "jensenshannon": (psi / 8) ** 0.5}.get(method, sizes**0.5)
+
+
+def column_limit(method: str, limit: float, usual: Sequence[float]) -> float:
+    """The limit of one column: the scope's, or what its own past windows showed where that is further off.
+
+    ``usual``: how far windows of the reference lay from all before them. A feature that moves by construction (a day of
+    history, a week's number, a trailing rate) moves so at all times, and that is no drift.
+
+    >>> column_limit("psi", 0.5, [0.1, 0.2]), column_limit("psi", 0.5, [8.0, 9.2])
+    (0.5, 11.5)
+    >>> column_limit("ks", 0.05, [0.2, 0.01])
+    0.01
+    """
+    if method in P_VALUES:
+        return min(limit, *usual) if usual else limit
+    return round(max([limit, *(FURTHER * score for score in usual)]), 6)
 
 
 def column_outcome(column: Mapping[str, Any], limit: float) -> Outcome:

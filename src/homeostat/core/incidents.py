@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
 from homeostat.core import old_records
+from homeostat.core.batch_rules import ROWS
 from homeostat.core.findings import TOO_FEW, Finding
-from homeostat.core.rules import ALERTING
+from homeostat.core.rules import ALERTING, Rule
 from homeostat.core.sentences import sentence
 from homeostat.core.text import count
 
@@ -114,6 +115,32 @@ def update_incidents(
             kept.append(replace(incident, passes=incident.passes + 1, last_passed=now))
     opened = tuple(Incident(f, now, now, release=release) for f in failed.values() if not f.usual)
     return Changes(opened, tuple(closed), (*kept, *opened))
+
+
+def history_alarms(unlike: Mapping[str, Sequence[Sequence[Finding]]], incidents: Iterable[Incident]) -> list[Finding]:
+    """One finding an incident that the history rules open or keep open, from those on batches, by source.
+
+    A column that fails again belongs to the incident that it is in already; the others of a kind are one new incident,
+    named after the first of them. A source of which no batch was judged says nothing about its own incidents.
+    """
+    mine = [i for i in incidents if i.closed is None and i.finding.rule == Rule.HISTORY]
+    alarms = {i.finding.subject: replace(i.finding, outcome=TOO_FEW) for i in mine
+              if i.finding.facts["source"] not in unlike}  # fmt: skip
+    subjects = {(i.finding.facts["source"], c): i.finding.subject for i in mine for c in _columns(i.finding)}
+    for source, batches in unlike.items():
+        alarms.setdefault(source, Finding(Rule.HISTORY, source, "pass"))
+        for failed in batches:
+            for finding in failed:
+                names = [subjects[source, c] for c in _columns(finding) if (source, c) in subjects]
+                own = ".".join([source, *finding.facts["columns"][:1]])
+                subject = names[0] if names else own
+                subjects |= {(source, c): subject for c in _columns(finding)}
+                alarms[subject] = replace(finding, subject=subject)
+    return list(alarms.values())
+
+
+def _columns(finding: Finding) -> Sequence[str]:
+    return finding.facts["columns"] or (ROWS,)
 
 
 def _problem(finding: Finding) -> tuple[str, str]:

@@ -147,8 +147,8 @@ def _share(here: Array, there: Array) -> Array:
 def groups_of(influence: Array) -> Array:
     """Means of contiguous groups of the blocks, (q,): none shorter than the blocks are correlated.
 
-    Correlations of few blocks are hard to see: a group is about the cube root of their number long, and where neighbours
-    look correlated at all there are as few groups as will do.
+    Correlations of few blocks are hard to see: a group is about the cube root of their number long, and where
+    neighbours look correlated at all there are as few groups as will do.
 
     >>> [len(groups_of(np.arange(blocks) % 2)) for blocks in (3, 14, 100)], len(groups_of(np.arange(40) // 5 % 2))
     ([3, 7, 8], 4)

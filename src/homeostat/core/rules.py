@@ -15,6 +15,8 @@ class Rule(StrEnum):
     FRESHNESS = "freshness"
     SCHEMA = "schema"
     TYPES = "types"
+    FAILING_ROWS = "failing rows"
+    HISTORY = "history"
     UNIQUE_KEY = "unique key"
     CONTRACT = "contract"
     AMENDMENT = "amendment"
@@ -92,11 +94,12 @@ DRIFT = frozenset({Rule.DRIFT_SHARE, Rule.SCORE_DRIFT, Rule.MISSING})  # start a
 OUTCOMES = frozenset({Rule.QUALITY, Rule.AGAINST_BASELINE, Rule.CALIBRATION})  # start one whenever they fail
 ON_QUALITY = OUTCOMES | {Rule.METRICS, Rule.SERVED_SLICES, Rule.LABELS, Rule.LABEL_RATE, Rule.SWITCH}  # of the champion
 # Each opens an incident; the other rules explain one.
-ALERTING = DRIFT | ON_QUALITY | {Rule.BATCH, Rule.UNJUDGED, Rule.ROLLOUT, Rule.RUN, Rule.RUN_HISTORY}
+ALERTING = DRIFT | ON_QUALITY | {Rule.BATCH, Rule.HISTORY, Rule.UNJUDGED, Rule.ROLLOUT, Rule.RUN, Rule.RUN_HISTORY}
 
 # What to run first where one is open; the runbook has the rest.
 FIRST_COMMAND = {
     Rule.BATCH: "homeostat data review",
+    Rule.HISTORY: "homeostat data review",
     Rule.QUALITY: "homeostat releases",
     Rule.AGAINST_BASELINE: "homeostat releases",
     Rule.CALIBRATION: "homeostat run training",

@@ -15,6 +15,8 @@ from ruamel.yaml.error import YAMLError
 from homeostat.adapters.parquet import digest, read_table, table_bytes
 from homeostat.core.errors import DataError, UsageError
 from homeostat.data.sources import ordered
+from homeostat.data.staged_files import StagedFiles
+from homeostat.data.verdict_store import VerdictStore
 from homeostat.project.whole_files import create_text, write_bytes
 
 if TYPE_CHECKING:
@@ -82,7 +84,7 @@ def release_rows(
         UsageError: nothing of that name is held.
     """
     held = project.quarantine / source / f"{batch}.parquet"
-    if not held.is_file():
+    if not held.is_file() and (keys is not None or not in_doubt(project, source, batch)):
         raise UsageError(f"{source} {batch}: no row of it is quarantined; `homeostat data review` lists what is")
     if keys is not None:
         names = project.scope.sources[source].key
@@ -94,6 +96,12 @@ def release_rows(
             )
     body = {} if keys is None else {"rows": [list(k) for k in keys]}
     return _append(project, "release", source, batch, who, why, known, body)
+
+
+def in_doubt(project: Project, source: str, batch: str) -> bool:
+    """Whether a batch is unlike those before it, so that nothing trains on it."""
+    verdict = VerdictStore(StagedFiles(), project.accepted).get(source, batch)
+    return verdict is not None and bool(verdict.suspect_columns)
 
 
 def correct_batch(project: Project, source: str, batch: str, file: Path, who: str, why: str, known: datetime) -> Path:

@@ -23,12 +23,20 @@ class Batch:
 
     @property
     def accepted_whole(self) -> bool:
-        return self.verdict.status == "accepted" and not self.verdict.rows_quarantined
+        whole = self.verdict.status == "accepted" and not self.verdict.rows_quarantined
+        return whole and not self.verdict.suspect_columns
 
     @property
     def outcome(self) -> str:
         """The verdict in a word."""
-        return "quarantined" if self.verdict.rows_quarantined else self.verdict.status
+        if self.verdict.rows_quarantined:
+            return "quarantined"
+        return "in doubt" if self.verdict.suspect_columns else self.verdict.status
+
+    @property
+    def doubted_as_before(self) -> bool:
+        """Whether it is in doubt for nothing but what was already wrong in the batch before."""
+        return self.outcome == "in doubt" and all("" < f.since < self.label for f in self.verdict.failed)
 
     @property
     def rows(self) -> str:

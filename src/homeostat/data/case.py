@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -23,6 +23,20 @@ if TYPE_CHECKING:
     from homeostat.project.scope import Source
 
 
+MOST = 168  # batches that one is compared with: of hourly ones a week
+DAYS = 56  # of batches of a day or longer: eight weeks
+
+
+@dataclass(frozen=True)
+class Before:
+    """An accepted batch that later ones are compared with: ``suspect`` columns of it are not as they were before."""
+
+    label: str
+    content: str
+    suspect: tuple[str, ...]
+    released: bool
+
+
 @dataclass
 class History:
     """What a batch is compared with in those before it; verdicts are added in order of time."""
@@ -30,6 +44,9 @@ class History:
     rows: deque[int] = field(default_factory=lambda: deque(maxlen=batch_rules.HISTORY))  # of accepted batches
     contents: dict[str, str] = field(default_factory=dict)  # by hash of the content, the first batch that had it
     changed: batch_rules.Since = field(default_factory=dict)  # what of the schema failed in the last one, since when
+    batches: deque[Before] = field(default_factory=lambda: deque(maxlen=MOST))  # accepted
+    suspect: dict[str, str] = field(default_factory=dict)  # columns that were not as usual in the last one, since when
+    units: dict[str, str] = field(default_factory=dict)  # the unit that columns of the last one came in, not their own
 
     @classmethod
     def before(cls, label: str, verdicts: Mapping[str, Verdict]) -> History:
@@ -44,10 +61,14 @@ class History:
     def add(self, label: str, verdict: Verdict) -> None:
         if verdict.status == "accepted":
             self.rows.append(verdict.rows)
+            suspect = tuple(sorted(verdict.suspect_columns))
+            self.batches.append(Before(label, verdict.batch, suspect, verdict.released_history))
         if verdict.batch:
             self.contents.setdefault(verdict.batch, label)
         if verdict.status != "missing":
             self.changed = batch_rules.failing_since(verdict.findings)
+            self.suspect = batch_rules.suspect_since(verdict.findings)
+            self.units = batch_rules.unusual_units(verdict.findings)
 
 
 @dataclass(frozen=True)
@@ -63,6 +84,9 @@ class Case:
     history: tuple[int, ...]  # rows of the accepted batches before
     twin: str | None  # the batch before that had the same rows
     changed: batch_rules.Since  # what of the schema already failed in the batch before, and since which batch
+    before: tuple[Before, ...]  # the accepted batches that it is held to
+    suspect: Mapping[str, str]  # columns that already were not as usual in the batch before, and since which batch
+    units: Mapping[str, str]  # the unit that columns of the batch before came in instead of their own
     amendments: tuple[Amendment, ...]
     code: str  # a hash of the code, and of the tool, that judge
 
@@ -85,7 +109,8 @@ class Case:
         """A hash of the batch, its contract, the code and the tool that judge, and what it is compared with."""
         parts = [
             self.name, self.label, self.landed_hash, digest(self.contract), self.code, self.source.meaning(),
-            str(self.span), str(self.history), str(self.twin), str(self.changed), str(self.amendments),
+            str(self.span), str(self.history), str(self.twin), str(self.changed), str(self.before),
+            str(self.suspect), str(self.units), str(self.amendments),
         ]  # fmt: skip
         return digest("\n".join(parts).encode())
 
@@ -115,6 +140,7 @@ def case_of(
         name=name, label=label, landed=landed, source=source, span=span,
         contract=workspace.files.read(project.contracts / f"{name}.json") or b"",
         history=tuple(history.rows), twin=None, changed=history.changed,
+        before=_held_to(source, history), suspect=dict(history.suspect), units=dict(history.units),
         amendments=tuple(
             a for a in workspace.amendments
             if (a.source, a.batch) == (name, label) and (now is None or a.known <= now)
@@ -124,3 +150,11 @@ def case_of(
     if case.correction is not None:
         amendments.corrected_rows(project, case.correction)  # a changed file is reported even when a verdict is kept
     return replace(case, twin=history.contents.get(case.content))
+
+
+def _held_to(source: Source, history: History) -> tuple[Before, ...]:
+    """The batches that one of the source is compared with; none where that is not wanted, or it has no time."""
+    if source.period == ONCE or source.history == "off":
+        return ()
+    most = DAYS if source.length >= timedelta(hours=8) else MOST
+    return tuple(history.batches)[-most:]

@@ -16,12 +16,13 @@ from homeostat.core.findings import Finding
 from homeostat.core.rules import Rule
 from homeostat.core.sentences import sentence
 from homeostat.data import amendments, casts
+from homeostat.data.history import history_findings
 from homeostat.data.selection import event_times
 
 if TYPE_CHECKING:
     from homeostat.data.amendments import Amendment
     from homeostat.data.case import Case
-    from homeostat.project.layout import Project
+    from homeostat.data.workspace import Workspace
     from homeostat.project.scope import Source
 
 REASONS = {"row": pl.UInt32(), "reason": pl.String()}  # why a row is quarantined; a row may have several
@@ -36,7 +37,7 @@ class Judgement:
     findings: tuple[Finding, ...]
 
 
-def judge(project: Project, case: Case, contracts: gx.Contracts) -> Judgement:
+def judge(workspace: Workspace, case: Case) -> Judgement:
     """Decide on one batch.
 
     Raises:
@@ -44,7 +45,7 @@ def judge(project: Project, case: Case, contracts: gx.Contracts) -> Judgement:
         ScopeError: the contract cannot be used.
     """
     correction = case.correction
-    landed = _read(case) if correction is None else amendments.corrected_rows(project, correction)
+    landed = _read(case) if correction is None else amendments.corrected_rows(workspace.project, correction)
     since = 0 if correction is None else correction.number  # what was released before is no longer there
     releases = [a for a in case.amendments if a.kind == "release" and a.number > since]
     shape = schema(case, landed)
@@ -53,23 +54,29 @@ def judge(project: Project, case: Case, contracts: gx.Contracts) -> Judgement:
         return Judgement(None, landed.with_columns(pl.lit(reason).alias("reason")), tuple(shape))
     rows = landed.select(list(case.source.columns))
     unfit = _unfit(case.source, landed)
-    whole = [*shape, *_whole_findings(case, rows), *_unfit_finding(unfit)]
+    times = event_times(case.name, case.source, rows)
+    unlike = history_findings(workspace, case, rows, times, _released_at(releases))
+    whole = [*shape, *_whole_findings(case, rows, times), *_unfit_finding(unfit)]
     repeated, unique = _repeated(case.source, rows)
-    failures = contracts.check(rows, case.contract, f"expectations/{case.name}.json")
+    failures = workspace.contracts.check(rows, case.contract, f"expectations/{case.name}.json")
     fatal = [sentence(f) for f in whole if f.failed and f.rule != Rule.TYPES]
+    fatal += [sentence(f) for f in unlike if f.failed and f.facts["quarantine"]]
     fatal += [f"{f.reason} (observed: {f.observed})" for f in failures if f.severity == "critical"]
-    reasons = pl.concat([_of_every_row(fatal, len(rows)), *_of_warnings(failures), unfit])
-    reasons = reasons.filter(~pl.col("row").is_in(_released(case.source, rows, releases).implode()))
+    of_rows = pl.concat([pl.DataFrame(schema=REASONS), *_of_warnings(failures), unfit])
+    released = _released(case.source, rows, releases).implode()
+    failing = batch_rules.failing_rows(of_rows.filter(~pl.col("row").is_in(released))["row"].n_unique(), len(rows))
+    fatal += [sentence(failing)] if failing.failed else []
+    reasons = pl.concat([_of_every_row(fatal, len(rows)), of_rows]).filter(~pl.col("row").is_in(released))
     reasons = pl.concat([reasons, repeated])  # never released: the key would name two rows
-    findings = [*whole, unique, *map(_finding, failures), *map(_release_finding, releases)]
+    findings = [*whole, unique, failing, *unlike, *map(_finding, failures), *map(_release_finding, releases)]
     return _split(rows, reasons, findings)
 
 
-def earlier_versions(project: Project, case: Case, contracts: gx.Contracts) -> dict[datetime, pl.DataFrame | None]:
+def earlier_versions(workspace: Workspace, case: Case) -> dict[datetime, pl.DataFrame | None]:
     """What was accepted of a batch until each of its amendments became known; None: nothing was."""
     times = sorted({a.known for a in case.amendments})
     before = [replace(case, amendments=tuple(a for a in case.amendments if a.known < time)) for time in times]
-    return {time: judge(project, b, contracts).accepted for time, b in zip(times, before, strict=True)}
+    return {time: judge(workspace, b).accepted for time, b in zip(times, before, strict=True)}
 
 
 def _read(case: Case) -> pl.DataFrame:
@@ -114,11 +121,10 @@ def schema(case: Case, rows: pl.DataFrame) -> list[Finding]:
     return findings or [Finding(Rule.SCHEMA, "", "pass", float(many), float(many), facts={"columns": many})]
 
 
-def _whole_findings(case: Case, rows: pl.DataFrame) -> list[Finding]:
+def _whole_findings(case: Case, rows: pl.DataFrame, times: pl.Series) -> list[Finding]:
     """What concerns the batch as a whole, contract aside."""
     findings = [batch_rules.delivered_once(case.content, {case.twin: case.content} if case.twin else {})]
     if case.span is not None:
-        times = event_times(case.name, case.source, rows)
         first, last = times.min(), times.max()
         findings.append(batch_rules.within_period(*case.span, first, last))  # type: ignore[arg-type]
     if case.source.volume is not None and case.source.timed:
@@ -177,6 +183,11 @@ def _repeated(source: Source, rows: pl.DataFrame) -> tuple[pl.DataFrame, Finding
     ])  # fmt: skip
     facts, many = {"severity": "warning", "key": key}, len(reasons)
     return reasons, Finding(Rule.UNIQUE_KEY, "", "fail", float(many), 0.0, rows=many, facts=facts)
+
+
+def _released_at(releases: Sequence[Amendment]) -> str:
+    """When all of the batch was first released, if it was."""
+    return next((a.known.isoformat() for a in releases if a.rows is None), "")
 
 
 def _released(source: Source, rows: pl.DataFrame, releases: Sequence[Amendment]) -> pl.Series:

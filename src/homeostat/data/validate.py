@@ -41,8 +41,7 @@ def validate(
     recorded = workspace.verdicts.get(name, label)
     if recorded is not None and recorded.key == case.key and _files_match(workspace, name, label, recorded):
         return recorded
-    project, contracts = workspace.project, workspace.contracts
-    return _write(workspace, case, judge(project, case, contracts), earlier_versions(project, case, contracts))
+    return _write(workspace, case, judge(workspace, case), earlier_versions(workspace, case))
 
 
 def missing(workspace: Workspace, name: str, period: Period, now: datetime | None = None) -> Verdict | None:

@@ -10,6 +10,7 @@ from homeostat.adapters.gx import Contracts
 from homeostat.adapters.import_graph import work_hash
 from homeostat.data.amendments import Amendment, read_amendments
 from homeostat.data.monthly_records import MonthlyRecords
+from homeostat.data.profile import Profiles
 from homeostat.data.sources import SourceReader
 from homeostat.data.staged_files import StagedFiles
 from homeostat.data.verdict_store import VerdictStore
@@ -23,22 +24,24 @@ if TYPE_CHECKING:
 class Workspace:
     """Belongs to one run, and is passed down to what lands, judges and reads batches.
 
-    ``contracts`` and ``sources`` are those of an owner that outlives the run, where there is one.
+    ``contracts``, ``sources`` and ``profiles`` are those of an owner that outlives the run, where there is one.
     """
 
     def __init__(
-        self, project: Project, contracts: Contracts | None = None, sources: SourceReader | None = None
-    ) -> None:
+        self, project: Project, contracts: Contracts | None = None, sources: SourceReader | None = None,
+        profiles: Profiles | None = None,
+    ) -> None:  # fmt: skip
         self.project = project
         self.contracts = Contracts() if contracts is None else contracts
         self.sources = SourceReader(project.root, project.cache) if sources is None else sources
+        self.profiles = Profiles() if profiles is None else profiles
         self.files = StagedFiles()
         self.verdicts = VerdictStore(self.files, project.accepted)
         self._notes: dict[str, MonthlyRecords[list[str]]] = {}
 
     def again(self) -> Workspace:
         """The same for the next run: scope and records are read again, what is kept by content stays."""
-        return Workspace(Project(self.project.root, self.project.home), self.contracts, self.sources)
+        return Workspace(Project(self.project.root, self.project.home), self.contracts, self.sources, self.profiles)
 
     @property
     def scope(self) -> Scope:

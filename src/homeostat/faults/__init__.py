@@ -1,8 +1,9 @@
 """Faults that a replay injects, so that a team sees what the loop does about each: ``NAME@TIME``.
 
-A fault is injected once the first tick at or after its time is completed, and in force from then on. What it did is on
-record in the replay's own project, so an interrupted replay carries on and injects it once. May import what releases
-and data are made of, never the loop: the loop must not know that it is a drill.
+A fault of the data is in what the sources deliver, from the batch of its time on. Any other is injected once the first
+tick at or after its time is completed, and in force from then on. What it did is on record in the replay's own project,
+so an interrupted replay carries on and injects it once. May import what releases and data are made of, never the loop:
+the loop must not know that it is a drill.
 """
 
 from __future__ import annotations
@@ -14,7 +15,8 @@ from typing import TYPE_CHECKING
 
 from homeostat.core.authorship import DRILL
 from homeostat.core.errors import UsageError
-from homeostat.faults import bad_release
+from homeostat.faults import bad_release, damaged_sources
+from homeostat.faults.damage import DAMAGES
 
 if TYPE_CHECKING:
     from homeostat.core.ledger import Ledger
@@ -34,7 +36,11 @@ class Kind:
     outcome: Callable[[Ledger, str], str]
 
 
-KINDS: Mapping[str, Kind] = {"bad-release": Kind(bad_release.inject, bad_release.outcome)}
+RELEASES: Mapping[str, Kind] = {"bad-release": Kind(bad_release.inject, bad_release.outcome)}
+
+
+KINDS = (*RELEASES, *DAMAGES)
+ALL = "all"  # in the place of NAME@TIME: every fault of the data, tried on the history (``trials``)
 
 
 @dataclass(frozen=True)
@@ -55,11 +61,26 @@ class Fault:
 
     def inject(self, project: Project, now: datetime) -> str:
         """Inject it if it is due at ``now`` and has not been yet; a sentence where it was, else nothing."""
-        return KINDS[self.name].inject(project, self.who, now) if now >= self.at else ""
+        if self.name in DAMAGES or now < self.at:
+            return ""
+        return RELEASES[self.name].inject(project, self.who, now)
 
-    def outcome(self, ledger: Ledger) -> str:
+    def outcome(self, project: Project, ledger: Ledger) -> str:
         """What became of it, in one sentence."""
-        return KINDS[self.name].outcome(ledger, self.who)
+        if self.name in DAMAGES:
+            return damaged_sources.outcome(project, self.name, self.at)
+        return RELEASES[self.name].outcome(ledger, self.who)
+
+
+def damage_sources(project: Project, faults: Iterable[Fault], start: datetime, end: datetime) -> None:
+    """Have a replay's project read sources that the ``faults`` of the data are in, from ``start`` to ``end``.
+
+    Raises:
+        UsageError: no source has what a fault needs.
+    """
+    damages = [(fault.name, fault.at) for fault in faults if fault.name in DAMAGES]
+    if damages:
+        damaged_sources.damage_sources(project, damages, start, end)
 
 
 def parse(text: str) -> Fault:

@@ -25,7 +25,18 @@ def labels(point: PointInTime, look: LookBack, rows: pl.DataFrame) -> pl.DataFra
     table = _labelled(scope, rows)
     for until in point.amended(look):
         table = _known_since(scope, table, _labelled(scope, point.events_until(look, until)), until)
-    return table.select(*scope.key, *label_columns(scope))
+    return _held_out(table, look.trains_after).select(*scope.key, *label_columns(scope))
+
+
+def _held_out(table: pl.DataFrame, until: datetime | None) -> pl.DataFrame:
+    """Labels of events that are in doubt, known no sooner than ``until``: they train and judge nothing."""
+    if until is None:
+        return table
+    later = pl.lit(until, dtype=pl.Datetime("us"))
+    known = [c for c in table.columns if c.startswith("known__")]
+    return table.with_columns(
+        pl.when(pl.col(c).is_not_null()).then(pl.max_horizontal(c, later)).alias(c) for c in known
+    )
 
 
 def label_columns(scope: Scope) -> dict[str, pl.DataType]:

@@ -37,6 +37,7 @@ class LookBack:
     period: Period
     start: datetime
     batches: tuple[Batch, ...]
+    trains_after: datetime | None = None  # before it nothing trains on the events: a batch of their time is in doubt
 
     @property
     def epochs(self) -> list[tuple[datetime, datetime]]:
@@ -49,7 +50,20 @@ def look_back(scope: Scope, verdicts: VerdictStore, label: str) -> LookBack:
     """The accepted batches that features of the batch of events ``label`` may be made from."""
     period = period_of(label, scope.events_period, scope.rhythm.offset)
     start = period.start - scope.features.history
-    return LookBack(period, start, _accepted(scope, verdicts, start, period.end))
+    accepted = _accepted(scope, verdicts, start, period.end)
+    return LookBack(period, start, accepted, _trains_after(scope, verdicts, period))
+
+
+def _trains_after(scope: Scope, verdicts: VerdictStore, period: Period) -> datetime | None:
+    """When the last batch of the events' own time, of any source, was found to be as it should be.
+
+    None: each always was. ``FAR``: one is still in doubt.
+    """
+    touched = [verdicts.get(name, label) for name, label in _within(scope, period.start, period.end)]
+    accepted = [v for v in touched if v is not None and v.files]
+    if any(v.suspect_columns for v in accepted):
+        return FAR
+    return max((v.trains_since for v in accepted if v.trains_since is not None), default=None)
 
 
 def widened(scope: Scope, verdicts: VerdictStore, look: LookBack) -> LookBack:

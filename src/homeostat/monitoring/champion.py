@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import polars as pl
+import polars.selectors as cs
 
 from homeostat.adapters import evidently
 from homeostat.adapters.parquet import read_table
-from homeostat.core.drift import drift_findings
+from homeostat.core.drift import SCORE, drift_findings
 from homeostat.core.findings import Finding
 from homeostat.core.health import Window, health_findings, in_doubt
 from homeostat.core.promises import metrics_finding
@@ -36,6 +37,9 @@ from homeostat.releases.registry import Registry, Serving
 from homeostat.training import evaluate
 from homeostat.training.bundle import Bundle
 
+WINDOWS = 4  # of the reference, that show how far its columns move anyway
+LEAST = 100  # rows of a window, and of what is before it, that show anything
+BEFORE = 5_000  # rows of what is before it: more cost time and tell no more
 NOTHING: Mapping[str, str] = {}
 
 
@@ -68,13 +72,39 @@ def check_champion(tree: Project, registry: Registry, serving: Serving, now: dat
 def record_drift(tree: Project, serving: Serving, features: FeatureRows, now: datetime) -> Path | None:
     """Store how far features and scores have moved in one round of decisions; None where nothing was served."""
     bundle, limits = serving.bundle, serving.bundle.scope.monitoring
-    current = served_rows(tree, serving, features, now - tree.scope.rhythm.decide, now)
+    current = watched(bundle, served_rows(tree, serving, features, now - tree.scope.rhythm.decide, now))
     if current.is_empty():
         return None
     reference = watched(bundle, bundle.reference)
-    record = evidently.drift_record(current, reference, limits.drift_method, limits.drift_limit)
+    usual = _usual_drift(tree, serving)
+    record = evidently.drift_record(current, reference, limits.drift_method, limits.drift_limit, usual)
     text = json.dumps({"at": now.isoformat(), "release": serving.event.version, **record}, indent=1) + "\n"
     return write_text(text, tree.drift / f"{stamp(now)}.json")
+
+
+def _usual_drift(tree: Project, serving: Serving) -> Mapping[str, Sequence[float]]:
+    """How far windows of the release's own reference lie from all before them, by column; measured once a release."""
+    records = sorted(tree.drift.glob("*.json"))
+    last = json.loads(records[-1].read_text()) if records else {}
+    if last.get("release") == serving.event.version:
+        return {name: column.get("usual", ()) for name, column in last["columns"].items()}
+    windows = reference_windows(serving.bundle.reference, tree.scope.rhythm.decide)
+    features = [[watched(serving.bundle, part) for part in pair] for pair in windows]
+    pairs = [(now.drop(cs.starts_with(SCORE)), before.drop(cs.starts_with(SCORE))) for now, before in features]
+    return evidently.usual_scores(pairs, serving.bundle.scope.monitoring.drift_method)
+
+
+def reference_windows(reference: pl.DataFrame, length: timedelta) -> list[tuple[pl.DataFrame, pl.DataFrame]]:
+    """The last windows of ``length`` of a reference that is in order of time, each with a sample of the rows before."""
+    windows = []
+    end = reference["event_time"].max()
+    for number in range(WINDOWS if isinstance(end, datetime) else 0):
+        since, until = (end - (number + more) * length for more in (1, 0))  # type: ignore[operator]
+        now = reference.filter((pl.col("event_time") > since) & (pl.col("event_time") <= until))
+        before = reference.filter(pl.col("event_time") <= since)
+        if min(len(now), len(before)) >= LEAST:
+            windows.append((now, before.gather_every(max(1, len(before) // BEFORE))))
+    return windows
 
 
 def judge_drift(tree: Project, bundle: Bundle, path: Path) -> list[Finding]:
@@ -132,7 +162,7 @@ def judge_health(
 
 
 def served_rows(tree: Project, serving: Serving, features: FeatureRows, since: datetime, now: datetime) -> pl.DataFrame:
-    """Features and scores of the events between the two times that the release predicted."""
+    """Feature rows and scores of the events between the two times that the release predicted."""
     bundle = serving.bundle
     table = features.between(bundle.sql, since, now)
     paths = [tree.predictions / f"{label}.parquet" for label in features.labels_since(since)]
@@ -142,7 +172,7 @@ def served_rows(tree: Project, serving: Serving, features: FeatureRows, since: d
     rows = pl.concat(scored, how="diagonal_relaxed").filter(pl.col("release") == serving.event.version)
     key = list(bundle.scope.key)
     scores = rows.select(*key, *(c for c in rows.columns if c.startswith("score__")))
-    return watched(bundle, table.join(scores, key, "inner", nulls_equal=True, maintain_order="left"))
+    return table.join(scores, key, "inner", nulls_equal=True, maintain_order="left")
 
 
 def watched(bundle: Bundle, table: pl.DataFrame) -> pl.DataFrame:

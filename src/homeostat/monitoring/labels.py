@@ -11,6 +11,7 @@ from homeostat.adapters.parquet import read_table, write_table
 from homeostat.core.findings import Finding
 from homeostat.core.label_trust import LabelBatch, label_findings
 from homeostat.core.periods import Period, period_of
+from homeostat.data.known_at import FAR
 from homeostat.monitoring.outcomes import window_length
 from homeostat.project.layout import Project
 
@@ -30,13 +31,16 @@ def check_labels(tree: Project, now: datetime) -> list[Finding]:
     findings, length = [], window_length(scope)
     for name, objective in scope.objectives.items():
         rows = table.filter(pl.col("objective") == name).drop("objective").sort("end").iter_rows()
-        batches = [LabelBatch(*row) for row in rows]
+        batches = [batch for row in rows if (batch := LabelBatch(*row)).events]
         findings += label_findings(name, objective.task, batches, length, scope.evaluation.min_slice)
     return findings
 
 
 def record_labels(tree: Project, now: datetime) -> pl.DataFrame:
-    """One row an objective and batch whose events are all mature by ``now``, as its labels were when they were."""
+    """One row an objective and batch whose events are all mature by ``now``, as its labels were when they were.
+
+    A batch in doubt has no events here: what its labels say is no more trusted than the rest of it.
+    """
     path, scope = tree.quality / "labels.parquet", tree.scope
     table = read_table(path) if path.is_file() else pl.DataFrame(schema=SCHEMA)
     done = set(table["label"].unique())
@@ -67,6 +71,8 @@ def _measured(tree: Project, period: Period, end: datetime) -> Iterator[dict[str
     names = [f"{part}{o}" for o in scope.objectives for part in ("label__", "known__")]
     table = pl.read_parquet(tree.features / f"{label}.parquet", columns=["event_time", *names])
     table = table.filter(pl.col("event_time") < end)
+    if table.select(pl.any_horizontal(pl.col(c) == FAR for c in names if c.startswith("known__")).any()).item():
+        table = table.clear()
     for name in scope.objectives:
         rows = table.drop_nulls(f"label__{name}").filter(pl.col(f"known__{name}") < end + scope.events.label_horizon)
         horizon = scope.events.label_horizon or scope.events_period

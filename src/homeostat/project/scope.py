@@ -93,6 +93,7 @@ class Source(Part):
     optional: tuple[str, ...] = ()  # columns that a batch may lack; null there
     known_at: dict[Name, Group] = {}
     volume: Positive | None = None
+    history: Literal["warn", "quarantine", "off"] = "warn"  # what a batch unlike those before it leads to
 
     @property
     def place(self) -> str:

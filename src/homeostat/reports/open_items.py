@@ -33,6 +33,7 @@ def open_items(loop: Iterable[Finding], incidents: Iterable[Incident], batches: 
     """
     incidents = sorted(incidents, key=lambda i: i.passes > 0)  # what still fails comes first
     sources = {i.finding.subject for i in incidents if i.finding.rule == Rule.BATCH}
+    sources |= {i.finding.facts["source"] for i in incidents if i.finding.rule == Rule.HISTORY}
     alone = [batch for batch in batches if batch.source not in sources]
     return [
         *(OpenItem(f"{finding.name}: {sentence(finding)}", _command(finding)) for finding in loop),

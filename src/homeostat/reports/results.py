@@ -40,11 +40,13 @@ class Results:
     def counts(self) -> dict[str, int]:
         """How often each thing happened."""
         states = Counter(b.verdict.status for b in self.batches)
+        doubted = sum(bool(b.verdict.suspect_columns) for b in self.batches if b.verdict.status == "accepted")
         return {
             "rows accepted": sum(b.verdict.rows_accepted for b in self.batches),
             "rows quarantined": sum(b.verdict.rows_quarantined for b in self.batches),
             "batches quarantined": states["quarantined"],
             "batches missing": states["missing"],
+            "batches in doubt": doubted,
             "decisions": len(self.decisions),
             "candidates judged": sum(d.candidate for d in self.decisions),
             "releases": len(self.ledger.releases),
@@ -109,6 +111,8 @@ def table(outcome: Results) -> Iterator[str]:
     yield f"data       {count(counts['rows accepted'], 'row')} accepted, {counts['rows quarantined']:,} quarantined"
     whole = count(counts["batches quarantined"], "batch")
     yield f"           {whole} quarantined whole, {counts['batches missing']} missing"
+    if counts["batches in doubt"]:
+        yield f"           {count(counts['batches in doubt'], 'batch')} in doubt: the figures leave their events out"
     yield (
         f"releases   {count(counts['releases'], 'release')}, {counts['retrains']} of them a retrain, of "
         f"{count(counts['candidates judged'], 'candidate')} judged; {count(counts['rollbacks'], 'rollback')}"

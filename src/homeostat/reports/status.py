@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 import textwrap
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
@@ -118,9 +118,15 @@ def _next(project: Project, as_of: datetime | None) -> Iterator[tuple[str, datet
 def text(status: Status, width: int | None = None) -> str:
     """One screen, styled for a terminal; ``click.echo`` takes the style away where there is none."""
     width = min(width or shutil.get_terminal_size((100, 24)).columns, 120)
-    parts = (_head, _release, _quality, _estimated, _open, _decisions, _soon)
+    parts = (_head, _state, _open, _release, _quality, _estimated, _decisions, _soon)
     rows = [row for part in parts for row in part(status)]
     return "\n".join(_row(left, line, style, width) for left, line, style in rows)
+
+
+def screen_text(lines: Iterable[tuple[str, str]], width: int | None = None) -> str:
+    """Lines of (what, text), laid out as the status is."""
+    width = min(width or shutil.get_terminal_size((100, 24)).columns, 120)
+    return "\n".join(_row(left, line, BOLD if place == 0 else PLAIN, width) for place, (left, line) in enumerate(lines))
 
 
 Row = tuple[str, str, Mapping[str, Any]]  # left column, text, style
@@ -142,6 +148,19 @@ def _row(left: str, line: str, style: Mapping[str, Any], width: int) -> str:
 def _head(status: Status) -> Iterator[Row]:
     as_of = f"data as of {_when(status.as_of)} UTC" if status.as_of else "no data yet"
     yield status.project, f"{as_of}; {f'{len(status.open)} open' if status.open else 'nothing open'}", BOLD
+
+
+def _state(status: Status) -> Iterator[Row]:
+    """Whether a person is needed, in one line."""
+    if status.as_of is None:
+        return
+    urgent = sum(item.alerts for item in status.open)
+    if urgent:
+        yield "state", f"{count(urgent, 'problem')} open: begin with the first below, and with its command", BAD
+    elif status.open:
+        yield "state", f"well: {count(len(status.open), 'note')} below, and none that cannot wait", GOOD
+    else:
+        yield "state", "well: nothing needs you; every batch of the last days was accepted whole", GOOD
 
 
 def _release(status: Status) -> Iterator[Row]:
@@ -239,10 +258,10 @@ def _open(status: Status) -> Iterator[Row]:
         yield left, f"{mark} {textwrap.shorten(item.text, LONGEST, placeholder=' ...')}", style
         yield "", f"{' ' * len(mark)} {item.note}", DIM
         left = ""
+    if any(item.alerts for item in status.open):
+        yield "", "homeostat status --incident shows the worst on one screen, with what to type", DIM
     if len(status.open) > SHOWN:
         yield left, f"and {len(status.open) - SHOWN} more: homeostat status --page", DIM
-    elif not status.open and status.as_of is not None:
-        yield left, "nothing; every batch of the last days was accepted whole", GOOD
 
 
 def _decisions(status: Status) -> Iterator[Row]:

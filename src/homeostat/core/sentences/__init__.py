@@ -6,10 +6,11 @@ from collections.abc import Callable, Mapping
 
 from homeostat.core.findings import Finding
 from homeostat.core.rules import Rule
-from homeostat.core.sentences import batches, candidates, champion, drift, labels, rollouts, runs
+from homeostat.core.sentences import batches, candidates, champion, drift, history, labels, rollouts, runs
 
 SENTENCES: Mapping[Rule, Callable[[Finding], str]] = {
     **batches.SENTENCES,
+    **history.SENTENCES,
     **champion.SENTENCES,
     **drift.SENTENCES,
     **labels.SENTENCES,

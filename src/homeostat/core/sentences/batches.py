@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 
 from homeostat.core.findings import Finding
 from homeostat.core.rules import Rule
+from homeostat.core.sentences import history
 from homeostat.core.text import count, listed, percent, span
 
 NAMED = 8  # columns that a sentence lists
@@ -80,6 +81,12 @@ def _types(finding: Finding) -> str:
     return f"{count(finding.rows or 0, 'row')}: {finding.facts['first']}"
 
 
+def _failing_rows(finding: Finding) -> str:
+    if finding.value is None:
+        return f"{count(finding.rows or 0, 'row')}; too few to say"
+    return f"{percent(finding.value)} of the rows fail (limit {percent(finding.limit or 0)}): the others are no better"
+
+
 def _unique_key(finding: Finding) -> str:
     key = finding.facts["key"]
     if not finding.failed:
@@ -102,7 +109,8 @@ def _batch(finding: Finding) -> str:
     """With the sentence of each finding that failed: those are kept as fields too."""
     facts = finding.facts
     failed = [Finding.from_dict(raw) for raw in facts["failed"]]
-    why = "; ".join(f.text or SENTENCES[f.rule](f) for f in failed)
+    words = SENTENCES | history.SENTENCES
+    why = "; ".join(f.text or words[f.rule](f) for f in failed)
     return f"{facts['batch']} is {facts['status']}" + (f": {why}" if why else "")
 
 
@@ -113,6 +121,7 @@ SENTENCES = {
     Rule.FRESHNESS: _freshness,
     Rule.SCHEMA: _schema,
     Rule.TYPES: _types,
+    Rule.FAILING_ROWS: _failing_rows,
     Rule.UNIQUE_KEY: _unique_key,
     Rule.CONTRACT: _contract,
     Rule.AMENDMENT: _amendment,

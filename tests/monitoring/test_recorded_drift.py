@@ -1,4 +1,4 @@
-"""Evidently's own report of a record of drift, on a real replay: of the rows and the release of that time."""
+"""The pages of a record of drift, on a real replay: of the rows and the release of that time."""
 
 from __future__ import annotations
 
@@ -14,9 +14,10 @@ from click.testing import CliRunner
 
 from homeostat.cli import main
 from homeostat.core.errors import UsageError
-from homeostat.monitoring.drift_page import draw_drift
+from homeostat.monitoring.recorded_drift import draw_evidently, read_drift
 from homeostat.project.layout import Project, stamp
 from homeostat.releases.registry import Registry
+from homeostat.reports.drift import write_page
 
 pytestmark = pytest.mark.slow
 LAST, EARLIER = replayed.END, datetime(2024, 3, 1, 18)
@@ -36,7 +37,8 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Project:
 
 
 def draw(project: Project, at: datetime | None = None) -> Path:
-    return draw_drift(project.worktree, Registry.open(project), at)
+    """Evidently's own page."""
+    return draw_evidently(read_drift(project.worktree, Registry.open(project), at))
 
 
 def scores(page: Path) -> list[str]:
@@ -49,25 +51,25 @@ def test_it_draws_the_last_record_with_the_scores_that_are_on_record(project: Pr
     ledger = Registry.open(project).ledger
     assert ledger.champion is not None and ledger.champion.version == "v0.2.0" and record["release"] == "v0.1.0"
     page = draw(project)
-    assert page == project.drift / f"{stamp(LAST)}.html"
+    assert page == project.drift / f"{stamp(LAST)}-evidently.html"
     assert scores(page) == [f"{column['score']:.3f}" for column in record["columns"].values()]
     assert all(name in page.read_text() for name in record["columns"])
 
 
 def test_it_draws_an_earlier_record_from_the_rows_of_then(project: Project) -> None:
     page = draw(project, EARLIER)
-    assert page == project.drift / f"{stamp(EARLIER)}.html"
+    assert page == project.drift / f"{stamp(EARLIER)}-evidently.html"
     assert scores(page) != scores(draw(project, LAST))
 
 
 def test_a_day_names_its_last_record(project: Project) -> None:
-    assert draw(project, datetime(2024, 3, 1)).stem == stamp(EARLIER)
+    assert read_drift(project.worktree, Registry.open(project), datetime(2024, 3, 1)).at == EARLIER
 
 
 def test_a_time_without_a_record_names_the_nearest(project: Project) -> None:
     line = "2024-03-01 19:00: no drift is on record for this time; the nearest is of 2024-03-01T18:00"
     with pytest.raises(UsageError, match=line):
-        draw(project, datetime(2024, 3, 1, 19))
+        read_drift(project.worktree, Registry.open(project), datetime(2024, 3, 1, 19))
 
 
 def test_a_project_that_has_decided_nothing_has_no_record(tmp_path: Path) -> None:
@@ -75,7 +77,7 @@ def test_a_project_that_has_decided_nothing_has_no_record(tmp_path: Path) -> Non
     with pytest.raises(
         UsageError, match="no drift is on record yet; each decision on a release that serves records it"
     ):
-        draw_drift(new, Registry.open(new), None)
+        read_drift(new, Registry.open(new), None)
 
 
 @pytest.mark.parametrize(("given", "drawn"), [((), LAST), (("2024-03-01T18:00",), EARLIER), (("2024-03-01",), EARLIER)])
@@ -83,6 +85,23 @@ def test_the_command_prints_where_it_is(project: Project, given: tuple[str, ...]
     run = CliRunner().invoke(main, ["-C", str(project.home), "status", "--drift", *given])
     assert run.exit_code == 0
     assert run.stdout.splitlines()[-1] == f"drift      {project.drift / stamp(drawn)}.html"
+
+
+def test_the_page_shows_each_column_and_needs_nothing_else(project: Project) -> None:
+    drift = read_drift(project.worktree, Registry.open(project), None)
+    page = write_page(drift, "meters")
+    text = page.read_text()
+    assert page == project.drift / f"{stamp(LAST)}.html"
+    for name, column in drift.record["columns"].items():
+        assert f"<td>{name}</td>" in text and f"{column['score']:.3g}" in text
+    assert text.count("<svg") == len(drift.record["columns"])
+    assert "drift share: " in text and "http" not in text and len(text) < 1_500_000
+
+
+def test_the_command_draws_evidently_s_too(project: Project) -> None:
+    run = CliRunner().invoke(main, ["-C", str(project.home), "status", "--evidently"])
+    assert run.exit_code == 0, run.output
+    assert run.stdout.splitlines()[-2] == f"evidently  {project.drift / stamp(LAST)}-evidently.html"
 
 
 def test_the_command_refuses_what_is_no_time(project: Project) -> None:

@@ -1,10 +1,12 @@
-"""Evidently's own page of a record of drift, drawn from the rows of that time, for a reader."""
+"""A record of drift with the rows that it was made from: what the release had seen, and what it predicted then."""
 
 from __future__ import annotations
 
 import json
+from dataclasses import dataclass
 from datetime import datetime, time
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from homeostat.adapters import evidently
 from homeostat.core.errors import UsageError
@@ -14,9 +16,28 @@ from homeostat.project.layout import Project
 from homeostat.releases.feature_rows import FeatureRows
 from homeostat.releases.registry import Registry, Serving
 
+if TYPE_CHECKING:
+    import polars as pl
 
-def draw_drift(tree: Project, registry: Registry, now: datetime | None) -> Path:
-    """Write the page of the record of ``now``, or of the last one, beside it; its path.
+
+@dataclass(frozen=True)
+class RecordedDrift:
+    """``record`` is what lies at ``path``; ``current`` and ``reference`` are the columns that are watched.
+
+    ``days`` are the event times of the rows of each.
+    """
+
+    path: Path
+    at: datetime
+    serving: Serving
+    record: dict[str, Any]
+    current: pl.DataFrame
+    reference: pl.DataFrame
+    days: tuple[pl.Series, pl.Series]
+
+
+def read_drift(tree: Project, registry: Registry, now: datetime | None) -> RecordedDrift:
+    """The record of ``now``, or the last one, with its rows.
 
     Where ``now`` is midnight and has no record, the last of that day is meant.
 
@@ -24,16 +45,22 @@ def draw_drift(tree: Project, registry: Registry, now: datetime | None) -> Path:
         UsageError: there is no such record; the line names the nearest.
         HomeostatError: the release of that time cannot be loaded.
     """
-    record = _record(tree, now)
-    body = json.loads(record.read_text())
-    at, version = datetime.fromisoformat(body["at"]), body["release"]
+    path = _record(tree, now)
+    record = json.loads(path.read_text())
+    at, version = datetime.fromisoformat(record["at"]), record["release"]
     event = next(e for e in reversed(registry.ledger.events) if e.version == version and e.at <= at)
     serving = Serving(event, registry.load(version))
-    current = served_rows(tree, serving, FeatureRows(tree), at - tree.scope.rhythm.decide, at)
-    limits = serving.bundle.scope.monitoring
-    reference = watched(serving.bundle, serving.bundle.reference)
-    page = record.with_suffix(".html")
-    return evidently.render_page(current, reference, page, limits.drift_method, limits.drift_limit)
+    rows = served_rows(tree, serving, FeatureRows(tree), at - tree.scope.rhythm.decide, at)
+    reference, times = serving.bundle.reference, rows["event_time"]
+    current, before = (watched(serving.bundle, table) for table in (rows, reference))
+    return RecordedDrift(path, at, serving, record, current, before, (times, reference["event_time"]))
+
+
+def draw_evidently(drift: RecordedDrift) -> Path:
+    """Write Evidently's own page of it beside the record; its path."""
+    limits = drift.serving.bundle.scope.monitoring
+    page = drift.path.with_name(f"{drift.path.stem}-evidently.html")
+    return evidently.render_page(drift.current, drift.reference, page, limits.drift_method, limits.drift_limit)
 
 
 def _record(tree: Project, now: datetime | None) -> Path:

@@ -1,0 +1,209 @@
+"""Every fault of the data tried on a judged history: how many are found, how soon, under which name, and what then.
+
+Nothing is written: the damaged batches are staged beside the real ones, judged by the same code as any batch, and
+forgotten. A table of what the rules can see is so a matter of seconds for many seeds, where a replay takes minutes.
+"""
+
+from __future__ import annotations
+
+import random
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from statistics import median
+from typing import TYPE_CHECKING, Literal
+
+import polars as pl
+
+from homeostat.adapters.parquet import table_bytes
+from homeostat.core.errors import UsageError
+from homeostat.core.history_faults import WHOLE
+from homeostat.core.periods import period_of
+from homeostat.core.profiles import ENOUGH
+from homeostat.core.rules import Rule
+from homeostat.core.text import count, percent
+from homeostat.data.case import History
+from homeostat.data.selection import event_times
+from homeostat.data.validate import missing, validate
+from homeostat.data.workspace import Workspace
+from homeostat.faults.damage import DAMAGES, TIME, Damage, suitable
+
+if TYPE_CHECKING:
+
+    from homeostat.core.batch_rules import Verdict
+    from homeostat.project.layout import Project
+
+Size = Literal["small", "middle", "large"]
+SIZES: tuple[Size, ...] = ("small", "middle", "large")
+LOOKS = 5  # batches of a fault that lasts, until it counts as not found
+UNFOUND = "nothing"
+
+
+@dataclass(frozen=True)
+class Trial:
+    """One fault in one place, and what the rules made of it.
+
+    ``after``: how many batches after its first the fault was found; None: it was not. ``kinds``: the names under which
+    it was. ``columns`` are those that were damaged, ``named`` whether the findings name one of them; a fault of rows or
+    of their times has none to name.
+    ``kept_out``: whether the batch in which it was found trains nothing, or its bad rows are quarantined.
+    """
+
+    fault: str
+    source: str
+    batch: str
+    columns: tuple[str, ...]
+    after: int | None = None
+    kinds: tuple[str, ...] = ()
+    named: bool = False
+    kept_out: bool = False
+
+    @property
+    def right(self) -> bool:
+        right = set(self.kinds) & set(DAMAGES[self.fault].kinds)
+        return bool(right & WHOLE) or (self.named and bool(right))
+
+
+@dataclass(frozen=True)
+class _Place:
+    """Where faults may be put: a source whose history says something, and its batches by label."""
+
+    source: str
+    labels: tuple[str, ...]
+    verdicts: Mapping[str, Verdict] = field(repr=False)
+
+
+def try_all(project: Project, seeds: int, size: Size) -> Iterator[Trial]:
+    """Try each fault of the data ``seeds`` times: at places, and in columns, that chance chooses by the scope's seed.
+
+    ``project`` is the tree in which the batches are; where several sources suit a fault they take turns.
+
+    Raises:
+        UsageError: no source has batches enough for the history rules to say anything.
+    """
+    workspace = Workspace(project)
+    places = list(_places(workspace))
+    if not places:
+        raise UsageError(f"no source has {ENOUGH + LOOKS} accepted batches in this range; choose a longer one")
+    for name, damage in DAMAGES.items():
+        for seed in range(seeds):
+            chance = random.Random(f"{project.scope.seed} {name} {seed}")
+            for turn in range(len(places)):
+                trial = _try(workspace.again(), places[(seed + turn) % len(places)], name, damage, size, chance)
+                if trial is not None:
+                    yield trial
+                    break
+
+
+def undamaged(project: Project) -> tuple[int, int]:
+    """Of the batches as they came: how many the history rules could judge, and how many of these they found at fault.
+
+    What they found may of course be right.
+    """
+    workspace = Workspace(project)
+    judged = [
+        [f for f in verdict.findings if f.rule == Rule.HISTORY and f.value is not None]
+        for place in _places(workspace)
+        for verdict in place.verdicts.values()
+    ]
+    return sum(map(bool, judged)), sum(any(f.failed for f in findings) for findings in judged)
+
+
+def _places(workspace: Workspace) -> Iterator[_Place]:
+    for name, source in workspace.scope.sources.items():
+        verdicts = workspace.verdicts.of_source(name) if source.timed else {}
+        accepted = [label for label, verdict in verdicts.items() if verdict.status == "accepted"]
+        if len(accepted) >= ENOUGH + LOOKS:
+            yield _Place(name, tuple(accepted), verdicts)
+
+
+def _try(
+    workspace: Workspace, place: _Place, name: str, damage: Damage, size: Size, chance: random.Random
+) -> Trial | None:
+    """Put the fault somewhere in a source; None where the source has nothing that suits it."""
+    start = chance.randrange(ENOUGH, len(place.labels) - LOOKS + 1)
+    labels = place.labels[start : start + (LOOKS if damage.lasts else 1)]
+    batches = {label: _rows(workspace, place.source, label) for label in labels}
+    before = [_rows(workspace, place.source, label) for label in place.labels[start - ENOUGH : start]]
+    key = workspace.scope.sources[place.source].key
+    columns = suitable(damage, pl.concat(before, how="diagonal_relaxed"), max(before, key=len), key)
+    if len(columns) < damage.many or any(rows.is_empty() for rows in batches.values()):
+        return None
+    chosen = tuple(chance.sample(columns, damage.many)) if columns else ()
+    value = damage.sizes[SIZES.index(size)]
+    damaged = {label: damage.change(rows, chosen, value, chance) for label, rows in batches.items()}
+    if damage.of == "time":
+        damaged = _moved(workspace, place.source, damaged)
+    trial = Trial(name, place.source, labels[0], chosen)
+    for after, (label, rows) in enumerate(damaged.items()):
+        verdict = _judged(workspace, place.source, label, rows)
+        kinds, named = _new_failures(verdict, place.verdicts[label], chosen)
+        if kinds:
+            named = named or damage.of in ("rows", "time")
+            kept_out = verdict.status != "accepted" or bool(verdict.rows_quarantined or verdict.suspect_columns)
+            return replace(trial, after=after, kinds=kinds, named=named, kept_out=kept_out)
+    return trial
+
+
+def _rows(workspace: Workspace, source: str, label: str) -> pl.DataFrame:
+    """The rows of a batch as they landed, with the event time of each."""
+    rows = pl.read_parquet(workspace.project.landed / source / f"{label}.parquet")
+    return rows.with_columns(event_times(source, workspace.scope.sources[source], rows).alias(TIME))
+
+
+def _moved(workspace: Workspace, name: str, batches: Mapping[str, pl.DataFrame]) -> dict[str, pl.DataFrame]:
+    """The rows in the batches that their changed times put them in; those outside of all are lost."""
+    source, offset = workspace.scope.sources[name], workspace.scope.rhythm.offset
+    rows = pl.concat([r.drop(TIME) for r in batches.values()], how="diagonal_relaxed")
+    rows = rows.with_columns(event_times(name, source, rows).alias(TIME))
+    periods = {label: period_of(label, source.length, offset) for label in batches}
+    return {label: rows.filter(pl.col(TIME).is_between(p.start, p.end, closed="left")) for label, p in periods.items()}
+
+
+def _judged(workspace: Workspace, source: str, label: str, rows: pl.DataFrame) -> Verdict:
+    """The verdict on a batch with these rows, after those staged before it; one of none at all has not come."""
+    if rows.is_empty():
+        period = period_of(label, workspace.scope.sources[source].length, workspace.scope.rhythm.offset)
+        verdict = missing(workspace, source, period)
+        assert verdict is not None, "late for good"
+        return verdict
+    workspace.files.write(workspace.project.landed / source / f"{label}.parquet", table_bytes(rows.drop(TIME)))
+    return validate(workspace, source, label, history=History.before(label, workspace.verdicts.of_source(source)))
+
+
+def _new_failures(verdict: Verdict, sound: Verdict, columns: Sequence[str]) -> tuple[tuple[str, ...], bool]:
+    """The kinds of what fails in a damaged batch and not in the sound one, and whether they name a damaged column."""
+    there = {(f.rule, f.subject, f.facts.get("kind")) for f in sound.failed}
+    new = [f for f in verdict.failed if (f.rule, f.subject, f.facts.get("kind")) not in there]
+    kinds = tuple(sorted({str(f.facts.get("kind", f.rule)) for f in new}))
+    texts = [text for f in new for text in (f.subject, *f.facts.get("columns", ()), f.facts.get("reason", ""))]
+    return kinds, any(column in text for column in columns for text in texts)
+
+
+# ---- as a table
+
+
+def table(trials: Sequence[Trial], sound: tuple[int, int], size: Size) -> Iterator[str]:
+    """A line a fault: how many were found, rightly named, and kept out of training; then what was taken for what."""
+    by_fault = {name: of for name in DAMAGES if (of := [t for t in trials if t.fault == name])}
+    yield f"{'fault, ' + size:22}{'tried':>6}{'found':>8}{'named':>8}{'kept out':>10}{'after':>7}  found as"
+    for name, of in by_fault.items():
+        yield f"{name:22}{_shares(of)}  {_taken_for(of)}"
+    yield f"{'all':22}{_shares(trials)}"
+    judged, failed = sound
+    share = f" ({percent(failed / judged)})" if judged else ""
+    yield f"as they came: {count(failed, 'batch')} of {judged:,} at fault{share}"
+    yield "found: by any rule; named: the right kind and a damaged column; after: batches until then, the median"
+
+
+def _shares(trials: Sequence[Trial]) -> str:
+    many, found = len(trials), [t.after for t in trials if t.after is not None]
+    shares = [sum(of) / many for of in ([t.after is not None for t in trials], [t.right for t in trials],
+                                        [t.kept_out for t in trials])]  # fmt: skip
+    after = f"{median(found):g}" if found else "-"
+    return f"{many:>6}{percent(shares[0]):>8}{percent(shares[1]):>8}{percent(shares[2]):>10}{after:>7}"
+
+
+def _taken_for(trials: Sequence[Trial]) -> str:
+    kinds = Counter(kind for t in trials for kind in (t.kinds or (UNFOUND,)))
+    return ", ".join(f"{kind} {many}" for kind, many in kinds.most_common())

@@ -1,0 +1,126 @@
+"""Faults of the data: each does to the rows what it says, by its seed alone, and a drill delivers and reports it."""
+
+from __future__ import annotations
+
+import random
+from datetime import datetime, timedelta
+from pathlib import Path
+
+import hourly
+import polars as pl
+import pytest
+from steps import land
+
+from homeostat import faults, replay
+from homeostat.core.errors import UsageError
+from homeostat.core.periods import Period, periods_between
+from homeostat.faults.damage import DAMAGES, TIME, suitable
+from homeostat.project.layout import Project
+
+START = datetime(2024, 3, 1)
+ROWS = pl.DataFrame({
+    "id": range(100),
+    TIME: [START + timedelta(minutes=10 * n) for n in range(100)],
+    "at": [START + timedelta(minutes=10 * n) for n in range(100)],
+    "depot": ["north", "south", "zürich", "west"] * 25,
+    "load": [float(n % 37) + 1 for n in range(100)],
+    "temp": [60 + n / 10 for n in range(100)],
+    "late": [0, 1] * 50,
+})  # fmt: skip
+EXPECT = {  # an expression over rows before (x_before) and after, true of every row that is left
+    "null-surge": ("load", pl.col("load").is_null() | (pl.col("load") == pl.col("load_before"))),
+    "unit-change": ("load", pl.col("load") == pl.col("load_before") * 1000),
+    "celsius": ("temp", ((pl.col("temp") * 1.8 + 32) - pl.col("temp_before")).abs() < 1e-9),
+    "sign-flip": ("load", pl.col("load") == -pl.col("load_before")),
+    "category-explosion": ("depot", pl.col("depot").str.starts_with(pl.col("depot_before"))),
+    "blank-in-code": ("depot", pl.col("depot") == pl.col("depot_before") + " "),
+    "case-in-code": ("depot", pl.col("depot") == pl.col("depot_before").str.to_uppercase()),
+    "encoding-damage": ("depot", pl.col("depot").str.contains("\ufffd|Ã")),
+    "join-break": ("depot", pl.col("depot") == "0" + pl.col("depot_before")),
+    "stuck-sensor": ("load", pl.col("load") == 1),
+    "label-flip": ("late", pl.col("late") == 1 - pl.col("late_before")),
+    "shifted-time": ("at", pl.col("at") == pl.col("at_before") + timedelta(hours=8)),
+    "lost-slice": ("depot", pl.col("depot") != "north"),
+}
+
+
+def damaged(name: str, *columns: str, seed: int = 1) -> pl.DataFrame:
+    damage = DAMAGES[name]
+    return damage.change(ROWS, columns, damage.sizes[-1], random.Random(seed))
+
+
+@pytest.mark.parametrize("name", EXPECT)
+def test_each_fault_does_what_it_says(name: str) -> None:
+    column, holds = EXPECT[name]
+    after = damaged(name, column)
+    both = after.join(ROWS.rename(lambda c: c if c == "id" else f"{c}_before"), on="id", maintain_order="left")
+    assert both.select(holds.all()).item(), both
+    assert not after.equals(ROWS) and after.equals(damaged(name, column))
+
+
+def test_rows_come_twice_half_or_not_at_all() -> None:
+    assert damaged("doubled-batch").height == 200 and damaged("missing-batch").is_empty()
+    cut = damaged("truncated-batch")
+    assert cut.height == 30 and cut.equals(ROWS.head(30))
+
+
+def test_columns_change_places() -> None:
+    after = damaged("swapped-columns", "load", "temp")
+    assert after["load"].equals(ROWS["temp"], check_names=False) and after["temp"].equals(
+        ROWS["load"], check_names=False
+    )
+
+
+@pytest.mark.parametrize(
+    ("name", "columns"),
+    [
+        ("unit-change", ["load", "temp"]),
+        ("celsius", ["temp"]),
+        ("label-flip", ["late"]),
+        ("blank-in-code", ["depot"]),
+        ("missing-batch", []),
+        ("null-surge", ["at", "depot", "load", "temp", "late"]),
+    ],
+)
+def test_a_fault_is_about_columns_that_suit_it(name: str, columns: list[str]) -> None:
+    assert suitable(DAMAGES[name], ROWS, ROWS, ["id"]) == columns
+
+
+def test_every_fault_is_in_the_table_of_faults() -> None:
+    page = (hourly.ROOT / "docs" / "howto" / "unusual-batch.md").read_text()
+    assert [name for name in faults.KINDS if f"| `{name}`" not in page] == []
+
+
+def drill(of: Project, *texts: str) -> Project:
+    """A replay's project with these faults, before its first tick."""
+    start, end = hourly.START, hourly.START + timedelta(hours=48)
+    return replay.prepare(of, start, end, "drill", True, [faults.parse(text) for text in texts])
+
+
+def test_a_drill_delivers_the_damaged_rows_and_says_what_became_of_them(tmp_path: Path) -> None:
+    of = hourly.make(tmp_path / "meters", params=hourly.STEADY, table=hourly.steady_readings())
+    at = hourly.START + timedelta(hours=30)
+    replayed = drill(of, f"missing-batch@{at.isoformat()}")
+    name = of.scope.events.source
+    periods = [p for p in _periods(replayed) if at - timedelta(hours=2) <= p.start <= at + timedelta(hours=2)]
+    landed = {p.label: land(replayed, name, p).path is not None for p in periods}
+    assert [label for label, there in landed.items() if not there] == [p.label for p in periods if p.start == at]
+    plain = {p.label: land(of, name, p).path for p in periods}
+    for label, path in plain.items():
+        if landed[label]:
+            mine = replayed.landed / name / f"{label}.parquet"
+            assert path is not None and mine.read_bytes() == path.read_bytes()
+    assert replayed.scope.sources[name].path == f"drill/{name}.parquet"
+    assert of.scope.sources[name].path != replayed.scope.sources[name].path
+
+
+def test_a_fault_that_no_source_suits_is_refused(tmp_path: Path) -> None:
+    of = hourly.make(tmp_path / "meters", params=hourly.STEADY, table=hourly.steady_readings())
+    with pytest.raises(UsageError, match="--fault celsius: no source with a time has positive columns"):
+        drill(of, f"celsius@{(hourly.START + timedelta(hours=30)).isoformat()}")
+
+
+def _periods(project: Project) -> list[Period]:
+    scope = project.scope
+    length = scope.event_source.length
+    return periods_between(hourly.START, hourly.START + timedelta(hours=48), length, scope.rhythm.offset)

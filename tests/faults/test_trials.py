@@ -1,0 +1,83 @@
+"""Every fault of the data tried on a judged history: found and named, with nothing written."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from pathlib import Path
+
+import depot
+import hourly
+import pytest
+from click.testing import CliRunner
+
+from homeostat.cli import main
+from homeostat.core.errors import UsageError
+from homeostat.faults.damage import DAMAGES
+from homeostat.faults.trials import Trial, table, try_all, undamaged
+from homeostat.project.layout import Project
+
+
+@pytest.fixture(scope="module")
+def project(tmp_path_factory: pytest.TempPathFactory) -> Project:
+    return depot.judged(tmp_path_factory.mktemp("depot"))
+
+
+@pytest.fixture(scope="module")
+def trials(project: Project) -> list[Trial]:
+    return list(try_all(project, 2, "large"))
+
+
+def files(root: Path) -> dict[Path, bytes]:
+    return {path: path.read_bytes() for path in sorted(root.rglob("*")) if path.is_file()}
+
+
+def test_faults_are_found_and_named(trials: list[Trial]) -> None:
+    assert {t.fault for t in trials} == set(DAMAGES)
+    assert sum(t.after is not None for t in trials) >= 0.95 * len(trials)
+    assert sum(t.right for t in trials) >= 0.85 * len(trials)
+    assert all(t.kept_out for t in trials if t.after is not None)
+
+
+def test_nothing_is_written_and_chance_is_the_seeds(project: Project, trials: list[Trial]) -> None:
+    before = files(project.root)
+    again = list(try_all(project, 2, "large"))
+    assert again == trials and files(project.root) == before
+
+
+def test_days_as_they_came_are_judged_too(project: Project) -> None:
+    judged, failed = undamaged(project)
+    assert judged == depot.LAST - 28 and failed == 0
+
+
+def test_a_finding_under_another_name_is_not_right() -> None:
+    right = Trial("null-surge", "parcels", "d", ("load",), 0, ("missing values",), named=True)
+    assert right.right
+    assert not Trial("null-surge", "parcels", "d", ("load",), 0, ("missing values",), named=False).right
+    assert not Trial("null-surge", "parcels", "d", ("load",), 0, ("stuck values",), named=True).right
+    assert Trial("truncated-batch", "parcels", "d", (), 0, ("lost hours",)).right
+
+
+def test_the_table_counts_by_fault() -> None:
+    found = Trial("sign-flip", "parcels", "d", ("load",), 1, ("sign flip",), named=True, kept_out=True)
+    lines = list(table([found, Trial("sign-flip", "parcels", "d", ("load",))], (10, 1), "small"))
+    assert lines[0].split()[:3] == ["fault,", "small", "tried"]
+    assert " ".join(lines[1].split()) == "sign-flip 2 50 % 50 % 50 % 1 sign flip 1, nothing 1"
+    assert lines[3] == "as they came: 1 batch of 10 at fault (10 %)"
+
+
+def test_a_short_history_is_refused(tmp_path: Path) -> None:
+    of = hourly.make(tmp_path / "meters")
+    with pytest.raises(UsageError, match="no source has 33 accepted batches in this range; choose a longer one"):
+        list(try_all(of, 1, "middle"))
+
+
+@pytest.mark.slow
+def test_the_command_prints_the_table(tmp_path: Path) -> None:
+    of = hourly.make(tmp_path / "meters", params=hourly.STEADY, table=hourly.steady_readings(120))
+    last = hourly.START + timedelta(days=4)
+    of_range = ["-C", str(of.root), "replay", "--from", f"{hourly.START:%Y-%m-%d}", "--to", f"{last:%Y-%m-%d}"]
+    run = CliRunner().invoke(main, [*of_range, "--fault", "all", "--tries", "1"])
+    assert run.exit_code == 0, run.output
+    assert "missing-batch" in run.stdout and "as they came: " in run.stdout
+    both = CliRunner().invoke(main, [*of_range, "--fault", "all", "--fault", f"bad-release@{last:%Y-%m-%d}"])
+    assert both.exit_code == 2 and "--fault all: tried by itself" in both.stderr

@@ -1,0 +1,98 @@
+"""One incident on one screen: what is said of each kind, and the command that shows it."""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import replace
+from datetime import datetime, timedelta
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+from recorded import recorded
+
+from homeostat.cli import main
+from homeostat.core.batch_rules import against_history
+from homeostat.core.errors import UsageError
+from homeostat.core.findings import Finding, Interval
+from homeostat.core.history_faults import Fault
+from homeostat.core.incidents import Incident
+from homeostat.core.rules import Rule
+from homeostat.project.layout import Project
+from homeostat.reports import incident
+
+HELD = "2024-03-01T05"  # the batch with a row in quarantine
+OPENED = datetime(2024, 3, 1, 12)
+UNIT = Fault("unit change", ("load",), {"unit": "thousandths", "repair": "{c} / 1000"}, exact=True, excess=3.0)
+INCIDENTS = {
+    "0002": Incident(against_history("readings", HELD, UNIT, {}, True), OPENED, OPENED),
+    "0003": Incident(
+        Finding(Rule.CALIBRATION, "high", "fail", 0.6, 0.35, Interval(1.3, 1.9, 0.95), rows=80, facts={"ratio": 1.6}),
+        OPENED, OPENED, passes=1, last_passed=OPENED + timedelta(hours=1), release="v0.2.0",
+    ),
+}  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def project(tmp_path_factory: pytest.TempPathFactory) -> Project:
+    of = recorded(tmp_path_factory.mktemp("incident") / "meters")
+    earlier = replace(INCIDENTS["0002"], opened=datetime(2024, 2, 1), closed=datetime(2024, 2, 3))
+    written = {**INCIDENTS, "0000": earlier}
+    for number, one in written.items():
+        (of.incidents / f"{number}.json").write_text(json.dumps(one.to_dict()))
+    return of
+
+
+def screen(project: Project, number: str | None) -> dict[str, str]:
+    """The texts by what they are about, several joined by a bar."""
+    texts: dict[str, str] = {}
+    for name, text in incident.lines(incident.read(project, number)):
+        last = name or last  # noqa: F821  # the first has a name
+        texts[last] = f"{texts[last]} | {text}" if last in texts else text
+    return texts
+
+
+def test_a_batch_unlike_those_before(project: Project) -> None:
+    shown = screen(project, "2")
+    assert shown["incident"] == "0002  load: history"
+    assert shown["what"].startswith("unit change: load came as if in thousandths")
+    assert shown["state"] == "open; last seen 2024-03-01 12:00; closes after 2 quiet checks"
+    assert shown["since"] == f"2024-03-01 12:00 UTC; first in batch {HELD}"
+    assert shown["blame"] == "source readings; columns load"
+    assert shown["done"].startswith("nothing trains on the events of the batches in doubt")
+    assert "load 900.0" in shown["rows"] and "meter m1" in shown["rows"]
+    assert shown["before"] == "1 time: 2024-02-01 to 2024-02-03; each closed by itself"
+    assert f"homeostat data correct readings {HELD} FILE" in shown["type"]
+
+
+def test_quality_says_what_it_costs_what_was_done_and_the_way_back(project: Project) -> None:
+    shown = screen(project, "3")
+    assert shown["blame"] == "objective high"
+    assert re.fullmatch(r"20 in the last window, 75 % less than the 80 of no alerts at all", shown["cost"])
+    assert "2024-03-01 18:00  rollback v0.1.0 by homeostat" in shown["done"]
+    assert "Roll back: v0.1.0 replaces v0.2.0" in shown["done"]
+    assert shown["before"] == "never"
+    assert "homeostat rollback" in shown["type"] and "rows" not in shown
+
+
+def test_a_batch_that_never_came_has_no_rows_to_correct(project: Project) -> None:
+    shown = screen(project, "1")
+    assert "is missing" in shown["what"] and shown["done"].startswith("the batch is missing")
+    assert "data correct" not in shown["type"] and "rows" not in shown
+
+
+def test_the_first_that_still_fails_is_the_worst(project: Project) -> None:
+    assert screen(project, None)["incident"].startswith("0001")
+
+
+def test_the_command_prints_it_and_names_what_there_is(project: Project, tmp_path: Path) -> None:
+    run = CliRunner().invoke(main, ["-C", str(project.home), "status", "--incident", "2"])
+    assert run.exit_code == 0 and run.stdout.startswith("incident   0002  load: history\n")
+    wrong = CliRunner().invoke(main, ["-C", str(project.home), "status", "--incident", "17"])
+    assert wrong.exit_code == 2 and "no incident 0017; on record are 0000 to 0003" in wrong.stderr
+
+
+def test_a_project_in_which_nothing_failed_has_none(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="no incident is on record"):
+        incident.read(Project(tmp_path, tmp_path), None)
