@@ -73,12 +73,19 @@ def resident(process: int) -> float:
 
 
 def requests_ahead(project: Project, many: int) -> list[bytes]:
-    """Bodies of requests for one event each, of those ahead."""
+    """Bodies of requests for one event each, of those ahead.
+
+    Raises:
+        SystemExit: the project's data end where it stands, so no event is ahead.
+    """
     now = clock_now(project)
     context = Context(project, now)
-    rows = pl.concat([rows for _, rows in context.upcoming()])
     until = now + context.scope.rhythm.tick
-    rows = rows.filter(pl.col("predict_at") >= now, pl.col("predict_at") < until)
+    ahead = (rows.filter(pl.col("predict_at") >= now, pl.col("predict_at") < until) for _, rows in context.upcoming())
+    parts = [rows for rows in ahead if rows.height]
+    if not parts:
+        raise SystemExit(f"no event is ahead at {now}: give a replay that ends before its data do")
+    rows = pl.concat(parts)
     first, *_ = context.scope.event_source.known_at.values()
     rows = rows.select(first.columns).sample(many, with_replacement=many > rows.height, seed=1)
     return [to_json({"events": [row]}) for row in rows.to_dicts()]

@@ -8,7 +8,8 @@
     python benchmarks/serving.py PROJECT ends        SIGTERM and kill -9 under load
 
 The project is copied aside first, so nothing is released or predicted in it. PROJECT is what `homeostat replay` names
-at its end; its last two releases must be learned models. Every figure comes with its yardstick from the same run.
+at its end; its last two releases must be learned models, and its data go on after it, so that events are ahead. Every
+figure comes with its yardstick from the same run.
 MLflow and schemathesis are installed in environments of their own, below a temporary folder or the one that
 `--environments` names, which keeps them for the next time.
 """

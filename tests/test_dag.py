@@ -237,6 +237,7 @@ def test_once_and_then_nothing(kept: Project) -> None:
 
 @pytest.mark.slow
 def test_an_edit_of_any_module_concerns_exactly_the_stages_that_reach_it_or_its_room(kept: Project) -> None:
+    """Every module by the deps that DVC has; of all that are deps in the same way, one is edited too."""
     src = kept.root / "src"
     modules = sorted((src / "homeostat").rglob("*.py"))
     reach = {name: concerning(name, kept.root, modules) for name in STAGES}
@@ -245,7 +246,14 @@ def test_an_edit_of_any_module_concerns_exactly_the_stages_that_reach_it_or_its_
     for name in ("train", "evaluate"):
         assert set(reached(f"homeostat.stages.{name}", src)) == reach[name]
     assert len(modules) > 30  # the whole package, reached or not
+    deps = YAML(typ="safe").load(kept.root / "dvc.yaml")["stages"]
+    alike: dict[frozenset[tuple[str, str]], Path] = {}
     for path in modules:
+        covering = {name: covering_dep(path.relative_to(kept.root), deps[name]["deps"]) for name in STAGES}
+        assert [name for name in STAGES if covering[name]] == [name for name in STAGES if path in reach[name]], path
+        alike.setdefault(frozenset(covering.items()), path)
+    assert len(alike) > 10
+    for path in alike.values():
         before = path.read_bytes()
         path.write_bytes(before + b"\n# an edit\n")
         try:
@@ -253,6 +261,13 @@ def test_an_edit_of_any_module_concerns_exactly_the_stages_that_reach_it_or_its_
         finally:
             path.write_bytes(before)
     assert dvc.pending(kept.root) == []
+
+
+def covering_dep(module: Path, deps: list[str]) -> str:
+    """Whether a module is among the deps ("itself"), or the folder that is; nothing where neither is."""
+    if module.as_posix() in deps:
+        return "itself"
+    return next((folder for parent in module.parents if (folder := parent.as_posix()) in deps), "")
 
 
 RECORD = """

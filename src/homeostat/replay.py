@@ -25,6 +25,7 @@ from homeostat.project.clock import move_on, stands_at
 from homeostat.project.layout import Project
 from homeostat.project.whole_files import remove, remove_leftovers, remove_leftovers_of, write_text
 from homeostat.project.window import write_window
+from homeostat.project.worktree_pointer import repair_worktree_pointer
 
 
 @dataclass
@@ -77,7 +78,11 @@ def prepare(
     if note.is_file():
         if json.loads(note.read_text()) != wanted:
             raise UsageError(f"{target}: a replay of other inputs; choose another --name, or --force to replace it")
-        return Project.find(target)
+        replayed = Project.find(target)
+        if repair_worktree_pointer(replayed):  # the folder was copied or moved, with the replay in it
+            (target / ".dvc" / "config.local").unlink(missing_ok=True)
+        dvc.share_cache(target, project.root)
+        return replayed
     git.clone_snapshot(project.root, snapshot, target, project.scope.branch)
     dvc.share_cache(target, project.root)
     damage_sources(Project.find(target), faults, start, end)

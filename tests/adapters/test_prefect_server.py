@@ -1,4 +1,4 @@
-"""The project's own Prefect server keeps a month of runs and a week of events."""
+"""The project's own Prefect server keeps a month of runs and a week of events, and little of what it has freed."""
 
 from __future__ import annotations
 
@@ -9,9 +9,11 @@ from pathlib import Path
 from uuid import uuid4
 
 import httpx
+import psutil
 import pytest
 from at_work import ask, until
 
+from homeostat.adapters import allocators
 from homeostat.adapters.prefect_server import EVENTS_KEPT, RUNS_KEPT, server
 
 NOW = datetime.now(UTC)
@@ -29,6 +31,8 @@ def end_at(home: Path, run: str, time: datetime) -> None:
 def test_old_runs_and_events_are_deleted_and_no_others(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PREFECT_SERVER_SERVICES_DB_VACUUM_LOOP_SECONDS", "2")  # instead of an hour
     with server(tmp_path) as api, httpx.Client(base_url=f"{api}/", timeout=30, trust_env=False) as client:
+        (process,) = (p for p in psutil.Process().children() if "homeostat.adapters.prefect_server" in p.cmdline())
+        assert allocators.FOR_OBJECTS.items() <= process.environ().items()
         flow = client.post("flows/", json={"name": "lifecycle"}).json()["id"]
         runs = {}
         for name in ("old", "young"):

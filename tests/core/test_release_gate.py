@@ -29,6 +29,7 @@ from homeostat.core.release_gate import (
     enough_rows,
     no_slice_gets_worse,
     not_worse_than_champion,
+    too_good,
     unjudged,
 )
 from homeostat.core.rules import Reason, Rule
@@ -41,8 +42,8 @@ WEEK = timedelta(days=7)
 MARGIN = Margin(0.03, 12)
 
 
-def evaluation(rows: int = 1000, calibration: Measure = RIGHT, task: str = "binary") -> Evaluation:
-    return Evaluation("o", task, "log_loss", 200, Judged(rows, 0.2, {"calibration": calibration}))
+def evaluation(rows: int = 1000, calibration: Measure = RIGHT, task: str = "binary", **metrics: Measure) -> Evaluation:
+    return Evaluation("o", task, "log_loss", 200, Judged(rows, 0.2, {"calibration": calibration, **metrics}))
 
 
 def versus(share: float | None) -> Comparison:
@@ -484,3 +485,23 @@ def test_drift_that_explains_is_no_rule_that_failed() -> None:
     assert not drifted.failed and [row.outcome for row in evidence_table(quiet).rows] == [
         "explains", "too few to say", "pass",
     ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("auc", "share", "text"),
+    [
+        (0.985, -0.3, "AUC 0.985 on held-out events is too good to trust: it rests on closed_by, refund"),
+        (0.9, -0.95, "95 % below on held-out events is too good to trust"),
+        (0.97, -0.85, ""),
+    ],
+)
+def test_a_candidate_that_is_too_good_is_a_finding_and_stops_nothing(auc: float, share: float, text: str) -> None:
+    finding = too_good(evaluation(auc=Measure(auc)), versus(share))
+    if not text:
+        assert finding is None
+        return
+    assert finding is not None and not objections([finding])
+    named = replace(finding, facts={**finding.facts, "features": ["closed_by", "refund"]})
+    assert text in sentence(named)
+    first = Decision("release", Reason.PASSED, Versions("", "", "v0.1.0"), (named,))
+    assert headline(first).endswith("o is too good to trust, resting on closed_by, refund.")

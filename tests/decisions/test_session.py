@@ -64,4 +64,5 @@ def test_a_commit_on_the_scopes_branch_is_in_force_at_the_next_tick(session: Ses
     assert session.tree.scope.costs.capacity == 2
     loop.tick(session, SECOND)
     assert session.tree.scope.costs.capacity == 3
-    assert (session.stands_at, read_window(session.tree)) == (SECOND, (hourly.START, SECOND))
+    window = read_window(session.tree)
+    assert (session.stands_at, window.start, window.as_of) == (SECOND, hourly.START, SECOND)

@@ -10,13 +10,15 @@ import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 
 import hourly
 import polars as pl
 import pytest
-from replayed import DAY, END, PARAMS, outcome, same, whole
+from replayed import DAY, END, PARAMS, START, outcome, same, whole
 
+from homeostat import loop, replay
 from homeostat.adapters import dvc
 from homeostat.monitoring import outcomes
 from homeostat.project.clock import stands_at
@@ -46,6 +48,27 @@ def test_the_day_has_in_it_what_can_be_cut(uncut: Project) -> None:
 
 def test_under_another_name_it_ends_alike(folder: Project, uncut: Project) -> None:
     same(outcome(whole(folder, "other")), outcome(uncut))
+
+
+class Stopped(Exception):
+    """What stops a replay here."""
+
+
+def stop_after_noon(tick: loop.Tick) -> None:
+    if tick.now >= START + timedelta(hours=14):
+        raise Stopped
+
+
+def test_in_a_copy_of_the_folder_it_carries_on_there(folder: Project, uncut: Project, tmp_path: Path) -> None:
+    begun = replay.prepare(folder, START, END, "copied")
+    with pytest.raises(Stopped):
+        replay.replay(begun, START, END, stop_after_noon)
+    before = outcome(begun)
+    shutil.copytree(folder.home, tmp_path / "copy", symlinks=True)
+    same(outcome(whole(Project.find(tmp_path / "copy"), "copied")), outcome(uncut))
+    same(outcome(begun), before)
+    cache = (tmp_path / "copy" / ".homeostat" / "replays" / "copied" / ".dvc" / "config.local").read_text()
+    assert str(folder.home) not in cache
 
 
 # ---- cut short

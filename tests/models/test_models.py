@@ -143,6 +143,12 @@ def test_scores_are_finite_and_chances_lie_between_0_and_1(case: Case) -> None:
 
 
 @every
+def test_what_it_rests_on_most_is_of_its_features(case: Case) -> None:
+    model = fitted(case)
+    assert set(model.strongest(2)) <= set(model.features) and len(model.strongest(2)) == min(2, len(model.features))
+
+
+@every
 def test_no_rows_score_to_no_scores(case: Case) -> None:
     assert fitted(case).predict(events(5).clear()).shape == (0,)
 

@@ -57,6 +57,15 @@ def test_labels_of_one_class_are_doubted_from_their_first_batch(project: Project
     assert failed(project, now + HOUR) == [(Rule.LABELS, since)]
 
 
+def test_labels_that_the_scope_does_not_trust_raise_no_doubt(project: Project) -> None:
+    for hour in range(24):
+        batch(project, hour, 0.2 + hour % 5 / 20)
+    batch(project, 24, positive=1.0)
+    until = f'label_horizon: 1h, labels_until: "{START + 24 * HOUR}"'
+    (project.root / "params.yaml").write_text(PARAMS.replace("label_horizon: 1h", until))
+    assert failed(Project(project.root, project.root), START + 26 * HOUR) == []
+
+
 def test_a_label_that_comes_after_the_horizon_counts_as_missing(project: Project) -> None:
     for hour in range(24):
         batch(project, hour, 0.2 + hour % 5 / 20)

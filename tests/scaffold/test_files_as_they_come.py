@@ -95,13 +95,13 @@ def put(files: dict[str, str | bytes], folder: Path) -> None:
         path.write_bytes(content if isinstance(content, bytes) else content.encode())
 
 
-def read_both(address: str, folder: Path) -> tuple[pl.DataFrame, pl.DataFrame | None, tuple[str, ...]]:
+def read_both(address: str, folder: Path, key: str = "id") -> tuple[pl.DataFrame, pl.DataFrame | None, tuple[str, ...]]:
     """The rows as `new` has them, as the loop lands them, and the notes."""
     with open_workspace() as work:
         made = read_table(work, "t", Address.of(str(folder / address)))
-        rows = work.frame("SELECT * FROM t ORDER BY id").select(made.names)
+        rows = work.frame(f"SELECT * FROM t ORDER BY {key}").select(made.names)
     source = Source.model_validate({
-        "path": str(folder / address), "period": "once", "key": ["id"],
+        "path": str(folder / address), "period": "once", "key": [key],
         "columns": {c.name: c.kind for c in made.columns},
         "read": {c.name: c.source_sql for c in made.columns if c.source_sql is not None},
         "written": {c.name: c.reading.writing.model_dump() for c in made.columns},

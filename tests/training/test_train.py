@@ -70,6 +70,18 @@ def test_no_label_is_used_before_it_is_mature(tmp_path: Path) -> None:
     assert rows.before["event_time"].max() == rows.start - 2 * DAY  # what was mature when the holdout began
 
 
+def test_labels_from_when_on_the_scope_trusts_none_train_and_judge_nothing(tmp_path: Path) -> None:
+    until = START + 30 * DAY
+    tides(tmp_path, **only("height"))
+    params = tmp_path / "params.yaml"
+    until_then = f'label_horizon: 2d\n  labels_until: "{until}"'
+    params.write_text(params.read_text().replace("label_horizon: 2d", until_then))
+    training = train(Project(tmp_path, tmp_path))
+    height = training["objectives"]["height"]
+    assert height["to"] < until.isoformat() and height["holdout"]["to"] == until.isoformat()
+    assert height["holdout"]["rows"] > 0
+
+
 def test_labels_that_come_late_train_late(tmp_path: Path) -> None:
     project = tides(tmp_path)
     late = read_features(project).with_columns(pl.col("known__height") + 5 * DAY)

@@ -118,7 +118,7 @@ def _read(path: Path) -> Any:
 
 
 def _plain(path: Path) -> dict[str, Any]:
-    body: dict[str, Any] = YAML(typ="safe", pure=True).load(path.read_text())
+    body: dict[str, Any] = YAML(typ="safe").load(path.read_text())
     return body
 
 

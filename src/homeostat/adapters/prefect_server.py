@@ -21,6 +21,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import IO
 
+from homeostat.adapters import allocators
 from homeostat.adapters.prefect_database import put_aside, why_broken
 from homeostat.adapters.telemetry import quiet_environment
 from homeostat.core.errors import EnvironmentFault
@@ -171,6 +172,7 @@ def _environment(home: Path, url: str, whole: bool) -> dict[str, str]:
         "PREFECT_SERVER_SERVICES_DB_VACUUM_ENABLED": "events,flow_runs",  # without: events alone
         "PREFECT_SERVER_SERVICES_DB_VACUUM_RETENTION_PERIOD": f"{RUNS_KEPT.total_seconds():.0f}",
         "PREFECT_SERVER_EVENTS_RETENTION_PERIOD": f"P{EVENTS_KEPT.days}D",
+        **allocators.FOR_OBJECTS,
     }
     only_for_runs = {"PREFECT_API_URL", "PREFECT_LOGGING_SETTINGS_PATH"}
     return {**kept, **{k: v for k, v in os.environ.items() if k not in only_for_runs}, **settings}

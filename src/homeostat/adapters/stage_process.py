@@ -16,14 +16,12 @@ from pathlib import Path
 from typing import IO, Any
 
 import homeostat
+from homeostat.adapters import allocators
 from homeostat.adapters.parquet import digest
 
 COMMAND = re.compile(r"(?:PYTHONPATH=src:\$PYTHONPATH )?python -m (homeostat\.stages\.\w+)")  # as dvc.yaml has it
 READY = "stage worker, protocol 1"
 LIMIT = 1_200_000_000  # bytes: a worker that holds more after a stage has served long enough
-# For the allocator of Polars, which puts its own defaults there: give memory back at once, or what one stage used stays
-# on top of what the next one needs.
-MEMORY_BACK = {"_RJEM_MALLOC_CONF": "dirty_decay_ms:0,muzzy_decay_ms:0"}
 STAGE = "DVC_STAGE"  # the one variable that is another for each stage
 
 
@@ -32,7 +30,7 @@ class StageProcess:
 
     def __init__(self) -> None:
         self._process: subprocess.Popen[str] | None = None
-        self._fits: tuple[Path, Mapping[str, str], str] | None = None
+        self._fits: tuple[Path, dict[str, str], str] | None = None
 
     def ready_for(self, root: Path, environment: Mapping[str, str], log: IO[bytes]) -> bool:
         """Have a process that runs the code of the tree at ``root`` as it is now, in an environment like that.
@@ -49,7 +47,7 @@ class StageProcess:
         self.close()
         # Its standard input closes when this process ends, however it ends, and then it ends too.
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "homeostat.stages.worker"], cwd=root, env={**fits[1], **MEMORY_BACK},
+            [sys.executable, "-m", "homeostat.stages.worker"], cwd=root, env=fits[1] | allocators.FOR_FRAMES,
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=log, text=True, encoding="utf-8",
         )  # fmt: skip
         self._fits = fits

@@ -91,6 +91,8 @@ def _predicted(scope: Scope) -> Iterator[str]:
         yield f"- {name}: {_objective(objective)}"
     horizon = _span(events.label_horizon)
     yield f"An event trains or judges a model once its label is known, {horizon} after its time at the earliest."
+    if events.labels_until is not None:
+        yield f"Labels of events from {events.labels_until} on are not trusted: they train and judge nothing."
     for word, columns in (
         ("must not", scope.features.barred),
         ("may, as people have decided,", scope.features.allowed),

@@ -28,7 +28,7 @@ def migrate_project(folder: Path, yes: bool) -> None:
     for change in migration.changes:
         say(change.diff, nl=False)
     if migration.changes:
-        _agree(len(migration.changes), yes)
+        agree(len(migration.changes), yes)
         write_migration(project.root, migration)
         for change in migration.changes:
             how = "only moved names replaced: the rest is yours" if change.edited else "rewritten"
@@ -42,7 +42,12 @@ def migrate_project(folder: Path, yes: bool) -> None:
         say(f"{line}; replace it by hand")
 
 
-def _agree(files: int, yes: bool) -> None:
+def agree(files: int, yes: bool) -> None:
+    """Ask whether to write, unless ``yes`` is given.
+
+    Raises:
+        UsageError: nobody agreed.
+    """
     if yes:
         return
     if not (sys.stdin.isatty() and sys.stdout.isatty()):

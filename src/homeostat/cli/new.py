@@ -16,7 +16,8 @@ from homeostat.core.errors import UsageError
 QUIT = "quit"
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
+    from datetime import timedelta
 
     from homeostat.scaffold.draft.create import Draft
     from homeostat.scaffold.profile.context import ContextRequest
@@ -45,45 +46,90 @@ if TYPE_CHECKING:
     "--task", type=click.Choice(["binary", "regression", "ranking"]), help="The task, if it is guessed wrong."
 )
 @click.option("--group", metavar="COL", help="For a ranking: the column that its rows share.")
+@click.option("--period", metavar="LENGTH", help="How long a batch is: 7d; by default by the density of the rows.")
 @click.option("--yes", is_flag=True, help="Ask nothing.")
 @click.option("--migrate", is_flag=True, help="Bring a project that an earlier version made to this one.")
-def new(
-    directory: str | None, source: str | None, query: str | None, time: str | None, label: str | None,
-    known_at: str | None, key: tuple[str, ...], context: tuple[str, ...], predict_before: str, drop: tuple[str, ...],
-    positive: str | None, task: str | None, group: str | None, yes: bool, migrate: bool,
-) -> None:  # fmt: skip
+def new(directory: str | None, source: str | None, yes: bool, migrate: bool, **_: object) -> None:
     """Make a project in DIR from a time-stamped table: scope, contracts, features, flows and tests.
 
     Each guess from the table is a commented line in it; issues with the table are reported before a model is made.
+    In a project that is there already, options without --from make its draft again and show the changes; lines that
+    were edited by hand stay.
     With --migrate: rewrite the files that homeostat owns in a project of an earlier version, after showing the changes.
 
     Example: homeostat new bikes --from rentals.csv --time when --label rentals
     """
-    from homeostat.project.value_types import parse_duration
     from homeostat.scaffold.draft import create
-    from homeostat.scaffold.profile.request import Address, Request
 
     if migrate:
         migrate_project(Path(directory) if directory else folder(), yes)
+        return
+    if directory is not None and source is None and (Path(directory) / "params.yaml").is_file():
+        _redraft(Path(directory).absolute(), yes)
         return
     if directory is None or source is None:
         raise UsageError("name a new folder and a table: homeostat new DIR --from ADDRESS; see homeostat new --help")
     target = Path(directory).absolute()
     create.check_free(target)
-    try:
-        before = parse_duration(predict_before)
-    except ValueError as error:
-        raise UsageError(f"--predict-before: {error}") from error
-    request = Request(
-        Address.of(source, query), time, label, known_at, key, drop, positive,
-        task or ("ranking" if group else None), group, before,
-    )  # fmt: skip
-    contexts = [_context(text) for text in context]
+    request, contexts = _asked(click.get_current_context().params)
     interactive = not yes and sys.stdin.isatty() and sys.stdout.isatty()
     make = _agreed_draft if interactive else _draft
     project = make(create.project_name(target), request, contexts)
     create.write(project, target)
     say(f"\n{project.project} is in {target}, committed. Next:\n  cd {directory}\n  make run")
+
+
+def _length(option: str, text: str) -> timedelta:
+    from homeostat.project.value_types import parse_duration
+
+    try:
+        return parse_duration(text)
+    except ValueError as error:
+        raise UsageError(f"{option}: {error}") from error
+
+
+def _redraft(target: Path, yes: bool) -> None:
+    """Make the draft of the project in ``target`` again, with the options of this command over those of the first."""
+    from homeostat.cli.migrate import agree
+    from homeostat.scaffold.draft import create
+    from homeostat.scaffold.migrate import redraft
+    from homeostat.scaffold.migrate.migrate_project import Migration, write_migration
+
+    commit, typed = redraft.first_options(target)
+    given = click.get_current_context()
+    by_person = {name: value for name, value in given.params.items() if _typed(given, name)}
+    if not by_person:
+        raise UsageError(f"{target}: a project already; name what to change, such as --period 7d, or a new folder")
+    first = new.make_context("new", [str(target), *typed], resilient_parsing=True).params
+    draft = _draft(create.project_name(target), *_asked({**first, **by_person}))
+    changes = redraft.plan_redraft(target, commit, draft)
+    if not changes:
+        say(f"{target}: nothing to change")
+        return
+    for change in changes:
+        say(change.diff if not change.path.endswith(".html") else f"{change.path}: drawn again\n", nl=False)
+    agree(len(changes), yes)
+    write_migration(target, Migration(tuple(changes), (), ()))
+    say(f"{draft.project} is drafted again, not committed. Next:\n  git commit -a\n  make run")
+
+
+def _typed(context: click.Context, name: str) -> bool:
+    """Whether a person gave this option, other than where and how to write."""
+    typed = context.get_parameter_source(name) == click.core.ParameterSource.COMMANDLINE
+    return typed and name not in ("directory", "yes", "migrate")
+
+
+def _asked(options: Mapping[str, Any]) -> tuple[Request, list[ContextRequest]]:
+    """What the options of this verb ask for."""
+    from homeostat.scaffold.profile.request import Address, Request
+
+    group, task, period = options["group"], options["task"], options["period"]
+    request = Request(
+        Address.of(options["source"], options["query"]), options["time"], options["label"], options["known_at"],
+        tuple(options["key"]), tuple(options["drop"]), options["positive"], task or ("ranking" if group else None),
+        group, _length("--predict-before", options["predict_before"]), _length("--period", period) if period else None,
+    )  # fmt: skip
+    return request, [_context(text) for text in options["context"]]
 
 
 def _draft(name: str, request: Request, contexts: Sequence[ContextRequest]) -> Draft:
@@ -134,12 +180,14 @@ def _changed(request: Request, text: str) -> Request:
     if name in ("drop", "key"):
         columns: dict[str, Any] = {name: (*getattr(request, name), value) if value else ()}
         return replace(request, **columns)
-    if name == "predict_before":
+    if name in ("predict_before", "period"):
         try:
-            return replace(request, predict_before=parse_duration(value or "0s"))
+            length = parse_duration(value or "0s")
         except ValueError as error:
-            say(f"predict-before: {error}")
+            say(f"{name.replace('_', '-')}: {error}")
             return request
+        lengths: dict[str, Any] = {name: length if length or name == "predict_before" else None}
+        return replace(request, **lengths)
     change: dict[str, Any] = {name: value or None}
     if name == "group" and value and request.task is None:
         change["task"] = "ranking"

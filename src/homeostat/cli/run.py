@@ -75,11 +75,14 @@ def replay(
 
     Example: homeostat replay --from 2013-01-01 --to 2013-12-31
     """
+    from homeostat.adapters import allocators
+
     if name is not None and not re.fullmatch(r"\w[\w.-]*", name):
         raise UsageError(f"--name {name}: begin with a letter or digit, then letters, digits, ., - and _")
     timed = tuple(fault for fault in faults if not isinstance(fault, str))
     if timed != faults and timed:
         raise UsageError("--fault all: tried by itself, on a history without other faults; leave the others out")
+    allocators.hold_little()
     if faults and not timed:
         _try_all(first, last, name, force, tries, size)
     else:
@@ -119,8 +122,8 @@ def _replay(first: datetime, last: datetime, name: str | None, force: bool, faul
         say(f"replay of {span} in {_from_here(replayed.home)}: {count(todo, 'tick')} to go")
         with _watching(todo) as (watch, announce):
             done = replays.replay(replayed, start, end, watch, faults, announce)
-    page = write_report(replayed, replayed.report_page)
     outcome = results(replayed)
+    page = write_report(replayed, replayed.report_page, outcome)
     for line in table(outcome):
         say(line)
     say("")

@@ -118,6 +118,7 @@ UNITS: Mapping[Rule, Callable[[float], str]] = {
     Rule.HELD_OUT_CALIBRATION: percent,
     Rule.DRIFT_SHARE: percent,
     Rule.MISSING: percent,
+    Rule.TOO_GOOD: _number,
     Rule.ENOUGH_ROWS: _count,
     Rule.BEATS_BASELINE: change,
     Rule.BETTER: change,

@@ -51,19 +51,26 @@ def _due(due: Due) -> str:
 
 
 def _first(decision: Decision) -> str:
-    return f"{_candidate(decision)}, the baseline, is the first in service"
+    why = decision.facts.get("why")
+    return f"{_candidate(decision)}, the baseline, is the first in service{f': {why}' if why else ''}"
 
 
 def _passed(decision: Decision) -> str:
     versions = decision.versions
     if decision.action == "release" or not versions.champion:  # what the gate says, before anything replaces anything
-        return f"{_candidate(decision)} passes its gate{_bracketed(_gate_changes(decision))}"
+        return f"{_candidate(decision)} passes its gate{_bracketed(_gate_changes(decision))}{_doubts(decision)}"
     return _replaces_champion(decision)
 
 
 def _replaces_champion(decision: Decision) -> str:
     versions = decision.versions
     return f"{versions.candidate} replaces {versions.champion}{_bracketed(_gate_changes(decision, named=False))}"
+
+
+def _doubts(decision: Decision) -> str:
+    """What a first model rests on that is better than honest ones are."""
+    too_good = [f for f in (*decision.gate, *decision.findings) if f.rule == Rule.TOO_GOOD]
+    return "".join(f"; {f.subject} is too good to trust, resting on {listed(f.facts['features'], 3)}" for f in too_good)
 
 
 def _would_pass(decision: Decision) -> str:

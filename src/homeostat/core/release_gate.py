@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
 SHARP = 3.0  # times what chance leaves of a slice has room in its limit
 MONEY, WEIGHTED_LOSS = "cost of 1,000 events", "weighted loss"  # endpoints
+GOOD_AUC = 0.98  # from which a model of people's tables has a leak more often than not
+GOOD_SHARE = 0.9  # of the baseline's loss, likewise
 
 
 class ReleaseLimits(Protocol):
@@ -281,6 +283,23 @@ def calibrated(
         Rule.HELD_OUT_CALIBRATION, evaluation.objective, outcome, None if outcome == TOO_FEW else off, limit,
         Interval.of(ratio, confidence), rows=evaluation.overall.rows, facts=facts,
     )  # fmt: skip
+
+
+def too_good(evaluation: Evaluation, against: Comparison) -> Finding | None:
+    """A candidate that is better than honest models are: what it rests on may be known only afterwards.
+
+    It stops nothing by itself.
+    """
+    part, facts = against.overall, {"loss": against.loss}
+    auc = evaluation.metric("auc").value if evaluation.task == "binary" else None
+    if auc is not None and auc > GOOD_AUC:
+        return Finding(Rule.TOO_GOOD, evaluation.objective, "explains", auc, GOOD_AUC, rows=part.rows,
+                       facts=facts | {"metric": "auc"})  # fmt: skip
+    if part.share.value is not None and part.share.value < -GOOD_SHARE:
+        facts |= {"metric": against.loss}
+        value = -part.share.value
+        return Finding(Rule.TOO_GOOD, evaluation.objective, "explains", value, GOOD_SHARE, rows=part.rows, facts=facts)
+    return None
 
 
 def _interval(paired: Paired, confidence: float) -> Interval | None:

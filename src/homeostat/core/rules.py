@@ -47,6 +47,7 @@ class Rule(StrEnum):
     SLICES = "no slice gets worse"
     HELD_OUT_CALIBRATION = "held-out calibration"
     UNJUDGED = "unjudged candidates"  # several in a row
+    TOO_GOOD = "too good"
     # a challenger beside the champion, in one step of its rollout
     ENOUGH_EVENTS = "enough events"
     ERRORS = "errors"

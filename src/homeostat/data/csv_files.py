@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import codecs
 import re
-from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -16,14 +14,17 @@ import duckdb
 from homeostat.core.errors import DataError
 from homeostat.core.text import count
 from homeostat.data.casts import NULLS
+from homeostat.data.csv_records import Signs, records
+from homeostat.data.uneven_rows import fit_rows, set_heading
 from homeostat.project.file_form import PLAIN, FileForm
 
 DELIMITERS = (",", ";", "\t", "|")
 RARE = ("\x01", "\x1f", "^", "~", "¦", ":")  # delimiters where none of the usual ones divides the lines
 LOOK = 1 << 18  # bytes of a file that its layout is read from
-RECORDS = 400  # of them at most
-MOST_SKIPPED = 60  # lines before the heading
-MOST_FOOTER = 20  # lines after the last row
+WINDOWS = "cp1252"
+MIXED = "utf-8, cp1252"  # UTF-8 with bytes that are not
+HIGH = re.compile(rb"[\x80-\xff]")
+WHOLE = re.compile(rb"[\xc3-\xdf][\x80-\xbf]|[\xe1-\xec\xee\xef][\x80-\xbf]{2}")  # a letter in UTF-8
 SEPARATOR = re.compile(r'^\ufeff?"?sep=(.)"?\s*$', re.IGNORECASE)  # what a spreadsheet writes before the heading
 
 
@@ -36,11 +37,16 @@ def csv_relation(connection: duckdb.DuckDBPyConnection, path: Path, form: FileFo
     )  # fmt: skip
 
 
-def prepare(path: Path, form: FileForm = PLAIN) -> FileForm:
+def prepare(path: Path, form: FileForm, called: str, say: Callable[[str], None]) -> FileForm:
     """Bring a copy of a text file to UTF-8 with even ends of lines, its heading first and its last row last.
+
+    ``called`` is how a message names it; ``say`` takes what was done to its rows.
 
     Returns:
         The form that is left to read it by.
+
+    Raises:
+        DataError: a row has more values than the heading where the form lets rows be uneven.
     """
     make_utf8(path, form.encoding)
     make_even(path)
@@ -50,8 +56,22 @@ def prepare(path: Path, form: FileForm = PLAIN) -> FileForm:
     skip = form.skip or (1 if separator else 0)
     if skip or form.footer:
         _cut(path, skip, form.footer)
-    _without_repeated_headings(path)
-    return form.model_copy(update={"delimiter": separator[1]}) if separator and form.delimiter is None else form
+    if separator and form.delimiter is None:
+        form = form.model_copy(update={"delimiter": separator[1]})
+    if form.uneven:
+        fitted = fit_rows(path, signs_of(path, form), form.heading, skip, called)
+        for sentence in fitted.sentences:
+            say(sentence)
+        return PLAIN.model_copy(update={"delimiter": ","})
+    if form.heading != 1:
+        set_heading(path, signs_of(path, form), form.heading)
+    _without_repeated_headings(path, form.quote)
+    return form
+
+
+def signs_of(path: Path, form: FileForm) -> Signs:
+    """The signs of a file, in UTF-8, of which the lines before the heading are cut off."""
+    return Signs(form.delimiter or delimiter_of(path), form.quote, form.escape)
 
 
 def _cut(path: Path, skip: int, footer: int) -> None:
@@ -66,16 +86,21 @@ def _cut(path: Path, skip: int, footer: int) -> None:
     fresh.replace(path)
 
 
-def _without_repeated_headings(path: Path) -> None:
+def _without_repeated_headings(path: Path, quote: str) -> None:
     """Take out lines that repeat the heading, as files have that were put one after the other."""
+    mark = quote.encode()
     with path.open("rb") as stream:
-        heading = stream.readline()
-        if len(heading.strip()) < 8 or not any(line == heading for line in stream):
+        heading = stream.readline().replace(mark, b"").rstrip()
+
+        def repeats(line: bytes) -> bool:
+            return line.startswith((heading[:4], mark)) and line.replace(mark, b"").rstrip() == heading
+
+        if len(heading) < 8 or not any(map(repeats, stream)):
             return
     fresh = path.with_name(path.name + ".once")
     with path.open("rb") as old, fresh.open("wb") as new:
         new.write(old.readline())
-        new.writelines(line for line in old if line != heading)
+        new.writelines(line for line in old if not repeats(line))
     fresh.replace(path)
 
 
@@ -107,13 +132,13 @@ def csv_fault(name: str, path: str, error: duckdb.Error, form: FileForm, copy: P
 
 def _uneven_line(path: Path, form: FileForm) -> str:
     """The first record with another number of values than the heading, in the engine's own words; empty for none."""
-    delimiter, number, width = form.delimiter or delimiter_of(path), 1, 0
+    width = 0
     with path.open(encoding="utf-8", errors="replace", newline="") as stream:
-        for lines, values, text in _records(stream, delimiter, form.quote, form.escape):
-            width = width or values
-            if values not in (0, width):
-                return f"on Line: {number}\nOriginal Line: {text}\nExpected Number of Columns: {width} Found: {values}"
-            number += lines
+        for record in records(stream, signs_of(path, form)):
+            width = width or len(record.values)
+            if len(record.values) != width:
+                counts = f"Expected Number of Columns: {width} Found: {len(record.values)}"
+                return f"on Line: {record.number}\nOriginal Line: {record.text}\n{counts}"
     return ""
 
 
@@ -130,20 +155,33 @@ def delimiter_of(path: Path) -> str:
 
 
 def make_even(path: Path) -> None:
-    """End all lines of a text file alike: of one that mixes the ends of Windows and Unix, DuckDB reads none."""
+    """End all lines of a text file alike: of one that mixes the ends of Windows and Unix, DuckDB reads none.
+
+    A file without any such end may have those of old Macs.
+    """
     windows = unix = 0
     with path.open("rb") as stream:
         for line in stream:
             windows, unix = windows + line.endswith(b"\r\n"), unix + (not line.endswith(b"\r\n"))
             if windows and unix:
                 break
-    if not (windows and unix):
+    macs = windows == 0 and unix == 1 and _ends_as_on_macs(path)
+    if not (windows and unix) and not macs:
         return
     fresh = path.with_name(path.name + ".even")
     with path.open("rb") as old, fresh.open("wb") as new:
-        for line in old:
-            new.write(line.removesuffix(b"\n").removesuffix(b"\r") + b"\n")
+        if macs:
+            while block := old.read(1 << 20):
+                new.write(block.replace(b"\r", b"\n"))
+        else:
+            new.writelines(line.removesuffix(b"\n").removesuffix(b"\r") + b"\n" for line in old)
     fresh.replace(path)
+
+
+def _ends_as_on_macs(path: Path) -> bool:
+    with path.open("rb") as stream:
+        start = stream.read(LOOK)
+    return start.count(b"\r") > start.count(b"\n") + start.count(b"\r\n")
 
 
 def make_utf8(path: Path, encoding: str | None = None) -> None:
@@ -153,130 +191,59 @@ def make_utf8(path: Path, encoding: str | None = None) -> None:
     if encoding == "utf-8":
         return
     fresh = path.with_name(path.name + ".utf8")
-    with path.open(encoding=encoding, errors="replace", newline="") as old, fresh.open("wb") as new:
-        while text := old.read(1 << 20):
-            new.write(text.encode())
+    if encoding == MIXED:
+        with path.open("rb") as old, fresh.open("wb") as new:
+            new.writelines(decoded(line, encoding).encode() for line in old)
+    else:
+        with path.open(encoding=encoding, errors="replace", newline="") as text, fresh.open("wb") as new:
+            while block := text.read(1 << 20):
+                new.write(block.encode())
     fresh.replace(path)
 
 
+def decoded(data: bytes, encoding: str) -> str:
+    """The text of some bytes; ``MIXED`` is UTF-8, and Windows' Latin-1 where it is not.
+
+    >>> decoded("ü".encode() + b" \\xfc", MIXED)
+    'ü ü'
+    """
+    if encoding != MIXED:
+        return data.decode(encoding, "replace")
+    text = ""
+    while data:
+        try:
+            return text + data.decode()
+        except UnicodeDecodeError as error:
+            text += data[: error.start].decode() + data[error.start : error.end].decode(WINDOWS, "replace")
+            data = data[error.end :]
+    return text
+
+
 def encoding_of(path: Path) -> str:
-    """UTF-8 where the whole file is, UTF-16 where it is marked so, else Windows' Latin-1."""
-    decoder = codecs.getincrementaldecoder("utf-8")()
+    """UTF-8 where the whole file is, UTF-16 where it is marked so, else Windows' Latin-1, or mixed with it."""
     with path.open("rb") as stream:
         start = stream.read(4)
-        stream.seek(0)
         if start[:2] in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE):
             return "utf-16"
         if start[1:2] == start[3:4] == b"\0" != start[:1]:
             return "utf-16-le"
+        stream.seek(0)
+        decoder = codecs.getincrementaldecoder("utf-8")()
         try:
             while block := stream.read(1 << 22):
                 decoder.decode(block)
             decoder.decode(b"", final=True)
         except UnicodeDecodeError:
-            return "cp1252"
+            return MIXED if _mostly_utf8(path) else WINDOWS
     return "utf-8"
 
 
-# ---- the layout of a file that nobody has described
-
-
-def form_of(path: Path) -> FileForm:
-    """How a text file, in UTF-8 already, is laid out, by its first and last lines."""
-    with path.open(encoding="utf-8", errors="replace", newline="") as stream:
-        start = stream.read(LOOK)
-        whole = not stream.read(1)
-    if SEPARATOR.match(start.split("\n", 1)[0]):
-        return PLAIN  # it says so itself
-    quote = _quote(start)
-    escape = "\\" if quote and re.search(r'\\"', start) and not re.search(r'[^,;\t|\n]""', start) else None
-    layouts = [_layout(start, d, quote, escape, whole) for d in (*DELIMITERS, *RARE)]
-    best = max(layouts, key=lambda one: (one.width > 1, one.named, round(one.share, 2), one.usual, one.width))
-    width, skip, delimiter = best.width, best.skip, best.delimiter
-    if width < 2 or best.share < 0.5:
-        return PLAIN.model_copy(update={"quote": quote, "escape": escape})
-    footer = _footer(path, delimiter, quote, escape, width)
-    plain = skip == 0 and quote == '"' and delimiter in DELIMITERS
-    return FileForm(
-        delimiter=None if plain and delimiter_of(path) == delimiter else delimiter, quote=quote, escape=escape,
-        skip=skip, footer=footer,
-    )  # fmt: skip
-
-
-def _quote(start: str) -> str:
-    single = len(re.findall(r"(?:^|[,;\t|])'[^'\n]*'(?=[,;\t|\r\n]|$)", start, re.MULTILINE))
-    double = len(re.findall(r'(?:^|[,;\t|])"[^"\n]*"(?=[,;\t|\r\n]|$)', start, re.MULTILINE))
-    return "'" if single > 20 and single > 10 * double else '"'
-
-
-@dataclass(frozen=True)
-class _Layout:
-    """What a delimiter makes of a file: the values of a usual line, the share of lines that have as many, the lines
-    before the heading, and whether none of the heading's values is a number."""
-
-    delimiter: str
-    width: int
-    share: float = 0.0
-    skip: int = 0
-    named: bool = False
-
-    @property
-    def usual(self) -> bool:
-        return self.delimiter in DELIMITERS
-
-
-def _layout(start: str, delimiter: str, quote: str, escape: str | None, whole: bool) -> _Layout:
-    records = list(islice(_records(start.splitlines(), delimiter, quote, escape), RECORDS))
-    if not whole and len(records) > 1 and len(records) < RECORDS:
-        records = records[:-1]  # the last one is cut
-    widths = [w for _, w, _ in records]
-    if not widths:
-        return _Layout(delimiter, 1)
-    # The heading is the first of the lines that have the usual number; the lines before it have others.
-    width = Counter(widths[len(widths) // 4 :]).most_common(1)[0][0]
-    first = next((n for n, w in enumerate(widths) if w == width), 0)
-    if first > MOST_SKIPPED:
-        first = 0
-    cells = [c.strip().strip(quote) for c in records[first][2].split(delimiter)]
-    named = not any(re.fullmatch(r"[-+]?[\d.,: /]*\d[\d.,: /]*", c) for c in cells)
-    share = sum(w == width for w in widths) / len(widths)
-    return _Layout(delimiter, width, share, sum(lines for lines, _, _ in records[:first]), named)
-
-
-def _records(text: Iterable[str], delimiter: str, quote: str, escape: str | None) -> Iterator[tuple[int, int, str]]:
-    """Lines, values and text of each record; quoted values may hold line breaks."""
-    pending, lines = "", 0
-    for line in (one.rstrip("\r\n") for one in text):
-        pending, lines = f"{pending}\n{line}" if lines else line, lines + 1
-        bare = pending.replace(escape + quote, "") if escape else pending
-        if bare.count(quote) % 2 and lines < 40:
-            continue
-        values = re.sub(f"{re.escape(quote)}[^{re.escape(quote)}]*{re.escape(quote)}", "", bare)
-        yield lines, values.count(delimiter) + 1 if bare.strip() else 0, pending
-        pending, lines = "", 0
-
-
-def _footer(path: Path, delimiter: str, quote: str, escape: str | None, width: int) -> int:
-    """Lines at the end that have fewer values than a row, such as a total or a note."""
+def _mostly_utf8(path: Path) -> bool:
+    """Whether more of its letters beyond ASCII are whole in UTF-8 than are not."""
+    whole = broken = 0
     with path.open("rb") as stream:
-        stream.seek(max(0, path.stat().st_size - (1 << 14)))
-        end = stream.read().decode("utf-8", "replace").splitlines()
-    count = 0
-    for line in reversed(end[1:]):
-        widths: Sequence[int] = [w for _, w, _ in _records([line], delimiter, quote, escape)]
-        complete = line.endswith((quote, delimiter)) or not line.strip() or len(widths) == 1
-        if not complete or (widths and widths[-1] == width) or count == MOST_FOOTER:
-            break
-        count += 1
-    blank = all(not line.strip() for line in end[len(end) - count :])
-    cut_short = count == 1 and _looks_cut(end[-1], delimiter)
-    return 0 if blank or cut_short else count
-
-
-def _looks_cut(line: str, delimiter: str) -> bool:
-    """Whether a last line may be the start of a row, of a file that did not come whole: not a total or a note."""
-    if re.match(
-        r"""["']?\s*(?:(?:total|summe?|gesamt|somme|totale?|ende?|fin|eof|rows)\b|[(#*=-])""", line, re.IGNORECASE
-    ):
-        return False
-    return delimiter in line or not re.search(r"\S\s+\S", line.strip())
+        for line in stream:
+            if not line.isascii():
+                good = len(WHOLE.findall(line))
+                whole, broken = whole + good, broken + len(HIGH.findall(WHOLE.sub(b"", line)))
+    return whole > broken

@@ -105,7 +105,7 @@ def _hash(data: bytes | None) -> str:
 
 def periods(project: Project, name: str) -> list[Period]:
     """The batches of the window: every whole period in it, or the one of a source without time."""
-    start, as_of = read_window(project)
+    start, as_of, *_ = read_window(project)
     source = project.scope.sources[name]
     if source.period == ONCE:
         return [Period(start, as_of, ONCE)]

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
+import logging
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib import metadata
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
     import duckdb
 
     from homeostat.project.scope import Source
+
+log = logging.getLogger(__name__)
 
 PARQUET = (".parquet", ".pq", ".parq")
 NO_PARTITION = "__HIVE_DEFAULT_PARTITION__"
@@ -122,9 +125,12 @@ def digest_of(file: SourceFile) -> str:
 
 @contextmanager
 def opened(
-    connection: duckdb.DuckDBPyConnection, name: str, file: SourceFile, form: FileForm, scratch: Path
-) -> Iterator[duckdb.DuckDBPyRelation]:
+    connection: duckdb.DuckDBPyConnection, name: str, file: SourceFile, form: FileForm, scratch: Path,
+    say: Callable[[str], None] | None = None,
+) -> Iterator[duckdb.DuckDBPyRelation]:  # fmt: skip
     """The rows of one file as they are written, CSV values as text; nothing of it is in memory yet.
+
+    ``say`` takes what was done to uneven rows; by default the log does.
 
     Raises:
         DataError: it is empty, damaged or cut short; also while the rows are read.
@@ -139,7 +145,7 @@ def opened(
         try:
             if file.is_workbook:
                 local = workbooks.as_parquet(name, file.path, local, form.sheet, local.with_name("sheet.parquet"))
-            left = form if parquet else prepare(local, form)
+            left = form if parquet else prepare(local, form, f"{name}: {file.path}", say or _logged(name, file))
             rows = parquet_relation(connection, local) if parquet else csv_relation(connection, local, left)
             yield _with_partition(rows, file)
         except duckdb.Error as error:
@@ -148,6 +154,10 @@ def opened(
             raise DataError(
                 f"{name}: {file.path} is damaged or cut short ({first_line(error)}); deliver it again"
             ) from error
+
+
+def _logged(name: str, file: SourceFile) -> Callable[[str], None]:
+    return lambda sentence: log.warning("%s: %s: %s", name, file.path, sentence)
 
 
 def is_empty(file: SourceFile) -> bool:

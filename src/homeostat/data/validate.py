@@ -130,7 +130,7 @@ def _files_match(workspace: Workspace, name: str, label: str, verdict: Verdict) 
 def validate_window(workspace: Workspace) -> Iterator[str]:
     """Decide on every landed batch of the window and note those that never came; a line on each source."""
     project = workspace.project
-    _, as_of = read_window(project)
+    as_of = read_window(project).as_of
     wanted = {name: periods(project, name) for name in workspace.scope.sources}
     labels = {name: {p.label for p in batches} for name, batches in wanted.items()}
     for folder in (project.accepted, project.quarantine):

@@ -62,13 +62,13 @@ def release_candidate(
     if not manifest.is_file() or digest(manifest.read_bytes()) != candidate.bundle:
         raise UsageError(f"{tree.bundle}: is not the candidate of {candidate.at} any more; {FRESH}")
     window = read_window(tree)
-    write_window(tree, window.start, candidate.at)
+    write_window(tree, *window._replace(as_of=candidate.at))
     try:
         if changed := dvc.changed_inputs(tree.root):
             raise UsageError(f"{', '.join(changed)} changed since the candidate of {candidate.at}; {FRESH}")
         commit = worktree.commit_kept(tree.root, f"candidate of {candidate.at:%Y-%m-%d %H:%M}", by.at)
     finally:
-        write_window(tree, window.start, window.as_of)  # the ticks since then have moved it on
+        write_window(tree, *window)  # the ticks since then have moved it on
     cited = tuple(dict.fromkeys([*by.evidence, session.project.cited(candidate.record)]))
     return session.registry.release(commit, candidate.bundle, replace(by, evidence=cited), beside, share)
 

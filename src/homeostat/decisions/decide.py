@@ -7,8 +7,8 @@ from datetime import datetime
 from typing import Any
 
 from homeostat.core.findings import Decision, Due, Finding
-from homeostat.core.headlines import headline
-from homeostat.core.periods import floor
+from homeostat.core.headlines import headline, summary
+from homeostat.core.periods import floor, period_of
 from homeostat.core.policy import (
     Evidence,
     decide_action,
@@ -185,7 +185,10 @@ def retrain_is_due(session: Session, now: datetime) -> Due | None:
 
 
 def _first(session: Session, now: datetime) -> Weighed:
-    """What to do where nothing serves: release the first candidate, as soon as there are events to judge it by."""
+    """What to do where nothing serves: release the first candidate, as soon as there are mature events.
+
+    Late in a history that is a model; the baseline serves where none is fit to.
+    """
     tree = session.tree
     if not any(tree.features.glob("*.parquet")):
         return Weighed(Decision("nothing", Reason.NO_BATCH))
@@ -195,13 +198,39 @@ def _first(session: Session, now: datetime) -> Weighed:
             return Weighed(Decision("nothing", Reason.NOT_MATURE, facts={"objective": name}))
     labels = check_labels(tree, now)
     if distrusts_labels(labels):
-        return Weighed(Decision("nothing", Reason.LABELS, findings=tuple(labels)))
-    candidate, _ = evidence.fresh_candidate(session, now)
-    barred = evidence.barred(session.registry, candidate, tree.scope.monitoring.cool_down, now)
+        return _before_the_doubt(session, now, Decision("nothing", Reason.LABELS, findings=tuple(labels)))
+    first = _gated(session, now, evidence.fresh_candidate(session, now)[0])
+    if first.decision.action == "release" or tree.scope.training.model == "heuristic":
+        return first
+    return _baseline_instead(session, now, first.decision)
+
+
+def _gated(session: Session, now: datetime, candidate: Candidate) -> Weighed:
+    """A first candidate as its gate has it, unless it is barred."""
+    barred = evidence.barred(session.registry, candidate, session.tree.scope.monitoring.cool_down, now)
     if barred and candidate.gate.action == "release":
         facts = {"barred": barred.to_dict()}
         return Weighed(replace(candidate.gate, action="keep", reason=Reason.BARRED, facts=facts), candidate)
     return Weighed(candidate.gate, candidate)
+
+
+def _before_the_doubt(session: Session, now: datetime, refusal: Decision) -> Weighed:
+    """The baseline of the events before labels fell in doubt; nothing where there were none."""
+    scope = session.tree.scope
+    since = min(f.since for f in refusal.findings if f.failed and f.rule == Rule.LABELS)
+    until = period_of(since, scope.events_period, scope.rhythm.offset).start
+    table = read_features(session.tree)
+    if any(mature(table, name, scope, until + scope.events.label_horizon).is_empty() for name in scope.objectives):
+        return Weighed(refusal)
+    return _baseline_instead(session, now, refusal, until)
+
+
+def _baseline_instead(session: Session, now: datetime, refusal: Decision, until: datetime | None = None) -> Weighed:
+    """The baseline, so that something serves, with why it is no model; ``until``: of the events up to then."""
+    candidate, _ = evidence.fresh_candidate(session, now, baseline=True, labels_until=until)
+    first = _gated(session, now, candidate)
+    decision = replace(first.decision, gate=refusal.findings, facts={**first.decision.facts, "why": summary(refusal)})
+    return replace(first, decision=decision)
 
 
 def _last_candidate(session: Session) -> datetime | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from functools import cached_property
@@ -14,10 +14,10 @@ import polars as pl
 from homeostat import models
 from homeostat.adapters import dvc
 from homeostat.core.evaluation import Comparison
-from homeostat.core.findings import Decision, Versions
+from homeostat.core.findings import Decision, Finding, Versions
 from homeostat.core.policy import Bar, barred_by
 from homeostat.core.promises import WindowFigures
-from homeostat.core.release_gate import MONEY, WEIGHTED_LOSS, BesideChampion, Endpoint, decide_release
+from homeostat.core.release_gate import MONEY, WEIGHTED_LOSS, BesideChampion, Endpoint, decide_release, too_good
 from homeostat.decisions.pairing import Pairing, Scores, margins, recipe, same_models
 from homeostat.decisions.session import Session
 from homeostat.features.sql import read_features_sql
@@ -33,6 +33,7 @@ from homeostat.training.bundle import Bundle
 MANIFEST = "manifest.json"
 ROW = "__row"
 Kind = Literal["judged", "models"]  # fitted before the holdout; in service
+RESTS_ON = 3  # features that a finding names
 ByObjective = Mapping[str, Comparison]
 
 
@@ -152,14 +153,18 @@ class Judge:
         return rows, {name: scores[f"score__{name}"].to_numpy() for name in self._scope.objectives}
 
 
-def fresh_candidate(session: Session, now: datetime, previous: str = "") -> tuple[Candidate, Judge]:
+def fresh_candidate(
+    session: Session, now: datetime, previous: str = "", baseline: bool = False, labels_until: datetime | None = None
+) -> tuple[Candidate, Judge]:
     """Reproduce the DAG as of ``now`` and judge what comes out; with who judged it, for further questions.
+
+    ``baseline``: of the baseline alone; ``labels_until``: of events up to then.
 
     Raises:
         HomeostatError: what stops the DAG; the champion goes on serving.
     """
     tree, registry = session.tree, session.registry
-    write_window(tree, session.start, now)
+    write_window(tree, session.start, now, baseline, labels_until)
     dvc.reproduce(tree.root)
     report = evaluate.read_report(tree.evaluation / "evaluation.json")
     candidate, scores = bundles.load(tree.bundle), evaluate.read_holdout_scores(tree)
@@ -177,10 +182,20 @@ def fresh_candidate(session: Session, now: datetime, previous: str = "") -> tupl
         tree.scope.evaluation.confidence,
         [finding for decided in session.decisions if decided.at < now for finding in decided.decision.gate],
     )
+    gate = replace(gate, findings=(*gate.findings, *_too_good(tree, report)))
     against_previous = judge.against(training, scores, registry.load(previous) if previous else None)
     champion, version = serving.event.version if serving else "", ledger.version_of(candidate.hash)
     gate = replace(gate, versions=Versions(champion, previous, version))
     return Candidate(candidate.hash, candidate.manifest["inputs"], gate, against_previous), judge
+
+
+def _too_good(tree: Project, report: evaluate.Report) -> Iterator[Finding]:
+    """Findings on judged models that are better than honest ones, with the features that they rest on."""
+    for name, trial in report.trials.items():
+        finding = too_good(trial.candidate, trial.against_baseline)
+        if finding is not None:
+            judged = models.load(tree.candidate / name / "judged", tree.scope.threads)
+            yield replace(finding, facts={**finding.facts, "features": list(judged.strongest(RESTS_ON))})
 
 
 def barred(registry: Registry, candidate: Candidate, cool_down: timedelta, now: datetime) -> Bar | None:

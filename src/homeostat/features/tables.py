@@ -44,9 +44,12 @@ def mature(table: pl.DataFrame, objective_name: str, scope: Scope, now: datetime
 
 
 def is_mature(objective_name: str, scope: Scope, now: datetime) -> pl.Expr:
-    """Of a row, whether it is mature as of ``now``; it is false, and not null, where there is no label."""
+    """Of a row, whether it is mature as of ``now``; it is false, and not null, where no label is or can be trusted."""
+    until = scope.events.labels_until
+    trusted = pl.lit(True) if until is None else pl.col("event_time") < until
     return (
-        pl.col(f"label__{objective_name}").is_not_null()
+        trusted
+        & pl.col(f"label__{objective_name}").is_not_null()
         & (pl.col(f"known__{objective_name}") < now).fill_null(False)
         & (pl.col("event_time") <= now - scope.events.label_horizon).fill_null(False)
     )

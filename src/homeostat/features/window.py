@@ -38,7 +38,7 @@ def build_window(workspace: Workspace) -> str:
             tables.stage(look, made[look.period.label])
         workspace.files.commit()
         tables.point.rows.keep(2 * len(group[-1].batches))
-    events = sum(_events_in(project.features / f"{label}.parquet") for label in wanted)
+    events = _rows_in(project.features / f"{label}.parquet" for label in wanted)
     verdicts = [workspace.verdicts.get(name, label) for label in wanted]
     if not events and any(v.rows_accepted for v in verdicts if v):
         raise ScopeError(
@@ -61,5 +61,5 @@ def _remove_stray(folder: Path, wanted: Iterable[str]) -> None:
             print(f"removed features/{path.name}: the window does not call for it")
 
 
-def _events_in(path: Path) -> int:
-    return pl.scan_parquet(path).select(pl.len()).collect().item()
+def _rows_in(paths: Iterable[Path]) -> int:
+    return sum(table.item() for table in pl.collect_all([pl.scan_parquet(path).select(pl.len()) for path in paths]))

@@ -39,6 +39,9 @@ class Model(Protocol):
             DataError: a column is missing or of another type.
         """
 
+    def strongest(self, many: int) -> tuple[str, ...]:
+        """The features that it rests on most, the first first."""
+
     def save(self, folder: Path) -> None:
         """Write the model's files into ``folder``; equal models write equal bytes."""
 

@@ -46,6 +46,9 @@ class Rates:
         matched = keys.join(known, on=self.columns, how="left", nulls_equal=True, maintain_order="left")
         return matched["rate"].fill_null(self.overall).to_numpy()
 
+    def strongest(self, many: int) -> tuple[str, ...]:
+        return self.features[:many]
+
     def save(self, folder: Path) -> None:
         rates = [[list(values), rate] for values, rate in self.rates.items()]
         body = {"kind": self.kind, "task": self.task, "by": list(self.columns)}
@@ -72,6 +75,9 @@ class Given:
         scores = _given(table, self.column).cast(pl.Float64).to_numpy()
         scores = np.where(np.isfinite(scores), scores, self.overall)
         return np.clip(scores, 0.0, 1.0) if self.task == "binary" else scores
+
+    def strongest(self, many: int) -> tuple[str, ...]:
+        return self.features[:many]
 
     def save(self, folder: Path) -> None:
         body = {"kind": self.kind, "task": self.task, "column": self.column}

@@ -56,6 +56,10 @@ class Trees:
         scores = self.booster.predict(encoding.matrix(self.encoded, table), num_threads=self.threads)
         return np.asarray(scores, dtype=np.float64)
 
+    def strongest(self, many: int) -> tuple[str, ...]:
+        gains = self.booster.feature_importance("gain")
+        return tuple(self.features[n] for n in np.argsort(-gains, kind="stable")[:many] if gains[n] > 0)
+
     def save(self, folder: Path) -> None:
         features = [feature.to_dict() for feature in self.encoded]
         body = {"kind": self.kind, "task": self.task, "features": features, "sha256": _digest(self.text)}

@@ -62,6 +62,10 @@ class Linear:
             score += _contribution(term, encoding.codes(feature, table))
         return _sigmoid(score) if self.task == "binary" else score
 
+    def strongest(self, many: int) -> tuple[str, ...]:
+        size = [abs(t.weight) if isinstance(t, Number) else max(map(abs, t), default=0.0) for t in self.terms]
+        return tuple(self.features[n] for n in np.argsort(-np.array(size), kind="stable")[:many])
+
     def save(self, folder: Path) -> None:
         features = [
             feature.to_dict() | (asdict(term) if isinstance(term, Number) else {"weights": list(term)})

@@ -49,7 +49,8 @@ def record_labels(tree: Project, now: datetime) -> pl.DataFrame:
     if new:
         table = pl.concat([table, pl.DataFrame(new, schema=SCHEMA)])
         write_table(table, path)
-    return table.filter(pl.col("end") <= now - scope.events.label_horizon)
+    mature = now - scope.events.label_horizon
+    return table.filter(pl.col("end") <= min(mature, scope.events.labels_until or mature))
 
 
 def _maturing(tree: Project, now: datetime) -> pl.DataFrame:
@@ -70,9 +71,9 @@ def _measured(tree: Project, period: Period, end: datetime) -> Iterator[dict[str
     scope, label = tree.scope, period.label
     names = [f"{part}{o}" for o in scope.objectives for part in ("label__", "known__")]
     table = pl.read_parquet(tree.features / f"{label}.parquet", columns=["event_time", *names])
-    table = table.filter(pl.col("event_time") < end)
     if table.select(pl.any_horizontal(pl.col(c) == FAR for c in names if c.startswith("known__")).any()).item():
         table = table.clear()
+    table = table.filter(pl.col("event_time") < end)
     for name in scope.objectives:
         rows = table.drop_nulls(f"label__{name}").filter(pl.col(f"known__{name}") < end + scope.events.label_horizon)
         horizon = scope.events.label_horizon or scope.events_period

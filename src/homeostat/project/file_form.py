@@ -9,23 +9,28 @@ from pydantic import BaseModel, ConfigDict, Field
 from homeostat.project.value_types import Text, Whole
 
 Sign = Annotated[str, Field(min_length=1, max_length=1)]
+Delimiter = Annotated[str, Field(min_length=1, max_length=2)]
 Lines = Annotated[Whole, Field(ge=0)]
 
 
 class FileForm(BaseModel):
     """``delimiter``: None for the most frequent sign of the heading; ``skip``: lines before the heading.
 
-    ``footer``: lines after the last row; ``escape``: what stands before a quote within a value, by default another
-    quote; ``sheet``: of a workbook, by default the first that has rows.
+    ``heading``: its lines, 0 where there is none and columns are named by position; ``uneven``: rows with too few
+    values end with blanks, and stray quotes are part of a value. ``footer``: lines after the last row; ``escape``: what
+    stands before a quote within a value, by default another quote; ``sheet``: of a workbook, by default the first that
+    has rows.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    delimiter: Sign | None = None
+    delimiter: Delimiter | None = None
     quote: Sign = '"'
     escape: Sign | None = None
     skip: Lines = 0
+    heading: Lines = 1
     footer: Lines = 0
+    uneven: bool = False
     encoding: Text | None = None
     sheet: Text | None = None
 

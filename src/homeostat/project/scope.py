@@ -168,6 +168,7 @@ class Events(Part):
     source: str
     predict_at: Text
     label_horizon: Duration
+    labels_until: Moment | None = None  # events from then on teach and judge nothing
 
 
 class Features(Part):

@@ -16,10 +16,16 @@ FIX = "write `from: TIME` and `as_of: TIME`, in UTC, from first"
 
 
 class Window(NamedTuple):
-    """From when on history is used, and the as-of time: naive UTC."""
+    """From when on history is used, and the as-of time: naive UTC.
+
+    ``baseline``: it trains the baseline, although its history is long enough for a model. ``labels_until``: events
+    after it teach and judge nothing, since their labels are in doubt.
+    """
 
     start: datetime
     as_of: datetime
+    baseline: bool = False
+    labels_until: datetime | None = None
 
 
 def read_window(project: Project) -> Window:
@@ -31,17 +37,23 @@ def read_window(project: Project) -> Window:
     path = project.window_file
     try:
         raw = YAML(typ="safe").load(path.read_text())
-        start, as_of = raw["from"], raw["as_of"]
+        window = Window(raw["from"], raw["as_of"], raw.get("baseline", False), raw.get("labels_until"))
     except FileNotFoundError as error:
         raise ScopeError(f"{path}: not there; {FIX}") from error
-    except (YAMLError, KeyError, TypeError, ValueError, OSError) as error:
+    except (YAMLError, KeyError, TypeError, ValueError, AttributeError, OSError) as error:
         raise ScopeError(f"{path}: needs `from: TIME` and `as_of: TIME`, in UTC; fix it or git restore it") from error
-    if not (isinstance(start, datetime) and isinstance(as_of, datetime) and start <= as_of):
+    times = (window.start, window.as_of, window.labels_until or window.as_of)
+    if not (all(isinstance(time, datetime) for time in times) and window.start <= window.as_of):
         raise ScopeError(f"{path}: not two times in order; {FIX}")
-    return Window(start, as_of)
+    return window
 
 
-def write_window(project: Project, start: datetime, as_of: datetime) -> None:
+def write_window(
+    project: Project, start: datetime, as_of: datetime, baseline: bool = False, labels_until: datetime | None = None
+) -> None:
     """Write the window of a tree whole or not at all."""
-    note = "# The data that this version of the project stands for, in UTC; the loop moves as_of on.\n"
-    write_text(f"{note}from: {start.isoformat()}\nas_of: {as_of.isoformat()}\n", project.window_file)
+    text = "# The data that this version of the project stands for, in UTC; the loop moves as_of on.\n"
+    text += f"from: {start.isoformat()}\nas_of: {as_of.isoformat()}\n"
+    text += "baseline: true  # no model was fit to serve\n" if baseline else ""
+    text += f"labels_until: {labels_until.isoformat()}  # later ones are in doubt\n" if labels_until else ""
+    write_text(text, project.window_file)

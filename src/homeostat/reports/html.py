@@ -35,15 +35,17 @@ LISTED = 60  # batches that were not accepted whole, in words
 BETTER = {"auc": "higher", "average_precision": "higher", "r2": "higher", "ndcg": "higher"}  # others: lower
 
 
-def write_report(project: Project, path: Path) -> Path:
+def write_report(project: Project, path: Path, outcome: Results | None = None) -> Path:
     """Write the page of everything that is on record to ``path``; the evidence is linked from there.
+
+    ``outcome``: the project's results, where they have been read.
 
     Raises:
         DataError: prediction rows or a verdict are damaged.
         EnvironmentFault: a record is damaged.
     """
-    outcome = results(project)
-    start, end = read_window(working_tree(project))
+    outcome = outcome or results(project)
+    start, end, *_ = read_window(working_tree(project))
     sections = [
         *_head(project.scope, outcome, start, end),
         *_open(read(project).open),

@@ -59,7 +59,9 @@ def read(project: Project, number: str | None) -> Screen:
     if number not in on_record:
         raise UsageError(f"no incident {number}; on record are {min(on_record)} to {max(on_record)}")
     incident = on_record[number]
-    before = tuple(i for n, i in on_record.items() if n < number and i.problem == incident.problem)
+    rule, subject = incident.finding.rule, incident.finding.subject
+    alike = {n for n, i in on_record.items() if i.finding.rule == rule and i.finding.subject == subject}
+    before = tuple(on_record[n] for n in sorted(alike) if n < number)
     during = [d for d in history.decisions(project) if incident.opened <= d.at <= (incident.closed or d.at)]
     rows = tuple(_rows(working_tree(project), incident.finding))
     return Screen(number, incident, before, read_ledger(project.home, project.scope.project), tuple(during[::-1]), rows)

@@ -78,16 +78,19 @@ def train(project: Project) -> dict[str, Any]:
         DataError: an objective has no mature event, or features or labels cannot be used.
     """
     scope = project.scope
-    start, as_of = read_window(project)
+    window = read_window(project)
     table = read_features(project)
-    kind = "heuristic" if as_of - start < scope.windows.warm_up else scope.training.model
+    short = window.as_of - window.start < scope.windows.warm_up
+    kind = "heuristic" if window.baseline or short else scope.training.model
     shutil.rmtree(project.candidate, ignore_errors=True)
-    rows = {name: split(scope, name, table, as_of) for name in scope.objectives}
+    trusted = (time for time in (window.labels_until, scope.events.labels_until) if time is not None)
+    until = min([window.as_of, *(time + scope.events.label_horizon for time in trusted)])
+    rows = {name: split(scope, name, table, until) for name in scope.objectives}
     del table
     with ThreadPoolExecutor(_at_once(scope, kind)) as pool:
         fitting = {name: _fits(pool, scope, name, kind, of_objective) for name, of_objective in rows.items()}
         fitted = {name: _keep(project, name, rows[name], fits) for name, fits in fitting.items()}
-    training = {"as_of": as_of.isoformat(), "objectives": fitted}
+    training = {"as_of": until.isoformat(), "objectives": fitted}
     write_text(json.dumps(training, indent=1) + "\n", project.candidate / "training.json")
     return training
 

@@ -192,6 +192,26 @@ def test_of_a_healthy_table_nothing_is_left_out(tmp_path: Path) -> None:
     assert [(i.kind, i.column) for i in issues if i.kind != "uninformative column"] == []
 
 
+def test_labels_that_dry_up_or_thin_out_are_not_trusted(tmp_path: Path) -> None:
+    dried = healthy().with_columns(back=pl.when(pl.int_range(pl.len()) < ROWS * 0.8).then("back").otherwise(0))
+    dried.write_csv(tmp_path / "dried.csv")
+    made = create.draft("tried", Request(Address.of(str(tmp_path / "dried.csv")), time="at", label="back"))
+    last = dried.filter(BACK)["at"].max()
+    until = (last + timedelta(seconds=1)).replace(microsecond=0)
+    assert f'labels_until: "{until.isoformat()}"' in made.files["params.yaml"]
+    late = healthy().with_columns(at=START + (pl.col("at") - START) / 4)
+    late = late.with_columns(known=pl.col("at") + timedelta(days=1) * (pl.int_range(pl.len()) * 7919 % 25))
+    late = late.filter(pl.col("known") < late["at"].max())
+    late.write_csv(tmp_path / "late.csv")
+    request = Request(Address.of(str(tmp_path / "late.csv")), time="at", label="back", known_at="known")
+    made = create.draft("tried", request)
+    until = made.profile.history.labels_until
+    assert until is not None and timedelta(days=5) < late["at"].max() - until < timedelta(days=25)
+    assert f'labels_until: "{until.isoformat()}"' in made.files["params.yaml"] and made.profile.history.end == until
+    made = create.draft("tried", Request(Address.of(str(tmp_path / "late.csv")), time="at", label="back"))
+    assert "labels_until" not in made.files["params.yaml"]
+
+
 def test_columns_that_add_up_to_the_label_are_left_out(tmp_path: Path) -> None:
     table = healthy().with_columns(total=pl.col("spent") + pl.col("pages"))
     table.write_csv(tmp_path / "visits.csv")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from homeostat.core.findings import Finding
 from homeostat.core.rules import Rule
 from homeostat.core.sentences.champion import calibration
-from homeostat.core.text import change, confidence_interval, count, metric_name, percent, side
+from homeostat.core.text import change, confidence_interval, count, listed, metric_name, percent, side
 
 
 def _enough_rows(finding: Finding) -> str:
@@ -98,10 +98,18 @@ def _calibration(finding: Finding) -> str:
     return calibration(finding, "held-out")
 
 
+def _too_good(finding: Finding) -> str:
+    facts, value = finding.facts, finding.value or 0.0
+    how = f"AUC {value:.3f}" if facts["metric"] == "auc" else f"{metric_name(facts['loss'])} {percent(value)} below"
+    rests = f": it rests on {listed(facts['features'], 3)}" if facts.get("features") else ""
+    return f"{how} on held-out events is too good to trust{rests}; check when these are written"
+
+
 SENTENCES = {
     Rule.SAME_MODEL: _same_model,
     Rule.BETTER: _better,
     Rule.UNJUDGED: _unjudged,
+    Rule.TOO_GOOD: _too_good,
     Rule.ENOUGH_ROWS: _enough_rows,
     Rule.BEATS_BASELINE: _beats_baseline,
     Rule.NOT_WORSE: _not_worse,

@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import date, timedelta
 
-import numpy as np
-
 from homeostat.core.periods import floor
 from homeostat.core.text import count
 from homeostat.scaffold.audit.issue import Chart, Issue
 from homeostat.scaffold.profile.batch_period import DAY, HOUR
+from homeostat.scaffold.profile.history import thin_since
 from homeostat.scaffold.profile.profile_table import Profile
 from homeostat.scaffold.profile.workspace import Workspace
 
@@ -26,22 +25,20 @@ def coverage_issues(work: Workspace, profile: Profile) -> Iterator[Issue]:
 
 def _sparse_ends(profile: Profile) -> Iterator[Issue]:
     """A start or an end with far fewer rows: the table was cut by another date."""
-    counts = np.array(profile.history.counts, dtype=float)
-    if len(counts) < 12:
-        return
+    history = profile.history
     start, first, column = profile.history.start, profile.time.first, profile.time.column
     chart = _rows_by_batch(profile)
     if start - first > 3 * profile.rhythm.period:
         text = f"there are few rows before {start:%Y-%m-%d}: the start of the table, from {first:%Y-%m-%d}, is left out"
         fix = "data/window.yaml and clock.start say from when on rows count"
         yield Issue("sparse start", column, text, fix, 0.9, 50, chart=chart, chart_title="rows a batch")
-    smooth = np.convolve(counts, np.ones(3) / 3, mode="valid")
-    usual = float(np.median(counts))
-    tail = next((n for n, c in enumerate(reversed(smooth[:-1])) if c >= 0.6 * usual), 0)
-    if tail >= 4:
-        since = profile.history.end - (tail + 2) * profile.rhythm.period
+    since = history.end if history.thinned else thin_since(history)
+    if since is not None:
         text = f"there are fewer rows from about {since:%Y-%m-%d} on: they may be an early, biased part"
         fix = f"end the history before: homeostat replay --to {since:%Y-%m-%d}"
+        if history.thinned:
+            text += f", so their {history.thinned:,} labels are not trusted and the history ends there"
+            fix = "if they are all there is: take events.labels_until out of params.yaml"
         yield Issue("sparse end", column, text, fix, 0.75, 68, chart=chart, chart_title="rows a batch")
 
 

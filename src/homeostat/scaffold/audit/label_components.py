@@ -1,32 +1,27 @@
-"""Columns that the label is computed from: by addition, by a product or ratio, by the distance from a trailing mean."""
+"""Columns that the label is computed from: by addition, or by the distance from a trailing mean."""
 
 from __future__ import annotations
 
-import itertools
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from datetime import timedelta
 
-import numpy as np
 import polars as pl
 
 from homeostat.scaffold.audit.candidates import Candidates
 from homeostat.scaffold.audit.issue import Issue, leak
-from homeostat.scaffold.audit.late_columns import AFTER, name_words
 from homeostat.scaffold.audit.linear_sums import find_sums
-from homeostat.scaffold.audit.predictive_power import Array, predictive_power
+from homeostat.scaffold.audit.predictive_power import predictive_power
 from homeostat.scaffold.profile.identifiers import quoted
 from homeostat.scaffold.profile.profile_table import Profile
 from homeostat.scaffold.profile.workspace import Workspace
 
 KIND = "component of the label"
 DERIVED = 0.9  # power of a number against its trailing mean
-ROWS = 5000  # that products and ratios are tried on
-TRIED = 12  # columns that are tried in products and ratios
 MOVES = 60_000  # rows that distances from trailing means are judged on
 
 
 def components(candidates: Candidates) -> Iterator[Issue]:
-    """Numbers whose sum, difference, product or ratio is the label."""
+    """Numbers whose weighted sum is the label."""
     if candidates.profile.label.task != "regression":
         return
     numbers = {
@@ -42,40 +37,6 @@ def components(candidates: Candidates) -> Iterator[Issue]:
             if len(total.weights) == 1:
                 text = f"{raw} is the label in another unit: {total} is {label}"
             yield leak(KIND, part, text, 1.0, 99)
-        numbers = {k: v for k, v in numbers.items() if k not in total.weights}
-    yield from itertools.islice(_product_or_ratio(candidates, numbers), 1)
-
-
-def _product_or_ratio(candidates: Candidates, numbers: Mapping[str, Array]) -> Iterator[Issue]:
-    y, label = candidates.y, candidates.profile.label.column
-    if len(y) > ROWS:
-        at = np.linspace(0, len(y) - 1, ROWS).astype(int)
-        y, numbers = y[at], {k: v[at] for k, v in numbers.items()}
-    correlation = {name: abs(_correlation(values, y)) for name, values in numbers.items()}
-    likely = sorted(numbers, key=lambda k: -correlation[k])[:TRIED]
-    for one, two in itertools.permutations(likely, 2):
-        with np.errstate(all="ignore"):
-            results = {"*": numbers[one] * numbers[two], "/": numbers[one] / numbers[two]}
-        for sign, values in results.items():
-            if _equal(values, y) and not (sign == "*" and one > two):
-                later = max((one, two), key=lambda c: (name_words(c) & AFTER != set(), correlation[c]))
-                raw = candidates.profile.table.column(later).raw
-                text = f"{raw} is a part of the label: {one} {sign} {two} is {label}, so it is known with it"
-                yield leak(KIND, later, text, 0.97, 97)
-
-
-def _equal(values: Array, y: Array) -> bool:
-    """Whether nearly all finite values are the label, but for rounding."""
-    finite = np.isfinite(values)
-    near = np.abs(values - y)[finite] <= 1e-6 * (float(np.std(y)) or 1.0) + 1e-9 * np.abs(y[finite])
-    return bool(finite.mean() > 0.5 and near.mean() >= 0.98)
-
-
-def _correlation(values: Array, y: Array) -> float:
-    finite = np.isfinite(values)
-    if finite.sum() < 20 or values[finite].std() == 0 or y[finite].std() == 0:
-        return 0.0
-    return float(np.corrcoef(values[finite], y[finite])[0, 1])
 
 
 def derived_labels(work: Workspace, profile: Profile, numbers: Sequence[str], window: timedelta) -> tuple[Issue, ...]:

@@ -20,6 +20,8 @@ from homeostat.scaffold.audit.late_columns import (
     perfect_predictors,
 )
 from homeostat.scaffold.audit.single_label_values import single_label_issue, single_label_values
+from homeostat.scaffold.audit.two_columns import totals, two_columns
+from homeostat.scaffold.audit.within_groups import within_groups
 from homeostat.scaffold.profile.profile_table import Profile
 from homeostat.scaffold.profile.table import Column
 from homeostat.scaffold.profile.workspace import Workspace
@@ -55,14 +57,18 @@ def find_leakage(work: Workspace, profile: Profile, rows: pl.DataFrame) -> Leaka
         *late_times(candidates),
         *late_by_name(candidates),
         *late_presence(candidates),
+        *within_groups(candidates),
     ):
         if issue.column not in barred:
             issues.append(issue)
         barred |= {issue.column} if issue.barred else set()
+    issues += two_columns(candidates, barred)
+    barred = {i.column for i in issues if i.barred}
     determined = [v for v in single_label_values(work, candidates) if v.column not in barred]
     for column in dict.fromkeys(v.column for v in determined):
         issues.append(single_label_issue(candidates, [v for v in determined if v.column == column]))
     issues += siblings(candidates, {i.column: i.kind for i in issues if i.barred})
+    issues += totals(candidates, {i.column for i in issues if i.barred})
     barred = {i.column for i in issues if i.barred}
     kept = [i for i in issues if i.barred or i.column not in barred]
     return Leakage(

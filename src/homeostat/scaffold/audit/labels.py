@@ -33,7 +33,7 @@ def _dried(profile: Profile) -> Iterator[Issue]:
     if history.dried:
         text = f"{profile.label.column} is the same in all {history.dried:,} rows from {history.end:%Y-%m-%d} on: the "
         text += "labels have dried up, so the history ends there"
-        fix = "ask whether it was recorded since; as_of of data/window.yaml takes the later rows in"
+        fix = "ask whether it was recorded since; if so, take events.labels_until out of params.yaml"
         yield Issue("labels dry up", profile.label.column, text, fix, 0.9, 82)
 
 

@@ -18,7 +18,8 @@ STRONG = 0.5  # power from which a column that is called like an outcome is one
 FEW = 200  # distinct values of a column that may repeat another
 SAME = 0.95  # share of rows in which two times are a day apart at most
 BEFORE = {"previous", "prev", "prior", "past", "last", "hist", "history", "lag", "avg", "mean", "expected", "planned",
-          "scheduled", "reserved", "requested", "old", "initial", "first", "num_previous"}  # fmt: skip
+          "scheduled", "reserved", "requested", "old", "initial", "first", "num_previous", "before", "earlier",
+          "yesterday", "ago"}  # fmt: skip
 COUNTERS = {"change", "changes", "update", "updates", "revision", "revisions", "modification", "modifications", "edit",
             "edits", "amendments"}  # fmt: skip
 AFTER = {"outcome", "result", "resolution", "resolved", "closed", "refund", "refunded", "cancel", "actual", "final",
@@ -26,12 +27,23 @@ AFTER = {"outcome", "result", "resolution", "resolved", "closed", "refund", "ref
          "chargeback", "recovery", "recoveries", "collected"}  # fmt: skip
 LATER_OF_TWO = AFTER | {"assigned", "given", "delivered", "received", "new", "current"}
 SCORES = {"prediction", "predicted", "pred", "score", "probability", "proba", "forecast", "yhat"}
+AHEAD = {"next", "following", "tomorrow", "future", "upcoming", "ahead", "subsequent"}
+PLAIN = {"is", "has", "was", "the", "of", "in", "at", "on", "by", "per", "id", "num", "number", "count", "total", "sum",
+         "amount", "value", "price", "rate", "flag", "date", "time", "day", "days", "type", "class", "label", "target",
+         "code", "name", "level"}  # fmt: skip
+STEM = 5  # letters that two words of one stem begin with
 KIND, MAYBE = "known only afterwards", "possibly known only afterwards"
 
 
 def name_words(name: str) -> set[str]:
     """The words of a name in small letters; those that begin with ``cancel`` are one."""
     return {"cancel" if word.startswith("cancel") else word for word in words(name)}
+
+
+def _share_a_stem(called: set[str], label: set[str]) -> bool:
+    """Whether two names are about one thing at one time, by the beginnings of those of their words that say so."""
+    stems, of_label = ({word[:STEM] for word in words - PLAIN if len(word) >= STEM - 1} for words in (called, label))
+    return bool(stems & of_label) and bool(called & AHEAD) == bool(label & AHEAD)
 
 
 def _later(rows: pl.DataFrame, one: Column, two: Column) -> Column:
@@ -127,9 +139,18 @@ def late_by_name(candidates: Candidates) -> Iterator[Issue]:
         elif called & AFTER and power >= STRONG:
             text = f"{raw} is called like an outcome, and predicts {label} well (power {power:.2f})"
             yield leak(KIND, column.name, text, 0.75, 88)
+        elif called & AHEAD and called & AHEAD & name_words(label):
+            text = f"{raw} is of the same time to come as {label} by its name: it is known with it"
+            yield leak(KIND, column.name, text, 0.8, 88)
         elif called & SCORES and power >= 0.3:
             text = f"{raw} looks like another model's score (power {power:.2f}); kept: was it there before the event?"
             yield Issue(MAYBE, column.name, text, f"{drop}, or move it to a later known_at group", 0.6, 60)
+        elif power >= STRONG and _share_a_stem(called, name_words(label)) and not names_entities(column):
+            text = f"{raw} is called after {label}, and predicts it well (power {power:.2f})"
+            if candidates.profile.series:  # it may be an earlier value
+                yield Issue(MAYBE, column.name, f"{text}; kept: was it known before?", drop, 0.6, 62)
+            else:
+                yield leak(KIND, column.name, f"{text}: it is written with it", 0.75, 87)
         elif power >= 0.85 and not candidates.profile.series and not names_entities(column):
             text = f"{raw} alone predicts {label} very well (power {power:.2f}); kept: was it known before?"
             yield Issue(MAYBE, column.name, text, drop, 0.6, 62)

@@ -89,12 +89,12 @@ def _is_exact(residual: Array, y: Array, weights: Array) -> bool:
         return True
     size = np.abs(weights)
     alike = bool((np.abs(size - size.mean()) <= 0.02 * size.mean()).all()) and len(size) > 1
-    digit = _digit(y)
+    digit = last_digit(y)
     near = (np.abs(residual) <= 1.5 * digit).mean() >= EXACT and digit < 0.05 * spread
     return alike and bool(near) and 1 - float(residual.var()) / spread**2 >= CLOSE
 
 
-def _digit(y: Array) -> float:
+def last_digit(y: Array) -> float:
     """The last decimal that the label is written with."""
     for places in range(7):
         if (np.abs(y * 10**places - np.round(y * 10**places)) < 1e-6 * np.maximum(1, np.abs(y * 10**places))).all():

@@ -16,7 +16,7 @@ from homeostat.scaffold.profile.workspace import Workspace
 CHANCE = 1e-6  # as in the leakage check: a constant label less likely than this is not by chance
 BLOCKS = 5  # least days or batches that a value has to occur in
 FEW = 200  # distinct values of a column up to which each is tried
-MANY, SLIPS = 1000, 0.0005  # rows of a value from which a few of them may have the other label, and how many
+MANY, SLIPS = 1000, 0.001  # rows of a value from which a few of them may have the other label, and how many
 ABSENT, PRESENT, ZERO, POSITIVE, VALUE = "missing", "present", "zero", "positive", "value"
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shlex
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -28,11 +29,13 @@ from homeostat.scaffold.draft.loop_reading import loop_issues, read_by_loop
 from homeostat.scaffold.draft.params_yaml import params_yaml
 from homeostat.scaffold.draft.plan import Plan, make_plan
 from homeostat.scaffold.draft.summary import summary_lines
-from homeostat.scaffold.profile.context import ContextRequest
+from homeostat.scaffold.profile.context import ContextRequest, context_text
 from homeostat.scaffold.profile.identifiers import ascii_name
 from homeostat.scaffold.profile.profile_table import Profile, labelled_sample, profile_table, with_leaks_known
 from homeostat.scaffold.profile.request import Request
 from homeostat.scaffold.profile.workspace import open_workspace
+
+OPTIONS = "Options: "  # in the message of the first commit, of which a draft is made again
 
 
 @dataclass(frozen=True)
@@ -47,6 +50,7 @@ class Draft:
     features: FeatureQuery
     issues: tuple[Issue, ...]
     files: dict[str, str]
+    options: tuple[str, ...] = ()  # what a person types after `homeostat new DIR` to have it made again
 
 
 def draft(
@@ -91,18 +95,24 @@ def draft(
     say("reading the history as the loop does")
     issues = [*unsorted, *_second_reading(profile, texts(unsorted))]
     issues.sort(key=lambda i: -i.severity)
-    return Draft(project, profile, leakage, roles, plan, features, tuple(issues), texts(issues))
+    typed = (*request.options, *(part for one in contexts for part in ("--context", context_text(one))))
+    return Draft(project, profile, leakage, roles, plan, features, tuple(issues), texts(issues), typed)
 
 
 def _second_reading(profile: Profile, files: Mapping[str, str]) -> list[Issue]:
     """What the loop's own reader makes of the history under the drafted scope."""
     with tempfile.TemporaryDirectory(prefix="homeostat-new-") as folder:
-        _write_files(profile, files, Path(folder))
+        write_files(profile, files, Path(folder))
         reading = read_by_loop(Project(Path(folder), Path(folder)), profile.table.name)
         return list(loop_issues(profile, reading))
 
 
-def _write_files(profile: Profile, files: Mapping[str, str], folder: Path) -> None:
+def write_files(profile: Profile, files: Mapping[str, str], folder: Path) -> None:
+    """Write the files of a draft, and what follows from them.
+
+    Raises:
+        ScopeError: they contradict each other.
+    """
     for name, text in files.items():
         path = folder / name
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -144,9 +154,10 @@ def write(project: Draft, folder: Path) -> None:
     fresh = beside(folder)
     fresh.mkdir(parents=True)
     try:
-        _write_files(project.profile, project.files, fresh)
+        write_files(project.profile, project.files, fresh)
         start = project.profile.history.start
-        git.begin(fresh, "main", f"homeostat new: a first draft of {project.project}", start)
+        message = f"homeostat new: a first draft of {project.project}\n\n{OPTIONS}{shlex.join(project.options)}\n"
+        git.begin(fresh, "main", message, start)
         if folder.is_dir():
             folder.rmdir()
         fresh.rename(folder)

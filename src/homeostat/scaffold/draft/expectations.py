@@ -17,6 +17,7 @@ from homeostat.scaffold.profile.table import Column
 from homeostat.scaffold.profile.workspace import Workspace
 
 MOST = 24  # columns that a contract covers
+MOST_RANGES = 120  # further columns whose values have limits
 ENOUGH = 12  # batches from which their figures say something
 SETTLED = 0.5  # share of the history after which no new value of a settled column appeared
 FEW = 20  # distinct values of a column that a contract lists
@@ -80,6 +81,7 @@ def value_limits(contract: str) -> dict[str, tuple[float | None, float | None]]:
 
 def _rules(work: Workspace, profile: Profile, roles: Roles) -> Iterator[Rule]:
     yield from map(_key_rule, profile.key.columns)
+    yield _unique_key(profile.key.columns)
     yield from _label_values(work, profile)
     names = [*roles.numbers, *roles.words, *roles.flags, *roles.codes][:MOST]
     columns = [profile.table.column(n) for n in names]
@@ -93,6 +95,39 @@ def _rules(work: Workspace, profile: Profile, roles: Roles) -> Iterator[Rule]:
             span = _range(work, profile, column)
             if span is not None:
                 yield from _number_rules(column, span, profile, max(missing[column.name] or [0.0]))
+                continue
+        if column.kind in ("integer", "float"):
+            yield from _plain_range(work, profile, column, column.name in roles.codes)
+    others = [c for c in profile.table.columns if c.kind in ("integer", "float") and c.name not in names]
+    for column in others[:MOST_RANGES]:
+        yield from _plain_range(work, profile, column, column.name in (*roles.codes, *roles.identifiers))
+
+
+def _unique_key(key: Sequence[str]) -> Rule:
+    """That the key is one; the loop itself quarantines the rows that repeat another's."""
+    reason = f"{', '.join(key)} identifies a row; of two alike the loop takes in one, and quarantines the other."
+    if len(key) == 1:
+        return _rule("values_to_be_unique", {"column": key[0]}, "info", reason)
+    body = _rule("", {"column_list": list(key)}, "info", reason)
+    return body | {"type": "expect_compound_columns_to_be_unique"}
+
+
+def _plain_range(work: Workspace, profile: Profile, column: Column, names: bool) -> Iterator[Rule]:
+    """Limits of each value, of a column that has no other: of one that ``names`` things, only that it is not negative.
+
+    One without a value has no limits.
+    """
+    span = _range(work, profile, column)
+    low = span.low if span is not None else float(column.low or "nan")
+    if names or span is None or span.grows and span.mean_low is not None:
+        if low >= 0:
+            reason = f"{column.name} was {low:.4g} or more; a negative one is an error."
+            yield _rule("values_to_be_between", {"column": column.name, "min_value": 0}, "warning", reason)
+    elif column.distinct == 2 and (span.low, span.high) == (0, 1):
+        limits = {"column": column.name, "min_value": 0, "max_value": 1}
+        yield _rule("values_to_be_between", limits, "warning", f"{column.name} was 0 or 1; another value is an error.")
+    else:
+        yield _far_from_all(column, span)
 
 
 def _label_values(work: Workspace, profile: Profile) -> Iterator[Rule]:
@@ -178,13 +213,18 @@ def _number_rules(column: Column, span: Range, profile: Profile, missing: float)
     if span.mean_low is not None and span.mean_high is not None and profile.rhythm.rows * (1 - missing) >= 20:
         reason = f"The mean of a batch was {span.mean_low:.4g} to {span.mean_high:.4g}; far outside, the unit changed."
         yield _rule("mean_to_be_between", {"column": column.name, **_mean_limits(span)}, "critical", reason)
+    yield _far_from_all(column, span)
+
+
+def _far_from_all(column: Column, span: Range) -> Rule:
+    """Limits of each value far beyond nearly all."""
     far = FAR * max(span.near_high - span.near_low, 1e-9)
     never_negative = span.low >= 0 or rarely_negative(column, span.negative, span.first_percent)
     least = 0 if never_negative else _rounded(span.near_low - far)
     limits = {"column": column.name, "min_value": least, "max_value": _rounded(span.near_high + far)}
     near = f"{span.near_low:.4g} to {span.near_high:.4g}"
     reason = f"{column.name} was {near} in all but two of a thousand rows; so far outside it is an error."
-    yield _rule("values_to_be_between", limits, "warning", reason)
+    return _rule("values_to_be_between", limits, "warning", reason)
 
 
 def _mean_limits(span: Range) -> dict[str, float]:

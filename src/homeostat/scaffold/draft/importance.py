@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import polars as pl
 
+from homeostat.core.release_gate import GOOD_AUC, GOOD_SHARE
 from homeostat.scaffold.audit.issue import Issue
 from homeostat.scaffold.audit.predictive_power import Array, auc
 from homeostat.scaffold.draft.features_sql import FeatureQuery, features_sql
@@ -24,7 +25,6 @@ HISTORY = 600_000  # rows of the table that they may look at
 TREES, LEAVES = 120, 31
 MANY = 60  # features from which fewer trees are grown, so that hundreds of features take no minutes
 EARLIER = 0.7
-GOOD_AUC, GOOD_LOSS = 0.98, 0.1  # above which AUC, and below which share of the mean's loss, a first model is suspect
 
 
 @dataclass(frozen=True)
@@ -48,7 +48,7 @@ def with_importance(work: Workspace, profile: Profile, query: FeatureQuery) -> t
 
 def _too_good(profile: Profile, importance: Mapping[str, float], quality: Quality | None) -> Iterator[Issue]:
     """A first model that is better than first models are, and the features that it rests on."""
-    if quality is None or not (quality.auc > GOOD_AUC or quality.share < GOOD_LOSS):
+    if quality is None or not (quality.auc > GOOD_AUC or quality.share < 1 - GOOD_SHARE):
         return
     best = sorted(importance, key=lambda name: -importance[name])[:3]
     how = f"AUC {quality.auc:.3f}" if quality.auc > GOOD_AUC else f"a loss {1 - quality.share:.0%} below the mean's"

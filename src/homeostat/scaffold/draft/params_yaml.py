@@ -63,7 +63,17 @@ def _clock_and_events(profile: Profile) -> dict[str, object]:
         "predict_at_note": "as given" if before else "guess: at its time, with the columns that came with the row",
         "label_horizon": format_duration(delay.horizon),
         "label_horizon_note": note,
+        "labels_until": _labels_until(profile),
     }
+
+
+def _labels_until(profile: Profile) -> str:
+    """From when on labels cannot be trusted, where there is such a time."""
+    history = profile.history
+    if history.labels_until is None:
+        return ""
+    why = "all are of one class from then on" if history.dried else "rows thin out from then on, the late ones lack"
+    return f'  labels_until: "{history.labels_until.isoformat()}"  # {why}; without this line all labels count\n'
 
 
 def _objective(profile: Profile, plan: Plan) -> dict[str, object]:

@@ -23,6 +23,8 @@ STEPS = {
     365 * DAY: (1,),
 }
 
+OTHER_STEPS = (1, 2, 4, 8, 24, 48, 168, 672)  # of a period that a person names
+
 
 @dataclass(frozen=True)
 class Rhythm:
@@ -43,8 +45,9 @@ def choose_rhythm(counts: Mapping[timedelta, Sequence[int]]) -> Rhythm:
     """
     period = _choose_period(counts)
     batches = len(counts[period])
-    decide = next((s for s in STEPS[period] if batches / s <= DECISIONS), STEPS[period][-1])
-    retrain = next((s for s in STEPS[period] if s >= decide and s % decide == 0 and batches / s <= RETRAINS), decide)
+    steps = STEPS.get(period, OTHER_STEPS)
+    decide = next((s for s in steps if batches / s <= DECISIONS), steps[-1])
+    retrain = next((s for s in steps if s >= decide and s % decide == 0 and batches / s <= RETRAINS), decide)
     rows = int(median(n for n in counts[period] if n)) if any(counts[period]) else 0
     return Rhythm(period, decide * period, retrain * period, rows, batches)
 

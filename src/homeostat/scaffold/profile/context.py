@@ -14,6 +14,12 @@ from homeostat.scaffold.profile.workspace import Workspace
 ContextRequest = tuple[str, "Address", tuple[str, ...]]  # a name, where the table is, and the columns to join by
 
 
+def context_text(request: ContextRequest) -> str:
+    """A request as a person types it after ``--context``."""
+    name, address, columns = request
+    return f"{name}={address}:{','.join(columns)}"
+
+
 @dataclass(frozen=True)
 class Context:
     """``join`` are columns of the events, ``key`` the context's own; ``time``, SQL over a row, where it has one."""

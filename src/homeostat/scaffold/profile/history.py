@@ -8,7 +8,9 @@ from datetime import datetime, timedelta
 from math import log
 from statistics import median
 
-from homeostat.core.errors import DataError
+import numpy as np
+
+from homeostat.core.errors import DataError, UsageError
 from homeostat.core.periods import EPOCH, floor
 from homeostat.core.text import count
 from homeostat.scaffold.profile import batch_period
@@ -20,6 +22,8 @@ from homeostat.scaffold.profile.workspace import Workspace
 MOST_PERIODS = 50_000  # of a history that are counted
 DRY, CHANCE = 0.05, 1e-9  # least share of the history whose labels are all alike, and how unlikely that is by chance
 WHOLE = 0.5  # share of the usual rows below which the last batch is not whole yet, and would be quarantined
+FEWER = 0.7  # the same of the last batches, where it is known that labels come late
+LEAST_BATCHES, TAIL = 12, 4  # of a history that may thin out at its end, and of that end
 THIN, LASTING = 0.4, 8  # share of the usual rows below which a period is thin; periods in which it has to last
 
 
@@ -28,7 +32,7 @@ class History:
     """From ``start`` to ``end``, without a thin beginning; ``counts`` are the rows of each batch.
 
     ``waiting`` are rows after ``end``, of a batch that is not whole yet; ``dried`` those from ``end`` on whose labels
-    are all of one class.
+    are all of one class; ``thinned`` those from ``end`` on that are an early part, whose labels came soon.
     """
 
     start: datetime
@@ -37,19 +41,24 @@ class History:
     counts: tuple[int, ...]
     waiting: int = 0
     dried: int = 0
+    thinned: int = 0
+    labels_until: datetime | None = None  # from when on labels cannot be trusted
 
     @property
     def length(self) -> timedelta:
         return self.end - self.start
 
 
-def read_history(work: Workspace, table: Table, time: EventTime) -> History:
-    """Count the rows of each period, and choose start and rhythm by them.
+def read_history(work: Workspace, table: Table, time: EventTime, period: timedelta | None = None) -> History:
+    """Count the rows of each period, and choose start and rhythm by them; ``period``: of a batch, as requested.
 
     Raises:
         DataError: there are fewer than three batches.
+        UsageError: there are too many batches of the period that was requested.
     """
-    periods = [p for p in PERIODS if (time.last - time.first) / p < MOST_PERIODS]
+    periods = [p for p in (PERIODS if period is None else (period,)) if (time.last - time.first) / p < MOST_PERIODS]
+    if not periods:
+        raise UsageError(f"--period {period}: makes over {MOST_PERIODS:,} batches of the history; name a longer one")
     counted = {p: _counts(work, table, p, time.first, time.last) for p in periods}
     begin, kept = _without_thin_start(counted, time.first)
     rhythm = choose_rhythm({p: c for p, c in kept.items() if c})
@@ -61,6 +70,31 @@ def read_history(work: Workspace, table: Table, time: EventTime) -> History:
     counts = _counts(work, table, rhythm.period, start, time.last)
     waiting = counts.pop() if len(counts) > 3 and counts[-1] < WHOLE * rhythm.rows else 0
     return History(start, end - rhythm.period if waiting else end, rhythm, tuple(counts), waiting)
+
+
+def thin_since(history: History) -> datetime | None:
+    """From about when on, to the end, batches have clearly fewer rows than usual; None where they do not."""
+    counts = np.array(history.counts, dtype=float)
+    if len(counts) < LEAST_BATCHES:
+        return None
+    smooth = np.convolve(counts, np.ones(3) / 3, mode="valid")
+    usual = float(np.median(counts))
+    tail = next((n for n, c in enumerate(reversed(smooth[:-1])) if c >= 0.6 * usual), 0)
+    return history.end - (tail + 2) * history.rhythm.period if tail >= TAIL else None
+
+
+def until_rows_thin_out(history: History) -> History:
+    """The history without an end of few rows: where labels come late, those of the others have not come yet."""
+    period, usual = history.rhythm.period, median(history.counts)
+    tail = next((n for n, count in enumerate(reversed(history.counts)) if count >= FEWER * usual), 0)
+    since = thin_since(history) or (history.end - tail * period if tail > 1 else None)
+    if since is None:
+        return history
+    kept = (since - history.start) // period
+    if kept < len(history.counts) / 2 or kept < 3:
+        return history
+    thinned = sum(history.counts[kept:]) + history.waiting
+    return replace(history, end=since, counts=history.counts[:kept], waiting=0, thinned=thinned, labels_until=since)
 
 
 def until_labels_dry_up(work: Workspace, table: Table, label_sql: str, history: History) -> History:
@@ -81,7 +115,8 @@ def until_labels_dry_up(work: Workspace, table: Table, label_sql: str, history: 
     kept = (end - history.start) // history.rhythm.period
     if kept < len(history.counts) / 2 or kept < 3 or dried * log(share) > log(CHANCE):
         return history
-    return replace(history, end=end, counts=history.counts[:kept], dried=dried)
+    until = since.replace(microsecond=0) + timedelta(seconds=1)
+    return replace(history, end=end, counts=history.counts[:kept], dried=dried, labels_until=until)
 
 
 def _counts(work: Workspace, table: Table, period: timedelta, first: datetime, last: datetime) -> list[int]:

@@ -3,15 +3,27 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+import re
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from homeostat.core.errors import DataError
-from homeostat.data.csv_files import delimiter_of, encoding_of, form_of, make_utf8
+from homeostat.core.text import count, listed
+from homeostat.data.csv_files import (
+    LOOK,
+    MIXED,
+    WINDOWS,
+    decoded,
+    delimiter_of,
+    encoding_of,
+    make_even,
+    make_utf8,
+)
 from homeostat.data.queries import answered
 from homeostat.data.source_files import SourceFile, files_at, is_empty, local_copy, opened
 from homeostat.project.file_form import PLAIN, FileForm
+from homeostat.scaffold.profile.file_layout import form_of
 from homeostat.scaffold.profile.identifiers import always_quoted
 from homeostat.scaffold.profile.request import Address
 from homeostat.scaffold.profile.workspace import Workspace
@@ -19,7 +31,10 @@ from homeostat.scaffold.profile.workspace import Workspace
 FILE = "__file"  # the number of the file that a row stands in
 INPUT = "--from"
 
+MOST_NOTES = 6  # on uneven rows
+
 Form = tuple[tuple[str, str], ...]  # name and type of each column of a file
+Parts = dict[Form, tuple[str, list[SourceFile]]]  # a table of the rows of the files of one form, and the files
 
 
 @dataclass(frozen=True)
@@ -62,10 +77,8 @@ def _open_files(work: Workspace, name: str, address: Address) -> OpenedTable:
     files = [f for f in files if f not in empty]
     if not files:
         raise DataError(f"{address}: is empty; give a table with a header and rows")
-    form, delimiter = _form_of(files[0], work.folder / "form")
-    parts: dict[Form, tuple[str, list[SourceFile]]] = {}
-    for number, file in enumerate(files):
-        _load(work, name, number, file, form, parts)
+    form, delimiter, encoded = _form_of(files[0], work.folder / "form")
+    form, parts, fits = _loaded(work, name, files, form)
     types = [dict(columns) for columns in parts]
     shared = [c for c in types[0] if all(c in one for one in types)]
     if not shared:
@@ -74,16 +87,48 @@ def _open_files(work: Workspace, name: str, address: Address) -> OpenedTable:
     union = " UNION ALL ".join(f"SELECT {selected} FROM {always_quoted(part)}" for part, _ in parts.values())
     work.execute(f"CREATE VIEW {always_quoted(name)} AS {union}")
     columns = tuple((str(r[0]), str(r[1])) for r in work.rows(f"DESCRIBE {always_quoted(name)}") if r[0] != FILE)
-    notes = [*_layout_notes(form), *_quiet_notes(work, name, files, empty)]
+    notes = [*encoded, *_layout_notes(form), *fits, *_quiet_notes(work, name, files, empty)]
     return OpenedTable(columns, form, delimiter, tuple(_changes(parts, shared)), tuple(notes), len(files) > 1)
 
 
+def _loaded(
+    work: Workspace, name: str, files: list[SourceFile], form: FileForm
+) -> tuple[FileForm, Parts, tuple[str, ...]]:
+    """The rows of all files; where they are uneven, fitted to the heading, with what was done to them."""
+    parts: Parts = {}
+    try:
+        for number, file in enumerate(files):
+            _load(work, name, number, file, form, parts, lambda sentence: None)
+        return form, parts, ()
+    except DataError as strictly:
+        if all(file.is_parquet or file.is_workbook for file in files):
+            raise
+        for part, _ in parts.values():
+            work.execute(f"DROP TABLE IF EXISTS {always_quoted(part)}")
+        notes: list[str] = []
+        form, parts = form.model_copy(update={"uneven": True}), {}
+        try:
+            for number, file in enumerate(files):
+                done: list[str] = []
+                _load(work, name, number, file, form, parts, done.append)
+                called = f"{Path(file.path).name}: " if len(files) > 1 else ""
+                notes += [called + sentence for sentence in done]
+        except DataError:
+            raise strictly from None
+        return form, parts, (*notes[:MOST_NOTES], *_more(notes))
+
+
+def _more(notes: list[str]) -> Iterator[str]:
+    if len(notes) > MOST_NOTES:
+        yield f"and {count(len(notes) - MOST_NOTES, 'more such')} in other files"
+
+
 def _load(
-    work: Workspace, name: str, number: int, file: SourceFile, form: FileForm,
-    parts: dict[Form, tuple[str, list[SourceFile]]],
+    work: Workspace, name: str, number: int, file: SourceFile, form: FileForm, parts: Parts,
+    say: Callable[[str], None],
 ) -> None:  # fmt: skip
-    """Add the rows of one file to the part of the files of its form."""
-    with opened(work.connection, INPUT, file, form, work.folder / "files") as rows:
+    """Add the rows of one file to the part of the files of its form; ``say`` takes what was done to uneven rows."""
+    with opened(work.connection, INPUT, file, form, work.folder / "files", say) as rows:
         columns: Form = tuple(zip(rows.columns, map(str, rows.types), strict=True))
         if columns not in parts:
             parts[columns] = (f"{name}__{len(parts)}", [])
@@ -111,7 +156,7 @@ def _selected(column: str, types: list[dict[str, str]]) -> str:
     return name if len({one[column] for one in types}) == 1 else f"CAST({name} AS VARCHAR) AS {name}"
 
 
-def _changes(parts: dict[Form, tuple[str, list[SourceFile]]], shared: list[str]) -> list[str]:
+def _changes(parts: Parts, shared: list[str]) -> list[str]:
     """Columns that were added, dropped or changed their type between files, and in which file first."""
     (first_form, _), *rest = parts.items()
     first = dict(first_form)
@@ -124,32 +169,55 @@ def _changes(parts: dict[Form, tuple[str, list[SourceFile]]], shared: list[str])
     return list(dict.fromkeys(changes))
 
 
-def _form_of(file: SourceFile, scratch: Path) -> tuple[FileForm, str]:
-    """How the files are laid out, by the first of them, and its delimiter."""
+def _form_of(file: SourceFile, scratch: Path) -> tuple[FileForm, str, tuple[str, ...]]:
+    """How the files are laid out, by the first of them, its delimiter, and what to say of its encoding."""
     if file.is_parquet or file.is_workbook:
-        return PLAIN, ""
+        return PLAIN, "", ()
     with local_copy(INPUT, file, scratch) as (copy, _):
         encoding = encoding_of(copy)
+        encoded = tuple(_encoding_notes(copy, encoding))
         make_utf8(copy, encoding)
+        make_even(copy)
         form = form_of(copy)
-        delimiter = form.delimiter or delimiter_of(copy)
+        delimiter = (form.delimiter or delimiter_of(copy)).strip(" ") or " "
         if encoding == "utf-16-le":  # without a mark, which alone is not seen
             form = form.model_copy(update={"encoding": encoding})
-    return form, delimiter
+    return form, delimiter, encoded
+
+
+def _encoding_notes(copy: Path, encoding: str) -> Iterator[str]:
+    """The encoding of a file that is no UTF-8, with words that show whether it was guessed right."""
+    if encoding not in (WINDOWS, MIXED):
+        return
+    with copy.open("rb") as stream:
+        start = stream.read(LOOK)
+    words = dict.fromkeys(re.findall(rb"[A-Za-z]*[\x80-\xff]+[A-Za-z\x80-\xff]*", start))
+    shown = listed([repr(decoded(word, encoding)) for word in list(words)[:3]], 3)
+    where = "of it no UTF-8, those are" if encoding == MIXED else "no UTF-8:"
+    some = "some bytes" if encoding == MIXED else "the file is"
+    yield f"{some} {where} read as Windows' Latin-1 ({shown}); another: sources.file.encoding"
 
 
 def _layout_notes(form: FileForm) -> Iterator[str]:
     """What was found of the layout, for a person to check."""
     if form.skip:
-        yield f"the first {form.skip} lines are no rows: left out (sources.file.skip)"
+        yield f"the first {_lines(form.skip)} no part of the table: left out (sources.file.skip)"
     if form.footer:
-        yield f"the last {form.footer} lines are no rows: left out (sources.file.footer)"
+        yield f"the last {_lines(form.footer)} no part of the table: left out (sources.file.footer)"
+    if form.heading == 0:
+        yield "there is no heading: the columns are named column1, column2 and so on (sources.file.heading)"
+    if form.heading > 1:
+        yield f"the heading goes over {form.heading} lines: each name is of all of them (sources.file.heading)"
     if form.escape is not None:
         yield "a backslash stands before quotes within values"
     if form.delimiter is not None:
         yield f"{form.delimiter!r} stands between values"
     if form.quote != '"':
         yield f"{form.quote} stands around values"
+
+
+def _lines(many: int) -> str:
+    return f"{count(many, 'line')} {'is' if many == 1 else 'are'}"
 
 
 def _quiet_notes(work: Workspace, name: str, files: list[SourceFile], empty: list[SourceFile]) -> Iterator[str]:

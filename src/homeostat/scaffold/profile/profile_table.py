@@ -19,7 +19,7 @@ from homeostat.scaffold.profile.event_time import (
     read_event_time,
     with_number_as_time,
 )
-from homeostat.scaffold.profile.history import History, read_history, until_labels_dry_up
+from homeostat.scaffold.profile.history import History, read_history, until_labels_dry_up, until_rows_thin_out
 from homeostat.scaffold.profile.identifiers import ascii_name, quoted_list
 from homeostat.scaffold.profile.key import Key, find_key, newest_rows, row_id_column
 from homeostat.scaffold.profile.label import Label, read_label, with_one_word
@@ -93,10 +93,14 @@ def profile_table(work: Workspace, request: Request, contexts: Sequence[ContextR
     known_at = known_column(table, request)
     key = find_key(work, table, time, label.column, request)
     table, overlap = newest_rows(work, table, key)
-    history = read_history(work, table, time)
+    history = read_history(work, table, time, request.period)
     if label.task == "binary" and known_at is None and not key.series:
         history = until_labels_dry_up(work, table, label.sql, history)
-    delay = read_label_delay(work, table, known_at, history, time.step if key.series else None)
+    step = time.step if key.series else None
+    delay = read_label_delay(work, table, known_at, history, step)
+    if known_at is not None and delay.quantiles[0.9] >= history.rhythm.period:
+        history = until_rows_thin_out(history)
+        delay = read_label_delay(work, table, known_at, history, step)
     joined = tuple(read_context(work, table, c) for c in contexts)
     windows = choose_windows(history, delay)
     return Profile(request, table, time, label, key, history, delay, windows, joined, overlap)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from homeostat.core.errors import UsageError
+from homeostat.project.value_types import format_duration
 
 DATABASES = (
     "sqlite", "postgresql", "postgres", "mysql", "mariadb", "mssql", "oracle", "duckdb", "snowflake",
@@ -69,6 +70,21 @@ class Request:
     task: str | None = None
     group: str | None = None
     predict_before: timedelta = timedelta(0)
+    period: timedelta | None = None
+
+    @property
+    def options(self) -> list[str]:
+        """What a person types after ``homeostat new DIR`` to ask for the same."""
+        source = self.source
+        typed = ["--from", str(source), *(["--query", source.query] if source.query else [])]
+        for name in ("time", "label", "known_at", "positive", "task", "group"):
+            value = getattr(self, name)
+            typed += [f"--{name.replace('_', '-')}", value] if value is not None else []
+        for name in ("key", "drop"):
+            typed += [part for value in getattr(self, name) for part in (f"--{name}", value)]
+        if self.predict_before:
+            typed += ["--predict-before", format_duration(self.predict_before)]
+        return typed + (["--period", format_duration(self.period)] if self.period else [])
 
     @property
     def known_before(self) -> timedelta:

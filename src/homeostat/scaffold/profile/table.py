@@ -12,6 +12,7 @@ from homeostat.core.errors import UsageError
 from homeostat.core.text import listed
 from homeostat.data.casts import WRITTEN, misfitting, typed
 from homeostat.data.selection import read_columns
+from homeostat.data.uneven_rows import position_names
 from homeostat.project.writing import PLAIN
 from homeostat.scaffold.profile.column_types import Reading, readings_of
 from homeostat.scaffold.profile.identifiers import always_quoted, plain_names, quoted
@@ -181,5 +182,8 @@ def find_column(table: Table, name: str, option: str) -> Column:
 
 
 def column_list(columns: Sequence[Column]) -> str:
-    """Their names, the first of them where there are many."""
-    return listed([c.raw for c in columns], MOST_NAMES)
+    """Their names, the first of them where there are many; with a value each where they have none of their own."""
+    names = [c.raw for c in columns]
+    if names == position_names(len(names)):
+        names = [f"{c.raw} (such as {c.low})" for c in columns]
+    return listed(names, MOST_NAMES)

@@ -1,0 +1,179 @@
+"""The layout of a text file that nobody has described: its signs, where its heading and its last row stand."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+
+from homeostat.data.casts import NULLS
+from homeostat.data.csv_files import DELIMITERS, LOOK, RARE, SEPARATOR, delimiter_of
+from homeostat.data.csv_records import Record, Signs, records, usual_width
+from homeostat.project.file_form import PLAIN, FileForm
+
+RECORDS = 400  # that a layout is read from, at most
+MOST_SKIPPED = 60  # lines before the heading
+MOST_FOOTER = 20  # lines after the last row
+MOST_NOTED = 3  # lines at the end that have as many values as each other, and are no table
+MOST_HEADINGS = 3  # lines that a heading goes over
+MEASURED = 0.9  # share of a column's values that are numbers or times, where it holds such
+NUMBER = re.compile(r"[-+(]?\s*[$€£¥]?\s*[-+]?(?:\d[\d\s.,:/\-+TZ']*|\.\d+)\s*[%$€£)]?")
+TOTAL = re.compile(r"""["']?\s*(?:(?:total|summe?|gesamt|somme|totale?|ende?|fin|eof|rows)\b|[(#*=-])""", re.IGNORECASE)
+
+
+def form_of(path: Path) -> FileForm:
+    """How a text file, in UTF-8 already, is laid out, by its first and last lines."""
+    with path.open(encoding="utf-8", errors="replace", newline="") as stream:
+        start = stream.read(LOOK)
+        whole = not stream.read(1)
+    if SEPARATOR.match(start.split("\n", 1)[0]):
+        return PLAIN  # it says so itself
+    quote = _quote(start)
+    escape = "\\" if quote and re.search(r'\\"', start) and not re.search(r'[^,;\t|\n]""', start) else None
+    layouts = [_layout(start, Signs(d, quote, escape), whole) for d in (*DELIMITERS, *RARE)]
+    best = max(layouts, key=lambda one: (one.width > 1, one.named, round(one.share, 2), one.usual, one.width))
+    if best.width < 2 or best.share < 0.5:
+        return PLAIN.model_copy(update={"quote": quote, "escape": escape})
+    signs = Signs(best.signs.delimiter + " ", quote, escape) if best.spaced else best.signs
+    plain = best.skip == 0 and quote == '"' and signs.delimiter in DELIMITERS
+    return FileForm(
+        delimiter=None if plain and delimiter_of(path) == signs.delimiter else signs.delimiter, quote=quote,
+        escape=escape, skip=best.skip, footer=_footer(path, best.signs, best.width), heading=best.heading,
+    )  # fmt: skip
+
+
+def _quote(start: str) -> str:
+    single = len(re.findall(r"(?:^|[,;\t|])'[^'\n]*'(?=[,;\t|\r\n]|$)", start, re.MULTILINE))
+    double = len(re.findall(r'(?:^|[,;\t|])"[^"\n]*"(?=[,;\t|\r\n]|$)', start, re.MULTILINE))
+    return "'" if single > 20 and single > 10 * double else '"'
+
+
+@dataclass(frozen=True)
+class _Layout:
+    """What a delimiter makes of a file: the values of a usual line, the share of lines that have as many, the lines
+    before the heading and those of it, whether none of its values is a number, and whether a blank follows each sign.
+    """
+
+    signs: Signs
+    width: int
+    share: float = 0.0
+    skip: int = 0
+    heading: int = 1
+    named: bool = False
+    spaced: bool = False
+
+    @property
+    def usual(self) -> bool:
+        return self.signs.delimiter in DELIMITERS
+
+
+def _layout(start: str, signs: Signs, whole: bool) -> _Layout:
+    lines = start.splitlines()
+    if not whole and len(lines) > 1:
+        lines = lines[:-1]  # the last one is cut
+    rows = list(islice(records(lines, signs), RECORDS))
+    width = usual_width([len(row.values) for row in rows])
+    if width < 2:
+        return _Layout(signs, 1)
+    share = sum(len(row.values) == width for row in rows) / len(rows)
+    rows = list(islice(records(lines, signs, width), RECORDS))
+    first = _first_of(rows, width)
+    rows = rows[first:]
+    heading = _heading_lines([row.values for row in rows])
+    named = heading > 0 and not any(_is_number(value) for value in rows[0].values)
+    spaced = all(row.text.count(signs.delimiter) == row.text.count(signs.delimiter + " ") for row in rows)
+    return _Layout(signs, width, share, rows[0].number - 1, heading, named, spaced and signs.delimiter != " ")
+
+
+def _first_of(rows: Sequence[Record], width: int) -> int:
+    """The first record of the table: the lines before it have another number of values, or hardly any."""
+    first = next((n for n, row in enumerate(rows) if row.how in ("", "quote")), 0)
+    if first and _one_name_too_many(rows[first - 1], width):
+        first -= 1
+    full = next((n for n in range(first, min(len(rows), first + MOST_SKIPPED)) if all(rows[n].values)), first)
+    if all(2 * sum(map(bool, row.values)) < width for row in rows[first:full]):
+        first = full
+    return 0 if rows[first].number > MOST_SKIPPED else first
+
+
+def _one_name_too_many(row: Record, width: int) -> bool:
+    """Whether it is a heading with one blank name more than rows have values."""
+    names = [value for value in row.values if value.strip()]
+    return len(row.values) == width + 1 and len(names) == width and not any(map(_is_number, names))
+
+
+def _heading_lines(rows: Sequence[Sequence[str]]) -> int:
+    """The lines of the heading: names, and below them units or a second line of names; 0 where there is none."""
+    body = rows[MOST_HEADINGS:] if len(rows) > 2 * MOST_HEADINGS else rows[-1:]
+    measured = [n for n in range(len(rows[0])) if _is_measured([row[n] for row in body if n < len(row)])]
+    if not measured or len(rows) < 2:
+        return 1
+    top = [rows[0][n] for n in measured]
+    if all(_is_number(value) for value in top if value) and any(top) and not _counts_up(top, rows[0]):
+        return 0
+    lines = 1
+    while lines < min(MOST_HEADINGS, len(rows) - 1) and rows[lines] != rows[0] and _is_words(rows[lines], measured):
+        lines += 1
+    return lines
+
+
+def _is_measured(values: Sequence[str]) -> bool:
+    filled = [value for value in values if value.strip() and value.strip() not in NULLS]
+    return bool(filled) and sum(map(_is_number, filled)) >= MEASURED * len(filled)
+
+
+def _is_number(value: str) -> bool:
+    """Whether it is a number or a time, as far as its signs show."""
+    return NUMBER.fullmatch(value.strip()) is not None
+
+
+def _counts_up(top: Sequence[str], heading: Sequence[str]) -> bool:
+    """Whether numbers are names all the same: years, or the places of the columns.
+
+    >>> _counts_up(["2019", "2020"], ["region", "2019", "2020"]), _counts_up(["1", "2"], ["0", "1", "2"])
+    (True, True)
+    >>> _counts_up(["12", "2020"], ["a", "12", "2020"])
+    False
+    """
+    whole = [int(value) for value in top if re.fullmatch(r"\d{1,4}", value.strip())]
+    if len(whole) < len(top) or len(set(heading)) < len(heading):
+        return False
+    years = len(whole) > 1 and all(1900 <= n <= 2100 for n in whole) and all(
+        b - a == whole[1] - whole[0] for a, b in zip(whole, whole[1:], strict=False)
+    )  # fmt: skip
+    return years or list(heading) == [str(n) for n in range(len(heading))]
+
+
+def _is_words(row: Sequence[str], measured: Sequence[int]) -> bool:
+    """Whether words stand where numbers would: units, or names."""
+    filled = [row[n].strip() for n in measured if n < len(row) and row[n].strip() and row[n].strip() not in NULLS]
+    return 2 * len(filled) >= len(measured) and not any(map(_is_number, filled))
+
+
+def _footer(path: Path, signs: Signs, width: int) -> int:
+    """Lines at the end that have fewer values than a row, such as a total or a note."""
+    with path.open("rb") as stream:
+        stream.seek(max(0, path.stat().st_size - (1 << 14)))
+        end = stream.read().decode("utf-8", "replace").splitlines()
+    count, widths = 0, set()
+    for line in reversed(end[1:]):
+        values = [row.values for row in records([line], signs)]
+        complete = line.endswith((signs.quote, signs.delimiter)) or not line.strip() or len(values) == 1
+        if not complete or (values and len(values[-1]) == width) or count == MOST_FOOTER:
+            break
+        count += 1
+        widths |= {len(one) for one in values}
+    if count > MOST_NOTED and len(widths) == 1 and widths != {1}:
+        return 0  # rows of another table
+    blank = all(not line.strip() for line in end[len(end) - count :])
+    cut_short = count == 1 and _looks_cut(end[-1], signs.delimiter)
+    return 0 if blank or cut_short else count
+
+
+def _looks_cut(line: str, delimiter: str) -> bool:
+    """Whether a last line may be the start of a row, of a file that did not come whole: not a total or a note."""
+    if TOTAL.match(line):
+        return False
+    return delimiter in line or not re.search(r"\S\s+\S", line.strip())
