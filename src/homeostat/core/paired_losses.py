@@ -147,25 +147,23 @@ def _share(here: Array, there: Array) -> Array:
 def groups_of(influence: Array) -> Array:
     """Means of contiguous groups of the blocks, (q,): none shorter than the blocks are correlated.
 
-    Correlations of few blocks are hard to see, so that a group is about as long as there are groups, where it can be.
+    Correlations of few blocks are hard to see: a group is about the cube root of their number long, and where
+    neighbours look correlated at all there are as few groups as will do.
 
-    >>> [len(groups_of(np.random.default_rng(0).normal(size=blocks))) for blocks in (3, 14, 30, 100)]
-    [3, 4, 5, 8]
+    >>> [len(groups_of(np.arange(blocks) % 2)) for blocks in (3, 14, 100)], len(groups_of(np.arange(40) // 5 % 2))
+    ([3, 7, 8], 4)
     """
-    blocks = len(influence)
-    wanted = min(max(round(sqrt(blocks)), FEWEST_GROUPS), MOST_GROUPS)
-    many = max(min(wanted, blocks // (correlated_over(influence) + 1)), 1)
+    blocks, correlated = len(influence), correlated_over(influence)
+    wanted = FEWEST_GROUPS if correlated else max(blocks // int(round(blocks ** (1 / 3), 9)), FEWEST_GROUPS)
+    many = max(min(wanted, MOST_GROUPS, blocks // (correlated + 1)), 1)
     return np.array([part.mean() for part in np.array_split(influence, many)])
 
 
 def correlated_over(influence: Array) -> int:
-    """The lag after which no correlation of the blocks is significant: that of Politis and White."""
+    """The lag up to which neighbouring blocks are correlated, by more than half a standard error of none."""
     blocks, covariance = len(influence), _autocovariance(influence)
-    if blocks < 3 or covariance[0] <= 0:
-        return 0
-    limit, following = 2 * sqrt(log10(blocks) / blocks), max(5, ceil(sqrt(log10(blocks))))
-    large = np.abs(covariance / covariance[0]) >= limit
-    return next((lag for lag in range(blocks) if not large[lag + 1 : lag + 1 + following].any()), blocks)
+    large = 2 * sqrt(blocks) * covariance > covariance[0]
+    return next((lag for lag in range(blocks - 1) if not large[lag + 1]), 0)
 
 
 def block_length(influence: Array) -> float:
@@ -175,7 +173,12 @@ def block_length(influence: Array) -> float:
     1.0
     """
     blocks, covariance = len(influence), _autocovariance(influence)
-    lags = np.arange(1, min(2 * max(correlated_over(influence), 1), blocks - 1) + 1)
+    if covariance[0] <= 0:
+        return 1.0
+    limit, following = 2 * sqrt(log10(blocks) / blocks), max(5, ceil(sqrt(log10(blocks))))
+    large = np.abs(covariance / covariance[0]) >= limit
+    last = next(lag for lag in range(blocks) if not large[lag + 1 : lag + 1 + following].any())
+    lags = np.arange(1, min(2 * max(last, 1), blocks - 1) + 1)
     weighted = np.clip(2 * (1 - lags / len(lags)), 0, 1) * covariance[lags]
     spectrum, slope = covariance[0] + 2 * weighted.sum(), 2 * (lags * weighted).sum()
     if spectrum <= 0:
