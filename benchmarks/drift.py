@@ -1,6 +1,6 @@
 """Drift of 500,000 x 20 rows on both sides: ours beside Evidently's stock preset, and beside its tests on all rows.
 
-.venv/bin/python benchmarks/drift.py
+.venv/bin/python benchmarks/drift.py [ROWS]
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from whole_process import BIN, run
 
 from homeostat.adapters import evidently
 
-ROWS, METHOD, LIMIT = 500_000, "psi", 0.25
+ROWS, METHOD, LIMIT = int(sys.argv[1]) if len(sys.argv) > 1 else 500_000, "psi", 0.25
 REFERENCE = 30_000  # rows that a release keeps
 SHIFTS = (0.0, 0.0, 0.0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.8, 1.2)  # of ten columns of numbers, in standard deviations
 TURNED = (0.0, 0.0, 0.02, 0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6)  # share of ten columns of categories that moved
@@ -59,7 +59,7 @@ def main() -> None:
         kept = before.sample(REFERENCE, seed=1)
         for name, table in (("before", before), ("now", now), ("kept", kept)):
             table.write_parquet(Path(folder) / f"{name}.parquet")
-        print("| 500,000 x 20 on both sides | wall s | CPU s | GB |\n|---|---|---|---|")
+        print(f"| {ROWS:,} x 20 on both sides | wall s | CPU s | GB |\n|---|---|---|---|")
         medians = []
         for name, code in (("ours", OURS), ("Evidently's preset", STOCK)):
             runs = sorted((run([BIN / "python", "-c", code, folder, METHOD, str(LIMIT)]) for _ in range(3)),

@@ -15,12 +15,14 @@ from homeostat.core.intervals import Settings
 from homeostat.core.paired_losses import (
     FEWEST_GROUPS,
     Losses,
+    Paired,
     block_length,
     correlated_over,
     groups_of,
     pair_costs,
     pair_losses,
     pool,
+    shrunk,
     surely_above,
 )
 
@@ -112,6 +114,21 @@ def test_a_long_memory_is_seen_and_asks_for_long_blocks() -> None:
     assert correlated_over(none) < 3 < correlated_over(some) < 40
     assert block_length(none) < 4 < block_length(some) < 60
     assert block_length(np.arange(9.0)) <= 3  # of nine blocks a third at most
+
+
+@given(
+    share=st.floats(-0.5, 0.5), by=st.floats(0.001, 1), earlier=st.lists(st.floats(-0.5, 0.5), min_size=4, max_size=12)
+)
+def test_what_is_drawn_towards_earlier_shares_is_surer_and_lies_between(
+    share: float, by: float, earlier: list[float]
+) -> None:
+    own = Paired(900, 0.4, 0.4, share, (share,) * 8, share - by, share + by)
+    drawn = shrunk(own, earlier, 0.95)
+    assert drawn.low is not None and drawn.high is not None
+    middle, ends = (drawn.low + drawn.high) / 2, sorted((share, float(np.mean(earlier))))
+    assert ends[0] - 1e-6 <= middle <= ends[1] + 1e-6
+    assert drawn.high - drawn.low <= 2 * by + 1e-6
+    assert shrunk(own, earlier[:3], 0.95) == own and shrunk(Paired(9), earlier, 0.95) == Paired(9)
 
 
 def test_too_few_groups_say_nothing_until_they_are_pooled() -> None:

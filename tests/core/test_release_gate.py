@@ -166,6 +166,33 @@ def test_enough_groups_stand_for_themselves() -> None:
     assert (found.outcome, found.facts["pooled"]) == ("cannot judge", 0)
 
 
+def refits(*shares: float, recipes: str = "a a") -> list[Finding]:
+    """The findings of gates on weeks before, of refits of the same recipe that were unsure."""
+    weeks = [DAY - (len(shares) - n) * WEEK for n in range(len(shares))]
+    return [judged(replace(beside(sure(s, 0.2), since=week), recipes=recipes))
+            for s, week in zip(shares, weeks, strict=True)]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("share", "by", "earlier", "outcome"),
+    [
+        (-0.10, 0.19, refits(-0.05, -0.02, 0.01, -0.03), "pass"),
+        (-0.10, 0.19, refits(-0.05, -0.02, 0.01), "cannot judge"),  # too few
+        (-0.10, 0.19, refits(-0.05, -0.02, 0.01, -0.03, recipes="b a"), "cannot judge"),  # of another recipe
+        (-0.10, 0.19, refits(0.08, 0.05, 0.06, 0.09), "cannot judge"),  # refits did harm
+        (-0.10, 0.19, refits(-0.30, 0.25, 0.20, -0.10), "cannot judge"),  # refits say little
+        (0.04, 0.19, refits(-0.05, -0.02, 0.01, -0.03), "cannot judge"),  # above the margin by itself
+        (0.30, 0.10, refits(-0.05, -0.02, 0.01, -0.03), "fail"),
+    ],
+)
+def test_an_unsure_refit_is_drawn_towards_earlier_ones(
+    share: float, by: float, earlier: list[Finding], outcome: str
+) -> None:
+    found = judged(beside(sure(share, by)), *earlier)
+    assert (found.outcome, found.facts["refits"]) == (outcome, len(earlier) if outcome == "pass" else 0)
+    assert ("drawn towards 4 earlier refits of the same recipe" in sentence(found)) == (outcome == "pass")
+
+
 @pytest.mark.parametrize(
     ("endpoint", "outcome", "text"),
     [

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from homeostat.core.findings import CANNOT_JUDGE, TOO_FEW, Decision, Finding, Interval, Outcome, objections
 from homeostat.core.margins import Margin
-from homeostat.core.paired_losses import FEWEST_GROUPS, Paired, pool, surely_above
+from homeostat.core.paired_losses import FEWEST_GROUPS, Paired, pool, shrunk, surely_above
 from homeostat.core.rules import Reason, Rule
 
 if TYPE_CHECKING:
@@ -190,18 +190,19 @@ def _paired(
     earlier: tuple[Finding, ...],
 ) -> Finding:  # fmt: skip
     """Below the margin for certain, above no difference for certain, or neither: then it cannot be judged."""
-    before = _earlier_groups(rule, subject, beside, earlier) if len(paired.groups) < FEWEST_GROUPS else []
+    alike = _alike(rule, subject, beside, earlier)
+    before = [group for f in alike for group in f.facts["groups"]] if len(paired.groups) < FEWEST_GROUPS else []
     paired = pool(paired, before, confidence)
-    outcome: Outcome = CANNOT_JUDGE
-    if paired.low is not None and paired.high is not None:
-        if paired.high < margin.share and (paired.share or 0.0) <= margin.share:
-            outcome = "pass"
-        elif paired.low > 0:
-            outcome = "fail"
+    outcome, refits = _outcome(paired, margin), 0
+    if rule == Rule.NOT_WORSE and outcome == CANNOT_JUDGE:
+        shares = [f.value for f in alike if f.value is not None]
+        drawn = shrunk(paired, shares, confidence)
+        if _outcome(drawn, margin) == "pass":
+            paired, outcome, refits = drawn, "pass", len(shares)
     facts = {
         "loss": loss, "value": paired.loss, "other": paired.other_loss, "share": paired.share,
         "windows": margin.windows, "groups": list(paired.groups), "needed": FEWEST_GROUPS, "pooled": len(before),
-        "recipes": beside.recipes,
+        "refits": refits, "recipes": beside.recipes,
         "since": beside.since.isoformat(), "until": beside.until.isoformat(),
     }  # fmt: skip
     return Finding(
@@ -209,17 +210,25 @@ def _paired(
     )
 
 
-def _earlier_groups(rule: Rule, subject: str, beside: BesideChampion, earlier: tuple[Finding, ...]) -> list[float]:
-    """Those of earlier comparisons of the same two recipes, on rows before these; of those that overlap, the newest."""
-    groups: list[float] = []
+def _outcome(paired: Paired, margin: Margin) -> Outcome:
+    if paired.low is None or paired.high is None:
+        return CANNOT_JUDGE
+    if paired.high < margin.share and (paired.share or 0.0) <= margin.share:
+        return "pass"
+    return "fail" if paired.low > 0 else CANNOT_JUDGE
+
+
+def _alike(rule: Rule, subject: str, beside: BesideChampion, earlier: tuple[Finding, ...]) -> list[Finding]:
+    """Earlier comparisons of the same two recipes, on rows before these; of those that overlap, the newest."""
+    alike: list[Finding] = []
     begin = beside.since
     for finding in reversed(earlier):
         facts = finding.facts
-        alike = (finding.rule, finding.subject, facts.get("recipes")) == (rule, subject, beside.recipes)
-        if alike and datetime.fromisoformat(facts["until"]) <= begin:
-            groups = [*facts["groups"], *groups]
+        same = (finding.rule, finding.subject, facts.get("recipes")) == (rule, subject, beside.recipes)
+        if same and datetime.fromisoformat(facts["until"]) <= begin:
+            alike = [finding, *alike]
             begin = datetime.fromisoformat(facts["since"])
-    return groups
+    return alike
 
 
 def no_slice_gets_worse(

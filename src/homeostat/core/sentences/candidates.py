@@ -58,7 +58,9 @@ def _unsure(finding: Finding, lacking: str) -> str:
 
 
 def _pooled(finding: Finding) -> str:
-    pooled = finding.facts.get("pooled")
+    pooled, refits = finding.facts.get("pooled"), finding.facts.get("refits")
+    if refits:
+        return f" (drawn towards {count(refits, 'earlier refit')} of the same recipe)"
     return f" (pooled with {count(pooled, 'group')} of earlier comparisons)" if pooled else ""
 
 
