@@ -20,20 +20,26 @@ REFERENCE = 30_000  # rows that a release keeps
 SHIFTS = (0.0, 0.0, 0.0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.8, 1.2)  # of ten columns of numbers, in standard deviations
 TURNED = (0.0, 0.0, 0.02, 0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6)  # share of ten columns of categories that moved
 OURS = """
-import sys, polars as pl
+import sys, time, polars as pl
 from homeostat.adapters import evidently
 folder, method, limit = sys.argv[1], sys.argv[2], float(sys.argv[3])
 now, kept = (pl.read_parquet(f"{folder}/{side}.parquet") for side in ("now", "kept"))
+evidently.drift_record(now.head(100), kept.head(100), method, limit)
+began = time.perf_counter()
 evidently.drift_record(now, kept, method, limit)
+print(time.perf_counter() - began)
 """
 STOCK = """
-import sys, pandas as pd
+import sys, time, pandas as pd
 from homeostat.adapters.telemetry import quiet_environment
 quiet_environment()
 from evidently import Dataset, Report
 from evidently.presets import DataDriftPreset
-now, before = (Dataset.from_pandas(pd.read_parquet(f"{sys.argv[1]}/{side}.parquet")) for side in ("now", "before"))
-Report([DataDriftPreset()]).run(now, before).dict()
+sides = [pd.read_parquet(f"{sys.argv[1]}/{side}.parquet") for side in ("now", "before")]
+Report([DataDriftPreset()]).run(*(Dataset.from_pandas(side.head(100)) for side in sides)).dict()
+began = time.perf_counter()
+Report([DataDriftPreset()]).run(*map(Dataset.from_pandas, sides)).dict()
+print(time.perf_counter() - began)
 """
 
 
@@ -53,19 +59,23 @@ def drifted(record: dict) -> set[str]:
 
 
 def main() -> None:
-    """Time and memory of both, the median of three, in processes of their own; then the verdicts."""
+    """Time and memory of both, the median of three, in processes of their own; then the verdicts.
+
+    The report's seconds are those of the call alone, once everything is imported and read.
+    """
     with tempfile.TemporaryDirectory() as folder:
         before, now = side(1, False), side(2, True)
         kept = before.sample(REFERENCE, seed=1)
         for name, table in (("before", before), ("now", now), ("kept", kept)):
             table.write_parquet(Path(folder) / f"{name}.parquet")
-        print(f"| {ROWS:,} x 20 on both sides | wall s | CPU s | GB |\n|---|---|---|---|")
+        print(f"| {ROWS:,} x 20 on both sides | report s | process s | GB |\n|---|---|---|---|")
         medians = []
         for name, code in (("ours", OURS), ("Evidently's preset", STOCK)):
             runs = sorted((run([BIN / "python", "-c", code, folder, METHOD, str(LIMIT)]) for _ in range(3)),
                           key=lambda r: r.wall)  # fmt: skip
-            medians.append(runs[1].wall)
-            print(f"| {name} | {runs[1].wall:.1f} | {runs[1].cpu:.1f} | {runs[1].peak:.2f} |")
+            report = sorted(float(r.output.split()[-1]) for r in runs)[1]
+            medians.append(report)
+            print(f"| {name} | {report:.2f} | {runs[1].wall:.1f} | {runs[1].peak:.2f} |")
         print(f"\n{medians[1] / medians[0]:.0f} times as fast")
         sample = drifted(evidently.drift_record(now, kept, METHOD, LIMIT))
         evidently.ROWS = ROWS
