@@ -47,7 +47,9 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Project:
 def screen(project: Project, number: str | None) -> dict[str, str]:
     """The texts by what they are about, several joined by a bar."""
     texts: dict[str, str] = {}
-    for name, text in incident.lines(incident.read(project, number)):
+    read = incident.read(project, number)
+    assert read is not None
+    for name, text in incident.lines(read):
         last = name or last  # noqa: F821  # the first has a name
         texts[last] = f"{texts[last]} | {text}" if last in texts else text
     return texts
@@ -94,5 +96,6 @@ def test_the_command_prints_it_and_names_what_there_is(project: Project, tmp_pat
 
 
 def test_a_project_in_which_nothing_failed_has_none(tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match="no incident is on record"):
-        incident.read(Project(tmp_path, tmp_path), None)
+    assert incident.read(Project(tmp_path, tmp_path), None) is None
+    with pytest.raises(UsageError, match="no incident 0003; none is on record"):
+        incident.read(Project(tmp_path, tmp_path), "3")

@@ -49,9 +49,13 @@ def status(
 
 def _show_incident(of: Project, number: str | None) -> None:
     from homeostat.reports import incident
-    from homeostat.reports.status import screen_text
+    from homeostat.reports import status as statuses
 
-    click.echo(screen_text(incident.lines(incident.read(of, number))))
+    screen = incident.read(of, number)
+    if screen is None:
+        return say("no incident is on record: nothing has failed yet")
+    click.echo(statuses.screen_text(incident.lines(screen)))
+    return None
 
 
 def _draw_drift(of: Project, time: str, evidently: bool) -> None:

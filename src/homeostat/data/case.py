@@ -14,6 +14,7 @@ from homeostat.core import batch_rules
 from homeostat.core.batch_rules import Verdict
 from homeostat.core.errors import DataError
 from homeostat.core.periods import period_of
+from homeostat.core.profiles import ENOUGH
 from homeostat.data import amendments
 from homeostat.project.scope import ONCE
 
@@ -153,8 +154,8 @@ def case_of(
 
 
 def _held_to(source: Source, history: History) -> tuple[Before, ...]:
-    """The batches that one of the source is compared with; none where that is not wanted, or it has no time."""
-    if source.period == ONCE or source.history == "off":
+    """The batches that one of the source is compared with; none where they are too few, or that is not wanted."""
+    if source.period == ONCE or source.history == "off" or len(history.batches) < ENOUGH:
         return ()
     most = DAYS if source.length >= timedelta(hours=8) else MOST
     return tuple(history.batches)[-most:]

@@ -43,8 +43,10 @@ class Screen:
     rows: tuple[str, ...]  # a few of the rows that it is about
 
 
-def read(project: Project, number: str | None) -> Screen:
+def read(project: Project, number: str | None) -> Screen | None:
     """The incident of that number; without one, the first that still fails, or else the last that did.
+
+    None where no number is given and none is on record.
 
     Raises:
         UsageError: there is no such incident; the line names those on record.
@@ -53,11 +55,12 @@ def read(project: Project, number: str | None) -> Screen:
     from homeostat.adapters.git import read_ledger
 
     on_record = read_incidents(project)
-    if not on_record:
-        raise UsageError("no incident is on record: nothing has failed yet")
+    if number is None and not on_record:
+        return None
     number = _worst(on_record) if number is None else number.zfill(4)
     if number not in on_record:
-        raise UsageError(f"no incident {number}; on record are {min(on_record)} to {max(on_record)}")
+        there = f"on record are {min(on_record)} to {max(on_record)}" if on_record else "none is on record"
+        raise UsageError(f"no incident {number}; {there}")
     incident = on_record[number]
     rule, subject = incident.finding.rule, incident.finding.subject
     alike = {n for n, i in on_record.items() if i.finding.rule == rule and i.finding.subject == subject}
