@@ -106,11 +106,16 @@ class Case:
         return self.correction.sha256 if self.correction else self.landed_hash
 
     @property
+    def _compared_with(self) -> tuple[Before, ...]:
+        """The batches before, where they are enough to say anything."""
+        return self.before if len(self.before) >= ENOUGH else ()
+
+    @property
     def key(self) -> str:
         """A hash of the batch, its contract, the code and the tool that judge, and what it is compared with."""
         parts = [
             self.name, self.label, self.landed_hash, digest(self.contract), self.code, self.source.meaning(),
-            str(self.span), str(self.history), str(self.twin), str(self.changed), str(self.before),
+            str(self.span), str(self.history), str(self.twin), str(self.changed), str(self._compared_with),
             str(self.suspect), str(self.units), str(self.amendments),
         ]  # fmt: skip
         return digest("\n".join(parts).encode())
@@ -154,8 +159,8 @@ def case_of(
 
 
 def _held_to(source: Source, history: History) -> tuple[Before, ...]:
-    """The batches that one of the source is compared with; none where they are too few, or that is not wanted."""
-    if source.period == ONCE or source.history == "off" or len(history.batches) < ENOUGH:
+    """The batches that one of the source is compared with; none where that is not wanted, or it has no time."""
+    if source.period == ONCE or source.history == "off":
         return ()
     most = DAYS if source.length >= timedelta(hours=8) else MOST
     return tuple(history.batches)[-most:]

@@ -55,10 +55,8 @@ def history_findings(
     Raises:
         DataError: a batch before is missing or was changed since it was judged.
     """
-    if case.span is None or case.source.history == "off":
+    if not case.before or case.span is None:
         return []
-    if not case.before:
-        return [Finding(Rule.HISTORY, "", TOO_FEW, None, 1.0)]
     own = workspace.profiles.get(_key(case, case.content), partial(profile_of, rows, times, case.span))
     before = [Past(_profile(workspace, case, b), frozenset(b.suspect), b.released) for b in case.before]
     past = trusted(before, normal_after(case.source.length))
