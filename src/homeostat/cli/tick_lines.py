@@ -5,13 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
+from homeostat.core.findings import QUIET
 from homeostat.core.headlines import summary
 from homeostat.core.rules import Rule
 
 if TYPE_CHECKING:
     from homeostat.loop import Tick
-
-QUIET = ("nothing", "hold")  # actions that change nothing and are no event
 
 
 def lines(tick: Tick) -> Iterator[str]:

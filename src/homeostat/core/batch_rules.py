@@ -52,7 +52,7 @@ class Verdict:
     @property
     def released_history(self) -> bool:
         """Whether a person released what the history rules found."""
-        return any(f.rule == Rule.HISTORY and "released" in f.facts for f in self.findings)
+        return self.trains_since is not None
 
     @property
     def trains_since(self) -> datetime | None:

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 Outcome = Literal["pass", "fail", "explains", "too few to say", "cannot judge"]
 Action = Literal["nothing", "keep", "release", "retrain", "roll back", "advance", "hold"]
+QUIET: tuple[Action, ...] = ("nothing", "hold")  # they change nothing, and are no event
 TOO_FEW: Outcome = "too few to say"
 CANNOT_JUDGE: Outcome = "cannot judge"  # a proof that is lacking: what needs it is not done
 EXPLAINS: Outcome = "explains"  # over its limit, which starts nothing and may explain what fails

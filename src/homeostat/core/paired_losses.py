@@ -222,9 +222,9 @@ def _bootstrap_ends(influence: Array, settings: Settings) -> tuple[float, float]
     """Percentiles of the means of series in which each block is followed by the next, or by any, as in a circle."""
     blocks, rng = len(influence), np.random.default_rng(settings.seed)
     shape = (settings.resamples, blocks)
-    anew, anywhere = rng.random(shape) < 1 / block_length(influence), rng.integers(0, blocks, shape)
+    begins, anywhere = rng.random(shape) < 1 / block_length(influence), rng.integers(0, blocks, shape)
     drawn = anywhere.copy()
     for place in range(1, blocks):
-        drawn[:, place] = np.where(anew[:, place], anywhere[:, place], (drawn[:, place - 1] + 1) % blocks)
+        drawn[:, place] = np.where(begins[:, place], anywhere[:, place], (drawn[:, place - 1] + 1) % blocks)
     low, high = np.quantile(influence[drawn].mean(axis=1), [1 - settings.confidence, settings.confidence])
     return float(low), float(high)

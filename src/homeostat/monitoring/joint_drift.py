@@ -97,7 +97,7 @@ def _thinned(table: pl.DataFrame, times: pl.Series) -> tuple[pl.DataFrame, pl.Se
 
 
 def _exchanged(side: NDArray[np.intp], day: NDArray[np.intp], draw: np.random.Generator) -> NDArray[np.intp]:
-    """Whole days dealt out anew: as many to each side as there were."""
+    """Whole days dealt out again: as many to each side as there were."""
     days = np.unique(day)
     here = np.unique(day[side == 1])
     chosen = draw.choice(days, len(here), replace=False)

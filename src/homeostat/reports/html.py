@@ -23,7 +23,7 @@ from homeostat.reports.estimates import NOTE as NOTE_ON_ESTIMATES
 from homeostat.reports.estimates import estimate_lines
 from homeostat.reports.open_items import OpenItem
 from homeostat.reports.results import DIGITS, MODELS, NOTE, Results, results
-from homeostat.reports.status import read
+from homeostat.reports.status import read, when
 from homeostat.reports.style import STYLE
 
 if TYPE_CHECKING:
@@ -67,8 +67,8 @@ def write_report(project: Project, path: Path, outcome: Results | None = None) -
 def _head(scope: Scope, outcome: Results, start: datetime, end: datetime) -> Iterator[str]:
     champion, counts = outcome.ledger.champion, outcome.counts
     yield f"<h1>{escape(scope.project)}</h1><p>{escape(scope.goal)}</p>"
-    serves = f"<b>{champion.version}</b> in service since {_when(champion.at)}." if champion else "No release yet."
-    yield f'<p class="soft">{_when(start)} to {_when(end)} UTC. {serves}</p>'
+    serves = f"<b>{champion.version}</b> in service since {when(champion.at)}." if champion else "No release yet."
+    yield f'<p class="soft">{when(start)} to {when(end)} UTC. {serves}</p>'
     whole = f"{count(counts['batches quarantined'], 'batch')} whole, {counts['batches missing']} missing"
     judged = f"of {count(counts['candidates judged'], 'candidate')} judged"
     tiles = [
@@ -179,7 +179,7 @@ def _releases(outcome: Results, start: datetime, end: datetime) -> Iterator[str]
     whole = outcome.ledger.terms
     until = [*(e.at for e in whole[1:]), max(end, events[-1].at)]
     served = [
-        Term(e.version, e.at, over, e.action == "rollback", f"{e.version} from {_when(e.at)}: {e.why}")
+        Term(e.version, e.at, over, e.action == "rollback", f"{e.version} from {when(e.at)}: {e.why}")
         for e, over in zip(whole, until, strict=True)
     ]
     decisions = [(d.at, d.decision.action, d.headline) for d in outcome.decisions]
@@ -190,7 +190,7 @@ def _releases(outcome: Results, start: datetime, end: datetime) -> Iterator[str]
         '<i style="background:var(--good)"></i>release or retrain<i style="background:var(--bad)"></i>roll back</p>'
     )
     rows = [
-        f"<td>{_when(e.at)}</td><td>{e.version}</td><td>{e.what}</td><td>{escape(e.who)}</td>"
+        f"<td>{when(e.at)}</td><td>{e.version}</td><td>{e.what}</td><td>{escape(e.who)}</td>"
         f'<td class="text">{escape(e.why)}</td>'
         for e in events
     ]
@@ -285,7 +285,3 @@ def _figure(title: str, drawing: str) -> str:
 
 def _wide(drawing: str) -> str:
     return f'<div class="wide">{drawing}</div>'
-
-
-def _when(time: datetime) -> str:
-    return f"{time:%Y-%m-%d %H:%M}"

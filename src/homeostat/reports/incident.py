@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from homeostat.core.errors import UsageError
-from homeostat.core.findings import Finding
+from homeostat.core.findings import QUIET, Finding
 from homeostat.core.headlines import headline
 from homeostat.core.incidents import Incident
 from homeostat.core.rules import FIRST_COMMAND, ON_QUALITY, Rule
@@ -17,6 +16,7 @@ from homeostat.core.text import count, listed, percent
 from homeostat.decisions import history
 from homeostat.monitoring.alerts import read_incidents
 from homeostat.project.layout import working_tree
+from homeostat.reports.status import when
 
 if TYPE_CHECKING:
     from homeostat.core.ledger import Ledger
@@ -25,7 +25,6 @@ if TYPE_CHECKING:
 
 SHOWN = 5  # decisions, rows, or incidents before
 NAMED = 8  # columns or values in a line
-QUIET = ("nothing", "hold")
 OF_DATA = frozenset({Rule.BATCH, Rule.HISTORY})
 
 Line = tuple[str, str]  # what a line is about, and its text
@@ -99,14 +98,14 @@ def _worst(on_record: dict[str, Incident]) -> str:
 
 def _state(incident: Incident) -> str:
     if incident.closed is not None:
-        return f"closed by itself at {_when(incident.closed)}, after quiet checks"
+        return f"closed by itself at {when(incident.closed)}, after quiet checks"
     return f"open; {incident.progress}"
 
 
 def _since(incident: Incident) -> str:
     batch = incident.finding.since or str(incident.finding.facts.get("batch", ""))
     first = f"; first in batch {batch}" if batch else ""
-    return f"{_when(incident.opened)} UTC{first}"
+    return f"{when(incident.opened)} UTC{first}"
 
 
 def _blame(finding: Finding) -> list[str]:
@@ -150,9 +149,9 @@ def _done(screen: Screen) -> list[str]:
     if finding.rule == Rule.BATCH:
         texts.append(f"the batch is {finding.facts['status']}")
     events = [e for e in screen.ledger.events if screen.incident.opened <= e.at <= (until or e.at)]
-    texts += [f"{_when(e.at)}  {e.action} {e.version} by {e.who}" for e in events[-SHOWN:]]
+    texts += [f"{when(e.at)}  {e.action} {e.version} by {e.who}" for e in events[-SHOWN:]]
     taken = [d for d in screen.decisions if d.decision.action not in QUIET]
-    texts += [f"{_when(d.at)}  {headline(d.decision)}" for d in (taken or screen.decisions[:1])[:SHOWN]]
+    texts += [f"{when(d.at)}  {headline(d.decision)}" for d in (taken or screen.decisions[:1])[:SHOWN]]
     return texts or ["nothing yet; the next decision weighs it"]
 
 
@@ -196,7 +195,3 @@ def _rows(tree: Project, finding: Finding) -> Iterator[str]:
     shown = [c for c in dict.fromkeys(wanted) if c in rows.columns]
     for row in rows.select(shown).iter_rows(named=True):
         yield ", ".join(f"{name} {'null' if value is None else value}" for name, value in row.items())
-
-
-def _when(time: datetime) -> str:
-    return f"{time:%Y-%m-%d %H:%M}"

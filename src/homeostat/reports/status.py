@@ -146,7 +146,7 @@ def _row(left: str, line: str, style: Mapping[str, Any], width: int) -> str:
 
 
 def _head(status: Status) -> Iterator[Row]:
-    as_of = f"data as of {_when(status.as_of)} UTC" if status.as_of else "no data yet"
+    as_of = f"data as of {when(status.as_of)} UTC" if status.as_of else "no data yet"
     yield status.project, f"{as_of}; {f'{len(status.open)} open' if status.open else 'nothing open'}", BOLD
 
 
@@ -170,10 +170,10 @@ def _release(status: Status) -> Iterator[Row]:
         yield from _first_steps(status)
         return
     how = "rolled back to" if event.action == "rollback" else "promoted"
-    yield "release", f"{event.version} since {_when(event.at)}, {how} by {event.who}", BOLD
+    yield "release", f"{event.version} since {when(event.at)}, {how} by {event.who}", BOLD
     yield "why", _short(event.why), PLAIN
     if (tried := status.rollout) is not None:
-        yield "rollout", f"{tried.version} beside it, {tried.what}, since {_when(tried.at)} by {tried.who}", PLAIN
+        yield "rollout", f"{tried.version} beside it, {tried.what}, since {when(tried.at)} by {tried.who}", PLAIN
 
 
 def _first_steps(status: Status) -> Iterator[Row]:
@@ -277,8 +277,8 @@ def _decisions(status: Status) -> Iterator[Row]:
 
 def _soon(status: Status) -> Iterator[Row]:
     left = "next"
-    for what, when in status.next:
-        yield left, f"{_when(when)}  {what}", PLAIN
+    for what, time in status.next:
+        yield left, f"{when(time)}  {what}", PLAIN
         left = ""
     if status.up is not None:
         yield "up", f"yes, the schedules run: {status.up.removesuffix('/api')}", GOOD
@@ -288,7 +288,8 @@ def _soon(status: Status) -> Iterator[Row]:
         yield "page", status.page, DIM
 
 
-def _when(time: datetime) -> str:
+def when(time: datetime) -> str:
+    """A time as a person reads it, to the minute."""
     return f"{time:%Y-%m-%d %H:%M}"
 
 

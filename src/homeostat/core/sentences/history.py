@@ -31,16 +31,8 @@ def _flipped(columns: str, e: Facts) -> str:
     return f"{columns} came with yes for no"
 
 
-def _missing(columns: str, e: Facts) -> str:
-    return f"{columns}: {percent(e['now'])} of the values are missing, {percent(e['usual'])} is usual"
-
-
-def _stuck(columns: str, e: Facts) -> str:
-    return f"{columns}: {percent(e['now'])} of the values are one and the same, {percent(e['usual'])} is usual"
-
-
-def _zeros(columns: str, e: Facts) -> str:
-    return f"{columns}: {percent(e['now'])} of the values are zero, {percent(e['usual'])} is usual"
+def _values_are(columns: str, e: Facts, what: str) -> str:
+    return f"{columns}: {percent(e['now'])} of the values are {what}, {percent(e['usual'])} is usual"
 
 
 def _moved(columns: str, e: Facts) -> str:
@@ -105,10 +97,10 @@ KINDS: Mapping[str, Callable[[str, Facts], str]] = {
     "sign flip": _sign_flip,
     "swapped columns": _swapped,
     "flipped values": _flipped,
-    "missing values": _missing,
-    "filled values": _missing,
-    "stuck values": _stuck,
-    "zeros": _zeros,
+    "missing values": lambda columns, e: _values_are(columns, e, "missing"),
+    "filled values": lambda columns, e: _values_are(columns, e, "missing"),
+    "stuck values": lambda columns, e: _values_are(columns, e, "one and the same"),
+    "zeros": lambda columns, e: _values_are(columns, e, "zero"),
     "moved values": _moved,
     "blanks": lambda columns, e: _new(columns, e, "blanks around the text"),
     "case": lambda columns, e: _new(columns, e, "letters of another case"),
