@@ -130,6 +130,15 @@ def _not_as_judged(decision: Decision) -> str:
     return f"{versions.previous} replaces {versions.champion}, whose scores are not those that were judged"
 
 
+def _weights(decision: Decision) -> str:
+    versions, weights = decision.versions, decision.facts["weights"]
+    changed = listed([f"{name} {was:g} -> {now:g}" for name, (was, now) in weights.items()], NAMED)
+    models = f"weights changed: {changed}; the models are those of {versions.champion}"
+    if decision.action == "release":
+        return f"{versions.candidate}, {models}"
+    return f"{models}, and they fail their gate: {_objections(decision)}"
+
+
 def _labels(decision: Decision) -> str:
     odd = {f.since for f in decision.findings if f.failed and f.rule == Rule.LABELS}
     return f"labels cannot be trusted since {min(odd)}, so nothing learns from them or is judged by them"
@@ -188,6 +197,7 @@ SUMMARIES: Mapping[Reason, Callable[[Decision], str]] = {
     Reason.ROLLOUT_FIRST: _rollout_first,
     Reason.NO_CANDIDATE: _no_candidate,
     Reason.NOT_AS_JUDGED: _not_as_judged,
+    Reason.WEIGHTS: _weights,
     Reason.LABELS: _labels,
     Reason.NOTHING_DUE: _nothing_due,
     Reason.STEP_PASSED: _step_passed,

@@ -141,6 +141,10 @@ class Project:
         return self.home / "reports" / "rollouts"
 
     @property
+    def weights(self) -> Path:  # <time>.json, a release of the same models with other weights, append-only; the loop
+        return self.home / "reports" / "weights"
+
+    @property
     def candidates(self) -> Path:  # <time>.json, a candidate that was evaluated and not released; the loop
         return self.home / "reports" / "candidates"
 
