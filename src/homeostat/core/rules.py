@@ -85,6 +85,7 @@ class Reason(StrEnum):
     NO_CANDIDATE = "no candidate"
     NOT_AS_JUDGED = "not as judged"
     WEIGHTS = "weights changed"
+    LEVEL = "level moved"
     LABELS = "labels cannot be trusted"
     NOTHING_DUE = "nothing due"
     STEP_PASSED = "step passed"

@@ -17,6 +17,7 @@ from homeostat.project.scope import Scope
 
 WORKTREE = Path(".homeostat") / "ledger"  # of scheduled work; projects of earlier versions have it by that name
 BUNDLE = "models/bundle"  # below the top of any tree of the project
+CALIBRATION = "data/calibration.json"  # likewise
 
 
 @dataclass(frozen=True)
@@ -61,6 +62,10 @@ class Project:
     @property
     def window_file(self) -> Path:  # from and as_of; the loop
         return self.root / "data" / "window.yaml"
+
+    @property
+    def calibration(self) -> Path:  # of a release that was recalibrated: its calibrators, by objective; the loop
+        return self.root / CALIBRATION
 
     @property
     def amendments(self) -> Path:  # NNNN-<kind>-<source>-<batch>.yaml, append-only; people, by command

@@ -22,7 +22,7 @@ from homeostat.training.bundle import Bundle
 
 STAGES = ("evaluate", "pack")
 MODELS = ("models/", "judged/", "baseline/")  # below a bundle
-Edits = Mapping[str, Callable[[str], str]]  # by path, the text from the text before
+Edits = Mapping[str, Callable[[str], str]]  # by path, the text from the text before; from none for a new file
 
 
 class Derived(NamedTuple):
@@ -44,7 +44,8 @@ def derive(project: Project, of: ReleaseEvent, edits: Edits, now: datetime) -> D
         git.add_worktree(project.home, tree, of.commit, now)
         dvc.share_cache(tree, project.home)
         for path, edit in edits.items():
-            write_text(edit((tree / path).read_text(encoding="utf-8")), tree / path)
+            before = (tree / path).read_text(encoding="utf-8") if (tree / path).is_file() else ""
+            write_text(edit(before), tree / path)
         with closing(StageProcess()) as worker:
             dvc.reproduce_alone(tree, STAGES, worker)
         if changed := dvc.changed_inputs(tree):
