@@ -56,3 +56,9 @@ def test_a_label_that_is_known_at_the_time_of_its_event_comes_with_it(tmp_path: 
     made = drafted(visits({}), tmp_path, "at")
     assert outcome(made) == (["back"], "event_time")
     assert "at" in parse(made.files["params.yaml"]).event_source.known_at["given"].columns
+
+
+def test_a_running_number_is_a_key_before_irregular_times_that_happen_to_differ(tmp_path: Path) -> None:
+    times = [START + timedelta(minutes=70 * n + n * n % 61) for n in range(2000)]
+    made = drafted(visits({}).with_columns(at=pl.Series(times)), tmp_path, "at")
+    assert made.profile.key.columns == ("visit",)
