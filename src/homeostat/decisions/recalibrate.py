@@ -110,7 +110,9 @@ class Recent:
         return Calibrator(*answer, first, last, len(times))
 
 
-def recent_events(session: Session, bundle: Bundle, features: FeatureRows, names: Sequence[str], now: datetime) -> Recent:
+def recent_events(
+    session: Session, bundle: Bundle, features: FeatureRows, names: Sequence[str], now: datetime
+) -> Recent:
     """The events of the window; the later half of it judges."""
     scope = session.tree.scope
     since = max(now - scope.monitoring.window, trained_to(bundle))
