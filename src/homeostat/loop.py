@@ -100,13 +100,14 @@ def tick(
         at_once = (*check_switch(session.tree, session.registry, now), *check_labels(session.tree, now))
     unlike = history_alarms(_unlike(outcome), session.incidents.values())
     findings = (*_batch_findings(outcome), *unlike, rollout_alarm(step), *at_once)
-    opened = raise_alerts(session.project, session.incidents, findings, now)
+    budget = session.tree.scope.alarms is not None
+    opened = raise_alerts(session.project, session.incidents, findings, now, budget=budget)
     decision = None
     if decision_is_due(session, now) or any(alarming(finding) for finding in at_once):
         with _timed(spent, "decide"):
             decision = decide(session, now)
         champion = decision.versions.champion
-        opened += raise_alerts(session.project, session.incidents, decision.findings, now, champion)
+        opened += raise_alerts(session.project, session.incidents, decision.findings, now, champion, budget)
     session.complete(now)
     return Tick(now, outcome, predicted, decision, opened, spent, step)
 

@@ -239,6 +239,14 @@ def _monitoring(scope: Scope) -> Iterator[str]:
         "if it passes as a release; otherwise nothing changes."
     )
     yield f"After that, drift alone starts no decision for {_span(watch.cool_down)}."
+    if scope.alarms is None:
+        yield "There is no alarm budget: every finding that is open pages a person."
+    else:
+        pages = count(scope.alarms.false_pages, "false page")
+        yield (
+            f"Alarm budget: at most {pages} in {_span(scope.alarms.within)}. What may be chance is noted; a person is "
+            "paged where something moved further than the budget leaves to chance, and where a fault is certain."
+        )
 
 
 def _rhythm(scope: Scope) -> Iterator[str]:

@@ -9,8 +9,9 @@ from typing import Any
 
 from homeostat.core import old_records
 from homeostat.core.batch_rules import ROWS
+from homeostat.core.drift import LOST
 from homeostat.core.findings import TOO_FEW, Finding
-from homeostat.core.rules import ALERTING, Rule
+from homeostat.core.rules import ALERTING, BUDGETED, Rule
 from homeostat.core.sentences import sentence
 from homeostat.core.text import count
 
@@ -23,7 +24,7 @@ class Incident:
 
     ``passes`` counts the evaluations in a row that passed, the last one at ``last_passed``: the same evaluation again,
     after a run was interrupted, counts once. ``closed`` is None while the incident is open. ``release`` is the version
-    that the finding was measured on; empty where it is about no release.
+    that the finding was measured on; empty where it is about no release. ``noted``: it is on record and pages nobody.
     """
 
     finding: Finding
@@ -33,6 +34,7 @@ class Incident:
     last_passed: datetime | None = None
     closed: datetime | None = None
     release: str = ""
+    noted: bool = False
 
     @property
     def problem(self) -> str:
@@ -54,7 +56,8 @@ class Incident:
         """
         on = f" on {self.release}" if self.release else ""
         left = count(ENDS - self.passes, "more quiet check" if self.passes else "quiet check")
-        return f"last seen {self.last_failed:%Y-%m-%d %H:%M}{on}; closes after {left}"
+        noted = "noted, pages nobody; " if self.noted else ""
+        return f"{noted}last seen {self.last_failed:%Y-%m-%d %H:%M}{on}; closes after {left}"
 
     def to_dict(self) -> dict[str, Any]:
         """Plain JSON; ``sentence`` is for a reader of the file, and is not read back."""
@@ -66,6 +69,7 @@ class Incident:
             "last_passed": self.last_passed.isoformat() if self.last_passed else None,
             "closed": self.closed.isoformat() if self.closed else None,
             "release": self.release,
+            "noted": self.noted,
             "finding": self.finding.to_dict(),
         }
 
@@ -76,12 +80,13 @@ class Incident:
         last_passed, closed = (datetime.fromisoformat(body[k]) if body[k] else None for k in ("last_passed", "closed"))
         opened, last_failed = (datetime.fromisoformat(body[k]) for k in ("opened", "last_failed"))
         finding, release = Finding.from_dict(body["finding"]), body.get("release", "")
-        return cls(finding, opened, last_failed, body["passes"], last_passed, closed, release)
+        noted = body.get("noted", False)
+        return cls(finding, opened, last_failed, body["passes"], last_passed, closed, release, noted)
 
 
 @dataclass(frozen=True)
 class Changes:
-    """What one evaluation changed: ``opened`` is what to alert on; ``open`` all that is open after it."""
+    """What one evaluation changed: ``opened`` is what to alert on; ``open`` all that is open after it, noted or not."""
 
     opened: tuple[Incident, ...]
     closed: tuple[Incident, ...]
@@ -89,32 +94,43 @@ class Changes:
 
 
 def update_incidents(
-    open_before: Iterable[Incident], findings: Iterable[Finding], now: datetime, release: str = ""
+    open_before: Iterable[Incident], findings: Iterable[Finding], now: datetime, release: str = "", budget: bool = False
 ) -> Changes:
     """Fold the findings of one evaluation, of ``release`` if they are about one, into the incidents that are open.
 
     A failed finding of a rule that alerts opens its incident, unless good windows were as far off, or keeps it open.
     Too few to say, or a rule that was not evaluated, changes nothing. A rule is evaluated where a finding of it says
-    pass or fail.
+    pass or fail. ``budget``: the scope has an alarm budget, so what chance may explain is noted, until it is certain.
     """
     findings = list(findings)
     failed = {_problem(f): f for f in findings if f.failed and f.rule in ALERTING}
     unsure = {_problem(f) for f in findings if f.outcome == TOO_FEW}
     evaluated = {f.rule for f in findings if f.outcome != TOO_FEW}
-    kept, closed = [], []
+    kept, closed, paged = [], [], []
     for incident in open_before:
         problem, rule = _problem(incident.finding), incident.finding.rule
         finding = failed.pop(problem, None)
         if finding is not None:
-            kept.append(replace(incident, finding=finding, last_failed=now, passes=0, release=release))
+            noted = incident.noted and _is_noted(finding, budget)
+            kept.append(replace(incident, finding=finding, last_failed=now, passes=0, release=release, noted=noted))
+            paged += [kept[-1]] if incident.noted and not noted else []
         elif problem in unsure or rule not in evaluated or incident.last_passed == now:
             kept.append(incident)
         elif incident.passes + 1 >= ENDS:
             closed.append(replace(incident, passes=incident.passes + 1, last_passed=now, closed=now))
         else:
             kept.append(replace(incident, passes=incident.passes + 1, last_passed=now))
-    opened = tuple(Incident(f, now, now, release=release) for f in failed.values() if not f.usual)
-    return Changes(opened, tuple(closed), (*kept, *opened))
+    opened = [
+        Incident(f, now, now, release=release, noted=_is_noted(f, budget)) for f in failed.values() if not f.usual
+    ]
+    paged += [incident for incident in opened if not incident.noted]
+    return Changes(tuple(paged), tuple(closed), (*kept, *opened))
+
+
+def _is_noted(finding: Finding, budget: bool) -> bool:
+    """Whether a budget leaves the page to ``Rule.CHANGE``: not where a column is lost, or no window was ever near."""
+    certain = finding.facts.get("state") in LOST or finding.facts.get("unprecedented", False)
+    return budget and finding.rule in BUDGETED and not certain
 
 
 def history_alarms(unlike: Mapping[str, Sequence[Sequence[Finding]]], incidents: Iterable[Incident]) -> list[Finding]:

@@ -38,6 +38,8 @@ class Rule(StrEnum):
     DRIFT_SHARE = "drift share"
     MISSING = "missing values"
     COLUMN_DRIFT = "column drift"
+    # all of these together, against what windows of history differ by
+    CHANGE = "change"
     # a candidate
     ENOUGH_ROWS = "enough rows"
     BEATS_BASELINE = "beats baseline"
@@ -94,8 +96,11 @@ class Reason(StrEnum):
 DRIFT = frozenset({Rule.DRIFT_SHARE, Rule.SCORE_DRIFT, Rule.MISSING})  # start a decision, once in a cool-down
 OUTCOMES = frozenset({Rule.QUALITY, Rule.AGAINST_BASELINE, Rule.CALIBRATION})  # start one whenever they fail
 ON_QUALITY = OUTCOMES | {Rule.METRICS, Rule.SERVED_SLICES, Rule.LABELS, Rule.LABEL_RATE, Rule.SWITCH}  # of the champion
+# What they measure moves by chance too: where the scope has an alarm budget they are noted, and CHANGE alone pages.
+BUDGETED = DRIFT | OUTCOMES | {Rule.METRICS, Rule.SERVED_SLICES, Rule.LABEL_RATE}
 # Each opens an incident; the other rules explain one.
-ALERTING = DRIFT | ON_QUALITY | {Rule.BATCH, Rule.HISTORY, Rule.UNJUDGED, Rule.ROLLOUT, Rule.RUN, Rule.RUN_HISTORY}
+OF_THE_LOOP = {Rule.BATCH, Rule.HISTORY, Rule.UNJUDGED, Rule.ROLLOUT, Rule.RUN, Rule.RUN_HISTORY}
+ALERTING = DRIFT | ON_QUALITY | OF_THE_LOOP | {Rule.CHANGE}
 
 # What to run first where one is open; the runbook has the rest.
 FIRST_COMMAND = {
@@ -112,6 +117,7 @@ FIRST_COMMAND = {
     Rule.SCORE_DRIFT: "homeostat status --drift",
     Rule.DRIFT_SHARE: "homeostat status --drift",
     Rule.MISSING: "homeostat data review",
+    Rule.CHANGE: "homeostat status --drift",
     Rule.UNJUDGED: "homeostat run evaluation",
     Rule.ROLLOUT: "homeostat run deployment",
     Rule.RUN: "homeostat run lifecycle",

@@ -309,6 +309,13 @@ class Monitoring(Part):
     cool_down: Duration
 
 
+class Alarms(Part):
+    """The alarm budget: at most so many false pages in that time."""
+
+    false_pages: Count
+    within: Length = Field(alias="in")
+
+
 class Rhythm(Part):
     offset: Duration
     tick: Length
@@ -344,6 +351,7 @@ class Scope(Part):
     release: Release
     rollout: Rollout | None = None
     monitoring: Monitoring
+    alarms: Alarms | None = None  # without it whatever fails pages
     rhythm: Rhythm
 
     @model_validator(mode="after")
@@ -356,6 +364,10 @@ class Scope(Part):
         waiting = format_duration(self.events.label_horizon)
         blind = f"must be longer than events.label_horizon ({waiting}); no event in it would be mature"
         _require(self.monitoring.window > self.events.label_horizon, ("monitoring", "window"), blind)
+        if self.alarms is not None:
+            every = max(self.rhythm.decide, self.events_period)
+            looks = f"allows a page at every check, one every {format_duration(every)}; lower it or lengthen alarms.in"
+            _require(self.alarms.false_pages * every < self.alarms.within, ("alarms", "false_pages"), looks)
         self._check_objectives()
         self._check_features()
         self._check_columns()

@@ -90,8 +90,9 @@ def _named(name: str, texts: Sequence[str]) -> Iterator[Line]:
 
 
 def _worst(on_record: dict[str, Incident]) -> str:
-    """The oldest of those that still fail; else of those that are open; else the last one."""
+    """The oldest of those that page and still fail; else of those that page, or are open; else the last one."""
     opened = [number for number, incident in on_record.items() if incident.closed is None]
+    opened = [number for number in opened if not on_record[number].noted] or opened
     failing = [number for number in opened if not on_record[number].passes]
     return next(iter(failing or opened), max(on_record))
 

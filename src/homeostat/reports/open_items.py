@@ -31,18 +31,21 @@ def open_items(loop: Iterable[Finding], incidents: Iterable[Incident], batches: 
 
     The batches are those that were not accepted whole, in order of time; the newest comes first.
     """
-    incidents = sorted(incidents, key=lambda i: i.passes > 0)  # what still fails comes first
+    incidents = sorted(incidents, key=lambda i: (i.noted, i.passes > 0))  # what pages and still fails comes first
     sources = {i.finding.subject for i in incidents if i.finding.rule == Rule.BATCH}
     sources |= {i.finding.facts["source"] for i in incidents if i.finding.rule == Rule.HISTORY}
     alone = [batch for batch in batches if batch.source not in sources]
     return [
         *(OpenItem(f"{finding.name}: {sentence(finding)}", _command(finding)) for finding in loop),
         *(
-            OpenItem(f"{i.problem}, since {i.opened:%Y-%m-%d}: {sentence(i.finding)}", _command(i.finding), i.progress)
+            OpenItem(
+                f"{i.problem}, since {i.opened:%Y-%m-%d}: {sentence(i.finding)}", _command(i.finding), i.progress,
+                alerts=not i.noted,
+            )
             for i in incidents
         ),
         *(OpenItem(batch.sentence, FIRST_COMMAND[Rule.BATCH], alerts=False) for batch in reversed(alone)),
-    ]
+    ]  # fmt: skip
 
 
 def _command(finding: Finding) -> str:
