@@ -10,6 +10,7 @@ from summed import noise, sums
 
 from homeostat.core.looks import BEFORE, FIRST, LASTS, OF, Kind, distances, largest, lasting, ratios
 
+
 def statistic(values: np.ndarray, kind: Kind = "mean", **more: float) -> float:
     return float(largest(lasting(ratios(*distances(sums(values, kind, **more)))))[-1])
 

@@ -33,7 +33,7 @@ FALSE_SHARE = 0.1  # of the columns that an incident blames
 class Budget:
     """At most ``pages`` false pages in ``length``."""
 
-    pages: float
+    pages: int
     length: timedelta
 
     def a_look(self, every: timedelta) -> float:
@@ -97,6 +97,11 @@ def latest_look(windows: Sums, probability: float, importance: Mapping[str, floa
     if not look.pages:
         return look
     return Look(look.statistic, limit, blame(windows.series, held, importance or {}))
+
+
+def look_by_look(windows: Sums, probability: float) -> list[Look]:
+    """The look at each window in order of time, by what was on record then."""
+    return [latest_look(windows.take(slice(0, many)), probability) for many in range(1, len(windows.top) + 1)]
 
 
 def limit_of(statistics: Array, probability: float) -> Limit:

@@ -5,7 +5,7 @@ Sums add up over batches, so that a window is the sum of its batches. What is no
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import NamedTuple
 
@@ -14,7 +14,6 @@ import polars as pl
 
 from homeostat.core import metrics
 from homeostat.core.looks import Array, Kind, Series, Sums
-from homeostat.features.tables import listed
 from homeostat.project.scope import Scope
 from homeostat.training import evaluate
 
@@ -41,15 +40,16 @@ class Summed(NamedTuple):
     spread: float
 
 
-def input_sums(scope: Scope, rows: pl.DataFrame, kinds: Mapping[str, str]) -> Iterator[Summed]:
+def input_sums(
+    features: Collection[str], objectives: Iterable[str], rows: pl.DataFrame, kinds: Mapping[str, str]
+) -> Iterator[Summed]:
     """Of a batch's feature rows, with ``score__<objective>`` and ``release`` where they were scored.
 
     ``kinds``: of the models, by release and objective joined by a space. Scores of another kind of model are another
     series: a baseline's say nothing about those of a model that learned.
     """
     rows = _thinned(rows)
-    used = set(listed(scope))
-    types = {name: kind for name, kind in rows.schema.items() if name in used}
+    types = {name: kind for name, kind in rows.schema.items() if name in features}
     numbers = [name for name, kind in types.items() if kind.is_numeric()]
     categories = [name for name, kind in types.items() if kind in (pl.String, pl.Boolean)]
     values = rows.select(pl.col(numbers).cast(pl.Float64)).to_numpy() if numbers else np.zeros((len(rows), 0))
@@ -61,7 +61,7 @@ def input_sums(scope: Scope, rows: pl.DataFrame, kinds: Mapping[str, str]) -> It
         yield from _values(name, rows[name])
     if "release" in rows.columns:
         for release, part in rows.drop_nulls("release").group_by("release", maintain_order=True):
-            yield from _scores(scope, part, str(release[0]), kinds)
+            yield from _scores(objectives, part, str(release[0]), kinds)
 
 
 def outcome_sums(scope: Scope, mature_rows: Mapping[str, pl.DataFrame]) -> Iterator[Summed]:
@@ -89,8 +89,8 @@ def window_table(window: datetime, batches: Iterable[Iterable[Summed]]) -> pl.Da
     return pl.DataFrame(rows, schema=SCHEMA, orient="row")
 
 
-def as_windows(table: pl.DataFrame) -> Sums:
-    """Windows in order of time as arrays, from the rows of ``SCHEMA`` of each.
+def as_windows(table: pl.DataFrame, ends: Sequence[datetime]) -> Sums:
+    """The windows that end at ``ends``, in order of time, as arrays, from the rows of ``SCHEMA`` of each.
 
     Of the values of a column, and of the slices of one, the most frequent have a series; a value that is not in a
     window has none of its rows.
@@ -100,7 +100,7 @@ def as_windows(table: pl.DataFrame) -> Sums:
     group = pl.col("aspect").str.replace(r"= .*$", "= ")
     place = pl.int_range(pl.len()).over("subject", group)
     names = names.filter(~pl.col("aspect").str.contains("= ") | (place < VALUES)).select(SERIES).sort(SERIES)
-    windows = table.select(pl.col("until").unique().sort()).with_row_index("row")
+    windows = pl.DataFrame({"until": pl.Series(ends, dtype=pl.Datetime("us"))}).with_row_index("row")
     placed = table.join(names.with_row_index("column"), SERIES).join(windows, "until")
     row, column = placed["row"].to_numpy(), placed["column"].to_numpy()
     arrays = np.zeros((4, len(windows), len(names)))
@@ -152,8 +152,10 @@ def _values(name: str, column: pl.Series) -> Iterator[Summed]:
         yield _share(name, f"= {value}", float(rows), many)
 
 
-def _scores(scope: Scope, rows: pl.DataFrame, release: str, kinds: Mapping[str, str]) -> Iterator[Summed]:
-    for objective in scope.objectives:
+def _scores(
+    objectives: Iterable[str], rows: pl.DataFrame, release: str, kinds: Mapping[str, str]
+) -> Iterator[Summed]:
+    for objective in objectives:
         if (column := f"score__{objective}") in rows.columns:
             kind = kinds.get(f"{release} {objective}", "model")
             values = rows.select(pl.col(column).cast(pl.Float64)).to_numpy()

@@ -23,7 +23,7 @@ from homeostat.core.looks import Sums
 from homeostat.core.periods import floor, labels_overlapping, period_of
 from homeostat.core.rules import Rule
 from homeostat.features.sql import read_features_sql
-from homeostat.features.tables import is_mature
+from homeostat.features.tables import is_mature, listed
 from homeostat.monitoring.batch_sums import SCHEMA, Summed, as_windows, input_sums, outcome_sums, window_table
 from homeostat.monitoring.outcomes import window_length
 from homeostat.project.layout import Project
@@ -38,7 +38,7 @@ RECORD = {**SCHEMA, "made_of": pl.String(), "at": pl.Datetime("us")}
 
 @dataclass(frozen=True)
 class Unit:
-    """The batches of one day of events, or one batch that is longer: what is summed up at once."""
+    """The batches of one day of events, or of a shorter window, or one that is longer: what is summed up at once."""
 
     start: datetime
     end: datetime
@@ -63,7 +63,7 @@ class Units:
 
     @property
     def length(self) -> timedelta:
-        return max(self.scope.events_period, DAY)
+        return max(self.scope.events_period, min(DAY, window_length(self.scope)))
 
     def between(self, since: datetime, until: datetime) -> list[Unit]:
         """Those that end after ``since`` and by ``until``, in order of time."""
@@ -90,8 +90,12 @@ class Units:
     def _read(paths: Sequence[Path]) -> pl.DataFrame:
         return pl.concat([read_table(path) for path in paths], how="diagonal_relaxed")
 
+    def features(self, rows: pl.DataFrame) -> pl.DataFrame:
+        """The features that an objective lists."""
+        return rows.select(name for name in listed(self.scope) if name in rows.columns)
+
     def inputs(self, rows: pl.DataFrame) -> list[Summed]:
-        return list(input_sums(self.scope, rows, self._kinds(rows)))
+        return list(input_sums(set(listed(self.scope)), self.scope.objectives, rows, self._kinds(rows)))
 
     def outcomes(self, rows: pl.DataFrame, now: datetime) -> list[Summed]:
         """Of the rows that are mature as of ``now``."""
@@ -112,10 +116,11 @@ class Units:
 
 
 def check_change(
-    tree: Project, registry: Registry, bundle: Bundle, now: datetime, doubted: Collection[str] = ()
+    tree: Project, registry: Registry, now: datetime, importance: Mapping[str, float], doubted: Collection[str] = ()
 ) -> list[Finding]:
     """The look at the window that ended with ``now``'s round, where the scope has an alarm budget; once a round.
 
+    ``importance``: of the columns, for the blame.
     ``doubted``: objectives whose labels cannot be trusted, which is an alert of its own.
     """
     alarms, scope = tree.scope.alarms, tree.scope
@@ -123,13 +128,24 @@ def check_change(
         return []
     length = window_length(scope)
     until = floor(now, length, scope.rhythm.offset)
-    record = record_windows(Units(tree, registry), until, now)
+    units = Units(tree, registry)
+    record = record_windows(units, until, now)
     if record.filter(pl.col("until") == until, pl.col("at") != now).height:
         return []  # looked at before: a decision between two rounds
-    windows = _without(as_windows(record), doubted)
+    windows = _without(as_windows(record, _ends(units, until, length)), doubted)
     budget = Budget(alarms.false_pages, alarms.within)
-    look = latest_look(windows, budget.a_look(length), _importance(bundle))
+    look = latest_look(windows, budget.a_look(length), importance)
     return [_finding(look, budget, until, length, tree.cited(_path(tree)))]
+
+
+def importance_of(bundle: Bundle) -> dict[str, float]:
+    """Of each feature, by its place among those that a model rests on most: 1 for the first."""
+    importance: dict[str, float] = {}
+    for model in bundle.models.values():
+        order = model.strongest(len(model.features))
+        for place, name in enumerate(order):
+            importance[name] = max(importance.get(name, 0.0), 1 - place / len(order))
+    return importance
 
 
 def record_windows(units: Units, until: datetime, now: datetime) -> pl.DataFrame:
@@ -174,16 +190,6 @@ def _without(windows: Sums, doubted: Collection[str]) -> Sums:
     """Without the outcomes of objectives whose labels are in doubt."""
     kept = [i for i, one in enumerate(windows.series) if one.subject not in doubted or one.aspect.startswith(SCORE)]
     return Sums(tuple(windows.series[i] for i in kept), *(array[:, kept] for array in windows.arrays))
-
-
-def _importance(bundle: Bundle) -> dict[str, float]:
-    """Of each feature, by its place among those that a model rests on most: 1 for the first."""
-    importance: dict[str, float] = {}
-    for model in bundle.models.values():
-        order = model.strongest(len(model.features))
-        for place, name in enumerate(order):
-            importance[name] = max(importance.get(name, 0.0), 1 - place / len(order))
-    return importance
 
 
 def _finding(look: Look, budget: Budget, until: datetime, length: timedelta, path: str) -> Finding:
