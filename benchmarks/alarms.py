@@ -94,7 +94,7 @@ def noticed(history: History, size: float, draw: np.random.Generator) -> tuple[f
     for _ in range(TRIALS):
         windows = dealt(history, draw)
         names = sorted({one.subject for one in windows.series if one.aspect == "middle third"})
-        name, since = str(draw.choice(names)), int(draw.integers(UNUSED + 13, WEEKS - WITHIN - OF))
+        name, since = str(draw.choice(names)), int(draw.integers(UNUSED + 15, WEEKS - WITHIN - OF))
         for place, one in enumerate(windows.series):
             if one.subject == name and one.aspect.endswith("third"):
                 windows.top[since:, place] += size * windows.spread[since:, place]

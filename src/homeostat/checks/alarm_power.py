@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from homeostat.checks.alarm_history import History
-from homeostat.core.alarm_budget import UNUSED, latest_look
+from homeostat.core.alarm_budget import OVERLAP, UNUSED, latest_look
 from homeostat.core.looks import OF, Sums
 
 TRIALS = 30  # of a change of one size
@@ -80,7 +80,7 @@ class Noticed:
 def noticed(history: History, budget: float, change: Change, size: float, draw: np.random.Generator) -> Noticed | None:
     """Make the change in as many histories of chance, at a place and a time that chance chooses."""
     many = len(history.due)
-    first = UNUSED + round(1 / budget)  # a limit can be there
+    first = UNUSED + OVERLAP + round(1 / budget)  # a limit can be there
     if many < first + OF + WITHIN:
         return None
     after: list[int | None] = []

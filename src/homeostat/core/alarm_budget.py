@@ -22,6 +22,7 @@ from homeostat.core.incidents import ENDS
 from homeostat.core.looks import FIRST, LASTS, OF, Array, Series, Sums, distances, largest, lasting, ratios
 
 PEAKS = 0.8  # share of the looks below the threshold over which a peak lies
+OVERLAP = OF - 1
 FEWEST = 50  # looks that a tail is drawn from: ten peaks
 REACH = 10  # times as rare as the rarest look on record: so far the tail is drawn out, and no further
 LAST = 400  # windows of history that count
@@ -107,25 +108,28 @@ def look_by_look(windows: Sums, probability: float) -> list[Look]:
 def limit_of(statistics: Array, probability: float) -> Limit:
     """The lowest limit that keeps the budget, from the statistics of past looks in order of time.
 
-    >>> limit_of(np.arange(19.0), 0.1).value
+    Looks that follow each other share ``OF - 1`` of their windows: so many count for none.
+
+    >>> limit_of(np.arange(21.0), 0.1).value
     17.0
     >>> limit_of(np.arange(5.0), 0.1).wait
-    4
+    6
     """
-    many = len(statistics)
+    many, count = len(statistics), len(statistics) - OVERLAP
     needed = ceil(1 / probability - 1e-9) - 1
-    if many >= needed:
-        return Limit(_within_budget(statistics, probability), many, "history")
-    if many >= FEWEST and probability * many * REACH >= 1:
+    if count >= needed:
+        return Limit(_within_budget(statistics, probability * (count + 1)), many, "history")
+    if count >= FEWEST and probability * count * REACH >= 1:
         return Limit(tail_quantile(statistics, probability), many, "peaks over threshold")
-    wait = min(needed, max(FEWEST, ceil(1 / (probability * REACH)))) - many
+    wait = min(needed, max(FEWEST, ceil(1 / (probability * REACH)))) - count
     return Limit(None, many, "too few", wait)
 
 
-def _within_budget(statistics: Array, probability: float) -> float:
+def _within_budget(statistics: Array, allowed: float) -> float:
+    """The lowest of the statistics over which history is charged with fewer pages than ``allowed``, by one at least."""
     lowest = float(statistics.max()) if len(statistics) else 0.0
     for value in np.unique(statistics)[::-1]:
-        if episodes(statistics > value) + 1 > probability * (len(statistics) + 1) + 1e-9:
+        if _charged(statistics > value) + 1 > allowed + 1e-9:
             break
         lowest = float(value)
     return lowest
@@ -148,6 +152,15 @@ def openings(over: Sequence[bool] | np.ndarray) -> list[int]:
             opened.append(number)
         quiet = 0 if one else quiet + 1
     return opened
+
+
+def _charged(over: np.ndarray) -> int:
+    """Pages that looks in order are charged with: one an incident, and one more whenever it lasts longer than looks
+    overlap: a limit that is passed all the time is no limit, though it opens one incident.
+    """
+    opened = openings(over)
+    looks = np.diff([*np.searchsorted(np.flatnonzero(over), opened), np.count_nonzero(over)])
+    return int(np.ceil(looks / OF).sum())
 
 
 def tail_quantile(statistics: Array, probability: float) -> float:
