@@ -119,6 +119,10 @@ def prepare(home: Project, command: str) -> None:
     if "promote candidate" in command:  # of the data as they are now
         with loop.run_context(home.home) as (session, at):
             judge_candidate(session, at)
+    if "promote weights" in command:  # other ones in the scope
+        params = home.root / "params.yaml"
+        params.write_text(params.read_text().replace("weight: 2", "weight: 3"))
+        hourly.commit(home.root, "a miss is dearer")
     if "--canary" in command:  # and something to try it beside
         Registry(home).promote("v0.1.0", Authorship("a test", "to try another", stands_at(home)))
 

@@ -24,6 +24,7 @@ from homeostat.core.rollout import rollout_alarm
 from homeostat.core.rules import Rule
 from homeostat.data.intake import DataOutcome
 from homeostat.decisions.decide import decide, decision_is_due
+from homeostat.decisions.reweigh import release_weights
 from homeostat.decisions.rollout import advance_rollout
 from homeostat.decisions.session import Session
 from homeostat.monitoring.alerts import raise_alerts
@@ -43,7 +44,7 @@ log = logging.getLogger("homeostat.loop")
 class Tick:
     """One pass of the loop; ``seconds`` says where its time went, ``opened`` what to alert on.
 
-    ``step`` is what was decided of a release that is being tried, if one was.
+    ``step`` is what was decided of a release that is being tried, if one was; ``weights`` of new ones in the scope.
     """
 
     now: datetime
@@ -53,6 +54,7 @@ class Tick:
     opened: tuple[Incident, ...]
     seconds: dict[str, float] = field(default_factory=dict)
     step: Decision | None = None
+    weights: Decision | None = None
 
 
 @contextmanager
@@ -93,6 +95,8 @@ def tick(
         outcome = (take_in or data)(session, now)
     if now < session.stands_at:
         raise UsageError(f"joined the ledger of other hosts, which stands at {session.stands_at}; run again")
+    with _timed(spent, "decide"):
+        weights = release_weights(session, now)
     with _timed(spent, "predict"):
         predicted = predict(session, now, live)
     step = advance_rollout(session, now)
@@ -109,7 +113,7 @@ def tick(
         champion = decision.versions.champion
         opened += raise_alerts(session.project, session.incidents, decision.findings, now, champion, budget)
     session.complete(now)
-    return Tick(now, outcome, predicted, decision, opened, spent, step)
+    return Tick(now, outcome, predicted, decision, opened, spent, step, weights)
 
 
 def begin(session: Session, now: datetime) -> Project:
@@ -202,4 +206,4 @@ def _timed(spent: dict[str, float], step: str) -> Iterator[None]:
     try:
         yield
     finally:
-        spent[step] = time.perf_counter() - began
+        spent[step] = spent.get(step, 0.0) + time.perf_counter() - began

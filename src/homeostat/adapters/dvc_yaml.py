@@ -49,6 +49,17 @@ def deps(root: Path, stage: str, listed: Iterable[str], params: dict[str, Any]) 
     return kept + list(dict.fromkeys((room_of(p) if stage in BY_ROOM else p).as_posix() for p in code))
 
 
+def with_dep(stage: str, dep: str, text: str) -> str:
+    """The text of a ``dvc.yaml`` whose stage depends on one thing more."""
+    dag = _yaml().load(text)
+    deps = dag["stages"][stage]["deps"]
+    if dep not in deps:
+        deps.append(dep)
+    out = io.StringIO()
+    _yaml().dump(dag, out)
+    return out.getvalue()
+
+
 def room_of(module: Path) -> Path:
     """The room of the package that a module lies in, from the top of the project; a module at its root is its own.
 

@@ -50,6 +50,7 @@ class Rule(StrEnum):
     HELD_OUT_CALIBRATION = "held-out calibration"
     UNJUDGED = "unjudged candidates"  # several in a row
     TOO_GOOD = "too good"
+    PAYS = "cost at these weights"
     # a challenger beside the champion, in one step of its rollout
     ENOUGH_EVENTS = "enough events"
     ERRORS = "errors"
@@ -85,6 +86,8 @@ class Reason(StrEnum):
     ROLLOUT_FIRST = "rollout decides first"
     NO_CANDIDATE = "no candidate"
     NOT_AS_JUDGED = "not as judged"
+    WEIGHTS = "weights changed"
+    LEVEL = "level moved"
     LABELS = "labels cannot be trusted"
     NOTHING_DUE = "nothing due"
     STEP_PASSED = "step passed"

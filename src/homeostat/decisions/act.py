@@ -48,5 +48,8 @@ def carry_out(session: Session, plan: Path, now: datetime) -> Decision:
         commit = worktree.commit_kept(session.tree.root, f"candidate of {now:%Y-%m-%d %H:%M}", now)
         session.note_commit(commit)
         session.registry.release(commit, body["candidate"]["bundle"], by, *rollout.first_step(session.tree.scope))
+    elif decision.action == "recalibrate":
+        made = body["made"]
+        session.registry.release(made["commit"], made["bundle"], by, *rollout.first_step(session.tree.scope))
     session.note_decision(pending.done(plan))
     return decision

@@ -31,6 +31,7 @@ from homeostat.training import evaluate
 from homeostat.training.bundle import Bundle
 
 MANIFEST = "manifest.json"
+SCORING = ("models/", bundles.CALIBRATION)  # what the scores of a bundle come from
 ROW = "__row"
 Kind = Literal["judged", "models"]  # fitted before the holdout; in service
 RESTS_ON = 3  # features that a finding names
@@ -232,9 +233,33 @@ def baseline_release(registry: Registry) -> str:
 
 
 def learned_to(bundle: Bundle, kind: Kind = "models") -> datetime:
-    """Later events are new to every model of that kind of the bundle."""
+    """Later events are new to every model of that kind of the bundle, and to its calibrators."""
+    return max(trained_to(bundle, kind), *(one.until for one in bundle.calibrators.values()), datetime.min)
+
+
+def trained_to(bundle: Bundle, kind: Kind = "models") -> datetime:
+    """Later events have trained no model of that kind of the bundle."""
     objectives = bundle.training["objectives"].values()
     return max(datetime.fromisoformat(o["to"] if kind == "models" else o["holdout"]["from"]) for o in objectives)
+
+
+def previous_version(registry: Registry) -> str:
+    """The version to go back to: the last healthy one whose scores are not the champion's own; empty where none is."""
+    ledger, serving = registry.ledger, registry.load_champion()
+    if serving is None:
+        return ""
+    barred = ledger.rolled_back() | {serving.event.version} | {yank.version for yank in ledger.yanks}
+    served = dict.fromkeys(event.version for event in reversed(ledger.terms) if event.version not in barred)
+    return next((version for version in served if not _same_scores(registry.load(version), serving.bundle)), "")
+
+
+def _same_scores(one: Bundle, other: Bundle) -> bool:
+    """Whether both have the same models and calibrators: then only their weights and costs tell them apart."""
+    ours, theirs = (
+        {name: content for name, content in bundle.manifest["files"].items() if name.startswith(SCORING)}
+        for bundle in (one, other)
+    )
+    return ours == theirs
 
 
 def holdout_start(training: Mapping[str, Any]) -> datetime:

@@ -17,6 +17,7 @@ from homeostat.project.scope import Scope
 
 WORKTREE = Path(".homeostat") / "ledger"  # of scheduled work; projects of earlier versions have it by that name
 BUNDLE = "models/bundle"  # below the top of any tree of the project
+CALIBRATION = "data/calibration.json"  # likewise
 
 
 @dataclass(frozen=True)
@@ -61,6 +62,10 @@ class Project:
     @property
     def window_file(self) -> Path:  # from and as_of; the loop
         return self.root / "data" / "window.yaml"
+
+    @property
+    def calibration(self) -> Path:  # of a release that was recalibrated: its calibrators, by objective; the loop
+        return self.root / CALIBRATION
 
     @property
     def amendments(self) -> Path:  # NNNN-<kind>-<source>-<batch>.yaml, append-only; people, by command
@@ -139,6 +144,10 @@ class Project:
     @property
     def rollouts(self) -> Path:  # <time>.json, one step of a release that is tried, append-only; the loop
         return self.home / "reports" / "rollouts"
+
+    @property
+    def weights(self) -> Path:  # <time>.json, a release of the same models with other weights, append-only; the loop
+        return self.home / "reports" / "weights"
 
     @property
     def candidates(self) -> Path:  # <time>.json, a candidate that was evaluated and not released; the loop

@@ -236,6 +236,7 @@ class Training(Part):
     refit: Annotated[bool, Strict()]
     lightgbm: LightGBM
     baseline: Baseline
+    calibrate: Literal["none", "platt"] = "platt"  # what is done where the level of a label moved and nothing else
 
 
 class Metrics(Part):

@@ -38,8 +38,10 @@ def pack(project: Project) -> str:
     folder.mkdir(parents=True)
     training = evaluate.read_training(project)
     _copy(project, folder)
-    write_table(with_judged(project, training, sample(project, training)), folder / "reference.parquet")
-    golden.write(project, bundle.Bundle(folder, "", {}), *_judging(training))
+    unsealed = bundle.Bundle(folder, "", {})
+    rows = with_judged(project, training, sample(project, training))
+    write_table(_calibrated(unsealed, rows), folder / "reference.parquet")
+    golden.write(project, unsealed, *_judging(training))
     return bundle.seal(folder, project.scope.project, inputs(project))
 
 
@@ -67,6 +69,14 @@ def with_judged(project: Project, training: Mapping[str, Any], rows: pl.DataFram
     return rows
 
 
+def _calibrated(unsealed: bundle.Bundle, rows: pl.DataFrame) -> pl.DataFrame:
+    """Reference rows with their scores as the release would give them."""
+    return rows.with_columns(
+        pl.Series(f"score__{name}", one.apply(rows[f"score__{name}"].to_numpy()), nan_to_null=True)
+        for name, one in unsealed.calibrators.items()
+    )
+
+
 def inputs(project: Project) -> dict[str, str]:
     """What the bundle was made from, by content: feature rows; all code, SQL and contracts on the way; scope."""
     rows = [f"{p.name} {digest(p.read_bytes())}" for p in sorted(project.features.glob("*.parquet"))]
@@ -86,6 +96,8 @@ def _copy(project: Project, folder: Path) -> None:
     _take(project.features_sql, folder / "features.sql")
     _take(project.evaluation / "evaluation.json", folder / "evaluation.json")
     _take(project.candidate / "training.json", folder / "training.json")
+    if project.calibration.is_file():
+        _take(project.calibration, folder / bundle.CALIBRATION)
     for contract in sorted(project.contracts.glob("*.json")):
         _take(contract, folder / "expectations" / contract.name)
     for name in project.scope.objectives:
