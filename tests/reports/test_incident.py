@@ -68,6 +68,7 @@ def test_a_batch_unlike_those_before(project: Project) -> None:
     assert "load 900.0" in shown["rows"] and "meter m1" in shown["rows"]
     assert shown["before"] == "1 time: 2024-02-01 to 2024-02-03; each closed by itself"
     assert f"homeostat data correct readings {HELD} FILE" in shown["type"]
+    assert "homeostat approve 2 --why TEXT" in shown["type"]
 
 
 def test_quality_says_what_it_costs_what_was_done_and_the_way_back(project: Project) -> None:

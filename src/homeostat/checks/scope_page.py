@@ -239,6 +239,9 @@ def _monitoring(scope: Scope) -> Iterator[str]:
         "if it passes as a release; otherwise nothing changes."
     )
     yield f"After that, drift alone starts no decision for {_span(watch.cool_down)}."
+    alerts = scope.alerts
+    sent = f"and sent to the addresses in the variable {alerts.notify}" if alerts.notify else "and sent to nobody"
+    yield f"Incidents are on the status, {sent}; unanswered for {_span(alerts.escalate_after)}, one is escalated."
 
 
 def _rhythm(scope: Scope) -> Iterator[str]:

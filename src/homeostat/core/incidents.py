@@ -23,7 +23,7 @@ class Incident:
 
     ``passes`` counts the evaluations in a row that passed, the last one at ``last_passed``: the same evaluation again,
     after a run was interrupted, counts once. ``closed`` is None while the incident is open. ``release`` is the version
-    that the finding was measured on; empty where it is about no release.
+    that the finding was measured on; empty where it is about no release. ``escalated`` is when it was escalated, once.
     """
 
     finding: Finding
@@ -33,6 +33,7 @@ class Incident:
     last_passed: datetime | None = None
     closed: datetime | None = None
     release: str = ""
+    escalated: datetime | None = None
 
     @property
     def problem(self) -> str:
@@ -66,6 +67,7 @@ class Incident:
             "last_passed": self.last_passed.isoformat() if self.last_passed else None,
             "closed": self.closed.isoformat() if self.closed else None,
             "release": self.release,
+            **({"escalated": self.escalated.isoformat()} if self.escalated else {}),
             "finding": self.finding.to_dict(),
         }
 
@@ -75,8 +77,9 @@ class Incident:
         body = old_records.incident(raw)
         last_passed, closed = (datetime.fromisoformat(body[k]) if body[k] else None for k in ("last_passed", "closed"))
         opened, last_failed = (datetime.fromisoformat(body[k]) for k in ("opened", "last_failed"))
+        escalated = datetime.fromisoformat(body["escalated"]) if body.get("escalated") else None
         finding, release = Finding.from_dict(body["finding"]), body.get("release", "")
-        return cls(finding, opened, last_failed, body["passes"], last_passed, closed, release)
+        return cls(finding, opened, last_failed, body["passes"], last_passed, closed, release, escalated)
 
 
 @dataclass(frozen=True)

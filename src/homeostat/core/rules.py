@@ -94,6 +94,7 @@ class Reason(StrEnum):
 DRIFT = frozenset({Rule.DRIFT_SHARE, Rule.SCORE_DRIFT, Rule.MISSING})  # start a decision, once in a cool-down
 OUTCOMES = frozenset({Rule.QUALITY, Rule.AGAINST_BASELINE, Rule.CALIBRATION})  # start one whenever they fail
 ON_QUALITY = OUTCOMES | {Rule.METRICS, Rule.SERVED_SLICES, Rule.LABELS, Rule.LABEL_RATE, Rule.SWITCH}  # of the champion
+OF_DATA = frozenset({Rule.BATCH, Rule.HISTORY})  # of the batches of a source
 # Each opens an incident; the other rules explain one.
 ALERTING = DRIFT | ON_QUALITY | {Rule.BATCH, Rule.HISTORY, Rule.UNJUDGED, Rule.ROLLOUT, Rule.RUN, Rule.RUN_HISTORY}
 

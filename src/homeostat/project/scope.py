@@ -30,6 +30,7 @@ from homeostat.project.value_types import (
     Positive,
     Share,
     Text,
+    Variable,
     Whole,
     format_duration,
 )
@@ -309,6 +310,16 @@ class Monitoring(Part):
     cool_down: Duration
 
 
+class Alerts(Part):
+    """Who hears of an incident, and when it is escalated.
+
+    ``notify`` names the environment variable that holds the addresses, so that no secret lies in a file.
+    """
+
+    escalate_after: Length = timedelta(days=3)
+    notify: Variable | None = None
+
+
 class Rhythm(Part):
     offset: Duration
     tick: Length
@@ -344,6 +355,7 @@ class Scope(Part):
     release: Release
     rollout: Rollout | None = None
     monitoring: Monitoring
+    alerts: Alerts = Alerts()
     rhythm: Rhythm
 
     @model_validator(mode="after")

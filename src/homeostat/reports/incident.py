@@ -5,7 +5,7 @@ The screen is a record; a terminal and a page show the same ``parts`` of it.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -14,24 +14,28 @@ from homeostat.core.evidence_table import Row, evidence_table
 from homeostat.core.findings import QUIET, Finding, objections
 from homeostat.core.headlines import headline
 from homeostat.core.incidents import Incident
-from homeostat.core.rules import FIRST_COMMAND, ON_QUALITY, Rule
+from homeostat.core.rules import FIRST_COMMAND, OF_DATA, ON_QUALITY, Rule
 from homeostat.core.sentences import sentence
 from homeostat.core.text import change, count, listed, percent
 from homeostat.decisions import history
-from homeostat.monitoring.alerts import read_incidents
+from homeostat.decisions.proposals import Proposal, of_incident
+from homeostat.monitoring.answers import answered_incidents
+from homeostat.project.clock import clock_now
 from homeostat.project.layout import working_tree
 from homeostat.reports.status import when
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     import polars as pl
 
+    from homeostat.core.answers import Answer, Answered
     from homeostat.core.ledger import Ledger
     from homeostat.decisions.history import Decided
     from homeostat.project.layout import Project
 
 SHOWN = 5  # decisions, rows, or incidents before
 NAMED = 8  # columns or values in a line
-OF_DATA = frozenset({Rule.BATCH, Rule.HISTORY})
 
 Line = tuple[str, str]  # what a line is about, and its text
 
@@ -63,6 +67,10 @@ class Screen:
     ledger: Ledger
     decisions: tuple[Decided, ...]  # since it was opened, until it was closed, the newest first
     rows: Rows  # a few of the rows that it is about
+    answers: tuple[Answer, ...]  # of people, the oldest first
+    owner: str
+    snooze: Answer | None  # that holds now
+    proposal: Proposal | None  # what waits for approval
 
 
 @dataclass(frozen=True)
@@ -85,20 +93,31 @@ def read(project: Project, number: str | None) -> Screen | None:
     """
     from homeostat.adapters.git import read_ledger
 
-    on_record = read_incidents(project)
-    if number is None and not on_record:
+    answered = {one.number: one for one in answered_incidents(project)}
+    if number is None and not answered:
         return None
-    number = _worst(on_record) if number is None else number.zfill(4)
-    if number not in on_record:
-        there = f"on record are {min(on_record)} to {max(on_record)}" if on_record else "none is on record"
-        raise UsageError(f"no incident {number}; {there}")
+    number = _number(project, answered, number)
+    on_record = {n: one.incident for n, one in answered.items()}
     incident = on_record[number]
     rule, subject = incident.finding.rule, incident.finding.subject
     alike = {n for n, i in on_record.items() if i.finding.rule == rule and i.finding.subject == subject}
     before = tuple((n, on_record[n]) for n in sorted(alike) if n < number)
     during = [d for d in history.decisions(project) if incident.opened <= d.at <= (incident.closed or d.at)]
-    rows = _rows(working_tree(project), incident.finding)
-    return Screen(number, incident, before, read_ledger(project.home, project.scope.project), tuple(during[::-1]), rows)
+    approved = any(answer.kind == "approve" for answer in answered[number].answers)
+    return Screen(
+        number, incident, before, read_ledger(project.home, project.scope.project), tuple(during[::-1]),
+        _rows(working_tree(project), incident.finding), answered[number].answers, answered[number].owner,
+        answered[number].snooze(clock_now(project)), None if approved else of_incident(project, number, incident),
+    )  # fmt: skip
+
+
+def number_of(project: Project, number: str | None) -> str:
+    """The number of an incident as its file has it; without one, that of the worst.
+
+    Raises:
+        UsageError: there is no such incident; the line names those on record.
+    """
+    return _number(project, {one.number: one for one in answered_incidents(project)}, number)
 
 
 def parts(screen: Screen) -> list[Part]:
@@ -106,16 +125,18 @@ def parts(screen: Screen) -> list[Part]:
     incident, finding = screen.incident, screen.incident.finding
     every = (
         Part("what", "What", (sentence(finding),)),
-        Part("state", "State", (_state(incident),)),
+        Part("state", "State", (_state(screen),)),
         Part("since", "Since", (_since(incident),)),
+        Part("owner", "Owner", (screen.owner,) if screen.owner else ()),
         Part("blame", "To blame", tuple(_blame(finding))),
         Part("cost", "Cost", tuple(_cost(screen.decisions) if finding.rule in ON_QUALITY else ())),
         Part("done", "What was done", tuple(_done(screen))),
+        Part("answers", "What people answered", tuple(f"{when(a.at)}  {a.sentence}" for a in screen.answers)),
         Part("others", "Why nothing else", () if finding.rule in OF_DATA else tuple(_not_done(screen))),
         Part("beside", "On the same rows", tuple(map(_compared, counterfactuals(screen)))),
         Part("rows", "Some of the rows", tuple(_row_lines(screen.rows))),
         Part("before", "Before", tuple(_before(screen.before))),
-        Part("type", "What to type", tuple(f"{c.text:52} {c.purpose}" for c in commands(screen))),
+        Part("type", "What to type", tuple(f"{c.text:58} {c.purpose}" for c in commands(screen))),
     )
     return [part for part in every if part.texts]
 
@@ -134,9 +155,14 @@ def commands(screen: Screen) -> list[Command]:
     source, batch = batch_of(finding)
     if batch and finding.facts.get("status") != "missing":
         typed.append(Command(f"homeostat data correct {source} {batch} FILE", "put the right rows in its place"))
-        typed.append(Command(f"homeostat data release-rows {source} {batch}", "it is right as it is"))
+    if screen.proposal is not None:
+        typed.append(Command(f"homeostat approve {int(screen.number)} --why TEXT", screen.proposal.sentence))
     if screen.decisions:
         typed.append(Command(screen.decisions[0].command, "the last decision, whole"))
+    if screen.incident.closed is None:
+        this = f"homeostat status --incident {int(screen.number)}"
+        typed.append(Command(f"{this} --snooze 2d --why TEXT", "let it rest, until it ends or gets worse"))
+        typed.append(Command(f"{this} --owner NAME", "say who has it"))
     if finding.rule in ON_QUALITY and champion is not None and len({e.version for e in screen.ledger.terms}) > 1:
         typed.append(Command("homeostat rollback", "back to the last healthy release"))
     return typed
@@ -164,17 +190,32 @@ def columns(finding: Finding) -> list[str]:
     return list(dict.fromkeys(column for columns in lists for column in columns))
 
 
-def _worst(on_record: dict[str, Incident]) -> str:
-    """The oldest of those that still fail; else of those that are open; else the last one."""
-    opened = [number for number, incident in on_record.items() if incident.closed is None]
-    failing = [number for number in opened if not on_record[number].passes]
-    return next(iter(failing or opened), max(on_record))
+def _number(project: Project, answered: Mapping[str, Answered], number: str | None) -> str:
+    if number is None and answered:
+        return _worst(list(answered.values()), clock_now(project))
+    number = (number or "").zfill(4)
+    if number not in answered:
+        there = f"on record are {min(answered)} to {max(answered)}" if answered else "none is on record"
+        raise UsageError(f"no incident {number}; {there}")
+    return number
 
 
-def _state(incident: Incident) -> str:
+def _worst(answered: Sequence[Answered], now: datetime) -> str:
+    """The oldest that still fails and is not snoozed; else that fails; else that is open; else the last one."""
+    opened = [one for one in answered if one.incident.closed is None]
+    failing = [one for one in opened if not one.incident.passes]
+    urgent = [one for one in failing if one.snooze(now) is None]
+    return next(iter(urgent or failing or opened), answered[-1]).number
+
+
+def _state(screen: Screen) -> str:
+    incident, snooze = screen.incident, screen.snooze
     if incident.closed is not None:
         return f"closed by itself at {when(incident.closed)}, after quiet checks"
-    return f"open; {incident.progress}"
+    if snooze is not None and snooze.until is not None:
+        return f"snoozed until {when(snooze.until)}, or until it gets worse; {incident.progress}"
+    escalated = f", escalated at {when(incident.escalated)}: nobody had answered" if incident.escalated else ""
+    return f"open{escalated}; {incident.progress}"
 
 
 def _since(incident: Incident) -> str:

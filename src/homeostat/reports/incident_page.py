@@ -24,8 +24,8 @@ if TYPE_CHECKING:
     from homeostat.project.layout import Project
 
 WIDE = 860  # pixels of a drawing over all of time
-FACTS = ("state", "since", "blame", "cost")  # parts that are a line each, side by side
-LISTS = ("done", "others")
+FACTS = ("state", "since", "owner", "blame", "cost")  # parts that are a line each, side by side
+LISTS = ("answers", "done", "others")
 STYLE = """
 .lead { font-size: 1.15rem; max-width: 62ch; margin: 8px 0 16px; }
 .badge { font-size: 0.8rem; font-weight: 600; border-radius: 10px; padding: 2px 10px; vertical-align: middle;
@@ -77,7 +77,7 @@ def incident_page(project: Project, number: str, forms: str = "") -> str:
 
 
 def _badge(screen: Screen) -> str:
-    word = "closed" if screen.incident.closed else "open"
+    word = "closed" if screen.incident.closed else "snoozed" if screen.snooze else "open"
     return f'<span class="badge {word}">{word}</span>'
 
 

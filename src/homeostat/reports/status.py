@@ -19,6 +19,7 @@ from homeostat.core.sentences import sentence
 from homeostat.core.text import count, metric_name, percent, printable
 from homeostat.decisions import history
 from homeostat.decisions.history import Batch, Decided
+from homeostat.monitoring.answers import answered_incidents
 from homeostat.monitoring.loop_health import loop_findings
 from homeostat.project.clock import clock_now, next_tick
 from homeostat.project.up_address import where
@@ -68,7 +69,10 @@ def read(project: Project) -> Status:
     champion = ledger.champion
     last = history.decisions(project, last=DECISIONS)
     recent = tuple(_recent(project, as_of)) if as_of is not None else ()
-    incidents = [i for i in history.incidents(project) if i.closed is None]
+    now = clock_now(project)
+    answered = [one for one in answered_incidents(project) if one.incident.closed is None]
+    rests = {one.incident.problem: rest for one in answered if (rest := one.snooze(now)) is not None}
+    owners = {one.incident.problem: one.owner for one in answered}
     measured = next((d for d in reversed(last) if champion and d.release == champion.version and d.quality), None)
     return Status(
         project=scope.project,
@@ -78,7 +82,7 @@ def read(project: Project) -> Status:
         rollout=ledger.rollout,
         measured=measured,
         promised=tuple(_promised(project, champion)),
-        open=tuple(open_items(loop_findings(project, clock_now(project)), incidents, recent)),
+        open=tuple(open_items(loop_findings(project, now), [a.incident for a in answered], recent, rests, owners)),
         decisions=tuple(reversed(last[-SHOWN:])),
         next=tuple(_next(project, as_of)),
         up=where(project),
