@@ -219,7 +219,8 @@ def ask_why(context: click.Context, option: click.Parameter | None, value: str |
     if value is None and sys.stdin.isatty():
         value = click.prompt("why", err=True)
     if value is None:
-        raise click.MissingParameter(ctx=context, param=option, param_type="option", param_hint="--why")
+        hint = None if option else "'--why'"
+        raise click.MissingParameter(ctx=context, param=option, param_type="option", param_hint=hint)
     return value
 
 

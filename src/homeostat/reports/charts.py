@@ -150,11 +150,23 @@ class Term:
     title: str
 
 
+@dataclass(frozen=True)
+class Span:
+    """An incident from ``start`` to ``end``, or until now where it is open; ``link`` leads to its page."""
+
+    start: datetime
+    end: datetime
+    open: bool
+    title: str
+    link: str
+
+
 def terms(
-    served: Sequence[Term], decisions: Iterable[tuple[datetime, str, str]], start: datetime, end: datetime
-) -> str:
-    """The releases in service over time; below them a mark a decision: (when, action, headline)."""
-    tall = 76
+    served: Sequence[Term], decisions: Iterable[tuple[datetime, str, str]], start: datetime, end: datetime,
+    incidents: Sequence[Span] = (),
+) -> str:  # fmt: skip
+    """The releases in service over time; below them a mark a decision: (when, action, headline), and the incidents."""
+    tall = 92 if incidents else 76
 
     def x(time: datetime) -> float:
         return 4 + (LONG - 8) * min(max((time - start) / (end - start), 0.0), 1.0)
@@ -175,6 +187,11 @@ def terms(
             f'<circle class="{style}" cx="{x(when):.1f}" cy="45" r="{2.5 if style == "calm" else 4.5}">'
             f"<title>{escape(f'{when:%Y-%m-%d %H:%M} {headline}')}</title></circle>"
         )
+    for span in incidents:
+        wide = max(x(span.end) - x(span.start), 5.0)
+        bar = f'<rect class="{"incident" if span.open else "incident over"}" x="{x(span.start):.1f}" y="58" '
+        bar += f'width="{wide:.1f}" height="9" rx="2"><title>{escape(span.title)}</title></rect>'
+        parts.append(f'<a href="{escape(span.link)}">{bar}</a>')
     parts += _dates(start, end, 4, LONG - 8, tall - 6)
     return _svg(LONG, tall, parts, "releases in service, and the decisions")
 

@@ -17,7 +17,7 @@ from homeostat.project.layout import working_tree
 from homeostat.project.whole_files import write_text
 from homeostat.project.window import read_window
 from homeostat.reports import charts
-from homeostat.reports.charts import Cell, Line, Term
+from homeostat.reports.charts import Cell, Line
 from homeostat.reports.document import document, figure, grid, wide
 from homeostat.reports.estimates import NOTE as NOTE_ON_ESTIMATES
 from homeostat.reports.estimates import estimate_lines
@@ -26,6 +26,7 @@ from homeostat.reports.incident_page import write_incident
 from homeostat.reports.open_items import OpenItem
 from homeostat.reports.results import DIGITS, MODELS, NOTE, Results, results
 from homeostat.reports.status import read, when
+from homeostat.reports.timeline import timeline
 
 if TYPE_CHECKING:
     from homeostat.project.layout import Project
@@ -63,7 +64,7 @@ def report_page(project: Project, path: Path, outcome: Results | None = None) ->
         *_incidents(project, path),
         *_quality(project.scope, outcome),
         *_table(outcome),
-        *_releases(outcome, start, end),
+        *_releases(project, outcome, path),
         *_decisions(outcome, path),
         *_batches(project.scope, outcome, start, end),
     ]
@@ -188,25 +189,13 @@ def _cells(values: Iterable[float | None], digits: int) -> str:
     return "".join("<td>–</td>" if v is None else f"<td>{v:,.{digits}f}</td>" for v in values)
 
 
-def _releases(outcome: Results, start: datetime, end: datetime) -> Iterator[str]:
+def _releases(project: Project, outcome: Results, page: Path) -> Iterator[str]:
     yield "<h2>Releases in service</h2>"
     events = outcome.ledger.events
     if not events:
         yield '<p class="soft">Nothing has been released yet.</p>'
         return
-    whole = outcome.ledger.terms
-    until = [*(e.at for e in whole[1:]), max(end, events[-1].at)]
-    served = [
-        Term(e.version, e.at, over, e.action == "rollback", f"{e.version} from {when(e.at)}: {e.why}")
-        for e, over in zip(whole, until, strict=True)
-    ]
-    decisions = [(d.at, d.decision.action, d.headline) for d in outcome.decisions]
-    yield wide(charts.terms(served, decisions, start, max(end, until[-1])))
-    yield (
-        '<p class="key"><i style="background:#0b5fae"></i>in service<i style="background:#b3262c"></i>put back by a '
-        'rollback; dots are decisions: <i style="background:var(--baseline)"></i>nothing'
-        '<i style="background:var(--good)"></i>release or retrain<i style="background:var(--bad)"></i>roll back</p>'
-    )
+    yield timeline(project, _to(project.incidents, page) + "/")
     rows = [
         f"<td>{when(e.at)}</td><td>{e.version}</td><td>{e.what}</td><td>{escape(e.who)}</td>"
         f'<td class="text">{escape(e.why)}</td>'
@@ -246,8 +235,11 @@ def _evidence(decided: Decided, page: Path) -> list[str]:
 
 
 def _link(target: Path, page: Path, name: str) -> str:
-    where = os.path.relpath(target, page.parent)
-    return f'<a href="{escape(where)}">{escape(name)}</a>'
+    return f'<a href="{escape(_to(target, page))}">{escape(name)}</a>'
+
+
+def _to(target: Path, page: Path) -> str:
+    return os.path.relpath(target, page.parent)
 
 
 def _batches(scope: Scope, outcome: Results, start: datetime, end: datetime) -> Iterator[str]:

@@ -312,8 +312,14 @@ def _rows(tree: Project, finding: Finding) -> Rows:
     key, blamed = tree.scope.sources[source].key, columns(finding)
     rows = _telling(pl.read_parquet(path), blamed).head(SHOWN)
     order = [c for c in dict.fromkeys([*key, *blamed, *rows.columns]) if c in rows.columns]
-    values = tuple(tuple("null" if v is None else str(v) for v in row) for row in rows.select(order).iter_rows())
+    values = tuple(tuple(map(_value, row)) for row in rows.select(order).iter_rows())
     return Rows(tuple(order), values, frozenset(key), frozenset(blamed))
+
+
+def _value(value: object) -> str:
+    if value is None:
+        return "null"
+    return str(round(value, 4) if isinstance(value, float) else value)
 
 
 def _telling(rows: pl.DataFrame, blamed: Sequence[str]) -> pl.DataFrame:

@@ -37,6 +37,14 @@ dl.facts dd { font-size: 1rem; padding: 3px 0; }
 table.type td { text-align: left; white-space: normal; border: 0; padding: 3px 20px 3px 0; }
 td.blamed { color: var(--bad); font-weight: 600; }
 h2 { margin-top: 26px; } dl.facts { margin-bottom: 0; }
+form { background: var(--panel); border-radius: 6px; padding: 12px 16px; margin-top: 18px; }
+form label { display: inline-block; margin-right: 16px; color: var(--soft); font-size: 0.85rem; }
+form label.long input { width: min(100%, 26em); } form p { margin: 10px 0 0; max-width: none; }
+input, select, button { font: inherit; font-size: 0.95rem; color: var(--ink); background: var(--paper);
+  border: 1px solid var(--rule); border-radius: 5px; padding: 4px 10px; }
+label input { display: block; } button { cursor: pointer; margin: 4px 10px 4px 0; } span button { margin-right: 0; }
+form span { margin-right: 18px; } button.bad { color: var(--bad); border-color: var(--bad); }
+pre { white-space: pre-wrap; font: 0.85rem/1.5 ui-monospace, monospace; }
 nav { font-size: 0.9rem; margin-bottom: 12px; }
 """
 
@@ -62,7 +70,7 @@ def incident_page(project: Project, number: str, forms: str = "") -> str:
         f'<p class="lead">{_prose(capitalized(said["what"].texts[0]))}</p>',
         _facts([said[name] for name in FACTS if name in said]),
         forms,
-        _commands(screen, page, project.home / "RUNBOOK.md"),
+        _commands(screen, project.home / "RUNBOOK.md"),
         *_graph(project, screen),
         *(_list(said[name]) for name in LISTS if name in said),
         *_beside(screen),
@@ -100,11 +108,12 @@ def _facts(facts: Iterable[Part]) -> str:
     return f'<dl class="facts">{"".join(rows)}</dl>'
 
 
-def _commands(screen: Screen, page: Path, runbook: Path) -> str:
+def _commands(screen: Screen, runbook: Path) -> str:
     rows = (f"<tr><td><code>{escape(c.text)}</code></td><td>{escape(c.purpose)}</td></tr>" for c in commands(screen))
     rule = screen.incident.finding.rule
-    link = f'<a href="{_relative(runbook, page)}#{rule.replace(" ", "-")}">RUNBOOK, {rule}</a>'
-    more = f'<p class="soft">More: {link}</p>' if runbook.is_file() else ""
+    text = runbook.read_text() if runbook.is_file() else ""
+    section = text.partition(f"\n## {rule}\n")[2].partition("\n## ")[0].strip()
+    more = f"<details><summary>RUNBOOK: {rule}</summary><pre>{escape(section)}</pre></details>" if section else ""
     return f'<h2>What to type</h2><table class="type">{"".join(rows)}</table>{more}'
 
 

@@ -8,7 +8,7 @@ import textwrap
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from homeostat.adapters.git import read_ledger
 from homeostat.core.findings import TOO_FEW
@@ -154,17 +154,28 @@ def _head(status: Status) -> Iterator[Row]:
     yield status.project, f"{as_of}; {f'{len(status.open)} open' if status.open else 'nothing open'}", BOLD
 
 
-def _state(status: Status) -> Iterator[Row]:
+class State(NamedTuple):
     """Whether a person is needed, in one line."""
+
+    text: str
+    urgent: bool
+
+
+def state(status: Status) -> State | None:
+    """Whether a person is needed; None before the first data."""
     if status.as_of is None:
-        return
+        return None
     urgent = sum(item.alerts for item in status.open)
     if urgent:
-        yield "state", f"{count(urgent, 'problem')} open: begin with the first below, and with its command", BAD
-    elif status.open:
-        yield "state", f"well: {count(len(status.open), 'note')} below, and none that cannot wait", GOOD
-    else:
-        yield "state", "well: nothing needs you; every batch of the last days was accepted whole", GOOD
+        return State(f"{count(urgent, 'problem')} open: begin with the first below, and with its command", True)
+    if status.open:
+        return State(f"well: {count(len(status.open), 'note')} below, and none that cannot wait", False)
+    return State("well: nothing needs you; every batch of the last days was accepted whole", False)
+
+
+def _state(status: Status) -> Iterator[Row]:
+    if (now := state(status)) is not None:
+        yield "state", now.text, BAD if now.urgent else GOOD
 
 
 def _release(status: Status) -> Iterator[Row]:
