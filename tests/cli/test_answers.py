@@ -58,7 +58,7 @@ def test_an_owner_is_named_and_nothing_is_ever_rewritten(project: Project) -> No
 @pytest.mark.parametrize(
     ("words", "line"),
     [
-        (["--snooze", "2d"], "Missing option --why"),
+        (["--snooze", "2d"], "Missing option '--why'"),
         (["--snooze", "2013-01-01", "--why", "x"], "is not after 2024-03-02 01:00:00"),
         (["--snooze", "soon", "--why", "x"], "'soon' is no time"),
     ],
