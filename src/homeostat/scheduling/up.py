@@ -130,8 +130,8 @@ def _announce(project: Project, url: str, pages: str, rows: list[Any], say: Call
     scope = project.scope
     clock = "the wall clock" if scope.clock.start is None else f"its own clock, {scope.clock.speed:g} times real time"
     say(f"{scope.project} is up on {clock}: {clock_now(project):%Y-%m-%d %H:%M} UTC there")
-    say(f"  pages    {pages}/; the password is the token in {token(project)}")
     say(f"  look at  {url.removesuffix('/api')}")
+    say(f"  pages    {pages}/; the password is the token in {token(project)}")
     if "PREFECT_API_URL" not in os.environ:
         say(f"  log      {project.home / '.prefect' / 'server.log'}")
     for row in rows:
