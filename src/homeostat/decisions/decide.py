@@ -25,7 +25,7 @@ from homeostat.decisions.session import Session
 from homeostat.features.tables import mature, read_features
 from homeostat.monitoring import champion
 from homeostat.monitoring.champion import Check
-from homeostat.monitoring.labels import check_labels
+from homeostat.monitoring.labels import check_labels, labels_matured
 from homeostat.releases.feature_rows import FeatureRows
 from homeostat.training import bundle as bundles
 
@@ -146,7 +146,7 @@ def _candidate(
     Signs ask for a candidate once in a cool-down: the next would be made of nearly the same data.
     """
     watch, last = session.tree.scope.monitoring, _last_candidate(session)
-    if due or last is None or last <= now - watch.cool_down:
+    if due or last is None or (last <= now - watch.cool_down and _learns(session, last, now)):
         return evidence.fresh_candidate(session, now, previous)
     return None, Judge(session.tree, now - watch.window, now, features)
 
@@ -178,10 +178,23 @@ def retrain_is_due(session: Session, now: datetime) -> Due | None:
     if scope.training.model != "heuristic" and bundles.is_baseline(serving.bundle.training):
         due = session.start + scope.windows.warm_up
         tried = last is not None and due <= last > now - scope.monitoring.cool_down
-        return Due("warm-up", due) if now >= due and not tried else None
+        return Due("warm-up", due) if now >= due and not tried and _learns(session, last, now) else None
     if last is None:
         return Due("first")
-    return Due("interval", last) if now - last >= scope.rhythm.retrain else None
+    return Due("interval", last) if now - last >= scope.rhythm.retrain and _learns(session, last, now) else None
+
+
+def _learns(session: Session, last: datetime | None, now: datetime) -> bool:
+    """Whether a candidate made now could differ from that of ``last`` in what it learns, and in what judges it.
+
+    In a season's gap it could not: no label is new. As the next season begins, all that is new judges.
+    """
+    if last is None:
+        return True
+    scope = session.tree.scope
+    before = scope.windows.holdout + scope.events.label_horizon
+    spans = ((last, now), (last - before, now - before))
+    return all(labels_matured(session.tree, since, until) for since, until in spans)
 
 
 def _first(session: Session, now: datetime) -> Weighed:
