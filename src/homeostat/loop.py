@@ -28,6 +28,7 @@ from homeostat.decisions.reweigh import release_weights
 from homeostat.decisions.rollout import advance_rollout
 from homeostat.decisions.session import Session
 from homeostat.monitoring.alerts import raise_alerts
+from homeostat.monitoring.escalation import escalate
 from homeostat.monitoring.labels import check_labels
 from homeostat.monitoring.switch import check_switch
 from homeostat.project.clock import beginning, move_on
@@ -112,6 +113,7 @@ def tick(
             decision = decide(session, now)
         champion = decision.versions.champion
         opened += raise_alerts(session.project, session.incidents, decision.findings, now, champion, budget)
+    escalate(session.project, session.incidents, now)
     session.complete(now)
     return Tick(now, outcome, predicted, decision, opened, spent, step, weights)
 

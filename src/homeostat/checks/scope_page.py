@@ -249,6 +249,9 @@ def _monitoring(scope: Scope) -> Iterator[str]:
             f"Alarm budget: at most {pages} in {_span(scope.alarms.within)}. What may be chance is noted; a person is "
             "paged where something moved further than the budget leaves to chance, and where a fault is certain."
         )
+    alerts = scope.alerts
+    sent = f"and sent to the addresses in the variable {alerts.notify}" if alerts.notify else "and sent to nobody"
+    yield f"Incidents are on the status, {sent}; unanswered for {_span(alerts.escalate_after)}, one is escalated."
 
 
 def _rhythm(scope: Scope) -> Iterator[str]:

@@ -25,6 +25,7 @@ class Incident:
     ``passes`` counts the evaluations in a row that passed, the last one at ``last_passed``: the same evaluation again,
     after a run was interrupted, counts once. ``closed`` is None while the incident is open. ``release`` is the version
     that the finding was measured on; empty where it is about no release. ``noted``: it is on record and pages nobody.
+    ``escalated`` is when it was escalated, once.
     """
 
     finding: Finding
@@ -35,6 +36,7 @@ class Incident:
     closed: datetime | None = None
     release: str = ""
     noted: bool = False
+    escalated: datetime | None = None
 
     @property
     def problem(self) -> str:
@@ -70,6 +72,7 @@ class Incident:
             "closed": self.closed.isoformat() if self.closed else None,
             "release": self.release,
             "noted": self.noted,
+            **({"escalated": self.escalated.isoformat()} if self.escalated else {}),
             "finding": self.finding.to_dict(),
         }
 
@@ -79,9 +82,10 @@ class Incident:
         body = old_records.incident(raw)
         last_passed, closed = (datetime.fromisoformat(body[k]) if body[k] else None for k in ("last_passed", "closed"))
         opened, last_failed = (datetime.fromisoformat(body[k]) for k in ("opened", "last_failed"))
+        escalated = datetime.fromisoformat(body["escalated"]) if body.get("escalated") else None
         finding, release = Finding.from_dict(body["finding"]), body.get("release", "")
         noted = body.get("noted", False)
-        return cls(finding, opened, last_failed, body["passes"], last_passed, closed, release, noted)
+        return cls(finding, opened, last_failed, body["passes"], last_passed, closed, release, noted, escalated)
 
 
 @dataclass(frozen=True)

@@ -158,6 +158,10 @@ class Project:
         return self.home / "reports" / "incidents"
 
     @property
+    def answers(self) -> Path:  # what people answered alerts, a line each, append-only; people, by command
+        return self.home / "reports" / "answers.jsonl"
+
+    @property
     def report_page(self) -> Path:  # what came of all this, for a reader; replay and status
         return self.home / "reports" / "index.html"
 

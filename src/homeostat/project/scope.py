@@ -30,6 +30,7 @@ from homeostat.project.value_types import (
     Positive,
     Share,
     Text,
+    Variable,
     Whole,
     format_duration,
 )
@@ -317,6 +318,16 @@ class Alarms(Part):
     within: Length = Field(alias="in")
 
 
+class Alerts(Part):
+    """Who hears of an incident, and when it is escalated.
+
+    ``notify`` names the environment variable that holds the addresses, so that no secret lies in a file.
+    """
+
+    escalate_after: Length = timedelta(days=3)
+    notify: Variable | None = None
+
+
 class Rhythm(Part):
     offset: Duration
     tick: Length
@@ -353,6 +364,7 @@ class Scope(Part):
     rollout: Rollout | None = None
     monitoring: Monitoring
     alarms: Alarms | None = None  # without it whatever fails pages
+    alerts: Alerts = Alerts()
     rhythm: Rhythm
 
     @model_validator(mode="after")
