@@ -10,7 +10,7 @@ from typing import Any
 from homeostat.core import old_records
 from homeostat.core.batch_rules import ROWS
 from homeostat.core.findings import TOO_FEW, Finding
-from homeostat.core.rules import ALERTING, Rule
+from homeostat.core.rules import ALERTING, COVERED, Rule
 from homeostat.core.sentences import sentence
 from homeostat.core.text import count
 
@@ -93,9 +93,9 @@ def update_incidents(
 ) -> Changes:
     """Fold the findings of one evaluation, of ``release`` if they are about one, into the incidents that are open.
 
-    A failed finding of a rule that alerts opens its incident, unless good windows were as far off, or keeps it open.
-    Too few to say, or a rule that was not evaluated, changes nothing. A rule is evaluated where a finding of it says
-    pass or fail.
+    A failed finding of a rule that alerts opens its incident, or keeps it open; it opens none where good windows were
+    as far off, or another that failed covers it. Too few to say, or a rule that was not evaluated,
+    changes nothing. A rule is evaluated where a finding of it says pass or fail.
     """
     findings = list(findings)
     failed = {_problem(f): f for f in findings if f.failed and f.rule in ALERTING}
@@ -113,7 +113,9 @@ def update_incidents(
             closed.append(replace(incident, passes=incident.passes + 1, last_passed=now, closed=now))
         else:
             kept.append(replace(incident, passes=incident.passes + 1, last_passed=now))
-    opened = tuple(Incident(f, now, now, release=release) for f in failed.values() if not f.usual)
+    covered = {rule for f in findings if f.failed for rule in COVERED.get(f.rule, ())}
+    new = (f for f in failed.values() if not f.usual and f.rule not in covered)
+    opened = tuple(Incident(f, now, now, release=release) for f in new)
     return Changes(opened, tuple(closed), (*kept, *opened))
 
 

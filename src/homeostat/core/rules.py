@@ -33,6 +33,7 @@ class Rule(StrEnum):
     LABEL_RATE = "label rate"
     # a release just put in service, by its scores beside those of the one before it
     SWITCH = "scores since the switch"
+    FALLBACK = "fallback"  # the baseline serves in the place of a model that lost to it
     # the champion, by its inputs and scores
     SCORE_DRIFT = "score drift"
     DRIFT_SHARE = "drift share"
@@ -83,6 +84,7 @@ class Reason(StrEnum):
     ROLLOUT_FIRST = "rollout decides first"
     NO_CANDIDATE = "no candidate"
     NOT_AS_JUDGED = "not as judged"
+    WORSE_THAN_BASELINE = "worse than its baseline"
     LABELS = "labels cannot be trusted"
     NOTHING_DUE = "nothing due"
     STEP_PASSED = "step passed"
@@ -95,7 +97,10 @@ DRIFT = frozenset({Rule.DRIFT_SHARE, Rule.SCORE_DRIFT, Rule.MISSING})  # start a
 OUTCOMES = frozenset({Rule.QUALITY, Rule.AGAINST_BASELINE, Rule.CALIBRATION})  # start one whenever they fail
 ON_QUALITY = OUTCOMES | {Rule.METRICS, Rule.SERVED_SLICES, Rule.LABELS, Rule.LABEL_RATE, Rule.SWITCH}  # of the champion
 # Each opens an incident; the other rules explain one.
-ALERTING = DRIFT | ON_QUALITY | {Rule.BATCH, Rule.HISTORY, Rule.UNJUDGED, Rule.ROLLOUT, Rule.RUN, Rule.RUN_HISTORY}
+ALERTING = DRIFT | ON_QUALITY | {
+    Rule.BATCH, Rule.HISTORY, Rule.FALLBACK, Rule.UNJUDGED, Rule.ROLLOUT, Rule.RUN, Rule.RUN_HISTORY,
+}  # fmt: skip
+COVERED = {Rule.FALLBACK: ON_QUALITY}  # one problem, one alert: while the first fails, the others open none
 
 # What to run first where one is open; the runbook has the rest.
 FIRST_COMMAND = {
@@ -109,6 +114,7 @@ FIRST_COMMAND = {
     Rule.LABELS: "homeostat data review",
     Rule.LABEL_RATE: "homeostat status --page",
     Rule.SWITCH: "homeostat releases",
+    Rule.FALLBACK: "homeostat run training",
     Rule.SCORE_DRIFT: "homeostat status --drift",
     Rule.DRIFT_SHARE: "homeostat status --drift",
     Rule.MISSING: "homeostat data review",

@@ -32,19 +32,24 @@ from homeostat.training.bundle import Bundle
 
 MANIFEST = "manifest.json"
 ROW = "__row"
-Kind = Literal["judged", "models"]  # fitted before the holdout; in service
+Kind = Literal["judged", "models", "baseline"]  # fitted before the holdout; in service; beside it, which rates are
 RESTS_ON = 3  # features that a finding names
 ByObjective = Mapping[str, Comparison]
 
 
 @dataclass(frozen=True)
 class Candidate:
-    """A fresh candidate: its sealed bundle, what its gate says, and its losses against the previous version's."""
+    """A fresh candidate: its sealed bundle, what its gate says, and its losses against the previous version's.
+
+    ``scores`` are those of its judged models on its holdout, by event key; ``training`` says what that is.
+    """
 
     bundle: str
     inputs: Mapping[str, str]
     gate: Decision
     previous: ByObjective
+    training: Mapping[str, Any]
+    scores: pl.DataFrame
 
 
 class Judge:
@@ -74,6 +79,13 @@ class Judge:
             spread = {name: _spread(values, new.to_numpy()) for name, values in scores.items()}
             self._scores[bundle.hash, kind] = spread
         return self._scores[bundle.hash, kind]
+
+    def held_out_scores(self, candidate: Candidate) -> Scores:
+        """The judged models' scores of ``rows``, from its holdout; NaN elsewhere."""
+        key = list(self._scope.key)
+        held_out = candidate.scores
+        joined = self.rows.select(key).join(held_out, key, "left", nulls_equal=True, maintain_order="left")
+        return {name: joined[f"score__{name}"].fill_null(np.nan).to_numpy() for name in self._scope.objectives}
 
     def _as_sql_has_them(self, rows: pl.DataFrame, sql: str) -> pl.DataFrame:
         if sql == self._sql or rows.is_empty():
@@ -186,7 +198,7 @@ def fresh_candidate(
     against_previous = judge.against(training, scores, registry.load(previous) if previous else None)
     champion, version = serving.event.version if serving else "", ledger.version_of(candidate.hash)
     gate = replace(gate, versions=Versions(champion, previous, version))
-    return Candidate(candidate.hash, candidate.manifest["inputs"], gate, against_previous), judge
+    return Candidate(candidate.hash, candidate.manifest["inputs"], gate, against_previous, training, scores), judge
 
 
 def _too_good(tree: Project, report: evaluate.Report) -> Iterator[Finding]:
@@ -223,18 +235,10 @@ def beside_champion(session: Session, judge: Judge, version: str, now: datetime)
     return judge.compare(session.registry.load(version), serving.bundle, since)
 
 
-def baseline_release(registry: Registry) -> str:
-    """The last version of the baseline that has served and may serve again; empty where a model was the first."""
-    ledger = registry.ledger
-    barred = {yank.version for yank in ledger.yanks}
-    served = dict.fromkeys(event.version for event in reversed(ledger.terms) if event.version not in barred)
-    return next((version for version in served if bundles.is_baseline(registry.load(version).training)), "")
-
-
 def learned_to(bundle: Bundle, kind: Kind = "models") -> datetime:
     """Later events are new to every model of that kind of the bundle."""
     objectives = bundle.training["objectives"].values()
-    return max(datetime.fromisoformat(o["to"] if kind == "models" else o["holdout"]["from"]) for o in objectives)
+    return max(datetime.fromisoformat(o["holdout"]["from"] if kind == "judged" else o["to"]) for o in objectives)
 
 
 def holdout_start(training: Mapping[str, Any]) -> datetime:

@@ -187,7 +187,8 @@ def _releases(outcome: Results, start: datetime, end: datetime) -> Iterator[str]
     yield (
         '<p class="key"><i style="background:#0b5fae"></i>in service<i style="background:#b3262c"></i>put back by a '
         'rollback; dots are decisions: <i style="background:var(--baseline)"></i>nothing'
-        '<i style="background:var(--good)"></i>release or retrain<i style="background:var(--bad)"></i>roll back</p>'
+        '<i style="background:var(--good)"></i>release or retrain<i style="background:var(--bad)"></i>roll back or '
+        'fall back</p>'
     )
     rows = [
         f"<td>{when(e.at)}</td><td>{e.version}</td><td>{e.what}</td><td>{escape(e.who)}</td>"
@@ -206,7 +207,7 @@ def _decisions(outcome: Results, page: Path) -> Iterator[str]:
 
 def _decision(decided: Decided, page: Path) -> str:
     decision = decided.decision
-    style = {"roll back": "bad", "nothing": "soft", "keep": "soft"}.get(decision.action, "good")
+    style = {"roll back": "bad", "fall back": "bad", "nothing": "soft", "keep": "soft"}.get(decision.action, "good")
     head = f'{decided.at:%Y-%m-%d} <b class="{style}">{escape(decision.action)}</b> {escape(decided.headline)}'
     links = [_link(decided.path, page, "the decision"), *_evidence(decided, page)]
     commands = [f"<code>{escape(c)}</code>" for c in (decided.command, decided.drift_command) if c]

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from homeostat.core.errors import UsageError
+from homeostat.core.evidence_table import option_row
 from homeostat.core.findings import QUIET, Finding
 from homeostat.core.headlines import headline
 from homeostat.core.incidents import Incident
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 SHOWN = 5  # decisions, rows, or incidents before
 NAMED = 8  # columns or values in a line
 OF_DATA = frozenset({Rule.BATCH, Rule.HISTORY})
+OF_MODEL = ON_QUALITY | {Rule.FALLBACK}
 
 Line = tuple[str, str]  # what a line is about, and its text
 
@@ -77,7 +79,8 @@ def lines(screen: Screen) -> Iterator[Line]:
     yield "state", _state(incident)
     yield "since", _since(incident)
     yield from _named("blame", _blame(finding))
-    yield from _named("cost", _cost(screen.decisions) if finding.rule in ON_QUALITY else [])
+    yield from _named("cost", _cost(screen.decisions) if finding.rule in OF_MODEL else [])
+    yield from _named("options", _options(screen.decisions) if finding.rule in OF_MODEL else [])
     yield from _named("done", _done(screen))
     yield from _named("rows", screen.rows)
     yield from _named("before", _before(screen.before))
@@ -140,6 +143,16 @@ def _cost(decisions: Sequence[Decided]) -> list[str]:
     return [f"{cost:,.0f} in the last window, {saved} the {silence:,.0f} of no alerts at all"]
 
 
+def _options(decisions: Sequence[Decided]) -> list[str]:
+    """What each action was expected to cost at the last decision that weighed them, and why it was not taken."""
+    weighed = next((d.decision for d in decisions if d.decision.options), None)
+    if weighed is None:
+        return []
+    rows = [option_row(option, weighed) for option in weighed.options]
+    widths = [max(len(row.cells[place]) for row in rows) for place in range(2)]
+    return [f"{row.what:{widths[0]}}  {row.value:{widths[1]}}  {row.outcome}" for row in rows]
+
+
 def _done(screen: Screen) -> list[str]:
     """What the loop or a person did meanwhile, and what it decided not to do."""
     finding, until = screen.incident.finding, screen.incident.closed
@@ -174,7 +187,7 @@ def _commands(screen: Screen) -> list[str]:
         ]
     if screen.decisions:
         commands.append(f"{screen.decisions[0].command:52} the last decision, whole")
-    if finding.rule in ON_QUALITY and champion is not None and len({e.version for e in screen.ledger.terms}) > 1:
+    if finding.rule in OF_MODEL and champion is not None and len({e.version for e in screen.ledger.terms}) > 1:
         commands.append(f"{'homeostat rollback':52} back to the last healthy release")
     return commands
 
