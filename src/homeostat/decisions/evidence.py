@@ -18,9 +18,11 @@ from homeostat.core.findings import Decision, Finding, Versions
 from homeostat.core.policy import Bar, barred_by
 from homeostat.core.promises import WindowFigures
 from homeostat.core.release_gate import MONEY, WEIGHTED_LOSS, BesideChampion, Endpoint, decide_release, too_good
+from homeostat.data.contamination import left_out
 from homeostat.decisions.pairing import Pairing, Scores, margins, recipe, same_models
 from homeostat.decisions.session import Session
 from homeostat.features.sql import read_features_sql
+from homeostat.features.tables import not_left_out
 from homeostat.monitoring.quality import windows_on_record
 from homeostat.project.layout import Project
 from homeostat.project.window import write_window
@@ -62,13 +64,16 @@ class Judge:
         self._scope = tree.scope
         self._sql = read_features_sql(tree)
         self._since, self._now = since, now
+        self._left_out = left_out(tree)
         self._features = features or FeatureRows(tree)
         self._scores: dict[tuple[str, str], Scores] = {}
 
     @cached_property
     def rows(self) -> pl.DataFrame:
-        """The feature rows of the events, by the tree's own SQL, in order of batch."""
-        return self._features.between(self._sql, self._since, self._now)
+        """The feature rows of the events, by the tree's own SQL, in order of batch; without those left out."""
+        rows = self._features.between(self._sql, self._since, self._now)
+        trusted = not_left_out(self._left_out)
+        return rows if trusted is None else rows.filter(trusted)
 
     def scores(self, bundle: Bundle, kind: Kind = "models") -> Scores:
         """A release's scores of ``rows``; NaN for the events that its models of that kind may have learned from."""
@@ -176,7 +181,7 @@ def fresh_candidate(
         HomeostatError: what stops the DAG; the champion goes on serving.
     """
     tree, registry = session.tree, session.registry
-    write_window(tree, session.start, now, baseline, labels_until)
+    write_window(tree, session.start, now, baseline, labels_until, left_out(tree))
     dvc.reproduce(tree.root)
     report = evaluate.read_report(tree.evaluation / "evaluation.json")
     candidate, scores = bundles.load(tree.bundle), evaluate.read_holdout_scores(tree)
