@@ -1,4 +1,4 @@
-"""Marks on what a release predicted that was rolled back: by ledgers as they may come to be, and cleared by a person."""
+"""Marks on what a release predicted that was rolled back: by ledgers as they may be, and cleared by a person."""
 
 from __future__ import annotations
 
