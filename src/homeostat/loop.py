@@ -22,6 +22,7 @@ from homeostat.core.periods import floor, periods_between
 from homeostat.core.policy import alarming
 from homeostat.core.rollout import rollout_alarm
 from homeostat.core.rules import Rule
+from homeostat.data.contamination import mark_rolled_back
 from homeostat.data.intake import DataOutcome
 from homeostat.decisions.decide import decide, decision_is_due
 from homeostat.decisions.reweigh import release_weights
@@ -132,6 +133,7 @@ def begin(session: Session, now: datetime) -> Project:
         _, session.followed = worktree.read_tags_and_branches(project.home, scope.project, scope.branch)
         session.note_tree()
     session.tree.amendments.mkdir(parents=True, exist_ok=True)  # git keeps no empty folder, and the DAG reads it
+    mark_rolled_back(session.tree, session.registry.ledger)
     dvc.share_cache(session.tree.root, project.home)
     if first is not None:
         write_window(session.tree, session.start, first)

@@ -12,7 +12,7 @@ import pytest
 from homeostat.core.drift import drift_findings
 from homeostat.core.evaluation import Compared, Comparison
 from homeostat.core.evidence_table import evidence_table
-from homeostat.core.findings import Decision, Due, Finding, Interval, Outcome, Versions
+from homeostat.core.findings import Decision, Due, Finding, Interval, Option, Outcome, Versions
 from homeostat.core.headlines import headline, summary
 from homeostat.core.intervals import Measure
 from homeostat.core.policy import Bar, Evidence, alarming, barred_by, decide_action, only_level, starts_decision
@@ -80,6 +80,19 @@ def in_range(now: float) -> Finding:
 )
 def test_the_level_alone_is_off_where_the_order_holds(findings: list[Finding], level: bool) -> None:
     assert only_level(findings) is level
+LOSES = replace(finding(Rule.AGAINST_BASELINE), interval=Interval(0.1, 0.3, 0.95))
+BEATS = replace(LOSES, subject="late", outcome="pass", value=-0.2, interval=Interval(-0.3, -0.1, 0.95))
+
+
+def fallback(share: float | None, low: float = 0.0, high: float = 0.0) -> Evidence:
+    """The evidence of a lost candidate, with the baseline's expected cost beside the champion's."""
+    option = Option("fall back", "", 900, None if share is None else 100 * (1 + share))
+    between = None if share is None else Interval(low, high, 0.9)
+    keep = Option("nothing", "v0.3.0", 900, 100.0)
+    return replace(BASE, options=(keep, replace(option, share=share, share_interval=between)))
+
+
+CHEAPER = fallback(-0.2, -0.3, -0.1)
 
 
 @pytest.mark.parametrize(
@@ -128,6 +141,27 @@ def test_the_level_alone_is_off_where_the_order_holds(findings: list[Finding], l
         (replace(BASE, previous=on(high=0.3)), [SWITCHED], "nothing"),
         (replace(BASE, previous_version="", previous={}), [SWITCHED], "nothing"),
         (BASE, [finding(Rule.SWITCH, "pass")], "nothing"),
+        # worse than its own baseline: the baseline, where its alerts cost no more and nothing else helps
+        (CHEAPER, [LOSES], "fall back"),
+        (CHEAPER, [SIGN], "nothing"),
+        (CHEAPER, [replace(LOSES, outcome="pass")], "nothing"),
+        (BASE, [LOSES], "nothing"),  # the champion is the baseline: there is nothing to fall back to
+        (fallback(None), [LOSES], "fall back"),  # too few to say what it costs: the loss decides
+        (fallback(-0.01, -0.2, 0.2), [LOSES], "fall back"),
+        (fallback(0.01, -0.2, 0.2), [LOSES], "nothing"),
+        (CHEAPER, [LOSES, BEATS], "fall back"),
+        (fallback(-0.01, -0.2, 0.2), [LOSES, BEATS], "nothing"),  # it would give up a model that is worth running
+        (fallback(None), [LOSES, BEATS], "nothing"),
+        (replace(CHEAPER, gate=RELEASE), [LOSES], "retrain"),
+        (replace(CHEAPER, gate=RELEASE, barred=BARRED), [LOSES], "fall back"),
+        (replace(CHEAPER, previous=on(high=-0.4)), [LOSES], "roll back"),
+        (CHEAPER, [LOSES, DOUBT], "nothing"),
+        (replace(CHEAPER, tried="v0.4.0"), [LOSES], "nothing"),
+        # after a release was taken back: further back only where the champion itself fails
+        (replace(GONE_BAD, cooling=True), [], "nothing"),
+        (replace(GONE_BAD, cooling=True), [finding(Rule.DRIFT_SHARE)], "nothing"),
+        (replace(GONE_BAD, cooling=True), [SIGN], "roll back"),
+        (replace(CHEAPER, cooling=True), [LOSES], "fall back"),
         # labels in doubt: nothing that rests on them is done, unless a person asks for it
         (EARNED, [DOUBT, SIGN], "nothing"),
         (GONE_BAD, [DOUBT, SIGN], "nothing"),
@@ -160,6 +194,11 @@ def test_the_action_follows_the_evidence(evidence: Evidence, findings: list[Find
             BASE, [SWITCHED], Reason.NOT_AS_JUDGED,
             "Roll back: v0.2.0 replaces v0.3.0, whose scores are not those that were judged. "
             "Trigger: `high: scores since the switch`.",
+        ),
+        (
+            CHEAPER, [LOSES], Reason.WORSE_THAN_BASELINE,
+            "Fall back: the baseline replaces v0.3.0, which loses to it (high +20 %). "
+            "Trigger: `high: against the baseline`.",
         ),
         (
             EARNED, [DOUBT, SIGN], Reason.LABELS,
@@ -261,7 +300,9 @@ def test_an_interval_of_another_confidence_says_so() -> None:
     assert evidence_table(decide_action([SIGN], plain(), 0.05)).headings[3] == "CI"
 
 
-@pytest.mark.parametrize("evidence", [BASE, EARNED, GONE_BAD, replace(EARNED, barred=BARRED, due=DUE), plain("")])
+@pytest.mark.parametrize(
+    "evidence", [BASE, EARNED, GONE_BAD, CHEAPER, replace(EARNED, barred=BARRED, due=DUE), plain("")]
+)
 def test_a_decision_goes_to_json_and_back(evidence: Evidence) -> None:
     decision = decide_action([SIGN], evidence, 0.05)
     assert Decision.from_dict(json.loads(json.dumps(decision.to_dict()))) == decision

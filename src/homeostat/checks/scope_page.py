@@ -93,6 +93,8 @@ def _predicted(scope: Scope) -> Iterator[str]:
     yield f"An event trains or judges a model once its label is known, {horizon} after its time at the earliest."
     if events.labels_until is not None:
         yield f"Labels of events from {events.labels_until} on are not trusted: they train and judge nothing."
+    acted = "changes" if events.acted_on else "does not change"
+    yield f"What is done about a prediction {acted} what happens, and so the label."
     for word, columns in (
         ("must not", scope.features.barred),
         ("may, as people have decided,", scope.features.allowed),

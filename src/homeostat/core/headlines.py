@@ -46,6 +46,7 @@ def _due(due: Due) -> str:
         "first": "no candidate so far",
         "interval": f"the last candidate is of {due.since:%Y-%m-%d}" if due.since else "",
         "warm-up": f"the warm-up ended on {due.since:%Y-%m-%d}" if due.since else "",
+        "fallback": f"the baseline serves since {due.since:%Y-%m-%d}" if due.since else "",
         "request": due.request,
     }[due.kind]
 
@@ -101,6 +102,13 @@ def _previous_better(decision: Decision) -> str:
     replaced = _replaces_champion(decision)
     ahead = _bracketed(_changes(decision, candidate, previous))
     return f"{replaced}, which {previous} beats too{better}; {candidate} beats {previous}{ahead}"
+
+
+def _worse_than_baseline(decision: Decision) -> str:
+    lost = [f for f in decision.findings if f.failed and f.rule == Rule.AGAINST_BASELINE and f.value is not None]
+    by = _bracketed([f"{f.subject} {change(f.value or 0.0)}" for f in lost])
+    baseline = f"the baseline {decision.facts.get('baseline', '')}".rstrip()
+    return f"{baseline} replaces {decision.versions.champion}, which loses to it{by}"
 
 
 def _barred(decision: Decision) -> str:
@@ -205,6 +213,7 @@ SUMMARIES: Mapping[Reason, Callable[[Decision], str]] = {
     Reason.NOT_AS_JUDGED: _not_as_judged,
     Reason.WEIGHTS: _weights,
     Reason.LEVEL: _level,
+    Reason.WORSE_THAN_BASELINE: _worse_than_baseline,
     Reason.LABELS: _labels,
     Reason.NOTHING_DUE: _nothing_due,
     Reason.STEP_PASSED: _step_passed,

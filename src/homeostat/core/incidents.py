@@ -11,7 +11,7 @@ from homeostat.core import old_records
 from homeostat.core.batch_rules import ROWS
 from homeostat.core.drift import LOST
 from homeostat.core.findings import TOO_FEW, Finding
-from homeostat.core.rules import ALERTING, BUDGETED, Rule
+from homeostat.core.rules import ALERTING, BUDGETED, COVERED, Rule
 from homeostat.core.sentences import sentence
 from homeostat.core.text import count
 
@@ -102,9 +102,10 @@ def update_incidents(
 ) -> Changes:
     """Fold the findings of one evaluation, of ``release`` if they are about one, into the incidents that are open.
 
-    A failed finding of a rule that alerts opens its incident, unless good windows were as far off, or keeps it open.
-    Too few to say, or a rule that was not evaluated, changes nothing. A rule is evaluated where a finding of it says
-    pass or fail. ``budget``: the scope has an alarm budget, so what chance may explain is noted, until it is certain.
+    A failed finding of a rule that alerts opens its incident, or keeps it open; it opens none where good windows were
+    as far off, or another that failed covers it. Too few to say, or a rule that was not evaluated, changes nothing. A
+    rule is evaluated where a finding of it says pass or fail. ``budget``: the scope has an alarm budget, so what chance
+    may explain is noted, until it is certain.
     """
     findings = list(findings)
     failed = {_problem(f): f for f in findings if f.failed and f.rule in ALERTING}
@@ -124,9 +125,9 @@ def update_incidents(
             closed.append(replace(incident, passes=incident.passes + 1, last_passed=now, closed=now))
         else:
             kept.append(replace(incident, passes=incident.passes + 1, last_passed=now))
-    opened = [
-        Incident(f, now, now, release=release, noted=_is_noted(f, budget)) for f in failed.values() if not f.usual
-    ]
+    covered = {rule for f in findings if f.failed for rule in COVERED.get(f.rule, ())}
+    new = (f for f in failed.values() if not f.usual and f.rule not in covered)
+    opened = [Incident(f, now, now, release=release, noted=_is_noted(f, budget)) for f in new]
     paged += [incident for incident in opened if not incident.noted]
     return Changes(tuple(paged), tuple(closed), (*kept, *opened))
 

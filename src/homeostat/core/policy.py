@@ -1,7 +1,7 @@
-"""The referee between the actions: nothing, retrain or roll back, from findings and from losses on the same rows.
+"""The referee between the actions: nothing, retrain, roll back or fall back to the baseline.
 
 Findings are signs that something may be wrong and start a decision; the action follows from the evidence: the previous
-version and a fresh candidate, judged on the same mature events as the champion.
+version, a fresh candidate and the baseline, judged on the same mature events as the champion.
 """
 
 from __future__ import annotations
@@ -12,11 +12,13 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from homeostat.core.evaluation import Compared, Comparison
-from homeostat.core.findings import Action, Decision, Due, Finding, Interval, Trigger, Versions, Versus
+from homeostat.core.findings import Action, Decision, Due, Finding, Interval, Option, Trigger, Versions, Versus
+from homeostat.core.options import option_of
 from homeostat.core.rules import DRIFT, OUTCOMES, Reason, Rule
 
 ByObjective = Mapping[str, Comparison]
 ORDER = "auc"  # the metric that no change of level moves
+OWN_FAULT = frozenset({Rule.QUALITY, Rule.AGAINST_BASELINE, Rule.SWITCH})  # signs that point at the champion itself
 
 
 @dataclass(frozen=True)
@@ -47,6 +49,8 @@ class Evidence:
     one is. ``barred``: why it may not be released by itself, if so. ``paths``: the records that the decision cites.
     ``tried``: the version that is being tried beside the champion, if one is. ``confidence`` is that of the intervals.
     ``recalibrated``: the gate of the champion's models with new calibrators, where only the level is off.
+    ``options``: what each action is expected to cost; that of the baseline is there where a model is the champion.
+    ``cooling``: a release was taken out of service less than a cool-down ago.
     """
 
     champion: str
@@ -60,6 +64,8 @@ class Evidence:
     barred: Bar | None = None
     tried: str = ""
     recalibrated: Decision | None = None
+    options: tuple[Option, ...] = ()
+    cooling: bool = False
 
 
 @dataclass(frozen=True)
@@ -192,10 +198,13 @@ def champion_has_gone_bad(case: Case) -> Decision | None:
     """The previous version is materially better on the same rows: known good first, unless the candidate beats it.
 
     Calibration alone is no sign that a release has gone bad: it is the level of the world that has moved, and for
-    some days an older model may happen to fit it; a newer one is what learns it.
+    some days an older model may happen to fit it; a newer one is what learns it. During a cool-down the loop goes
+    further back only where the champion itself fails: what was examined then needs no second look.
     """
     evidence = case.evidence
     if case.signs and all(f.rule == Rule.CALIBRATION for f in case.signs):
+        return None
+    if evidence.cooling and not any(f.rule in OWN_FAULT for f in case.signs):
         return None
     previous = _overall(evidence.previous)
     better, worse = (any(side(c, case.roll_back) for c in previous) for side in (_better, _worse))
@@ -210,6 +219,24 @@ def champion_has_gone_bad(case: Case) -> Decision | None:
 def candidate_has_earned_it(case: Case) -> Decision | None:
     """A retrain was due or something failed, and the candidate passed its gate."""
     return _decision(case, "retrain", Reason.PASSED) if case.passed and case.started else None
+
+
+def baseline_is_better(case: Case) -> Decision | None:
+    """The champion loses to its own baseline, nothing else helps, and the baseline's alerts cost no more.
+
+    Where an objective is significantly better than its baseline, which would be given up, they have to cost less,
+    significantly.
+    """
+    option = option_of(case.evidence.options, "fall back")
+    if option is None or not loses_to_baseline(case.signs):
+        return None
+    against = [f for f in case.findings if f.rule == Rule.AGAINST_BASELINE]
+    gives_up = any(f.interval is not None and f.interval.high < 0 for f in against)
+    surely = option.share_interval is not None and option.share_interval.high < 0
+    costs_more = option.share is not None and option.share > 0
+    if costs_more or (gives_up and not surely):
+        return None
+    return _decision(case, "fall back", Reason.WORSE_THAN_BASELINE)
 
 
 def candidate_is_barred(case: Case) -> Decision | None:
@@ -243,6 +270,7 @@ RULES: tuple[Callable[[Case], Decision | None], ...] = (
     level_has_moved,
     champion_has_gone_bad,
     candidate_has_earned_it,
+    baseline_is_better,
     candidate_is_barred,
     candidate_has_lost,
     no_candidate_was_judged,
@@ -274,6 +302,7 @@ def _decision(case: Case, action: Action, reason: Reason) -> Decision:
         action, reason, Versions(evidence.champion, evidence.previous_version, candidate), case.findings,
         gate=evidence.gate.findings if evidence.gate else (),
         comparisons=tuple(_comparisons(evidence, candidate)),
+        options=evidence.options,
         trigger=Trigger(tuple(f.name for f in signs), evidence.due),
         evidence=tuple(paths),
         facts={"barred": evidence.barred.to_dict()} if evidence.barred else {},

@@ -33,6 +33,7 @@ class Rule(StrEnum):
     LABEL_RATE = "label rate"
     # a release just put in service, by its scores beside those of the one before it
     SWITCH = "scores since the switch"
+    FALLBACK = "fallback"  # the baseline serves in the place of a model that lost to it
     # the champion, by its inputs and scores
     SCORE_DRIFT = "score drift"
     DRIFT_SHARE = "drift share"
@@ -88,6 +89,7 @@ class Reason(StrEnum):
     NOT_AS_JUDGED = "not as judged"
     WEIGHTS = "weights changed"
     LEVEL = "level moved"
+    WORSE_THAN_BASELINE = "worse than its baseline"
     LABELS = "labels cannot be trusted"
     NOTHING_DUE = "nothing due"
     STEP_PASSED = "step passed"
@@ -103,8 +105,11 @@ ON_QUALITY = OUTCOMES | {Rule.METRICS, Rule.SERVED_SLICES, Rule.LABELS, Rule.LAB
 BUDGETED = DRIFT | OUTCOMES | {Rule.METRICS, Rule.SERVED_SLICES, Rule.LABEL_RATE}
 OF_DATA = frozenset({Rule.BATCH, Rule.HISTORY})  # of the batches of a source
 # Each opens an incident; the other rules explain one.
-OF_THE_LOOP = {Rule.BATCH, Rule.HISTORY, Rule.UNJUDGED, Rule.ROLLOUT, Rule.RUN, Rule.RUN_HISTORY}
+OF_THE_LOOP = {
+    Rule.BATCH, Rule.HISTORY, Rule.FALLBACK, Rule.UNJUDGED, Rule.ROLLOUT, Rule.RUN, Rule.RUN_HISTORY,
+}  # fmt: skip
 ALERTING = DRIFT | ON_QUALITY | OF_THE_LOOP | {Rule.CHANGE}
+COVERED = {Rule.FALLBACK: ON_QUALITY}  # one problem, one alert: while the first fails, the others open none
 
 # What to run first where one is open; the runbook has the rest.
 FIRST_COMMAND = {
@@ -118,6 +123,7 @@ FIRST_COMMAND = {
     Rule.LABELS: "homeostat data review",
     Rule.LABEL_RATE: "homeostat status --page",
     Rule.SWITCH: "homeostat releases",
+    Rule.FALLBACK: "homeostat run training",
     Rule.SCORE_DRIFT: "homeostat status --drift",
     Rule.DRIFT_SHARE: "homeostat status --drift",
     Rule.MISSING: "homeostat data review",

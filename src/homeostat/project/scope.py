@@ -170,6 +170,7 @@ class Events(Part):
     predict_at: Text
     label_horizon: Duration
     labels_until: Moment | None = None  # events from then on teach and judge nothing
+    acted_on: bool = False  # what is done about a prediction changes what happens, and so the label
 
 
 class Features(Part):

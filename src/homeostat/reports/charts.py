@@ -182,7 +182,7 @@ def terms(
         if wide > 8 * len(term.version):
             parts.append(_text(x(term.start) + 5, 24, term.version, style="on"))
     for when, action, headline in decisions:
-        style = {"nothing": "calm", "roll back": "bad"}.get(action, "act")
+        style = {"nothing": "calm", "roll back": "bad", "fall back": "bad"}.get(action, "act")
         parts.append(
             f'<circle class="{style}" cx="{x(when):.1f}" cy="45" r="{2.5 if style == "calm" else 4.5}">'
             f"<title>{escape(f'{when:%Y-%m-%d %H:%M} {headline}')}</title></circle>"
