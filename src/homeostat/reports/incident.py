@@ -131,7 +131,7 @@ def parts(screen: Screen) -> list[Part]:
         Part("owner", "Owner", (screen.owner,) if screen.owner else ()),
         Part("blame", "To blame", tuple(_blame(finding))),
         Part("cost", "Cost", tuple(_cost(screen.decisions) if finding.rule in OF_MODEL else ())),
-        Part("options", "What each action costs", tuple(_options(screen.decisions) if finding.rule in OF_MODEL else ())),
+        Part("options", "Each action", tuple(_options(screen.decisions) if finding.rule in OF_MODEL else ())),
         Part("done", "What was done", tuple(_done(screen))),
         Part("answers", "What people answered", tuple(f"{when(a.at)}  {a.sentence}" for a in screen.answers)),
         Part("others", "Why nothing else", () if finding.rule in OF_DATA else tuple(_not_done(screen))),
