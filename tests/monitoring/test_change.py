@@ -26,7 +26,7 @@ from homeostat.reports import status
 HOUR = timedelta(hours=1)
 CHANGED = hourly.START + 66 * HOUR
 END = hourly.START + 72 * HOUR
-SOON = hourly.START + 40 * HOUR  # windows for ten looks of history, where eleven are needed
+SOON = hourly.START + 40 * HOUR  # twenty windows, which are not enough
 BUDGET = hourly.PARAMS + "alarms: {false_pages: 1, in: 1d}\n"
 
 
