@@ -80,13 +80,13 @@ def outcome_sums(scope: Scope, mature_rows: Mapping[str, pl.DataFrame]) -> Itera
 
 
 def window_table(window: datetime, batches: Iterable[Iterable[Summed]]) -> pl.DataFrame:
-    """The sums of several batches together, a row a series, in the columns of ``SCHEMA``."""
+    """The sums of several batches together, a row a series, in the columns and the order of ``SCHEMA``."""
     totals: dict[Series, Array] = {}
     for batch in batches:
         for one in batch:
             sums = np.array(one[1:])
             totals[one.series] = totals[one.series] + sums if one.series in totals else sums
-    rows = [(window, *series, *sums) for series, sums in totals.items()]
+    rows = [(window, *series, *totals[series]) for series in sorted(totals)]
     return pl.DataFrame(rows, schema=SCHEMA, orient="row")
 
 
