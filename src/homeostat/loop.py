@@ -29,6 +29,7 @@ from homeostat.decisions.reweigh import release_weights
 from homeostat.decisions.rollout import advance_rollout
 from homeostat.decisions.session import Session
 from homeostat.monitoring.alerts import raise_alerts
+from homeostat.monitoring.change import left_to_baseline
 from homeostat.monitoring.escalation import escalate
 from homeostat.monitoring.labels import check_labels
 from homeostat.monitoring.switch import check_switch
@@ -106,7 +107,7 @@ def tick(
         at_once = (*check_switch(session.tree, session.registry, now), *check_labels(session.tree, now))
     unlike = history_alarms(_unlike(outcome), session.incidents.values())
     findings = (*_batch_findings(outcome), *unlike, rollout_alarm(step), *at_once)
-    budget = session.tree.scope.alarms is not None
+    budget = left_to_baseline(session.tree.scope)
     opened = raise_alerts(session.project, session.incidents, findings, now, budget=budget)
     decision = None
     if decision_is_due(session, now) or any(alarming(finding) for finding in at_once):

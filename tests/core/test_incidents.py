@@ -4,7 +4,7 @@ from datetime import datetime, timedelta
 
 import pytest
 
-from homeostat.core.findings import Finding, Outcome
+from homeostat.core.findings import Finding, Interval, Outcome
 from homeostat.core.incidents import Incident, update_incidents
 from homeostat.core.rules import Rule
 
@@ -77,6 +77,8 @@ def test_two_problems_are_two_incidents() -> None:
 LOST = Finding(Rule.MISSING, "load", "fail", 1.0, 0.2, facts={"state": "gone", "missing": [1.0, 0.0]})
 FEWER = Finding(Rule.MISSING, "load", "fail", 0.4, 0.2, facts={"state": "compared", "missing": [0.4, 0.0]})
 NEVER_NEAR = Finding(Rule.LABEL_RATE, "high", "fail", 0.5, facts={"unprecedented": True})
+SLIGHTLY = Finding(Rule.AGAINST_BASELINE, "high", "fail", 0.02, 0.0, Interval(0.001, 0.04, 0.95))
+CLEARLY = Finding(Rule.AGAINST_BASELINE, "high", "fail", 0.2, 0.0, Interval(0.1, 0.3, 0.95))
 BEYOND = Finding(Rule.LABEL_RATE, "high", "fail", 0.5, facts={"unprecedented": False})
 
 
@@ -89,6 +91,8 @@ BEYOND = Finding(Rule.LABEL_RATE, "high", "fail", 0.5, facts={"unprecedented": F
         (finding(Rule.SCORE_DRIFT, "high", "fail"), False),
         (FEWER, False),
         (BEYOND, False),
+        (SLIGHTLY, False),
+        (CLEARLY, True),
         (LOST, True),
         (NEVER_NEAR, True),
         (finding(Rule.CHANGE, "", "fail"), True),
@@ -100,19 +104,19 @@ BEYOND = Finding(Rule.LABEL_RATE, "high", "fail", 0.5, facts={"unprecedented": F
     ],
 )
 def test_a_budget_notes_what_may_be_chance_and_pages_about_what_is_certain(one: Finding, pages: bool) -> None:
-    noted = update_incidents((), [one], START, budget=True)
+    noted = update_incidents((), [one], START, budget=0.01)
     assert (bool(noted.opened), [i.noted for i in noted.open]) == (pages, [not pages])
     assert update_incidents((), [one], START).opened
 
 
 def test_what_is_noted_pages_once_it_is_certain_or_the_budget_is_gone() -> None:
-    noted = update_incidents((), [FEWER], START, budget=True).open
-    again = update_incidents(noted, [FEWER], START + WEEK, budget=True)
+    noted = update_incidents((), [FEWER], START, budget=0.01).open
+    again = update_incidents(noted, [FEWER], START + WEEK, budget=0.01)
     assert (again.opened, [i.noted for i in again.open]) == ((), [True])
-    lost = update_incidents(again.open, [LOST], START + 2 * WEEK, budget=True)
+    lost = update_incidents(again.open, [LOST], START + 2 * WEEK, budget=0.01)
     assert [i.noted for i in lost.opened] == [False]
     assert lost.opened == lost.open
-    assert update_incidents(lost.open, [FEWER], START + 3 * WEEK, budget=True).opened == ()
+    assert update_incidents(lost.open, [FEWER], START + 3 * WEEK, budget=0.01).opened == ()
     assert update_incidents(again.open, [FEWER], START + 2 * WEEK).opened
 
 

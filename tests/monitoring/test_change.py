@@ -14,28 +14,37 @@ from click.testing import CliRunner
 from homeostat import loop
 from homeostat.cli import main
 from homeostat.core.findings import Finding
+from homeostat.core.rules import Rule
 from homeostat.core.sentences import sentence
 from homeostat.decisions.session import Session
 from homeostat.monitoring.change import Units, check_change, record_windows
+from homeostat.project.clock import move_on
 from homeostat.project.layout import Project
 from homeostat.releases.registry import Registry
+from homeostat.reports import status
 
 HOUR = timedelta(hours=1)
 CHANGED = hourly.START + 66 * HOUR
 END = hourly.START + 72 * HOUR
-SOON = hourly.START + 40 * HOUR  # windows for ten looks of history, where eleven are needed
+SOON = hourly.START + 40 * HOUR  # twenty windows, which are not enough
 BUDGET = hourly.PARAMS + "alarms: {false_pages: 1, in: 1d}\n"
 
 
-@pytest.fixture(scope="module")
-def project(tmp_path_factory: pytest.TempPathFactory) -> Project:
-    """Three days of events with features, of which the last six hours have another phase."""
+def made_in(folder: Path) -> Project:
+    """Three days of events, of which the last six hours have another phase."""
     table = hourly.readings(72).with_columns(
         phase=pl.when(pl.col("at") >= CHANGED).then(pl.col("phase") + 9).otherwise(pl.col("phase"))
     )
     params = BUDGET.replace("columns: {meter", "history: off\n    columns: {meter")
-    made = hourly.make(tmp_path_factory.mktemp("change") / "meters", params=params, table=table)
-    loop.begin(Session.open(made), hourly.START)
+    project = hourly.make(folder, params=params, table=table)
+    loop.begin(Session.open(project), hourly.START)
+    return project
+
+
+@pytest.fixture(scope="module")
+def project(tmp_path_factory: pytest.TempPathFactory) -> Project:
+    """With features, and nothing in service."""
+    made = made_in(tmp_path_factory.mktemp("change") / "meters")
     loop.data(Session.open(made), END)
     return made
 
@@ -92,6 +101,18 @@ def test_the_proof_says_what_it_rests_on(project: Project, monkeypatch: pytest.M
     assert run.exit_code == 0, run.output
     assert re.search(r"2 histories of chance: \d+ pages? in \d+ looks, [\d.]+ in 24 h, at most [\d.]+", run.output)
     assert "stock Evidently, half of the columns" in run.output
+
+
+def test_the_loop_pages_about_it_and_the_status_puts_it_first(tmp_path: Path) -> None:
+    made = made_in(tmp_path / "meters")
+    move_on(made, hourly.START)
+    ticks = [loop.tick(Session.open(made), hourly.START + hours * HOUR) for hours in (60, 66, 70, 72)]
+    decisions = [tick.decision for tick in ticks[1:] if tick.decision]
+    outcomes = [f.outcome for decision in decisions for f in decision.findings if f.rule == Rule.CHANGE]
+    assert outcomes == ["pass", "fail", "fail"]
+    assert ["change" in {i.problem for i in tick.opened} for tick in ticks[1:]] == [False, True, False]
+    assert all("change" not in decision.trigger.findings for decision in decisions)
+    assert "!! change, since 2024-03-03: phase (" in status.text(status.read(made), 120)
 
 
 def test_without_a_budget_nothing_is_recorded(tmp_path: Path) -> None:

@@ -21,6 +21,7 @@ import numpy as np
 from homeostat.core.incidents import ENDS
 from homeostat.core.looks import FIRST, LASTS, OF, Array, Series, Sums, distances, largest, lasting, ratios
 
+TO_BASELINE = 0.1  # share of the budget that is for pages on a loss to the baseline
 PEAKS = 0.8  # share of the looks below the threshold over which a peak lies
 OVERLAP = OF - 1
 FEWEST = 50  # looks that a tail is drawn from: ten peaks
@@ -38,12 +39,16 @@ class Budget:
     length: timedelta
 
     def a_look(self, every: timedelta) -> float:
-        """The probability that it leaves to one look.
+        """The probability that it leaves to the statistic of one look.
 
-        >>> Budget(1, timedelta(days=90)).a_look(timedelta(days=9))
-        0.1
+        >>> round(Budget(1, timedelta(days=90)).a_look(timedelta(days=9)), 6)
+        0.09
         """
-        return min(self.pages * (every / self.length), 1.0)
+        return min(self.pages * (every / self.length), 1.0) * (1 - TO_BASELINE)
+
+    def to_baseline(self, every: timedelta) -> float:
+        """And to a loss to the baseline, of which the interval says itself how sure it is."""
+        return min(self.pages * (every / self.length), 1.0) * TO_BASELINE
 
 
 @dataclass(frozen=True)

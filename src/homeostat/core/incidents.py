@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
+from statistics import NormalDist
 from typing import Any
 
 from homeostat.core import old_records
@@ -98,16 +99,20 @@ class Changes:
 
 
 def update_incidents(
-    open_before: Iterable[Incident], findings: Iterable[Finding], now: datetime, release: str = "", budget: bool = False
+    open_before: Iterable[Incident], findings: Iterable[Finding], now: datetime, release: str = "",
+    budget: float | None = None,
 ) -> Changes:
     """Fold the findings of one evaluation, of ``release`` if they are about one, into the incidents that are open.
 
     A failed finding of a rule that alerts opens its incident, or keeps it open; it opens none where good windows were
     as far off, or another that failed covers it. Too few to say, or a rule that was not evaluated, changes nothing. A
-    rule is evaluated where a finding of it says pass or fail. ``budget``: the scope has an alarm budget, so what chance
-    may explain is noted, until it is certain.
+    rule is evaluated where a finding of it says pass or fail. Where the scope has an alarm budget, what chance may
+    explain is noted, until it is certain: ``budget`` is the probability that it leaves to a loss to the baseline by
+    chance.
     """
     findings = list(findings)
+    tests = max(sum(f.rule == Rule.AGAINST_BASELINE for f in findings), 1)
+    chance = None if budget is None else budget / tests
     failed = {_problem(f): f for f in findings if f.failed and f.rule in ALERTING}
     unsure = {_problem(f) for f in findings if f.outcome == TOO_FEW}
     evaluated = {f.rule for f in findings if f.outcome != TOO_FEW}
@@ -116,7 +121,7 @@ def update_incidents(
         problem, rule = _problem(incident.finding), incident.finding.rule
         finding = failed.pop(problem, None)
         if finding is not None:
-            noted = incident.noted and _is_noted(finding, budget)
+            noted = incident.noted and _is_noted(finding, chance)
             kept.append(replace(incident, finding=finding, last_failed=now, passes=0, release=release, noted=noted))
             paged += [kept[-1]] if incident.noted and not noted else []
         elif problem in unsure or rule not in evaluated or incident.last_passed == now:
@@ -127,15 +132,28 @@ def update_incidents(
             kept.append(replace(incident, passes=incident.passes + 1, last_passed=now))
     covered = {rule for f in findings if f.failed for rule in COVERED.get(f.rule, ())}
     new = (f for f in failed.values() if not f.usual and f.rule not in covered)
-    opened = [Incident(f, now, now, release=release, noted=_is_noted(f, budget)) for f in new]
+    opened = [Incident(f, now, now, release=release, noted=_is_noted(f, chance)) for f in new]
     paged += [incident for incident in opened if not incident.noted]
     return Changes(tuple(paged), tuple(closed), (*kept, *opened))
 
 
-def _is_noted(finding: Finding, budget: bool) -> bool:
-    """Whether a budget leaves the page to ``Rule.CHANGE``: not where a column is lost, or no window was ever near."""
+def _is_noted(finding: Finding, chance: float | None) -> bool:
+    """Whether a budget leaves the page to ``Rule.CHANGE``: not where a column is lost, no window was ever near, or the
+    interval itself leaves less than ``chance`` to a model that does not lose to its baseline.
+    """
     certain = finding.facts.get("state") in LOST or finding.facts.get("unprecedented", False)
-    return budget and finding.rule in BUDGETED and not certain
+    if finding.rule == Rule.AGAINST_BASELINE and chance is not None:
+        certain = _by_chance(finding) <= chance
+    return chance is not None and finding.rule in BUDGETED and not certain
+
+
+def _by_chance(finding: Finding) -> float:
+    """The probability of a value so far above zero where it is not, by a normal distribution of its interval."""
+    if finding.value is None or finding.interval is None:
+        return 1.0
+    normal = NormalDist()
+    error = (finding.value - finding.interval.low) / normal.inv_cdf((1 + finding.interval.confidence) / 2)
+    return normal.cdf(-finding.value / error) if error > 0 else 0.0
 
 
 def history_alarms(unlike: Mapping[str, Sequence[Sequence[Finding]]], incidents: Iterable[Incident]) -> list[Finding]:

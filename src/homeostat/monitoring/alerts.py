@@ -22,12 +22,12 @@ def read_incidents(project: Project) -> Numbered:
 
 def raise_alerts(
     project: Project, on_record: Numbered, findings: Iterable[Finding], now: datetime, release: str = "",
-    budget: bool = False,
+    budget: float | None = None,
 ) -> tuple[Incident, ...]:
     """Fold findings into the incidents ``on_record``, there and in their files; those that page somebody now.
 
-    ``release`` is the version that the findings are about, if they are about one; ``budget``: whether the scope has an
-    alarm budget.
+    ``release`` is the version that the findings are about, if they are about one; ``budget`` as in
+    ``update_incidents``, where the scope has an alarm budget.
     """
     before = {number: incident for number, incident in on_record.items() if incident.closed is None}
     numbers = {incident.problem: number for number, incident in before.items()}

@@ -20,6 +20,7 @@ from homeostat.training import evaluate
 THIRDS = {"low third": (0.05, 0.35), "middle third": (0.35, 0.65), "high third": (0.65, 0.95)}  # of sorted values
 ROWS = 5_000  # of a batch, evenly: more tell no more
 VALUES = 10  # of a column of categories, or slices of a column, the most frequent
+FAR = 1e150  # values beyond have no sums
 SHARE_SPREAD = 0.5  # of a share, on the arcsine scale
 
 
@@ -79,13 +80,13 @@ def outcome_sums(scope: Scope, mature_rows: Mapping[str, pl.DataFrame]) -> Itera
 
 
 def window_table(window: datetime, batches: Iterable[Iterable[Summed]]) -> pl.DataFrame:
-    """The sums of several batches together, a row a series, in the columns of ``SCHEMA``."""
+    """The sums of several batches together, a row a series, in the columns and the order of ``SCHEMA``."""
     totals: dict[Series, Array] = {}
     for batch in batches:
         for one in batch:
             sums = np.array(one[1:])
             totals[one.series] = totals[one.series] + sums if one.series in totals else sums
-    rows = [(window, *series, *sums) for series, sums in totals.items()]
+    rows = [(window, *series, *totals[series]) for series in sorted(totals)]
     return pl.DataFrame(rows, schema=SCHEMA, orient="row")
 
 
@@ -129,7 +130,7 @@ def _share(subject: str, aspect: str, top: float, rows: int) -> Summed:
 
 def _thirds(names: list[str], values: Array, prefix: str = "") -> Iterator[Summed]:
     """The means of the lower, middle and upper third of each column, without the outermost values on either side."""
-    values = np.sort(np.where(np.isfinite(values), values, np.nan), axis=0)  # NaN comes last
+    values = np.sort(np.where(np.isfinite(values), values.clip(-FAR, FAR), np.nan), axis=0)  # NaN comes last
     there = np.isfinite(values).sum(axis=0)
     sums = np.vstack([np.zeros((1, len(names))), np.nancumsum(values, axis=0)])
     for place, name in enumerate(names):

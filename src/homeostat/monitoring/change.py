@@ -138,6 +138,13 @@ def check_change(
     return [_finding(look, budget, until, length, tree.cited(_path(tree)))]
 
 
+def left_to_baseline(scope: Scope) -> float | None:
+    """What the alarm budget leaves to a page on a loss to the baseline, a look; None without a budget."""
+    if scope.alarms is None:
+        return None
+    return Budget(scope.alarms.false_pages, scope.alarms.within).to_baseline(window_length(scope))
+
+
 def importance_of(bundle: Bundle) -> dict[str, float]:
     """Of each feature, by its place among those that a model rests on most: 1 for the first."""
     importance: dict[str, float] = {}
