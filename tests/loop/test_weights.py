@@ -18,6 +18,7 @@ from homeostat.core.findings import Decision
 from homeostat.core.headlines import headline
 from homeostat.core.rules import Rule
 from homeostat.decisions.candidate import judge_candidate, release_candidate
+from homeostat.decisions.evidence import previous_version
 from homeostat.decisions.reweigh import release_weights
 from homeostat.decisions.session import Session
 from homeostat.project.layout import Project
@@ -125,6 +126,13 @@ def test_what_was_rolled_back_stays_out_until_a_person_says_so_or_the_scope_has_
     decision = deploy(project)
     assert decision is not None and "high 2 -> 3, costs.capacity 2 -> 3" in headline(decision)
     assert len(list(project.weights.glob("*.json"))) == 3  # the clock stood still: none has replaced another
+
+
+def test_the_loop_would_go_back_past_the_same_models(project: Project) -> None:
+    """To a version that only weights tell apart there is no going back: it scores as the champion does."""
+    registry = Registry.open(project)
+    assert registry.ledger.previous_healthy() == "v0.1.0"
+    assert previous_version(registry) == ""
 
 
 def test_going_back_to_the_old_weights_is_a_release_too(project: Project) -> None:

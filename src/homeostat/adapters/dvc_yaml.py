@@ -18,11 +18,11 @@ from homeostat.core.errors import ScopeError
 from homeostat.project.whole_files import write_text
 
 # Parts of an objective that these stages do not read; other stages list objectives whole or not at all.
-NOT_READ = {"featurize": {"weight"}, "train": {"weight"}}
+NOT_READ = {"featurize": {"weight"}, "train": {"weight"}, "reference": {"weight"}}
 CODE = "src/homeostat/"
 # These keep their work by content, or take two seconds: an edit beside what they reach costs little, so whole rooms are
 # listed. The others are listed module by module.
-BY_ROOM = frozenset({"ingest", "validate", "featurize", "pack"})
+BY_ROOM = frozenset({"ingest", "validate", "featurize", "reference", "pack"})
 FILE = Path("dvc.yaml")
 
 

@@ -25,6 +25,7 @@ from homeostat.features.sql import read_features_sql
 from homeostat.features.tables import not_left_out
 from homeostat.monitoring.quality import windows_on_record
 from homeostat.project.layout import Project
+from homeostat.project.scope_values import changes
 from homeostat.project.window import write_window
 from homeostat.releases.feature_rows import FeatureRows
 from homeostat.releases.registry import Registry, Serving
@@ -253,22 +254,22 @@ def trained_to(bundle: Bundle, kind: Kind = "models") -> datetime:
 
 
 def previous_version(registry: Registry) -> str:
-    """The version to go back to: the last healthy one whose scores are not the champion's own; empty where none is."""
+    """The version to go back to: the last healthy one that differs from the champion in more than weights, if any."""
     ledger, serving = registry.ledger, registry.load_champion()
     if serving is None:
         return ""
     barred = ledger.rolled_back() | {serving.event.version} | {yank.version for yank in ledger.yanks}
     served = dict.fromkeys(event.version for event in reversed(ledger.terms) if event.version not in barred)
-    return next((version for version in served if not _same_scores(registry.load(version), serving.bundle)), "")
+    return next((version for version in served if not _reweighed(registry.load(version), serving.bundle)), "")
 
 
-def _same_scores(one: Bundle, other: Bundle) -> bool:
-    """Whether both have the same models and calibrators: then only their weights and costs tell them apart."""
+def _reweighed(one: Bundle, other: Bundle) -> bool:
+    """Whether both have the same models and calibrators, with other weights or costs."""
     ours, theirs = (
         {name: content for name, content in bundle.manifest["files"].items() if name.startswith(SCORING)}
         for bundle in (one, other)
     )
-    return ours == theirs
+    return ours == theirs and bool(changes(one.scope, other.scope))
 
 
 def holdout_start(training: Mapping[str, Any]) -> datetime:

@@ -58,13 +58,13 @@ def recalibrated(
         return None
     if _taken_back(session, now):
         return None
-    recent = _recent(session, bundle, features, names, now)
+    recent = recent_events(session, bundle, features, names, now)
     trial = recent.fitted(recent.judged_since)
     gate = _judged(session, serving, recent, trial, now) if trial else None
     if gate is None or gate.action != "release":
         return None
     wanted = {**bundle.calibrators, **recent.fitted()}
-    made = derive(session.project, serving.event, _edits(wanted), now)
+    made = derive(session.project, serving.event, edits_with(wanted), now)
     if made.bundle.calibrators != wanted:
         log.warning("%s was made by code that knows no calibrators; it is not recalibrated", serving.event.version)
         return None
@@ -110,7 +110,9 @@ class Recent:
         return Calibrator(*answer, first, last, len(times))
 
 
-def _recent(session: Session, bundle: Bundle, features: FeatureRows, names: Sequence[str], now: datetime) -> Recent:
+def recent_events(
+    session: Session, bundle: Bundle, features: FeatureRows, names: Sequence[str], now: datetime
+) -> Recent:
     """The events of the window; the later half of it judges."""
     scope = session.tree.scope
     since = max(now - scope.monitoring.window, trained_to(bundle))
@@ -152,7 +154,7 @@ def _ratio(y: np.ndarray, score: np.ndarray) -> float:
     return round(metrics.value("binary", RATIO, y[mature], score[mature]), 6)
 
 
-def _edits(calibrators: Mapping[str, Calibrator]) -> Edits:
+def edits_with(calibrators: Mapping[str, Calibrator]) -> Edits:
     """The calibrators become an input of the commit, which its stage pack reads."""
     text = json.dumps({name: one.to_dict() for name, one in calibrators.items()}, indent=1, sort_keys=True) + "\n"
     return {CALIBRATION: lambda _: text, dvc_yaml.FILE.as_posix(): partial(dvc_yaml.with_dep, "pack", CALIBRATION)}

@@ -101,6 +101,10 @@ class Project:
         return self.root / "models" / "holdout_scores.parquet"
 
     @property
+    def reference(self) -> Path:  # rows.parquet for drift, golden/ requests with their rows; stage reference
+        return self.root / "models" / "reference"
+
+    @property
     def bundle(self) -> Path:  # the sealed release; stage pack
         return self.root / BUNDLE
 
