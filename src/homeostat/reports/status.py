@@ -21,6 +21,7 @@ from homeostat.decisions import history
 from homeostat.decisions.history import Batch, Decided
 from homeostat.monitoring.answers import answered_incidents
 from homeostat.monitoring.loop_health import loop_findings
+from homeostat.monitoring.notices import unsent
 from homeostat.project.clock import clock_now, next_tick
 from homeostat.project.up_address import where
 from homeostat.project.window import read_window
@@ -36,6 +37,7 @@ DECISIONS = 12  # among which one that measured the champion is searched for
 SHOWN = 3  # decisions, and open problems
 LONGEST = 300  # characters of an open problem: the fix stands at its end
 METRICS = ("auc", "r2", "ndcg", "calibration")  # shown beside the loss
+NOTIFY = "alerts.notify"
 LEFT = 11  # width of the left column
 
 
@@ -82,12 +84,22 @@ def read(project: Project) -> Status:
         rollout=ledger.rollout,
         measured=measured,
         promised=tuple(_promised(project, champion)),
-        open=tuple(open_items(loop_findings(project, now), [a.incident for a in answered], recent, rests, owners)),
+        open=(
+            *_unsent(project),
+            *open_items(loop_findings(project, now), [a.incident for a in answered], recent, rests, owners),
+        ),
         decisions=tuple(reversed(last[-SHOWN:])),
         next=tuple(_next(project, as_of)),
         up=where(project),
         page=str(project.report_page) if project.report_page.is_file() else None,
     )
+
+
+def _unsent(project: Project) -> Iterator[OpenItem]:
+    """That the last message about an incident was not taken: whoever waits for one should know."""
+    if (failed := unsent(project)) is not None:
+        text = f"messages: the one of {when(failed.at)} was not sent: {failed.problem}; see {NOTIFY} in params.yaml"
+        yield OpenItem(text, "homeostat run lifecycle", "it is tried again at every run")
 
 
 def _promised(project: Project, champion: ReleaseEvent | None) -> list[str]:
