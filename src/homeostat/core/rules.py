@@ -83,6 +83,7 @@ class Reason(StrEnum):
     PREVIOUS_BETTER = "previous version is better"
     ROLLOUT_FIRST = "rollout decides first"
     NO_CANDIDATE = "no candidate"
+    NOTED = "drift noted"
     NOT_AS_JUDGED = "not as judged"
     WORSE_THAN_BASELINE = "worse than its baseline"
     LABELS = "labels cannot be trusted"
