@@ -131,3 +131,26 @@ def test_a_stuck_regression_label_is_of_one_value() -> None:
 def test_in_words(change: Change, text: str) -> None:
     trust = label_findings("late", "binary", changed(change, 1), WEEK, 200)[0]
     assert re.match(text, sentence(trust)), sentence(trust)
+
+
+def weeks(rate: Callable[[int], float], seed: int, many: int = 40, labels: int = 220) -> list[LabelBatch]:
+    """Small batches, whose rates differ by chance alone."""
+    draw, batches = np.random.default_rng(seed), []
+    for n in range(many):
+        mean = float(draw.binomial(labels, rate(n)) / labels)
+        end, common = START + (n + 1) * WEEK, max(mean, 1 - mean)
+        batches.append(LabelBatch(f"{n:02d}", end, labels, labels, mean, common, None, 0.1))
+    return batches
+
+
+def rate_fails(batches: list[LabelBatch]) -> bool:
+    found = label_findings("stopped", "binary", batches, 4 * WEEK, 200)
+    return any(f.rule == Rule.LABEL_RATE and f.failed for f in found)
+
+
+def test_a_rate_that_differs_by_chance_alone_does_not_alarm_and_one_that_doubles_does() -> None:
+    steady = [weeks(lambda n: 0.235, seed) for seed in range(40)]
+    looks = [batches[:n] for batches in steady for n in range(20, 41, 2)]
+    assert sum(map(rate_fails, looks)) <= 0.01 * len(looks)
+    doubled = [weeks(lambda n: 0.235 if n < 34 else 0.47, seed) for seed in range(40)]
+    assert all(any(rate_fails(batches[:n]) for n in range(35, 39)) for batches in doubled)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import hourly
@@ -10,6 +10,7 @@ import polars as pl
 import pytest
 
 from homeostat import loop, replay
+from homeostat.cli.tick_lines import lines
 from homeostat.core.headlines import headline
 from homeostat.core.rules import Reason
 from homeostat.project.clock import stands_at
@@ -31,14 +32,16 @@ ODD = {
 }
 
 
-def replayed(place: Path, table: pl.DataFrame) -> list[loop.Tick]:
+def replayed(
+    place: Path, table: pl.DataFrame, end: datetime = END, params: str = hourly.STEADY
+) -> list[loop.Tick]:  # fmt: skip
     source = place / "r.csv"
     hourly.write(table, source)
-    params = hourly.STEADY.replace("path: readings.csv", f"path: {source}")
-    project = replay.prepare(hourly.make(place / "m", params=params, table=table.head(1)), START, END, "x")
+    params = params.replace("path: readings.csv", f"path: {source}")
+    project = replay.prepare(hourly.make(place / "m", params=params, table=table.head(1)), START, end, "x")
     ticks: list[loop.Tick] = []
-    replay.replay(project, START, END, ticks.append)
-    assert stands_at(project) == END
+    replay.replay(project, START, end, ticks.append)
+    assert stands_at(project) == end
     return ticks
 
 
@@ -56,3 +59,17 @@ def test_labels_that_never_come_are_waited_for(tmp_path: Path) -> None:
     assert [d.action for d in decided] == ["nothing"] * len(decided)
     assert (decided[-1].reason, decided[-1].facts) == (Reason.NOT_MATURE, {"objective": "high"})
     assert headline(decided[-1]) == "Nothing in service: no event of high is mature yet."
+
+
+def test_a_gap_between_seasons_is_one_line_and_one_incident_and_makes_no_candidate(tmp_path: Path) -> None:
+    first, last = (START + timedelta(hours=h) for h in (48, 120))
+    table = hourly.steady_readings(156).filter(~pl.col("at").is_between(first, last, closed="left"))
+    params = hourly.STEADY.replace("retrain: 10d", "retrain: 24h")
+    ticks = replayed(tmp_path, table, START + timedelta(hours=156), params)
+    printed = [line for tick in ticks for line in lines(tick) if line.startswith(("missing", "source"))]
+    again = "source  readings comes again with 2024-03-06T00; 23 batches before it are missing"  # one is not late yet
+    assert [line.split(":")[0] for line in printed] == ["missing  readings 2024-03-03T00", again]
+    assert [i.problem for tick in ticks for i in tick.opened] == ["readings: batch"]
+    tried = [t.now for t in ticks if t.decision is not None and t.decision.versions.candidate]
+    in_the_gap = [now for now in tried if first + timedelta(hours=24) <= now <= last]
+    assert tried and not in_the_gap and tried[-1] > last

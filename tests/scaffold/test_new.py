@@ -45,7 +45,7 @@ def test_a_german_table_is_profiled(shop: Draft) -> None:
     assert kinds["Stammkunde"] == kinds["Zurück?"] == "boolean"
     assert kinds["PLZ"] == "string"
     assert (profile.label.task, profile.key.columns) == ("binary", ("Bestell_Nr",))
-    assert profile.delay.horizon == timedelta(days=8)
+    assert profile.delay.horizon == timedelta(days=9)
     assert 3 <= profile.rhythm.batches <= 420
 
 

@@ -36,7 +36,7 @@ def data(context: click.Context) -> None:
 @data.command()
 @click.argument("source", required=False, shell_complete=sources)
 @click.argument("batch", required=False, shell_complete=quarantined_batches)
-@click.option("--last", type=click.IntRange(min=1), default=20, show_default=True, help="Batches to list.")
+@click.option("--last", type=click.IntRange(min=1), default=20, show_default=True, help="Lines to list.")
 def review(source: str | None = None, batch: str | None = None, last: int = 20) -> None:
     """List marks, and what is missing or quarantined, and why; with a source and a batch, its rows.
 
@@ -48,6 +48,7 @@ def review(source: str | None = None, batch: str | None = None, last: int = 20) 
         _declared(of, source)
     if source is not None and batch is not None:
         return _show_rows(tree, source, batch)
+    from homeostat.data.batch import sentences
     from homeostat.decisions.history import not_accepted
 
     if source is None:
@@ -55,13 +56,13 @@ def review(source: str | None = None, batch: str | None = None, last: int = 20) 
 
         for mark in read_marks(tree):
             say(mark.sentence)
-    batches = [b for b in not_accepted(tree) if source in (None, b.source)]
-    for one in batches[-last:]:
-        say(one.sentence)
-    if not batches:
+    lines = list(sentences(b for b in not_accepted(tree) if source in (None, b.source)))
+    for line in lines[-last:]:
+        say(line)
+    if not lines:
         say("nothing is quarantined or missing")
-    elif len(batches) > last:
-        say(f"and {len(batches) - last} before; --last {len(batches)} lists them all")
+    elif len(lines) > last:
+        say(f"and {len(lines) - last} before; --last {len(lines)} lists them all")
     return None
 
 

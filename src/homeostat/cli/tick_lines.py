@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 def lines(tick: Tick) -> Iterator[str]:
     """What happened in a word, then to what and why; nothing for a quiet tick."""
     for batch in tick.data.batches:
-        if not batch.accepted_whole and not batch.doubted_as_before:
+        if not batch.accepted_whole and not batch.as_before:
             rows = f" ({batch.rows})" if batch.rows else ""
             yield f"{batch.outcome}  {batch.name}{rows}: {batch.why}"
     for remark in tick.data.remarks:

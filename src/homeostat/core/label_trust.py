@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from math import exp, log, log1p
+from math import exp, log, log1p, sqrt
 from statistics import median
 
 from homeostat.core.findings import TOO_FEW, Finding
@@ -26,6 +26,7 @@ MARGIN = 0.35  # of what the windows span: so far beyond them, every batch of se
 STORM = 3  # batches in a row: for fewer, which one storm explains, a rarer share still is odd
 AT_ONCE = 0.05  # share of the horizon: differences between waits far below it mean nothing
 HALF = 0.5  # of an event on either side of a rate: one of none has log odds too (Anscombe, 1956, Biometrika 43)
+FAR_OFF = 4.0  # standard errors: days of a run are not independent, and it is looked for at every tick
 WINDOWS = 60  # on record that count
 
 
@@ -158,7 +159,8 @@ def _rate(task: str, batches: Sequence[LabelBatch], now: LabelBatch, past: Seque
         few = {"windows": len(before), "needed": FEWEST_WINDOWS}
         return Finding(Rule.LABEL_RATE, "", TOO_FEW, now.mean, rows=now.labelled, facts=few)
     values = [_scaled(task, w) for w in before]
-    far, run = _never_observed(values), _beyond(task, batches, values)
+    fewer = max(1.0, sqrt(median(w.labelled for w in before) / now.labelled))
+    far, run = _never_observed(values, fewer), _beyond(task, batches, values)
     usual = _inside(_scaled(task, now), far) and len(run) < FEWEST
     facts = {"task": task, "before": _means(before), "windows": len(before)}
     return Finding(
@@ -168,21 +170,36 @@ def _rate(task: str, batches: Sequence[LabelBatch], now: LabelBatch, past: Seque
 
 
 def _beyond(task: str, batches: Sequence[LabelBatch], windows: Sequence[float]) -> list[LabelBatch]:
-    """The batches at the end that lie, each of them, well above the highest of the windows; or below the lowest."""
+    """The batches at the end that lie, each of them, well above the highest of the windows; or below the lowest.
+
+    Together they have to lie further off than so many labels do by chance.
+    """
     filled, margin = [b for b in batches if b.labelled], MARGIN * (max(windows) - min(windows))
     above = _last_in_a_row(filled, lambda b: _scaled(task, b) > max(windows) + margin)
-    return above or _last_in_a_row(filled, lambda b: _scaled(task, b) < min(windows) - margin)
+    run = above or _last_in_a_row(filled, lambda b: _scaled(task, b) < min(windows) - margin)
+    if not run or task != "binary":
+        return run
+    together, edge = _together(run), max(windows) if above else min(windows)
+    return run if abs(_scaled(task, together) - edge) > FAR_OFF * _noise(together) else []
 
 
-def _never_observed(values: Sequence[float]) -> Range:
+def _noise(window: LabelBatch) -> float:
+    """The standard error of the log odds of a rate."""
+    ones = (window.mean or 0.0) * window.labelled
+    return sqrt(1 / (ones + HALF) + 1 / (window.labelled - ones + HALF))
+
+
+def _never_observed(values: Sequence[float], fewer: float) -> Range:
     """The span of all windows, and as much again on either side: outside of it no window ever was, nor nearly.
+
+    ``fewer``: how much less sure a rate is by fewer labels than these windows had; it widens the span.
 
     The gap over the span is Dixon's ratio (1950, Annals of Mathematical Statistics 21). Of few windows it has to be
     larger for the same confidence of 99 %: the power law follows the table of Dean and Dixon (1951, Analytical
     Chemistry 23) from 4 windows to 10.
     """
     low, high, many = min(values), max(values), len(values)
-    gap = (high - low) * max(1.0, 36 / many**1.5)
+    gap = (high - low) * fewer * max(1.0, 36 / many**1.5)
     return Range(low - gap, high + gap, median(values), many)
 
 

@@ -13,11 +13,12 @@ from homeostat.core.text import count
 
 @dataclass(frozen=True)
 class Batch:
-    """The verdict on one batch, and which batch it is."""
+    """The verdict on one batch, and which batch it is; ``still_missing``: it is missing, and so is the one before."""
 
     source: str
     label: str
     verdict: Verdict
+    still_missing: bool = False
 
     @property
     def name(self) -> str:
@@ -36,9 +37,10 @@ class Batch:
         return "in doubt" if self.verdict.suspect_columns else self.verdict.status
 
     @property
-    def doubted_as_before(self) -> bool:
-        """Whether it is in doubt for nothing but what was already wrong in the batch before."""
-        return self.outcome == "in doubt" and all("" < f.since < self.label for f in self.verdict.failed)
+    def as_before(self) -> bool:
+        """Whether nothing is wrong with it but what was already wrong in the batch before."""
+        doubted = self.outcome == "in doubt" and all("" < f.since < self.label for f in self.verdict.failed)
+        return doubted or self.still_missing
 
     @property
     def rows(self) -> str:

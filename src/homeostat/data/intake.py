@@ -93,11 +93,29 @@ def _take(
     before = workspace.verdicts.get(name, period.label)
     if landing.path is None:
         verdict = missing(workspace, name, period, now) if before is None else None
-        return landing, (Batch(name, period.label, verdict) if verdict else None), ""
+        still = verdict is not None and _missing_before(workspace, name, period) > 0
+        return landing, (Batch(name, period.label, verdict, still) if verdict else None), ""
     verdict = validate(workspace, name, period.label, now)
     new = schema_changes.new_among(workspace, name, period.label, landing.undeclared) if landing.read else ""
     old_news = before == verdict and period.label != ONCE and period.end <= last
-    return landing, (None if old_news else Batch(name, period.label, verdict)), landing.refused or new
+    again = _comes_again(workspace, name, period) if before is None and period.label != ONCE else ""
+    return landing, (None if old_news else Batch(name, period.label, verdict)), landing.refused or new or again
+
+
+def _missing_before(workspace: Workspace, name: str, period: Period) -> int:
+    """How many batches in a row, up to the one before, are on record as missing."""
+    verdicts, many = workspace.verdicts.of_source(name), 0
+    for label in reversed([label for label in verdicts if label < period.label]):
+        if verdicts[label].status != "missing":
+            break
+        many += 1
+    return many
+
+
+def _comes_again(workspace: Workspace, name: str, period: Period) -> str:
+    """A sentence on the end of a gap of several batches; nothing where there was none."""
+    many = _missing_before(workspace, name, period)
+    return f"{name} comes again with {period.label}; {many} batches before it are missing" if many > 1 else ""
 
 
 def _amended(workspace: Workspace, now: datetime, last: datetime) -> list[Batch]:

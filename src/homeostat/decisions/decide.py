@@ -28,7 +28,7 @@ from homeostat.decisions.session import WHO, Session
 from homeostat.features.tables import mature, read_features
 from homeostat.monitoring import champion
 from homeostat.monitoring.champion import Check
-from homeostat.monitoring.labels import check_labels
+from homeostat.monitoring.labels import check_labels, labels_matured
 from homeostat.releases.feature_rows import FeatureRows
 from homeostat.training import bundle as bundles
 
@@ -101,8 +101,9 @@ def weigh(session: Session, now: datetime, check: Check, features: FeatureRows, 
     if doubtful:
         case = replace(case, due=due)
     elif due or signs:
-        spent = _spent(session)
-        wanted = wants_candidate(signs, due, _last_candidate(session), now, watch.cool_down, spent > 0)
+        spent, last = _spent(session), _last_candidate(session)
+        wanted = wants_candidate(signs, due, last, now, watch.cool_down, spent > 0)
+        wanted = wanted and (due is not None or _learns(session, last, now))
         candidate, judge = _candidate(session, now, previous, features, wanted)
         case = _evidence(session, now, replace(case, due=due, spent=spent), candidate, judge)
     decision = decide_action(findings, case, watch.roll_back)
@@ -201,10 +202,23 @@ def retrain_is_due(session: Session, now: datetime) -> Due | None:
         tried = last is not None and due <= last > now - scope.monitoring.cool_down
         since = fell_back(session)
         because = Due("fallback", since) if since else Due("warm-up", due)
-        return because if now >= due and not tried else None
+        return because if now >= due and not tried and _learns(session, last, now) else None
     if last is None:
         return Due("first")
-    return Due("interval", last) if now - last >= scope.rhythm.retrain else None
+    return Due("interval", last) if now - last >= scope.rhythm.retrain and _learns(session, last, now) else None
+
+
+def _learns(session: Session, last: datetime | None, now: datetime) -> bool:
+    """Whether a candidate made now could differ from that of ``last`` in what it learns, and in what judges it.
+
+    In a season's gap it could not: no label is new. As the next season begins, all that is new judges.
+    """
+    if last is None:
+        return True
+    scope = session.tree.scope
+    before = scope.windows.holdout + scope.events.label_horizon
+    spans = ((last, now), (last - before, now - before))
+    return all(labels_matured(session.tree, since, until) for since, until in spans)
 
 
 def _first(session: Session, now: datetime) -> Weighed:

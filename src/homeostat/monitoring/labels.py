@@ -53,6 +53,12 @@ def record_labels(tree: Project, now: datetime) -> pl.DataFrame:
     return table.filter(pl.col("end") <= min(mature, scope.events.labels_until or mature))
 
 
+def labels_matured(tree: Project, since: datetime, until: datetime) -> int:
+    """How many labels of all objectives are of batches that matured after ``since`` and by ``until``."""
+    matured = pl.col("end") + tree.scope.events.label_horizon
+    return int(record_labels(tree, until).filter(matured > since)["labelled"].sum())
+
+
 def _maturing(tree: Project, now: datetime) -> pl.DataFrame:
     """The same of batches of which a part has matured, by that part; without those where it is too small to judge."""
     scope, until = tree.scope, now - tree.scope.events.label_horizon

@@ -11,7 +11,7 @@ from homeostat.scaffold.audit.issue import Issue
 from homeostat.scaffold.audit.time_bins import TimeBins
 from homeostat.scaffold.profile.identifiers import words
 from homeostat.scaffold.profile.profile_table import Profile
-from homeostat.scaffold.profile.table import Column
+from homeostat.scaffold.profile.table import COUNTED, Column
 from homeostat.scaffold.profile.workspace import Workspace
 
 SIGNED = {"temp", "temperature", "tmin", "tmax", "dewp", "dew", "dewpoint", "balance", "profit", "net", "margin",
@@ -63,7 +63,8 @@ def _uninformative(profile: Profile, roles: Roles) -> Iterator[Issue]:
             yield _useless(column.name, f"{column.raw} is {column.low} in every row", fix, 0.99, 25)
     for column in map(profile.table.column, roles.identifiers):
         how = "looks like a number and identifies a row" if column.kind == "integer" else "identifies a row"
-        text = f"{column.raw} {how} ({column.distinct:,} distinct values)"
+        about = "about " if column.distinct >= COUNTED else ""
+        text = f"{column.raw} {how} ({about}{column.distinct:,} distinct values)"
         yield _useless(column.name, text, "left out of the features", 0.9, 30)
     for column in map(profile.table.column, roles.codes):
         text = f"{column.raw} looks like a number and is a code: its values predict, their order does not"

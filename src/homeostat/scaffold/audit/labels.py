@@ -8,7 +8,6 @@ from homeostat.project.value_types import format_duration
 from homeostat.scaffold.audit.issue import Issue
 from homeostat.scaffold.audit.time_bins import TimeBins
 from homeostat.scaffold.profile.batch_period import DAY
-from homeostat.scaffold.profile.identifiers import quoted
 from homeostat.scaffold.profile.profile_table import Profile
 from homeostat.scaffold.profile.workspace import Workspace
 
@@ -46,7 +45,7 @@ def _delayed(work: Workspace, profile: Profile) -> Iterator[Issue]:
     soon = f"FILTER (took <= {early.total_seconds()})"
     early_mean, mean, rows = work.row(
         f"SELECT avg(y) {soon}, avg(y), count(*) {soon} FROM (SELECT {profile.label.number_sql} AS y, "
-        f"epoch({quoted(delay.column)}) - epoch(__t) AS took FROM {profile.table.sql}) WHERE took IS NOT NULL"
+        f"epoch({delay.known_sql}) - epoch(__t) AS took FROM {profile.table.sql}) WHERE took IS NOT NULL"
     )
     if early_mean is None:
         return

@@ -102,6 +102,9 @@ def _rhythm(profile: Profile) -> str:
 def _label_delay(profile: Profile) -> Iterator[str]:
     delay = profile.delay
     if delay.column is None:
+        if not delay.assumed:
+            yield "  labels     known with the row"
+            return
         yield f"  labels     taken as known {format_duration(delay.assumed)} after the row; better: --known-at COL"
         return
     yield f"  labels     known after {delay.days(0.5)} days at the median, {delay.days(0.9)} for nine of ten"

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from itertools import groupby
 from math import log
 from statistics import median
 
@@ -24,6 +25,7 @@ DRY, CHANCE = 0.05, 1e-9  # least share of the history whose labels are all alik
 WHOLE = 0.5  # share of the usual rows below which the last batch is not whole yet, and would be quarantined
 FEWER = 0.7  # the same of the last batches, where it is known that labels come late
 LEAST_BATCHES, TAIL = 12, 4  # of a history that may thin out at its end, and of that end
+GAP = 4  # batches in a row without a row that are a gap, as between seasons
 THIN, LASTING = 0.4, 8  # share of the usual rows below which a period is thin; periods in which it has to last
 
 
@@ -47,6 +49,33 @@ class History:
     @property
     def length(self) -> timedelta:
         return self.end - self.start
+
+    @property
+    def covered(self) -> timedelta:
+        """The length without gaps."""
+        return self.length - sum(self._in_gaps) * self.rhythm.period
+
+    def with_gaps(self, covered: timedelta) -> timedelta:
+        """How long it takes from the start until so much of the history has passed that lies in no gap.
+
+        >>> day = timedelta(days=1)
+        >>> rhythm = Rhythm(day, day, day, 5, 9)
+        >>> history = History(datetime(2024, 1, 1), datetime(2024, 1, 10), rhythm, (5, 5, 0, 0, 0, 0, 5, 0, 5))
+        >>> history.covered.days, history.with_gaps(2 * day).days, history.with_gaps(3 * day).days
+        (5, 2, 7)
+        """
+        passed, batches = timedelta(0), 0
+        for in_gap in self._in_gaps:
+            if passed >= covered:
+                break
+            passed, batches = passed + (not in_gap) * self.rhythm.period, batches + 1
+        return batches * self.rhythm.period + max(covered - passed, timedelta(0))
+
+    @property
+    def _in_gaps(self) -> list[bool]:
+        """Of each batch, whether it is one of ``GAP`` or more in a row without a row."""
+        runs = [(empty, len(list(run))) for empty, run in groupby(rows == 0 for rows in self.counts)]
+        return [empty and many >= GAP for empty, many in runs for _ in range(many)]
 
 
 def read_history(work: Workspace, table: Table, time: EventTime, period: timedelta | None = None) -> History:

@@ -13,6 +13,7 @@ from homeostat.scaffold.profile.request import Request
 from homeostat.scaffold.profile.table import ROW_ID, Column, Table, find_column, with_statistics
 from homeostat.scaffold.profile.workspace import Workspace
 
+DENSE = 2  # numbers of the range of a counter for one that is there
 TOLERATED = 0.005  # share of the rows on a grid of times that may share their key with another
 
 
@@ -95,13 +96,18 @@ def row_id_column(table: Table, key: Key, stable: Sequence[str]) -> Column:
 
 
 def _candidates(table: Table, time: EventTime, label: str) -> Iterator[tuple[str, ...]]:
-    """Keys to try, in order: identifiers, words, the time, other numbers, an entity with the time."""
+    """Keys to try, in order: identifiers, words, the time, other numbers, an entity with the time.
+
+    Off a grid two rows may well have the same time some day: there a running number comes before it.
+    """
     whole = [c for c in table.columns if not c.absent and c.name != label and c.kind in ("string", "integer")]
     most = 0.2 if table.opened.many else 0.9  # files may overlap
     nearly = [c for c in whole if c.distinct >= most * table.rows and c.name != time.column]
     named = [c for c in nearly if is_identifier_name(c.raw)]
     yield from ((c.name,) for c in named)
     yield from ((c.name,) for c in nearly if c.kind == "string" and c not in named)
+    if time.step is None:
+        yield from ((c.name,) for c in nearly if c not in named and _is_running(c))
     timed = not table.column(time.column).absent
     if timed:
         yield (time.column,)
@@ -111,6 +117,13 @@ def _candidates(table: Table, time: EventTime, label: str) -> Iterator[tuple[str
     naming = [c for c in few if time.step is not None or c.kind == "string" or is_identifier_name(c.raw)]
     if timed:
         yield from [(c.name, time.column) for c in sorted(naming, key=lambda c: c.distinct)][:12]
+
+
+def _is_running(column: Column) -> bool:
+    """Whether the values are whole numbers close together, as a counter gives them."""
+    if column.kind != "integer" or column.low is None or column.high is None:
+        return False
+    return int(column.high) - int(column.low) < DENSE * column.distinct
 
 
 def _repeats(work: Workspace, table: Table, key: tuple[str, ...], timed: str = "", within: str = "") -> int:

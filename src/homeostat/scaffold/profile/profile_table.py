@@ -97,10 +97,10 @@ def profile_table(work: Workspace, request: Request, contexts: Sequence[ContextR
     if label.task == "binary" and known_at is None and not key.series:
         history = until_labels_dry_up(work, table, label.sql, history)
     step = time.step if key.series else None
-    delay = read_label_delay(work, table, known_at, history, step)
-    if known_at is not None and delay.quantiles[0.9] >= history.rhythm.period:
+    delay = read_label_delay(work, table, known_at, history, step, time.column)
+    if delay.column is not None and delay.quantiles[0.9] >= history.rhythm.period:
         history = until_rows_thin_out(history)
-        delay = read_label_delay(work, table, known_at, history, step)
+        delay = read_label_delay(work, table, known_at, history, step, time.column)
     joined = tuple(read_context(work, table, c) for c in contexts)
     windows = choose_windows(history, delay)
     return Profile(request, table, time, label, key, history, delay, windows, joined, overlap)

@@ -21,8 +21,11 @@ class Windows:
 
 
 def choose_windows(history: History, delay: LabelDelay) -> Windows:
-    """A twelfth of the history as holdout and a fifth as warm-up, more where batches are small or labels late."""
-    period, length = history.rhythm.period, history.length
+    """A twelfth of the history as holdout and a fifth as warm-up, more where batches are small or labels late.
+
+    Of a history without its gaps: of a season's rows neither is longer for the months in which nothing comes.
+    """
+    period, length = history.rhythm.period, history.covered
     fifth = length * 0.2 // period * period
     holdout = max(
         period,
@@ -34,4 +37,4 @@ def choose_windows(history: History, delay: LabelDelay) -> Windows:
     wait = wait if wait >= period else timedelta(0)
     warm_up = rounded_up(max(wait + holdout + max(holdout, length * 0.1), length * 0.2), period)
     most = max(length * 0.6 // period * period, rounded_up(wait + holdout + period, period))
-    return Windows(holdout, max(min(warm_up, most), holdout + period))
+    return Windows(holdout, history.with_gaps(max(min(warm_up, most), holdout + period)))
