@@ -101,7 +101,8 @@ ON_QUALITY = OUTCOMES | {Rule.METRICS, Rule.SERVED_SLICES, Rule.LABELS, Rule.LAB
 ALERTING = DRIFT | ON_QUALITY | {
     Rule.BATCH, Rule.HISTORY, Rule.FALLBACK, Rule.UNJUDGED, Rule.ROLLOUT, Rule.RUN, Rule.RUN_HISTORY,
 }  # fmt: skip
-COVERED = {Rule.FALLBACK: ON_QUALITY}  # one problem, one alert: while the first fails, the others open none
+# One problem, one alert: while the first fails, the others open none.
+COVERED = {Rule.FALLBACK: OUTCOMES | {Rule.METRICS, Rule.SERVED_SLICES, Rule.DRIFT_SHARE, Rule.SCORE_DRIFT}}
 
 # What to run first where one is open; the runbook has the rest.
 FIRST_COMMAND = {
