@@ -240,9 +240,14 @@ def _monitoring(scope: Scope) -> Iterator[str]:
     yield "A finding starts a decision: the previous version and a fresh candidate are judged on the same events."
     yield (
         f"The previous version comes back if it is at least {percent(watch.roll_back)} better; a candidate is released "
-        "if it passes as a release; otherwise nothing changes."
+        "if it passes as a release; otherwise nothing changes, but where a model loses to the baseline and costs more: "
+        "there the baseline serves."
     )
     yield f"After that, drift alone starts no decision for {_span(watch.cool_down)}."
+    yield (
+        f"Findings on quality ask for {count(watch.retrain_budget, 'fresh candidate')} at most until something changes "
+        f"in service, one in {_span(watch.cool_down)}."
+    )
     if scope.alarms is None:
         yield "There is no alarm budget: every finding that is open pages a person."
     else:

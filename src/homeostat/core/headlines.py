@@ -129,8 +129,14 @@ def _rollout_first(decision: Decision) -> str:
     return f"{tried} is being tried beside it, and its steps decide first; to end that, promote it or roll back"
 
 
-def _no_candidate(_: Decision) -> str:
-    return "no candidate was judged"
+def _no_candidate(decision: Decision) -> str:
+    spent = decision.facts.get("spent")
+    why = f": findings have asked for {spent} since the last change in service; `homeostat run training` makes one"
+    return f"no candidate was judged{why if spent else ''}"
+
+
+def _noted(_: Decision) -> str:
+    return "drift is noted, and quality is as it was promised"
 
 
 def _not_as_judged(decision: Decision) -> str:
@@ -210,6 +216,7 @@ SUMMARIES: Mapping[Reason, Callable[[Decision], str]] = {
     Reason.PREVIOUS_BETTER: _previous_better,
     Reason.ROLLOUT_FIRST: _rollout_first,
     Reason.NO_CANDIDATE: _no_candidate,
+    Reason.NOTED: _noted,
     Reason.NOT_AS_JUDGED: _not_as_judged,
     Reason.WEIGHTS: _weights,
     Reason.LEVEL: _level,

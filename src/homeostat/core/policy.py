@@ -13,6 +13,7 @@ from typing import Any
 
 from homeostat.core.evaluation import Compared, Comparison
 from homeostat.core.findings import Action, Decision, Due, Finding, Interval, Option, Trigger, Versions, Versus
+from homeostat.core.ledger import Ledger
 from homeostat.core.options import option_of
 from homeostat.core.rules import DRIFT, OUTCOMES, Reason, Rule
 
@@ -50,7 +51,8 @@ class Evidence:
     ``tried``: the version that is being tried beside the champion, if one is. ``confidence`` is that of the intervals.
     ``recalibrated``: the gate of the champion's models with new calibrators, where only the level is off.
     ``options``: what each action is expected to cost; that of the baseline is there where a model is the champion.
-    ``cooling``: a release was taken out of service less than a cool-down ago.
+    ``cooling``: a release was taken out of service less than a cool-down ago. ``spent``: how many candidates findings
+    have asked for since the last change in service, where they may ask for no more; else 0.
     """
 
     champion: str
@@ -66,6 +68,7 @@ class Evidence:
     recalibrated: Decision | None = None
     options: tuple[Option, ...] = ()
     cooling: bool = False
+    spent: int = 0
 
 
 @dataclass(frozen=True)
@@ -134,6 +137,40 @@ def starts_decision(
     failed = tuple(f for f in findings if alarming(f))
     cooling = last is not None and now < last + cool_down
     return () if cooling and only_drift(failed) else failed
+
+
+def wants_candidate(
+    signs: Iterable[Finding], due: Due | None, last: datetime | None, now: datetime, cool_down: timedelta, spent: bool
+) -> bool:
+    """Whether a fresh candidate is fitted: where one is due, or a finding on quality is open.
+
+    ``last`` is when the last candidate was judged: the next within a cool-down would be made of nearly the same data.
+    Drift alone asks for none, since it shows nothing that a newer model is needed for. ``spent``: findings have asked
+    for as many as they may since the last change in service.
+    """
+    if due is not None:
+        return True
+    rested = last is None or last <= now - cool_down
+    return rested and not spent and any(f.rule not in DRIFT for f in signs)
+
+
+def is_cooling(ledger: Ledger, now: datetime, cool_down: timedelta) -> bool:
+    """Whether a release was taken out of service less than a cool-down ago."""
+    away = [event.at for event in ledger.events if event.action == "rollback"]
+    return bool(away) and now < away[-1] + cool_down
+
+
+def noted(findings: Iterable[Finding]) -> tuple[Finding, ...]:
+    """The findings, of which drift that has not hurt alerts nobody: where labels are in, quality is as promised.
+
+    Missing values are a feed that broke, and alert in any case.
+    """
+    findings = tuple(findings)
+    quality = [f.outcome for f in findings if f.rule in (Rule.QUALITY, Rule.AGAINST_BASELINE)]
+    if "pass" not in quality or "fail" in quality:
+        return findings
+    quiet = (Rule.DRIFT_SHARE, Rule.SCORE_DRIFT)
+    return tuple(replace(f, usual=True) if f.failed and f.rule in quiet else f for f in findings)
 
 
 def barred_by(
@@ -253,6 +290,12 @@ def candidate_has_lost(case: Case) -> Decision | None:
     return _decision(case, "nothing", gate.reason) if gate is not None and case.started else None
 
 
+def drift_is_noted(case: Case) -> Decision | None:
+    """Nothing but drift, and quality is as promised: seasons do this, and the record is cited."""
+    quiet = bool(case.signs) and all(f.rule in DRIFT and f.usual for f in case.signs)
+    return _decision(case, "nothing", Reason.NOTED) if quiet and not case.evidence.due else None
+
+
 def no_candidate_was_judged(case: Case) -> Decision | None:
     """Signs, but nothing to compare the champion with: no candidate could be judged, or the cool-down is on."""
     return _decision(case, "nothing", Reason.NO_CANDIDATE) if case.started else None
@@ -273,6 +316,7 @@ RULES: tuple[Callable[[Case], Decision | None], ...] = (
     baseline_is_better,
     candidate_is_barred,
     candidate_has_lost,
+    drift_is_noted,
     no_candidate_was_judged,
     all_is_well,
 )
@@ -305,7 +349,10 @@ def _decision(case: Case, action: Action, reason: Reason) -> Decision:
         options=evidence.options,
         trigger=Trigger(tuple(f.name for f in signs), evidence.due),
         evidence=tuple(paths),
-        facts={"barred": evidence.barred.to_dict()} if evidence.barred else {},
+        facts={
+            **({"barred": evidence.barred.to_dict()} if evidence.barred else {}),
+            **({"spent": evidence.spent} if evidence.spent else {}),
+        },
     )  # fmt: skip
 
 

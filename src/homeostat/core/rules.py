@@ -86,6 +86,7 @@ class Reason(StrEnum):
     PREVIOUS_BETTER = "previous version is better"
     ROLLOUT_FIRST = "rollout decides first"
     NO_CANDIDATE = "no candidate"
+    NOTED = "drift noted"
     NOT_AS_JUDGED = "not as judged"
     WEIGHTS = "weights changed"
     LEVEL = "level moved"
@@ -109,7 +110,8 @@ OF_THE_LOOP = {
     Rule.BATCH, Rule.HISTORY, Rule.FALLBACK, Rule.UNJUDGED, Rule.ROLLOUT, Rule.RUN, Rule.RUN_HISTORY,
 }  # fmt: skip
 ALERTING = DRIFT | ON_QUALITY | OF_THE_LOOP | {Rule.CHANGE}
-COVERED = {Rule.FALLBACK: ON_QUALITY}  # one problem, one alert: while the first fails, the others open none
+# One problem, one alert: while the first fails, the others open none.
+COVERED = {Rule.FALLBACK: OUTCOMES | {Rule.METRICS, Rule.SERVED_SLICES, Rule.DRIFT_SHARE, Rule.SCORE_DRIFT}}
 
 # What to run first where one is open; the runbook has the rest.
 FIRST_COMMAND = {

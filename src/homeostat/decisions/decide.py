@@ -13,9 +13,12 @@ from homeostat.core.policy import (
     Evidence,
     decide_action,
     distrusts_labels,
+    is_cooling,
+    noted,
     only_drift,
     only_level,
     starts_decision,
+    wants_candidate,
 )
 from homeostat.core.release_gate import unjudged
 from homeostat.core.rules import Reason, Rule
@@ -96,19 +99,22 @@ def weigh(session: Session, now: datetime, check: Check, features: FeatureRows, 
     if ledger.rollout is not None:
         case = Evidence(version, confidence, check.paths, tried=ledger.rollout.version)
         return Weighed(decide_action(check.findings, case, watch.roll_back), None, version, "", check.quality)
-    due = due or retrain_is_due(session, now)
-    signs = starts_decision(check.findings, now, _last_start(session), watch.cool_down)
+    due, findings = due or retrain_is_due(session, now), noted(check.findings)
+    signs = starts_decision(findings, now, _last_start(session), watch.cool_down)
     case, candidate, judge = Evidence(version, confidence, check.paths, previous), None, None
-    doubtful = distrusts_labels(check.findings) and not (due and due.kind == "request")
+    doubtful = distrusts_labels(findings) and not (due and due.kind == "request")
     new_level = None if doubtful or due or not signs else _new_level(session, now, check, features)
     if doubtful:
         case = replace(case, due=due)
     elif new_level is not None:
         case = replace(case, recalibrated=new_level.gate)
     elif due or signs:
-        candidate, judge = _candidate(session, now, previous, features, due)
-        case = _evidence(session, now, replace(case, due=due), candidate, judge)
-    decision = decide_action(check.findings, case, watch.roll_back)
+        spent, last = _spent(session), _last_candidate(session)
+        wanted = wants_candidate(signs, due, last, now, watch.cool_down, spent > 0)
+        wanted = wanted and (due is not None or _learns(session, last, now))
+        candidate, judge = _candidate(session, now, previous, features, wanted)
+        case = _evidence(session, now, replace(case, due=due, spent=spent), candidate, judge)
+    decision = decide_action(findings, case, watch.roll_back)
     standing = (*_unjudged(session, decision, candidate), *_fallback(session, decision))
     decision = replace(decision, findings=(*decision.findings, *standing))
     if decision.action == "fall back":
@@ -175,23 +181,26 @@ def _named(session: Session, weighed: Weighed) -> Weighed:
 
 
 def _candidate(
-    session: Session, now: datetime, previous: str, features: FeatureRows, due: Due | None
+    session: Session, now: datetime, previous: str, features: FeatureRows, wanted: bool
 ) -> tuple[Candidate | None, Judge]:
-    """A fresh candidate and who judged it; none where signs alone ask for one so soon after the last.
-
-    Signs ask for a candidate once in a cool-down: the next would be made of nearly the same data.
-    """
-    watch, last = session.tree.scope.monitoring, _last_candidate(session)
-    if due or last is None or (last <= now - watch.cool_down and _learns(session, last, now)):
+    """A fresh candidate where one is wanted, and who judges."""
+    if wanted:
         return evidence.fresh_candidate(session, now, previous)
-    return None, Judge(session.tree, now - watch.window, now, features)
+    return None, Judge(session.tree, now - session.tree.scope.monitoring.window, now, features)
+
+
+def _spent(session: Session) -> int:
+    """How many candidates findings have asked for since the last change in service, where they may ask for no more."""
+    since = session.registry.ledger.events[-1].at
+    mine = [d for d in session.decisions if d.candidate and d.at > since and d.decision.trigger.due is None]
+    return len(mine) if len(mine) >= session.tree.scope.monitoring.retrain_budget else 0
 
 
 def _evidence(session: Session, now: datetime, case: Evidence, candidate: Candidate | None, judge: Judge) -> Evidence:
     case = replace(
         case, previous=evidence.beside_champion(session, judge, case.previous_version, now),
         options=expected_costs(session, judge, case.previous_version, candidate, now),
-        cooling=_cooling(session, now),
+        cooling=is_cooling(session.registry.ledger, now, session.tree.scope.monitoring.cool_down),
     )  # fmt: skip
     if candidate is None:
         return case
@@ -281,12 +290,6 @@ def _baseline_instead(session: Session, now: datetime, refusal: Decision, until:
 
 def _last_candidate(session: Session) -> datetime | None:
     return max((decision.at for decision in session.decisions if decision.candidate), default=None)
-
-
-def _cooling(session: Session, now: datetime) -> bool:
-    """Whether a release was taken out of service less than a cool-down ago."""
-    away = [event.at for event in session.registry.ledger.events if event.action == "rollback"]
-    return bool(away) and now < away[-1] + session.tree.scope.monitoring.cool_down
 
 
 def _last_start(session: Session) -> datetime | None:

@@ -310,6 +310,7 @@ class Monitoring(Part):
     missing_rise: Share = 1.0
     reference_rows: Annotated[Count, Field(le=30_000)]
     cool_down: Duration
+    retrain_budget: Count = 4  # candidates that findings may ask for until something changes in service
 
 
 class Alarms(Part):
