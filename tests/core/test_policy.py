@@ -217,7 +217,8 @@ def test_the_runbook_has_a_row_for_each_rule_in_the_order_of_the_code() -> None:
     for name, _, action in rows:
         rule = next(rule for rule in RULES if rule.__name__.replace("_", " ") == name.strip())
         decided = {d.action for e, f, _ in CASES if (d := rule(Case(tuple(f), e, 0.05))) is not None}
-        assert decided == {one for one in ("nothing", "roll back", "retrain", "recalibrate", "fall back") if one in action}, name
+        actions = ("nothing", "roll back", "retrain", "recalibrate", "fall back")
+        assert decided == {one for one in actions if one in action}, name
 
 
 @pytest.mark.parametrize(
