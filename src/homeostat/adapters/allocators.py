@@ -36,5 +36,6 @@ def _set(values: Mapping[int, int]) -> None:
     import ctypes
 
     mallopt = getattr(ctypes.CDLL(None), "mallopt", None)  # other C libraries have no such settings
-    for name, value in values.items() if mallopt is not None else ():
-        mallopt(name, value)
+    if mallopt is not None:
+        for name, value in values.items():
+            mallopt(name, value)
