@@ -13,7 +13,7 @@ import threading
 import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -215,16 +215,17 @@ def _login() -> str:
     return f"{login}@{socket.gethostname()}"
 
 
-def _ask_why(context: click.Context, option: click.Parameter, value: str | None) -> str:
+def ask_why(context: click.Context, option: click.Parameter | None, value: str | None) -> str:
     """The reason; a terminal prompts for it where it was not given."""
     if value is None and sys.stdin.isatty():
         value = click.prompt("why", err=True)
     if value is None:
-        raise click.MissingParameter(ctx=context, param=option)
+        hint = None if option else "'--why'"
+        raise click.MissingParameter(ctx=context, param=option, param_type="option", param_hint=hint)
     return value
 
 
-why = click.option("--why", metavar="TEXT", callback=_ask_why, help="The reason, kept for good.")
+why = click.option("--why", metavar="TEXT", callback=ask_why, help="The reason, kept for good.")
 who = click.option("--who", metavar="NAME", help="Who acts; git's user.name if not given, else login@host.")
 
 
@@ -243,6 +244,20 @@ class Moment(click.ParamType[datetime]):
         if time.tzinfo is not None:
             self.fail(f"{value!r} has an offset; write the time in UTC, without one", param, ctx)
         return time
+
+
+class Until(click.ParamType["timedelta | datetime"]):
+    """A length of project time from now, 2d, or a time in UTC, 2013-05-01T12:00."""
+
+    name = "length or time"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> timedelta | datetime:
+        from homeostat.project.value_types import parse_duration
+
+        try:
+            return value if isinstance(value, timedelta) else parse_duration(value)
+        except ValueError:
+            return Moment().convert(value, param, ctx)
 
 
 class Percent(click.ParamType[float]):

@@ -25,7 +25,7 @@ def check(context: click.Context) -> None:
     """
     if context.invoked_subcommand is not None:
         return
-    project()  # what is no project is refused once, not by each of the three
+    project()  # what is no project is refused once, not by each of them
     failed = []
     for name in BEFORE_COMMIT:
         verb = check.commands[name]
@@ -74,6 +74,24 @@ def leakage(events: int) -> None:
 
 def _progress(what: str, done: int, of: int) -> None:
     say(f"{CLEAR}{what}: {done} of {of}", nl=False, err=True)
+
+
+@check.command()
+@click.option("--histories", type=click.IntRange(min=1), default=40, show_default=True, help="Histories of chance.")
+@click.option("--beside", type=click.IntRange(min=0), default=1, show_default=True, help="Of them, by other rules too.")
+def alarms(histories: int, beside: int) -> None:
+    """Prove the alarm budget on the project's own history: false pages, and which changes would be noticed how soon.
+
+    Example: homeostat check alarms --histories 100
+    """
+    from homeostat.checks.alarms import check_alarms
+    from homeostat.checks.worktree_view import worktree_view
+    from homeostat.monitoring.change import Units
+    from homeostat.releases.registry import Registry
+
+    view = worktree_view(project())
+    for line in check_alarms(Units(view, Registry.open(view)), histories, beside):
+        say(line)
 
 
 @check.command()

@@ -78,6 +78,15 @@ def incidents(project: Project, _: click.Context) -> Iterable[str]:
 
 
 @_names
+def approvable(project: Project, context: click.Context) -> Iterable[str]:
+    """The open incidents, then the times of the decisions, the newest first."""
+    from homeostat.monitoring.alerts import read_incidents
+
+    opened = [str(int(number)) for number, one in read_incidents(project).items() if one.closed is None]
+    return [*reversed(opened), *decisions(context, click.Option(["--any"]), "")]
+
+
+@_names
 def flows(project: Project, _: click.Context) -> Iterable[str]:
     """The flows in the table of schedules, as they are written there: importing it would take a second."""
     tree = ast.parse((project.home / "flows" / "schedules.py").read_text())

@@ -162,6 +162,14 @@ class Project:
         return self.home / "reports" / "incidents"
 
     @property
+    def answers(self) -> Path:  # what people answered alerts, a line each, append-only; people, by command
+        return self.home / "reports" / "answers.jsonl"
+
+    @property
+    def notices(self) -> Path:  # what was sent to people about incidents, a line each, append-only; flows
+        return self.home / "reports" / "notices.jsonl"
+
+    @property
     def report_page(self) -> Path:  # what came of all this, for a reader; replay and status
         return self.home / "reports" / "index.html"
 

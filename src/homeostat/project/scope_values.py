@@ -47,7 +47,7 @@ def with_values(text: str, values: Mapping[str, Value]) -> str:
         edited = edited[:start] + written + edited[end:]
     after = scopes.parse(edited)
     if priced(after) != priced(before) | dict(values) or _rest(after) != _rest(before):
-        raise UsageError(f"params.yaml: {', '.join(values)} cannot be set alone (an anchor that others use); {BY_HAND}")
+        raise UsageError(f"params.yaml: {', '.join(values)} cannot be set alone; {BY_HAND}")
     return edited
 
 
@@ -61,6 +61,8 @@ def _scalar(node: Node, path: tuple[str, ...]) -> ScalarNode:
         node = next((value for key, value in pairs if key.value == step), None)  # type: ignore[assignment]
     if not isinstance(node, ScalarNode):
         raise UsageError(f"params.yaml: {'.'.join(path)} is not written as a number of its own; {BY_HAND}")
+    if node.anchor:
+        raise UsageError(f"params.yaml: {'.'.join(path)} has an anchor that others use; {BY_HAND}")
     return node
 
 

@@ -4,31 +4,43 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import datetime
 from functools import singledispatch
 from pathlib import Path
 from typing import TypeVar
 
 from homeostat import loop
+from homeostat.core.errors import HomeostatError
 from homeostat.core.findings import Decision
 from homeostat.core.headlines import headline
 from homeostat.core.text import count
 from homeostat.data.batch import Batch, sentences
 from homeostat.decisions.session import Session
 from homeostat.loop import DataOutcome, Tick
+from homeostat.monitoring.notices import send_due
+from homeostat.project.clock import clock_now
+from homeostat.project.layout import Project
 
 Answer = TypeVar("Answer")
 
 
 @contextmanager
 def run_context(folder: Path, now: datetime | None = None) -> Iterator[tuple[Session, datetime]]:
-    """Lock the project for this run of a flow, and name the run; its session and its time."""
+    """Lock the project for this run of a flow, and name the run; its session and its time.
+
+    However it ends, people are sent what they have not heard yet.
+    """
     from homeostat.adapters import prefect
 
-    with loop.run_context(folder, now) as (session, at):
-        prefect.name_run(session.project, at)
-        yield session, at
+    try:
+        with loop.run_context(folder, now) as (session, at):
+            prefect.name_run(session.project, at)
+            yield session, at
+    finally:
+        with suppress(HomeostatError, OSError):  # a message that cannot be sent stops nothing; the status says so
+            project = Project.find(folder)
+            send_due(project, clock_now(project))
 
 
 def publish(session: Session, answer: Answer, at: datetime) -> Answer:
