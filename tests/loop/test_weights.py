@@ -13,7 +13,7 @@ from homeostat import loop
 from homeostat.adapters import dvc, git
 from homeostat.checks import weights as checked
 from homeostat.core.authorship import Authorship
-from homeostat.core.errors import UsageError
+from homeostat.core.errors import EnvironmentFault, UsageError
 from homeostat.core.findings import Decision
 from homeostat.core.headlines import headline
 from homeostat.core.rules import Rule
@@ -21,6 +21,7 @@ from homeostat.decisions.candidate import judge_candidate, release_candidate
 from homeostat.decisions.evidence import previous_version
 from homeostat.decisions.reweigh import release_weights
 from homeostat.decisions.session import Session
+from homeostat.faults.bad_release import reseal, turn_models_around
 from homeostat.project.layout import Project
 from homeostat.releases import verify
 from homeostat.releases.registry import Registry
@@ -162,3 +163,15 @@ def test_a_person_who_has_nothing_to_promote_hears_it(project: Project) -> None:
         assert release_weights(session, now, Authorship("ann", "again", now)) is None
     with pytest.raises(UsageError, match="nothing serves yet"):
         list(checked.page(hourly.make(project.home.parent / "empty")))
+
+
+def test_a_release_whose_commit_makes_other_models_keeps_its_weights_and_stops_no_loop(project: Project) -> None:
+    made = reseal(project, Registry.open(project).load("v0.1.0"), turn_models_around, fault="flipped")
+    first = Registry.open(project).ledger.releases[0]
+    Registry(project).release(first.commit, made, Authorship("ann", "a slip", at(LATER)))
+    commit(project, "weight: 2", "weight: 9")
+    assert deploy(project) is None
+    with loop.run_context(project.home, at(LATER)) as (session, now):
+        loop.begin(session, now)
+        with pytest.raises(EnvironmentFault, match="makes other models than it has; retrain"):
+            release_weights(session, now, Authorship("ann", "all the same", now))

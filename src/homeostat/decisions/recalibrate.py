@@ -16,6 +16,7 @@ from homeostat import models
 from homeostat.adapters import dvc_yaml
 from homeostat.core import metrics
 from homeostat.core.calibration import Calibrator, fit_platt
+from homeostat.core.errors import EnvironmentFault
 from homeostat.core.findings import Decision, Finding, Versions, objections
 from homeostat.core.policy import off_level
 from homeostat.core.promises import CALIBRATION as RATIO
@@ -64,7 +65,11 @@ def recalibrated(
     if gate is None or gate.action != "release":
         return None
     wanted = {**bundle.calibrators, **recent.fitted()}
-    made = derive(session.project, serving.event, edits_with(wanted), now)
+    try:
+        made = derive(session.project, serving.event, edits_with(wanted), now)
+    except EnvironmentFault as error:
+        log.warning("not recalibrated: %s", error)  # and a candidate is fitted instead
+        return None
     if made.bundle.calibrators != wanted:
         log.warning("%s was made by code that knows no calibrators; it is not recalibrated", serving.event.version)
         return None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+from collections.abc import Mapping
 from dataclasses import replace
 from datetime import datetime
 from functools import partial
@@ -11,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from homeostat.core.authorship import Authorship
+from homeostat.core.errors import EnvironmentFault
 from homeostat.core.findings import Decision, Finding, Versions
 from homeostat.core.headlines import headline
 from homeostat.core.release_gate import pays
@@ -27,6 +29,7 @@ from homeostat.training.evaluate import Report
 
 log = logging.getLogger("homeostat.weights")
 PARAMS = "params.yaml"
+Changed = Mapping[str, tuple[Value, Value]]  # by name, each weight and cost before and now
 
 
 def release_weights(session: Session, now: datetime, by: Authorship | None = None) -> Decision | None:
@@ -47,13 +50,16 @@ def release_weights(session: Session, now: datetime, by: Authorship | None = Non
         if serving is None or registry.ledger.rollout is not None:
             return None
         changed = changes(serving.bundle.scope, session.tree.scope)
-        if not changed:
+        if not changed or (by is None and (_waits(session, serving) or _kept_before(folder, serving, changed))):
             return None
-        if by is None and (version := _taken_back(registry, serving, session)):
-            log.warning("the weights of params.yaml wait: %s, which has them, was taken out of service; change them, "
-                        "or promote it", version)  # fmt: skip
+        try:
+            body = _decided(session, serving, changed, now, by)
+        except EnvironmentFault as error:
+            if by is not None:
+                raise
+            log.warning("the weights of params.yaml wait: %s", error)  # and the loop goes on
             return None
-        write_text(json.dumps(_decided(session, serving, changed, now, by), indent=1) + "\n", plan)
+        write_text(json.dumps(body, indent=1) + "\n", plan)
     return _carry_out(session, plan, now, by)
 
 
@@ -61,6 +67,24 @@ def _plan(folder: Path, now: datetime) -> Path:
     """The plan of ``now``, or of the next of that time: the clock of a project may stand still."""
     names = (stamp(now), *(f"{stamp(now)}.{number}" for number in range(2, 100)))
     return next(folder / f"{name}{pending.PLAN}" for name in names if not (folder / f"{name}.json").exists())
+
+
+def _waits(session: Session, serving: Serving) -> bool:
+    """Whether the weights of the scope were taken out of service; with a line that says so."""
+    version = _taken_back(session.registry, serving, session)
+    if version:
+        log.warning("the weights of params.yaml wait: %s, which has them, was taken out of service; change them, or "
+                    "promote it", version)  # fmt: skip
+    return bool(version)
+
+
+def _kept_before(folder: Path, serving: Serving, changed: Changed) -> bool:
+    """Whether these very weights have failed their gate with this champion: once is enough."""
+    records = sorted(folder.glob("*.json"))
+    body = json.loads(records[-1].read_text()) if records else {}
+    wanted = {name: list(pair) for name, pair in changed.items()}
+    kept = (body.get("action"), body.get("release")) == ("keep", serving.event.version)
+    return kept and body["facts"]["weights"] == wanted
 
 
 def _taken_back(registry: Registry, serving: Serving, session: Session) -> str:
@@ -75,7 +99,7 @@ def _taken_back(registry: Registry, serving: Serving, session: Session) -> str:
 
 
 def _decided(
-    session: Session, serving: Serving, changed: dict[str, tuple[Value, Value]], now: datetime, by: Authorship | None
+    session: Session, serving: Serving, changed: Changed, now: datetime, by: Authorship | None
 ) -> dict[str, Any]:
     """The record: made of the champion's models, judged by what weights bear on, the rest of its gate carried over."""
     edit = partial(with_values, values={name: value for name, (_, value) in changed.items()})
