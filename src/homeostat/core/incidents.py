@@ -12,7 +12,7 @@ from homeostat.core import old_records
 from homeostat.core.batch_rules import ROWS
 from homeostat.core.drift import LOST
 from homeostat.core.findings import TOO_FEW, Finding
-from homeostat.core.rules import ALERTING, BUDGETED, Rule
+from homeostat.core.rules import ALERTING, BUDGETED, COVERED, Rule
 from homeostat.core.sentences import sentence
 from homeostat.core.text import count
 
@@ -26,6 +26,7 @@ class Incident:
     ``passes`` counts the evaluations in a row that passed, the last one at ``last_passed``: the same evaluation again,
     after a run was interrupted, counts once. ``closed`` is None while the incident is open. ``release`` is the version
     that the finding was measured on; empty where it is about no release. ``noted``: it is on record and pages nobody.
+    ``escalated`` is when it was escalated, once.
     """
 
     finding: Finding
@@ -36,6 +37,7 @@ class Incident:
     closed: datetime | None = None
     release: str = ""
     noted: bool = False
+    escalated: datetime | None = None
 
     @property
     def problem(self) -> str:
@@ -71,6 +73,7 @@ class Incident:
             "closed": self.closed.isoformat() if self.closed else None,
             "release": self.release,
             "noted": self.noted,
+            **({"escalated": self.escalated.isoformat()} if self.escalated else {}),
             "finding": self.finding.to_dict(),
         }
 
@@ -80,9 +83,10 @@ class Incident:
         body = old_records.incident(raw)
         last_passed, closed = (datetime.fromisoformat(body[k]) if body[k] else None for k in ("last_passed", "closed"))
         opened, last_failed = (datetime.fromisoformat(body[k]) for k in ("opened", "last_failed"))
+        escalated = datetime.fromisoformat(body["escalated"]) if body.get("escalated") else None
         finding, release = Finding.from_dict(body["finding"]), body.get("release", "")
         noted = body.get("noted", False)
-        return cls(finding, opened, last_failed, body["passes"], last_passed, closed, release, noted)
+        return cls(finding, opened, last_failed, body["passes"], last_passed, closed, release, noted, escalated)
 
 
 @dataclass(frozen=True)
@@ -100,10 +104,11 @@ def update_incidents(
 ) -> Changes:
     """Fold the findings of one evaluation, of ``release`` if they are about one, into the incidents that are open.
 
-    A failed finding of a rule that alerts opens its incident, unless good windows were as far off, or keeps it open.
-    Too few to say, or a rule that was not evaluated, changes nothing. A rule is evaluated where a finding of it says
-    pass or fail. Where the scope has an alarm budget, what chance may explain is noted, until it is certain:
-    ``budget`` is the probability that it leaves to a loss to the baseline by chance.
+    A failed finding of a rule that alerts opens its incident, or keeps it open; it opens none where good windows were
+    as far off, or another that failed covers it. Too few to say, or a rule that was not evaluated, changes nothing. A
+    rule is evaluated where a finding of it says pass or fail. Where the scope has an alarm budget, what chance may
+    explain is noted, until it is certain: ``budget`` is the probability that it leaves to a loss to the baseline by
+    chance.
     """
     findings = list(findings)
     tests = max(sum(f.rule == Rule.AGAINST_BASELINE for f in findings), 1)
@@ -125,9 +130,9 @@ def update_incidents(
             closed.append(replace(incident, passes=incident.passes + 1, last_passed=now, closed=now))
         else:
             kept.append(replace(incident, passes=incident.passes + 1, last_passed=now))
-    opened = [
-        Incident(f, now, now, release=release, noted=_is_noted(f, chance)) for f in failed.values() if not f.usual
-    ]
+    covered = {rule for f in findings if f.failed for rule in COVERED.get(f.rule, ())}
+    new = (f for f in failed.values() if not f.usual and f.rule not in covered)
+    opened = [Incident(f, now, now, release=release, noted=_is_noted(f, chance)) for f in new]
     paged += [incident for incident in opened if not incident.noted]
     return Changes(tuple(paged), tuple(closed), (*kept, *opened))
 

@@ -34,7 +34,12 @@ def raise_alerts(
     changes = update_incidents(before.values(), findings, now, release, budget)
     for incident in (*changes.closed, *changes.open):
         number = numbers.get(incident.problem, f"{max(map(int, on_record), default=0) + 1:04d}")
-        if on_record.get(number) != incident:
-            write_text(json.dumps(incident.to_dict(), indent=1) + "\n", project.incidents / f"{number}.json")
-            on_record[number] = incident
+        note_incident(project, on_record, number, incident)
     return changes.opened
+
+
+def note_incident(project: Project, on_record: Numbered, number: str, incident: Incident) -> None:
+    """Put what became of an incident on record, there and in its file."""
+    if on_record.get(number) != incident:
+        write_text(json.dumps(incident.to_dict(), indent=1) + "\n", project.incidents / f"{number}.json")
+        on_record[number] = incident

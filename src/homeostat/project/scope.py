@@ -30,6 +30,7 @@ from homeostat.project.value_types import (
     Positive,
     Share,
     Text,
+    Variable,
     Whole,
     format_duration,
 )
@@ -169,6 +170,7 @@ class Events(Part):
     predict_at: Text
     label_horizon: Duration
     labels_until: Moment | None = None  # events from then on teach and judge nothing
+    acted_on: bool = False  # what is done about a prediction changes what happens, and so the label
 
 
 class Features(Part):
@@ -236,6 +238,7 @@ class Training(Part):
     refit: Annotated[bool, Strict()]
     lightgbm: LightGBM
     baseline: Baseline
+    calibrate: Literal["none", "platt"] = "platt"  # what is done where the level of a label moved and nothing else
 
 
 class Metrics(Part):
@@ -307,6 +310,7 @@ class Monitoring(Part):
     missing_rise: Share = 1.0
     reference_rows: Annotated[Count, Field(le=30_000)]
     cool_down: Duration
+    retrain_budget: Count = 4  # candidates that findings may ask for until something changes in service
 
 
 class Alarms(Part):
@@ -314,6 +318,16 @@ class Alarms(Part):
 
     false_pages: Count
     within: Length = Field(alias="in")
+
+
+class Alerts(Part):
+    """Who hears of an incident, and when it is escalated.
+
+    ``notify`` names the environment variable that holds the addresses, so that no secret lies in a file.
+    """
+
+    escalate_after: Length = timedelta(days=3)
+    notify: Variable | None = None
 
 
 class Rhythm(Part):
@@ -352,6 +366,7 @@ class Scope(Part):
     rollout: Rollout | None = None
     monitoring: Monitoring
     alarms: Alarms | None = None  # without it whatever fails pages
+    alerts: Alerts = Alerts()
     rhythm: Rhythm
 
     @model_validator(mode="after")

@@ -40,6 +40,15 @@ class Mark:
 
 
 @dataclass(frozen=True)
+class Band:
+    """A stretch of the labels that is shaded, such as the time of an incident; places count as those of marks."""
+
+    start: float
+    end: float
+    title: str
+
+
+@dataclass(frozen=True)
 class Row:
     """Marks of one kind, below the lines; ``style`` is a class of the page's style sheet."""
 
@@ -49,9 +58,13 @@ class Row:
 
 
 def lines(
-    labels: Sequence[str], drawn: Sequence[Line], digits: int, rows: Sequence[Row] = (), width: int = WIDTH
-) -> str:
-    """Lines over evenly spaced labels, each named at its right end, and rows of marks below; empty without a value."""
+    labels: Sequence[str], drawn: Sequence[Line], digits: int, rows: Sequence[Row] = (), width: int = WIDTH,
+    marks: Sequence[Mark] = (), bands: Sequence[Band] = (),
+) -> str:  # fmt: skip
+    """Lines over evenly spaced labels, each named at its right end, and rows of marks below; empty without a value.
+
+    ``marks`` are vertical rules through the drawing, named at their top, and ``bands`` are shaded behind it.
+    """
     present = [v for line in drawn for v in line.values if v is not None]
     if not present:
         return ""
@@ -65,7 +78,9 @@ def lines(
     def y(value: float) -> float:
         return TOP + (HEIGHT - TOP - BOTTOM) * (1 - (value - low) / (high - low))
 
-    parts = [_grid(y(step), _number(step, steps), end) for step in steps]
+    parts = [_band(x(b.start), x(b.end), b.title) for b in bands]
+    parts += [_grid(y(step), _number(step, steps), end) for step in steps]
+    parts += _rules(marks, x)
     parts += [_text(x(i), HEIGHT - 8, _short(labels[i]), "middle") for i in _spread(len(labels), width)]
     for line in drawn:
         parts += [_path(line, x, y), *(_dot(line, labels[i], v, x(i), y(v), digits) for i, v in _there(line.values))]
@@ -135,11 +150,23 @@ class Term:
     title: str
 
 
+@dataclass(frozen=True)
+class Span:
+    """An incident from ``start`` to ``end``, or until now where it is open; ``link`` leads to its page."""
+
+    start: datetime
+    end: datetime
+    open: bool
+    title: str
+    link: str
+
+
 def terms(
-    served: Sequence[Term], decisions: Iterable[tuple[datetime, str, str]], start: datetime, end: datetime
-) -> str:
-    """The releases in service over time; below them a mark a decision: (when, action, headline)."""
-    tall = 76
+    served: Sequence[Term], decisions: Iterable[tuple[datetime, str, str]], start: datetime, end: datetime,
+    incidents: Sequence[Span] = (),
+) -> str:  # fmt: skip
+    """The releases in service over time; below them a mark a decision: (when, action, headline), and the incidents."""
+    tall = 92 if incidents else 76
 
     def x(time: datetime) -> float:
         return 4 + (LONG - 8) * min(max((time - start) / (end - start), 0.0), 1.0)
@@ -155,11 +182,16 @@ def terms(
         if wide > 8 * len(term.version):
             parts.append(_text(x(term.start) + 5, 24, term.version, style="on"))
     for when, action, headline in decisions:
-        style = {"nothing": "calm", "roll back": "bad"}.get(action, "act")
+        style = {"nothing": "calm", "roll back": "bad", "fall back": "bad"}.get(action, "act")
         parts.append(
             f'<circle class="{style}" cx="{x(when):.1f}" cy="45" r="{2.5 if style == "calm" else 4.5}">'
             f"<title>{escape(f'{when:%Y-%m-%d %H:%M} {headline}')}</title></circle>"
         )
+    for span in incidents:
+        wide = max(x(span.end) - x(span.start), 5.0)
+        bar = f'<rect class="{"incident" if span.open else "incident over"}" x="{x(span.start):.1f}" y="58" '
+        bar += f'width="{wide:.1f}" height="9" rx="2"><title>{escape(span.title)}</title></rect>'
+        parts.append(f'<a href="{escape(span.link)}">{bar}</a>')
     parts += _dates(start, end, 4, LONG - 8, tall - 6)
     return _svg(LONG, tall, parts, "releases in service, and the decisions")
 
@@ -234,6 +266,25 @@ def _names(drawn: Sequence[Line], y: Callable[[float], float], x: float) -> list
         places[number] = min(places[number], floor)
         floor = places[number] - GAP
     return [_text(x, place, line.name, style=line.style) for place, (_, line) in zip(places, ends, strict=True)]
+
+
+def _band(start: float, end: float, title: str) -> str:
+    wide, tall = max(end - start, 2.0), HEIGHT - TOP - BOTTOM
+    hint = f"<title>{escape(title)}</title>"
+    return f'<rect class="band" x="{start:.1f}" y="{TOP}" width="{wide:.1f}" height="{tall}">{hint}</rect>'
+
+
+def _rules(marks: Sequence[Mark], x: Callable[[float], float]) -> list[str]:
+    """Vertical rules; of names that would lie over one another the later is left to the hint."""
+    parts, free = [], 0.0
+    for mark in sorted(marks, key=lambda m: m.place):
+        at, name = x(mark.place), mark.title.partition(" ")[0]
+        parts.append(f'<line class="mark" x1="{at:.1f}" x2="{at:.1f}" y1="{TOP}" y2="{HEIGHT - BOTTOM}">')
+        parts.append(f"<title>{escape(mark.title)}</title></line>")
+        if at >= free:
+            parts.append(_text(at + 3, TOP + 8, name, style="mark"))
+            free = at + 3 + 7 * len(name)
+    return parts
 
 
 def _row(row: Row, x: Callable[[float], float], y: float, end: float) -> list[str]:

@@ -23,6 +23,11 @@ svg rect.term0 { fill: #0b5fae; } svg rect.term1 { fill: #3f7fb8; } svg rect.bac
 svg circle.calm { fill: var(--baseline); } svg circle.act { fill: var(--good); } svg circle.bad { fill: var(--bad); }
 svg circle.alert, svg text.alert { fill: var(--warn); } svg text.act { fill: var(--good); }
 svg text.bad { fill: var(--bad); }
+svg path.limit { stroke: var(--bad); stroke-width: 1.2; stroke-dasharray: 5 4; } svg circle.limit { display: none; }
+svg text.limit { fill: var(--bad); } svg rect.band { fill: var(--bad); opacity: 0.12; }
+svg line.mark { stroke: var(--served); stroke-width: 1; stroke-dasharray: 2 2; } svg text.mark { fill: var(--served); }
+svg rect.baseline { fill: var(--baseline); opacity: 0.45; } svg rect.served { fill: var(--served); opacity: 0.7; }
+svg rect.incident { fill: var(--bad); } svg rect.incident.over { fill: var(--baseline); }
 """
 PAGE = """
 * { box-sizing: border-box; }
@@ -50,7 +55,7 @@ table { border-collapse: collapse; font-size: 0.9rem; font-variant-numeric: tabu
 th, td { padding: 4px 10px; text-align: right; border-bottom: 1px solid var(--rule); vertical-align: top; }
 th { font-weight: 600; color: var(--soft); } tr > :first-child, td.text, th.text { text-align: left; }
 th[colspan] { text-align: center; }
-td { white-space: nowrap; }
+td { white-space: nowrap; } td svg { width: 240px; }
 td.text { white-space: normal; min-width: 18em; }
 .wide + .wide { margin-top: 16px; }
 tr.sum td { font-weight: 600; border-bottom: 0; }
