@@ -60,7 +60,7 @@ def recalibrate(folder: Path, number: int) -> None:
         scope = session.tree.scope
         names = [name for name, objective in scope.objectives.items() if objective.task == "binary"]
         recent = recent_events(session, serving_now.bundle, FeatureRows(session.tree), names, now)
-        fitted = recent.fitted(None if number % 2 else recent.judged_since)  # other ones in each round
+        fitted = recent.fitted(now - scope.events.label_horizon - number * scope.rhythm.tick)  # others in each round
         made = derive(session.project, serving_now.event, edits_with(fitted), now)
         assert made.bundle.calibrators == fitted, "the replay is of a version from before there were calibrators"
         by = Authorship("benchmark", f"round {number}", now)

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
+ANN = {f"GIT_{role}_{what}": "ann@x" for role in ("AUTHOR", "COMMITTER") for what in ("NAME", "EMAIL")}  # who commits
 BLOCK = re.compile(r"(?ms)^```(\w+)\n(.*?)^```$")
 UNTIL_CTRL_C = "homeostat up"
 PATIENCE = 400  # seconds for what runs until Ctrl-C to say what the page says
@@ -68,7 +69,7 @@ class Reader:
     @property
     def environment(self) -> dict[str, str]:
         path = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
-        return {**os.environ, "PATH": path, "HOMEOSTAT": str(ROOT), "COLUMNS": "100"}
+        return {**os.environ, **ANN, "PATH": path, "HOMEOSTAT": str(ROOT), "COLUMNS": "100"}
 
     def types(self, step: Step) -> str:
         """What is said on standard output; who types it sees that all is well.

@@ -36,9 +36,10 @@ def test_of_one_score_for_all_the_level_alone_is_learned() -> None:
     ("score", "y"),
     [
         ([], []),
-        ([0.1, 0.2, 0.3], [0.0, 0.0, 0.0]),  # nothing happened: no level to learn
-        ([0.1, 0.2, 0.3], [1.0, 1.0, 1.0]),
-        ([0.1, 0.2, 0.8, 0.9], [1.0, 1.0, 0.0, 0.0]),  # the order would be turned around
+        ([0.1, 0.2] * 60, [0.0] * 120),  # nothing happened: no level to learn
+        ([0.1, 0.2] * 60, [1.0] * 120),
+        ([0.1, 0.2] * 60, [1.0] * 49 + [0.0] * 71),  # too few
+        ([0.1, 0.2, 0.8, 0.9] * 60, [1.0, 1.0, 0.0, 0.0] * 60),  # the order would be turned around
     ],
 )
 def test_what_cannot_be_learned_is_none(score: list[float], y: list[float]) -> None:

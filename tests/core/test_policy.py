@@ -90,6 +90,8 @@ def in_range(now: float) -> Finding:
         ([finding(Rule.CALIBRATION), SWITCHED], False),
         ([SIGN], False),
         ([finding(Rule.CALIBRATION, "pass"), SIGN], False),
+        ([replace(finding(Rule.CALIBRATION), usual=True)], True),  # too few good windows to know
+        ([replace(finding(Rule.CALIBRATION), usual=True, facts={"range": {}})], False),  # they were as far off
         ([], False),
     ],
 )

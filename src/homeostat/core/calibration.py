@@ -16,6 +16,7 @@ import numpy as np
 from homeostat.core.metrics import Array
 
 LEAST = 1e-9  # scores are kept so far off 0 and 1, which have no log odds
+FEWEST = 50  # events of either class: some days of a rare one say little about its level
 ROUNDS = 100  # of Newton's method, which takes some five
 CLOSE = 1e-10  # a step no longer than that is the last
 
@@ -58,11 +59,11 @@ class Calibrator:
 def fit_platt(score: Array, y: Array) -> tuple[float, float] | None:
     """Slope and intercept of least log loss, by Newton's method; ``y`` (n,) is 0 or 1.
 
-    None where the labels are of one class, or where the order of the scores would not be kept.
+    None where either class has too few events to say, or where the order of the scores would not be kept.
     """
-    if len(y) == 0 or y.min() == y.max():
-        return None
     happened = float(y.sum())
+    if min(happened, len(y) - happened) < FEWEST:
+        return None
     high, low = (happened + 1) / (happened + 2), 1 / (len(y) - happened + 2)  # Platt's targets: never sure of either
     target, odds = np.where(y > 0, high, low), log_odds(score)
     terms, answer = np.stack([odds, np.ones(len(odds))]), np.array([1.0, 0.0])

@@ -110,10 +110,16 @@ def loses_to_baseline(findings: Iterable[Finding]) -> bool:
     return any(f.failed and f.rule == Rule.AGAINST_BASELINE for f in findings)
 
 
+def off_level(findings: Iterable[Finding]) -> list[str]:
+    """The objectives whose calibration is off, and further than in good windows where there are enough to say."""
+    off = [f for f in findings if f.failed and f.rule == Rule.CALIBRATION]
+    return [f.subject for f in off if not (f.usual and "range" in f.facts)]
+
+
 def only_level(findings: Sequence[Finding]) -> bool:
-    """Whether calibration is off, and the scores order events as well as in good windows."""
-    off = any(f.failed and f.rule == Rule.CALIBRATION for f in findings)
-    return off and not any((f.failed and f.rule == Rule.SWITCH) or _out_of_order(f) for f in findings)
+    """Whether calibration is further off than in good windows, while the scores order events as well as in those."""
+    other = any((f.failed and f.rule == Rule.SWITCH) or _out_of_order(f) for f in findings)
+    return bool(off_level(findings)) and not other
 
 
 def _out_of_order(finding: Finding) -> bool:

@@ -17,9 +17,10 @@ from homeostat.adapters import dvc_yaml
 from homeostat.core import metrics
 from homeostat.core.calibration import Calibrator, fit_platt
 from homeostat.core.findings import Decision, Finding, Versions, objections
+from homeostat.core.policy import off_level
 from homeostat.core.promises import CALIBRATION as RATIO
 from homeostat.core.release_gate import WEIGHTED_LOSS, BesideChampion, Endpoint, against_champion
-from homeostat.core.rules import Reason, Rule
+from homeostat.core.rules import Reason
 from homeostat.decisions.evidence import trained_to
 from homeostat.decisions.pairing import Pairing, Scores, margins
 from homeostat.decisions.session import Session
@@ -52,8 +53,7 @@ def recalibrated(
     nothing to fit, or where the release was made by code that knows no calibrators.
     """
     scope, bundle = session.tree.scope, serving.bundle
-    off = [f.subject for f in findings if f.failed and f.rule == Rule.CALIBRATION]
-    names = [name for name in off if scope.objectives[name].task == "binary" and name in bundle.models]
+    names = [name for name in off_level(findings) if scope.objectives[name].task == "binary" and name in bundle.models]
     if scope.training.calibrate == "none" or bundles.is_baseline(bundle.training) or not names:
         return None
     if _taken_back(session, now):
