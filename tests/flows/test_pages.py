@@ -157,7 +157,7 @@ def test_an_incident_from_first_sight_to_its_end_in_a_browser(tmp_path: Path) ->
     with served(project) as (address, token), tab(tmp_path / "browser") as page:
         page.open(address.replace("http://", f"http://:{token}@") + "/")
         assert "readings: batch" in page.text
-        page.press("a[href='incidents/0001.html']")
+        page.press("td a[href='incidents/0001.html']")
         assert page.run("document.querySelector('.badge').innerText") == "open"
         assert "2024-03-01T03 is missing" in page.text
         command = str(page.run("document.querySelector('table.type code').innerText"))
@@ -183,7 +183,7 @@ def test_the_file_opens_with_the_network_cut(project: Project, tmp_path: Path) -
     write_report(project, project.report_page)
     with tab(tmp_path / "browser") as page:
         page.open(project.report_page.as_uri())
-        page.press("a[href='incidents/0001.html']")
+        page.press("td a[href='incidents/0001.html']")
         assert "readings: batch" in page.text and "homeostat data review" in page.text
         page.press("nav a")
         assert "Releases in service" in page.text

@@ -21,6 +21,8 @@ from homeostat.loop import DataOutcome, Tick
 from homeostat.monitoring.notices import send_due
 from homeostat.project.clock import clock_now
 from homeostat.project.layout import Project
+from homeostat.reports.incident import lines
+from homeostat.reports.incident import read as read_screen
 
 Answer = TypeVar("Answer")
 
@@ -44,7 +46,7 @@ def run_context(folder: Path, now: datetime | None = None) -> Iterator[tuple[Ses
 
 
 def publish(session: Session, answer: Answer, at: datetime) -> Answer:
-    """Write the result to the run's log; a decision becomes an artifact and an event, a new incident an event."""
+    """Write the result to the run's log; a decision and a new incident become an artifact and an event each."""
     from homeostat.adapters import prefect
 
     name = session.project.scope.project
@@ -55,14 +57,26 @@ def publish(session: Session, answer: Answer, at: datetime) -> Answer:
     for remark in outcome.remarks if isinstance(outcome, DataOutcome) else ():
         prefect.log(remark)
     if isinstance(answer, Tick):
-        for incident in answer.opened:
-            prefect.publish_incident(name, incident)
+        _publish_incidents(session, answer)
     if isinstance(answer, Tick) and answer.step is not None:
         prefect.publish_decision(name, answer.step, at)
     if isinstance(decision, Decision):
         prefect.publish_decision(name, decision, at)
     prefect.log(sentence(answer), answer=True)
     return answer
+
+
+def _publish_incidents(session: Session, tick: Tick) -> None:
+    """Publish each incident that a tick opened: its page, an artifact and an event."""
+    from homeostat.adapters import prefect
+    from homeostat.reports.incident_page import write_incident
+
+    opened = {incident.problem: incident for incident in tick.opened}
+    for number, incident in session.incidents.items():
+        if incident.closed is None and incident.problem in opened:
+            screen = read_screen(session.project, number)
+            write_incident(session.project, number)
+            prefect.publish_incident(session.project.scope.project, incident, lines(screen) if screen else ())
 
 
 def not_accepted(answer: object) -> list[Batch]:
