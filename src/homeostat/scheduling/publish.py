@@ -74,9 +74,14 @@ def _publish_incidents(session: Session, tick: Tick) -> None:
     opened = {incident.problem: incident for incident in tick.opened}
     for number, incident in session.incidents.items():
         if incident.closed is None and incident.problem in opened:
-            screen = read_screen(session.project, number)
-            write_incident(session.project, number)
-            prefect.publish_incident(session.project.scope.project, incident, lines(screen) if screen else ())
+            texts: list[tuple[str, str]] = []
+            try:
+                screen = read_screen(session.project, number)
+                texts = list(lines(screen)) if screen else []
+                write_incident(session.project, number)
+            except HomeostatError as error:  # the tick is done, and the status has the incident in any case
+                prefect.log(f"the page of incident {number} could not be written: {error}")
+            prefect.publish_incident(session.project.scope.project, incident, texts)
 
 
 def not_accepted(answer: object) -> list[Batch]:
