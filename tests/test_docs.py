@@ -25,6 +25,7 @@ from homeostat import loop
 from homeostat.cli import main
 from homeostat.core.authorship import Authorship
 from homeostat.core.rules import ALERTING, Rule
+from homeostat.data.amendments import write_record
 from homeostat.decisions.candidate import judge_candidate
 from homeostat.decisions.session import Session
 from homeostat.project.clock import move_on, stands_at
@@ -35,8 +36,9 @@ from homeostat.serving.paths import labels, served
 ROOT = Path(__file__).parents[1]
 PAGES = {name: (ROOT / name).read_text() for name in ("README.md", "RUNBOOK.md")}
 BATCH = "2024-03-01T03"
+MARK = 90  # above what the other commands amend
 WORDS = {"VERSION": "v0.2.0", "SOURCE": "readings", "BATCH": BATCH, "FILE": "again.csv",
-         "DAY": "2024-03-02"}  # fmt: skip
+         "DAY": "2024-03-02", "MARK": str(MARK)}  # fmt: skip
 TALKS = re.compile(r"(?:homeostat|dvc|make)(?: [^`\n]*)?")
 
 
@@ -119,6 +121,14 @@ def prepare(home: Project, command: str) -> None:
     if "promote candidate" in command:  # of the data as they are now
         with loop.run_context(home.home) as (session, at):
             judge_candidate(session, at)
+    if "promote weights" in command:  # other ones in the scope
+        params = home.root / "params.yaml"
+        params.write_text(params.read_text().replace("weight: 2", "weight: 3"))
+        hourly.commit(home.root, "a miss is dearer")
+    if "data clear" in command:
+        body = {"number": MARK, "kind": "contaminated", "who": "a test", "why": "to clear it", "known": hourly.START}
+        span = {"since": hourly.START, "until": hourly.START + timedelta(hours=1)}
+        write_record(home.worktree, body | {"version": "v0.2.0"} | span, "v0.2.0")
     if "--canary" in command:  # and something to try it beside
         Registry(home).promote("v0.1.0", Authorship("a test", "to try another", stands_at(home)))
 

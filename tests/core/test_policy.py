@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,12 +14,25 @@ import pytest
 from homeostat.core.drift import drift_findings
 from homeostat.core.evaluation import Compared, Comparison
 from homeostat.core.evidence_table import evidence_table
-from homeostat.core.findings import Decision, Due, Finding, Interval, Outcome, Versions
+from homeostat.core.findings import Decision, Due, Finding, Interval, Option, Outcome, Versions
 from homeostat.core.headlines import headline, summary
 from homeostat.core.intervals import Measure
-from homeostat.core.policy import Bar, Evidence, alarming, barred_by, decide_action, starts_decision
+from homeostat.core.policy import (
+    RULES,
+    Bar,
+    Case,
+    Evidence,
+    alarming,
+    barred_by,
+    decide_action,
+    noted,
+    only_level,
+    starts_decision,
+    wants_candidate,
+)
 from homeostat.core.rules import Reason, Rule
 
+ROOT = Path(__file__).parents[2]
 DRIFT = "reports/drift/2024-03-01T000000.json"
 RECORD = "reports/decisions/2024-03-01T000000.json"
 VERSIONS = Versions("v0.3.0", "v0.2.0", "v0.4.0")
@@ -28,6 +43,7 @@ KEEP = Decision("keep", Reason.FAILED, VERSIONS, (LOST,))
 UNSURE = Decision("keep", Reason.CANNOT_JUDGE, VERSIONS, (replace(LOST, outcome="cannot judge"),))
 NOW = datetime(2024, 3, 1)
 WEEK = timedelta(days=7)
+LEVEL = Decision("release", Reason.LEVEL, VERSIONS, (WON,), facts={"calibrators": {"high": [0.6, 1.02]}})
 DUE = Due("interval", NOW - 4 * WEEK)
 BARRED = Bar("v0.2.0", NOW, NOW + WEEK)
 
@@ -58,60 +74,151 @@ EARNED = replace(BASE, gate=RELEASE)
 GONE_BAD = replace(BASE, previous=on(high=-0.4))
 
 
+def in_range(now: float) -> Finding:
+    """AUC at ``now``, where good windows lie from 0.85 down to 0.75."""
+    ranges = {"auc": {"now": now, "best": 0.85, "worst": 0.75}, "brier": {"now": 0.3, "best": 0.1, "worst": 0.2}}
+    return Finding(Rule.METRICS, "high", "fail", 0.3, 0.2, facts={"metric": "brier", "ranges": ranges})
+
+
 @pytest.mark.parametrize(
-    ("evidence", "findings", "action"),
+    ("findings", "level"),
     [
-        # nothing was seen, nothing is due
-        (plain(), [finding(Rule.QUALITY, "pass")], "nothing"),
-        (plain(), [finding(Rule.COLUMN_DRIFT, subject="load")], "nothing"),  # explains, and starts nothing
-        # seen, and no evidence yet
-        (plain(), [SIGN], "nothing"),
-        # the candidate
-        (BASE, [SIGN], "nothing"),
-        (EARNED, [SIGN], "retrain"),
-        (EARNED, [], "nothing"),
-        (replace(EARNED, due=DUE), [], "retrain"),
-        (replace(BASE, due=DUE), [], "nothing"),
-        (replace(BASE, gate=UNSURE, due=DUE), [SIGN], "nothing"),  # missing evidence is no proof
-        (replace(EARNED, barred=BARRED), [SIGN], "nothing"),
-        # the previous version
-        (GONE_BAD, [SIGN], "roll back"),
-        (GONE_BAD, [], "roll back"),  # judged for a retrain that was due
-        (replace(GONE_BAD, gate=None, candidate_previous={}), [SIGN], "roll back"),
-        (replace(BASE, previous=on(high=-0.04)), [SIGN], "nothing"),  # better, not materially
-        (replace(BASE, previous={"high": compared(-0.3, low=-0.7, high=0.1)}), [SIGN], "nothing"),  # or by chance
-        (replace(BASE, previous={"high": Comparison("log_loss", 200, Compared(3))}), [SIGN], "nothing"),
-        (replace(BASE, previous=on(high=-0.4, low=0.0)), [SIGN], "roll back"),
-        (replace(BASE, previous=on(high=-0.4, low=0.4)), [SIGN], "nothing"),  # everything rolls back together
-        # both: known good first, unless the candidate is better still beyond chance
-        (replace(GONE_BAD, gate=RELEASE, candidate_previous=on(high=-0.05)), [SIGN], "roll back"),
-        (replace(GONE_BAD, gate=RELEASE, candidate_previous=on(high=-0.2)), [SIGN], "retrain"),
-        (replace(GONE_BAD, gate=RELEASE, candidate_previous=on(high=-0.2, low=0.2)), [SIGN], "roll back"),
-        (replace(GONE_BAD, gate=KEEP, candidate_previous=on(high=-0.2)), [SIGN], "roll back"),
-        (replace(GONE_BAD, gate=RELEASE, barred=BARRED, candidate_previous=on(high=-0.2)), [SIGN], "roll back"),
-        (GONE_BAD, [finding(Rule.CALIBRATION)], "nothing"),  # the level of the world, which no older version knows
-        (GONE_BAD, [finding(Rule.CALIBRATION), SIGN], "roll back"),
-        # a release that is not the one judged goes, whatever labels are in; not to one that is known to be worse
-        (BASE, [SWITCHED], "roll back"),
-        (replace(BASE, gate=None, previous={}), [SWITCHED], "roll back"),
-        (replace(BASE, previous=on(high=0.3)), [SWITCHED], "nothing"),
-        (replace(BASE, previous_version="", previous={}), [SWITCHED], "nothing"),
-        (BASE, [finding(Rule.SWITCH, "pass")], "nothing"),
-        # labels in doubt: nothing that rests on them is done, unless a person asks for it
-        (EARNED, [DOUBT, SIGN], "nothing"),
-        (GONE_BAD, [DOUBT, SIGN], "nothing"),
-        (replace(EARNED, due=DUE), [DOUBT], "nothing"),
-        (replace(EARNED, due=Due("request", request="new prices")), [DOUBT], "retrain"),
-        (BASE, [DOUBT, SWITCHED], "roll back"),  # by scores alone
-        # nothing serves yet
-        (replace(plain(""), gate=RELEASE, due=Due("first")), [], "retrain"),
-        (replace(plain(""), gate=KEEP, due=Due("first")), [], "nothing"),
+        ([finding(Rule.CALIBRATION)], True),
+        ([finding(Rule.CALIBRATION), SIGN, finding(Rule.DRIFT_SHARE)], True),  # a wrong level costs log loss too
+        ([finding(Rule.CALIBRATION), in_range(0.80)], True),  # Brier's score is off with the level
+        ([finding(Rule.CALIBRATION), in_range(0.70)], False),  # the order is worse as well
+        ([finding(Rule.CALIBRATION), SWITCHED], False),
+        ([SIGN], False),
+        ([finding(Rule.CALIBRATION, "pass"), SIGN], False),
+        ([], False),
     ],
 )
+def test_the_level_alone_is_off_where_the_order_holds(findings: list[Finding], level: bool) -> None:
+    assert only_level(findings) is level
+LOSES = replace(finding(Rule.AGAINST_BASELINE), interval=Interval(0.1, 0.3, 0.95))
+BEATS = replace(LOSES, subject="late", outcome="pass", value=-0.2, interval=Interval(-0.3, -0.1, 0.95))
+
+
+def fallback(share: float | None, low: float = 0.0, high: float = 0.0) -> Evidence:
+    """The evidence of a lost candidate, with the baseline's expected cost beside the champion's."""
+    option = Option("fall back", "", 900, None if share is None else 100 * (1 + share))
+    between = None if share is None else Interval(low, high, 0.9)
+    keep = Option("nothing", "v0.3.0", 900, 100.0)
+    return replace(BASE, options=(keep, replace(option, share=share, share_interval=between)))
+
+
+CHEAPER = fallback(-0.2, -0.3, -0.1)
+
+
+WELL = [finding(Rule.QUALITY, "pass"), finding(Rule.AGAINST_BASELINE, "pass")]
+DRIFTED = [*WELL, replace(finding(Rule.DRIFT_SHARE), usual=True)]
+CASES: list[tuple[Evidence, list[Finding], str]] = [
+    # nothing was seen, nothing is due
+    (plain(), [finding(Rule.QUALITY, "pass")], "nothing"),
+    (plain(), [finding(Rule.COLUMN_DRIFT, subject="load")], "nothing"),  # explains, and starts nothing
+    # seen, and no evidence yet
+    (plain(), [SIGN], "nothing"),
+    # drift that has not hurt
+    (plain(), DRIFTED, "nothing"),
+    (plain(), [*DRIFTED, SIGN], "nothing"),
+    (replace(EARNED, due=DUE), DRIFTED, "retrain"),
+    # the candidate
+    (BASE, [SIGN], "nothing"),
+    (EARNED, [SIGN], "retrain"),
+    (EARNED, [], "nothing"),
+    (replace(EARNED, due=DUE), [], "retrain"),
+    (replace(BASE, due=DUE), [], "nothing"),
+    (replace(BASE, gate=UNSURE, due=DUE), [SIGN], "nothing"),  # missing evidence is no proof
+    (replace(EARNED, barred=BARRED), [SIGN], "nothing"),
+    # the previous version
+    (GONE_BAD, [SIGN], "roll back"),
+    (GONE_BAD, [], "roll back"),  # judged for a retrain that was due
+    (replace(GONE_BAD, gate=None, candidate_previous={}), [SIGN], "roll back"),
+    (replace(BASE, previous=on(high=-0.04)), [SIGN], "nothing"),  # better, not materially
+    (replace(BASE, previous={"high": compared(-0.3, low=-0.7, high=0.1)}), [SIGN], "nothing"),  # or by chance
+    (replace(BASE, previous={"high": Comparison("log_loss", 200, Compared(3))}), [SIGN], "nothing"),
+    (replace(BASE, previous=on(high=-0.4, low=0.0)), [SIGN], "roll back"),
+    (replace(BASE, previous=on(high=-0.4, low=0.4)), [SIGN], "nothing"),  # everything rolls back together
+    # both: known good first, unless the candidate is better still beyond chance
+    (replace(GONE_BAD, gate=RELEASE, candidate_previous=on(high=-0.05)), [SIGN], "roll back"),
+    (replace(GONE_BAD, gate=RELEASE, candidate_previous=on(high=-0.2)), [SIGN], "retrain"),
+    (replace(GONE_BAD, gate=RELEASE, candidate_previous=on(high=-0.2, low=0.2)), [SIGN], "roll back"),
+    (replace(GONE_BAD, gate=KEEP, candidate_previous=on(high=-0.2)), [SIGN], "roll back"),
+    (replace(GONE_BAD, gate=RELEASE, barred=BARRED, candidate_previous=on(high=-0.2)), [SIGN], "roll back"),
+    (GONE_BAD, [finding(Rule.CALIBRATION)], "nothing"),  # the level of the world, which no older version knows
+    (GONE_BAD, [finding(Rule.CALIBRATION), SIGN], "roll back"),
+    # new calibrators on the same models, once they have passed their gate
+    (replace(BASE, recalibrated=LEVEL), [finding(Rule.CALIBRATION)], "recalibrate"),
+    (replace(BASE, recalibrated=LEVEL), [finding(Rule.CALIBRATION), SIGN], "recalibrate"),
+    (replace(BASE, recalibrated=KEEP), [finding(Rule.CALIBRATION)], "nothing"),
+    (replace(BASE, recalibrated=LEVEL), [finding(Rule.CALIBRATION), DOUBT], "nothing"),
+    (replace(BASE, recalibrated=LEVEL), [finding(Rule.CALIBRATION), SWITCHED], "roll back"),
+    (replace(BASE, recalibrated=LEVEL, tried="v0.4.0"), [finding(Rule.CALIBRATION)], "nothing"),
+    # a release that is not the one judged goes, whatever labels are in; not to one that is known to be worse
+    (BASE, [SWITCHED], "roll back"),
+    (replace(BASE, gate=None, previous={}), [SWITCHED], "roll back"),
+    (replace(BASE, previous=on(high=0.3)), [SWITCHED], "nothing"),
+    (replace(BASE, previous_version="", previous={}), [SWITCHED], "nothing"),
+    (BASE, [finding(Rule.SWITCH, "pass")], "nothing"),
+    # worse than its own baseline: the baseline, where its alerts cost no more and nothing else helps
+    (CHEAPER, [LOSES], "fall back"),
+    (CHEAPER, [SIGN], "nothing"),
+    (CHEAPER, [replace(LOSES, outcome="pass")], "nothing"),
+    (BASE, [LOSES], "nothing"),  # the champion is the baseline: there is nothing to fall back to
+    (fallback(None), [LOSES], "fall back"),  # too few to say what it costs: the loss decides
+    (fallback(-0.01, -0.2, 0.2), [LOSES], "fall back"),
+    (fallback(0.01, -0.2, 0.2), [LOSES], "nothing"),
+    (CHEAPER, [LOSES, BEATS], "fall back"),
+    (fallback(-0.01, -0.2, 0.2), [LOSES, BEATS], "nothing"),  # it would give up a model that is worth running
+    (fallback(None), [LOSES, BEATS], "nothing"),
+    (replace(CHEAPER, gate=RELEASE), [LOSES], "retrain"),
+    (replace(CHEAPER, gate=RELEASE, barred=BARRED), [LOSES], "fall back"),
+    (replace(CHEAPER, previous=on(high=-0.4)), [LOSES], "roll back"),
+    (CHEAPER, [LOSES, DOUBT], "nothing"),
+    (replace(CHEAPER, tried="v0.4.0"), [LOSES], "nothing"),
+    # after a release was taken back: further back only where the champion itself fails
+    (replace(GONE_BAD, cooling=True), [], "nothing"),
+    (replace(GONE_BAD, cooling=True), [finding(Rule.DRIFT_SHARE)], "nothing"),
+    (replace(GONE_BAD, cooling=True), [SIGN], "roll back"),
+    (replace(CHEAPER, cooling=True), [LOSES], "fall back"),
+    # labels in doubt: nothing that rests on them is done, unless a person asks for it
+    (EARNED, [DOUBT, SIGN], "nothing"),
+    (GONE_BAD, [DOUBT, SIGN], "nothing"),
+    (replace(EARNED, due=DUE), [DOUBT], "nothing"),
+    (replace(EARNED, due=Due("request", request="new prices")), [DOUBT], "retrain"),
+    (BASE, [DOUBT, SWITCHED], "roll back"),  # by scores alone
+    # nothing serves yet
+    (replace(plain(""), gate=RELEASE, due=Due("first")), [], "retrain"),
+    (replace(plain(""), gate=KEEP, due=Due("first")), [], "nothing"),
+]
+
+
+@pytest.mark.parametrize(("evidence", "findings", "action"), CASES)
 def test_the_action_follows_the_evidence(evidence: Evidence, findings: list[Finding], action: str) -> None:
     decision = decide_action(findings, evidence, roll_back=0.05)
     assert decision.action == action, headline(decision)
     assert decision.findings == tuple(findings)
+
+
+@pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.__name__)
+def test_each_rule_has_a_case_for_it_and_one_against(rule: Callable[[Case], Decision | None]) -> None:
+    """For it: it decides, no rule before it does. Against it: it is reached, and leaves the decision to a later one."""
+    before = RULES[: RULES.index(rule)]
+    cases = [Case(tuple(findings), evidence, 0.05) for evidence, findings, _ in CASES]
+    answers = [rule(case) for case in cases if not any(earlier(case) for earlier in before)]
+    assert any(answers)
+    assert not all(answers) or rule is RULES[-1]
+
+
+def test_the_runbook_has_a_row_for_each_rule_in_the_order_of_the_code() -> None:
+    section = (ROOT / "RUNBOOK.md").read_text().split("\n## How the loop decides\n")[1].split("\n## ")[0]
+    rows = [line.split("|")[1:4] for line in section.splitlines() if line.startswith("| ")][1:]
+    assert [name.strip() for name, *_ in rows] == [rule.__name__.replace("_", " ") for rule in RULES]
+    for name, _, action in rows:
+        rule = next(rule for rule in RULES if rule.__name__.replace("_", " ") == name.strip())
+        decided = {d.action for e, f, _ in CASES if (d := rule(Case(tuple(f), e, 0.05))) is not None}
+        actions = ("nothing", "roll back", "retrain", "recalibrate", "fall back")
+        assert decided == {one for one in actions if one in action}, name
 
 
 @pytest.mark.parametrize(
@@ -129,6 +236,11 @@ def test_the_action_follows_the_evidence(evidence: Evidence, findings: list[Find
             BASE, [SWITCHED], Reason.NOT_AS_JUDGED,
             "Roll back: v0.2.0 replaces v0.3.0, whose scores are not those that were judged. "
             "Trigger: `high: scores since the switch`.",
+        ),
+        (
+            CHEAPER, [LOSES], Reason.WORSE_THAN_BASELINE,
+            "Fall back: the baseline replaces v0.3.0, which loses to it (high +20 %). "
+            "Trigger: `high: against the baseline`.",
         ),
         (
             EARNED, [DOUBT, SIGN], Reason.LABELS,
@@ -230,7 +342,9 @@ def test_an_interval_of_another_confidence_says_so() -> None:
     assert evidence_table(decide_action([SIGN], plain(), 0.05)).headings[3] == "CI"
 
 
-@pytest.mark.parametrize("evidence", [BASE, EARNED, GONE_BAD, replace(EARNED, barred=BARRED, due=DUE), plain("")])
+@pytest.mark.parametrize(
+    "evidence", [BASE, EARNED, GONE_BAD, CHEAPER, replace(EARNED, barred=BARRED, due=DUE), plain("")]
+)
 def test_a_decision_goes_to_json_and_back(evidence: Evidence) -> None:
     decision = decide_action([SIGN], evidence, 0.05)
     assert Decision.from_dict(json.loads(json.dumps(decision.to_dict()))) == decision
@@ -256,6 +370,51 @@ def test_what_starts_a_decision(rules: list[Rule], last: datetime | None, starts
     found = starts_decision([finding(rule) for rule in rules], NOW, last, 2 * WEEK)
     assert bool(found) == starts
     assert all(alarming(f) for f in found)
+
+
+@pytest.mark.parametrize(
+    ("rules", "due", "last", "spent", "wanted"),
+    [
+        ([], None, None, False, False),
+        ([Rule.QUALITY], None, None, False, True),
+        ([Rule.CALIBRATION, Rule.DRIFT_SHARE], None, NOW - 2 * WEEK, False, True),
+        ([Rule.QUALITY], None, NOW - WEEK, False, False),  # the next would be made of nearly the same data
+        ([Rule.QUALITY], None, None, True, False),
+        ([Rule.DRIFT_SHARE, Rule.SCORE_DRIFT, Rule.MISSING], None, None, False, False),
+        ([], DUE, NOW - WEEK, True, True),  # the rhythm, or a person, asks in any case
+    ],
+)
+def test_when_a_candidate_is_fitted(
+    rules: list[Rule], due: Due | None, last: datetime | None, spent: bool, wanted: bool
+) -> None:
+    signs = [finding(rule) for rule in rules]
+    assert wants_candidate(signs, due, last, NOW, 2 * WEEK, spent) is wanted
+
+
+@pytest.mark.parametrize(
+    ("findings", "rule", "quiet"),
+    [
+        ([*WELL, finding(Rule.DRIFT_SHARE)], Rule.DRIFT_SHARE, True),
+        ([*WELL, finding(Rule.SCORE_DRIFT)], Rule.SCORE_DRIFT, True),
+        ([*WELL, finding(Rule.MISSING)], Rule.MISSING, False),  # a feed broke
+        ([finding(Rule.QUALITY, "too few to say"), finding(Rule.SCORE_DRIFT)], Rule.SCORE_DRIFT, False),
+        ([*WELL, finding(Rule.QUALITY, subject="late"), finding(Rule.DRIFT_SHARE)], Rule.DRIFT_SHARE, False),
+        ([*WELL, finding(Rule.DRIFT_SHARE, "pass")], Rule.DRIFT_SHARE, False),
+    ],
+)
+def test_drift_that_has_not_hurt_alerts_nobody(findings: list[Finding], rule: Rule, quiet: bool) -> None:
+    (one,) = [f for f in noted(findings) if f.rule == rule]
+    assert one.usual is quiet
+    decision = decide_action(noted(findings), replace(BASE, gate=None), 0.05)
+    assert (decision.reason == Reason.NOTED) is quiet
+    if quiet:
+        assert DRIFT in decision.evidence  # the record is cited
+        assert "drift is noted, and quality is as it was promised. Trigger: " in headline(decision)
+
+
+def test_a_budget_that_is_spent_says_what_to_type() -> None:
+    line = headline(decide_action([SIGN], replace(BASE, gate=None, spent=4), 0.05))
+    assert "findings have asked for 4 since the last change in service; `homeostat run training` makes one" in line
 
 
 @pytest.mark.parametrize("outcome", ["pass", "too few to say"])

@@ -16,6 +16,7 @@ from homeostat.core.headlines import headline
 from homeostat.core.policy import alarming
 from homeostat.core.rules import Reason, Rule
 from homeostat.decisions import act, pending
+from homeostat.decisions.candidate import judge_candidate
 from homeostat.decisions.decide import Weighed, weigh
 from homeostat.decisions.session import Session
 from homeostat.faults import Fault
@@ -164,14 +165,17 @@ def test_the_loop_quarantines_the_bad_spell_and_says_so_once(acted: Acted) -> No
 
 def test_nothing_learns_from_the_bad_spell(acted: Acted) -> None:
     ledger = acted.project.worktree
+    assert acted.at(NEXT).decision == acted.by_its_own.decision and acted.by_its_own.candidate is None  # of drift
+    with loop.run_context(acted.project.home, LAST) as (session, now):
+        judge_candidate(session, now)
     assert read_features(ledger, BAD).is_empty()
     training = json.loads((ledger.candidate / "training.json").read_text())
     told = training["objectives"]["high"]
-    assert training["as_of"] == NEXT.isoformat()
+    assert training["as_of"] == LAST.isoformat()
     assert told["from"] < BAD[0] < told["holdout"]["from"]  # the spell lies inside what it was trained on
-    rows = read_features(ledger).filter(pl.col("event_time") < NEXT)
+    rows = read_features(ledger).filter(pl.col("event_time") < LAST)
     assert rows["last_load"].max() < 10  # nor is a bad value any other event's feature
-    assert told["rows"] == len(mature(rows, "high", ledger.scope, NEXT)) == 12 * 47 + 1 - 2 * 36
+    assert told["rows"] == len(mature(rows, "high", ledger.scope, LAST)) == 12 * 71 + 1 - 2 * 36
 
 
 def test_another_drift_record_is_another_decision(acted: Acted) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import gc
+import math
 import os
 import re
 import signal
@@ -272,6 +273,26 @@ class Percent(click.ParamType[float]):
         if not 0 < share < 1:
             self.fail(f"{value!r} is not between 0 and 100%; for all promote without it", param, ctx)
         return share
+
+
+class Values(click.ParamType[dict[str, float]]):
+    """Names with a number each: late=3,costs.alert=2."""
+
+    name = "name=value,..."
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> dict[str, float]:
+        if isinstance(value, dict):
+            return value
+        values: dict[str, float] = {}
+        for part in value.split(","):
+            name, sign, number = (word.strip() for word in part.partition("="))
+            try:
+                values[name] = float(number)
+            except ValueError:
+                sign = ""
+            if not (name and sign and math.isfinite(values[name])):
+                self.fail(f"{part!r} is no name with a number; write late=3,costs.alert=2", param, ctx)
+        return values
 
 
 class FaultAt(click.ParamType["Fault | str"]):

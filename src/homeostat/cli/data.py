@@ -38,7 +38,7 @@ def data(context: click.Context) -> None:
 @click.argument("batch", required=False, shell_complete=quarantined_batches)
 @click.option("--last", type=click.IntRange(min=1), default=20, show_default=True, help="Lines to list.")
 def review(source: str | None = None, batch: str | None = None, last: int = 20) -> None:
-    """List what is missing or quarantined, and why; with a source and a batch, its rows.
+    """List marks, and what is missing or quarantined, and why; with a source and a batch, its rows.
 
     Example: homeostat data review readings 2024-03-01
     """
@@ -51,6 +51,11 @@ def review(source: str | None = None, batch: str | None = None, last: int = 20) 
     from homeostat.data.batch import sentences
     from homeostat.decisions.history import not_accepted
 
+    if source is None:
+        from homeostat.data.contamination import read_marks
+
+        for mark in read_marks(tree):
+            say(mark.sentence)
     lines = list(sentences(b for b in not_accepted(tree) if source in (None, b.source)))
     for line in lines[-last:]:
         say(line)
@@ -100,6 +105,25 @@ def correct(source: str, batch: str, file: Path, why: str, who: str | None) -> N
     with my_turn() as (of, now):
         made = amendments.correct_batch(working(of), source, batch, file, actor(of, who), why, now)
     _report(of, made)
+
+
+@data.command()
+@click.argument("mark", type=click.IntRange(min=1))
+@why
+@who
+def clear(mark: int, why: str, who: str | None) -> None:
+    """Take away a mark on what a release predicted that was rolled back, so that the events train again.
+
+    Example: homeostat data clear 3 --why "nobody acted on those alerts"
+    """
+    from homeostat.data.contamination import clear_mark
+
+    with my_turn() as (of, now):
+        made = clear_mark(working(of), mark, actor(of, who), why, now)
+    if made is None:
+        say(f"mark {mark} was taken away before; nothing to do")
+    else:
+        say(f"kept as {made}; the next candidate trains on its events again")
 
 
 def _declared(of: Project, source: str) -> Source:

@@ -109,10 +109,10 @@ class Answered:
     def is_escalated(self, now: datetime, after: timedelta) -> bool:
         """Whether it is to be escalated now: it fails, and nobody has answered in time or it outgrew its snooze.
 
-        It is escalated once in its life.
+        It is escalated once in its life, and never where it pages nobody.
         """
         incident = self.incident
-        if incident.closed is not None or incident.escalated is not None or incident.passes:
+        if incident.noted or incident.closed is not None or incident.escalated is not None or incident.passes:
             return False
         outgrown = self._last_snooze is not None and got_worse(self._last_snooze, incident.finding)
         return outgrown or (not self.answers and now >= incident.opened + after)

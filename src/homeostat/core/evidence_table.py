@@ -1,4 +1,4 @@
-"""The evidence of a decision as a table: a row a comparison of two versions, and a row a finding."""
+"""The evidence of a decision as a table: a row an action, a row a comparison of two versions, and a row a finding."""
 
 from __future__ import annotations
 
@@ -7,7 +7,8 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import timedelta
 
-from homeostat.core.findings import Decision, Finding, Interval, Versus
+from homeostat.core.findings import Decision, Finding, Interval, Option, Versus
+from homeostat.core.option_verdicts import verdict_on
 from homeostat.core.rules import Rule
 from homeostat.core.text import change, count, percent, span
 
@@ -39,15 +40,18 @@ class Table:
 
 
 def evidence_table(decision: Decision) -> Table:
-    """Losses of two versions first, then the findings on the candidate and on the champion, the worst first.
+    """The expected cost of each action, then losses of two versions, then the findings on the candidate and on the
+    champion, the worst first.
 
     The heading names the confidence of most intervals; those of another say so.
     """
     findings = [f for part in (decision.gate, decision.findings) for f in worst_first(part)]
-    intervals = [c.interval for c in decision.comparisons] + [f.interval for f in findings]
+    intervals = [part.interval for part in decision.options] + [part.interval for part in decision.comparisons]
+    intervals += [finding.interval for finding in findings]
     levels = Counter(interval.confidence for interval in intervals if interval is not None)
     usual = max(levels, key=lambda level: (levels[level], level), default=None)
-    rows = [*map(_comparison, decision.comparisons), *map(row, findings)]
+    options = [option_row(option, decision) for option in decision.options]
+    rows = [*options, *map(_comparison, decision.comparisons), *map(row, findings)]
     for place, interval in enumerate(intervals):
         if interval is not None and interval.confidence != usual:
             rows[place] = replace(rows[place], interval=f"{rows[place].interval} ({percent(interval.confidence)})")
@@ -74,7 +78,21 @@ def row(finding: Finding) -> Row:
         value, limit = finding.facts["share"], -(finding.limit or 0.0)
     allowed = "" if limit is None else f"1 ± {percent(limit)}" if calibration else write(limit)
     measured = "" if value is None else write(value)
-    return Row(finding.name, measured, allowed, _interval(interval, write), finding.outcome, finding)
+    carried = finding.facts.get("carried")  # from the gate of the release that the same models served as
+    what = f"{finding.name} (of {carried})" if carried else finding.name
+    return Row(what, measured, allowed, _interval(interval, write), finding.outcome, finding)
+
+
+def option_row(option: Option, decision: Decision) -> Row:
+    """One action of a decision as a row, with why it was not taken."""
+    version = option.version or {"retrain": "the candidate", "fall back": "the baseline"}.get(option.action, "")
+    what = f"cost of 1,000 events, {'keep' if option.action == 'nothing' else option.action}: {version}"
+    outcome = verdict_on(option, decision)
+    if option.cost is None:
+        return Row(what, f"{count(option.rows, 'event')}, too few to say", "", "", outcome)
+    beside = "" if option.share is None else f"{change(option.share)}, "
+    value = f"{option.cost:,.1f} ({beside}{count(option.rows, 'event')})"
+    return Row(what, value, "", _interval(option.interval, "{:,.1f}".format), outcome)
 
 
 def _comparison(compared: Versus) -> Row:
@@ -122,6 +140,7 @@ UNITS: Mapping[Rule, Callable[[float], str]] = {
     Rule.ENOUGH_ROWS: _count,
     Rule.BEATS_BASELINE: change,
     Rule.BETTER: change,
+    Rule.PAYS: change,
     Rule.NOT_WORSE: change,
     Rule.UNJUDGED: _count,
     Rule.SLICES: change,

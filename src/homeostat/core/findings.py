@@ -14,7 +14,9 @@ if TYPE_CHECKING:
     from homeostat.core.intervals import Measure
 
 Outcome = Literal["pass", "fail", "explains", "too few to say", "cannot judge"]
-Action = Literal["nothing", "keep", "release", "retrain", "roll back", "advance", "hold"]
+Action = Literal[
+    "nothing", "keep", "release", "retrain", "recalibrate", "roll back", "fall back", "advance", "hold"
+]
 QUIET: tuple[Action, ...] = ("nothing", "hold")  # they change nothing, and are no event
 TOO_FEW: Outcome = "too few to say"
 CANNOT_JUDGE: Outcome = "cannot judge"  # a proof that is lacking: what needs it is not done
@@ -113,12 +115,13 @@ class Versions:
 
 @dataclass(frozen=True)
 class Due:
-    """Why a fresh candidate is due: ``since`` is the time of the last candidate, or of the end of the warm-up.
+    """Why a fresh candidate is due: ``since`` is the time of the last candidate, of the end of the warm-up, or of
+    falling back to the baseline.
 
     ``request`` is the reason that a person gave.
     """
 
-    kind: Literal["first", "interval", "warm-up", "request"]
+    kind: Literal["first", "interval", "warm-up", "fallback", "request"]
     since: datetime | None = None
     request: str = ""
 
@@ -161,11 +164,39 @@ class Versus:
 
 
 @dataclass(frozen=True)
+class Option:
+    """What 1,000 events cost under the alerts of ``version``, which ``action`` would put in service, or keep there.
+
+    All options of a decision are measured on the same ``rows`` mature events, which trained none of their models.
+    ``share`` is how far the cost lies above that of keeping the champion (below: < 0); None for that itself. None too
+    where there is too little to say.
+    """
+
+    action: Action
+    version: str
+    rows: int
+    cost: float | None = None
+    interval: Interval | None = None
+    share: float | None = None
+    share_interval: Interval | None = None
+
+    def beside(self, share: float | None, interval: Interval | None) -> Option:
+        """The same with how far it lies from keeping the champion."""
+        return replace(self, share=share, share_interval=interval)
+
+    @classmethod
+    def from_dict(cls, raw: Mapping[str, Any]) -> Option:
+        intervals = {k: Interval(*raw[k]) if raw.get(k) else None for k in ("interval", "share_interval")}
+        return cls(**{**raw, **intervals})
+
+
+@dataclass(frozen=True)
 class Decision:
     """An action chosen from findings.
 
-    ``gate`` holds the findings on a candidate, ``comparisons`` the losses of two versions at a time, ``facts`` what
-    else the headline needs, by name. ``text`` is the sentence of a record from before decisions had fields.
+    ``gate`` holds the findings on a candidate, ``comparisons`` the losses of two versions at a time, ``options`` the
+    expected cost of each action, ``facts`` what else the headline needs, by name. ``text`` is the sentence of a record
+    from before decisions had fields.
     """
 
     action: Action
@@ -178,6 +209,7 @@ class Decision:
     evidence: tuple[str, ...] = ()
     facts: Mapping[str, Any] = field(default_factory=dict)
     text: str = ""
+    options: tuple[Option, ...] = ()
 
     def with_candidate(self, version: str) -> Decision:
         """The same where the candidate, which had no version yet, is released as ``version``."""
@@ -212,4 +244,5 @@ class Decision:
             tuple(body["evidence"]),
             body.get("facts", {}),
             body.get("text", ""),
+            tuple(Option.from_dict(o) for o in body.get("options", ())),
         )

@@ -46,6 +46,7 @@ def _due(due: Due) -> str:
         "first": "no candidate so far",
         "interval": f"the last candidate is of {due.since:%Y-%m-%d}" if due.since else "",
         "warm-up": f"the warm-up ended on {due.since:%Y-%m-%d}" if due.since else "",
+        "fallback": f"the baseline serves since {due.since:%Y-%m-%d}" if due.since else "",
         "request": due.request,
     }[due.kind]
 
@@ -103,6 +104,13 @@ def _previous_better(decision: Decision) -> str:
     return f"{replaced}, which {previous} beats too{better}; {candidate} beats {previous}{ahead}"
 
 
+def _worse_than_baseline(decision: Decision) -> str:
+    lost = [f for f in decision.findings if f.failed and f.rule == Rule.AGAINST_BASELINE and f.value is not None]
+    by = _bracketed([f"{f.subject} {change(f.value or 0.0)}" for f in lost])
+    baseline = f"the baseline {decision.facts.get('baseline', '')}".rstrip()
+    return f"{baseline} replaces {decision.versions.champion}, which loses to it{by}"
+
+
 def _barred(decision: Decision) -> str:
     bar = decision.facts["barred"]
     passed, day = f"{_candidate(decision)} passes its gate but is", f"{datetime.fromisoformat(bar['at']):%Y-%m-%d}"
@@ -121,13 +129,34 @@ def _rollout_first(decision: Decision) -> str:
     return f"{tried} is being tried beside it, and its steps decide first; to end that, promote it or roll back"
 
 
-def _no_candidate(_: Decision) -> str:
-    return "no candidate was judged"
+def _no_candidate(decision: Decision) -> str:
+    spent = decision.facts.get("spent")
+    why = f": findings have asked for {spent} since the last change in service; `homeostat run training` makes one"
+    return f"no candidate was judged{why if spent else ''}"
+
+
+def _noted(_: Decision) -> str:
+    return "drift is noted, and quality is as it was promised"
 
 
 def _not_as_judged(decision: Decision) -> str:
     versions = decision.versions
     return f"{versions.previous} replaces {versions.champion}, whose scores are not those that were judged"
+
+
+def _weights(decision: Decision) -> str:
+    versions, weights = decision.versions, decision.facts["weights"]
+    changed = listed([f"{name} {was:g} -> {now:g}" for name, (was, now) in weights.items()], NAMED)
+    models = f"weights changed: {changed}; the models are those of {versions.champion}"
+    if decision.action == "release":
+        return f"{versions.candidate}, {models}"
+    return f"{models}, and they fail their gate: {_objections(decision)}"
+
+
+def _level(decision: Decision) -> str:
+    versions, ratios = decision.versions, decision.facts["calibrators"]
+    moved = listed([f"{name} {was:.2f} -> {now:.2f}" for name, (was, now) in ratios.items()], NAMED)
+    return f"{versions.candidate}, predicted/observed {moved}; the models are those of {versions.champion}"
 
 
 def _labels(decision: Decision) -> str:
@@ -187,7 +216,11 @@ SUMMARIES: Mapping[Reason, Callable[[Decision], str]] = {
     Reason.PREVIOUS_BETTER: _previous_better,
     Reason.ROLLOUT_FIRST: _rollout_first,
     Reason.NO_CANDIDATE: _no_candidate,
+    Reason.NOTED: _noted,
     Reason.NOT_AS_JUDGED: _not_as_judged,
+    Reason.WEIGHTS: _weights,
+    Reason.LEVEL: _level,
+    Reason.WORSE_THAN_BASELINE: _worse_than_baseline,
     Reason.LABELS: _labels,
     Reason.NOTHING_DUE: _nothing_due,
     Reason.STEP_PASSED: _step_passed,

@@ -1,21 +1,25 @@
-"""The referee between the actions: nothing, retrain or roll back, from findings and from losses on the same rows.
+"""The referee between the actions: nothing, retrain, roll back or fall back to the baseline.
 
 Findings are signs that something may be wrong and start a decision; the action follows from the evidence: the previous
-version and a fresh candidate, judged on the same mature events as the champion.
+version, a fresh candidate and the baseline, judged on the same mature events as the champion.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any
 
 from homeostat.core.evaluation import Compared, Comparison
-from homeostat.core.findings import Action, Decision, Due, Finding, Interval, Trigger, Versions, Versus
+from homeostat.core.findings import Action, Decision, Due, Finding, Interval, Option, Trigger, Versions, Versus
+from homeostat.core.ledger import Ledger
+from homeostat.core.options import option_of
 from homeostat.core.rules import DRIFT, OUTCOMES, Reason, Rule
 
 ByObjective = Mapping[str, Comparison]
+ORDER = "auc"  # the metric that no change of level moves
+OWN_FAULT = frozenset({Rule.QUALITY, Rule.AGAINST_BASELINE, Rule.SWITCH})  # signs that point at the champion itself
 
 
 @dataclass(frozen=True)
@@ -45,6 +49,10 @@ class Evidence:
     the champion, and names the version that the candidate was released as, if any. ``due``: why a candidate is due, if
     one is. ``barred``: why it may not be released by itself, if so. ``paths``: the records that the decision cites.
     ``tried``: the version that is being tried beside the champion, if one is. ``confidence`` is that of the intervals.
+    ``recalibrated``: the gate of the champion's models with new calibrators, where only the level is off.
+    ``options``: what each action is expected to cost; that of the baseline is there where a model is the champion.
+    ``cooling``: a release was taken out of service less than a cool-down ago. ``spent``: how many candidates findings
+    have asked for since the last change in service, where they may ask for no more; else 0.
     """
 
     champion: str
@@ -57,6 +65,10 @@ class Evidence:
     due: Due | None = None
     barred: Bar | None = None
     tried: str = ""
+    recalibrated: Decision | None = None
+    options: tuple[Option, ...] = ()
+    cooling: bool = False
+    spent: int = 0
 
 
 @dataclass(frozen=True)
@@ -98,6 +110,17 @@ def loses_to_baseline(findings: Iterable[Finding]) -> bool:
     return any(f.failed and f.rule == Rule.AGAINST_BASELINE for f in findings)
 
 
+def only_level(findings: Sequence[Finding]) -> bool:
+    """Whether calibration is off, and the scores order events as well as in good windows."""
+    off = any(f.failed and f.rule == Rule.CALIBRATION for f in findings)
+    return off and not any((f.failed and f.rule == Rule.SWITCH) or _out_of_order(f) for f in findings)
+
+
+def _out_of_order(finding: Finding) -> bool:
+    ranges = finding.facts.get("ranges", {}) if finding.rule == Rule.METRICS else {}
+    return ORDER in ranges and ranges[ORDER]["now"] < ranges[ORDER]["worst"]
+
+
 def only_drift(findings: Iterable[Finding]) -> bool:
     """Whether nothing but drift is in question."""
     return all(f.rule in DRIFT for f in findings)
@@ -114,6 +137,40 @@ def starts_decision(
     failed = tuple(f for f in findings if alarming(f))
     cooling = last is not None and now < last + cool_down
     return () if cooling and only_drift(failed) else failed
+
+
+def wants_candidate(
+    signs: Iterable[Finding], due: Due | None, last: datetime | None, now: datetime, cool_down: timedelta, spent: bool
+) -> bool:
+    """Whether a fresh candidate is fitted: where one is due, or a finding on quality is open.
+
+    ``last`` is when the last candidate was judged: the next within a cool-down would be made of nearly the same data.
+    Drift alone asks for none, since it shows nothing that a newer model is needed for. ``spent``: findings have asked
+    for as many as they may since the last change in service.
+    """
+    if due is not None:
+        return True
+    rested = last is None or last <= now - cool_down
+    return rested and not spent and any(f.rule not in DRIFT for f in signs)
+
+
+def is_cooling(ledger: Ledger, now: datetime, cool_down: timedelta) -> bool:
+    """Whether a release was taken out of service less than a cool-down ago."""
+    away = [event.at for event in ledger.events if event.action == "rollback"]
+    return bool(away) and now < away[-1] + cool_down
+
+
+def noted(findings: Iterable[Finding]) -> tuple[Finding, ...]:
+    """The findings, of which drift that has not hurt alerts nobody: where labels are in, quality is as promised.
+
+    Missing values are a feed that broke, and alert in any case.
+    """
+    findings = tuple(findings)
+    quality = [f.outcome for f in findings if f.rule in (Rule.QUALITY, Rule.AGAINST_BASELINE)]
+    if "pass" not in quality or "fail" in quality:
+        return findings
+    quiet = (Rule.DRIFT_SHARE, Rule.SCORE_DRIFT)
+    return tuple(replace(f, usual=True) if f.failed and f.rule in quiet else f for f in findings)
 
 
 def barred_by(
@@ -165,14 +222,26 @@ def labels_are_in_doubt(case: Case) -> Decision | None:
     return _decision(case, "nothing", Reason.LABELS)
 
 
+def level_has_moved(case: Case) -> Decision | None:
+    """Things happen more or less often than scores say, in the same order: new calibrators on the same models do."""
+    gate = case.evidence.recalibrated
+    if gate is None or gate.action != "release":
+        return None
+    decision = _decision(case, "recalibrate", Reason.LEVEL)
+    return replace(decision, gate=gate.findings, facts={**decision.facts, **gate.facts})
+
+
 def champion_has_gone_bad(case: Case) -> Decision | None:
     """The previous version is materially better on the same rows: known good first, unless the candidate beats it.
 
     Calibration alone is no sign that a release has gone bad: it is the level of the world that has moved, and for
-    some days an older model may happen to fit it; a newer one is what learns it.
+    some days an older model may happen to fit it; a newer one is what learns it. During a cool-down the loop goes
+    further back only where the champion itself fails: what was examined then needs no second look.
     """
     evidence = case.evidence
     if case.signs and all(f.rule == Rule.CALIBRATION for f in case.signs):
+        return None
+    if evidence.cooling and not any(f.rule in OWN_FAULT for f in case.signs):
         return None
     previous = _overall(evidence.previous)
     better, worse = (any(side(c, case.roll_back) for c in previous) for side in (_better, _worse))
@@ -189,6 +258,24 @@ def candidate_has_earned_it(case: Case) -> Decision | None:
     return _decision(case, "retrain", Reason.PASSED) if case.passed and case.started else None
 
 
+def baseline_is_better(case: Case) -> Decision | None:
+    """The champion loses to its own baseline, nothing else helps, and the baseline's alerts cost no more.
+
+    Where an objective is significantly better than its baseline, which would be given up, they have to cost less,
+    significantly.
+    """
+    option = option_of(case.evidence.options, "fall back")
+    if option is None or not loses_to_baseline(case.signs):
+        return None
+    against = [f for f in case.findings if f.rule == Rule.AGAINST_BASELINE]
+    gives_up = any(f.interval is not None and f.interval.high < 0 for f in against)
+    surely = option.share_interval is not None and option.share_interval.high < 0
+    costs_more = option.share is not None and option.share > 0
+    if costs_more or (gives_up and not surely):
+        return None
+    return _decision(case, "fall back", Reason.WORSE_THAN_BASELINE)
+
+
 def candidate_is_barred(case: Case) -> Decision | None:
     """It passed, but is made as one that was rolled back, which a person may release, or is one that was yanked."""
     gate = case.evidence.gate
@@ -201,6 +288,12 @@ def candidate_has_lost(case: Case) -> Decision | None:
     """Something failed or was due, and what was trained on the newest data is no better, or cannot be judged."""
     gate = case.evidence.gate
     return _decision(case, "nothing", gate.reason) if gate is not None and case.started else None
+
+
+def drift_is_noted(case: Case) -> Decision | None:
+    """Nothing but drift, and quality is as promised: seasons do this, and the record is cited."""
+    quiet = bool(case.signs) and all(f.rule in DRIFT and f.usual for f in case.signs)
+    return _decision(case, "nothing", Reason.NOTED) if quiet and not case.evidence.due else None
 
 
 def no_candidate_was_judged(case: Case) -> Decision | None:
@@ -217,10 +310,13 @@ RULES: tuple[Callable[[Case], Decision | None], ...] = (
     a_rollout_decides_first,
     champion_is_not_as_judged,
     labels_are_in_doubt,
+    level_has_moved,
     champion_has_gone_bad,
     candidate_has_earned_it,
+    baseline_is_better,
     candidate_is_barred,
     candidate_has_lost,
+    drift_is_noted,
     no_candidate_was_judged,
     all_is_well,
 )
@@ -250,9 +346,13 @@ def _decision(case: Case, action: Action, reason: Reason) -> Decision:
         action, reason, Versions(evidence.champion, evidence.previous_version, candidate), case.findings,
         gate=evidence.gate.findings if evidence.gate else (),
         comparisons=tuple(_comparisons(evidence, candidate)),
+        options=evidence.options,
         trigger=Trigger(tuple(f.name for f in signs), evidence.due),
         evidence=tuple(paths),
-        facts={"barred": evidence.barred.to_dict()} if evidence.barred else {},
+        facts={
+            **({"barred": evidence.barred.to_dict()} if evidence.barred else {}),
+            **({"spent": evidence.spent} if evidence.spent else {}),
+        },
     )  # fmt: skip
 
 

@@ -1,4 +1,4 @@
-"""Append-only records of what a person did to the data: rows released, a batch corrected."""
+"""Append-only records of what was done to the data: rows released, a batch corrected; marks (``contamination``)."""
 
 from __future__ import annotations
 
@@ -25,6 +25,14 @@ if TYPE_CHECKING:
     from homeostat.project.layout import Project
 
 Kind = Literal["release", "correct"]
+WHO = {"number", "kind", "who", "why", "known"}
+FIELDS = {
+    "release": WHO | {"source", "batch"},
+    "correct": WHO | {"source", "batch"},
+    "contaminated": WHO | {"version", "since", "until"},
+    "cleared": WHO | {"mark"},
+}
+OPTIONAL = {"rows", "file", "sha256"}  # of batches
 
 
 @dataclass(frozen=True)
@@ -44,21 +52,49 @@ class Amendment:
 
 
 def read_amendments(project: Project, now: datetime | None = None) -> list[Amendment]:
-    """All amendments in order of their number; those known by ``now`` only, if it is given.
+    """All amendments of batches in order of their number; those known by ``now`` only, if it is given.
 
-    Other kinds of files in the folder are other modules' matter.
+    Raises:
+        DataError: a file is damaged.
     """
-    found = []
+    amendments = []
+    for raw in read_records(project, "release", "correct"):
+        rows = raw.pop("rows", None)
+        amendments.append(Amendment(**raw, rows=None if rows is None else tuple(tuple(r) for r in rows)))
+    return sorted((a for a in amendments if now is None or a.known <= now), key=lambda a: a.number)
+
+
+def read_records(project: Project, *kinds: str) -> list[dict[str, Any]]:
+    """What each file of these kinds holds.
+
+    Raises:
+        DataError: a file is damaged.
+    """
+    records = []
     for path in project.amendments.glob("*.yaml"):
         raw = _read(path)
-        if raw.get("kind") not in ("release", "correct"):
-            continue
-        rows = raw.pop("rows", None)
-        try:
-            found.append(Amendment(**raw, rows=None if rows is None else tuple(tuple(r) for r in rows)))
-        except TypeError as error:
-            raise _damaged(path) from error
-    return sorted((a for a in found if now is None or a.known <= now), key=lambda a: a.number)
+        if raw.get("kind") in kinds:
+            if not FIELDS[raw["kind"]] <= raw.keys() <= FIELDS[raw["kind"]] | OPTIONAL:
+                raise _damaged(path)
+            records.append(raw)
+    return records
+
+
+def write_record(project: Project, body: dict[str, Any], name: str) -> Path:
+    """Write an amendment of any kind, in a file named by its number, its kind and ``name``.
+
+    Raises:
+        UsageError: it does not say who did it and why.
+    """
+    _check_reason(name, body["who"], body["why"])
+    text = io.StringIO()
+    YAML(typ="safe").dump(body, text)
+    return create_text(text.getvalue(), project.amendments / f"{body['number']:04d}-{body['kind']}-{name}.yaml")
+
+
+def _check_reason(name: str, who: str, why: str) -> None:
+    if not who.strip() or not why.strip():
+        raise UsageError(f"{name}: an amendment needs who and why; give both")
 
 
 def _read(path: Path) -> dict[str, Any]:
@@ -118,7 +154,7 @@ def correct_batch(project: Project, source: str, batch: str, file: Path, who: st
     declared = project.scope.sources[source]
     rows = read_file(source, declared, file)
     data = table_bytes(ordered(rows, declared))
-    name = f"{_next(project):04d}-correct-{source}-{batch}.parquet"
+    name = f"{next_number(project):04d}-correct-{source}-{batch}.parquet"
     body = {"file": name, "sha256": digest(data)}
     return _append(project, "correct", source, batch, who, why, known, body, data)
 
@@ -135,7 +171,8 @@ def corrected_rows(project: Project, amendment: Amendment) -> pl.DataFrame:
     return read_table(path)
 
 
-def _next(project: Project) -> int:
+def next_number(project: Project) -> int:
+    """One above the highest."""
     return 1 + max((int(p.name.split("-")[0]) for p in project.amendments.glob("[0-9]*-*.yaml")), default=0)
 
 
@@ -144,22 +181,15 @@ def _append(
     rows: bytes = b"",
 ) -> Path:  # fmt: skip
     """Write an amendment, after the ``rows`` of its file; one that was made already is not made again."""
-    if not who.strip() or not why.strip():
-        raise UsageError(f"{source} {batch}: an amendment needs who and why; give both")
+    _check_reason(f"{source} {batch}", who, why)
     made = [a for a in read_amendments(project) if (a.source, a.batch) == (source, batch)]
     if made and _says(made[-1], kind, who, why, body):
-        return _path(project, made[-1].number, kind, source, batch)
-    number = _next(project)
+        return project.amendments / f"{made[-1].number:04d}-{kind}-{source}-{batch}.yaml"
+    number = next_number(project)
     if rows:
         write_bytes(rows, project.amendments / body["file"])
     head = {"number": number, "kind": kind, "source": source, "batch": batch, "who": who, "why": why, "known": known}
-    text = io.StringIO()
-    YAML(typ="safe").dump(head | body, text)
-    return create_text(text.getvalue(), _path(project, number, kind, source, batch))
-
-
-def _path(project: Project, number: int, kind: Kind, source: str, batch: str) -> Path:
-    return project.amendments / f"{number:04d}-{kind}-{source}-{batch}.yaml"
+    return write_record(project, head | body, f"{source}-{batch}")
 
 
 def _says(made: Amendment, kind: Kind, who: str, why: str, body: dict[str, Any]) -> bool:

@@ -44,9 +44,16 @@ def carry_out(session: Session, plan: Path, now: datetime) -> Decision:
     by = Authorship(WHO, headline(decision), now, tuple(dict.fromkeys([*decision.evidence, record])))
     if decision.action == "roll back":
         session.registry.rollback(by, to=body["previous"])
-    elif decision.action in ("retrain", "release"):
+    elif decision.action in ("retrain", "release", "fall back"):
         commit = worktree.commit_kept(session.tree.root, f"candidate of {now:%Y-%m-%d %H:%M}", now)
         session.note_commit(commit)
-        session.registry.release(commit, body["candidate"]["bundle"], by, *rollout.first_step(session.tree.scope))
+        bundle = body["candidate"]["bundle"]
+        if decision.action == "fall back":
+            session.registry.fall_back(commit, bundle, by)
+        else:
+            session.registry.release(commit, bundle, by, *rollout.first_step(session.tree.scope))
+    elif decision.action == "recalibrate":
+        made = body["made"]
+        session.registry.release(made["commit"], made["bundle"], by, *rollout.first_step(session.tree.scope))
     session.note_decision(pending.done(plan))
     return decision

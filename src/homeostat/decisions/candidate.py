@@ -16,6 +16,7 @@ from homeostat.core.findings import Decision
 from homeostat.core.headlines import headline
 from homeostat.core.ledger import Beside
 from homeostat.core.rules import Reason
+from homeostat.data.contamination import left_out
 from homeostat.decisions import evidence
 from homeostat.decisions.session import Session
 from homeostat.project.layout import stamp
@@ -66,7 +67,7 @@ def release_candidate(
     if not manifest.is_file() or digest(manifest.read_bytes()) != candidate.bundle:
         raise UsageError(f"{tree.bundle}: is not the candidate of {candidate.at} any more; {FRESH}")
     window = read_window(tree)
-    write_window(tree, *window._replace(as_of=candidate.at))
+    write_window(tree, *window._replace(as_of=candidate.at, left_out=left_out(tree)))
     try:
         if changed := dvc.changed_inputs(tree.root):
             raise UsageError(f"{', '.join(changed)} changed since the candidate of {candidate.at}; {FRESH}")

@@ -13,19 +13,25 @@ from homeostat.core.policy import (
     Evidence,
     decide_action,
     distrusts_labels,
-    loses_to_baseline,
+    is_cooling,
+    noted,
     only_drift,
+    only_level,
     starts_decision,
+    wants_candidate,
 )
 from homeostat.core.release_gate import unjudged
 from homeostat.core.rules import Reason, Rule
 from homeostat.decisions import act, evidence
 from homeostat.decisions.evidence import Candidate, Judge
-from homeostat.decisions.session import Session
+from homeostat.decisions.options import expected_costs
+from homeostat.decisions.recalibrate import Recalibration, recalibrated
+from homeostat.decisions.session import WHO, Session
 from homeostat.features.tables import mature, read_features
 from homeostat.monitoring import champion
 from homeostat.monitoring.champion import Check
 from homeostat.monitoring.labels import check_labels, labels_matured
+from homeostat.releases.derived import Derived
 from homeostat.releases.feature_rows import FeatureRows
 from homeostat.training import bundle as bundles
 
@@ -35,7 +41,7 @@ class Weighed:
     """What was decided, and on what, before anything is done about it.
 
     ``previous`` is the version to go back to from ``release``; ``started`` the kind of findings that started it: drift,
-    quality, or none.
+    quality, or none; ``made`` what was made of the champion's models with new calibrators, if that is done.
     """
 
     decision: Decision
@@ -44,13 +50,15 @@ class Weighed:
     previous: str = ""
     quality: dict[str, Any] = field(default_factory=dict)
     started: str = ""
+    made: Derived | None = None
 
     def to_dict(self, now: datetime) -> dict[str, Any]:
         """The record that is kept of it."""
         decision = {"headline": headline(self.decision), **self.decision.to_dict()}
         body = {"at": now.isoformat(), **decision, "release": self.release, "quality": self.quality}
         candidate = {"bundle": self.candidate.bundle} if self.candidate else None
-        return body | {"previous": self.previous, "started": self.started, "candidate": candidate}
+        made = {"made": {"commit": self.made.commit, "bundle": self.made.bundle.hash}} if self.made else {}
+        return body | {"previous": self.previous, "started": self.started, "candidate": candidate} | made
 
 
 def decision_is_due(session: Session, now: datetime) -> bool:
@@ -86,29 +94,42 @@ def weigh(session: Session, now: datetime, check: Check, features: FeatureRows, 
     """What to do about the findings on the champion, by the evidence they call for; nothing is done or recorded."""
     ledger, watch = session.registry.ledger, session.tree.scope.monitoring
     assert ledger.champion is not None, "nothing serves"
-    version, previous = ledger.champion.version, ledger.previous_healthy() or ""
+    version, previous = ledger.champion.version, evidence.previous_version(session.registry)
     confidence = session.tree.scope.evaluation.confidence
     if ledger.rollout is not None:
         case = Evidence(version, confidence, check.paths, tried=ledger.rollout.version)
         return Weighed(decide_action(check.findings, case, watch.roll_back), None, version, "", check.quality)
-    due = due or retrain_is_due(session, now)
-    signs = starts_decision(check.findings, now, _last_start(session), watch.cool_down)
+    due, findings = due or retrain_is_due(session, now), noted(check.findings)
+    signs = starts_decision(findings, now, _last_start(session), watch.cool_down)
     case, candidate, judge = Evidence(version, confidence, check.paths, previous), None, None
-    doubtful = distrusts_labels(check.findings) and not (due and due.kind == "request")
+    doubtful = distrusts_labels(findings) and not (due and due.kind == "request")
+    new_level = None if doubtful or due or not signs else _new_level(session, now, check, features)
     if doubtful:
         case = replace(case, due=due)
+    elif new_level is not None:
+        case = replace(case, recalibrated=new_level.gate)
     elif due or signs:
-        candidate, judge = _candidate(session, now, previous, features, due)
-        case = _evidence(session, now, replace(case, due=due), candidate, judge)
-    decision = decide_action(check.findings, case, watch.roll_back)
-    if decision.action == "nothing" and judge is not None and loses_to_baseline(check.findings):
-        instead = _to_the_baseline(session, now, case, judge)
-        other = decide_action(check.findings, instead, watch.roll_back)
-        if other.action == "roll back":
-            decision, previous = other, instead.previous_version
-    decision = replace(decision, findings=(*decision.findings, *_unjudged(session, decision, candidate)))
+        spent, last = _spent(session), _last_candidate(session)
+        wanted = wants_candidate(signs, due, last, now, watch.cool_down, spent > 0)
+        wanted = wanted and (due is not None or _learns(session, last, now))
+        candidate, judge = _candidate(session, now, previous, features, wanted)
+        case = _evidence(session, now, replace(case, due=due, spent=spent), candidate, judge)
+    decision = decide_action(findings, case, watch.roll_back)
+    standing = (*_unjudged(session, decision, candidate), *_fallback(session, decision))
+    decision = replace(decision, findings=(*decision.findings, *standing))
+    if decision.action == "fall back":
+        candidate, _ = evidence.fresh_candidate(session, now, baseline=True)
     started = "" if not signs else "drift" if only_drift(signs) else "quality"
-    return Weighed(decision, candidate, version, previous, check.quality, started)
+    made = new_level.made if new_level is not None and decision.action == "recalibrate" else None
+    return Weighed(decision, candidate, version, previous, check.quality, started, made)
+
+
+def _new_level(session: Session, now: datetime, check: Check, features: FeatureRows) -> Recalibration | None:
+    """The champion's models with new calibrators, where only the level of its scores is off and these pass."""
+    serving = session.registry.load_champion()
+    if serving is None or not only_level(check.findings):
+        return None
+    return recalibrated(session, serving, features, check.findings, now)
 
 
 def _unjudged(session: Session, decision: Decision, candidate: Candidate | None) -> list[Finding]:
@@ -118,6 +139,24 @@ def _unjudged(session: Session, decision: Decision, candidate: Candidate | None)
     finding = unjudged(judged, session.tree.scope.release.ask_after)
     was_open = any(i.finding.rule == Rule.UNJUDGED and i.closed is None for i in session.incidents.values())
     return [finding] if finding.value or was_open else []
+
+
+def _fallback(session: Session, decision: Decision) -> list[Finding]:
+    """Whether the baseline serves in the place of a model that lost to it; if it did so just now or before."""
+    since = fell_back(session)
+    fails = decision.action == "fall back" or (since is not None and decision.action not in ("retrain", "roll back"))
+    facts = {"version": decision.versions.champion, "since": since.isoformat() if since else None}
+    was_open = any(i.finding.rule == Rule.FALLBACK and i.closed is None for i in session.incidents.values())
+    return [Finding(Rule.FALLBACK, "", "fail" if fails else "pass", facts=facts)] if fails or was_open else []
+
+
+def fell_back(session: Session) -> datetime | None:
+    """Since when the baseline serves in the place of a model, if the loop fell back to it."""
+    serving = session.registry.load_champion()
+    if serving is None or session.tree.scope.training.model == "heuristic":
+        return None
+    event, training = serving.event, serving.bundle.training
+    return event.at if (event.action, event.who) == ("rollback", WHO) and bundles.is_baseline(training) else None
 
 
 def _weighed(session: Session, now: datetime, due: Due | None) -> Weighed:
@@ -132,27 +171,37 @@ def _weighed(session: Session, now: datetime, due: Due | None) -> Weighed:
 def _named(session: Session, weighed: Weighed) -> Weighed:
     """With the version that the candidate is released as, if it is."""
     decision, candidate, ledger = weighed.decision, weighed.candidate, session.registry.ledger
-    if candidate is None or decision.action not in ("retrain", "release"):
+    bundle = weighed.made.bundle.hash if weighed.made else candidate.bundle if candidate else ""
+    if not bundle or decision.action not in ("retrain", "release", "recalibrate", "fall back"):
         return weighed
-    version = ledger.version_of(candidate.bundle) or ledger.next_version()
+    version = ledger.version_of(bundle) or ledger.next_version()
+    if decision.action == "fall back":
+        return replace(weighed, decision=replace(decision, facts={**decision.facts, "baseline": version}))
     return replace(weighed, decision=decision.with_candidate(version))
 
 
 def _candidate(
-    session: Session, now: datetime, previous: str, features: FeatureRows, due: Due | None
+    session: Session, now: datetime, previous: str, features: FeatureRows, wanted: bool
 ) -> tuple[Candidate | None, Judge]:
-    """A fresh candidate and who judged it; none where signs alone ask for one so soon after the last.
-
-    Signs ask for a candidate once in a cool-down: the next would be made of nearly the same data.
-    """
-    watch, last = session.tree.scope.monitoring, _last_candidate(session)
-    if due or last is None or (last <= now - watch.cool_down and _learns(session, last, now)):
+    """A fresh candidate where one is wanted, and who judges."""
+    if wanted:
         return evidence.fresh_candidate(session, now, previous)
-    return None, Judge(session.tree, now - watch.window, now, features)
+    return None, Judge(session.tree, now - session.tree.scope.monitoring.window, now, features)
+
+
+def _spent(session: Session) -> int:
+    """How many candidates findings have asked for since the last change in service, where they may ask for no more."""
+    since = session.registry.ledger.events[-1].at
+    mine = [d for d in session.decisions if d.candidate and d.at > since and d.decision.trigger.due is None]
+    return len(mine) if len(mine) >= session.tree.scope.monitoring.retrain_budget else 0
 
 
 def _evidence(session: Session, now: datetime, case: Evidence, candidate: Candidate | None, judge: Judge) -> Evidence:
-    case = replace(case, previous=evidence.beside_champion(session, judge, case.previous_version, now))
+    case = replace(
+        case, previous=evidence.beside_champion(session, judge, case.previous_version, now),
+        options=expected_costs(session, judge, case.previous_version, candidate, now),
+        cooling=is_cooling(session.registry.ledger, now, session.tree.scope.monitoring.cool_down),
+    )  # fmt: skip
     if candidate is None:
         return case
     cool_down = session.tree.scope.monitoring.cool_down
@@ -162,15 +211,6 @@ def _evidence(session: Session, now: datetime, case: Evidence, candidate: Candid
     )  # fmt: skip
 
 
-def _to_the_baseline(session: Session, now: datetime, case: Evidence, judge: Judge) -> Evidence:
-    """The evidence with the last release of the baseline as the version to go back to, where there is one."""
-    version = evidence.baseline_release(session.registry)
-    if version in ("", case.previous_version):
-        return case
-    beside = evidence.beside_champion(session, judge, version, now)
-    return replace(case, previous_version=version, previous=beside, candidate_previous={})
-
-
 def retrain_is_due(session: Session, now: datetime) -> Due | None:
     """Why the rhythm asks for a fresh candidate at ``now``, if it does."""
     scope, serving, last = session.tree.scope, session.registry.load_champion(), _last_candidate(session)
@@ -178,7 +218,9 @@ def retrain_is_due(session: Session, now: datetime) -> Due | None:
     if scope.training.model != "heuristic" and bundles.is_baseline(serving.bundle.training):
         due = session.start + scope.windows.warm_up
         tried = last is not None and due <= last > now - scope.monitoring.cool_down
-        return Due("warm-up", due) if now >= due and not tried and _learns(session, last, now) else None
+        since = fell_back(session)
+        because = Due("fallback", since) if since else Due("warm-up", due)
+        return because if now >= due and not tried and _learns(session, last, now) else None
     if last is None:
         return Due("first")
     return Due("interval", last) if now - last >= scope.rhythm.retrain and _learns(session, last, now) else None

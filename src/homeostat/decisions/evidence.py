@@ -18,11 +18,14 @@ from homeostat.core.findings import Decision, Finding, Versions
 from homeostat.core.policy import Bar, barred_by
 from homeostat.core.promises import WindowFigures
 from homeostat.core.release_gate import MONEY, WEIGHTED_LOSS, BesideChampion, Endpoint, decide_release, too_good
+from homeostat.data.contamination import left_out
 from homeostat.decisions.pairing import Pairing, Scores, margins, recipe, same_models
 from homeostat.decisions.session import Session
 from homeostat.features.sql import read_features_sql
+from homeostat.features.tables import not_left_out
 from homeostat.monitoring.quality import windows_on_record
 from homeostat.project.layout import Project
+from homeostat.project.scope_values import changes
 from homeostat.project.window import write_window
 from homeostat.releases.feature_rows import FeatureRows
 from homeostat.releases.registry import Registry, Serving
@@ -31,20 +34,26 @@ from homeostat.training import evaluate
 from homeostat.training.bundle import Bundle
 
 MANIFEST = "manifest.json"
+SCORING = ("models/", bundles.CALIBRATION)  # what the scores of a bundle come from
 ROW = "__row"
-Kind = Literal["judged", "models"]  # fitted before the holdout; in service
+Kind = Literal["judged", "models", "baseline"]  # fitted before the holdout; in service; beside it, which rates are
 RESTS_ON = 3  # features that a finding names
 ByObjective = Mapping[str, Comparison]
 
 
 @dataclass(frozen=True)
 class Candidate:
-    """A fresh candidate: its sealed bundle, what its gate says, and its losses against the previous version's."""
+    """A fresh candidate: its sealed bundle, what its gate says, and its losses against the previous version's.
+
+    ``scores`` are those of its judged models on its holdout, by event key; ``training`` says what that is.
+    """
 
     bundle: str
     inputs: Mapping[str, str]
     gate: Decision
     previous: ByObjective
+    training: Mapping[str, Any]
+    scores: pl.DataFrame
 
 
 class Judge:
@@ -57,13 +66,16 @@ class Judge:
         self._scope = tree.scope
         self._sql = read_features_sql(tree)
         self._since, self._now = since, now
+        self._left_out = left_out(tree)
         self._features = features or FeatureRows(tree)
         self._scores: dict[tuple[str, str], Scores] = {}
 
     @cached_property
     def rows(self) -> pl.DataFrame:
-        """The feature rows of the events, by the tree's own SQL, in order of batch."""
-        return self._features.between(self._sql, self._since, self._now)
+        """The feature rows of the events, by the tree's own SQL, in order of batch; without those left out."""
+        rows = self._features.between(self._sql, self._since, self._now)
+        trusted = not_left_out(self._left_out)
+        return rows if trusted is None else rows.filter(trusted)
 
     def scores(self, bundle: Bundle, kind: Kind = "models") -> Scores:
         """A release's scores of ``rows``; NaN for the events that its models of that kind may have learned from."""
@@ -74,6 +86,13 @@ class Judge:
             spread = {name: _spread(values, new.to_numpy()) for name, values in scores.items()}
             self._scores[bundle.hash, kind] = spread
         return self._scores[bundle.hash, kind]
+
+    def held_out_scores(self, candidate: Candidate) -> Scores:
+        """The judged models' scores of ``rows``, from its holdout; NaN elsewhere."""
+        key = list(self._scope.key)
+        held_out = candidate.scores
+        joined = self.rows.select(key).join(held_out, key, "left", nulls_equal=True, maintain_order="left")
+        return {name: joined[f"score__{name}"].fill_null(np.nan).to_numpy() for name in self._scope.objectives}
 
     def _as_sql_has_them(self, rows: pl.DataFrame, sql: str) -> pl.DataFrame:
         if sql == self._sql or rows.is_empty():
@@ -164,7 +183,7 @@ def fresh_candidate(
         HomeostatError: what stops the DAG; the champion goes on serving.
     """
     tree, registry = session.tree, session.registry
-    write_window(tree, session.start, now, baseline, labels_until)
+    write_window(tree, session.start, now, baseline, labels_until, left_out(tree))
     dvc.reproduce(tree.root)
     report = evaluate.read_report(tree.evaluation / "evaluation.json")
     candidate, scores = bundles.load(tree.bundle), evaluate.read_holdout_scores(tree)
@@ -186,7 +205,7 @@ def fresh_candidate(
     against_previous = judge.against(training, scores, registry.load(previous) if previous else None)
     champion, version = serving.event.version if serving else "", ledger.version_of(candidate.hash)
     gate = replace(gate, versions=Versions(champion, previous, version))
-    return Candidate(candidate.hash, candidate.manifest["inputs"], gate, against_previous), judge
+    return Candidate(candidate.hash, candidate.manifest["inputs"], gate, against_previous, training, scores), judge
 
 
 def _too_good(tree: Project, report: evaluate.Report) -> Iterator[Finding]:
@@ -223,18 +242,34 @@ def beside_champion(session: Session, judge: Judge, version: str, now: datetime)
     return judge.compare(session.registry.load(version), serving.bundle, since)
 
 
-def baseline_release(registry: Registry) -> str:
-    """The last version of the baseline that has served and may serve again; empty where a model was the first."""
-    ledger = registry.ledger
-    barred = {yank.version for yank in ledger.yanks}
-    served = dict.fromkeys(event.version for event in reversed(ledger.terms) if event.version not in barred)
-    return next((version for version in served if bundles.is_baseline(registry.load(version).training)), "")
-
-
 def learned_to(bundle: Bundle, kind: Kind = "models") -> datetime:
-    """Later events are new to every model of that kind of the bundle."""
+    """Later events are new to every model of that kind of the bundle, and to its calibrators."""
+    return max(trained_to(bundle, kind), *(one.until for one in bundle.calibrators.values()), datetime.min)
+
+
+def trained_to(bundle: Bundle, kind: Kind = "models") -> datetime:
+    """Later events have trained no model of that kind of the bundle."""
     objectives = bundle.training["objectives"].values()
-    return max(datetime.fromisoformat(o["to"] if kind == "models" else o["holdout"]["from"]) for o in objectives)
+    return max(datetime.fromisoformat(o["holdout"]["from"] if kind == "judged" else o["to"]) for o in objectives)
+
+
+def previous_version(registry: Registry) -> str:
+    """The version to go back to: the last healthy one that differs from the champion in more than weights, if any."""
+    ledger, serving = registry.ledger, registry.load_champion()
+    if serving is None:
+        return ""
+    barred = ledger.rolled_back() | {serving.event.version} | {yank.version for yank in ledger.yanks}
+    served = dict.fromkeys(event.version for event in reversed(ledger.terms) if event.version not in barred)
+    return next((version for version in served if not _reweighed(registry.load(version), serving.bundle)), "")
+
+
+def _reweighed(one: Bundle, other: Bundle) -> bool:
+    """Whether both have the same models and calibrators, with other weights or costs."""
+    ours, theirs = (
+        {name: content for name, content in bundle.manifest["files"].items() if name.startswith(SCORING)}
+        for bundle in (one, other)
+    )
+    return ours == theirs and bool(changes(one.scope, other.scope))
 
 
 def holdout_start(training: Mapping[str, Any]) -> datetime:

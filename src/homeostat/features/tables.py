@@ -55,6 +55,12 @@ def is_mature(objective_name: str, scope: Scope, now: datetime) -> pl.Expr:
     )
 
 
+def not_left_out(spans: Iterable[tuple[datetime, datetime]]) -> pl.Expr | None:
+    """Of a row, whether it was to be predicted in none of the spans; None where there are none."""
+    inside = [pl.col("predict_at").is_between(since, until, closed="left") for since, until in spans]
+    return ~pl.any_horizontal(inside) if inside else None
+
+
 def listed(scope: Scope) -> tuple[str, ...]:
     """Every feature that an objective lists, once."""
     return tuple(dict.fromkeys(name for o in scope.objectives.values() for name in o.features))

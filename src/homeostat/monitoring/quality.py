@@ -24,7 +24,8 @@ from homeostat.core.estimates import Past, Trust, estimate, half_band, trust
 from homeostat.core.periods import floor
 from homeostat.core.promises import CALIBRATION, Held, WindowFigures, hold
 from homeostat.core.ranges import FEWEST_WINDOWS
-from homeostat.features.tables import read_features
+from homeostat.data.contamination import left_out
+from homeostat.features.tables import not_left_out, read_features
 from homeostat.monitoring import outcomes
 from homeostat.monitoring.outcomes import Observed, window_length
 from homeostat.project.layout import Project, stamp
@@ -222,7 +223,8 @@ def _past_windows(tree: Project, serving: Serving | None = None) -> list[WindowF
 
 def _measure_holdouts(tree: Project, serving: Serving) -> None:
     """Fit as of earlier cut-offs, for a kind of model that too few windows are of, and write their holdouts down."""
-    names, table = list(tree.scope.objectives), read_features(tree)
+    names = list(tree.scope.objectives)
+    table = read_features(tree, where=not_left_out(left_out(tree)))
     with ThreadPoolExecutor(min(len(names), os.cpu_count() or 1)) as pool:  # LightGBM leaves Python's lock alone
         windows = pool.map(lambda name: list(_of_holdouts(tree.scope, serving, table, name)), names)
     made = [window.to_dict() for of_objective in windows for window in of_objective]

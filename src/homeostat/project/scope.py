@@ -170,6 +170,7 @@ class Events(Part):
     predict_at: Text
     label_horizon: Duration
     labels_until: Moment | None = None  # events from then on teach and judge nothing
+    acted_on: bool = False  # what is done about a prediction changes what happens, and so the label
 
 
 class Features(Part):
@@ -237,6 +238,7 @@ class Training(Part):
     refit: Annotated[bool, Strict()]
     lightgbm: LightGBM
     baseline: Baseline
+    calibrate: Literal["none", "platt"] = "platt"  # what is done where the level of a label moved and nothing else
 
 
 class Metrics(Part):
@@ -308,6 +310,14 @@ class Monitoring(Part):
     missing_rise: Share = 1.0
     reference_rows: Annotated[Count, Field(le=30_000)]
     cool_down: Duration
+    retrain_budget: Count = 4  # candidates that findings may ask for until something changes in service
+
+
+class Alarms(Part):
+    """The alarm budget: at most so many false pages in that time."""
+
+    false_pages: Count
+    within: Length = Field(alias="in")
 
 
 class Alerts(Part):
@@ -355,6 +365,7 @@ class Scope(Part):
     release: Release
     rollout: Rollout | None = None
     monitoring: Monitoring
+    alarms: Alarms | None = None  # without it whatever fails pages
     alerts: Alerts = Alerts()
     rhythm: Rhythm
 
@@ -368,6 +379,10 @@ class Scope(Part):
         waiting = format_duration(self.events.label_horizon)
         blind = f"must be longer than events.label_horizon ({waiting}); no event in it would be mature"
         _require(self.monitoring.window > self.events.label_horizon, ("monitoring", "window"), blind)
+        if self.alarms is not None:
+            every = max(self.rhythm.decide, self.events_period)
+            looks = f"allows a page at every check, one every {format_duration(every)}; lower it or lengthen alarms.in"
+            _require(self.alarms.false_pages * every < self.alarms.within, ("alarms", "false_pages"), looks)
         self._check_objectives()
         self._check_features()
         self._check_columns()

@@ -15,17 +15,22 @@ from homeostat.project.whole_files import write_text
 FIX = "write `from: TIME` and `as_of: TIME`, in UTC, from first"
 
 
+Span = tuple[datetime, datetime]  # from the first, up to the second
+
+
 class Window(NamedTuple):
     """From when on history is used, and the as-of time: naive UTC.
 
     ``baseline``: it trains the baseline, although its history is long enough for a model. ``labels_until``: events
-    after it teach and judge nothing, since their labels are in doubt.
+    after it teach and judge nothing, since their labels are in doubt. ``left_out``: nor do those that were to be
+    predicted in these spans, by a release that was rolled back.
     """
 
     start: datetime
     as_of: datetime
     baseline: bool = False
     labels_until: datetime | None = None
+    left_out: tuple[Span, ...] = ()
 
 
 def read_window(project: Project) -> Window:
@@ -37,23 +42,28 @@ def read_window(project: Project) -> Window:
     path = project.window_file
     try:
         raw = YAML(typ="safe").load(path.read_text())
-        window = Window(raw["from"], raw["as_of"], raw.get("baseline", False), raw.get("labels_until"))
+        spans = tuple((span["since"], span["until"]) for span in raw.get("left_out", ()))
+        window = Window(raw["from"], raw["as_of"], raw.get("baseline", False), raw.get("labels_until"), spans)
     except FileNotFoundError as error:
         raise ScopeError(f"{path}: not there; {FIX}") from error
     except (YAMLError, KeyError, TypeError, ValueError, AttributeError, OSError) as error:
         raise ScopeError(f"{path}: needs `from: TIME` and `as_of: TIME`, in UTC; fix it or git restore it") from error
-    times = (window.start, window.as_of, window.labels_until or window.as_of)
+    times = (window.start, window.as_of, window.labels_until or window.as_of, *(t for span in spans for t in span))
     if not (all(isinstance(time, datetime) for time in times) and window.start <= window.as_of):
         raise ScopeError(f"{path}: not two times in order; {FIX}")
     return window
 
 
 def write_window(
-    project: Project, start: datetime, as_of: datetime, baseline: bool = False, labels_until: datetime | None = None
-) -> None:
+    project: Project, start: datetime, as_of: datetime, baseline: bool = False, labels_until: datetime | None = None,
+    left_out: tuple[Span, ...] = (),
+) -> None:  # fmt: skip
     """Write the window of a tree whole or not at all."""
     text = "# The data that this version of the project stands for, in UTC; the loop moves as_of on.\n"
     text += f"from: {start.isoformat()}\nas_of: {as_of.isoformat()}\n"
     text += "baseline: true  # no model was fit to serve\n" if baseline else ""
     text += f"labels_until: {labels_until.isoformat()}  # later ones are in doubt\n" if labels_until else ""
+    if left_out:
+        text += "left_out:  # predicted by a release that was rolled back: these events teach and judge nothing\n"
+        text += "".join(f"- since: {since.isoformat()}\n  until: {until.isoformat()}\n" for since, until in left_out)
     write_text(text, project.window_file)

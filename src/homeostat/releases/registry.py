@@ -141,13 +141,21 @@ class Registry:
             DataError: the bundle is not the one named, or does not answer as it did when it was sealed.
         """
         self._agree()
-        release = next((r for r in self.ledger.releases if r.bundle == bundle_hash), None)
-        if release is None:
-            release = self._register(commit, bundle_hash, by)
+        release = self._registered_as(bundle_hash) or self._register(commit, bundle_hash, by)
         champion = self.ledger.champion
         if beside is None or champion is None or champion.version == release.version:
             return self._promoted(release, by)
         return self._tried_beside(release, beside, share, by)
+
+    def fall_back(self, commit: str, bundle_hash: str, by: Authorship) -> Switch:
+        """Register the baseline in the bundle at ``commit``, if it is not yet, and take the champion back for it.
+
+        Raises:
+            EnvironmentFault, DataError: as ``release``.
+        """
+        self._agree()
+        release = self._registered_as(bundle_hash) or self._register(commit, bundle_hash, by)
+        return self._serving_already(release) or self._switch(release, "rollback", by)
 
     def promote(self, version: str, by: Authorship) -> Switch:
         """Put a registered version in service; where it serves already, nothing is added.
@@ -224,6 +232,9 @@ class Registry:
         self._publish(yank_tag(ledger.project, yank.version), yank, by.at)
         self.ledger = replace(ledger, yanks=(*ledger.yanks, yank))
         return f"yanked {release.version}, which will never serve again: {by.why}"
+
+    def _registered_as(self, bundle_hash: str) -> Register | None:
+        return next((r for r in self.ledger.releases if r.bundle == bundle_hash), None)
 
     def _register(self, commit: str, bundle_hash: str, by: Authorship) -> Register:
         ledger = self.ledger

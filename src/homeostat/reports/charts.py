@@ -19,6 +19,8 @@ ROW = 30
 MARKS = 20  # height of a row of marks
 TITLE = 24  # height of the title of a drawing by itself
 GAP = 13  # between two names
+LETTER = 7  # width of a letter or digit, at most
+BAR, BAR_NAMES, BAR_VALUES, BAR_LETTERS = 20, 130, 60, 20  # height, room for names and values, letters of a name
 MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 RANK = ("accepted", "part", "quarantined", "missing")  # of a bin the worst is shown
 
@@ -82,13 +84,35 @@ def lines(
     parts = [_band(x(b.start), x(b.end), b.title) for b in bands]
     parts += [_grid(y(step), _number(step, steps), end) for step in steps]
     parts += _rules(marks, x)
-    parts += [_text(x(i), HEIGHT - 8, _short(labels[i]), "middle") for i in _spread(len(labels), width)]
+    shown = [_short(label) for label in labels]
+    room = max(60, LETTER * max(map(len, shown)) + GAP)
+    parts += [_text(x(i), HEIGHT - 8, shown[i], "middle") for i in _spread(len(labels), width, room)]
     for line in drawn:
         parts += [_path(line, x, y), *(_dot(line, labels[i], v, x(i), y(v), digits) for i, v in _there(line.values))]
     parts += _names(drawn, y, x(len(labels) - 1) + 8)
     for number, row in enumerate(rows):
         parts += _row(row, x, HEIGHT + MARKS * number + 10, end)
     return _svg(width, HEIGHT + MARKS * len(rows), parts, "lines: " + ", ".join(line.name for line in drawn))
+
+
+def bars(labels: Sequence[str], values: Sequence[float | None], digits: int) -> str:
+    """One bar a label, one below the other from a common zero, with its value; empty without a value."""
+    present = [v for v in values if v is not None]
+    if not present:
+        return ""
+    low, high = min(0.0, *present), max(0.0, *present)
+    start, end = BAR_NAMES, WIDTH - BAR_VALUES
+    scale = (end - start) / (high - low or 1.0)
+    zero, parts = start - low * scale, []
+    for number, (label, value) in enumerate(zip(labels, values, strict=True)):
+        y = BAR * number
+        name = label if len(label) <= BAR_LETTERS else f"{label[: BAR_LETTERS - 1]}\u2026"
+        parts.append(f"<g><title>{escape(label)}</title>{_text(start - 8, y + 14, name, 'end')}</g>")
+        if value is not None:
+            left, wide = min(zero, zero + value * scale), max(abs(value) * scale, 1.0)
+            bar = f'<rect class="served" x="{left:.1f}" y="{y + 3}" width="{wide:.1f}" height="{BAR - 6}"/>'
+            parts += [bar, _text(left + wide + 6, y + 14, f"{value:,.{digits}f}")]
+    return _svg(WIDTH, BAR * len(labels), parts, "bars: " + ", ".join(labels))
 
 
 def ticks(low: float, high: float) -> list[float]:
@@ -183,7 +207,7 @@ def terms(
         if wide > 8 * len(term.version):
             parts.append(_text(x(term.start) + 5, 24, term.version, style="on"))
     for when, action, headline in decisions:
-        style = {"nothing": "calm", "roll back": "bad"}.get(action, "act")
+        style = {"nothing": "calm", "roll back": "bad", "fall back": "bad"}.get(action, "act")
         parts.append(
             f'<circle class="{style}" cx="{x(when):.1f}" cy="45" r="{2.5 if style == "calm" else 4.5}">'
             f"<title>{escape(f'{when:%Y-%m-%d %H:%M} {headline}')}</title></circle>"
@@ -315,13 +339,13 @@ def _number(step: float, steps: Sequence[float]) -> str:
     return f"{step:,.{digits}f}"
 
 
-def _spread(many: int, width: int) -> list[int]:
-    """Places of at most a label for each 60 pixels, the first among them.
+def _spread(many: int, width: int, room: int = 60) -> list[int]:
+    """Places of at most a label for each ``room`` pixels, the first among them.
 
-    >>> _spread(12, 420), _spread(3, 420)
-    ([0, 2, 4, 6, 8, 10], [0, 1, 2])
+    >>> _spread(12, 420), _spread(3, 420), _spread(12, 420, 90)
+    ([0, 2, 4, 6, 8, 10], [0, 1, 2], [0, 4, 8])
     """
-    every = max(1, math.ceil((many - 1) / (width // 60 - 1)))
+    every = max(1, math.ceil((many - 1) / max(width // room - 1, 1)))
     return list(range(0, many, every))
 
 

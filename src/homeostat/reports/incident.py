@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from homeostat.core.errors import UsageError
-from homeostat.core.evidence_table import Row, evidence_table
+from homeostat.core.evidence_table import Row, evidence_table, option_row
 from homeostat.core.findings import QUIET, Finding, objections
 from homeostat.core.headlines import headline
 from homeostat.core.incidents import Incident
@@ -36,6 +36,7 @@ if TYPE_CHECKING:
 
 SHOWN = 5  # decisions, rows, or incidents before
 NAMED = 8  # columns or values in a line
+OF_MODEL = ON_QUALITY | {Rule.FALLBACK}
 
 OF_EVENTS = OUTCOMES | {Rule.METRICS, Rule.SERVED_SLICES}
 
@@ -131,7 +132,8 @@ def parts(screen: Screen) -> list[Part]:
         Part("since", "Since", (_since(incident),)),
         Part("owner", "Owner", (screen.owner,) if screen.owner else ()),
         Part("blame", "To blame", tuple(_blame(finding))),
-        Part("cost", "Cost", tuple(_cost(screen.decisions) if finding.rule in ON_QUALITY else ())),
+        Part("cost", "Cost", tuple(_cost(screen.decisions) if finding.rule in OF_MODEL else ())),
+        Part("options", "Each action", tuple(_options(screen.decisions) if finding.rule in OF_MODEL else ())),
         Part("done", "What was done", tuple(_done(screen))),
         Part("answers", "What people answered", tuple(f"{when(a.at)}  {a.sentence}" for a in screen.answers)),
         Part("others", "Why nothing else", () if finding.rule in OF_DATA else tuple(_not_done(screen))),
@@ -157,6 +159,7 @@ def commands(screen: Screen) -> list[Command]:
     source, batch = batch_of(finding)
     if batch and finding.facts.get("status") != "missing":
         typed.append(Command(f"homeostat data correct {source} {batch} FILE", "put the right rows in its place"))
+        typed.append(Command(f"homeostat data release-rows {source} {batch}", "it is right as it is"))
     if screen.proposal is not None:
         typed.append(Command(f"homeostat approve {int(screen.number)} --why TEXT", screen.proposal.sentence))
     if screen.decisions:
@@ -165,7 +168,7 @@ def commands(screen: Screen) -> list[Command]:
         this = f"homeostat status --incident {int(screen.number)}"
         typed.append(Command(f"{this} --snooze 2d --why TEXT", "let it rest, until it ends or gets worse"))
         typed.append(Command(f"{this} --owner NAME", "say who has it"))
-    if finding.rule in ON_QUALITY and champion is not None and len({e.version for e in screen.ledger.terms}) > 1:
+    if finding.rule in OF_MODEL and champion is not None and len({e.version for e in screen.ledger.terms}) > 1:
         typed.append(Command("homeostat rollback", "back to the last healthy release"))
     return typed
 
@@ -206,8 +209,9 @@ def _number(project: Project, answered: Mapping[str, Answered], number: str | No
 
 
 def _worst(answered: Sequence[Answered], now: datetime) -> str:
-    """The oldest that still fails and is not snoozed; else that fails; else that is open; else the last one."""
+    """The oldest that still fails, pages and is not snoozed; else that fails; else that is open; else the last one."""
     opened = [one for one in answered if one.incident.closed is None]
+    opened = [one for one in opened if not one.incident.noted] or opened
     failing = [one for one in opened if not one.incident.passes]
     urgent = [one for one in failing if one.snooze(now) is None]
     return next(iter(urgent or failing or opened), answered[-1]).number
@@ -253,6 +257,16 @@ def _cost(decisions: Sequence[Decided]) -> list[str]:
     cost, silence = money["cost"]["value"], money["silence"]
     saved = f"{percent(abs(1 - cost / silence))} {'less' if cost <= silence else 'more'} than"
     return [f"{cost:,.0f} in the last window, {saved} the {silence:,.0f} of no alerts at all"]
+
+
+def _options(decisions: Sequence[Decided]) -> list[str]:
+    """What each action was expected to cost at the last decision that weighed them, and why it was not taken."""
+    weighed = next((d.decision for d in decisions if d.decision.options), None)
+    if weighed is None:
+        return []
+    rows = [option_row(option, weighed) for option in weighed.options]
+    widths = [max(len(row.cells[place]) for row in rows) for place in range(2)]
+    return [f"{row.what:{widths[0]}}  {row.value:{widths[1]}}  {row.outcome}" for row in rows]
 
 
 def _done(screen: Screen) -> list[str]:

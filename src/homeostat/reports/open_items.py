@@ -37,7 +37,7 @@ def open_items(
     The batches are those that were not accepted whole, in order of time; the newest comes first. ``rests`` are the
     snoozes that hold and ``owners`` the owners, both by the incident's problem: a snoozed one is not urgent.
     """
-    incidents = sorted(incidents, key=lambda i: (i.problem in rests, i.passes > 0))  # what still fails comes first
+    incidents = sorted(incidents, key=lambda i: (i.noted, i.problem in rests, i.passes > 0))  # what pages comes first
     sources = {i.finding.subject for i in incidents if i.finding.rule == Rule.BATCH}
     sources |= {i.finding.facts["source"] for i in incidents if i.finding.rule == Rule.HISTORY}
     alone = [batch for batch in batches if batch.source not in sources]
@@ -46,12 +46,13 @@ def open_items(
         *(
             OpenItem(
                 f"{i.problem}, since {i.opened:%Y-%m-%d}: {sentence(i.finding)}", _command(i.finding),
-                _progress(i, rests.get(i.problem), owners.get(i.problem, "")), alerts=i.problem not in rests,
+                _progress(i, rests.get(i.problem), owners.get(i.problem, "")),
+                alerts=not i.noted and i.problem not in rests,
             )
             for i in incidents
         ),
         *(OpenItem(batch.sentence, FIRST_COMMAND[Rule.BATCH], alerts=False) for batch in reversed(alone)),
-    ]
+    ]  # fmt: skip
 
 
 def _progress(incident: Incident, rest: Answer | None, owner: str) -> str:

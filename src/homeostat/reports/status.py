@@ -14,7 +14,7 @@ from homeostat.adapters.git import read_ledger
 from homeostat.core.findings import TOO_FEW
 from homeostat.core.headlines import headline
 from homeostat.core.periods import floor, period_of
-from homeostat.core.rules import ON_QUALITY
+from homeostat.core.rules import ON_QUALITY, Rule
 from homeostat.core.sentences import sentence
 from homeostat.core.text import count, metric_name, percent, printable
 from homeostat.decisions import history
@@ -245,6 +245,9 @@ def _health(measured: Decided) -> Iterator[Row]:
     unsure = [f.name for f in findings if f.outcome == TOO_FEW]
     if unsure:
         yield "", f"?? too little to say: {', '.join(unsure)}", DIM
+    for finding in measured.decision.findings:
+        if finding.rule == Rule.CHANGE and finding.outcome == TOO_FEW:
+            yield "", f"?? alarm budget: {sentence(finding)}", DIM
     passed = len(findings) - len(unsure)
     if passed and not any(f.failed for f in findings):
         yield "", f"ok {count(passed, 'rule')} on promise, baseline and calibration passed", GOOD

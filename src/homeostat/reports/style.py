@@ -47,6 +47,7 @@ dl div { background: var(--panel); border-radius: 6px; padding: 10px 14px; }
 dt { color: var(--soft); font-size: 0.85rem; } dd { margin: 0; font-size: 1.35rem; font-variant-numeric: tabular-nums; }
 dd small { display: block; font-size: 0.8rem; }
 .charts { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(100%, 400px), 1fr)); gap: 8px 24px; }
+.cards { display: grid; grid-template-columns: repeat(auto-fill, minmax(min(100%, 400px), 1fr)); gap: 8px 40px; }
 figure { margin: 8px 0; } figcaption { font-size: 0.9rem; margin-bottom: 2px; } figcaption b { color: var(--ink); }
 .wide { overflow-x: auto; } .wide svg { min-width: 640px; }
 .key { font-size: 0.85rem; color: var(--soft); } .key i { display: inline-block; width: 10px; height: 10px;

@@ -50,7 +50,6 @@ def publish(session: Session, answer: Answer, at: datetime) -> Answer:
     from homeostat.adapters import prefect
 
     name = session.project.scope.project
-    decision = answer.decision if isinstance(answer, Tick) else answer
     for line in sentences(not_accepted(answer)):
         prefect.log(line)
     outcome = answer.data if isinstance(answer, Tick) else answer
@@ -58,12 +57,16 @@ def publish(session: Session, answer: Answer, at: datetime) -> Answer:
         prefect.log(remark)
     if isinstance(answer, Tick):
         _publish_incidents(session, answer)
-    if isinstance(answer, Tick) and answer.step is not None:
-        prefect.publish_decision(name, answer.step, at)
-    if isinstance(decision, Decision):
+    for decision in decisions_of(answer):
         prefect.publish_decision(name, decision, at)
     prefect.log(sentence(answer), answer=True)
     return answer
+
+
+def decisions_of(answer: object) -> list[Decision]:
+    """The decisions in the result of a flow, in order."""
+    parts = (answer.weights, answer.step, answer.decision) if isinstance(answer, Tick) else answer
+    return [part for part in (parts if isinstance(parts, tuple) else (parts,)) if isinstance(part, Decision)]
 
 
 def _publish_incidents(session: Session, tick: Tick) -> None:
@@ -124,5 +127,5 @@ def _(answer: DataOutcome) -> str:
 
 @sentence.register
 def _(answer: Tick) -> str:
-    parts = (answer.data, answer.predicted, answer.step, answer.decision)
+    parts = (answer.data, answer.predicted, answer.weights, answer.step, answer.decision)
     return f"{answer.now:%Y-%m-%d %H:%M}: {sentence(parts)}"

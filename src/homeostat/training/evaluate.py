@@ -22,7 +22,7 @@ from homeostat.core.errors import DataError
 from homeostat.core.evaluation import Comparison, Evaluation, Scored, Settings, compare, evaluate
 from homeostat.core.intervals import tidy
 from homeostat.core.periods import EPOCH
-from homeostat.features.tables import mature, read_features
+from homeostat.features.tables import mature, not_left_out, read_features
 from homeostat.models.heuristic import GIVEN
 from homeostat.project.scope import Scope
 from homeostat.project.whole_files import write_text
@@ -243,7 +243,7 @@ def judge(project: Project) -> Report:
     """
     scope, training = project.scope, read_training(project)
     now = datetime.fromisoformat(training["as_of"])
-    table = held_out(training, read_features(project, where=_in_a_holdout(training)))
+    table = held_out(training, read_features(project, where=_judged_rows(training)))
     fitted = {
         part: {name: models.load(project.candidate / name / part, scope.threads) for name in scope.objectives}
         for part in ("judged", "baseline")
@@ -287,6 +287,12 @@ def headline(report: Report) -> dict[str, Any]:
 
 def _in_a_holdout(training: Mapping[str, Any]) -> pl.Expr:
     return pl.any_horizontal(_between(part["holdout"]) for part in training["objectives"].values())
+
+
+def _judged_rows(training: Mapping[str, Any]) -> pl.Expr:
+    spans = [(datetime.fromisoformat(since), datetime.fromisoformat(to)) for since, to in training.get("left_out", ())]
+    trusted = not_left_out(spans)
+    return _in_a_holdout(training) if trusted is None else _in_a_holdout(training) & trusted
 
 
 def _between(holdout: Mapping[str, str]) -> pl.Expr:

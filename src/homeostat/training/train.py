@@ -15,7 +15,7 @@ import polars as pl
 
 from homeostat import models
 from homeostat.core.errors import DataError
-from homeostat.features.tables import is_mature, mature, read_features
+from homeostat.features.tables import is_mature, mature, not_left_out, read_features
 from homeostat.models.heuristic import GIVEN
 from homeostat.project.scope import Scope
 from homeostat.project.whole_files import write_text
@@ -79,7 +79,7 @@ def train(project: Project) -> dict[str, Any]:
     """
     scope = project.scope
     window = read_window(project)
-    table = read_features(project)
+    table = read_features(project, where=not_left_out(window.left_out))
     short = window.as_of - window.start < scope.windows.warm_up
     kind = "heuristic" if window.baseline or short else scope.training.model
     shutil.rmtree(project.candidate, ignore_errors=True)
@@ -90,7 +90,9 @@ def train(project: Project) -> dict[str, Any]:
     with ThreadPoolExecutor(_at_once(scope, kind)) as pool:
         fitting = {name: _fits(pool, scope, name, kind, of_objective) for name, of_objective in rows.items()}
         fitted = {name: _keep(project, name, rows[name], fits) for name, fits in fitting.items()}
-    training = {"as_of": until.isoformat(), "objectives": fitted}
+    training: dict[str, Any] = {"as_of": until.isoformat(), "objectives": fitted}
+    if window.left_out:
+        training["left_out"] = [[time.isoformat() for time in span] for span in window.left_out]
     write_text(json.dumps(training, indent=1) + "\n", project.candidate / "training.json")
     return training
 

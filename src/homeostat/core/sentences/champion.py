@@ -67,6 +67,17 @@ def _against_baseline(finding: Finding) -> str:
     return f"{text}: significantly worse than the baseline" if finding.failed else text
 
 
+def _fallback(finding: Finding) -> str:
+    facts = finding.facts
+    if not finding.failed:
+        return "a model serves"
+    since = f" since {facts['since'][:10]}" if facts["since"] else f" in the place of {facts['version']}"
+    return (
+        f"the baseline serves{since}, because the model lost to it; a candidate is judged once in a cool-down and "
+        "released if it passes, and `homeostat promote VERSION --why TEXT` puts a model back"
+    )
+
+
 def _events(finding: Finding) -> str:
     return count(finding.rows or 0, "mature event")
 
@@ -111,5 +122,6 @@ SENTENCES = {
     Rule.METRICS: _metrics,
     Rule.SERVED_SLICES: _slices,
     Rule.AGAINST_BASELINE: _against_baseline,
+    Rule.FALLBACK: _fallback,
     Rule.CALIBRATION: calibration,
 }
