@@ -146,10 +146,10 @@ def make(
 
 def judged(project: Project) -> Project:
     """The project with every stage before ``pack`` run, in this process."""
-    from homeostat.stages import evaluate, featurize, ingest, train, validate
+    from homeostat.stages import evaluate, featurize, ingest, reference, train, validate
 
     with contextlib.chdir(project.root):
-        for stage in (ingest, validate, featurize, train, evaluate):
+        for stage in (ingest, validate, featurize, train, evaluate, reference):
             stage.main()
     return project
 

@@ -22,7 +22,7 @@ from homeostat.releases.registry import Registry
 ROOT = Path(__file__).parents[1]
 BENCHMARKS = ROOT / "benchmarks"
 # The one that runs them, one with a page, and those that need tables, replays of two versions, or a replay to draw.
-ON_REQUEST = {"publish.py", "tables.py", "equal.py", "chart.py", "readings.py", "pollock.py"}
+ON_REQUEST = {"publish.py", "tables.py", "equal.py", "chart.py", "readings.py", "pollock.py", "alarms.py"}
 RESULTS = (BENCHMARKS / "RESULTS.md").read_text()
 README = (ROOT / "README.md").read_text()
 

@@ -29,7 +29,7 @@ from homeostat.training import bundle
 
 ROOT = Path(__file__).parents[1]
 DAG: dict[str, Any] = YAML(typ="safe").load(ROOT / "dvc.yaml")["stages"]
-STAGES = ["ingest", "validate", "featurize", "train", "evaluate", "pack"]
+STAGES = ["ingest", "validate", "featurize", "train", "evaluate", "reference", "pack"]
 OWN = {"threads", "branch", "clock"}  # of the scope, what no out depends on
 
 
@@ -302,19 +302,20 @@ PARAMS = [
     ("seed: 1", "seed: 2", ["train", "evaluate", "pack"]),
     ("weight: 2", "weight: 3", ["evaluate", "pack"]),
     ("capacity: 2", "capacity: 3", ["evaluate", "pack"]),
-    ("label: load > 5", "label: load > 6", ["featurize", "train", "evaluate", "pack"]),
-    ("features: [phase, hour, last_load]", "features: [phase, hour]", ["featurize", "train", "evaluate", "pack"]),
-    ("history: 1d", "history: 2d", ["featurize", "pack"]),
+    ("label: load > 5", "label: load > 6", ["featurize", "train", "evaluate", "reference", "pack"]),
+    ("features: [phase, hour, last_load]", "features: [phase, hour]",
+     ["featurize", "train", "evaluate", "reference", "pack"]),
+    ("history: 1d", "history: 2d", ["featurize", "reference", "pack"]),
     ("model: linear", "model: lightgbm", ["train", "pack"]),
     ("holdout: 12h", "holdout: 13h", ["train", "pack"]),
-    ("by: [meter]", "by: [phase]", ["featurize", "train", "pack"]),
-    ("slices: [meter]", "slices: [phase]", ["featurize", "evaluate", "pack"]),
+    ("by: [meter]", "by: [phase]", ["featurize", "train", "reference", "pack"]),
+    ("slices: [meter]", "slices: [phase]", ["featurize", "evaluate", "reference", "pack"]),
     ("resamples: 20", "resamples: 30", ["evaluate", "pack"]),
-    ("reference_rows: 200", "reference_rows: 150", ["pack"]),
+    ("reference_rows: 200", "reference_rows: 150", ["reference", "pack"]),
     ("beats_baseline: 0.01", "beats_baseline: 0.02", ["pack"]),
     ("goal: know", "goal: tell", ["pack"]),
-    ("offset: 0s", "offset: 1h", ["ingest", "validate", "featurize", "evaluate", "pack"]),
-    ("late_after: 2h", "late_after: 3h", ["ingest", "validate", "featurize", "evaluate", "pack"]),
+    ("offset: 0s", "offset: 1h", ["ingest", "validate", "featurize", "evaluate", "reference", "pack"]),
+    ("late_after: 2h", "late_after: 3h", ["ingest", "validate", "featurize", "evaluate", "reference", "pack"]),
 ]
 
 
@@ -331,7 +332,7 @@ def test_an_edit_of_a_parameter_concerns_exactly_its_stages(
 @pytest.mark.parametrize(
     ("file", "stages"),
     [
-        ("features.sql", ["featurize", "pack"]),
+        ("features.sql", ["featurize", "reference", "pack"]),
         ("data/window.yaml", ["ingest", "validate", "featurize", "train"]),
         ("expectations/readings.json", ["validate", "pack"]),
         ("readings.csv", ["ingest"]),

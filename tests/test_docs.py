@@ -121,6 +121,10 @@ def prepare(home: Project, command: str) -> None:
     if "promote candidate" in command:  # of the data as they are now
         with loop.run_context(home.home) as (session, at):
             judge_candidate(session, at)
+    if "promote weights" in command:  # other ones in the scope
+        params = home.root / "params.yaml"
+        params.write_text(params.read_text().replace("weight: 2", "weight: 3"))
+        hourly.commit(home.root, "a miss is dearer")
     if "data clear" in command:
         body = {"number": MARK, "kind": "contaminated", "who": "a test", "why": "to clear it", "known": hourly.START}
         span = {"since": hourly.START, "until": hourly.START + timedelta(hours=1)}

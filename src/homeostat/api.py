@@ -2,8 +2,9 @@
 
 - ``run_context``: lock a project for one run; its session, which the steps take, and its time. ``Project``: its folder,
   with ``scope`` and the paths of its files.
-- The steps of the loop, in order: ``take_in_data``, ``predict``, ``advance_rollout``, ``decide``; ``tick`` is all of
-  them once. ``retrain`` decides with a fresh candidate, ``judge_candidate`` reports on one and releases nothing.
+- The steps of the loop, in order: ``take_in_data``, ``release_weights``, ``predict``, ``advance_rollout``, ``decide``;
+  ``tick`` is all of them once. ``retrain`` decides with a fresh candidate, ``judge_candidate`` reports on one and
+  releases nothing.
 - ``DataOutcome``, ``Decision``, ``Tick``: their results.
 - ``project_flow``: makes a function a Prefect flow, whose runs are named after the project and the tick.
 - ``retried_task``: makes a function a Prefect task that is retried when the outside world fails.
@@ -18,6 +19,7 @@ from homeostat.adapters.prefect import project_flow, retried_task
 from homeostat.core.findings import Decision
 from homeostat.decisions.candidate import judge_candidate
 from homeostat.decisions.decide import decide
+from homeostat.decisions.reweigh import release_weights
 from homeostat.decisions.rollout import advance_rollout
 from homeostat.loop import DataOutcome, Tick, predict, retrain, tick
 from homeostat.loop import data as take_in_data
@@ -39,6 +41,7 @@ __all__ = [
     "project_flow",
     "project_tests",
     "publish",
+    "release_weights",
     "retrain",
     "retried_task",
     "run_context",

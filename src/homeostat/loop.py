@@ -25,9 +25,12 @@ from homeostat.core.rules import Rule
 from homeostat.data.contamination import mark_rolled_back
 from homeostat.data.intake import DataOutcome
 from homeostat.decisions.decide import decide, decision_is_due
+from homeostat.decisions.reweigh import release_weights
 from homeostat.decisions.rollout import advance_rollout
 from homeostat.decisions.session import Session
 from homeostat.monitoring.alerts import raise_alerts
+from homeostat.monitoring.change import left_to_baseline
+from homeostat.monitoring.escalation import escalate
 from homeostat.monitoring.labels import check_labels
 from homeostat.monitoring.switch import check_switch
 from homeostat.project.clock import beginning, move_on
@@ -44,7 +47,7 @@ log = logging.getLogger("homeostat.loop")
 class Tick:
     """One pass of the loop; ``seconds`` says where its time went, ``opened`` what to alert on.
 
-    ``step`` is what was decided of a release that is being tried, if one was.
+    ``step`` is what was decided of a release that is being tried, if one was; ``weights`` of new ones in the scope.
     """
 
     now: datetime
@@ -54,6 +57,7 @@ class Tick:
     opened: tuple[Incident, ...]
     seconds: dict[str, float] = field(default_factory=dict)
     step: Decision | None = None
+    weights: Decision | None = None
 
 
 @contextmanager
@@ -94,6 +98,8 @@ def tick(
         outcome = (take_in or data)(session, now)
     if now < session.stands_at:
         raise UsageError(f"joined the ledger of other hosts, which stands at {session.stands_at}; run again")
+    with _timed(spent, "decide"):
+        weights = release_weights(session, now)
     with _timed(spent, "predict"):
         predicted = predict(session, now, live)
     step = advance_rollout(session, now)
@@ -101,15 +107,17 @@ def tick(
         at_once = (*check_switch(session.tree, session.registry, now), *check_labels(session.tree, now))
     unlike = history_alarms(_unlike(outcome), session.incidents.values())
     findings = (*_batch_findings(outcome), *unlike, rollout_alarm(step), *at_once)
-    opened = raise_alerts(session.project, session.incidents, findings, now)
+    budget = left_to_baseline(session.tree.scope)
+    opened = raise_alerts(session.project, session.incidents, findings, now, budget=budget)
     decision = None
     if decision_is_due(session, now) or any(alarming(finding) for finding in at_once):
         with _timed(spent, "decide"):
             decision = decide(session, now)
         champion = decision.versions.champion
-        opened += raise_alerts(session.project, session.incidents, decision.findings, now, champion)
+        opened += raise_alerts(session.project, session.incidents, decision.findings, now, champion, budget)
+    escalate(session.project, session.incidents, now)
     session.complete(now)
-    return Tick(now, outcome, predicted, decision, opened, spent, step)
+    return Tick(now, outcome, predicted, decision, opened, spent, step, weights)
 
 
 def begin(session: Session, now: datetime) -> Project:
@@ -203,4 +211,4 @@ def _timed(spent: dict[str, float], step: str) -> Iterator[None]:
     try:
         yield
     finally:
-        spent[step] = time.perf_counter() - began
+        spent[step] = spent.get(step, 0.0) + time.perf_counter() - began

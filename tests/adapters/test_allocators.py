@@ -17,7 +17,9 @@ START = """
 import ctypes, os, sys, tempfile, threading, time
 from homeostat.adapters import allocators
 if sys.argv[1] == "this process":
-    allocators.hold_little()
+    allocators.hold_few_frames()
+if sys.argv[1] == "this process, of objects":
+    allocators.hold_few_objects()
 import polars as pl
 
 def resident():
@@ -53,7 +55,7 @@ def printed(code: str, how: str) -> int:
     return int(done.stdout)
 
 
-@pytest.mark.parametrize("how", ["this process", "of frames", "of objects"])
+@pytest.mark.parametrize("how", ["this process", "this process, of objects", "of frames", "of objects"])
 def test_all_threads_allocate_from_one_place(how: str) -> None:
     assert printed(PLACES, how) == 1
 

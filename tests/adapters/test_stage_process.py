@@ -23,7 +23,7 @@ from homeostat.core.errors import EnvironmentFault
 from homeostat.project.layout import Project
 from homeostat.project.window import write_window
 
-STAGES = ["ingest", "validate", "featurize", "train", "evaluate", "pack"]
+STAGES = ["ingest", "validate", "featurize", "train", "evaluate", "reference", "pack"]
 
 
 @pytest.fixture

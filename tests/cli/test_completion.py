@@ -52,7 +52,7 @@ def tab(typed: str, folder: Path) -> list[str]:
         ("homeostat ro", ["rollback"]),
         ("homeostat releases ve", ["verify"]),
         ("homeostat rollback --w", ["--why", "--who"]),
-        ("homeostat promote ", ["candidate", "v0.2.0", "v0.1.0"]),
+        ("homeostat promote ", ["candidate", "weights", "v0.2.0", "v0.1.0"]),
         ("homeostat releases decision 2024-03-02", ["2024-03-02T00:00"]),
         ("homeostat releases decision ", [f"2024-03-0{time}:00" for time in ("2T00", "1T18", "1T12", "1T06")]),
         ("homeostat rollback --to v0.1", ["v0.1.0"]),

@@ -2,7 +2,9 @@ import json
 from collections.abc import Iterable
 from datetime import datetime, timedelta
 
-from homeostat.core.findings import Finding, Outcome
+import pytest
+
+from homeostat.core.findings import Finding, Interval, Outcome
 from homeostat.core.incidents import Incident, update_incidents
 from homeostat.core.rules import Rule
 
@@ -70,6 +72,52 @@ def test_one_column_that_drifts_explains_and_is_no_incident() -> None:
 def test_two_problems_are_two_incidents() -> None:
     low: Found = (Rule.QUALITY, "low", "fail")
     assert after([BAD, low], [WELL, low])[0][0] == ["high: quality", "low: quality"]
+
+
+LOST = Finding(Rule.MISSING, "load", "fail", 1.0, 0.2, facts={"state": "gone", "missing": [1.0, 0.0]})
+FEWER = Finding(Rule.MISSING, "load", "fail", 0.4, 0.2, facts={"state": "compared", "missing": [0.4, 0.0]})
+NEVER_NEAR = Finding(Rule.LABEL_RATE, "high", "fail", 0.5, facts={"unprecedented": True})
+SLIGHTLY = Finding(Rule.AGAINST_BASELINE, "high", "fail", 0.02, 0.0, Interval(0.001, 0.04, 0.95))
+CLEARLY = Finding(Rule.AGAINST_BASELINE, "high", "fail", 0.2, 0.0, Interval(0.1, 0.3, 0.95))
+BEYOND = Finding(Rule.LABEL_RATE, "high", "fail", 0.5, facts={"unprecedented": False})
+
+
+@pytest.mark.parametrize(
+    ("one", "pages"),
+    [
+        (finding(*BAD), False),
+        (finding(Rule.CALIBRATION, "high", "fail"), False),
+        (finding(Rule.DRIFT_SHARE, "", "fail"), False),
+        (finding(Rule.SCORE_DRIFT, "high", "fail"), False),
+        (FEWER, False),
+        (BEYOND, False),
+        (SLIGHTLY, False),
+        (CLEARLY, True),
+        (LOST, True),
+        (NEVER_NEAR, True),
+        (finding(Rule.CHANGE, "", "fail"), True),
+        (finding(Rule.BATCH, "readings", "fail"), True),
+        (finding(Rule.HISTORY, "readings", "fail"), True),
+        (finding(Rule.LABELS, "high", "fail"), True),
+        (finding(Rule.SWITCH, "high", "fail"), True),
+        (finding(Rule.RUN, "", "fail"), True),
+    ],
+)
+def test_a_budget_notes_what_may_be_chance_and_pages_about_what_is_certain(one: Finding, pages: bool) -> None:
+    noted = update_incidents((), [one], START, budget=0.01)
+    assert (bool(noted.opened), [i.noted for i in noted.open]) == (pages, [not pages])
+    assert update_incidents((), [one], START).opened
+
+
+def test_what_is_noted_pages_once_it_is_certain_or_the_budget_is_gone() -> None:
+    noted = update_incidents((), [FEWER], START, budget=0.01).open
+    again = update_incidents(noted, [FEWER], START + WEEK, budget=0.01)
+    assert (again.opened, [i.noted for i in again.open]) == ((), [True])
+    lost = update_incidents(again.open, [LOST], START + 2 * WEEK, budget=0.01)
+    assert [i.noted for i in lost.opened] == [False]
+    assert lost.opened == lost.open
+    assert update_incidents(lost.open, [FEWER], START + 3 * WEEK, budget=0.01).opened == ()
+    assert update_incidents(again.open, [FEWER], START + 2 * WEEK).opened
 
 
 def test_an_incident_goes_to_json_and_back() -> None:

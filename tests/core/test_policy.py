@@ -26,6 +26,7 @@ from homeostat.core.policy import (
     barred_by,
     decide_action,
     noted,
+    only_level,
     starts_decision,
     wants_candidate,
 )
@@ -42,6 +43,7 @@ KEEP = Decision("keep", Reason.FAILED, VERSIONS, (LOST,))
 UNSURE = Decision("keep", Reason.CANNOT_JUDGE, VERSIONS, (replace(LOST, outcome="cannot judge"),))
 NOW = datetime(2024, 3, 1)
 WEEK = timedelta(days=7)
+LEVEL = Decision("release", Reason.LEVEL, VERSIONS, (WON,), facts={"calibrators": {"high": [0.6, 1.02]}})
 DUE = Due("interval", NOW - 4 * WEEK)
 BARRED = Bar("v0.2.0", NOW, NOW + WEEK)
 
@@ -72,6 +74,27 @@ EARNED = replace(BASE, gate=RELEASE)
 GONE_BAD = replace(BASE, previous=on(high=-0.4))
 
 
+def in_range(now: float) -> Finding:
+    """AUC at ``now``, where good windows lie from 0.85 down to 0.75."""
+    ranges = {"auc": {"now": now, "best": 0.85, "worst": 0.75}, "brier": {"now": 0.3, "best": 0.1, "worst": 0.2}}
+    return Finding(Rule.METRICS, "high", "fail", 0.3, 0.2, facts={"metric": "brier", "ranges": ranges})
+
+
+@pytest.mark.parametrize(
+    ("findings", "level"),
+    [
+        ([finding(Rule.CALIBRATION)], True),
+        ([finding(Rule.CALIBRATION), SIGN, finding(Rule.DRIFT_SHARE)], True),  # a wrong level costs log loss too
+        ([finding(Rule.CALIBRATION), in_range(0.80)], True),  # Brier's score is off with the level
+        ([finding(Rule.CALIBRATION), in_range(0.70)], False),  # the order is worse as well
+        ([finding(Rule.CALIBRATION), SWITCHED], False),
+        ([SIGN], False),
+        ([finding(Rule.CALIBRATION, "pass"), SIGN], False),
+        ([], False),
+    ],
+)
+def test_the_level_alone_is_off_where_the_order_holds(findings: list[Finding], level: bool) -> None:
+    assert only_level(findings) is level
 LOSES = replace(finding(Rule.AGAINST_BASELINE), interval=Interval(0.1, 0.3, 0.95))
 BEATS = replace(LOSES, subject="late", outcome="pass", value=-0.2, interval=Interval(-0.3, -0.1, 0.95))
 
@@ -124,6 +147,13 @@ CASES: list[tuple[Evidence, list[Finding], str]] = [
     (replace(GONE_BAD, gate=RELEASE, barred=BARRED, candidate_previous=on(high=-0.2)), [SIGN], "roll back"),
     (GONE_BAD, [finding(Rule.CALIBRATION)], "nothing"),  # the level of the world, which no older version knows
     (GONE_BAD, [finding(Rule.CALIBRATION), SIGN], "roll back"),
+    # new calibrators on the same models, once they have passed their gate
+    (replace(BASE, recalibrated=LEVEL), [finding(Rule.CALIBRATION)], "recalibrate"),
+    (replace(BASE, recalibrated=LEVEL), [finding(Rule.CALIBRATION), SIGN], "recalibrate"),
+    (replace(BASE, recalibrated=KEEP), [finding(Rule.CALIBRATION)], "nothing"),
+    (replace(BASE, recalibrated=LEVEL), [finding(Rule.CALIBRATION), DOUBT], "nothing"),
+    (replace(BASE, recalibrated=LEVEL), [finding(Rule.CALIBRATION), SWITCHED], "roll back"),
+    (replace(BASE, recalibrated=LEVEL, tried="v0.4.0"), [finding(Rule.CALIBRATION)], "nothing"),
     # a release that is not the one judged goes, whatever labels are in; not to one that is known to be worse
     (BASE, [SWITCHED], "roll back"),
     (replace(BASE, gate=None, previous={}), [SWITCHED], "roll back"),
@@ -187,7 +217,8 @@ def test_the_runbook_has_a_row_for_each_rule_in_the_order_of_the_code() -> None:
     for name, _, action in rows:
         rule = next(rule for rule in RULES if rule.__name__.replace("_", " ") == name.strip())
         decided = {d.action for e, f, _ in CASES if (d := rule(Case(tuple(f), e, 0.05))) is not None}
-        assert decided == {one for one in ("nothing", "roll back", "retrain", "fall back") if one in action}, name
+        actions = ("nothing", "roll back", "retrain", "recalibrate", "fall back")
+        assert decided == {one for one in actions if one in action}, name
 
 
 @pytest.mark.parametrize(

@@ -255,3 +255,18 @@ def test_a_conversion_that_was_half_removed_or_written_is_made_again(tmp_path: P
     (tmp_path / "s.csv").write_text(GOOD + GOOD.split("\n")[1] + "\n")
     assert read(small("s.csv"), tmp_path).height == whole.height + 1
     assert not [p for p in tmp_path.rglob(".*") if p.name != ".gitignore"]
+
+
+@pytest.mark.parametrize("key", [["at"], ["id", "at"]])
+def test_the_second_row_of_an_hour_that_clocks_show_twice_is_of_the_second_time(tmp_path: Path, key: list[str]) -> None:
+    places = ["a"] if key == ["at"] else ["a", "b"]
+    shown = [f"2023-10-29T0{hour}:{minute}:00" for hour in (1, 2, 2, 3) for minute in ("00", "30")]
+    lines = [f"{place},{at},{n},1,true" for place in places for n, at in enumerate(shown)]
+    (tmp_path / "s.csv").write_text("\n".join(["id,at,n,x,ok", *lines, ""]))
+    source = small("s.csv", key=key, period="1d", written={"at": {"zone": "Europe/Berlin"}})
+    rows = read(source, tmp_path, Period(datetime(2023, 10, 28), datetime(2023, 10, 30), "2023-10-28"))
+    assert rows is not None
+    first = datetime(2023, 10, 28, 23)
+    for place in places:
+        times = rows.filter(pl.col("id") == place).sort("n")["at"].to_list()
+        assert times == [first + n * timedelta(minutes=30) for n in range(8)]

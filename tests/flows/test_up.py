@@ -75,6 +75,14 @@ def test_a_scheduled_run_completes_by_itself(running: Up, project: Project) -> N
     assert where(project) == running.api
 
 
+def test_its_pages_are_at_the_address_that_it_prints(running: Up, project: Project) -> None:
+    line = next(line for line in running.log.splitlines() if line.startswith("  pages "))
+    address, token = line.split()[1].rstrip(";"), Path(line.rpartition(" ")[2]).read_text().strip()
+    assert httpx.get(address, trust_env=False).status_code == 401
+    shown = httpx.get(address, auth=("", token), trust_env=False)
+    assert shown.status_code == 200 and "meters" in shown.text and str(project.home) in shown.text
+
+
 def test_the_network_failed_once_and_was_tried_again(running: Up) -> None:
     until(lambda: [t for t in ask(running.api, "task_runs") if t["run_count"] > 1], 60, "a second try of a task")
     tasks = ask(running.api, "task_runs")

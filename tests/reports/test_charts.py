@@ -6,6 +6,8 @@ import re
 from pathlib import Path
 from xml.etree import ElementTree
 
+import pytest
+
 from homeostat.reports import charts
 from homeostat.reports.charts import Line, Mark, Row
 
@@ -52,3 +54,20 @@ def test_the_chart_of_the_front_page_is_one() -> None:
     drawn = {path.get("class") for path in root.iter(f"{SVG}path")}
     assert drawn == {"served", "never", "baseline"}
     assert len([c for c in root.iter(f"{SVG}circle") if c.get("class") == "served"]) == 12
+
+
+def test_labels_of_days_have_the_room_that_they_need() -> None:
+    days = [f"2013-{1 + n // 28:02d}-{1 + n % 28:02d}" for n in range(120)]
+    drawing = charts.lines(days, [Line("", "served", [float(n) for n in range(120)])], 0)
+    places = [float(x) for x in re.findall(r'<text x="([\d.]+)" y="212.0" text-anchor="middle">', drawing)]
+    assert len(places) > 2
+    assert min(after - before for before, after in zip(places, places[1:], strict=False)) > 6.2 * len(days[0])
+
+
+def test_bars_begin_at_a_common_zero_and_are_as_long_as_their_values() -> None:
+    drawing = charts.bars(["up", "down", "nothing", "half"], [2.0, -1.0, None, 1.0], 1)
+    found = re.findall(r'<rect class="served" x="(\S+)" y="\S+" width="(\S+)"', drawing)
+    (up, long), (down, short), (half, middle) = ((float(x), float(wide)) for x, wide in found)
+    assert (up, down + short) == pytest.approx((half, up), abs=0.11)
+    assert (long, long) == pytest.approx((2 * short, 2 * middle), abs=0.21)
+    assert "&gt;" in charts.bars(["a > b"], [1.0], 0) and charts.bars(["none"], [None], 0) == ""

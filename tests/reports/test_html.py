@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import doctest
 import re
-from html.parser import HTMLParser
 from pathlib import Path
 from types import ModuleType
 
 import polars as pl
 import pytest
+from parsed_html import parsed
 from recorded import empty, recorded
 
 from homeostat.checks import scope_page
@@ -21,8 +21,6 @@ from homeostat.reports.charts import Cell, Line
 from homeostat.reports.html import write_report
 from homeostat.reports.results import results, table
 
-VOID = {"meta", "br"}
-
 
 @pytest.fixture(scope="module")
 def project(tmp_path_factory: pytest.TempPathFactory) -> Project:
@@ -32,39 +30,6 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Project:
 @pytest.fixture(scope="module")
 def page(project: Project) -> str:
     return write_report(project, project.report_page).read_text()
-
-
-class Tags(HTMLParser):
-    """Every tag closed in the order it was opened; links and texts kept."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.open: list[str] = []
-        self.links: list[str] = []
-        self.texts: list[str] = []
-        self.titles: list[str] = []  # shown where one points
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        if tag not in VOID:
-            self.open.append(tag)
-        self.links += [value or "" for name, value in attrs if name in ("href", "src")]
-        self.titles += [value or "" for name, value in attrs if name == "title"]
-
-    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        pass
-
-    def handle_endtag(self, tag: str) -> None:
-        assert self.open.pop() == tag
-
-    def handle_data(self, data: str) -> None:
-        self.texts.append(data)
-
-
-def parsed(page: str) -> Tags:
-    tags = Tags()
-    tags.feed(page)
-    assert tags.open == []
-    return tags
 
 
 def test_it_needs_nothing_but_itself(page: str) -> None:

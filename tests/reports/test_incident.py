@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
+from parsed_html import Tags, parsed
 from recorded import recorded
 
 from homeostat.cli import main
@@ -21,6 +22,7 @@ from homeostat.core.incidents import Incident
 from homeostat.core.rules import Rule
 from homeostat.project.layout import Project
 from homeostat.reports import incident
+from homeostat.reports.incident_page import incident_page
 
 HELD = "2024-03-01T05"  # the batch with a row in quarantine
 OPENED = datetime(2024, 3, 1, 12)
@@ -66,6 +68,7 @@ def test_a_batch_unlike_those_before(project: Project) -> None:
     assert "load 900.0" in shown["rows"] and "meter m1" in shown["rows"]
     assert shown["before"] == "1 time: 2024-02-01 to 2024-02-03; each closed by itself"
     assert f"homeostat data correct readings {HELD} FILE" in shown["type"]
+    assert "homeostat approve 2 --why TEXT" in shown["type"]
 
 
 def test_quality_says_what_it_costs_what_was_done_and_the_way_back(project: Project) -> None:
@@ -99,3 +102,75 @@ def test_a_project_in_which_nothing_failed_has_none(tmp_path: Path) -> None:
     assert incident.read(Project(tmp_path, tmp_path), None) is None
     with pytest.raises(UsageError, match="no incident 0003; none is on record"):
         incident.read(Project(tmp_path, tmp_path), "3")
+
+
+# ---- the page
+
+
+@pytest.fixture(scope="module")
+def pages(project: Project) -> dict[str, Tags]:
+    """Every page that ``status --page`` writes, by the number of its incident."""
+    assert CliRunner().invoke(main, ["-C", str(project.home), "status", "--page"]).exit_code == 0
+    files = sorted(project.incidents.glob("*.html"))
+    for file in files:
+        assert not re.search(r"https?://|@import|url\(|<script|<link", file.read_text())
+        assert len(file.read_text()) < 100_000
+    return {file.stem: parsed(file.read_text()) for file in files}
+
+
+def test_every_incident_has_a_page_that_the_report_links(project: Project, pages: dict[str, Tags]) -> None:
+    assert sorted(pages) == ["0000", "0001", "0002", "0003"]
+    links = parsed(project.report_page.read_text()).links
+    assert {f"incidents/{number}.html" for number in pages} <= set(links)
+    for number, page in pages.items():
+        for link in page.links:
+            target = project.incidents / link.partition("#")[0]
+            assert target.is_file() or target.parent == project.drift, (number, link)
+
+
+@pytest.mark.parametrize("number", ["0000", "0001", "0002", "0003"])
+def test_the_page_says_what_the_terminal_says(project: Project, pages: dict[str, Tags], number: str) -> None:
+    """Word for word, whatever the layout: rows and comparisons are tables there."""
+    shown = " ".join("".join(pages[number].texts).split()).lower()
+    read = incident.read(project, number)
+    assert read is not None
+    for part in incident.parts(read):
+        if part.name not in ("rows", "type", "beside", "before"):
+            for text in part.texts:
+                assert " ".join(text.replace("`", "").split()).lower() in shown, text
+    for command in incident.commands(read):
+        assert command.text in pages[number].texts
+    for row in read.rows.values:
+        assert all(value in pages[number].texts for value in row)
+    for compared in incident.counterfactuals(read):
+        assert {compared.what, compared.value} <= set(pages[number].texts)
+
+
+def test_whole_rows_are_shown_where_a_terminal_has_no_room(project: Project) -> None:
+    read = incident.read(project, "2")
+    assert read is not None and set(read.rows.columns) >= {"meter", "at", "load", "reason"}
+    assert read.rows.blamed == {"load"}
+
+
+def test_the_graph_has_the_releases_the_limit_and_the_incident(project: Project, pages: dict[str, Tags]) -> None:
+    drawn = (project.incidents / "0003.html").read_text()
+    assert re.findall(r'<line class="mark".*?<title>(\S+)', drawn) and 'class="limit"' in drawn
+    assert '<rect class="band"' in drawn
+
+
+def test_earlier_ones_are_linked(pages: dict[str, Tags]) -> None:
+    assert "0000.html" in pages["0002"].links
+    assert "This has not happened before." in pages["0003"].texts
+
+
+def test_no_value_steers_the_reader(project: Project) -> None:
+    """Markup is text, and characters that turn the direction of writing are spelled out."""
+    bad = replace(INCIDENTS["0003"], finding=replace(INCIDENTS["0003"].finding, text="\u202e<b>up</b>\x1b[2J"))
+    path = project.incidents / "0009.json"
+    path.write_text(json.dumps(bad.to_dict()))
+    try:
+        page = incident_page(project, "0009")
+    finally:
+        path.unlink()
+    assert "\u202e" not in page and "\x1b" not in page and "\\x1b[2J" in page
+    assert "&lt;b&gt;up&lt;/b&gt;" in page

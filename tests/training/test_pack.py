@@ -18,7 +18,7 @@ from homeostat.core.errors import DataError
 from homeostat.features.tables import read_features
 from homeostat.project.layout import Project
 from homeostat.training import bundle as bundles
-from homeostat.training import golden, pack
+from homeostat.training import golden, pack, reference
 
 pytestmark = pytest.mark.slow  # the first needs the stages before
 
@@ -111,7 +111,7 @@ def test_the_reference_is_a_sample_with_scores_out_of_sample_alone(judged: Proje
 
 def test_what_is_sampled_follows_from_keys_not_from_batches(judged: Project) -> None:
     training = json.loads((judged.candidate / "training.json").read_text())
-    sampled = pack.sample(judged, training)
+    sampled = reference.sample(judged, training)
     held = training["objectives"]["high"]["holdout"]["to"]
     whole = read_features(judged).filter(pl.col("event_time") < pl.lit(held).str.to_datetime())
     order = [place_of(key) for key in whole.select("meter", "at").iter_rows()]
@@ -168,6 +168,7 @@ def test_whatever_answers_otherwise_is_told(judged: Project, file: str, old: str
 
 def test_few_rows_of_each_source_travel(judged: Project, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(golden, "ROWS", 30)
+    reference.write_reference(judged)
     pack.pack(judged)
     bundle = bundles.load(judged.bundle)
     context = pl.read_parquet(judged.bundle / "golden/context/readings.parquet")
@@ -189,7 +190,7 @@ def test_what_people_wrote_is_named_as_code(judged: Project, project: Project, f
 @pytest.mark.parametrize(
     "gone",
     ["models/candidate/training.json", "models/candidate/high/final", "models/holdout_scores.parquet",
-     "reports/evaluation/evaluation.json", "features.sql", "data/features"],
+     "models/reference", "reports/evaluation/evaluation.json", "features.sql", "data/features"],
 )  # fmt: skip
 def test_what_is_missing_is_named_in_one_line(project: Project, gone: str) -> None:
     path = project.root / gone

@@ -14,7 +14,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, TypeVar
@@ -63,6 +63,25 @@ def reproduce(
 
     _patiently(root, once, patience)
     return ran
+
+
+def reproduce_alone(root: Path, stages: Sequence[str], worker: StageProcess | None = WORKER) -> None:
+    """Bring the outs of these stages, in order, up to date where no other outs are: what they read is checked out.
+
+    Raises:
+        HomeostatError: as ``reproduce``, or an EnvironmentFault where the cache lacks what they read.
+    """
+
+    def once() -> None:
+        with _repo(root) as repo, _commands(root, worker, []), quick_lock_file():
+            of_stages = [stage for stage in repo.index.stages if stage.addressing in stages]
+            made = {out.def_path for out in repo.index.outs if out.use_cache}
+            used = {part.def_path for stage in of_stages for part in (*stage.deps, *stage.outs)}
+            repo.checkout(sorted(made & used), force=True)
+            for stage in stages:
+                repo.reproduce(stage, single_item=True)
+
+    _patiently(root, once)
 
 
 def pending(root: Path) -> list[str]:

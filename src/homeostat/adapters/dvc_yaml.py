@@ -18,11 +18,11 @@ from homeostat.core.errors import ScopeError
 from homeostat.project.whole_files import write_text
 
 # Parts of an objective that these stages do not read; other stages list objectives whole or not at all.
-NOT_READ = {"featurize": {"weight"}, "train": {"weight"}}
+NOT_READ = {"featurize": {"weight"}, "train": {"weight"}, "reference": {"weight"}}
 CODE = "src/homeostat/"
 # These keep their work by content, or take two seconds: an edit beside what they reach costs little, so whole rooms are
 # listed. The others are listed module by module.
-BY_ROOM = frozenset({"ingest", "validate", "featurize", "pack"})
+BY_ROOM = frozenset({"ingest", "validate", "featurize", "reference", "pack"})
 FILE = Path("dvc.yaml")
 
 
@@ -47,6 +47,17 @@ def deps(root: Path, stage: str, listed: Iterable[str], params: dict[str, Any]) 
         return kept
     code = [p.relative_to(root) for p in reached(f"homeostat.stages.{stage}", own)]
     return kept + list(dict.fromkeys((room_of(p) if stage in BY_ROOM else p).as_posix() for p in code))
+
+
+def with_dep(stage: str, dep: str, text: str) -> str:
+    """The text of a ``dvc.yaml`` whose stage depends on one thing more."""
+    dag = _yaml().load(text)
+    deps = dag["stages"][stage]["deps"]
+    if dep not in deps:
+        deps.append(dep)
+    out = io.StringIO()
+    _yaml().dump(dag, out)
+    return out.getvalue()
 
 
 def room_of(module: Path) -> Path:

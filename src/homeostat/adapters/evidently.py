@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 ROWS = 30_000  # of the current table: more cost time and change no verdict
+STOCK_ROWS = 3_000  # of either table, for the defaults
 FOR_CATEGORIES = {"ks": "chisquare", "wasserstein": "jensenshannon"}  # methods that are for numbers only
 FEW_VALUES = 20  # Evidently bins a column of numbers with more distinct values than this
 NOTHING: Mapping[str, Sequence[float]] = MappingProxyType({})
@@ -70,6 +71,24 @@ def usual_scores(windows: Sequence[tuple[pl.DataFrame, pl.DataFrame]], method: s
         for name, score in _scores(now, then, {name: _method(name, now, then, method) for name in names}).items():
             scores.setdefault(name, []).append(score)
     return scores
+
+
+def stock_drift(current: pl.DataFrame, reference: pl.DataFrame) -> float:
+    """The share of columns that drifted by Evidently's defaults: its tests and thresholds, by kind and number of rows.
+    """
+    quiet_environment()
+    from evidently.legacy.calculations.stattests import get_stattest
+    from evidently.legacy.core import ColumnType
+
+    now, then = (_finite(_thinned(table, STOCK_ROWS)) for table in (current, reference))
+    names = [name for name in sorted(now.columns) if _state(name, now, then) == "compared"]
+    drifted = 0
+    for name in names:
+        category = _categories(name, now, then)
+        kind = ColumnType.Categorical if category else ColumnType.Numerical
+        here, there = (_series(table[name].drop_nulls(), category) for table in (now, then))
+        drifted += bool(get_stattest(there, here, kind, None)(there, here, kind, None).drifted)
+    return drifted / len(names) if names else 0.0
 
 
 def render_page(current: pl.DataFrame, reference: pl.DataFrame, path: Path, method: str, limit: float) -> Path:

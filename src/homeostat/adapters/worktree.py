@@ -117,8 +117,8 @@ def follow(home: Path, project: str, branch: str, now: datetime) -> None:
     run(tree, "update-ref", "HEAD", commit, last, now=now)
 
 
-def commit_kept(tree: Path, message: str, now: datetime) -> str:
-    """Commit the worktree's own files (see ``KEPT``), nothing else; the commit's id.
+def commit_kept(tree: Path, message: str, now: datetime, also: tuple[str, ...] = ()) -> str:
+    """Commit the worktree's own files (see ``KEPT``) and those of ``also``, nothing else; the commit's id.
 
     Where none of them has changed, no commit is made and the last one's id is returned.
     """
@@ -126,6 +126,8 @@ def commit_kept(tree: Path, message: str, now: datetime) -> str:
     with own_index(tree) as env:
         run(tree, "read-tree", last, env=env)
         _add_kept(tree, env)
+        if also:
+            run(tree, "add", "--force", "--", *also, env=env)
         content = run(tree, "write-tree", env=env)
     if content == run(tree, "rev-parse", f"{last}^{{tree}}"):
         return last

@@ -178,6 +178,8 @@ def _training(scope: Scope) -> Iterator[str]:
     windows, training, evaluation = scope.windows, scope.training, scope.evaluation
     length = "all history" if windows.train == "all" else f"the last {_span(windows.train)}"
     yield f"The model is {training.model}, trained on {length}; the last {_span(windows.holdout)} judge it."
+    if training.calibrate != "none" and any(o.task == "binary" for o in scope.objectives.values()):
+        yield "Where things happen more or less often than it says, in the same order, its scores are calibrated again."
     again = "it is fitted once more on everything" if training.refit else "it is released as it is"
     yield f"Once judged, {again}. Until {_span(windows.warm_up)} of history, the baseline is in service."
     baseline = training.baseline
@@ -246,6 +248,17 @@ def _monitoring(scope: Scope) -> Iterator[str]:
         f"Findings on quality ask for {count(watch.retrain_budget, 'fresh candidate')} at most until something changes "
         f"in service, one in {_span(watch.cool_down)}."
     )
+    if scope.alarms is None:
+        yield "There is no alarm budget: every finding that is open pages a person."
+    else:
+        pages = count(scope.alarms.false_pages, "false page")
+        yield (
+            f"Alarm budget: at most {pages} in {_span(scope.alarms.within)}. What may be chance is noted; a person is "
+            "paged where something moved further than the budget leaves to chance, and where a fault is certain."
+        )
+    alerts = scope.alerts
+    sent = f"and sent to the addresses in the variable {alerts.notify}" if alerts.notify else "and sent to nobody"
+    yield f"Incidents are on the status, {sent}; unanswered for {_span(alerts.escalate_after)}, one is escalated."
 
 
 def _rhythm(scope: Scope) -> Iterator[str]:

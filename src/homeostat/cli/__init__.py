@@ -8,7 +8,7 @@ from __future__ import annotations
 import click
 
 from homeostat import __version__
-from homeostat.cli import check, data, new, releases, run, serve, status
+from homeostat.cli import approve, check, data, new, releases, run, serve, status
 from homeostat.cli.app import Verbs
 
 
@@ -31,6 +31,6 @@ def main(context: click.Context) -> None:
 for verb in (
     new.new, run.run, run.up, serve.serve, status.status, run.replay, releases.releases,
     releases.promote,
-    releases.rollback, check.check, data.data,
+    releases.rollback, approve.approve, check.check, data.data,
 ):  # fmt: skip
     main.add_command(verb)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import gc
+import math
 import os
 import re
 import signal
@@ -12,7 +13,7 @@ import threading
 import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -214,16 +215,17 @@ def _login() -> str:
     return f"{login}@{socket.gethostname()}"
 
 
-def _ask_why(context: click.Context, option: click.Parameter, value: str | None) -> str:
+def ask_why(context: click.Context, option: click.Parameter | None, value: str | None) -> str:
     """The reason; a terminal prompts for it where it was not given."""
     if value is None and sys.stdin.isatty():
         value = click.prompt("why", err=True)
     if value is None:
-        raise click.MissingParameter(ctx=context, param=option)
+        hint = None if option else "'--why'"
+        raise click.MissingParameter(ctx=context, param=option, param_type="option", param_hint=hint)
     return value
 
 
-why = click.option("--why", metavar="TEXT", callback=_ask_why, help="The reason, kept for good.")
+why = click.option("--why", metavar="TEXT", callback=ask_why, help="The reason, kept for good.")
 who = click.option("--who", metavar="NAME", help="Who acts; git's user.name if not given, else login@host.")
 
 
@@ -244,6 +246,20 @@ class Moment(click.ParamType[datetime]):
         return time
 
 
+class Until(click.ParamType["timedelta | datetime"]):
+    """A length of project time from now, 2d, or a time in UTC, 2013-05-01T12:00."""
+
+    name = "length or time"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> timedelta | datetime:
+        from homeostat.project.value_types import parse_duration
+
+        try:
+            return value if isinstance(value, timedelta) else parse_duration(value)
+        except ValueError:
+            return Moment().convert(value, param, ctx)
+
+
 class Percent(click.ParamType[float]):
     """A share between 0 and 100%: 5% or 0.05."""
 
@@ -257,6 +273,26 @@ class Percent(click.ParamType[float]):
         if not 0 < share < 1:
             self.fail(f"{value!r} is not between 0 and 100%; for all promote without it", param, ctx)
         return share
+
+
+class Values(click.ParamType[dict[str, float]]):
+    """Names with a number each: late=3,costs.alert=2."""
+
+    name = "name=value,..."
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> dict[str, float]:
+        if isinstance(value, dict):
+            return value
+        values: dict[str, float] = {}
+        for part in value.split(","):
+            name, sign, number = (word.strip() for word in part.partition("="))
+            try:
+                values[name] = float(number)
+            except ValueError:
+                sign = ""
+            if not (name and sign and math.isfinite(values[name])):
+                self.fail(f"{part!r} is no name with a number; write late=3,costs.alert=2", param, ctx)
+        return values
 
 
 class FaultAt(click.ParamType["Fault | str"]):

@@ -6,26 +6,29 @@ import sys
 
 import click
 
-from homeostat.cli.app import Verbs, project
+from homeostat.cli.app import Values, Verbs, project
 from homeostat.cli.terminal import say
 from homeostat.core.errors import HomeostatError, ScopeError
 from homeostat.core.text import count
 
+BEFORE_COMMIT = ("scope", "leakage", "contracts")  # what a bare `check` runs
 CLEAR = "\r\x1b[K"  # the line of progress
 
 
 @click.group(cls=Verbs, invoke_without_command=True, short_help="Check scope, leakage and contracts before a commit.")
 @click.pass_context
 def check(context: click.Context) -> None:
-    """Check the project as it is in the folder, uncommitted edits included; all three if none is named.
+    """Check the project as it is in the folder, uncommitted edits included; scope, leakage and contracts if
+    none is named.
 
     Example: homeostat check scope
     """
     if context.invoked_subcommand is not None:
         return
-    project()  # what is no project is refused once, not by each of the three
+    project()  # what is no project is refused once, not by each of them
     failed = []
-    for name, verb in check.commands.items():
+    for name in BEFORE_COMMIT:
+        verb = check.commands[name]
         say(f"== {name}", bold=True)
         try:
             context.invoke(verb)
@@ -74,6 +77,24 @@ def _progress(what: str, done: int, of: int) -> None:
 
 
 @check.command()
+@click.option("--histories", type=click.IntRange(min=1), default=40, show_default=True, help="Histories of chance.")
+@click.option("--beside", type=click.IntRange(min=0), default=1, show_default=True, help="Of them, by other rules too.")
+def alarms(histories: int, beside: int) -> None:
+    """Prove the alarm budget on the project's own history: false pages, and which changes would be noticed how soon.
+
+    Example: homeostat check alarms --histories 100
+    """
+    from homeostat.checks.alarms import check_alarms
+    from homeostat.checks.worktree_view import worktree_view
+    from homeostat.monitoring.change import Units
+    from homeostat.releases.registry import Registry
+
+    view = worktree_view(project())
+    for line in check_alarms(Units(view, Registry.open(view)), histories, beside):
+        say(line)
+
+
+@check.command()
 def contracts() -> None:
     """What the contracts as they are in the folder would have done to the history.
 
@@ -83,3 +104,17 @@ def contracts() -> None:
     from homeostat.checks.worktree_view import worktree_view
 
     say(what_if(worktree_view(project())))
+
+
+@check.command()
+@click.option("--write", "values", type=Values(), metavar="NAME=VALUE,...",
+              help="Set these weights and costs in params.yaml (late=3,costs.alert=2); show the change.")  # fmt: skip
+def weights(values: dict[str, float] | None) -> None:
+    """What other weights would do with the held-out scores of the release in service: captured, cost, worst slice.
+
+    Example: homeostat check weights
+    """
+    from homeostat.checks import weights as checked
+
+    for line in checked.write(project(), values) if values else checked.page(project()):
+        say(line)

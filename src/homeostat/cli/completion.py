@@ -15,6 +15,7 @@ from homeostat.core.errors import HomeostatError
 if TYPE_CHECKING:
     from homeostat.project.layout import Project
 
+WEIGHTS = "weights"  # likewise: the champion's models with the weights and costs of the scope
 CANDIDATE = "candidate"  # in the place of a version: the one that was evaluated last
 Completion = Callable[[click.Context, click.Parameter, str], list[str]]
 
@@ -44,11 +45,11 @@ def versions(project: Project, _: click.Context) -> Iterable[str]:
 
 @_names
 def promotable(project: Project, _: click.Context) -> Iterable[str]:
-    """The candidate, and every release, the newest first."""
+    """The candidate, new weights, and every release, the newest first."""
     from homeostat.adapters.git import read_ledger
 
     releases = read_ledger(project.home, project.scope.project).releases
-    return [CANDIDATE, *(release.version for release in reversed(releases))]
+    return [CANDIDATE, WEIGHTS, *(release.version for release in reversed(releases))]
 
 
 @_names
@@ -56,8 +57,8 @@ def decisions(project: Project, _: click.Context) -> Iterable[str]:
     """The times of the decisions, the newest first."""
     from homeostat.core.text import typed_time
 
-    folders = (project.decisions, project.rollouts, project.candidates)
-    stamps = {path.stem for folder in folders for path in folder.glob("*.json")}
+    folders = (project.decisions, project.rollouts, project.candidates, project.weights)
+    stamps = {path.stem[:17] for folder in folders for path in folder.glob("*.json")}
     return [typed_time(datetime.fromisoformat(stamp)) for stamp in sorted(stamps, reverse=True)]
 
 
@@ -74,6 +75,15 @@ def drifts(project: Project, _: click.Context) -> Iterable[str]:
 def incidents(project: Project, _: click.Context) -> Iterable[str]:
     """The numbers of the incidents on record, the newest first."""
     return sorted((path.stem for path in project.incidents.glob("*.json")), reverse=True)
+
+
+@_names
+def approvable(project: Project, context: click.Context) -> Iterable[str]:
+    """The open incidents, then the times of the decisions, the newest first."""
+    from homeostat.monitoring.alerts import read_incidents
+
+    opened = [str(int(number)) for number, one in read_incidents(project).items() if one.closed is None]
+    return [*reversed(opened), *decisions(context, click.Option(["--any"]), "")]
 
 
 @_names

@@ -12,10 +12,11 @@ from typing import TYPE_CHECKING
 import click
 
 from homeostat.cli.app import Moment, Percent, Verb, Verbs, actor, my_turn, project, who, why, working
-from homeostat.cli.completion import CANDIDATE, decisions, promotable, versions
+from homeostat.cli.completion import CANDIDATE, WEIGHTS, decisions, promotable, versions
 from homeostat.cli.terminal import say
 from homeostat.core.authorship import Authorship
 from homeostat.core.errors import DataError, HomeostatError, UsageError
+from homeostat.core.headlines import headline
 from homeostat.core.text import count
 
 if TYPE_CHECKING:
@@ -201,7 +202,8 @@ def served_at(time: datetime) -> None:
 def promote(version: str, canary: float | None, shadow: bool, why: str, who: str | None) -> None:
     """Put a release in service. It is rehearsed first; one that cannot answer never serves.
 
-    VERSION may be `candidate`: the one that was evaluated last is registered as the next version first.
+    VERSION may be `candidate`: the one that was evaluated last is registered as the next version first. Or `weights`:
+    the champion's models with the weights and costs of the scope, as it is committed, are.
 
     With --canary or --shadow the champion stays, and the loop takes each further step, or takes the release back.
 
@@ -224,10 +226,31 @@ def _promoted(of: Project, version: str, beside: Beside | None, share: float | N
         from homeostat.decisions.session import Session
 
         return release_candidate(Session.open(of), by, beside, share)
+    if version == WEIGHTS:
+        if beside is not None:
+            raise UsageError("weights: a person puts them in service at once; leave out --canary and --shadow")
+        return _promoted_weights(of, by)
     from homeostat.releases.registry import Registry
 
     registry = Registry(of)
     return registry.promote(version, by) if beside is None else registry.try_beside(version, beside, share, by)
+
+
+def _promoted_weights(of: Project, by: Authorship) -> Switch:
+    from homeostat import loop
+    from homeostat.decisions.reweigh import release_weights
+    from homeostat.decisions.session import Session
+    from homeostat.releases.registry import Switch
+
+    session = Session.open(of)
+    loop.begin(session, by.at)
+    decision = release_weights(session, by.at, by)
+    if decision is None:
+        tried, branch = session.registry.ledger.rollout, of.scope.branch
+        if tried is not None:
+            raise UsageError(f"weights: {tried.version} is being tried; promote it, or roll back to end that, first")
+        raise UsageError(f"weights: branch {branch} has those of the release in service; commit others there first")
+    return Switch(session.registry.ledger.events[-1], headline(decision))
 
 
 @click.command(cls=Verb, short_help="Go back to the last healthy release.")

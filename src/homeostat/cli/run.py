@@ -47,6 +47,9 @@ def up() -> None:
 
     Example: homeostat up
     """
+    from homeostat.adapters import allocators
+
+    allocators.hold_few_objects()
     from homeostat.scheduling import up as serving
 
     serving.up(project(), say)
@@ -82,7 +85,7 @@ def replay(
     timed = tuple(fault for fault in faults if not isinstance(fault, str))
     if timed != faults and timed:
         raise UsageError("--fault all: tried by itself, on a history without other faults; leave the others out")
-    allocators.hold_little()
+    allocators.hold_few_frames()
     if faults and not timed:
         _try_all(first, last, name, force, tries, size)
     else:

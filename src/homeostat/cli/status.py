@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 import click
 
-from homeostat.cli.app import Moment, Verb, project, working
+from homeostat.cli.app import Moment, Until, Verb, actor, ask_why, project, who, working
 from homeostat.cli.completion import drifts, incidents
 from homeostat.cli.terminal import say
+from homeostat.core.errors import UsageError
 
 if TYPE_CHECKING:
     from homeostat.project.layout import Project
@@ -25,9 +27,15 @@ if TYPE_CHECKING:
     "--incident", metavar="NUMBER", is_flag=False, flag_value="worst", shell_complete=incidents,
     help="The incident of that number on one screen; without a number the worst that is open.",
 )  # fmt: skip
+@click.option("--snooze", metavar="LENGTH|TIME", type=Until(), help="With --incident: let it rest, for 2d or so.")
+@click.option("--owner", metavar="NAME", help="With --incident: say who has it.")
+@click.option("--why", metavar="TEXT", help="With --snooze or --owner: the reason, kept for good.")
+@who
 def status(
-    page: bool = False, drift: str | None = None, evidently: bool = False, incident: str | None = None
-) -> None:
+    page: bool = False, drift: str | None = None, evidently: bool = False, incident: str | None = None,
+    snooze: timedelta | datetime | None = None, owner: str | None = None, why: str | None = None,
+    who: str | None = None,
+) -> None:  # fmt: skip
     """The release in service, its quality, open problems, the last decisions, what runs next.
 
     Example: homeostat status --page
@@ -35,8 +43,13 @@ def status(
     from homeostat.reports import status as statuses
 
     of = project()
+    number = None if incident == "worst" else incident
+    if snooze is not None or owner is not None:
+        if incident is None:
+            raise UsageError("--snooze and --owner are about one incident; name it with --incident NUMBER")
+        _answer(of, number, snooze, owner, why, who)
     if incident is not None:
-        return _show_incident(of, None if incident == "worst" else incident)
+        return _show_incident(of, number)
     click.echo(statuses.text(statuses.read(of)))  # styled line by line, from printable text
     if page:
         from homeostat.reports.html import write_report
@@ -45,6 +58,21 @@ def status(
     if drift is not None or evidently:
         _draw_drift(of, drift or "last", evidently)
     return None
+
+
+def _answer(
+    of: Project, number: str | None, snooze: timedelta | datetime | None, owner: str | None, why: str | None,
+    who: str | None,
+) -> None:  # fmt: skip
+    from homeostat.monitoring.answers import answer_incident
+    from homeostat.project.clock import clock_now
+    from homeostat.reports.incident import number_of
+
+    if snooze is not None:
+        why = ask_why(click.get_current_context(), None, why)
+    now = clock_now(of)
+    until = now + snooze if isinstance(snooze, timedelta) else snooze
+    answer_incident(of, number_of(of, number), actor(of, who), why or "", now, until, owner or "")
 
 
 def _show_incident(of: Project, number: str | None) -> None:

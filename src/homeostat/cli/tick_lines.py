@@ -24,6 +24,6 @@ def lines(tick: Tick) -> Iterator[str]:
     for incident in tick.opened:
         if incident.finding.rule not in (Rule.BATCH, Rule.HISTORY):  # the batch has its own line
             yield f"alert  {incident.sentence}"
-    for decision in (tick.step, tick.decision):
+    for decision in (tick.weights, tick.step, tick.decision):
         if decision is not None and decision.action not in QUIET:
             yield f"{decision.action}  {summary(decision)}"

@@ -78,7 +78,9 @@ def row(finding: Finding) -> Row:
         value, limit = finding.facts["share"], -(finding.limit or 0.0)
     allowed = "" if limit is None else f"1 ± {percent(limit)}" if calibration else write(limit)
     measured = "" if value is None else write(value)
-    return Row(finding.name, measured, allowed, _interval(interval, write), finding.outcome, finding)
+    carried = finding.facts.get("carried")  # from the gate of the release that the same models served as
+    what = f"{finding.name} (of {carried})" if carried else finding.name
+    return Row(what, measured, allowed, _interval(interval, write), finding.outcome, finding)
 
 
 def option_row(option: Option, decision: Decision) -> Row:
@@ -138,6 +140,7 @@ UNITS: Mapping[Rule, Callable[[float], str]] = {
     Rule.ENOUGH_ROWS: _count,
     Rule.BEATS_BASELINE: change,
     Rule.BETTER: change,
+    Rule.PAYS: change,
     Rule.NOT_WORSE: change,
     Rule.UNJUDGED: _count,
     Rule.SLICES: change,

@@ -14,7 +14,9 @@ if TYPE_CHECKING:
     from homeostat.core.intervals import Measure
 
 Outcome = Literal["pass", "fail", "explains", "too few to say", "cannot judge"]
-Action = Literal["nothing", "keep", "release", "retrain", "roll back", "fall back", "advance", "hold"]
+Action = Literal[
+    "nothing", "keep", "release", "retrain", "recalibrate", "roll back", "fall back", "advance", "hold"
+]
 QUIET: tuple[Action, ...] = ("nothing", "hold")  # they change nothing, and are no event
 TOO_FEW: Outcome = "too few to say"
 CANNOT_JUDGE: Outcome = "cannot judge"  # a proof that is lacking: what needs it is not done

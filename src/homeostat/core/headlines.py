@@ -144,6 +144,21 @@ def _not_as_judged(decision: Decision) -> str:
     return f"{versions.previous} replaces {versions.champion}, whose scores are not those that were judged"
 
 
+def _weights(decision: Decision) -> str:
+    versions, weights = decision.versions, decision.facts["weights"]
+    changed = listed([f"{name} {was:g} -> {now:g}" for name, (was, now) in weights.items()], NAMED)
+    models = f"weights changed: {changed}; the models are those of {versions.champion}"
+    if decision.action == "release":
+        return f"{versions.candidate}, {models}"
+    return f"{models}, and they fail their gate: {_objections(decision)}"
+
+
+def _level(decision: Decision) -> str:
+    versions, ratios = decision.versions, decision.facts["calibrators"]
+    moved = listed([f"{name} {was:.2f} -> {now:.2f}" for name, (was, now) in ratios.items()], NAMED)
+    return f"{versions.candidate}, predicted/observed {moved}; the models are those of {versions.champion}"
+
+
 def _labels(decision: Decision) -> str:
     odd = {f.since for f in decision.findings if f.failed and f.rule == Rule.LABELS}
     return f"labels cannot be trusted since {min(odd)}, so nothing learns from them or is judged by them"
@@ -203,6 +218,8 @@ SUMMARIES: Mapping[Reason, Callable[[Decision], str]] = {
     Reason.NO_CANDIDATE: _no_candidate,
     Reason.NOTED: _noted,
     Reason.NOT_AS_JUDGED: _not_as_judged,
+    Reason.WEIGHTS: _weights,
+    Reason.LEVEL: _level,
     Reason.WORSE_THAN_BASELINE: _worse_than_baseline,
     Reason.LABELS: _labels,
     Reason.NOTHING_DUE: _nothing_due,

@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
+from statistics import NormalDist
 from typing import Any
 
 from homeostat.core import old_records
 from homeostat.core.batch_rules import ROWS
+from homeostat.core.drift import LOST
 from homeostat.core.findings import TOO_FEW, Finding
-from homeostat.core.rules import ALERTING, COVERED, Rule
+from homeostat.core.rules import ALERTING, BUDGETED, COVERED, Rule
 from homeostat.core.sentences import sentence
 from homeostat.core.text import count
 
@@ -23,7 +25,8 @@ class Incident:
 
     ``passes`` counts the evaluations in a row that passed, the last one at ``last_passed``: the same evaluation again,
     after a run was interrupted, counts once. ``closed`` is None while the incident is open. ``release`` is the version
-    that the finding was measured on; empty where it is about no release.
+    that the finding was measured on; empty where it is about no release. ``noted``: it is on record and pages nobody.
+    ``escalated`` is when it was escalated, once.
     """
 
     finding: Finding
@@ -33,6 +36,8 @@ class Incident:
     last_passed: datetime | None = None
     closed: datetime | None = None
     release: str = ""
+    noted: bool = False
+    escalated: datetime | None = None
 
     @property
     def problem(self) -> str:
@@ -54,7 +59,8 @@ class Incident:
         """
         on = f" on {self.release}" if self.release else ""
         left = count(ENDS - self.passes, "more quiet check" if self.passes else "quiet check")
-        return f"last seen {self.last_failed:%Y-%m-%d %H:%M}{on}; closes after {left}"
+        noted = "noted, pages nobody; " if self.noted else ""
+        return f"{noted}last seen {self.last_failed:%Y-%m-%d %H:%M}{on}; closes after {left}"
 
     def to_dict(self) -> dict[str, Any]:
         """Plain JSON; ``sentence`` is for a reader of the file, and is not read back."""
@@ -66,6 +72,8 @@ class Incident:
             "last_passed": self.last_passed.isoformat() if self.last_passed else None,
             "closed": self.closed.isoformat() if self.closed else None,
             "release": self.release,
+            "noted": self.noted,
+            **({"escalated": self.escalated.isoformat()} if self.escalated else {}),
             "finding": self.finding.to_dict(),
         }
 
@@ -75,13 +83,15 @@ class Incident:
         body = old_records.incident(raw)
         last_passed, closed = (datetime.fromisoformat(body[k]) if body[k] else None for k in ("last_passed", "closed"))
         opened, last_failed = (datetime.fromisoformat(body[k]) for k in ("opened", "last_failed"))
+        escalated = datetime.fromisoformat(body["escalated"]) if body.get("escalated") else None
         finding, release = Finding.from_dict(body["finding"]), body.get("release", "")
-        return cls(finding, opened, last_failed, body["passes"], last_passed, closed, release)
+        noted = body.get("noted", False)
+        return cls(finding, opened, last_failed, body["passes"], last_passed, closed, release, noted, escalated)
 
 
 @dataclass(frozen=True)
 class Changes:
-    """What one evaluation changed: ``opened`` is what to alert on; ``open`` all that is open after it."""
+    """What one evaluation changed: ``opened`` is what to alert on; ``open`` all that is open after it, noted or not."""
 
     opened: tuple[Incident, ...]
     closed: tuple[Incident, ...]
@@ -89,24 +99,31 @@ class Changes:
 
 
 def update_incidents(
-    open_before: Iterable[Incident], findings: Iterable[Finding], now: datetime, release: str = ""
+    open_before: Iterable[Incident], findings: Iterable[Finding], now: datetime, release: str = "",
+    budget: float | None = None,
 ) -> Changes:
     """Fold the findings of one evaluation, of ``release`` if they are about one, into the incidents that are open.
 
     A failed finding of a rule that alerts opens its incident, or keeps it open; it opens none where good windows were
-    as far off, or another that failed covers it. Too few to say, or a rule that was not evaluated,
-    changes nothing. A rule is evaluated where a finding of it says pass or fail.
+    as far off, or another that failed covers it. Too few to say, or a rule that was not evaluated, changes nothing. A
+    rule is evaluated where a finding of it says pass or fail. Where the scope has an alarm budget, what chance may
+    explain is noted, until it is certain: ``budget`` is the probability that it leaves to a loss to the baseline by
+    chance.
     """
     findings = list(findings)
+    tests = max(sum(f.rule == Rule.AGAINST_BASELINE for f in findings), 1)
+    chance = None if budget is None else budget / tests
     failed = {_problem(f): f for f in findings if f.failed and f.rule in ALERTING}
     unsure = {_problem(f) for f in findings if f.outcome == TOO_FEW}
     evaluated = {f.rule for f in findings if f.outcome != TOO_FEW}
-    kept, closed = [], []
+    kept, closed, paged = [], [], []
     for incident in open_before:
         problem, rule = _problem(incident.finding), incident.finding.rule
         finding = failed.pop(problem, None)
         if finding is not None:
-            kept.append(replace(incident, finding=finding, last_failed=now, passes=0, release=release))
+            noted = incident.noted and _is_noted(finding, chance)
+            kept.append(replace(incident, finding=finding, last_failed=now, passes=0, release=release, noted=noted))
+            paged += [kept[-1]] if incident.noted and not noted else []
         elif problem in unsure or rule not in evaluated or incident.last_passed == now:
             kept.append(incident)
         elif incident.passes + 1 >= ENDS:
@@ -115,8 +132,28 @@ def update_incidents(
             kept.append(replace(incident, passes=incident.passes + 1, last_passed=now))
     covered = {rule for f in findings if f.failed for rule in COVERED.get(f.rule, ())}
     new = (f for f in failed.values() if not f.usual and f.rule not in covered)
-    opened = tuple(Incident(f, now, now, release=release) for f in new)
-    return Changes(opened, tuple(closed), (*kept, *opened))
+    opened = [Incident(f, now, now, release=release, noted=_is_noted(f, chance)) for f in new]
+    paged += [incident for incident in opened if not incident.noted]
+    return Changes(tuple(paged), tuple(closed), (*kept, *opened))
+
+
+def _is_noted(finding: Finding, chance: float | None) -> bool:
+    """Whether a budget leaves the page to ``Rule.CHANGE``: not where a column is lost, no window was ever near, or the
+    interval itself leaves less than ``chance`` to a model that does not lose to its baseline.
+    """
+    certain = finding.facts.get("state") in LOST or finding.facts.get("unprecedented", False)
+    if finding.rule == Rule.AGAINST_BASELINE and chance is not None:
+        certain = _by_chance(finding) <= chance
+    return chance is not None and finding.rule in BUDGETED and not certain
+
+
+def _by_chance(finding: Finding) -> float:
+    """The probability of a value so far above zero where it is not, by a normal distribution of its interval."""
+    if finding.value is None or finding.interval is None:
+        return 1.0
+    normal = NormalDist()
+    error = (finding.value - finding.interval.low) / normal.inv_cdf((1 + finding.interval.confidence) / 2)
+    return normal.cdf(-finding.value / error) if error > 0 else 0.0
 
 
 def history_alarms(unlike: Mapping[str, Sequence[Sequence[Finding]]], incidents: Iterable[Incident]) -> list[Finding]:

@@ -184,8 +184,9 @@ def _rate(task: str, batches: Sequence[LabelBatch], now: LabelBatch, past: Seque
     values = [_scaled(task, w) for w in before]
     fewer = max(1.0, sqrt(median(w.labelled for w in before) / now.labelled))
     far, run = _never_observed(values, fewer), _beyond(task, batches, values)
-    usual = _inside(_scaled(task, now), far) and len(run) < FEWEST
-    facts = {"task": task, "before": _means(before), "windows": len(before)}
+    near = _inside(_scaled(task, now), far)
+    usual = near and len(run) < FEWEST
+    facts = {"task": task, "before": _means(before), "windows": len(before), "unprecedented": not near}
     return Finding(
         Rule.LABEL_RATE, "", "pass" if usual else "fail", now.mean, rows=now.labelled, facts=facts,
         since=run[0].label if run and not usual else "",

@@ -18,6 +18,7 @@ from homeostat.core.options import option_of
 from homeostat.core.rules import DRIFT, OUTCOMES, Reason, Rule
 
 ByObjective = Mapping[str, Comparison]
+ORDER = "auc"  # the metric that no change of level moves
 OWN_FAULT = frozenset({Rule.QUALITY, Rule.AGAINST_BASELINE, Rule.SWITCH})  # signs that point at the champion itself
 
 
@@ -48,6 +49,7 @@ class Evidence:
     the champion, and names the version that the candidate was released as, if any. ``due``: why a candidate is due, if
     one is. ``barred``: why it may not be released by itself, if so. ``paths``: the records that the decision cites.
     ``tried``: the version that is being tried beside the champion, if one is. ``confidence`` is that of the intervals.
+    ``recalibrated``: the gate of the champion's models with new calibrators, where only the level is off.
     ``options``: what each action is expected to cost; that of the baseline is there where a model is the champion.
     ``cooling``: a release was taken out of service less than a cool-down ago. ``spent``: how many candidates findings
     have asked for since the last change in service, where they may ask for no more; else 0.
@@ -63,6 +65,7 @@ class Evidence:
     due: Due | None = None
     barred: Bar | None = None
     tried: str = ""
+    recalibrated: Decision | None = None
     options: tuple[Option, ...] = ()
     cooling: bool = False
     spent: int = 0
@@ -105,6 +108,17 @@ def distrusts_labels(findings: Iterable[Finding]) -> bool:
 def loses_to_baseline(findings: Iterable[Finding]) -> bool:
     """Whether the champion is significantly worse than its own baseline, which may then serve in its place."""
     return any(f.failed and f.rule == Rule.AGAINST_BASELINE for f in findings)
+
+
+def only_level(findings: Sequence[Finding]) -> bool:
+    """Whether calibration is off, and the scores order events as well as in good windows."""
+    off = any(f.failed and f.rule == Rule.CALIBRATION for f in findings)
+    return off and not any((f.failed and f.rule == Rule.SWITCH) or _out_of_order(f) for f in findings)
+
+
+def _out_of_order(finding: Finding) -> bool:
+    ranges = finding.facts.get("ranges", {}) if finding.rule == Rule.METRICS else {}
+    return ORDER in ranges and ranges[ORDER]["now"] < ranges[ORDER]["worst"]
 
 
 def only_drift(findings: Iterable[Finding]) -> bool:
@@ -208,6 +222,15 @@ def labels_are_in_doubt(case: Case) -> Decision | None:
     return _decision(case, "nothing", Reason.LABELS)
 
 
+def level_has_moved(case: Case) -> Decision | None:
+    """Things happen more or less often than scores say, in the same order: new calibrators on the same models do."""
+    gate = case.evidence.recalibrated
+    if gate is None or gate.action != "release":
+        return None
+    decision = _decision(case, "recalibrate", Reason.LEVEL)
+    return replace(decision, gate=gate.findings, facts={**decision.facts, **gate.facts})
+
+
 def champion_has_gone_bad(case: Case) -> Decision | None:
     """The previous version is materially better on the same rows: known good first, unless the candidate beats it.
 
@@ -287,6 +310,7 @@ RULES: tuple[Callable[[Case], Decision | None], ...] = (
     a_rollout_decides_first,
     champion_is_not_as_judged,
     labels_are_in_doubt,
+    level_has_moved,
     champion_has_gone_bad,
     candidate_has_earned_it,
     baseline_is_better,

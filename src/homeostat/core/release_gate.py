@@ -20,6 +20,7 @@ from homeostat.core.paired_losses import FEWEST_GROUPS, Paired, pool, shrunk, su
 from homeostat.core.rules import Reason, Rule
 
 if TYPE_CHECKING:
+    from homeostat.core.costs import Money
     from homeostat.core.evaluation import Comparison, Evaluation
 
 SHARP = 3.0  # times what chance leaves of a slice has room in its limit
@@ -309,6 +310,17 @@ def too_good(evaluation: Evaluation, against: Comparison) -> Finding | None:
         value = -part.share.value
         return Finding(Rule.TOO_GOOD, evaluation.objective, "explains", value, GOOD_SHARE, rows=part.rows, facts=facts)
     return None
+
+
+def pays(candidate: Money, baseline: Money, confidence: float) -> Finding:
+    """What the alerts of held-out events cost, against the baseline's: they fail where the intervals lie apart."""
+    cost, other = candidate.cost, baseline.cost
+    if cost.value is None or other.value is None:
+        return Finding(Rule.PAYS, "", CANNOT_JUDGE, rows=candidate.rows)
+    worse = cost.low is not None and other.high is not None and cost.low > other.high
+    share = (cost.value - other.value) / other.value if other.value else float(cost.value > 0)
+    facts = {"cost": cost.value, "other": other.value, "confidence": confidence}
+    return Finding(Rule.PAYS, "", "fail" if worse else "pass", share, 0.0, rows=candidate.rows, facts=facts)
 
 
 def _interval(paired: Paired, confidence: float) -> Interval | None:

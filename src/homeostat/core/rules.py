@@ -39,6 +39,8 @@ class Rule(StrEnum):
     DRIFT_SHARE = "drift share"
     MISSING = "missing values"
     COLUMN_DRIFT = "column drift"
+    # all of these together, against what windows of history differ by
+    CHANGE = "change"
     # a candidate
     ENOUGH_ROWS = "enough rows"
     BEATS_BASELINE = "beats baseline"
@@ -49,6 +51,7 @@ class Rule(StrEnum):
     HELD_OUT_CALIBRATION = "held-out calibration"
     UNJUDGED = "unjudged candidates"  # several in a row
     TOO_GOOD = "too good"
+    PAYS = "cost at these weights"
     # a challenger beside the champion, in one step of its rollout
     ENOUGH_EVENTS = "enough events"
     ERRORS = "errors"
@@ -85,6 +88,8 @@ class Reason(StrEnum):
     NO_CANDIDATE = "no candidate"
     NOTED = "drift noted"
     NOT_AS_JUDGED = "not as judged"
+    WEIGHTS = "weights changed"
+    LEVEL = "level moved"
     WORSE_THAN_BASELINE = "worse than its baseline"
     LABELS = "labels cannot be trusted"
     NOTHING_DUE = "nothing due"
@@ -97,10 +102,14 @@ class Reason(StrEnum):
 DRIFT = frozenset({Rule.DRIFT_SHARE, Rule.SCORE_DRIFT, Rule.MISSING})  # start a decision, once in a cool-down
 OUTCOMES = frozenset({Rule.QUALITY, Rule.AGAINST_BASELINE, Rule.CALIBRATION})  # start one whenever they fail
 ON_QUALITY = OUTCOMES | {Rule.METRICS, Rule.SERVED_SLICES, Rule.LABELS, Rule.LABEL_RATE, Rule.SWITCH}  # of the champion
+# What they measure moves by chance too: where the scope has an alarm budget they are noted, and CHANGE alone pages.
+BUDGETED = DRIFT | OUTCOMES | {Rule.METRICS, Rule.SERVED_SLICES, Rule.LABEL_RATE}
+OF_DATA = frozenset({Rule.BATCH, Rule.HISTORY})  # of the batches of a source
 # Each opens an incident; the other rules explain one.
-ALERTING = DRIFT | ON_QUALITY | {
+OF_THE_LOOP = {
     Rule.BATCH, Rule.HISTORY, Rule.FALLBACK, Rule.UNJUDGED, Rule.ROLLOUT, Rule.RUN, Rule.RUN_HISTORY,
 }  # fmt: skip
+ALERTING = DRIFT | ON_QUALITY | OF_THE_LOOP | {Rule.CHANGE}
 # One problem, one alert: while the first fails, the others open none.
 COVERED = {Rule.FALLBACK: OUTCOMES | {Rule.METRICS, Rule.SERVED_SLICES, Rule.DRIFT_SHARE, Rule.SCORE_DRIFT}}
 
@@ -120,6 +129,7 @@ FIRST_COMMAND = {
     Rule.SCORE_DRIFT: "homeostat status --drift",
     Rule.DRIFT_SHARE: "homeostat status --drift",
     Rule.MISSING: "homeostat data review",
+    Rule.CHANGE: "homeostat status --drift",
     Rule.UNJUDGED: "homeostat run evaluation",
     Rule.ROLLOUT: "homeostat run deployment",
     Rule.RUN: "homeostat run lifecycle",

@@ -8,7 +8,7 @@ from typing import Any
 import polars as pl
 
 from homeostat.data.plain_numbers import plain_numbers
-from homeostat.data.time_forms import of_zone, read_times
+from homeostat.data.time_forms import of_zone, read_times, second_time
 from homeostat.project.writing import PLAIN, Writing
 
 NULLS = ["NA", ""]
@@ -45,6 +45,25 @@ def typed(rows: pl.DataFrame, columns: Mapping[str, str], written: Mapping[str, 
             if bad.any():
                 parts.append(_text(given).set(~bad, None).alias(WRITTEN + column))
     return pl.DataFrame(parts)
+
+
+def in_repeated_hours(rows: pl.DataFrame, key: Iterable[str], written: Mapping[str, Writing]) -> pl.DataFrame:
+    """Typed rows whose keys differ also in an hour that clocks show twice: the second with a key is of the second time.
+
+    >>> at = pl.Series("at", ["2023-10-29T00:30:00", "2023-10-29T00:30:00"]).str.to_datetime()
+    >>> rows = in_repeated_hours(pl.DataFrame([at]), ["at"], {"at": Writing(zone="Europe/Berlin")})
+    >>> [f"{time:%H:%M}" for time in rows["at"]]
+    ['00:30', '01:30']
+    """
+    key = list(key)
+    for column in key:
+        zone = written.get(column, PLAIN).zone
+        if zone is None or rows.schema[column] != TYPES["time"]:
+            continue
+        later = second_time(rows[column], zone)
+        again = (later != rows[column]) & ~rows.select(pl.struct(key).is_first_distinct()).to_series()
+        rows = rows.with_columns(rows[column].zip_with(~again.fill_null(False), later))
+    return rows
 
 
 def not_of(column: str, value: object, kind: str) -> str:

@@ -14,7 +14,7 @@ from homeostat.adapters.duckdb import evaluate
 from homeostat.adapters.sql_names import columns_of, quoted
 from homeostat.core.errors import DataError, ScopeError
 from homeostat.core.text import listed
-from homeostat.data.casts import TYPES, WRITTEN, misfitting, not_of, typed
+from homeostat.data.casts import TYPES, WRITTEN, in_repeated_hours, misfitting, not_of, typed
 from homeostat.data.known_at import event_time
 from homeostat.data.source_files import first_line
 from homeostat.data.time_forms import check_form
@@ -106,7 +106,7 @@ def typed_rows(name: str, source: Source, rows: pl.DataFrame, selection: Selecti
         ScopeError: the expression of the event time is wrong.
     """
     there = {c: kind for c, kind in source.columns.items() if c not in selection.absent}
-    result = typed(rows, there, source.written)
+    result = in_repeated_hours(typed(rows, there, source.written), source.key, source.written)
     if selection.absent:
         result = result.with_columns(rows.select(c for c in selection.undeclared if c in rows.columns))
     result = result.with_columns(event_times(name, source, with_optional(source, result)))

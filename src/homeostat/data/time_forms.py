@@ -301,6 +301,12 @@ def _zoned(local: pl.Series, offset: pl.Series, zone: pl.Series) -> pl.Series:
     return result
 
 
+def second_time(times: pl.Series, zone: str) -> pl.Series:
+    """UTC times as the zone's clocks showed them when they did so for the second time; where once only, the same."""
+    shown = times.dt.replace_time_zone("UTC").dt.convert_time_zone(zone).dt.replace_time_zone(None)
+    return shown.dt.replace_time_zone(zone, ambiguous="latest").dt.convert_time_zone("UTC").dt.replace_time_zone(None)
+
+
 def of_zone(times: pl.Series, zone: str) -> pl.Series:
     """Local times of a zone in UTC; null where clocks skipped the hour."""
     local = times.dt.replace_time_zone(zone, ambiguous="earliest", non_existent="null")

@@ -52,5 +52,8 @@ def carry_out(session: Session, plan: Path, now: datetime) -> Decision:
             session.registry.fall_back(commit, bundle, by)
         else:
             session.registry.release(commit, bundle, by, *rollout.first_step(session.tree.scope))
+    elif decision.action == "recalibrate":
+        made = body["made"]
+        session.registry.release(made["commit"], made["bundle"], by, *rollout.first_step(session.tree.scope))
     session.note_decision(pending.done(plan))
     return decision

@@ -48,17 +48,21 @@ def judge_candidate(session: Session, now: datetime) -> Decision:
 
 
 def release_candidate(
-    session: Session, by: Authorship, beside: Beside | None = None, share: float | None = None
-) -> Switch:
+    session: Session, by: Authorship, beside: Beside | None = None, share: float | None = None,
+    of: datetime | None = None,
+) -> Switch:  # fmt: skip
     """Register the candidate that was evaluated last, and put it in service, or ``beside`` the champion.
 
-    It is committed with the window and the inputs that it was made from, as one that the loop releases, and rehearsed.
+    ``of`` is the time of the one that is meant, if it is known. It is committed with the window and the inputs that it
+    was made from, as one that the loop releases, and rehearsed.
 
     Raises:
         UsageError: no candidate was evaluated, or the last one or its inputs are not there any more.
         HomeostatError: as ``Registry.release``.
     """
     candidate, tree = _evaluated(session), session.tree
+    if of is not None and of != candidate.at:
+        raise UsageError(f"the candidate of {of} is gone: another was made at {candidate.at}; look at that one")
     manifest = tree.bundle / evidence.MANIFEST
     if not manifest.is_file() or digest(manifest.read_bytes()) != candidate.bundle:
         raise UsageError(f"{tree.bundle}: is not the candidate of {candidate.at} any more; {FRESH}")

@@ -16,6 +16,7 @@ from homeostat.core.policy import (
     is_cooling,
     noted,
     only_drift,
+    only_level,
     starts_decision,
     wants_candidate,
 )
@@ -24,11 +25,13 @@ from homeostat.core.rules import Reason, Rule
 from homeostat.decisions import act, evidence
 from homeostat.decisions.evidence import Candidate, Judge
 from homeostat.decisions.options import expected_costs
+from homeostat.decisions.recalibrate import Recalibration, recalibrated
 from homeostat.decisions.session import WHO, Session
 from homeostat.features.tables import mature, read_features
 from homeostat.monitoring import champion
 from homeostat.monitoring.champion import Check
 from homeostat.monitoring.labels import check_labels, labels_matured
+from homeostat.releases.derived import Derived
 from homeostat.releases.feature_rows import FeatureRows
 from homeostat.training import bundle as bundles
 
@@ -38,7 +41,7 @@ class Weighed:
     """What was decided, and on what, before anything is done about it.
 
     ``previous`` is the version to go back to from ``release``; ``started`` the kind of findings that started it: drift,
-    quality, or none.
+    quality, or none; ``made`` what was made of the champion's models with new calibrators, if that is done.
     """
 
     decision: Decision
@@ -47,13 +50,15 @@ class Weighed:
     previous: str = ""
     quality: dict[str, Any] = field(default_factory=dict)
     started: str = ""
+    made: Derived | None = None
 
     def to_dict(self, now: datetime) -> dict[str, Any]:
         """The record that is kept of it."""
         decision = {"headline": headline(self.decision), **self.decision.to_dict()}
         body = {"at": now.isoformat(), **decision, "release": self.release, "quality": self.quality}
         candidate = {"bundle": self.candidate.bundle} if self.candidate else None
-        return body | {"previous": self.previous, "started": self.started, "candidate": candidate}
+        made = {"made": {"commit": self.made.commit, "bundle": self.made.bundle.hash}} if self.made else {}
+        return body | {"previous": self.previous, "started": self.started, "candidate": candidate} | made
 
 
 def decision_is_due(session: Session, now: datetime) -> bool:
@@ -89,7 +94,7 @@ def weigh(session: Session, now: datetime, check: Check, features: FeatureRows, 
     """What to do about the findings on the champion, by the evidence they call for; nothing is done or recorded."""
     ledger, watch = session.registry.ledger, session.tree.scope.monitoring
     assert ledger.champion is not None, "nothing serves"
-    version, previous = ledger.champion.version, ledger.previous_healthy() or ""
+    version, previous = ledger.champion.version, evidence.previous_version(session.registry)
     confidence = session.tree.scope.evaluation.confidence
     if ledger.rollout is not None:
         case = Evidence(version, confidence, check.paths, tried=ledger.rollout.version)
@@ -98,8 +103,11 @@ def weigh(session: Session, now: datetime, check: Check, features: FeatureRows, 
     signs = starts_decision(findings, now, _last_start(session), watch.cool_down)
     case, candidate, judge = Evidence(version, confidence, check.paths, previous), None, None
     doubtful = distrusts_labels(findings) and not (due and due.kind == "request")
+    new_level = None if doubtful or due or not signs else _new_level(session, now, check, features)
     if doubtful:
         case = replace(case, due=due)
+    elif new_level is not None:
+        case = replace(case, recalibrated=new_level.gate)
     elif due or signs:
         spent, last = _spent(session), _last_candidate(session)
         wanted = wants_candidate(signs, due, last, now, watch.cool_down, spent > 0)
@@ -112,7 +120,16 @@ def weigh(session: Session, now: datetime, check: Check, features: FeatureRows, 
     if decision.action == "fall back":
         candidate, _ = evidence.fresh_candidate(session, now, baseline=True)
     started = "" if not signs else "drift" if only_drift(signs) else "quality"
-    return Weighed(decision, candidate, version, previous, check.quality, started)
+    made = new_level.made if new_level is not None and decision.action == "recalibrate" else None
+    return Weighed(decision, candidate, version, previous, check.quality, started, made)
+
+
+def _new_level(session: Session, now: datetime, check: Check, features: FeatureRows) -> Recalibration | None:
+    """The champion's models with new calibrators, where only the level of its scores is off and these pass."""
+    serving = session.registry.load_champion()
+    if serving is None or not only_level(check.findings):
+        return None
+    return recalibrated(session, serving, features, check.findings, now)
 
 
 def _unjudged(session: Session, decision: Decision, candidate: Candidate | None) -> list[Finding]:
@@ -154,9 +171,10 @@ def _weighed(session: Session, now: datetime, due: Due | None) -> Weighed:
 def _named(session: Session, weighed: Weighed) -> Weighed:
     """With the version that the candidate is released as, if it is."""
     decision, candidate, ledger = weighed.decision, weighed.candidate, session.registry.ledger
-    if candidate is None or decision.action not in ("retrain", "release", "fall back"):
+    bundle = weighed.made.bundle.hash if weighed.made else candidate.bundle if candidate else ""
+    if not bundle or decision.action not in ("retrain", "release", "recalibrate", "fall back"):
         return weighed
-    version = ledger.version_of(candidate.bundle) or ledger.next_version()
+    version = ledger.version_of(bundle) or ledger.next_version()
     if decision.action == "fall back":
         return replace(weighed, decision=replace(decision, facts={**decision.facts, "baseline": version}))
     return replace(weighed, decision=decision.with_candidate(version))

@@ -25,6 +25,7 @@ from homeostat.features.sql import read_features_sql
 from homeostat.features.tables import not_left_out
 from homeostat.monitoring.quality import windows_on_record
 from homeostat.project.layout import Project
+from homeostat.project.scope_values import changes
 from homeostat.project.window import write_window
 from homeostat.releases.feature_rows import FeatureRows
 from homeostat.releases.registry import Registry, Serving
@@ -33,6 +34,7 @@ from homeostat.training import evaluate
 from homeostat.training.bundle import Bundle
 
 MANIFEST = "manifest.json"
+SCORING = ("models/", bundles.CALIBRATION)  # what the scores of a bundle come from
 ROW = "__row"
 Kind = Literal["judged", "models", "baseline"]  # fitted before the holdout; in service; beside it, which rates are
 RESTS_ON = 3  # features that a finding names
@@ -241,9 +243,33 @@ def beside_champion(session: Session, judge: Judge, version: str, now: datetime)
 
 
 def learned_to(bundle: Bundle, kind: Kind = "models") -> datetime:
-    """Later events are new to every model of that kind of the bundle."""
+    """Later events are new to every model of that kind of the bundle, and to its calibrators."""
+    return max(trained_to(bundle, kind), *(one.until for one in bundle.calibrators.values()), datetime.min)
+
+
+def trained_to(bundle: Bundle, kind: Kind = "models") -> datetime:
+    """Later events have trained no model of that kind of the bundle."""
     objectives = bundle.training["objectives"].values()
     return max(datetime.fromisoformat(o["holdout"]["from"] if kind == "judged" else o["to"]) for o in objectives)
+
+
+def previous_version(registry: Registry) -> str:
+    """The version to go back to: the last healthy one that differs from the champion in more than weights, if any."""
+    ledger, serving = registry.ledger, registry.load_champion()
+    if serving is None:
+        return ""
+    barred = ledger.rolled_back() | {serving.event.version} | {yank.version for yank in ledger.yanks}
+    served = dict.fromkeys(event.version for event in reversed(ledger.terms) if event.version not in barred)
+    return next((version for version in served if not _reweighed(registry.load(version), serving.bundle)), "")
+
+
+def _reweighed(one: Bundle, other: Bundle) -> bool:
+    """Whether both have the same models and calibrators, with other weights or costs."""
+    ours, theirs = (
+        {name: content for name, content in bundle.manifest["files"].items() if name.startswith(SCORING)}
+        for bundle in (one, other)
+    )
+    return ours == theirs and bool(changes(one.scope, other.scope))
 
 
 def holdout_start(training: Mapping[str, Any]) -> datetime:

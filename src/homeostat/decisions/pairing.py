@@ -41,7 +41,7 @@ def recipe(bundle: Bundle) -> str:
     """
     scope = bundle.scope
     kinds = {name: trained["kind"] for name, trained in bundle.training["objectives"].items()}
-    unread = {"model", *(part for kind, part in OF_KIND.items() if kind not in kinds.values())}
+    unread = {"model", "calibrate", *(part for kind, part in OF_KIND.items() if kind not in kinds.values())}
     parts = {
         "sql": bundle.sql,
         "objectives": {name: objective.model_dump(include=RECIPE) for name, objective in scope.objectives.items()},

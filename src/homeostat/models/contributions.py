@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from homeostat.models import encoding
+from homeostat.models.calibrated import Calibrated
 from homeostat.models.lightgbm import Trees
 from homeostat.models.linear import Linear, _contribution
 
@@ -44,5 +45,11 @@ def contributions(model: Model, row: pl.DataFrame) -> Contributions | None:
             pairs = zip(model.encoded, model.terms, strict=True)
             by_feature = {f.name: float(_contribution(term, encoding.codes(f, row))[0]) for f, term in pairs}
             return Contributions(model.intercept, by_feature)
+        case Calibrated():  # on the log odds, where trees and linear models of a binary label add
+            inner, slope = contributions(model.model, row), model.calibrator.slope
+            if inner is None:
+                return None
+            moved = slope * inner.base + model.calibrator.intercept
+            return Contributions(moved, {name: slope * part for name, part in inner.by_feature.items()})
         case _:
             return None

@@ -20,6 +20,7 @@ from homeostat.core.health import Window, health_findings, in_doubt
 from homeostat.core.promises import metrics_finding
 from homeostat.core.rules import Rule
 from homeostat.monitoring import outcomes
+from homeostat.monitoring.change import check_change, importance_of
 from homeostat.monitoring.labels import check_labels
 from homeostat.monitoring.quality import (
     MONEY,
@@ -66,7 +67,8 @@ def check_champion(tree: Project, registry: Registry, serving: Serving, now: dat
     health, quality = judge_health(tree, serving, now, barred, doubted)
     paths = [path, tree.quality / f"{stamp(now)}.json"] if recorded else [tree.quality / f"{stamp(now)}.json"]
     cited = tuple(tree.cited(record) for record in paths if record.is_file())
-    return Check((*health, *at_once, *findings), cited, quality)
+    change = check_change(tree, registry, now, importance_of(serving.bundle), doubted)
+    return Check((*health, *at_once, *findings, *change), cited, quality)
 
 
 def record_drift(tree: Project, serving: Serving, features: FeatureRows, now: datetime) -> Path | None:

@@ -17,6 +17,7 @@ from homeostat.project.scope import Scope
 
 WORKTREE = Path(".homeostat") / "ledger"  # of scheduled work; projects of earlier versions have it by that name
 BUNDLE = "models/bundle"  # below the top of any tree of the project
+CALIBRATION = "data/calibration.json"  # likewise
 
 
 @dataclass(frozen=True)
@@ -63,6 +64,10 @@ class Project:
         return self.root / "data" / "window.yaml"
 
     @property
+    def calibration(self) -> Path:  # of a release that was recalibrated: its calibrators, by objective; the loop
+        return self.root / CALIBRATION
+
+    @property
     def amendments(self) -> Path:  # NNNN-<kind>-<source>-<batch>.yaml, append-only; people, by command
         return self.root / "data" / "amendments"
 
@@ -94,6 +99,10 @@ class Project:
     @property
     def holdout_scores(self) -> Path:  # of the judged models, key and score__<objective>; stage evaluate
         return self.root / "models" / "holdout_scores.parquet"
+
+    @property
+    def reference(self) -> Path:  # rows.parquet for drift, golden/ requests with their rows; stage reference
+        return self.root / "models" / "reference"
 
     @property
     def bundle(self) -> Path:  # the sealed release; stage pack
@@ -141,12 +150,24 @@ class Project:
         return self.home / "reports" / "rollouts"
 
     @property
+    def weights(self) -> Path:  # <time>.json, a release of the same models with other weights, append-only; the loop
+        return self.home / "reports" / "weights"
+
+    @property
     def candidates(self) -> Path:  # <time>.json, a candidate that was evaluated and not released; the loop
         return self.home / "reports" / "candidates"
 
     @property
     def incidents(self) -> Path:  # <number>.json, one problem each; the loop
         return self.home / "reports" / "incidents"
+
+    @property
+    def answers(self) -> Path:  # what people answered alerts, a line each, append-only; people, by command
+        return self.home / "reports" / "answers.jsonl"
+
+    @property
+    def notices(self) -> Path:  # what was sent to people about incidents, a line each, append-only; flows
+        return self.home / "reports" / "notices.jsonl"
 
     @property
     def report_page(self) -> Path:  # what came of all this, for a reader; replay and status

@@ -30,6 +30,7 @@ from homeostat.project.value_types import (
     Positive,
     Share,
     Text,
+    Variable,
     Whole,
     format_duration,
 )
@@ -237,6 +238,7 @@ class Training(Part):
     refit: Annotated[bool, Strict()]
     lightgbm: LightGBM
     baseline: Baseline
+    calibrate: Literal["none", "platt"] = "platt"  # what is done where the level of a label moved and nothing else
 
 
 class Metrics(Part):
@@ -311,6 +313,23 @@ class Monitoring(Part):
     retrain_budget: Count = 4  # candidates that findings may ask for until something changes in service
 
 
+class Alarms(Part):
+    """The alarm budget: at most so many false pages in that time."""
+
+    false_pages: Count
+    within: Length = Field(alias="in")
+
+
+class Alerts(Part):
+    """Who hears of an incident, and when it is escalated.
+
+    ``notify`` names the environment variable that holds the addresses, so that no secret lies in a file.
+    """
+
+    escalate_after: Length = timedelta(days=3)
+    notify: Variable | None = None
+
+
 class Rhythm(Part):
     offset: Duration
     tick: Length
@@ -346,6 +365,8 @@ class Scope(Part):
     release: Release
     rollout: Rollout | None = None
     monitoring: Monitoring
+    alarms: Alarms | None = None  # without it whatever fails pages
+    alerts: Alerts = Alerts()
     rhythm: Rhythm
 
     @model_validator(mode="after")
@@ -358,6 +379,10 @@ class Scope(Part):
         waiting = format_duration(self.events.label_horizon)
         blind = f"must be longer than events.label_horizon ({waiting}); no event in it would be mature"
         _require(self.monitoring.window > self.events.label_horizon, ("monitoring", "window"), blind)
+        if self.alarms is not None:
+            every = max(self.rhythm.decide, self.events_period)
+            looks = f"allows a page at every check, one every {format_duration(every)}; lower it or lengthen alarms.in"
+            _require(self.alarms.false_pages * every < self.alarms.within, ("alarms", "false_pages"), looks)
         self._check_objectives()
         self._check_features()
         self._check_columns()

@@ -120,10 +120,16 @@ def _keys_at(path: Path, kind: type[BaseModel]) -> list[str]:
     for step in path:
         fields = getattr(part, "model_fields", None)
         if fields is not None and step in fields:
-            part = fields[step].annotation
+            part = _without_none(fields[step].annotation)
         elif getattr(part, "__args__", None):  # dict[Name, Part]: the step is a name
             part = part.__args__[-1]
-    return list(getattr(part, "model_fields", {}))
+    return [field.alias or name for name, field in getattr(part, "model_fields", {}).items()]
+
+
+def _without_none(kind: Any) -> Any:
+    """The part of a section that a scope may lack."""
+    parts: tuple[Any, ...] = getattr(kind, "__args__", ())
+    return parts[0] if type(None) in parts else kind
 
 
 def _fix(problem: dict[str, Any]) -> str:

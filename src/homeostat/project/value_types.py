@@ -78,6 +78,12 @@ def _zone(name: str) -> str:
     return name
 
 
+def _variable(name: str) -> str:
+    if re.fullmatch(r"[A-Z][A-Z0-9_]*", name) is None:  # the value is not shown: it may be the secret itself
+        raise ValueError("is no name of an environment variable; write one such as HOMEOSTAT_NOTIFY, which holds it")
+    return name
+
+
 Duration = Annotated[timedelta, BeforeValidator(parse_duration), PlainSerializer(format_duration)]
 Length = Annotated[Duration, AfterValidator(_positive)]
 LengthOrOnce = Annotated[timedelta | Literal["once"], BeforeValidator(_length_or("once")), PlainSerializer(_written)]
@@ -89,6 +95,7 @@ Positive = Annotated[Number, Field(gt=0)]
 Whole = Annotated[int, Strict()]
 Count = Annotated[Whole, Field(gt=0)]
 Name = Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9_-]*$")]
+Variable = Annotated[str, AfterValidator(_variable)]
 Text = Annotated[str, Field(min_length=1)]
 Names = Annotated[tuple[Text, ...], Field(min_length=1)]
 Zone = Annotated[str, AfterValidator(_zone)]

@@ -18,6 +18,8 @@ ROW = 30
 MARKS = 20  # height of a row of marks
 TITLE = 24  # height of the title of a drawing by itself
 GAP = 13  # between two names
+LETTER = 7  # width of a letter or digit, at most
+BAR, BAR_NAMES, BAR_VALUES, BAR_LETTERS = 20, 130, 60, 20  # height, room for names and values, letters of a name
 MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 RANK = ("accepted", "part", "quarantined", "missing")  # of a bin the worst is shown
 
@@ -40,6 +42,15 @@ class Mark:
 
 
 @dataclass(frozen=True)
+class Band:
+    """A stretch of the labels that is shaded, such as the time of an incident; places count as those of marks."""
+
+    start: float
+    end: float
+    title: str
+
+
+@dataclass(frozen=True)
 class Row:
     """Marks of one kind, below the lines; ``style`` is a class of the page's style sheet."""
 
@@ -49,9 +60,13 @@ class Row:
 
 
 def lines(
-    labels: Sequence[str], drawn: Sequence[Line], digits: int, rows: Sequence[Row] = (), width: int = WIDTH
-) -> str:
-    """Lines over evenly spaced labels, each named at its right end, and rows of marks below; empty without a value."""
+    labels: Sequence[str], drawn: Sequence[Line], digits: int, rows: Sequence[Row] = (), width: int = WIDTH,
+    marks: Sequence[Mark] = (), bands: Sequence[Band] = (),
+) -> str:  # fmt: skip
+    """Lines over evenly spaced labels, each named at its right end, and rows of marks below; empty without a value.
+
+    ``marks`` are vertical rules through the drawing, named at their top, and ``bands`` are shaded behind it.
+    """
     present = [v for line in drawn for v in line.values if v is not None]
     if not present:
         return ""
@@ -65,14 +80,38 @@ def lines(
     def y(value: float) -> float:
         return TOP + (HEIGHT - TOP - BOTTOM) * (1 - (value - low) / (high - low))
 
-    parts = [_grid(y(step), _number(step, steps), end) for step in steps]
-    parts += [_text(x(i), HEIGHT - 8, _short(labels[i]), "middle") for i in _spread(len(labels), width)]
+    parts = [_band(x(b.start), x(b.end), b.title) for b in bands]
+    parts += [_grid(y(step), _number(step, steps), end) for step in steps]
+    parts += _rules(marks, x)
+    shown = [_short(label) for label in labels]
+    room = max(60, LETTER * max(map(len, shown)) + GAP)
+    parts += [_text(x(i), HEIGHT - 8, shown[i], "middle") for i in _spread(len(labels), width, room)]
     for line in drawn:
         parts += [_path(line, x, y), *(_dot(line, labels[i], v, x(i), y(v), digits) for i, v in _there(line.values))]
     parts += _names(drawn, y, x(len(labels) - 1) + 8)
     for number, row in enumerate(rows):
         parts += _row(row, x, HEIGHT + MARKS * number + 10, end)
     return _svg(width, HEIGHT + MARKS * len(rows), parts, "lines: " + ", ".join(line.name for line in drawn))
+
+
+def bars(labels: Sequence[str], values: Sequence[float | None], digits: int) -> str:
+    """One bar a label, one below the other from a common zero, with its value; empty without a value."""
+    present = [v for v in values if v is not None]
+    if not present:
+        return ""
+    low, high = min(0.0, *present), max(0.0, *present)
+    start, end = BAR_NAMES, WIDTH - BAR_VALUES
+    scale = (end - start) / (high - low or 1.0)
+    zero, parts = start - low * scale, []
+    for number, (label, value) in enumerate(zip(labels, values, strict=True)):
+        y = BAR * number
+        name = label if len(label) <= BAR_LETTERS else f"{label[: BAR_LETTERS - 1]}\u2026"
+        parts.append(f"<g><title>{escape(label)}</title>{_text(start - 8, y + 14, name, 'end')}</g>")
+        if value is not None:
+            left, wide = min(zero, zero + value * scale), max(abs(value) * scale, 1.0)
+            bar = f'<rect class="served" x="{left:.1f}" y="{y + 3}" width="{wide:.1f}" height="{BAR - 6}"/>'
+            parts += [bar, _text(left + wide + 6, y + 14, f"{value:,.{digits}f}")]
+    return _svg(WIDTH, BAR * len(labels), parts, "bars: " + ", ".join(labels))
 
 
 def ticks(low: float, high: float) -> list[float]:
@@ -135,11 +174,23 @@ class Term:
     title: str
 
 
+@dataclass(frozen=True)
+class Span:
+    """An incident from ``start`` to ``end``, or until now where it is open; ``link`` leads to its page."""
+
+    start: datetime
+    end: datetime
+    open: bool
+    title: str
+    link: str
+
+
 def terms(
-    served: Sequence[Term], decisions: Iterable[tuple[datetime, str, str]], start: datetime, end: datetime
-) -> str:
-    """The releases in service over time; below them a mark a decision: (when, action, headline)."""
-    tall = 76
+    served: Sequence[Term], decisions: Iterable[tuple[datetime, str, str]], start: datetime, end: datetime,
+    incidents: Sequence[Span] = (),
+) -> str:  # fmt: skip
+    """The releases in service over time; below them a mark a decision: (when, action, headline), and the incidents."""
+    tall = 92 if incidents else 76
 
     def x(time: datetime) -> float:
         return 4 + (LONG - 8) * min(max((time - start) / (end - start), 0.0), 1.0)
@@ -160,6 +211,11 @@ def terms(
             f'<circle class="{style}" cx="{x(when):.1f}" cy="45" r="{2.5 if style == "calm" else 4.5}">'
             f"<title>{escape(f'{when:%Y-%m-%d %H:%M} {headline}')}</title></circle>"
         )
+    for span in incidents:
+        wide = max(x(span.end) - x(span.start), 5.0)
+        bar = f'<rect class="{"incident" if span.open else "incident over"}" x="{x(span.start):.1f}" y="58" '
+        bar += f'width="{wide:.1f}" height="9" rx="2"><title>{escape(span.title)}</title></rect>'
+        parts.append(f'<a href="{escape(span.link)}">{bar}</a>')
     parts += _dates(start, end, 4, LONG - 8, tall - 6)
     return _svg(LONG, tall, parts, "releases in service, and the decisions")
 
@@ -236,6 +292,25 @@ def _names(drawn: Sequence[Line], y: Callable[[float], float], x: float) -> list
     return [_text(x, place, line.name, style=line.style) for place, (_, line) in zip(places, ends, strict=True)]
 
 
+def _band(start: float, end: float, title: str) -> str:
+    wide, tall = max(end - start, 2.0), HEIGHT - TOP - BOTTOM
+    hint = f"<title>{escape(title)}</title>"
+    return f'<rect class="band" x="{start:.1f}" y="{TOP}" width="{wide:.1f}" height="{tall}">{hint}</rect>'
+
+
+def _rules(marks: Sequence[Mark], x: Callable[[float], float]) -> list[str]:
+    """Vertical rules; of names that would lie over one another the later is left to the hint."""
+    parts, free = [], 0.0
+    for mark in sorted(marks, key=lambda m: m.place):
+        at, name = x(mark.place), mark.title.partition(" ")[0]
+        parts.append(f'<line class="mark" x1="{at:.1f}" x2="{at:.1f}" y1="{TOP}" y2="{HEIGHT - BOTTOM}">')
+        parts.append(f"<title>{escape(mark.title)}</title></line>")
+        if at >= free:
+            parts.append(_text(at + 3, TOP + 8, name, style="mark"))
+            free = at + 3 + 7 * len(name)
+    return parts
+
+
 def _row(row: Row, x: Callable[[float], float], y: float, end: float) -> list[str]:
     """A rule with a mark wherever something happened, named at its right end with how often."""
     parts = [f'<line class="grid" x1="{LEFT}" x2="{end}" y1="{y:.1f}" y2="{y:.1f}"/>']
@@ -261,13 +336,13 @@ def _number(step: float, steps: Sequence[float]) -> str:
     return f"{step:,.{digits}f}"
 
 
-def _spread(many: int, width: int) -> list[int]:
-    """Places of at most a label for each 60 pixels, the first among them.
+def _spread(many: int, width: int, room: int = 60) -> list[int]:
+    """Places of at most a label for each ``room`` pixels, the first among them.
 
-    >>> _spread(12, 420), _spread(3, 420)
-    ([0, 2, 4, 6, 8, 10], [0, 1, 2])
+    >>> _spread(12, 420), _spread(3, 420), _spread(12, 420, 90)
+    ([0, 2, 4, 6, 8, 10], [0, 1, 2], [0, 4, 8])
     """
-    every = max(1, math.ceil((many - 1) / (width // 60 - 1)))
+    every = max(1, math.ceil((many - 1) / max(width // room - 1, 1)))
     return list(range(0, many, every))
 
 

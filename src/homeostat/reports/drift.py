@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-
-import numpy as np
-import polars as pl
 
 from homeostat.core.drift import P_VALUES, SCORE, column_outcome, drift_findings
 from homeostat.core.rules import Rule
@@ -16,15 +13,12 @@ from homeostat.core.sentences import sentence
 from homeostat.core.text import count, percent
 from homeostat.monitoring.joint_drift import CONFIDENCE, JointDrift, joint_drift
 from homeostat.project.whole_files import write_text
-from homeostat.reports.style import STYLE
+from homeostat.reports.distributions import overlaid
+from homeostat.reports.document import document
 
 if TYPE_CHECKING:
     from homeostat.monitoring.recorded_drift import RecordedDrift
 
-BINS, CATEGORIES = 16, 8  # bars of a picture
-OUTER = (0.01, 0.99)  # quantiles between which numbers are drawn
-WIDE, HIGH = 240, 44  # of a picture
-SIDES = (("baseline", "reference"), ("served", "now"))
 HEADINGS = ("column", "drift", "limit", "moves anyway", "missing now", "missing before", "reference and now")
 
 
@@ -44,10 +38,7 @@ def write_page(drift: RecordedDrift, project: str) -> Path:
         _table(drift),
         f'<p class="soft">{escape(NOTE)}</p>',
     ]
-    head = '<meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">'
-    text = f'<!doctype html>\n<html lang="en"><head>{head}<title>{escape(title)}</title>\n<style>{STYLE}{BARS}</style>'
-    main = "\n".join(["</head><body><main>", *body, "</main></body></html>", ""])
-    return write_text(text + main, drift.path.with_suffix(".html"))
+    return write_text(document(title, body), drift.path.with_suffix(".html"))
 
 
 NOTE = (
@@ -55,10 +46,6 @@ NOTE = (
     "on. A column that lay as far off between weeks of that reference moves anyway, by season or by construction: its "
     "limit is wider. Drift explains; whether the model is worse is for quality to say."
 )
-BARS = """
-svg rect.baseline { fill: var(--baseline); opacity: 0.45; } svg rect.served { fill: var(--served); opacity: 0.7; }
-svg { width: 240px; }
-"""
 
 
 def _rows(drift: RecordedDrift) -> str:
@@ -115,30 +102,5 @@ def _line(drift: RecordedDrift, name: str) -> str:
 
 def _picture(drift: RecordedDrift, name: str) -> str:
     """The distribution of a column on both sides, one over the other; empty where a side has no values."""
-    sides = [table[name].drop_nulls() for table in (drift.reference, drift.current) if name in table.columns]
-    if len(sides) < 2 or any(side.is_empty() for side in sides):
-        return ""
-    shares = _shares(*sides)
-    top = max((share for side in shares for share in side), default=0) or 1
-    wide = WIDE / max(len(shares[0]), 1)
-    bars = [
-        f'<rect class="{style}" x="{place * wide:.1f}" y="{HIGH * (1 - share / top):.1f}" width="{wide - 1:.1f}" '
-        f'height="{HIGH * share / top:.1f}"/>'
-        for (style, _), side in zip(SIDES, shares, strict=True)
-        for place, share in enumerate(side)
-    ]
-    return f'<svg viewBox="0 0 {WIDE} {HIGH}" role="img" aria-label="{escape(name)}">{"".join(bars)}</svg>'
-
-
-def _shares(reference: pl.Series, current: pl.Series) -> list[Sequence[float]]:
-    """The share of each side's values in each bar: the commonest categories, or equal steps between the quantiles."""
-    if not (reference.dtype.is_numeric() and current.dtype.is_numeric()):
-        texts = [side.cast(pl.String) for side in (reference, current)]
-        names = pl.concat(texts).value_counts(sort=True).head(CATEGORIES)[reference.name].to_list()
-        return [[float((side == value).mean() or 0.0) for value in names] for side in texts]
-    values = [side.to_numpy().astype(float) for side in (reference, current)]
-    values = [side[np.isfinite(side)] for side in values]
-    low, high = np.quantile(np.concatenate(values), OUTER) if all(map(len, values)) else (0.0, 1.0)
-    edges = np.linspace(low, high if high > low else low + 1, BINS + 1)
-    clipped = [np.clip(side, edges[0], edges[-1]) for side in values]
-    return [(np.histogram(side, edges)[0] / max(len(side), 1)).tolist() for side in clipped]
+    sides = [table[name] for table in (drift.reference, drift.current) if name in table.columns]
+    return overlaid(name, *sides) if len(sides) == 2 else ""

@@ -9,36 +9,48 @@ from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from homeostat.core.evidence_table import Row, evidence_table
 from homeostat.core.periods import period_of
-from homeostat.core.sentences import sentence
 from homeostat.core.text import count, metric_name, side
 from homeostat.decisions.history import Batch, Decided
+from homeostat.monitoring.alerts import read_incidents
 from homeostat.project.layout import working_tree
 from homeostat.project.whole_files import write_text
 from homeostat.project.window import read_window
 from homeostat.reports import charts
-from homeostat.reports.charts import Cell, Line, Term
+from homeostat.reports.charts import Cell, Line
+from homeostat.reports.document import document, figure, grid, wide
 from homeostat.reports.estimates import NOTE as NOTE_ON_ESTIMATES
 from homeostat.reports.estimates import estimate_lines
+from homeostat.reports.evidence_grid import evidence_grid
+from homeostat.reports.incident_page import write_incident
 from homeostat.reports.open_items import OpenItem
 from homeostat.reports.results import DIGITS, MODELS, NOTE, Results, results
 from homeostat.reports.status import read, when
-from homeostat.reports.style import STYLE
+from homeostat.reports.timeline import timeline
 
 if TYPE_CHECKING:
-    from homeostat.core.findings import Decision
     from homeostat.project.layout import Project
     from homeostat.project.scope import Scope
 
+OPEN = '<b class="bad">open</b>'
 LISTED = 60  # batches that were not accepted whole, in words
 BETTER = {"auc": "higher", "average_precision": "higher", "r2": "higher", "ndcg": "higher"}  # others: lower
 
 
 def write_report(project: Project, path: Path, outcome: Results | None = None) -> Path:
-    """Write the page of everything that is on record to ``path``; the evidence is linked from there.
+    """Write the page of everything that is on record to ``path``, and beside the incidents a page of each.
 
     ``outcome``: the project's results, where they have been read.
+
+    Raises: as ``report_page``.
+    """
+    for number in read_incidents(project):
+        write_incident(project, number)
+    return write_text(report_page(project, path, outcome), path)
+
+
+def report_page(project: Project, path: Path, outcome: Results | None = None) -> str:
+    """The page of everything that is on record, to lie at ``path``: the evidence is linked from there.
 
     Raises:
         DataError: prediction rows or a verdict are damaged.
@@ -49,16 +61,14 @@ def write_report(project: Project, path: Path, outcome: Results | None = None) -
     sections = [
         *_head(project.scope, outcome, start, end),
         *_open(read(project).open),
+        *_incidents(project, path),
         *_quality(project.scope, outcome),
         *_table(outcome),
-        *_releases(outcome, start, end),
+        *_releases(project, outcome, path),
         *_decisions(outcome, path),
         *_batches(project.scope, outcome, start, end),
     ]
-    head = '<meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">'
-    title = f"<title>{escape(project.scope.project)}</title>\n<style>{STYLE}</style>"
-    body = "\n".join(["<body><main>", *sections, "</main></body></html>", ""])
-    return write_text(f'<!doctype html>\n<html lang="en"><head>{head}{title}</head>\n{body}', path)
+    return document(project.scope.project, sections)
 
 
 # ---- sections
@@ -105,6 +115,21 @@ def _open(items: Iterable[OpenItem]) -> Iterator[str]:
     yield f"<ul>{''.join(rows)}</ul>" if rows else "<p>Nothing is open.</p>"
 
 
+def _incidents(project: Project, page: Path) -> Iterator[str]:
+    """Every incident with its page, those that are open first, then the newest."""
+    on_record = sorted(read_incidents(project).items(), key=lambda one: (one[1].closed is not None, -int(one[0])))
+    yield "<h2>Incidents</h2>"
+    if not on_record:
+        yield '<p class="soft">Nothing has failed yet.</p>'
+        return
+    rows = [
+        f"<td>{_link(project.incidents / f'{number}.html', page, number)}</td><td class='text'>{escape(i.problem)}</td>"
+        f"<td>{when(i.opened)}</td><td>{when(i.closed) if i.closed else OPEN}</td>"
+        for number, i in on_record
+    ]
+    yield grid('<tr><th>incident</th><th class="text">problem</th><th>since</th><th>until</th></tr>', rows)
+
+
 def _quality(scope: Scope, outcome: Results) -> Iterator[str]:
     yield "<h2>Quality, month by month</h2>"
     if not outcome.months:
@@ -120,10 +145,10 @@ def _quality(scope: Scope, outcome: Results) -> Iterator[str]:
             drawn = [Line(name, model, [outcome.figures.get((objective, model, m, metric)) for m in outcome.months])
                      for model, name in _named()]  # fmt: skip
             title = f"<b>{escape(objective)}: {metric_name(metric)}</b>, {BETTER.get(metric, 'lower')} is better"
-            yield _figure(title, charts.lines(outcome.months, drawn, DIGITS))
+            yield figure(title, charts.lines(outcome.months, drawn, DIGITS))
     drawn = [Line(name, model, [outcome.money.get((model, m)) for m in outcome.months]) for model, name in _named()]
     title = f"<b>cost</b>, in false alerts ({_price(scope)}); lower is better"
-    yield _figure(title, charts.lines(outcome.months, drawn, 0)) + "</div>"
+    yield figure(title, charts.lines(outcome.months, drawn, 0)) + "</div>"
 
 
 def _named() -> list[tuple[str, str]]:
@@ -149,10 +174,10 @@ def _table(outcome: Results) -> Iterator[str]:
             if (objective, "served", month) in outcome.rows
         ]
         means = "".join(_cells([outcome.mean(objective, o, m) for o in MODELS], DIGITS) for m in metrics)
-        yield _grid(head, rows, f"<td>mean*</td><td></td>{means}")
+        yield grid(head, rows, f"<td>mean*</td><td></td>{means}")
     head = f"<tr><th>cost</th>{_names()}</tr>"
     rows = [f"<td>{m}</td>{_cells([outcome.money.get((o, m)) for o in MODELS], 0)}" for m in outcome.months]
-    yield _grid(head, rows, f"<td>all*</td>{_cells([outcome.total(o) for o in MODELS], 0)}")
+    yield grid(head, rows, f"<td>all*</td>{_cells([outcome.total(o) for o in MODELS], 0)}")
     yield f'<p class="soft">* {NOTE}.</p>'
 
 
@@ -164,38 +189,19 @@ def _cells(values: Iterable[float | None], digits: int) -> str:
     return "".join("<td>–</td>" if v is None else f"<td>{v:,.{digits}f}</td>" for v in values)
 
 
-def _grid(head: str, rows: Iterable[str], last: str = "") -> str:
-    body = "".join(f"<tr>{row}</tr>" for row in rows)
-    foot = f'<tr class="sum">{last}</tr>' if last else ""
-    return f'<div class="wide"><table><thead>{head}</thead><tbody>{body}{foot}</tbody></table></div>'
-
-
-def _releases(outcome: Results, start: datetime, end: datetime) -> Iterator[str]:
+def _releases(project: Project, outcome: Results, page: Path) -> Iterator[str]:
     yield "<h2>Releases in service</h2>"
     events = outcome.ledger.events
     if not events:
         yield '<p class="soft">Nothing has been released yet.</p>'
         return
-    whole = outcome.ledger.terms
-    until = [*(e.at for e in whole[1:]), max(end, events[-1].at)]
-    served = [
-        Term(e.version, e.at, over, e.action == "rollback", f"{e.version} from {when(e.at)}: {e.why}")
-        for e, over in zip(whole, until, strict=True)
-    ]
-    decisions = [(d.at, d.decision.action, d.headline) for d in outcome.decisions]
-    yield _wide(charts.terms(served, decisions, start, max(end, until[-1])))
-    yield (
-        '<p class="key"><i style="background:#0b5fae"></i>in service<i style="background:#b3262c"></i>put back by a '
-        'rollback; dots are decisions: <i style="background:var(--baseline)"></i>nothing'
-        '<i style="background:var(--good)"></i>release or retrain<i style="background:var(--bad)"></i>roll back or '
-        'fall back</p>'
-    )
+    yield timeline(project, _to(project.incidents, page) + "/")
     rows = [
         f"<td>{when(e.at)}</td><td>{e.version}</td><td>{e.what}</td><td>{escape(e.who)}</td>"
         f'<td class="text">{escape(e.why)}</td>'
         for e in events
     ]
-    yield _grid('<tr><th>when</th><th>version</th><th>event</th><th>who</th><th class="text">why</th></tr>', rows)
+    yield grid('<tr><th>when</th><th>version</th><th>event</th><th>who</th><th class="text">why</th></tr>', rows)
 
 
 def _decisions(outcome: Results, page: Path) -> Iterator[str]:
@@ -212,7 +218,7 @@ def _decision(decided: Decided, page: Path) -> str:
     links = [_link(decided.path, page, "the decision"), *_evidence(decided, page)]
     commands = [f"<code>{escape(c)}</code>" for c in (decided.command, decided.drift_command) if c]
     more = " · ".join([*links, *commands])
-    shown = _evidence_table(decision) + _estimates(decided)
+    shown = evidence_grid(decision) + _estimates(decided)
     return f"<details><summary>{head}</summary>{shown}<p>{more}</p></details>"
 
 
@@ -222,22 +228,6 @@ def _estimates(decided: Decided) -> str:
     return f'<p class="soft">Estimated, before labels. {NOTE_ON_ESTIMATES}</p><ul>{lines}</ul>' if lines else ""
 
 
-def _evidence_table(decision: Decision) -> str:
-    """The comparisons and findings of a decision; a finding's sentence shows where one points at its row."""
-    table = evidence_table(decision)
-    if not table.rows:
-        return ""
-    head = "".join(f"<th>{escape(heading)}</th>" for heading in table.headings)
-    return _grid(f"<tr>{head}</tr>", map(_evidence_row, table.rows))
-
-
-def _evidence_row(row: Row) -> str:
-    first, *rest = map(escape, row.cells)
-    title = f' title="{escape(sentence(row.finding))}"' if row.finding else ""
-    bad = " bad" if row.outcome == "fail" else ""
-    return f'<td class="text{bad}"{title}>{first}</td>' + "".join(f"<td>{cell}</td>" for cell in rest)
-
-
 def _evidence(decided: Decided, page: Path) -> list[str]:
     """Links to what the decision cites: paths from the project's folder."""
     home = decided.path.parents[2]
@@ -245,8 +235,11 @@ def _evidence(decided: Decided, page: Path) -> list[str]:
 
 
 def _link(target: Path, page: Path, name: str) -> str:
-    where = os.path.relpath(target, page.parent)
-    return f'<a href="{escape(where)}">{escape(name)}</a>'
+    return f'<a href="{escape(_to(target, page))}">{escape(name)}</a>'
+
+
+def _to(target: Path, page: Path) -> str:
+    return os.path.relpath(target, page.parent)
 
 
 def _batches(scope: Scope, outcome: Results, start: datetime, end: datetime) -> Iterator[str]:
@@ -256,7 +249,7 @@ def _batches(scope: Scope, outcome: Results, start: datetime, end: datetime) -> 
     for batch in timed:
         rows.setdefault(batch.source, []).append(_cell(scope, batch))
     if rows and end > start:
-        yield _wide(charts.strips(rows, start, end))
+        yield wide(charts.strips(rows, start, end))
         yield (
             '<p class="key"><i style="background:var(--rule)"></i>accepted<i style="background:var(--warn)"></i>'
             'rows quarantined<i style="background:var(--bad)"></i>quarantined whole'
@@ -279,10 +272,3 @@ def _cell(scope: Scope, batch: Batch) -> Cell:
     status = batch.verdict.status
     return Cell(start, "part" if status == "accepted" else status, batch.sentence)
 
-
-def _figure(title: str, drawing: str) -> str:
-    return f"<figure><figcaption>{title}</figcaption>{drawing}</figure>" if drawing else ""
-
-
-def _wide(drawing: str) -> str:
-    return f'<div class="wide">{drawing}</div>'

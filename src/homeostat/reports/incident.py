@@ -1,35 +1,61 @@
-"""One incident on one screen, for whoever is on call: what, since when, what is to blame, what was done, what to do."""
+"""One incident on one screen, for whoever is on call: what, since when, what is to blame, what was done, what to do.
+
+The screen is a record; a terminal and a page show the same ``parts`` of it.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from homeostat.core.errors import UsageError
-from homeostat.core.evidence_table import option_row
-from homeostat.core.findings import QUIET, Finding
+from homeostat.core.evidence_table import Row, evidence_table, option_row
+from homeostat.core.findings import QUIET, Finding, objections
 from homeostat.core.headlines import headline
 from homeostat.core.incidents import Incident
-from homeostat.core.rules import FIRST_COMMAND, ON_QUALITY, Rule
+from homeostat.core.rules import FIRST_COMMAND, OF_DATA, ON_QUALITY, Rule
 from homeostat.core.sentences import sentence
-from homeostat.core.text import count, listed, percent
+from homeostat.core.text import change, count, listed, percent
 from homeostat.decisions import history
-from homeostat.monitoring.alerts import read_incidents
+from homeostat.decisions.proposals import Proposal, of_incident
+from homeostat.monitoring.answers import answered_incidents
+from homeostat.project.clock import clock_now
 from homeostat.project.layout import working_tree
 from homeostat.reports.status import when
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
+    import polars as pl
+
+    from homeostat.core.answers import Answer, Answered
     from homeostat.core.ledger import Ledger
     from homeostat.decisions.history import Decided
     from homeostat.project.layout import Project
 
 SHOWN = 5  # decisions, rows, or incidents before
 NAMED = 8  # columns or values in a line
-OF_DATA = frozenset({Rule.BATCH, Rule.HISTORY})
 OF_MODEL = ON_QUALITY | {Rule.FALLBACK}
 
 Line = tuple[str, str]  # what a line is about, and its text
+
+
+class Command(NamedTuple):
+    """What to type, and what for."""
+
+    text: str
+    purpose: str
+
+
+@dataclass(frozen=True)
+class Rows:
+    """A few whole rows as text; ``blamed`` are the columns that they are shown for, ``key`` those that identify one."""
+
+    columns: tuple[str, ...] = ()
+    values: tuple[tuple[str, ...], ...] = ()
+    key: frozenset[str] = frozenset()
+    blamed: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True)
@@ -38,10 +64,23 @@ class Screen:
 
     number: str
     incident: Incident
-    before: tuple[Incident, ...]
+    before: tuple[tuple[str, Incident], ...]
     ledger: Ledger
     decisions: tuple[Decided, ...]  # since it was opened, until it was closed, the newest first
-    rows: tuple[str, ...]  # a few of the rows that it is about
+    rows: Rows  # a few of the rows that it is about
+    answers: tuple[Answer, ...]  # of people, the oldest first
+    owner: str
+    snooze: Answer | None  # that holds now
+    proposal: Proposal | None  # what waits for approval
+
+
+@dataclass(frozen=True)
+class Part:
+    """One thing that the screen says: ``name`` stands left of it in a terminal, ``title`` above it on a page."""
+
+    name: str
+    title: str
+    texts: tuple[str, ...]
 
 
 def read(project: Project, number: str | None) -> Screen | None:
@@ -55,54 +94,132 @@ def read(project: Project, number: str | None) -> Screen | None:
     """
     from homeostat.adapters.git import read_ledger
 
-    on_record = read_incidents(project)
-    if number is None and not on_record:
+    answered = {one.number: one for one in answered_incidents(project)}
+    if number is None and not answered:
         return None
-    number = _worst(on_record) if number is None else number.zfill(4)
-    if number not in on_record:
-        there = f"on record are {min(on_record)} to {max(on_record)}" if on_record else "none is on record"
-        raise UsageError(f"no incident {number}; {there}")
+    number = _number(project, answered, number)
+    on_record = {n: one.incident for n, one in answered.items()}
     incident = on_record[number]
     rule, subject = incident.finding.rule, incident.finding.subject
     alike = {n for n, i in on_record.items() if i.finding.rule == rule and i.finding.subject == subject}
-    before = tuple(on_record[n] for n in sorted(alike) if n < number)
+    before = tuple((n, on_record[n]) for n in sorted(alike) if n < number)
     during = [d for d in history.decisions(project) if incident.opened <= d.at <= (incident.closed or d.at)]
-    rows = tuple(_rows(working_tree(project), incident.finding))
-    return Screen(number, incident, before, read_ledger(project.home, project.scope.project), tuple(during[::-1]), rows)
+    approved = any(answer.kind == "approve" for answer in answered[number].answers)
+    return Screen(
+        number, incident, before, read_ledger(project.home, project.scope.project), tuple(during[::-1]),
+        _rows(working_tree(project), incident.finding), answered[number].answers, answered[number].owner,
+        answered[number].snooze(clock_now(project)), None if approved else of_incident(project, number, incident),
+    )  # fmt: skip
+
+
+def number_of(project: Project, number: str | None) -> str:
+    """The number of an incident as its file has it; without one, that of the worst.
+
+    Raises:
+        UsageError: there is no such incident; the line names those on record.
+    """
+    return _number(project, {one.number: one for one in answered_incidents(project)}, number)
+
+
+def parts(screen: Screen) -> list[Part]:
+    """What the screen says, the most urgent first; what there is nothing to say of is left out."""
+    incident, finding = screen.incident, screen.incident.finding
+    every = (
+        Part("what", "What", (sentence(finding),)),
+        Part("state", "State", (_state(screen),)),
+        Part("since", "Since", (_since(incident),)),
+        Part("owner", "Owner", (screen.owner,) if screen.owner else ()),
+        Part("blame", "To blame", tuple(_blame(finding))),
+        Part("cost", "Cost", tuple(_cost(screen.decisions) if finding.rule in OF_MODEL else ())),
+        Part("options", "Each action", tuple(_options(screen.decisions) if finding.rule in OF_MODEL else ())),
+        Part("done", "What was done", tuple(_done(screen))),
+        Part("answers", "What people answered", tuple(f"{when(a.at)}  {a.sentence}" for a in screen.answers)),
+        Part("others", "Why nothing else", () if finding.rule in OF_DATA else tuple(_not_done(screen))),
+        Part("beside", "On the same rows", tuple(map(_compared, counterfactuals(screen)))),
+        Part("rows", "Some of the rows", tuple(_row_lines(screen.rows))),
+        Part("before", "Before", tuple(_before(screen.before))),
+        Part("type", "What to type", tuple(f"{c.text:58} {c.purpose}" for c in commands(screen))),
+    )
+    return [part for part in every if part.texts]
 
 
 def lines(screen: Screen) -> Iterator[Line]:
     """The screen, a line each; a line without a name goes on with the one before."""
-    incident, finding = screen.incident, screen.incident.finding
-    yield "incident", f"{screen.number}  {incident.problem}"
-    yield "what", sentence(finding)
-    yield "state", _state(incident)
-    yield "since", _since(incident)
-    yield from _named("blame", _blame(finding))
-    yield from _named("cost", _cost(screen.decisions) if finding.rule in OF_MODEL else [])
-    yield from _named("options", _options(screen.decisions) if finding.rule in OF_MODEL else [])
-    yield from _named("done", _done(screen))
-    yield from _named("rows", screen.rows)
-    yield from _named("before", _before(screen.before))
-    yield from _named("type", _commands(screen))
+    yield "incident", f"{screen.number}  {screen.incident.problem}"
+    for part in parts(screen):
+        yield from (("" if place else part.name, text) for place, text in enumerate(part.texts))
 
 
-def _named(name: str, texts: Sequence[str]) -> Iterator[Line]:
-    for place, text in enumerate(texts):
-        yield ("" if place else name), text
+def commands(screen: Screen) -> list[Command]:
+    """What to type first, then what fixes it, then the way back."""
+    finding, champion = screen.incident.finding, screen.ledger.champion
+    typed = [Command(FIRST_COMMAND[finding.rule], "look first")]
+    source, batch = batch_of(finding)
+    if batch and finding.facts.get("status") != "missing":
+        typed.append(Command(f"homeostat data correct {source} {batch} FILE", "put the right rows in its place"))
+        typed.append(Command(f"homeostat data release-rows {source} {batch}", "it is right as it is"))
+    if screen.proposal is not None:
+        typed.append(Command(f"homeostat approve {int(screen.number)} --why TEXT", screen.proposal.sentence))
+    if screen.decisions:
+        typed.append(Command(screen.decisions[0].command, "the last decision, whole"))
+    if screen.incident.closed is None:
+        this = f"homeostat status --incident {int(screen.number)}"
+        typed.append(Command(f"{this} --snooze 2d --why TEXT", "let it rest, until it ends or gets worse"))
+        typed.append(Command(f"{this} --owner NAME", "say who has it"))
+    if finding.rule in OF_MODEL and champion is not None and len({e.version for e in screen.ledger.terms}) > 1:
+        typed.append(Command("homeostat rollback", "back to the last healthy release"))
+    return typed
 
 
-def _worst(on_record: dict[str, Incident]) -> str:
-    """The oldest of those that still fail; else of those that are open; else the last one."""
-    opened = [number for number, incident in on_record.items() if incident.closed is None]
-    failing = [number for number in opened if not on_record[number].passes]
-    return next(iter(failing or opened), max(on_record))
+def counterfactuals(screen: Screen) -> list[Row]:
+    """What other versions and the baseline came to on the rows of the last decision that compared any."""
+    rows: list[Row] = []
+    for decided in screen.decisions:
+        table = evidence_table(decided.decision).rows
+        rows = [r for r in table if r.finding is None or (r.finding.rule == Rule.AGAINST_BASELINE and r.finding.value)]
+        if rows:
+            break
+    return rows
 
 
-def _state(incident: Incident) -> str:
+def _compared(row: Row) -> str:
+    return f"{row.what}: {row.value}" + (f", {row.interval}" if row.interval else "")
+
+
+def columns(finding: Finding) -> list[str]:
+    """Those that it names, or that what failed in its batch names."""
+    parts = [finding.facts, *(failed.get("facts", {}) for failed in finding.facts.get("failed", ()))]
+    lists = [part["columns"] for part in parts if isinstance(part.get("columns"), list)]  # a count is of the schema
+    return list(dict.fromkeys(column for columns in lists for column in columns))
+
+
+def _number(project: Project, answered: Mapping[str, Answered], number: str | None) -> str:
+    if number is None and answered:
+        return _worst(list(answered.values()), clock_now(project))
+    number = (number or "").zfill(4)
+    if number not in answered:
+        there = f"on record are {min(answered)} to {max(answered)}" if answered else "none is on record"
+        raise UsageError(f"no incident {number}; {there}")
+    return number
+
+
+def _worst(answered: Sequence[Answered], now: datetime) -> str:
+    """The oldest that still fails, pages and is not snoozed; else that fails; else that is open; else the last one."""
+    opened = [one for one in answered if one.incident.closed is None]
+    opened = [one for one in opened if not one.incident.noted] or opened
+    failing = [one for one in opened if not one.incident.passes]
+    urgent = [one for one in failing if one.snooze(now) is None]
+    return next(iter(urgent or failing or opened), answered[-1]).number
+
+
+def _state(screen: Screen) -> str:
+    incident, snooze = screen.incident, screen.snooze
     if incident.closed is not None:
         return f"closed by itself at {when(incident.closed)}, after quiet checks"
-    return f"open; {incident.progress}"
+    if snooze is not None and snooze.until is not None:
+        return f"snoozed until {when(snooze.until)}, or until it gets worse; {incident.progress}"
+    escalated = f", escalated at {when(incident.escalated)}: nobody had answered" if incident.escalated else ""
+    return f"open{escalated}; {incident.progress}"
 
 
 def _since(incident: Incident) -> str:
@@ -115,22 +232,16 @@ def _blame(finding: Finding) -> list[str]:
     """Source, columns, slice or features that it names, the first first."""
     facts = finding.facts
     source = facts.get("source") or (finding.subject if finding.rule in OF_DATA else "")
-    parts = [
+    blamed = [
         f"source {source}" if source else "",
-        f"columns {listed(_columns(finding), NAMED)}" if _columns(finding) else "",
+        f"columns {listed(columns(finding), NAMED)}" if columns(finding) else "",
         f"{facts['column']} = {facts['slice']}" if facts.get("slice") and facts.get("column") else "",
         f"features {listed(facts['furthest'], NAMED)}" if facts.get("furthest") else "",
+        f"feature {finding.subject}" if finding.rule == Rule.MISSING and finding.subject else "",
         f"objective {finding.subject}" if finding.rule in ON_QUALITY and finding.subject else "",
     ]
-    told = "; ".join(part for part in parts if part)
-    return [told] if told else []
-
-
-def _columns(finding: Finding) -> list[str]:
-    """Those that it names, or that what failed in its batch names."""
-    parts = [finding.facts, *(failed.get("facts", {}) for failed in finding.facts.get("failed", ()))]
-    lists = [part["columns"] for part in parts if isinstance(part.get("columns"), list)]  # a count is of the schema
-    return list(dict.fromkeys(column for columns in lists for column in columns))
+    text = "; ".join(part for part in blamed if part)
+    return [text] if text else []
 
 
 def _cost(decisions: Sequence[Decided]) -> list[str]:
@@ -168,43 +279,75 @@ def _done(screen: Screen) -> list[str]:
     return texts or ["nothing yet; the next decision weighs it"]
 
 
-def _before(before: Sequence[Incident]) -> list[str]:
+def _not_done(screen: Screen) -> Iterator[str]:
+    """Of the last decision, the actions that it did not take, each with the reason."""
+    for decided in screen.decisions[:1]:
+        decision, versions = decided.decision, decided.decision.versions
+        compared = [c for c in decision.comparisons if c.version == versions.previous and c.other == versions.champion]
+        if decision.action != "roll back" and compared:
+            losses = ", ".join(f"{c.objective} {change(c.share)}" for c in compared)
+            yield f"roll back: on the same rows the loss of {versions.previous} differs by {losses}"
+        if decision.action not in ("retrain", "release"):
+            against = [f"{f.name}: {sentence(f)}" for f in objections(decision.gate)]
+            if against:
+                yield f"retrain: {listed(against, 2)}"
+            elif not decision.gate:
+                yield "retrain: no candidate was made for this decision"
+        baseline = [f for f in decision.findings if f.rule == Rule.AGAINST_BASELINE and f.value]
+        if baseline and all((f.value or 0.0) < 0 for f in baseline):
+            yield "the baseline: its loss is above the champion's on every objective"
+
+
+def _before(before: Sequence[tuple[str, Incident]]) -> list[str]:
     if not before:
         return ["never"]
-    ended = [f"{i.opened:%Y-%m-%d} to {i.closed:%Y-%m-%d}" for i in before if i.closed]
+    ended = [f"{i.opened:%Y-%m-%d} to {i.closed:%Y-%m-%d}" for _, i in before if i.closed]
     return [f"{count(len(before), 'time')}: {listed(ended[::-1], SHOWN)}; each closed by itself"]
 
 
-def _commands(screen: Screen) -> list[str]:
-    """What to type first, then what fixes it, then the way back."""
-    finding, champion = screen.incident.finding, screen.ledger.champion
-    commands = [f"{FIRST_COMMAND[finding.rule]:52} look first"]
+# ---- the rows that it is about
+
+
+def batch_of(finding: Finding) -> tuple[str, str]:
+    """The source and the batch that a finding is about, both empty where it is about none."""
     source, batch = finding.facts.get("source") or finding.subject, finding.facts.get("batch")
-    if finding.rule in OF_DATA and batch and finding.facts.get("status") != "missing":
-        commands += [
-            f"{f'homeostat data correct {source} {batch} FILE':52} put the right rows in its place",
-            f"{f'homeostat data release-rows {source} {batch}':52} it is right as it is",
-        ]
-    if screen.decisions:
-        commands.append(f"{screen.decisions[0].command:52} the last decision, whole")
-    if finding.rule in OF_MODEL and champion is not None and len({e.version for e in screen.ledger.terms}) > 1:
-        commands.append(f"{'homeostat rollback':52} back to the last healthy release")
-    return commands
+    return (source, batch) if finding.rule in OF_DATA and batch else ("", "")
 
 
-def _rows(tree: Project, finding: Finding) -> Iterator[str]:
+def _rows(tree: Project, finding: Finding) -> Rows:
     """A few rows of the batch that the finding is about: those in quarantine, or else as they were accepted."""
-    source, batch = finding.facts.get("source") or finding.subject, finding.facts.get("batch")
-    if finding.rule not in OF_DATA or not batch:
-        return
+    source, batch = batch_of(finding)
+    paths = (folder / source / f"{batch}.parquet" for folder in (tree.quarantine, tree.accepted))
+    path = next((path for path in paths if source and path.is_file()), None)
+    if path is None:
+        return Rows()
     import polars as pl
 
-    paths = (folder / source / f"{batch}.parquet" for folder in (tree.quarantine, tree.accepted))
-    path = next((path for path in paths if path.is_file()), None)
-    if path is None:
-        return
-    rows = pl.read_parquet(path, n_rows=SHOWN)
-    wanted = [*tree.scope.sources[source].key, *_columns(finding)]
-    shown = [c for c in dict.fromkeys(wanted) if c in rows.columns]
-    for row in rows.select(shown).iter_rows(named=True):
-        yield ", ".join(f"{name} {'null' if value is None else value}" for name, value in row.items())
+    key, blamed = tree.scope.sources[source].key, columns(finding)
+    rows = _telling(pl.read_parquet(path), blamed).head(SHOWN)
+    order = [c for c in dict.fromkeys([*key, *blamed, *rows.columns]) if c in rows.columns]
+    values = tuple(tuple(map(_value, row)) for row in rows.select(order).iter_rows())
+    return Rows(tuple(order), values, frozenset(key), frozenset(blamed))
+
+
+def _value(value: object) -> str:
+    if value is None:
+        return "null"
+    return str(round(value, 4) if isinstance(value, float) else value)
+
+
+def _telling(rows: pl.DataFrame, blamed: Sequence[str]) -> pl.DataFrame:
+    """The rows with those first that lack values in the columns to blame; the last ones first where none is."""
+    there = [c for c in blamed if c in rows.columns]
+    if not there:
+        return rows.reverse()
+    lacking = sum((rows[c].is_null().cast(int) for c in there[1:]), rows[there[0]].is_null().cast(int))
+    order = sorted(range(rows.height), key=lambda row: -lacking[row])
+    return rows[order]
+
+
+def _row_lines(rows: Rows) -> Iterator[str]:
+    """Of each row the key and what it is shown for."""
+    for row in rows.values:
+        shown = [(c, v) for c, v in zip(rows.columns, row, strict=True) if c in rows.key | rows.blamed]
+        yield ", ".join(f"{name} {value}" for name, value in shown)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 
+from homeostat.core.answers import Answer
 from homeostat.core.findings import Finding
 from homeostat.core.incidents import Incident
 from homeostat.core.rules import FIRST_COMMAND, Rule
@@ -26,23 +28,42 @@ class OpenItem:
         return f"{self.progress}; first: {self.command}" if self.progress else f"first: {self.command}"
 
 
-def open_items(loop: Iterable[Finding], incidents: Iterable[Incident], batches: Iterable[Batch]) -> list[OpenItem]:
+def open_items(
+    loop: Iterable[Finding], incidents: Iterable[Incident], batches: Iterable[Batch],
+    rests: Mapping[str, Answer] = MappingProxyType({}), owners: Mapping[str, str] = MappingProxyType({}),
+) -> list[OpenItem]:  # fmt: skip
     """What keeps the loop from running, the incidents that are open, and the batches that none of these is about.
 
-    The batches are those that were not accepted whole, in order of time; the newest comes first.
+    The batches are those that were not accepted whole, in order of time; the newest comes first. ``rests`` are the
+    snoozes that hold and ``owners`` the owners, both by the incident's problem: a snoozed one is not urgent.
     """
-    incidents = sorted(incidents, key=lambda i: i.passes > 0)  # what still fails comes first
+    incidents = sorted(incidents, key=lambda i: (i.noted, i.problem in rests, i.passes > 0))  # what pages comes first
     sources = {i.finding.subject for i in incidents if i.finding.rule == Rule.BATCH}
     sources |= {i.finding.facts["source"] for i in incidents if i.finding.rule == Rule.HISTORY}
     alone = [batch for batch in batches if batch.source not in sources]
     return [
         *(OpenItem(f"{finding.name}: {sentence(finding)}", _command(finding)) for finding in loop),
         *(
-            OpenItem(f"{i.problem}, since {i.opened:%Y-%m-%d}: {sentence(i.finding)}", _command(i.finding), i.progress)
+            OpenItem(
+                f"{i.problem}, since {i.opened:%Y-%m-%d}: {sentence(i.finding)}", _command(i.finding),
+                _progress(i, rests.get(i.problem), owners.get(i.problem, "")),
+                alerts=not i.noted and i.problem not in rests,
+            )
             for i in incidents
         ),
         *(OpenItem(batch.sentence, FIRST_COMMAND[Rule.BATCH], alerts=False) for batch in reversed(alone)),
+    ]  # fmt: skip
+
+
+def _progress(incident: Incident, rest: Answer | None, owner: str) -> str:
+    """What is known of it: when it was last seen, who has it, and whether anybody has answered."""
+    parts = [
+        f"snoozed until {rest.until:%Y-%m-%d %H:%M} by {rest.who}" if rest is not None and rest.until else "",
+        f"owner {owner}" if owner else "",
+        f"escalated {incident.escalated:%Y-%m-%d %H:%M}" if incident.escalated and rest is None else "",
+        incident.progress,
     ]
+    return "; ".join(part for part in parts if part)
 
 
 def _command(finding: Finding) -> str:

@@ -8,18 +8,20 @@ import textwrap
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from homeostat.adapters.git import read_ledger
 from homeostat.core.findings import TOO_FEW
 from homeostat.core.headlines import headline
 from homeostat.core.periods import floor, period_of
-from homeostat.core.rules import ON_QUALITY
+from homeostat.core.rules import ON_QUALITY, Rule
 from homeostat.core.sentences import sentence
 from homeostat.core.text import count, metric_name, percent, printable
 from homeostat.decisions import history
 from homeostat.decisions.history import Batch, Decided
+from homeostat.monitoring.answers import answered_incidents
 from homeostat.monitoring.loop_health import loop_findings
+from homeostat.monitoring.notices import unsent
 from homeostat.project.clock import clock_now, next_tick
 from homeostat.project.up_address import where
 from homeostat.project.window import read_window
@@ -35,6 +37,7 @@ DECISIONS = 12  # among which one that measured the champion is searched for
 SHOWN = 3  # decisions, and open problems
 LONGEST = 300  # characters of an open problem: the fix stands at its end
 METRICS = ("auc", "r2", "ndcg", "calibration")  # shown beside the loss
+NOTIFY = "alerts.notify"
 LEFT = 11  # width of the left column
 
 
@@ -68,7 +71,10 @@ def read(project: Project) -> Status:
     champion = ledger.champion
     last = history.decisions(project, last=DECISIONS)
     recent = tuple(_recent(project, as_of)) if as_of is not None else ()
-    incidents = [i for i in history.incidents(project) if i.closed is None]
+    now = clock_now(project)
+    answered = [one for one in answered_incidents(project) if one.incident.closed is None]
+    rests = {one.incident.problem: rest for one in answered if (rest := one.snooze(now)) is not None}
+    owners = {one.incident.problem: one.owner for one in answered}
     measured = next((d for d in reversed(last) if champion and d.release == champion.version and d.quality), None)
     return Status(
         project=scope.project,
@@ -78,12 +84,22 @@ def read(project: Project) -> Status:
         rollout=ledger.rollout,
         measured=measured,
         promised=tuple(_promised(project, champion)),
-        open=tuple(open_items(loop_findings(project, clock_now(project)), incidents, recent)),
+        open=(
+            *_unsent(project),
+            *open_items(loop_findings(project, now), [a.incident for a in answered], recent, rests, owners),
+        ),
         decisions=tuple(reversed(last[-SHOWN:])),
         next=tuple(_next(project, as_of)),
         up=where(project),
         page=str(project.report_page) if project.report_page.is_file() else None,
     )
+
+
+def _unsent(project: Project) -> Iterator[OpenItem]:
+    """That the last message about an incident was not taken: whoever waits for one should know."""
+    if (failed := unsent(project)) is not None:
+        text = f"messages: the one of {when(failed.at)} was not sent: {failed.problem}; see {NOTIFY} in params.yaml"
+        yield OpenItem(text, "homeostat run lifecycle", "it is tried again at every run")
 
 
 def _promised(project: Project, champion: ReleaseEvent | None) -> list[str]:
@@ -150,17 +166,28 @@ def _head(status: Status) -> Iterator[Row]:
     yield status.project, f"{as_of}; {f'{len(status.open)} open' if status.open else 'nothing open'}", BOLD
 
 
-def _state(status: Status) -> Iterator[Row]:
+class State(NamedTuple):
     """Whether a person is needed, in one line."""
+
+    text: str
+    urgent: bool
+
+
+def state(status: Status) -> State | None:
+    """Whether a person is needed; None before the first data."""
     if status.as_of is None:
-        return
+        return None
     urgent = sum(item.alerts for item in status.open)
     if urgent:
-        yield "state", f"{count(urgent, 'problem')} open: begin with the first below, and with its command", BAD
-    elif status.open:
-        yield "state", f"well: {count(len(status.open), 'note')} below, and none that cannot wait", GOOD
-    else:
-        yield "state", "well: nothing needs you; every batch of the last days was accepted whole", GOOD
+        return State(f"{count(urgent, 'problem')} open: begin with the first below, and with its command", True)
+    if status.open:
+        return State(f"well: {count(len(status.open), 'note')} below, and none that cannot wait", False)
+    return State("well: nothing needs you; every batch of the last days was accepted whole", False)
+
+
+def _state(status: Status) -> Iterator[Row]:
+    if (now := state(status)) is not None:
+        yield "state", now.text, BAD if now.urgent else GOOD
 
 
 def _release(status: Status) -> Iterator[Row]:
@@ -218,6 +245,9 @@ def _health(measured: Decided) -> Iterator[Row]:
     unsure = [f.name for f in findings if f.outcome == TOO_FEW]
     if unsure:
         yield "", f"?? too little to say: {', '.join(unsure)}", DIM
+    for finding in measured.decision.findings:
+        if finding.rule == Rule.CHANGE and finding.outcome == TOO_FEW:
+            yield "", f"?? alarm budget: {sentence(finding)}", DIM
     passed = len(findings) - len(unsure)
     if passed and not any(f.failed for f in findings):
         yield "", f"ok {count(passed, 'rule')} on promise, baseline and calibration passed", GOOD

@@ -23,6 +23,11 @@ svg rect.term0 { fill: #0b5fae; } svg rect.term1 { fill: #3f7fb8; } svg rect.bac
 svg circle.calm { fill: var(--baseline); } svg circle.act { fill: var(--good); } svg circle.bad { fill: var(--bad); }
 svg circle.alert, svg text.alert { fill: var(--warn); } svg text.act { fill: var(--good); }
 svg text.bad { fill: var(--bad); }
+svg path.limit { stroke: var(--bad); stroke-width: 1.2; stroke-dasharray: 5 4; } svg circle.limit { display: none; }
+svg text.limit { fill: var(--bad); } svg rect.band { fill: var(--bad); opacity: 0.12; }
+svg line.mark { stroke: var(--served); stroke-width: 1; stroke-dasharray: 2 2; } svg text.mark { fill: var(--served); }
+svg rect.baseline { fill: var(--baseline); opacity: 0.45; } svg rect.served { fill: var(--served); opacity: 0.7; }
+svg rect.incident { fill: var(--bad); } svg rect.incident.over { fill: var(--baseline); }
 """
 PAGE = """
 * { box-sizing: border-box; }
@@ -42,6 +47,7 @@ dl div { background: var(--panel); border-radius: 6px; padding: 10px 14px; }
 dt { color: var(--soft); font-size: 0.85rem; } dd { margin: 0; font-size: 1.35rem; font-variant-numeric: tabular-nums; }
 dd small { display: block; font-size: 0.8rem; }
 .charts { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(100%, 400px), 1fr)); gap: 8px 24px; }
+.cards { display: grid; grid-template-columns: repeat(auto-fill, minmax(min(100%, 400px), 1fr)); gap: 8px 40px; }
 figure { margin: 8px 0; } figcaption { font-size: 0.9rem; margin-bottom: 2px; } figcaption b { color: var(--ink); }
 .wide { overflow-x: auto; } .wide svg { min-width: 640px; }
 .key { font-size: 0.85rem; color: var(--soft); } .key i { display: inline-block; width: 10px; height: 10px;
@@ -50,7 +56,7 @@ table { border-collapse: collapse; font-size: 0.9rem; font-variant-numeric: tabu
 th, td { padding: 4px 10px; text-align: right; border-bottom: 1px solid var(--rule); vertical-align: top; }
 th { font-weight: 600; color: var(--soft); } tr > :first-child, td.text, th.text { text-align: left; }
 th[colspan] { text-align: center; }
-td { white-space: nowrap; }
+td { white-space: nowrap; } td svg { width: 240px; }
 td.text { white-space: normal; min-width: 18em; }
 .wide + .wide { margin-top: 16px; }
 tr.sum td { font-weight: 600; border-bottom: 0; }

@@ -4,31 +4,43 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import datetime
 from functools import singledispatch
 from pathlib import Path
 from typing import TypeVar
 
 from homeostat import loop
+from homeostat.core.errors import HomeostatError
 from homeostat.core.findings import Decision
 from homeostat.core.headlines import headline
 from homeostat.core.text import count
 from homeostat.data.batch import Batch, sentences
 from homeostat.decisions.session import Session
 from homeostat.loop import DataOutcome, Tick
+from homeostat.monitoring.notices import send_due
+from homeostat.project.clock import clock_now
+from homeostat.project.layout import Project
 
 Answer = TypeVar("Answer")
 
 
 @contextmanager
 def run_context(folder: Path, now: datetime | None = None) -> Iterator[tuple[Session, datetime]]:
-    """Lock the project for this run of a flow, and name the run; its session and its time."""
+    """Lock the project for this run of a flow, and name the run; its session and its time.
+
+    However it ends, people are sent what they have not heard yet.
+    """
     from homeostat.adapters import prefect
 
-    with loop.run_context(folder, now) as (session, at):
-        prefect.name_run(session.project, at)
-        yield session, at
+    try:
+        with loop.run_context(folder, now) as (session, at):
+            prefect.name_run(session.project, at)
+            yield session, at
+    finally:
+        with suppress(HomeostatError, OSError):  # a message that cannot be sent stops nothing; the status says so
+            project = Project.find(folder)
+            send_due(project, clock_now(project))
 
 
 def publish(session: Session, answer: Answer, at: datetime) -> Answer:
@@ -36,7 +48,6 @@ def publish(session: Session, answer: Answer, at: datetime) -> Answer:
     from homeostat.adapters import prefect
 
     name = session.project.scope.project
-    decision = answer.decision if isinstance(answer, Tick) else answer
     for line in sentences(not_accepted(answer)):
         prefect.log(line)
     outcome = answer.data if isinstance(answer, Tick) else answer
@@ -45,12 +56,16 @@ def publish(session: Session, answer: Answer, at: datetime) -> Answer:
     if isinstance(answer, Tick):
         for incident in answer.opened:
             prefect.publish_incident(name, incident)
-    if isinstance(answer, Tick) and answer.step is not None:
-        prefect.publish_decision(name, answer.step, at)
-    if isinstance(decision, Decision):
+    for decision in decisions_of(answer):
         prefect.publish_decision(name, decision, at)
     prefect.log(sentence(answer), answer=True)
     return answer
+
+
+def decisions_of(answer: object) -> list[Decision]:
+    """The decisions in the result of a flow, in order."""
+    parts = (answer.weights, answer.step, answer.decision) if isinstance(answer, Tick) else answer
+    return [part for part in (parts if isinstance(parts, tuple) else (parts,)) if isinstance(part, Decision)]
 
 
 def not_accepted(answer: object) -> list[Batch]:
@@ -93,5 +108,5 @@ def _(answer: DataOutcome) -> str:
 
 @sentence.register
 def _(answer: Tick) -> str:
-    parts = (answer.data, answer.predicted, answer.step, answer.decision)
+    parts = (answer.data, answer.predicted, answer.weights, answer.step, answer.decision)
     return f"{answer.now:%Y-%m-%d %H:%M}: {sentence(parts)}"

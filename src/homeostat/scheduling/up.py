@@ -31,6 +31,7 @@ from homeostat.project.layout import Project
 from homeostat.project.lock import is_locked, one_run
 from homeostat.project.up_address import note_path, where
 from homeostat.project.value_types import format_duration
+from homeostat.serving.paths import token
 
 SHORTEST = timedelta(seconds=10)  # between two runs: a run costs seconds, and one tick covers everything due
 LOG_SETTINGS = Path(prefect_server.__file__).with_name("prefect_logging.yml")
@@ -46,14 +47,19 @@ def up(project: Project, say: Callable[[str], None] = print) -> None:
         ScopeError: the project has no flows.
     """
     name = project.scope.project  # read first: an error in the scope is reported before anything is started
-    with _only_one(project) as note, _server(project, whole=True) as url, _flows(project) as table:
+    from homeostat.scheduling.pages import serving_pages
+
+    with (
+        _only_one(project) as note, _server(project, whole=True) as url, serving_pages(project) as pages,
+        _flows(project) as table,
+    ):  # fmt: skip
         from homeostat.adapters import prefect
 
         note(url)
         start_clock(project)
         rows = [_served(project, flow, length) for flow, length in table]
         with prefect.using_server(url, project.home):
-            announce = partial(_announce, project, url, rows, say)
+            announce = partial(_announce, project, url, pages, rows, say)
             prefect.serve(name, project.home, rows, announce, shared="PREFECT_API_URL" in os.environ)
     say(f"{name} is down; its schedules are paused")
 
@@ -119,12 +125,13 @@ def _served(project: Project, flow: Any, length: str | None) -> Any:
     return ScheduledFlow(flow, interval(project, length), first, at_once=due > stands_at(project))
 
 
-def _announce(project: Project, url: str, rows: list[Any], say: Callable[[str], None]) -> None:
+def _announce(project: Project, url: str, pages: str, rows: list[Any], say: Callable[[str], None]) -> None:
     """Print where to look and what runs next."""
     scope = project.scope
     clock = "the wall clock" if scope.clock.start is None else f"its own clock, {scope.clock.speed:g} times real time"
     say(f"{scope.project} is up on {clock}: {clock_now(project):%Y-%m-%d %H:%M} UTC there")
     say(f"  look at  {url.removesuffix('/api')}")
+    say(f"  pages    {pages}/; the password is the token in {token(project)}")
     if "PREFECT_API_URL" not in os.environ:
         say(f"  log      {project.home / '.prefect' / 'server.log'}")
     for row in rows:

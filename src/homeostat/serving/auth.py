@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from homeostat.project.layout import Project
 
 MAX_BODY = 4 * 1024 * 1024  # bytes: a thousand events of four kilobytes
-CHALLENGE = 'Bearer, Basic realm="homeostat: the token as password", charset="UTF-8"'
+CHALLENGES = ("Bearer", 'Basic realm="homeostat: the token as password", charset="UTF-8"')
 
 
 def read_or_make_token(project: Project) -> str:
@@ -88,5 +88,7 @@ def _password(credentials: bytes) -> bytes:
 
 def _refuse(status: int, field: str, problem: str, fix: str) -> Response:
     body = to_json({"problems": [{"field": field, "problem": problem, "fix": fix}]})
-    headers = {"www-authenticate": CHALLENGE} if status == 401 else {"connection": "close"}
-    return Response(body, status, headers, "application/json")
+    refused = Response(body, status, {} if status == 401 else {"connection": "close"}, "application/json")
+    for challenge in CHALLENGES if status == 401 else ():  # a header each: browsers do not understand two in one
+        refused.headers.append("www-authenticate", challenge)
+    return refused

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 from ruamel.yaml import YAML
 
 from homeostat.adapters.parquet import digest, read_table
+from homeostat.core.calibration import Calibrator
 from homeostat.core.errors import DataError
 from homeostat.project import scope as scopes
 from homeostat.project.whole_files import write_text
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
 
 FORMAT = 1
 MANIFEST = "manifest.json"
+CALIBRATION = "calibration.json"
 KINDS = frozenset({".json", ".txt", ".parquet", ".sql", ".yaml"})
 # What params.yaml says of a release; the rest (threads, clock, branch, rhythm but its offset) is the running project's.
 SECTIONS = (
@@ -52,14 +54,26 @@ class Bundle:
         return sealed_scope((self.folder / "params.yaml").read_text(), f"{self.folder}/params.yaml")
 
     @cached_property
+    def calibrators(self) -> Mapping[str, Calibrator]:
+        """By objective what its scores pass through; none of one whose scores count as the model gives them."""
+        path = self.folder / CALIBRATION
+        raw = json.loads(path.read_text()) if path.is_file() else {}
+        return {name: Calibrator.from_dict(one) for name, one in raw.items()}
+
+    @cached_property
     def models(self) -> Mapping[str, Model]:
-        """The model of each objective."""
+        """The model of each objective, calibrated."""
+        return self._calibrated(self.uncalibrated)
+
+    @cached_property
+    def uncalibrated(self) -> Mapping[str, Model]:
+        """The model of each objective as it was trained."""
         return self._load("models")
 
     @cached_property
     def judged(self) -> Mapping[str, Model]:
-        """The model of each objective that the holdout judged; none in a bundle from before they were kept."""
-        return self._load("judged") if (self.folder / "judged").is_dir() else {}
+        """The model of each objective that the holdout judged, calibrated; none in a bundle that holds none."""
+        return self._calibrated(self._load("judged")) if (self.folder / "judged").is_dir() else {}
 
     @cached_property
     def baseline(self) -> Mapping[str, Model]:
@@ -99,6 +113,12 @@ class Bundle:
     def _json(self, name: str) -> Mapping[str, Any]:
         body: Mapping[str, Any] = json.loads((self.folder / name).read_text())
         return body
+
+    def _calibrated(self, fitted: Mapping[str, Model]) -> Mapping[str, Model]:
+        from homeostat.models.calibrated import Calibrated
+
+        each = self.calibrators
+        return {name: Calibrated(model, each[name]) if name in each else model for name, model in fitted.items()}
 
     def _load(self, kind: str) -> Mapping[str, Model]:
         from homeostat import models

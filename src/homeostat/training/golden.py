@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import datetime
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -38,8 +39,8 @@ ALWAYS = datetime(1, 1, 1)  # a request itself makes its event known
 REQUESTS, CONTEXT = "golden/requests.parquet", "golden/context"
 
 
-def write(project: Project, bundle: Bundle, start: datetime, end: datetime) -> None:
-    """Put golden events, of the last batches in the span, into a bundle that is not sealed yet.
+def write_requests(project: Project, folder: Path, start: datetime, end: datetime) -> None:
+    """Put golden events, of the last batches in the span, into ``folder``, with the rows they are computed from.
 
     Raises:
         DataError: there are none, or an accepted batch is missing or was changed.
@@ -47,11 +48,15 @@ def write(project: Project, bundle: Bundle, start: datetime, end: datetime) -> N
     point = PointInTime(Workspace(project))
     look, requests = _requests(point, start, end)
     scope = project.scope
-    write_table(requests.select(list(scope.event_source.columns)), bundle.folder / REQUESTS)
+    write_table(requests.select(list(scope.event_source.columns)), folder / REQUESTS)
     for name, rows in point.tables(_near(project, look), FAR).items():
         source = scope.sources[name]
         part = _latest(source, rows, requests) if source.timed else _joined(source, rows, requests)
-        write_table(part.select(list(source.columns)), bundle.folder / CONTEXT / f"{name}.parquet")
+        write_table(part.select(list(source.columns)), folder / CONTEXT / f"{name}.parquet")
+
+
+def write_answers(bundle: Bundle) -> None:
+    """Put the answers of a bundle that is not sealed yet to its golden requests beside them."""
     write_table(answered(bundle, features(bundle)), bundle.folder / "golden.parquet")
 
 

@@ -4,27 +4,23 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Mapping
-from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
 from homeostat.adapters.import_graph import code_hash
-from homeostat.adapters.parquet import digest, places_of, write_table
+from homeostat.adapters.parquet import digest, read_table, write_table
 from homeostat.core.errors import DataError
 from homeostat.data import ingest, validate
 from homeostat.features import build
-from homeostat.features.tables import read_features
 from homeostat.project.whole_files import write_text
-from homeostat.training import bundle, evaluate, golden, train
+from homeostat.training import bundle, evaluate, golden, reference, train
 
 if TYPE_CHECKING:
     from homeostat.project.layout import Project
 
-MAKING = (ingest, validate, build, train, evaluate)  # the manifest names their code too
-LATER = ("label__", "known__", "group__")  # what a feature row gets afterwards
-ORDER = "__order"
+MAKING = (ingest, validate, build, train, evaluate, reference)  # the manifest names their code too
 
 
 def pack(project: Project) -> str:
@@ -38,22 +34,11 @@ def pack(project: Project) -> str:
     folder.mkdir(parents=True)
     training = evaluate.read_training(project)
     _copy(project, folder)
-    write_table(with_judged(project, training, sample(project, training)), folder / "reference.parquet")
-    golden.write(project, bundle.Bundle(folder, "", {}), *_judging(training))
+    unsealed = bundle.Bundle(folder, "", {})
+    rows = with_judged(project, training, read_table(project.reference / reference.ROWS))
+    write_table(_calibrated(unsealed, rows), folder / "reference.parquet")
+    golden.write_answers(unsealed)
     return bundle.seal(folder, project.scope.project, inputs(project))
-
-
-def sample(project: Project, training: Mapping[str, Any]) -> pl.DataFrame:
-    """At most ``monitoring.reference_rows`` of the feature rows that trained or judged, without what came later.
-
-    Which ones follows from their keys alone: those whose hashes are lowest, in that order.
-    """
-    scope = project.scope
-    start, end = _judging(training)
-    rows = read_features(project, where=pl.col("event_time").is_between(start, end, closed="left"))
-    order = pl.DataFrame({ORDER: places_of(rows.select(scope.key))}).with_row_index()
-    lowest = order.bottom_k(scope.monitoring.reference_rows, by=ORDER).sort(ORDER)
-    return rows[lowest["index"]].select(c for c in rows.columns if not c.startswith(LATER))
 
 
 def with_judged(project: Project, training: Mapping[str, Any], rows: pl.DataFrame) -> pl.DataFrame:
@@ -61,15 +46,25 @@ def with_judged(project: Project, training: Mapping[str, Any], rows: pl.DataFram
     key, scores = list(project.scope.key), evaluate.read_holdout_scores(project)
     rows = rows.sort("event_time", *key).join(scores, on=key, how="left", nulls_equal=True, maintain_order="left")
     for name, trained in training["objectives"].items():
-        _, begins, ends = _span(trained)
+        _, begins, ends = reference.span(trained)
         held_out = pl.col("event_time").is_between(begins, ends, closed="left")
         rows = rows.with_columns(pl.when(held_out).then(pl.col(f"score__{name}")).alias(f"score__{name}"))
     return rows
 
 
+def _calibrated(unsealed: bundle.Bundle, rows: pl.DataFrame) -> pl.DataFrame:
+    """Reference rows with their scores as the release would give them."""
+    return rows.with_columns(
+        pl.Series(f"score__{name}", one.apply(rows[f"score__{name}"].to_numpy()), nan_to_null=True)
+        for name, one in unsealed.calibrators.items()
+    )
+
+
 def inputs(project: Project) -> dict[str, str]:
     """What the bundle was made from, by content: feature rows; all code, SQL and contracts on the way; scope."""
     rows = [f"{p.name} {digest(p.read_bytes())}" for p in sorted(project.features.glob("*.parquet"))]
+    if not rows:
+        raise DataError(f"{project.features}: holds no features; run dvc repro")
     written = [project.features_sql, *sorted(project.contracts.glob("*.json"))]
     code = [code_hash(name) for name in ("homeostat.stages.pack", *(stage.__name__ for stage in MAKING))]
     code += [f"{p.name} {digest(p.read_bytes())}" for p in written]
@@ -86,6 +81,10 @@ def _copy(project: Project, folder: Path) -> None:
     _take(project.features_sql, folder / "features.sql")
     _take(project.evaluation / "evaluation.json", folder / "evaluation.json")
     _take(project.candidate / "training.json", folder / "training.json")
+    for path in sorted((project.reference / "golden").rglob("*.parquet")):
+        _take(path, folder / path.relative_to(project.reference))
+    if project.calibration.is_file():
+        _take(project.calibration, folder / bundle.CALIBRATION)
     for contract in sorted(project.contracts.glob("*.json")):
         _take(contract, folder / "expectations" / contract.name)
     for name in project.scope.objectives:
@@ -103,15 +102,3 @@ def _take(path: Path, target: Path) -> None:
         target.write_bytes(path.read_bytes())
     except FileNotFoundError as error:
         raise DataError(f"{path}: not there; run dvc repro") from error
-
-
-def _span(trained: Mapping[str, Any]) -> tuple[datetime, datetime, datetime]:
-    """From when on a model was trained, and from and to when it was judged."""
-    holdout = trained["holdout"]
-    return tuple(datetime.fromisoformat(t) for t in (trained["from"], holdout["from"], holdout["to"]))  # type: ignore[return-value]
-
-
-def _judging(training: Mapping[str, Any]) -> tuple[datetime, datetime]:
-    """From when on events have trained or judged any model, and until when."""
-    spans = [_span(o) for o in training["objectives"].values()]
-    return min(s for s, _, _ in spans), max(e for _, _, e in spans)

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 
 from homeostat.core.findings import Finding
 from homeostat.core.rules import Rule
-from homeostat.core.sentences import batches, candidates, champion, drift, history, labels, rollouts, runs
+from homeostat.core.sentences import batches, candidates, champion, change, drift, history, labels, rollouts, runs
 
 SENTENCES: Mapping[Rule, Callable[[Finding], str]] = {
     **batches.SENTENCES,
@@ -14,6 +14,7 @@ SENTENCES: Mapping[Rule, Callable[[Finding], str]] = {
     **champion.SENTENCES,
     **drift.SENTENCES,
     **labels.SENTENCES,
+    **change.SENTENCES,
     **candidates.SENTENCES,
     **rollouts.SENTENCES,
     **runs.SENTENCES,

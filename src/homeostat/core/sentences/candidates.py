@@ -107,7 +107,17 @@ def _too_good(finding: Finding) -> str:
     return f"{how} on held-out events is too good to trust{rests}; check when these are written"
 
 
+def _pays(finding: Finding) -> str:
+    facts = finding.facts
+    if finding.value is None:
+        return "cannot be judged: no event was held out"
+    text = f"alerts at these weights cost {facts['cost']:,.0f} on {count(finding.rows or 0, 'held-out event')}"
+    text += f", {side(finding.value)} the baseline's {facts['other']:,.0f}"
+    return f"{text}: more, and significantly so" if finding.failed else text
+
+
 SENTENCES = {
+    Rule.PAYS: _pays,
     Rule.SAME_MODEL: _same_model,
     Rule.BETTER: _better,
     Rule.UNJUDGED: _unjudged,

@@ -9,7 +9,10 @@ Chart = tuple[tuple[str, float | None], ...]  # a date or a value, and what was 
 
 @dataclass(frozen=True)
 class Issue:
-    """``confidence`` is from 0 to 1; ``severity`` orders, the worst first; ``barred``: kept out of the first scope."""
+    """``confidence`` is from 0 to 1; ``severity`` orders, the worst first; ``barred``: kept out of the first scope.
+
+    ``categories``: the chart is by values that have no order.
+    """
 
     kind: str
     column: str
@@ -20,6 +23,7 @@ class Issue:
     barred: bool = False
     chart: Chart = ()
     chart_title: str = ""
+    categories: bool = False
 
     @property
     def certainty(self) -> str:

@@ -85,7 +85,8 @@ def _with_chart(candidates: Candidates, issue: Issue) -> Issue:
         return issue
     column = candidates.profile.table.column(issue.column)
     place = as_learned(candidates.rows, column)
-    if place.dtype.is_numeric() and place.n_unique() > SHOWN:
+    binned = place.dtype.is_numeric() and place.n_unique() > SHOWN
+    if binned:
         place = place.cast(pl.Float64).fill_nan(None)
         edges = np.unique(np.quantile(place.drop_nulls().to_numpy(), np.linspace(0, 1, SHOWN + 1)[1:-1]))
         by = pl.Series(np.searchsorted(edges, place.fill_null(0.0).to_numpy(), side="right"))
@@ -96,7 +97,10 @@ def _with_chart(candidates: Candidates, issue: Issue) -> Issue:
     means = means.group_by("by").agg(pl.len(), pl.min("place"), pl.mean("y"))
     means = means.sort("len", "place", descending=[True, False]).head(SHOWN + 1).sort("place", nulls_last=True)
     chart = tuple((_tick(column, low), mean) for low, mean in means.select("place", "y").iter_rows())
-    return replace(issue, chart=chart, chart_title=f"mean of {candidates.profile.label.column} by {column.raw}")
+    if len(chart) < 2:
+        return issue
+    title = f"mean of {candidates.profile.label.column} by {column.raw}"
+    return replace(issue, chart=chart, chart_title=title, categories=not binned)
 
 
 def _tick(column: Column, value: Any) -> str:

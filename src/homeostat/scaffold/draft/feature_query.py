@@ -16,23 +16,21 @@ from homeostat.scaffold.profile.profile_table import Profile
 
 def draft_features(profile: Profile, roles: Roles, plan: Plan) -> FeatureQuery:
     """The row itself, the labels so far, how numbers changed, and further tables."""
-    names = FreeNames((*RESERVED, *profile.table.names))
+    names, history = FreeNames((*RESERVED, *profile.table.names)), _history(profile, plan)
     groups = [
         row_features(profile, roles, plan, names),
         *(trailing_labels(profile, plan, names, entity) for entity in (None, *plan.entities)),
         lagged_labels(profile, plan, names),
         number_changes(profile, plan, names),
-        context_features(profile, names),
+        context_features(profile, names, history),
     ]
-    return FeatureQuery.of(groups, _history(profile, plan))
+    return FeatureQuery.of(groups, history)
 
 
 def _history(profile: Profile, plan: Plan) -> timedelta:
-    """The longest window, and the wait for labels before it."""
-    _, longest = windows_of(profile, plan, plan.entities[0] if plan.entities else None)
-    period, delay = profile.rhythm.period, profile.delay
-    lengths = [longest + delay.horizon + profile.request.predict_before + period]
+    """The longest window, another for how old its end may be, and the wait for labels before both."""
+    windows = [windows_of(profile, plan, entity)[1] for entity in (None, *plan.entities)]
+    before, period = profile.request.predict_before, profile.rhythm.period
+    lengths = [2 * max(windows) + profile.delay.longest + before, plan.short + before]
     lengths += [length + period for _, length in lags(profile)]
-    if delay.column is not None:
-        lengths.append((delay.due.p95 if delay.due else delay.quantiles[0.95]) + longest)
     return rounded_up(max(lengths), DAY if max(lengths) > DAY else HOUR)

@@ -6,10 +6,11 @@ from collections.abc import Iterator, Sequence
 from html import escape
 
 from homeostat.core.text import count
-from homeostat.reports.charts import Line, lines
+from homeostat.reports.charts import Line, bars, lines
 from homeostat.reports.style import STYLE
 from homeostat.scaffold.audit.issue import Issue
 
+FEWEST = 4  # values that a line shows something of
 CLASSES = {"certain": "bad", "likely": "", "possible": "soft"}
 
 
@@ -36,16 +37,24 @@ def _section(title: str, issues: Sequence[Issue], none: str) -> Iterator[str]:
     yield f"<h2>{escape(title)}</h2>"
     if not issues:
         yield f"<p>{escape(none)}</p>"
-    yield from map(_item, issues)
+    yield f'<div class="cards">{"".join(map(_item, issues))}</div>'
 
 
 def _item(issue: Issue) -> str:
     where = f" <code>{escape(issue.column)}</code>" if issue.column else ""
-    figure = ""
-    if issue.chart:
-        chart = lines([label for label, _ in issue.chart], [Line("", "served", [v for _, v in issue.chart])], 3)
-        figure = f"<figure><figcaption>{escape(issue.chart_title)}</figcaption>{chart}</figure>"
     return (
-        f'<h3>{escape(issue.kind)}{where} <small class="{CLASSES[issue.certainty]}">{issue.certainty}</small></h3>'
-        f"<p>{escape(issue.text)}</p>{figure}<p><small>fix:</small> {escape(issue.fix)}</p>"
+        f'<article><h3>{escape(issue.kind)}{where} <small class="{CLASSES[issue.certainty]}">{issue.certainty}</small>'
+        f"</h3><p>{escape(issue.text)}</p>{_figure(issue)}<p><small>fix:</small> {escape(issue.fix)}</p></article>"
     )
+
+
+def _figure(issue: Issue) -> str:
+    """The chart of an issue: bars of values without an order, or of a few; else a line."""
+    if not issue.chart:
+        return ""
+    labels, values = [label for label, _ in issue.chart], [value for _, value in issue.chart]
+    if issue.categories or len(values) < FEWEST:
+        drawing = bars(labels, values, 3)
+    else:
+        drawing = lines(labels, [Line("", "served", values)], 3)
+    return f"<figure><figcaption>{escape(issue.chart_title)}</figcaption>{drawing}</figure>"

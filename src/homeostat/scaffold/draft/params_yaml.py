@@ -17,6 +17,7 @@ from homeostat.scaffold.profile.profile_table import Profile
 
 BLOCKS = 8  # least of the shortest stretch that is judged, for an interval to mean something
 ON_THE_WALL = 20  # seconds a batch of the history takes under `homeostat up`: a run takes some five
+QUARTER = 90 * DAY
 EVENTS = 400  # least events of a monitoring window
 GOALS = {
     "binary": "Predict which rows of {table} will have {label} = {positive}.",
@@ -141,6 +142,7 @@ def _rhythm(profile: Profile) -> dict[str, object]:
         "hold": format_duration(rhythm.decide),
         "patience": format_duration(4 * rhythm.decide),
         "cool_down": format_duration(2 * rhythm.decide),
+        "alarms_in": format_duration(max(QUARTER, 13 * rhythm.decide)),
         "tick": format_duration(rhythm.period),
         "decide": format_duration(rhythm.decide),
         "retrain": format_duration(rhythm.retrain),

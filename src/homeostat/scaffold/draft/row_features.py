@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import timedelta
 
 from homeostat.scaffold.audit.column_roles import Roles
 from homeostat.scaffold.draft.features_sql import Feature, FeatureGroup, FreeNames
 from homeostat.scaffold.draft.plan import Plan
-from homeostat.scaffold.profile.batch_period import DAY
+from homeostat.scaffold.profile.batch_period import DAY, interval
 from homeostat.scaffold.profile.context import Context
 from homeostat.scaffold.profile.identifiers import quoted
 from homeostat.scaffold.profile.profile_table import Profile
@@ -85,8 +86,8 @@ def _other_times(profile: Profile, roles: Roles, names: FreeNames) -> Iterator[F
             yield _day_of_history(profile, names, f"{name}_day_of_history", sql, section)
 
 
-def context_features(profile: Profile, names: FreeNames) -> FeatureGroup:
-    """Columns of further tables, joined by key, and as of predict_at where they have a time."""
+def context_features(profile: Profile, names: FreeNames, history: timedelta) -> FeatureGroup:
+    """Columns of further tables, joined by key; those with a time as of predict_at, and no older than ``history``."""
     features, joins = [], []
     for context in profile.contexts:
         name = quoted(context.table.name)
@@ -99,6 +100,8 @@ def context_features(profile: Profile, names: FreeNames) -> FeatureGroup:
             joins.append(f"ASOF LEFT JOIN {name} ON {equal} AND {name}.given_known_at < e.predict_at")
         for column in _usable(context):
             sql = f"{name}.{column.sql}" if column.kind != "boolean" else f"CAST({name}.{column.sql} AS INT)"
+            if context.time is not None:
+                sql = f"CASE WHEN {name}.given_known_at >= e.predict_at - {interval(history)} THEN {sql} END"
             called = names.take(f"{context.table.name}_{column.name}")
             features.append(Feature(called, sql, _comment(column), f"from {context.table.name}"))
     return FeatureGroup(tuple(features), joins=tuple(joins))

@@ -1,4 +1,8 @@
-"""Features of earlier rows: means of known labels, the label at the same time before, and how numbers changed."""
+"""Features of earlier rows: means of known labels, the label at the same time before, and how numbers changed.
+
+Each says how far back it looks, whatever rows there are: the newest label of a rare entity may be years old, and then a
+batch's features would depend on which older batches were read with it.
+"""
 
 from __future__ import annotations
 
@@ -32,13 +36,22 @@ def trailing_labels(profile: Profile, plan: Plan, names: FreeNames, entity: str 
     join = f"ASOF LEFT JOIN {means} ON {on}"
     if entity:
         join = f"ASOF LEFT JOIN {means}\n    ON {means}.{quoted(entity)} = e.{quoted(entity)} AND {on}"
-    section = f"{profile.label.column} so far{of}: the last of its trailing means before predict_at"
+    section = f"{profile.label.column} so far{of}: the last of its trailing means before predict_at, if it is not older"
     stem = f"{entity.lower()}_{plan.objective.lower()}" if entity else plan.objective.lower()
-    columns = [(short, f"mean_{short}", f"mean over {short}"), (long, f"mean_{long}", f"mean over {long}")]
+    columns = [(n, f"mean_{n}", f"mean over {n}", of) for n, of in zip((short, long), windows, strict=True)]
     if profile.series and (entity or not plan.entities):
-        columns += [("newest", "newest", "the last one known"), ("newest_but_one",) * 2 + ("the one before",)]
-    features = (Feature(names.take(f"{stem}_{end}"), f"{means}.{sql}", note, section) for end, sql, note in columns)
+        columns += [("newest", "newest", "the last one known", windows[1])]
+        columns += [("newest_but_one", "newest_but_one", "the one before", windows[1])]
+    features = (
+        Feature(names.take(f"{stem}_{end}"), _if_since(f"{means}.known", length, f"{means}.{sql}"), note, section)
+        for end, sql, note, length in columns
+    )
     return FeatureGroup(tuple(features), relations, (join,))
+
+
+def _if_since(time: str, length: timedelta, value: str) -> str:
+    """The value where its time is no longer before the prediction."""
+    return f"CASE WHEN {time} >= e.predict_at - {interval(length)} THEN {value} END"
 
 
 def _known_labels(profile: Profile, name: str, key: str) -> str:
@@ -53,8 +66,15 @@ def _known_labels(profile: Profile, name: str, key: str) -> str:
         f"{name} AS MATERIALIZED (\n"
         f"    SELECT {key}{known} AS known, sum({value}) AS total, count(*) AS label_count\n"
         f"    FROM (SELECT *, {label} AS {value} FROM {quoted(profile.table.name)})\n"
-        f"    WHERE {value} IS NOT NULL GROUP BY ALL\n)"
+        f"    WHERE {value} IS NOT NULL{_in_time(profile, known)} GROUP BY ALL\n)"
     )
+
+
+def _in_time(profile: Profile, known: str) -> str:
+    """A condition that leaves out labels which took longer than the look-back allows for, where they may."""
+    if profile.delay.column is None:
+        return ""
+    return f" AND {known} <= event_time + {interval(profile.delay.longest)}"
 
 
 def exact(sql: str, column: Column) -> str:
@@ -73,12 +93,14 @@ def exact(sql: str, column: Column) -> str:
 
 def _label_means(profile: Profile, name: str, labels: str, key: str, windows: tuple[timedelta, timedelta]) -> str:
     partition = f"PARTITION BY {key.rstrip(', ')} " if key else ""
-    newest = ""
+    newest = in_order = ""
     if profile.series:
         newest = (
             ",\n        total / label_count AS newest,\n"
-            f"        lag(total / label_count) OVER ({partition}ORDER BY known) AS newest_but_one"
+            f"        CASE WHEN lag(known) OVER in_order >= known - {interval(windows[1])}\n"
+            "            THEN lag(total / label_count) OVER in_order END AS newest_but_one"
         )
+        in_order = f",\n        in_order AS ({partition}ORDER BY known)"
     (short, mean_short), (long, mean_long) = ((length, f"mean_{short_length(length)}") for length in windows)
     return (
         f"{name} AS MATERIALIZED (\n"
@@ -87,7 +109,7 @@ def _label_means(profile: Profile, name: str, labels: str, key: str, windows: tu
         f"        sum(total) OVER long_window / sum(label_count) OVER long_window AS {mean_long}{newest}\n"
         f"    FROM {labels}\n"
         f"    WINDOW short_window AS ({partition}ORDER BY known RANGE {interval(short)} PRECEDING),\n"
-        f"        long_window AS ({partition}ORDER BY known RANGE {interval(long)} PRECEDING)\n)"
+        f"        long_window AS ({partition}ORDER BY known RANGE {interval(long)} PRECEDING){in_order}\n)"
     )
 
 
@@ -136,11 +158,12 @@ def number_changes(profile: Profile, plan: Plan, names: FreeNames) -> FeatureGro
     partition = f"PARTITION BY {keys} " if keys else ""
     short = short_length(plan.short)
     section = f"how the numbers changed: from the row before, and from their mean over {short}"
+    recent = f"lag(event_time) OVER in_order >= event_time - {interval(plan.short)}"
     lines, features = [], []
     for name in plan.moving:
         number = quoted(name)
         for called, sql in (
-            (names.take(f"{name}_change"), f"{number} - lag({number}) OVER in_order"),
+            (names.take(f"{name}_change"), f"CASE WHEN {recent} THEN {number} - lag({number}) OVER in_order END"),
             (
                 names.take(f"{name}_over_{short}"),
                 f"{number} - avg({exact(number, profile.table.column(name))}) OVER short_window",

@@ -59,6 +59,12 @@ class LabelDelay:
         """The median wait until a label counts, where a due time decides."""
         return self.due.median if self.due is not None else timedelta(0)
 
+    @property
+    def longest(self) -> timedelta:
+        """The longest wait that trailing means of labels allow for; of labels that are measured, 95 % came by then."""
+        wait = self.due.p95 if self.due is not None else self.quantiles.get(0.95, self.assumed)
+        return rounded_up(max(wait, self.horizon), DAY if wait > DAY else HOUR)
+
     def days(self, quantile: float) -> str:
         """A quantile in days, for a sentence."""
         return f"{self.quantiles[quantile] / DAY:.3g}"

@@ -1,0 +1,89 @@
+"""The alarm budget proved on the project's own history: false pages by chance, and which changes would be noticed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from datetime import datetime, timedelta
+from statistics import median
+
+import numpy as np
+import polars as pl
+
+from homeostat.checks.alarm_history import CONFIDENCE, History, Pages, pages, read_history
+from homeostat.checks.alarm_power import CHANGES, TRIALS, WITHIN, Noticed, noticed
+from homeostat.checks.other_rules import beside_lines
+from homeostat.core.alarm_budget import Budget, Look, look_by_look
+from homeostat.core.text import count, percent, span
+from homeostat.monitoring.change import Units
+from homeostat.monitoring.outcomes import window_length
+
+
+def check_alarms(units: Units, histories: int, beside: int) -> Iterator[str]:
+    """The proof, a line each: false pages, the same of rules in use elsewhere, and the changes that are noticed.
+
+    ``histories`` of chance are looked at, ``beside`` of them by the other rules as well.
+
+    Raises:
+        DataError: a batch is missing or damaged.
+    """
+    scope = units.scope
+    if scope.alarms is None:
+        yield "no alarm budget, so whatever is open pages; params.yaml may set one: alarms: {false_pages: 1, in: 90d}"
+        return
+    history = read_history(units) if units.labels else None
+    if history is None:
+        yield "no whole window of features yet, so no history to prove it on; run `homeostat run data` first"
+        return
+    budget, every = Budget(scope.alarms.false_pages, scope.alarms.within), window_length(scope)
+    a_look = budget.a_look(every)
+    promise = f"{count(budget.pages, 'false page')} in {span(budget.length)}"
+    windows = history.windows()
+    yield f"budget: {promise}, one look every {span(every)}"
+    own = look_by_look(windows, a_look)
+    yield f"history: {count(len(own), 'window')}, {len(windows.series):,} series of features, scores and outcomes"
+    yield from _own(own, pages(own), every, history.ends[-1])
+    draws = [np.random.default_rng([scope.seed, number]) for number in range(histories)]
+    chosen = [history.of_chance(draw) for draw in draws]
+    of_chance = sum((pages(look_by_look(history.windows(days), a_look)) for days in chosen), Pages())
+    if of_chance.looks:
+        yield from _kept(of_chance, budget, every, promise, histories)
+        if beside:
+            yield from beside_lines(_features(units, history), history, chosen[:beside], budget)
+        yield from _changes(history, a_look, np.random.default_rng([scope.seed, histories]), every)
+
+
+def _features(units: Units, history: History) -> list[pl.DataFrame]:
+    """The feature rows of each day."""
+    days = units.between(history.starts[0], history.starts[-1] + units.length)
+    return [units.features(units.rows(day)) for day in days]
+
+
+def _own(looks: Sequence[Look], own: Pages, every: timedelta, until: datetime) -> Iterator[str]:
+    if not own.looks:
+        wait = looks[-1].limit.wait
+        yield f"this budget cannot be promised before {until + wait * every:%Y-%m-%d}: {wait} more looks are needed"
+        return
+    methods = dict.fromkeys(look.limit.method for look in looks if look.limit.value is not None)
+    yield f"as it came: {count(own.opened, 'page')} in {count(own.looks, 'look')}; limit by {' and '.join(methods)}"
+
+
+def _kept(found: Pages, budget: Budget, every: timedelta, promise: str, histories: int) -> Iterator[str]:
+    rate, low, high = found.rate(budget.length / every)
+    text = f"{count(histories, 'history')} of chance: {count(found.opened, 'page')} in {count(found.looks, 'look')}, "
+    text += f"{rate:.2f} in {span(budget.length)}, at most {high:.2f} ({percent(CONFIDENCE)} Poisson bound)"
+    verdict = "kept" if high <= budget.pages else "broken" if low > budget.pages else "kept as far as so few looks show"
+    yield f"{text}: {promise} is {verdict}"
+
+
+def _changes(history: History, a_look: float, draw: np.random.Generator, every: timedelta) -> Iterator[str]:
+    yield f"noticed within {count(WITHIN, 'look')} of {span(every)}, of {TRIALS} changes of each size:"
+    for change in CHANGES:
+        made = [n for size in change.sizes if (n := noticed(history, a_look, change, size, draw)) is not None]
+        if made:
+            yield f"  {change.name}: {', '.join(map(_noticed, made))}"
+
+
+def _noticed(one: Noticed) -> str:
+    after = [look for look in one.after if look is not None]
+    soon = f" after {median(after):g}" if after else ""
+    return f"by {percent(one.size)} {percent(one.share)}{soon}"

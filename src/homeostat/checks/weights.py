@@ -1,0 +1,108 @@
+"""Other weights on the champion's held-out scores: what each would capture, cost and leave unserved."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterator, Mapping
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+import polars as pl
+
+from homeostat.adapters import dvc
+from homeostat.adapters.parquet import read_table
+from homeostat.core.errors import UsageError
+from homeostat.core.text import percent
+from homeostat.core.weight_sweep import Held, Point, points, sweep
+from homeostat.features.tables import read_features
+from homeostat.models.heuristic import GIVEN
+from homeostat.project.scope_values import Value, priced, with_values
+from homeostat.project.whole_files import write_text
+from homeostat.releases.registry import Registry, Serving
+from homeostat.training import evaluate
+
+if TYPE_CHECKING:
+    from homeostat.project.layout import Project
+
+SCORES = "models/holdout_scores.parquet"
+
+
+def page(project: Project) -> Iterator[str]:
+    """The sweep, a line a point, the cheapest first; prices are those of the folder's scope.
+
+    Raises:
+        UsageError: nothing is in service yet, or the scope has other objectives.
+        EnvironmentFault: the cache lacks the champion's held-out scores.
+    """
+    serving = Registry.open(project).load_champion()
+    if serving is None:
+        raise UsageError("nothing serves yet, so there are no held-out scores; release a version first")
+    scope = project.scope
+    if set(serving.bundle.scope.objectives) != set(scope.objectives):
+        raise UsageError(f"params.yaml: has other objectives than {serving.event.version}; wait for the next candidate")
+    rows = _held_out(project, serving)
+    held, price = _held(project, serving, rows), scope.costs
+    theirs = {name: objective.weight for name, objective in serving.bundle.scope.objectives.items()}
+    tried = points(scope.objectives)
+    tried += [theirs] if theirs not in tried else []
+    made = sweep(held, scope.objectives, tried, price.capacity, price.alert, scope.evaluation.min_slice)
+    yield f"{len(rows):,} held-out events of {serving.event.version}, at most {price.capacity} alerts in each period,"
+    yield "every point priced at the weights of params.yaml; * captures more of one objective than any that captures"
+    yield "as much of the others"
+    yield ""
+    yield from _table(made, {"params.yaml": tried[0], serving.event.version: theirs})
+
+
+def write(project: Project, values: Mapping[str, Value]) -> Iterator[str]:
+    """Set weights and costs in the folder's ``params.yaml``, its comments as they were; the change as a diff.
+
+    Raises:
+        UsageError, ScopeError: as ``with_values``.
+    """
+    path = project.root / "params.yaml"
+    before = path.read_text(encoding="utf-8")
+    after = with_values(before, values)
+    if after == before:
+        yield f"params.yaml: has {', '.join(f'{name}={priced(project.scope)[name]:g}' for name in values)} already"
+        return
+    write_text(after, path)
+    yield from difflib.unified_diff(
+        before.splitlines(), after.splitlines(), "params.yaml as it was", "params.yaml", n=0, lineterm=""
+    )
+    yield f"next: commit it to branch {project.scope.branch}, then homeostat run deployment (or promote weights)"
+
+
+def _held_out(project: Project, serving: Serving) -> pl.DataFrame:
+    """The rows of the champion's holdout with its judged scores of them."""
+    from homeostat.project.layout import working_tree
+
+    scores = read_table(dvc.restore_out(project.home, serving.event.commit, SCORES, project.cache / "holdout.parquet"))
+    training = serving.bundle.training
+    rows = evaluate.held_out(training, read_features(working_tree(project)))
+    return rows.join(scores, on=list(project.scope.key), how="inner", nulls_equal=True, maintain_order="left")
+
+
+def _held(project: Project, serving: Serving, rows: pl.DataFrame) -> Held:
+    scope, judged_at = project.scope, datetime.fromisoformat(serving.bundle.training["as_of"])
+    return Held(
+        {name: rows[f"score__{name}"].to_numpy() for name in scope.objectives},
+        evaluate.mature_labels(scope, rows, judged_at), evaluate.periods(scope, rows),
+        {column: rows[GIVEN + column].to_numpy() for column in scope.evaluation.slices},
+    )  # fmt: skip
+
+
+def _table(made: list[Point], marked: Mapping[str, Mapping[str, float]]) -> Iterator[str]:
+    names = list(made[0].weights)
+    heading = ["", *names, "alerts", *(f"{name} captured" for name in names), "cost", "saved", "worst slice", ""]
+    lines = [heading]
+    for point in sorted(made, key=lambda one: one.cost):
+        worst, of = point.worst, [name for name, weights in marked.items() if weights == point.weights]
+        lines.append([
+            "*" if point.front else "", *(f"{point.weights[name]:g}" for name in names), f"{point.alerts:,}",
+            *(percent(point.captured[name]) for name in names), f"{point.cost:,.0f}", percent(point.saved),
+            f"{worst.column} {worst.value} {percent(worst.saved)}" if worst else "none is large enough",
+            f"<- {', '.join(of)}" if of else "",
+        ])  # fmt: skip
+    widths = [max(len(line[place]) for line in lines) for place in range(len(heading))]
+    for line in lines:
+        yield "  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip()

@@ -1,0 +1,53 @@
+"""Approve: a person's yes to what an incident or a decision waits for."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+import click
+
+from homeostat.cli.app import Moment, Verb, my_turn, who, why, working
+from homeostat.cli.completion import approvable
+from homeostat.cli.releases import authorship
+from homeostat.cli.terminal import say
+from homeostat.core.errors import UsageError
+
+if TYPE_CHECKING:
+    from homeostat.decisions.proposals import Proposal
+    from homeostat.project.layout import Project
+
+
+@click.command(cls=Verb, short_help="Approve what an incident or a decision waits for.")
+@click.argument("what", metavar="INCIDENT|DECISION", shell_complete=approvable)
+@why
+@who
+def approve(what: str, why: str, who: str | None) -> None:
+    """Approve what waits for a person: an incident by its number, or a decision by its time.
+
+    A batch in doubt or quarantined is right as it is; a candidate that did not pass by itself is released.
+
+    Example: homeostat approve 7 --why "the storm was real"
+    """
+    from homeostat.decisions import approvals
+
+    with my_turn() as (of, now):
+        proposal = _proposal(of, what)
+        if proposal is None:
+            raise UsageError(f"{what}: nothing of it waits for approval; see `homeostat status --incident`")
+        say(f"approved: {proposal.sentence}")
+        say(approvals.approve(of, working(of), proposal, authorship(of, who, why, now)))
+
+
+def _proposal(of: Project, what: str) -> Proposal | None:
+    from homeostat.decisions import proposals
+    from homeostat.decisions.history import decided_at
+    from homeostat.monitoring.alerts import read_incidents
+    from homeostat.reports.incident import number_of
+
+    if re.fullmatch(r"\d{1,4}", what):
+        number = number_of(of, what)
+        return proposals.of_incident(of, number, read_incidents(of)[number])
+    time = Moment().convert(what, None, click.get_current_context())
+    decided = decided_at(of, time, whole_day=len(what) == len("2013-01-14"))
+    return next((p for d in reversed(decided) if (p := proposals.of_decision(of, d)) is not None), None)

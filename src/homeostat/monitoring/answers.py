@@ -1,0 +1,62 @@
+"""The answers of people on record: one append-only file of JSON lines."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from contextlib import closing
+from typing import TYPE_CHECKING
+
+from homeostat.core.answers import Answer, Answered, excess, named_columns
+from homeostat.core.errors import UsageError
+from homeostat.monitoring.alerts import read_incidents
+from homeostat.serving import jsonl
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from homeostat.project.layout import Project
+
+
+def read_answers(project: Project) -> dict[str, list[Answer]]:
+    """Every answer by the record that it is about, the oldest first."""
+    answers: dict[str, list[Answer]] = defaultdict(list)
+    for line in jsonl.read(project.answers) if project.answers.is_file() else ():
+        answer = Answer.from_dict(line)
+        answers[answer.about].append(answer)
+    return answers
+
+
+def answered_incidents(project: Project) -> list[Answered]:
+    """Every incident on record with what people answered it, in order of number."""
+    answers = read_answers(project)
+    return [
+        Answered(number, incident, tuple(answers[project.cited(project.incidents / f"{number}.json")]))
+        for number, incident in read_incidents(project).items()
+    ]
+
+
+def answer_incident(
+    project: Project, number: str, who: str, why: str, now: datetime, until: datetime | None, owner: str
+) -> None:
+    """Note that a person snoozes an incident ``until`` a time, or gives it an ``owner``, or both.
+
+    Raises:
+        UsageError: the incident is closed, or the snooze would be over already.
+    """
+    incident = read_incidents(project)[number]
+    record = project.cited(project.incidents / f"{number}.json")
+    if incident.closed is not None:
+        raise UsageError(f"incident {number} is closed since {incident.closed:%Y-%m-%d %H:%M}; nothing to answer")
+    if until is not None:
+        if until <= now:
+            raise UsageError(f"--snooze {until}: is not after {now}, project time; give a later time, or a length: 2d")
+        bad = excess(incident.finding), named_columns(incident.finding)
+        note_answer(project, Answer(record, "snooze", who, why, now, until, "", *bad))
+    if owner:
+        note_answer(project, Answer(record, "owner", who, "" if until else why, now, owner=owner))
+
+
+def note_answer(project: Project, answer: Answer) -> None:
+    """Put an answer on record; it is on the disk when this returns."""
+    with closing(jsonl.Journal(project.answers)) as journal:
+        journal.add([answer.to_dict()])
