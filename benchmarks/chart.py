@@ -45,7 +45,7 @@ def drawing(project: Project, objective: str) -> str:
     ]
     rows = [
         row("retrain", "act", (d.at for d in report.decisions if d.decision.action == "retrain"), report),
-        row("alert", "alert", (i.opened for i in history.incidents(project)), report),
+        row("alert", "alert", (i.opened for i in history.incidents(project) if not i.noted), report),
         row("rollback", "bad", (e.at for e in report.ledger.events if e.action == "rollback"), report),
     ]
     title = f"{objective}: {metric_name(loss)} of each month's predictions, lower is better"

@@ -85,8 +85,13 @@ def test_it_waits_no_longer_than_it_says() -> None:
     assert latest_look(sums(values[: 3 + first.wait]), A_LOOK).limit.value is not None
 
 
-def test_without_a_window_nothing_is_said() -> None:
-    look = latest_look(sums(np.zeros((0, 3))), A_LOOK)
+@pytest.mark.parametrize("shape", [(0, 3), (0, 0), (30, 0), (30, 3)])
+def test_without_a_window_or_a_series_that_moves_nothing_is_said(shape: tuple[int, int]) -> None:
+    """What never moved is as usual, and pages nobody."""
+    look = latest_look(sums(np.zeros(shape), spread=0.0), A_LOOK)
+    if shape == (30, 3):
+        assert (look.statistic, look.limit.value, look.pages) == (0.0, 0.0, False)
+        return
     assert (look.statistic, look.limit.value, look.pages) == (None, None, False)
 
 

@@ -137,3 +137,13 @@ def test_the_same_evaluation_again_counts_once() -> None:
         state = update_incidents(state, [finding(*WELL)], START + WEEK).open
     assert [i.passes for i in state] == [1]
     assert update_incidents(state, [finding(*WELL)], START + 2 * WEEK).closed[0].closed == START + 2 * WEEK
+
+
+def test_a_fallback_is_the_one_alert_on_the_model_that_it_replaced() -> None:
+    """What is open already stays so; what is no part of it alerts by itself."""
+    fallback: Found = (Rule.FALLBACK, "", "fail")
+    drift: Found = (Rule.SCORE_DRIFT, "high", "fail")
+    feed: Found = (Rule.MISSING, "load", "fail")
+    alerts, _, left = after([BAD], [BAD, fallback, drift, feed])
+    assert alerts == [["high: quality"], ["fallback", "load: missing values"]]
+    assert left == ["high: quality", "fallback", "load: missing values"]

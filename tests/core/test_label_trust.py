@@ -67,6 +67,8 @@ HALF: Change = lambda b: replace(b, mean=0.48)  # noqa: E731
         (AT_ONCE, 1, Rule.LABELS),
         (FLIPPED, 4, Rule.LABEL_RATE),
         (HALF, 4, Rule.LABEL_RATE),  # from 5 % to 48 %
+        (FLIPPED, 5, Rule.LABELS),  # for half a window no season does that
+        (HALF, 5, Rule.LABELS),
     ],
 )
 def test_what_is_odd_is_dated_by_its_first_batch(change: Change, batches: int, rule: Rule) -> None:
@@ -77,6 +79,19 @@ def test_what_is_odd_is_dated_by_its_first_batch(change: Change, batches: int, r
 @pytest.mark.parametrize("many", [10, 40, 84, 200])
 def test_what_seasons_and_days_do_is_no_fault(many: int, rate: float) -> None:
     assert "fail" not in {f.outcome for f in label_findings("late", "binary", days(many, rate), WEEK, 200)}
+
+
+@pytest.mark.parametrize(
+    ("rate", "batches", "trusted"),
+    [(0.6, 4, True), (0.6, 5, False), (0.12, 30, True), (0.6, 26, False), (0.6, 40, True)],
+)
+def test_a_rate_that_no_season_explains_is_not_trusted_until_it_has_become_usual(
+    rate: float, batches: int, trusted: bool
+) -> None:
+    """Four days may be a storm; after three more windows and one to be judged by, it is how the world is."""
+    trust = label_findings("late", "binary", changed(lambda b: replace(b, mean=rate), batches), WEEK, 200)[0]
+    assert (trust.outcome == "pass") is trusted, sentence(trust)
+    assert trusted or (trust.since == FROM and "60 % of" in sentence(trust) and "are positive" in sentence(trust))
 
 
 def test_a_single_storm_is_no_stop_of_labels() -> None:

@@ -13,6 +13,7 @@ from click.testing import CliRunner
 from homeostat.cli import main
 from homeostat.core.errors import UsageError
 from homeostat.faults.damage import DAMAGES
+from homeostat.faults.label_trials import LABEL_FAULTS, LabelTrial
 from homeostat.faults.trials import Trial, table, try_all, undamaged
 from homeostat.project.layout import Project
 
@@ -35,7 +36,7 @@ def test_faults_are_found_and_named(trials: list[Trial]) -> None:
     assert {t.fault for t in trials} == set(DAMAGES)
     assert sum(t.after is not None for t in trials) >= 0.95 * len(trials)
     assert sum(t.right for t in trials) >= 0.85 * len(trials)
-    assert all(t.kept_out for t in trials if t.after is not None)
+    assert all(t.acted_right for t in trials if t.after is not None)
 
 
 def test_nothing_is_written_and_chance_is_the_seeds(project: Project, trials: list[Trial]) -> None:
@@ -57,12 +58,31 @@ def test_a_finding_under_another_name_is_not_right() -> None:
     assert Trial("truncated-batch", "parcels", "d", (), 0, ("lost hours",)).right
 
 
+@pytest.mark.parametrize(
+    ("fault", "action", "right"),
+    [
+        ("sign-flip", "quarantined", True),
+        ("sign-flip", "in doubt", True),
+        ("sign-flip", "accepted", False),
+        ("sign-flip", "missing", False),
+        ("missing-batch", "missing", True),
+        ("missing-batch", "quarantined", False),
+    ],
+)
+def test_an_action_is_right_by_the_table_of_faults(fault: str, action: str, right: bool) -> None:
+    assert Trial(fault, "parcels", "d", (), 0, ("freshness",), action=action).acted_right is right
+    assert not Trial(fault, "parcels", "d", (), None, (), action=action).acted_right  # it was not found
+
+
 def test_the_table_counts_by_fault() -> None:
-    found = Trial("sign-flip", "parcels", "d", ("load",), 1, ("sign flip",), named=True, kept_out=True)
-    lines = list(table([found, Trial("sign-flip", "parcels", "d", ("load",))], (10, 1), "small"))
+    found = Trial("sign-flip", "parcels", "d", ("load",), 1, ("sign flip",), named=True, action="in doubt")
+    asks = LabelTrial("flipped-labels", "late", "d", 4, ("implausible rate",), "ask")
+    missed = Trial("sign-flip", "parcels", "d", ("load",))
+    lines = list(table([found, missed], (10, 1), "small", [asks, LabelTrial("flipped-labels", "late", "d")]))
     assert lines[0].split()[:3] == ["fault,", "small", "tried"]
     assert " ".join(lines[1].split()) == "sign-flip 2 50 % 50 % 50 % 1 sign flip 1, nothing 1"
-    assert lines[3] == "as they came: 1 batch of 10 at fault (10 %)"
+    assert " ".join(lines[2].split()) == "flipped-labels 2 50 % 50 % 50 % 4 implausible rate 1, nothing 1"
+    assert lines[4] == "as they came: 1 batch of 10 at fault (10 %)"
 
 
 def test_a_short_history_is_refused(tmp_path: Path) -> None:
@@ -79,5 +99,6 @@ def test_the_command_prints_the_table(tmp_path: Path) -> None:
     run = CliRunner().invoke(main, [*of_range, "--fault", "all", "--tries", "1"])
     assert run.exit_code == 0, run.output
     assert "missing-batch" in run.stdout and "as they came: " in run.stdout
+    assert all(name in run.stdout for name in LABEL_FAULTS)
     both = CliRunner().invoke(main, [*of_range, "--fault", "all", "--fault", f"bad-release@{last:%Y-%m-%d}"])
     assert both.exit_code == 2 and "--fault all: tried by itself" in both.stderr

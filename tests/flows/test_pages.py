@@ -13,6 +13,7 @@ import hourly
 import httpx
 import polars as pl
 import pytest
+from at_work import ask, events, looped, until, up
 from browser import needs_browser, tab
 from click.testing import CliRunner
 from recorded import recorded
@@ -157,7 +158,7 @@ def test_an_incident_from_first_sight_to_its_end_in_a_browser(tmp_path: Path) ->
     with served(project) as (address, token), tab(tmp_path / "browser") as page:
         page.open(address.replace("http://", f"http://:{token}@") + "/")
         assert "readings: batch" in page.text
-        page.press("a[href='incidents/0001.html']")
+        page.press("td a[href='incidents/0001.html']")
         assert page.run("document.querySelector('.badge').innerText") == "open"
         assert "2024-03-01T03 is missing" in page.text
         command = str(page.run("document.querySelector('table.type code').innerText"))
@@ -178,12 +179,30 @@ def test_an_incident_from_first_sight_to_its_end_in_a_browser(tmp_path: Path) ->
         assert page.run("document.querySelector('form')") is None
 
 
+@pytest.mark.slow
+@pytest.mark.timeout(200)
+def test_a_new_incident_has_its_page_and_is_an_artifact_and_an_event(tmp_path: Path) -> None:
+    project = looped(tmp_path / "meters")
+    late = pl.col("at").dt.truncate("1h") == hourly.START + 3 * HOUR
+    hourly.write(hourly.readings().filter(~late), project.home / "readings.csv")
+    hourly.commit(project.home, "an hour is missing")
+    with up(project) as running:
+        wanted = {"artifacts": {"key": {"any_": ["meters-incident"]}}}
+        artifacts = until(lambda: ask(running.api, "artifacts", **wanted), 90, "the artifact")
+        assert artifacts[0]["data"].startswith("# meters: readings: batch\n")
+        assert "| type | homeostat data review" in artifacts[0]["data"]
+        until(lambda: events(running.api, "homeostat.incident"), 30, "its event")
+        printed = next(line.split()[1].rstrip(";") for line in running.log.splitlines() if line.startswith("  pages "))
+        assert f"pages      {printed}" in CliRunner().invoke(main, ["status", "-C", str(project.home)]).stdout
+    assert "2024-03-01T03 is missing" in (project.incidents / "0001.html").read_text()
+
+
 @needs_browser
 def test_the_file_opens_with_the_network_cut(project: Project, tmp_path: Path) -> None:
     write_report(project, project.report_page)
     with tab(tmp_path / "browser") as page:
         page.open(project.report_page.as_uri())
-        page.press("a[href='incidents/0001.html']")
+        page.press("td a[href='incidents/0001.html']")
         assert "readings: batch" in page.text and "homeostat data review" in page.text
         page.press("nav a")
         assert "Releases in service" in page.text

@@ -16,6 +16,7 @@ from homeostat.cli import main
 from homeostat.core.findings import Finding
 from homeostat.core.rules import Rule
 from homeostat.core.sentences import sentence
+from homeostat.data.known_at import FAR
 from homeostat.decisions.session import Session
 from homeostat.monitoring.change import Units, check_change, record_windows
 from homeostat.project.clock import move_on
@@ -93,6 +94,17 @@ def test_windows_are_summed_up_again_where_features_change(project: Project) -> 
     sql.write_text(text)
     assert before["made_of"].unique().to_list() != after["made_of"].unique().to_list()
     assert before.drop("made_of", "at").sort(pl.all()).equals(after.drop("made_of", "at").sort(pl.all()))
+
+
+def test_a_batch_in_doubt_is_no_measure_of_what_is_usual(project: Project) -> None:
+    units = Units(project.worktree, Registry.open(project))
+    (*_, unit) = units.between(hourly.START, CHANGED)
+    path = project.worktree.features / f"{unit.labels[0]}.parquet"
+    sound, rows = path.read_bytes(), units.rows(unit)
+    pl.read_parquet(path).with_columns(known__high=pl.lit(FAR, pl.Datetime("us"))).write_parquet(path)
+    left = units.rows(unit)
+    path.write_bytes(sound)
+    assert len(left) == len(rows) * (len(unit.labels) - 1) / len(unit.labels)
 
 
 def test_the_proof_says_what_it_rests_on(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:

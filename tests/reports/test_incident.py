@@ -78,7 +78,17 @@ def test_quality_says_what_it_costs_what_was_done_and_the_way_back(project: Proj
     assert "2024-03-01 18:00  rollback v0.1.0 by homeostat" in shown["done"]
     assert "Roll back: v0.1.0 replaces v0.2.0" in shown["done"]
     assert shown["before"] == "never"
-    assert "homeostat rollback" in shown["type"] and "rows" not in shown
+    assert "homeostat rollback" in shown["type"]
+
+
+def test_quality_shows_the_events_that_were_predicted_worst(project: Project) -> None:
+    """With all that their source says of them; those of a window that ends with what was measured."""
+    read = incident.read(project, "3")
+    assert read is not None and len(read.rows.values) == incident.SHOWN
+    place = {name: read.rows.columns.index(name) for name in ("predicted", "observed", "load")}
+    off = [abs(float(row[place["predicted"]]) - float(row[place["observed"]])) for row in read.rows.values]
+    assert off == sorted(off, reverse=True) and off[0] == pytest.approx(0.8)
+    assert all((float(row[place["load"]]) > 15) == (float(row[place["observed"]]) == 1) for row in read.rows.values)
 
 
 def test_a_batch_that_never_came_has_no_rows_to_correct(project: Project) -> None:

@@ -14,7 +14,7 @@ import re
 import signal
 import socket
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -172,15 +172,25 @@ def publish_decision(project: str, decision: Decision, at: datetime) -> None:
     run gets a string:
     ``{"__prefect_kind": "json", "value": {"__prefect_kind": "jinja", "template": "{{ event.payload.at | tojson }}"}}``.
     """
-    key = "".join(c if c.isalnum() else "-" for c in f"{project}-decision".lower())
+    key = _key(f"{project}-decision")
     create_markdown_artifact(page_of(project, decision, at), key=key, description=headline(decision))
     emit_event("homeostat.decision", resource=_model(project), payload=payload_of(decision, at))
 
 
-def publish_incident(project: str, incident: Incident) -> None:
-    """Emit an event ``homeostat.incident`` of the resource ``model.<project>``, for automations that alert people."""
+def publish_incident(project: str, incident: Incident, lines: Iterable[tuple[str, str]]) -> None:
+    """Publish an incident: an artifact ``<project>-incident`` of the ``lines`` of its screen, and an event.
+
+    The event is ``homeostat.incident`` of the resource ``model.<project>``, for automations that alert people.
+    """
+    rows = [_row("", ""), "|---|---|", *(_row(name, text) for name, text in lines)]
+    page = "\n\n".join([f"# {project}: {incident.problem}", "\n".join(rows)])
+    create_markdown_artifact(page, key=_key(f"{project}-incident"), description=incident.sentence)
     payload = {"problem": incident.problem, **incident.to_dict()}
     emit_event("homeostat.incident", resource=_model(project), payload=payload)
+
+
+def _key(name: str) -> str:
+    return "".join(c if c.isalnum() else "-" for c in name.lower())
 
 
 def page_of(project: str, decision: Decision, at: datetime) -> str:

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import cached_property
 
 import numpy as np
 import polars as pl
@@ -27,7 +28,7 @@ CONFIDENCE = 0.95  # of the interval of a rate
 
 @dataclass(frozen=True)
 class History:
-    """Days (n,) of events with their sums; ``windows_of`` adds them up into the windows of the looks.
+    """Days (n,) of events with their sums; ``windows`` adds them up into the windows of the looks.
 
     ``ends`` are those of the windows. ``inputs`` and ``outcomes`` have a row a day; ``due`` and ``matured``
     (windows, n) say which days a window has.
@@ -50,7 +51,7 @@ class History:
         """The places of the days of a history of chance."""
         return np.array([draw.choice(near) for near in self.neighbours])
 
-    @property
+    @cached_property
     def neighbours(self) -> list[NDArray[np.intp]]:
         """By day, those of the same weekday at most three weeks away, itself among them; of long batches the nearest.
         """

@@ -12,7 +12,7 @@ import polars as pl
 from homeostat.checks.alarm_history import CONFIDENCE, History, Pages, pages, read_history
 from homeostat.checks.alarm_power import CHANGES, TRIALS, WITHIN, Noticed, noticed
 from homeostat.checks.other_rules import beside_lines
-from homeostat.core.alarm_budget import Budget, Look, look_by_look
+from homeostat.core.alarm_budget import Budget, Look, look_by_look, openings
 from homeostat.core.text import count, percent, span
 from homeostat.monitoring.change import Units
 from homeostat.monitoring.outcomes import window_length
@@ -41,7 +41,7 @@ def check_alarms(units: Units, histories: int, beside: int) -> Iterator[str]:
     yield f"budget: {promise}, one look every {span(every)}"
     own = look_by_look(windows, a_look)
     yield f"history: {count(len(own), 'window')}, {len(windows.series):,} series of features, scores and outcomes"
-    yield from _own(own, pages(own), every, history.ends[-1])
+    yield from _own(own, history.ends, every)
     draws = [np.random.default_rng([scope.seed, number]) for number in range(histories)]
     chosen = [history.of_chance(draw) for draw in draws]
     of_chance = sum((pages(look_by_look(history.windows(days), a_look)) for days in chosen), Pages())
@@ -58,13 +58,17 @@ def _features(units: Units, history: History) -> list[pl.DataFrame]:
     return [units.features(units.rows(day)) for day in days]
 
 
-def _own(looks: Sequence[Look], own: Pages, every: timedelta, until: datetime) -> Iterator[str]:
-    if not own.looks:
+def _own(looks: Sequence[Look], ends: Sequence[datetime], every: timedelta) -> Iterator[str]:
+    found = pages(looks)
+    if not found.looks:
         wait = looks[-1].limit.wait
-        yield f"this budget cannot be promised before {until + wait * every:%Y-%m-%d}: {wait} more looks are needed"
+        yield f"this budget cannot be promised before {ends[-1] + wait * every:%Y-%m-%d}: {wait} more looks are needed"
         return
     methods = dict.fromkeys(look.limit.method for look in looks if look.limit.value is not None)
-    yield f"as it came: {count(own.opened, 'page')} in {count(own.looks, 'look')}; limit by {' and '.join(methods)}"
+    yield f"as it came: {count(found.opened, 'page')} in {count(found.looks, 'look')}; limit by {' and '.join(methods)}"
+    for number in openings([look.pages for look in looks]):
+        first = looks[number].blamed[0]
+        yield f"  {ends[number]:%Y-%m-%d}: {first.subject} ({first.aspect}), {first.ratio:.2g} times as far as usual"
 
 
 def _kept(found: Pages, budget: Budget, every: timedelta, promise: str, histories: int) -> Iterator[str]:
@@ -76,14 +80,20 @@ def _kept(found: Pages, budget: Budget, every: timedelta, promise: str, historie
 
 
 def _changes(history: History, a_look: float, draw: np.random.Generator, every: timedelta) -> Iterator[str]:
-    yield f"noticed within {count(WITHIN, 'look')} of {span(every)}, of {TRIALS} changes of each size:"
+    lines = []
     for change in CHANGES:
         made = [n for size in change.sizes if (n := noticed(history, a_look, change, size, draw)) is not None]
         if made:
-            yield f"  {change.name}: {', '.join(map(_noticed, made))}"
+            lines.append(f"  {change.name}: {', '.join(map(_noticed, made))}")
+    if not lines:
+        yield "history is too short to say which changes would be noticed"
+        return
+    tried = f"of {TRIALS} changes of each size"
+    yield f"paged about within {count(WITHIN, 'look')} of {span(every)}, {tried}, with the median look:"
+    yield from lines
 
 
 def _noticed(one: Noticed) -> str:
     after = [look for look in one.after if look is not None]
-    soon = f" after {median(after):g}" if after else ""
-    return f"by {percent(one.size)} {percent(one.share)}{soon}"
+    look = f" (look {median(after):g})" if after else ""
+    return f"by {percent(one.size)} {percent(one.share)}{look}"

@@ -27,7 +27,8 @@ if TYPE_CHECKING:
 @click.command(cls=Verb, short_help="A new project from a table of yours.")
 @click.argument("directory", metavar="[DIR]", required=False)
 @click.option(
-    "--from", "source", metavar="ADDRESS", help="A CSV, Parquet or Excel file, a folder or glob, or a database."
+    "--from", "source", metavar="ADDRESS",
+    help="A CSV, JSON, Parquet, Excel or Arrow file, a folder or glob, or a database.",
 )
 @click.option("--query", metavar="SQL", help="What to read from the database; :start and :end in it are a batch's.")
 @click.option("--time", metavar="COL", help="The column that says when a row happened.")

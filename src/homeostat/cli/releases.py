@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 @click.group(cls=Verbs, invoke_without_command=True)
 @click.pass_context
 def releases(context: click.Context) -> None:
-    """Every release: its state, the loss it promised and the one observed; then the events, oldest first.
+    """Every release: its state, the loss it promised and the one observed; then the events, and what newer models gain.
 
     ``show`` has the evidence of the decision that made a release.
 
@@ -36,7 +36,7 @@ def releases(context: click.Context) -> None:
     """
     if context.invoked_subcommand is not None:
         return
-    from homeostat.reports.releases import history, table
+    from homeostat.reports.releases import history, table, worth_of_freshness
 
     of = project()
     ledger = _ledger(of)
@@ -45,6 +45,8 @@ def releases(context: click.Context) -> None:
         return
     for line in (*table(of, ledger), "", *history(ledger)):
         say(line)
+    if worth := worth_of_freshness(of, ledger):
+        say(f"\n{worth}")
 
 
 @releases.command()

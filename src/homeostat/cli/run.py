@@ -95,7 +95,7 @@ def replay(
 def _try_all(first: datetime, last: datetime, name: str | None, force: bool, tries: int, size: Size) -> None:
     """Replay the data alone, and print what would be found of every fault of them."""
     from homeostat import replay as replays
-    from homeostat.faults import trials
+    from homeostat.faults import label_trials, trials
     from homeostat.project.layout import working_tree
     from homeostat.project.lock import one_run
 
@@ -106,7 +106,8 @@ def _try_all(first: datetime, last: datetime, name: str | None, force: bool, tri
         say(f"data of {first:%Y-%m-%d} to {last:%Y-%m-%d} in {_from_here(replayed.home)}")
         replays.take_in_data(replayed, end)
         tree = working_tree(replayed)
-        for line in trials.table(list(trials.try_all(tree, tries, size)), trials.undamaged(tree), size):
+        labels = list(label_trials.try_labels(tree, tries, trials.SIZES.index(size)))
+        for line in trials.table(list(trials.try_all(tree, tries, size)), trials.undamaged(tree), size, labels):
             say(line)
 
 

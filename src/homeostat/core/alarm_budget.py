@@ -171,7 +171,8 @@ def _charged(over: np.ndarray) -> int:
 def tail_quantile(statistics: Array, probability: float) -> float:
     """The value that one look passes with that probability, below ``1 - PEAKS``.
 
-    The shape is held to [-0.5, 0.5], where the moments exist.
+    No tail is taken to end, and none to be heavier than one with a variance. That its scale is known from ``k`` peaks
+    alone makes what is to be expected heavier: of an exponential tail a Pareto one of shape 1 / k.
     """
     threshold = float(np.quantile(statistics, PEAKS))
     excess = np.sort(statistics[statistics > threshold] - threshold)
@@ -180,11 +181,10 @@ def tail_quantile(statistics: Array, probability: float) -> float:
     many = len(excess)
     mean = float(excess.mean())
     low = float((excess * (many - np.arange(1, many + 1) + 0.35)).mean() / many)
-    shape = float(np.clip(2 - mean / max(mean - 2 * low, 1e-12), -0.5, 0.5))
-    scale = mean * (1 - shape)
+    shape = float(np.clip(2 - mean / max(mean - 2 * low, 1e-12), 0.0, 0.5))
+    heavier, scale = shape + 1 / many, mean * (1 - shape)
     rare = probability * len(statistics) / many
-    beyond = -np.log(rare) if abs(shape) < 1e-6 else (rare**-shape - 1) / shape
-    return max(threshold + scale * float(beyond), float(statistics.max()))
+    return max(threshold + scale * float((rare**-heavier - 1) / heavier), float(statistics.max()))
 
 
 def blame(series: Sequence[Series], held: Array, importance: Mapping[str, float]) -> tuple[Blame, ...]:

@@ -25,6 +25,8 @@ FACTOR = 2.0  # beyond the usual at which labels come too fast, too slowly or to
 MARGIN = 0.35  # of what the windows span: so far beyond them, every batch of several in a row, is no record year
 STORM = 3  # batches in a row: for fewer, which one storm explains, a rarer share still is odd
 AT_ONCE = 0.05  # share of the horizon: differences between waits far below it mean nothing
+IMPLAUSIBLE = log(4)  # of log odds beyond every window: no season does that, flipped or mixed up labels do
+SETTLED = 3  # windows after which a rate that stays counts as usual
 HALF = 0.5  # of an event on either side of a rate: one of none has log odds too (Anscombe, 1956, Biometrika 43)
 FAR_OFF = 4.0  # standard errors: days of a run are not independent, and it is looked for at every tick
 WINDOWS = 60  # on record that count
@@ -61,6 +63,7 @@ def label_findings(
         return []
     now, past = windows[0], [w for w in windows[1:] if w.events >= least]
     odd = _one_value(task, batches, past, least) or _not_coming(batches, past, least) or _pace(batches, past, least)
+    odd = odd or _implausible(task, batches, past[SETTLED:], length, least)
     trust = odd or Finding(Rule.LABELS, "", "pass" if now.labelled >= least else TOO_FEW, rows=now.labelled)
     rate = [] if odd else [_rate(task, batches, now, past, least)]  # one problem, one alert
     return [replace(f, subject=objective) for f in (trust, *rate)]
@@ -146,6 +149,26 @@ def _pace(batches: Sequence[LabelBatch], past: Sequence[LabelBatch], least: int)
         return None
     facts = {"kind": "pace", "wait": run[-1].wait, "usual": usual}
     return Finding(Rule.LABELS, "", "fail", since=run[0].label, rows=rows, facts=facts)
+
+
+def _implausible(
+    task: str, batches: Sequence[LabelBatch], past: Sequence[LabelBatch], length: timedelta, least: int
+) -> Finding | None:
+    """For at least half a window every batch lies so far beyond all windows that no season explains it."""
+    before = [w for w in past if w.labelled >= least]
+    if task != "binary" or len(before) < FEWEST_WINDOWS:
+        return None
+    odds = [_scaled(task, w) for w in before]
+    filled = [b for b in batches if b.labelled]
+    above = _last_in_a_row(filled, lambda b: _scaled(task, b) > max(odds) + IMPLAUSIBLE)
+    run = above or _last_in_a_row(filled, lambda b: _scaled(task, b) < min(odds) - IMPLAUSIBLE)
+    if len(run) < STORM or run[-1].end - run[0].end < length / 2:
+        return None
+    whole = _together(run)
+    if whole.labelled < least or abs(_scaled(task, whole) - (max(odds) if above else min(odds))) < IMPLAUSIBLE:
+        return None
+    facts = {"kind": "implausible rate", "rate": whole.mean, "before": _means(before), "windows": len(before)}
+    return Finding(Rule.LABELS, "", "fail", since=run[0].label, rows=whole.labelled, facts=facts)
 
 
 def _pace_of(wait: float) -> float:

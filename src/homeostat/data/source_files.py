@@ -14,7 +14,7 @@ from urllib.parse import unquote
 
 from homeostat.adapters.sql_names import quoted
 from homeostat.core.errors import DataError
-from homeostat.data import workbooks
+from homeostat.data import other_files, workbooks
 from homeostat.data.csv_files import csv_fault, csv_relation, prepare
 from homeostat.project.file_form import FileForm
 from homeostat.project.whole_files import scratch_folder
@@ -29,6 +29,8 @@ log = logging.getLogger(__name__)
 PARQUET = (".parquet", ".pq", ".parq")
 NO_PARTITION = "__HIVE_DEFAULT_PARTITION__"
 ZSTD = (".zst", ".zstd")
+NOT_PACKED = ("parquet", "workbook")  # by themselves
+PACKED = (*ZSTD, ".zip", ".gz", ".bz2", ".xz")
 
 
 @dataclass(frozen=True)
@@ -40,12 +42,15 @@ class SourceFile:
     partition: tuple[tuple[str, str | None], ...] = ()
 
     @property
-    def is_parquet(self) -> bool:
-        return self.path.lower().endswith(PARQUET)
-
-    @property
-    def is_workbook(self) -> bool:
-        return self.path.lower().endswith(workbooks.SUFFIXES)
+    def kind(self) -> str:
+        """By its name, without that of how it is packed: parquet, workbook, one of ``other_files``, or else text."""
+        low = self.path.lower()
+        if low.endswith(PARQUET):
+            return "parquet"
+        if low.endswith(workbooks.SUFFIXES):
+            return "workbook"
+        plain = next((low.removesuffix(packed) for packed in PACKED if low.endswith(packed)), low)
+        return other_files.SUFFIXES.get(Path(plain).suffix, "text")
 
     @property
     def is_local(self) -> bool:
@@ -139,12 +144,18 @@ def opened(
 
     if is_empty(file):
         raise DataError(f"{name}: {file.path} is empty; deliver it again")
-    with local_copy(name, file, scratch) as (local, parquet):
+    with local_copy(name, file, scratch) as local:
         if local.stat().st_size == 0:
             raise DataError(f"{name}: {file.path} is empty; deliver it again")
+        parquet = file.kind != "text"
         try:
-            if file.is_workbook:
+            if file.kind == "workbook":
                 local = workbooks.as_parquet(name, file.path, local, form.sheet, local.with_name("sheet.parquet"))
+            elif file.kind in other_files.SUFFIXES.values():
+                made = local.with_name("rows.parquet")
+                local = other_files.as_parquet(connection, file.kind, name, file.path, local, made)
+            elif not parquet:
+                other_files.refuse_other(name, file.path, local)
             left = form if parquet else prepare(local, form, f"{name}: {file.path}", say or _logged(name, file))
             rows = parquet_relation(connection, local) if parquet else csv_relation(connection, local, left)
             yield _with_partition(rows, file)
@@ -181,17 +192,13 @@ def _with_partition(rows: duckdb.DuckDBPyRelation, file: SourceFile) -> duckdb.D
 
 
 @contextmanager
-def local_copy(name: str, file: SourceFile, scratch: Path) -> Iterator[tuple[Path, bool]]:
-    """The file where it lies, or a copy, unpacked, and whether it is read as Parquet.
-
-    Text may have to be rewritten, and a store is read once.
-    """
-    columnar = file.is_parquet or file.is_workbook
-    if file.is_parquet and file.is_local and not any(c in file.path for c in "*?["):
-        yield Path(file.path), True
+def local_copy(name: str, file: SourceFile, scratch: Path) -> Iterator[Path]:
+    """The file where it lies, or a copy, unpacked: text may have to be rewritten, and a store is read once."""
+    if file.kind == "parquet" and file.is_local and not any(c in file.path for c in "*?["):
+        yield Path(file.path)
         return
     with scratch_folder(scratch) as folder:
-        copy = folder / ("copy.parquet" if columnar else "copy.csv")
+        copy = folder / ("copy.parquet" if file.kind in NOT_PACKED else "copy")
         try:
             with copy.open("wb") as out, unpacked(file) as stream:
                 while block := stream.read(1 << 20):
@@ -201,7 +208,7 @@ def local_copy(name: str, file: SourceFile, scratch: Path) -> Iterator[tuple[Pat
         except Exception as error:  # zip, gzip, zlib and remote stores each have errors of their own
             cause = first_line(error)
             raise DataError(f"{name}: {file.path} is damaged or cut short ({cause}); deliver it again") from error
-        yield copy, columnar
+        yield copy
 
 
 @contextmanager
@@ -228,7 +235,7 @@ def unpacked(file: SourceFile) -> Iterator[Any]:
             with archive.open(inside[0]) as plain:
                 yield plain
         return
-    packing = None if file.is_parquet or file.is_workbook else "infer"
+    packing = None if file.kind in NOT_PACKED else "infer"
     with file.fs.open(file.path, "rb", compression=packing) as plain:
         yield plain
 

@@ -13,6 +13,7 @@ MEASURED = 20  # different values from which a number is a measurement rather th
 CATEGORIES, SLICES = 5_000, 60  # different texts up to which they are categories, and slices
 TIME = "__event_time"  # of each row, beside the columns of its source
 TYPES = (pl.Float64, pl.Int64)  # of numbers: those of one type can stand in each other's place
+KEPT_OUT = ("quarantined", "rows quarantined", "in doubt")  # a batch, or its bad rows, that train nothing
 Change = Callable[[pl.DataFrame, Sequence[str], float, random.Random], pl.DataFrame]
 
 
@@ -22,7 +23,7 @@ class Damage:
 
     ``sizes``: small, middle and large. ``of``: what columns it may be about; ``many``: how many of them.
     ``lasts``: whether every batch from its time on has it, or one alone. ``kinds``: the names under which the history
-    rules, or the rules on a batch, should find it.
+    rules, or the rules on a batch, should find it. ``actions``: what should become of the batch in which it is found.
     """
 
     change: Change
@@ -31,6 +32,7 @@ class Damage:
     kinds: tuple[str, ...]
     many: int = 1
     lasts: bool = True
+    actions: tuple[str, ...] = KEPT_OUT
 
 
 def _share(rows: pl.DataFrame, share: float, chance: random.Random) -> pl.Series:
@@ -139,6 +141,10 @@ def shifted_time(rows: pl.DataFrame, columns: Sequence[str], size: float, chance
     return rows.with_columns(pl.col(c) + timedelta(hours=size) for c in columns)
 
 
+def renamed_column(rows: pl.DataFrame, columns: Sequence[str], size: float, chance: random.Random) -> pl.DataFrame:
+    return rows.rename({c: f"{c}_new" for c in columns})
+
+
 def missing_batch(rows: pl.DataFrame, columns: Sequence[str], size: float, chance: random.Random) -> pl.DataFrame:
     return rows.clear()
 
@@ -167,7 +173,10 @@ DAMAGES = {
         join_break, (0.1, 0.3, 1.0), "category", ("keys changed", "new categories", "category explosion")
     ),
     "label-flip": Damage(label_flip, (0.3, 0.6, 1.0), "binary", ("flipped values", "moved values")),
-    "missing-batch": Damage(missing_batch, (1, 1, 1), "rows", ("freshness",), many=0, lasts=False),
+    "renamed-column": Damage(renamed_column, (1, 1, 1), "any", ("schema", "missing values")),
+    "missing-batch": Damage(
+        missing_batch, (1, 1, 1), "rows", ("freshness",), many=0, lasts=False, actions=("missing",)
+    ),
     "shifted-time": Damage(shifted_time, (1, 3, 8), "time", ("shifted time", "lost hours", "moved values")),
 }
 

@@ -27,6 +27,7 @@ from homeostat.data.selection import event_times
 from homeostat.data.validate import missing, validate
 from homeostat.data.workspace import Workspace
 from homeostat.faults.damage import DAMAGES, TIME, Damage, suitable
+from homeostat.faults.label_trials import LABEL_FAULTS, LabelTrial
 
 if TYPE_CHECKING:
 
@@ -45,8 +46,7 @@ class Trial:
 
     ``after``: how many batches after its first the fault was found; None: it was not. ``kinds``: the names under which
     it was. ``columns`` are those that were damaged, ``named`` whether the findings name one of them; a fault of rows or
-    of their times has none to name.
-    ``kept_out``: whether the batch in which it was found trains nothing, or its bad rows are quarantined.
+    of their times has none to name. ``action``: what became of the batch in which it was found.
     """
 
     fault: str
@@ -56,7 +56,12 @@ class Trial:
     after: int | None = None
     kinds: tuple[str, ...] = ()
     named: bool = False
-    kept_out: bool = False
+    action: str = "accepted"
+
+    @property
+    def acted_right(self) -> bool:
+        """Whether that is what the table of faults asks for."""
+        return self.after is not None and self.action in DAMAGES[self.fault].actions
 
     @property
     def right(self) -> bool:
@@ -140,9 +145,16 @@ def _try(
         kinds, named = _new_failures(verdict, place.verdicts[label], chosen)
         if kinds:
             named = named or damage.of in ("rows", "time")
-            kept_out = verdict.status != "accepted" or bool(verdict.rows_quarantined or verdict.suspect_columns)
-            return replace(trial, after=after, kinds=kinds, named=named, kept_out=kept_out)
+            return replace(trial, after=after, kinds=kinds, named=named, action=_action(verdict))
     return trial
+
+
+def _action(verdict: Verdict) -> str:
+    if verdict.status != "accepted":
+        return verdict.status
+    if verdict.rows_quarantined:
+        return "rows quarantined"
+    return "in doubt" if verdict.suspect_columns else "accepted"
 
 
 def _rows(workspace: Workspace, source: str, label: str) -> pl.DataFrame:
@@ -183,27 +195,31 @@ def _new_failures(verdict: Verdict, sound: Verdict, columns: Sequence[str]) -> t
 # ---- as a table
 
 
-def table(trials: Sequence[Trial], sound: tuple[int, int], size: Size) -> Iterator[str]:
-    """A line a fault: how many were found, rightly named, and kept out of training; then what was taken for what."""
-    by_fault = {name: of for name in DAMAGES if (of := [t for t in trials if t.fault == name])}
-    yield f"{'fault, ' + size:22}{'tried':>6}{'found':>8}{'named':>8}{'kept out':>10}{'after':>7}  found as"
+def table(
+    trials: Sequence[Trial], sound: tuple[int, int], size: Size, labels: Sequence[LabelTrial] = ()
+) -> Iterator[str]:
+    """A line a fault: how many were found, rightly named, and rightly acted on; then what was taken for what."""
+    every: list[Trial | LabelTrial] = [*trials, *labels]
+    by_fault = {name: of for name in (*DAMAGES, *LABEL_FAULTS) if (of := [t for t in every if t.fault == name])}
+    yield f"{'fault, ' + size:22}{'tried':>6}{'found':>8}{'named':>8}{'acted':>10}{'after':>7}  found as"
     for name, of in by_fault.items():
         yield f"{name:22}{_shares(of)}  {_taken_for(of)}"
-    yield f"{'all':22}{_shares(trials)}"
+    yield f"{'all':22}{_shares(every)}"
     judged, failed = sound
     share = f" ({percent(failed / judged)})" if judged else ""
     yield f"as they came: {count(failed, 'batch')} of {judged:,} at fault{share}"
-    yield "found: by any rule; named: the right kind and a damaged column; after: batches until then, the median"
+    yield "found: by any rule; named: the right kind and a damaged column; acted: the right action, so that nothing"
+    yield "trains on it; after: batches until then, the median"
 
 
-def _shares(trials: Sequence[Trial]) -> str:
+def _shares(trials: Sequence[Trial | LabelTrial]) -> str:
     many, found = len(trials), [t.after for t in trials if t.after is not None]
     shares = [sum(of) / many for of in ([t.after is not None for t in trials], [t.right for t in trials],
-                                        [t.kept_out for t in trials])]  # fmt: skip
+                                        [t.acted_right for t in trials])]  # fmt: skip
     after = f"{median(found):g}" if found else "-"
     return f"{many:>6}{percent(shares[0]):>8}{percent(shares[1]):>8}{percent(shares[2]):>10}{after:>7}"
 
 
-def _taken_for(trials: Sequence[Trial]) -> str:
+def _taken_for(trials: Sequence[Trial | LabelTrial]) -> str:
     kinds = Counter(kind for t in trials for kind in (t.kinds or (UNFOUND,)))
     return ", ".join(f"{kind} {many}" for kind, many in kinds.most_common())

@@ -22,6 +22,7 @@ from homeostat.core.findings import TOO_FEW, Finding, Outcome
 from homeostat.core.looks import Sums
 from homeostat.core.periods import floor, labels_overlapping, period_of
 from homeostat.core.rules import Rule
+from homeostat.data.known_at import FAR
 from homeostat.features.sql import read_features_sql
 from homeostat.features.tables import is_mature, listed
 from homeostat.monitoring.batch_sums import SCHEMA, Summed, as_windows, input_sums, outcome_sums, window_table
@@ -75,8 +76,13 @@ class Units:
         return [unit for unit in units if since < unit.end <= until]
 
     def rows(self, unit: Unit) -> pl.DataFrame:
-        """Its feature rows, with scores and the release that gave them where there are such."""
+        """Its feature rows, with scores and the release that gave them where there are such.
+
+        Without batches in doubt: what is wrong with them is an alert already, and no measure of what is usual.
+        """
         rows = self._read([self.tree.features / f"{label}.parquet" for label in unit.labels])
+        doubted = [pl.col(c) == FAR for c in rows.columns if c.startswith("known__")]
+        rows = rows.filter(~pl.any_horizontal(doubted).fill_null(False)) if doubted else rows
         paths = [path for label in unit.labels if (path := self.tree.predictions / f"{label}.parquet").is_file()]
         if not paths:
             return rows

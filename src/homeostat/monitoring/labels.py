@@ -14,6 +14,7 @@ from homeostat.core.periods import Period, period_of
 from homeostat.data.known_at import FAR
 from homeostat.monitoring.outcomes import window_length
 from homeostat.project.layout import Project
+from homeostat.project.scope import Scope
 
 SCHEMA = {
     "objective": pl.String(), "label": pl.String(), "end": pl.Datetime("us"), "events": pl.Int64(),
@@ -44,7 +45,7 @@ def record_labels(tree: Project, now: datetime) -> pl.DataFrame:
     path, scope = tree.quality / "labels.parquet", tree.scope
     table = read_table(path) if path.is_file() else pl.DataFrame(schema=SCHEMA)
     done = set(table["label"].unique())
-    matured = (p for p in _periods(tree) if p.label not in done and p.end + scope.events.label_horizon <= now)
+    matured = (p for p in periods_of(tree) if p.label not in done and p.end + scope.events.label_horizon <= now)
     new = [row for period in matured for row in _measured(tree, period, period.end)]
     if new:
         table = pl.concat([table, pl.DataFrame(new, schema=SCHEMA)])
@@ -62,21 +63,27 @@ def labels_matured(tree: Project, since: datetime, until: datetime) -> int:
 def _maturing(tree: Project, now: datetime) -> pl.DataFrame:
     """The same of batches of which a part has matured, by that part; without those where it is too small to judge."""
     scope, until = tree.scope, now - tree.scope.events.label_horizon
-    partly = (period for period in _periods(tree) if period.start < until < period.end)
+    partly = (period for period in periods_of(tree) if period.start < until < period.end)
     rows = [row for period in partly for row in _measured(tree, period, until)]
     return pl.DataFrame(rows, schema=SCHEMA).filter(pl.col("labelled") >= scope.evaluation.min_slice)
 
 
-def _periods(tree: Project) -> list[Period]:
+def periods_of(tree: Project) -> list[Period]:
+    """The periods of the batches that have features, in order."""
     every, offset = tree.scope.events_period, tree.scope.rhythm.offset
     return [period_of(file.stem, every, offset) for file in sorted(tree.features.glob("*.parquet"))]
 
 
 def _measured(tree: Project, period: Period, end: datetime) -> Iterator[dict[str, object]]:
     """The labels of the events of a batch before ``end``, as they were when these had matured."""
-    scope, label = tree.scope, period.label
+    names = [f"{part}{o}" for o in tree.scope.objectives for part in ("label__", "known__")]
+    table = pl.read_parquet(tree.features / f"{period.label}.parquet", columns=["event_time", *names])
+    yield from measure_labels(tree.scope, table, period, end)
+
+
+def measure_labels(scope: Scope, table: pl.DataFrame, period: Period, end: datetime) -> Iterator[dict[str, object]]:
+    """By objective the labels of the feature rows of a batch before ``end``; the columns of ``SCHEMA``."""
     names = [f"{part}{o}" for o in scope.objectives for part in ("label__", "known__")]
-    table = pl.read_parquet(tree.features / f"{label}.parquet", columns=["event_time", *names])
     if table.select(pl.any_horizontal(pl.col(c) == FAR for c in names if c.startswith("known__")).any()).item():
         table = table.clear()
     table = table.filter(pl.col("event_time") < end)
@@ -87,7 +94,7 @@ def _measured(tree: Project, period: Period, end: datetime) -> Iterator[dict[str
         most = y.value_counts(sort=True).row(0)[1] if len(y) else 0
         yield {
             "objective": name,
-            "label": label,
+            "label": period.label,
             "end": period.end,
             "events": len(table),
             "labelled": len(y),

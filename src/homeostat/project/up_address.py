@@ -15,10 +15,11 @@ if TYPE_CHECKING:
 
 
 class Running(NamedTuple):
-    """The address of the server that ``homeostat up`` uses, and for how many seconds it has run."""
+    """The address of the server that ``homeostat up`` uses, for how many seconds it has run, and that of its pages."""
 
     url: str
     seconds: float
+    pages: str = ""
 
 
 def running(project: Project) -> Running | None:
@@ -28,7 +29,9 @@ def running(project: Project) -> Running | None:
         return None
     with path.open() as note:
         if is_locked(note.fileno()) and (text := note.read()):
-            return Running(str(json.loads(text)["url"]), time.time() - os.fstat(note.fileno()).st_mtime)
+            body = json.loads(text)
+            seconds = time.time() - os.fstat(note.fileno()).st_mtime
+            return Running(str(body["url"]), seconds, str(body.get("pages", "")))
     return None
 
 

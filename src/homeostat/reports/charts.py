@@ -14,6 +14,7 @@ from homeostat.reports.style import COLOURS, DRAWINGS
 WIDTH, HEIGHT = 420, 220
 LEFT, RIGHT, TOP, BOTTOM = 46, 100, 12, 26
 LONG = 860  # width of a drawing over all of time
+NAMES = 110  # width of the names at the left of such a drawing
 ROW = 30
 MARKS = 20  # height of a row of marks
 TITLE = 24  # height of the title of a drawing by itself
@@ -143,7 +144,7 @@ class Cell:
 
 def strips(rows: Mapping[str, Sequence[Cell]], start: datetime, end: datetime) -> str:
     """A strip a source, of the verdicts on its batches; the taller a bar, the worse the worst in it."""
-    left, width = 110, LONG - 120
+    left, width = NAMES, LONG - NAMES - 10
     tall = ROW * len(rows) + 22
     parts = []
     for number, (name, cells) in enumerate(rows.items()):
@@ -193,7 +194,7 @@ def terms(
     tall = 92 if incidents else 76
 
     def x(time: datetime) -> float:
-        return 4 + (LONG - 8) * min(max((time - start) / (end - start), 0.0), 1.0)
+        return NAMES + (LONG - NAMES - 10) * min(max((time - start) / (end - start), 0.0), 1.0)
 
     parts = []
     for number, term in enumerate(served):
@@ -216,7 +217,9 @@ def terms(
         bar = f'<rect class="{"incident" if span.open else "incident over"}" x="{x(span.start):.1f}" y="58" '
         bar += f'width="{wide:.1f}" height="9" rx="2"><title>{escape(span.title)}</title></rect>'
         parts.append(f'<a href="{escape(span.link)}">{bar}</a>')
-    parts += _dates(start, end, 4, LONG - 8, tall - 6)
+    parts += [_text(0, y, name) for y, name in ((24, "releases"), (49, "decisions"))]
+    parts += [_text(0, 66, "incidents")] if incidents else []
+    parts += _dates(start, end, NAMES, LONG - NAMES - 10, tall - 6)
     return _svg(LONG, tall, parts, "releases in service, and the decisions")
 
 

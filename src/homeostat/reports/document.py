@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from html import escape
 
@@ -20,6 +21,11 @@ def document(title: str, body: Iterable[str], style: str = "") -> str:
     text = "\n".join(["<!doctype html>", f'<html lang="en"><head>{head}</head>', "<body><main>", *body])
     lines = (line if line.isprintable() else printable(line) for line in text.split("\n"))
     return "\n".join([*lines, "</main></body></html>", ""])
+
+
+def prose(text: str) -> str:
+    """A sentence as HTML, with what is between backquotes as code."""
+    return re.sub(r"`([^`]+)`", r"<code>\1</code>", escape(text, quote=False))
 
 
 def grid(head: str, rows: Iterable[str], last: str = "") -> str:

@@ -7,7 +7,7 @@ from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from homeostat.core.drift import P_VALUES, SCORE, column_outcome, drift_findings
+from homeostat.core.drift import SCORE, column_outcome, drift_findings
 from homeostat.core.rules import Rule
 from homeostat.core.sentences import sentence
 from homeostat.core.text import count, percent
@@ -15,6 +15,7 @@ from homeostat.monitoring.joint_drift import CONFIDENCE, JointDrift, joint_drift
 from homeostat.project.whole_files import write_text
 from homeostat.reports.distributions import overlaid
 from homeostat.reports.document import document
+from homeostat.reports.drift_pictures import times_limit
 
 if TYPE_CHECKING:
     from homeostat.monitoring.recorded_drift import RecordedDrift
@@ -80,14 +81,7 @@ def _table(drift: RecordedDrift) -> str:
 
 def _furthest_first(columns: Mapping[str, Mapping[str, Any]]) -> list[str]:
     """By how many times its limit a column lies off; what has no score first."""
-
-    def times(name: str) -> float:
-        score, limit = columns[name]["score"], columns[name]["limit"]
-        if score is None or not limit:
-            return float("inf")
-        return limit / max(score, 1e-12) if columns[name]["method"] in P_VALUES else score / limit
-
-    return sorted(columns, key=lambda name: (-times(name), name))
+    return sorted(columns, key=lambda name: (-times_limit(columns[name]), name))
 
 
 def _line(drift: RecordedDrift, name: str) -> str:

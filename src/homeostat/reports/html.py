@@ -18,7 +18,7 @@ from homeostat.project.whole_files import write_text
 from homeostat.project.window import read_window
 from homeostat.reports import charts
 from homeostat.reports.charts import Cell, Line
-from homeostat.reports.document import document, figure, grid, wide
+from homeostat.reports.document import document, figure, grid, prose, wide
 from homeostat.reports.estimates import NOTE as NOTE_ON_ESTIMATES
 from homeostat.reports.estimates import estimate_lines
 from homeostat.reports.evidence_grid import evidence_grid
@@ -61,12 +61,13 @@ def report_page(project: Project, path: Path, outcome: Results | None = None) ->
     sections = [
         *_head(project.scope, outcome, start, end),
         *_open(read(project).open),
+        *_timeline(project, outcome, path, start, end),
         *_incidents(project, path),
         *_quality(project.scope, outcome),
         *_table(outcome),
-        *_releases(project, outcome, path),
+        *_releases(outcome),
         *_decisions(outcome, path),
-        *_batches(project.scope, outcome, start, end),
+        *_batches(outcome),
     ]
     return document(project.scope.project, sections)
 
@@ -108,7 +109,7 @@ def _open(items: Iterable[OpenItem]) -> Iterator[str]:
     """What the status has under ``open``, whole."""
     yield "<h2>Open</h2>"
     rows = [
-        f'<li><span class="{"bad" if item.alerts else ""}">{escape(item.text)}</span><br>'
+        f'<li><span class="{"bad" if item.alerts else ""}">{prose(item.text)}</span><br>'
         f"<small>{escape(item.progress)} <code>{escape(item.command)}</code></small></li>"
         for item in items
     ]
@@ -189,13 +190,30 @@ def _cells(values: Iterable[float | None], digits: int) -> str:
     return "".join("<td>–</td>" if v is None else f"<td>{v:,.{digits}f}</td>" for v in values)
 
 
-def _releases(project: Project, outcome: Results, page: Path) -> Iterator[str]:
+def _timeline(project: Project, outcome: Results, page: Path, start: datetime, end: datetime) -> Iterator[str]:
+    """Batches by source, then releases, decisions and incidents, one below the other."""
+    scope = project.scope
+    rows: dict[str, list[Cell]] = {}
+    for batch in outcome.batches:
+        if scope.sources[batch.source].timed:
+            rows.setdefault(batch.source, []).append(_cell(scope, batch))
+    yield "<h2>Timeline</h2>"
+    if rows and end > start:
+        yield wide(charts.strips(rows, start, end))
+        yield (
+            '<p class="key"><i style="background:var(--rule)"></i>accepted<i style="background:var(--warn)"></i>'
+            'rows quarantined<i style="background:var(--bad)"></i>quarantined whole'
+            '<i style="background:var(--ink)"></i>missing</p>'
+        )
+    yield timeline(project, _to(project.incidents, page) + "/")
+
+
+def _releases(outcome: Results) -> Iterator[str]:
     yield "<h2>Releases in service</h2>"
     events = outcome.ledger.events
     if not events:
         yield '<p class="soft">Nothing has been released yet.</p>'
         return
-    yield timeline(project, _to(project.incidents, page) + "/")
     rows = [
         f"<td>{when(e.at)}</td><td>{e.version}</td><td>{e.what}</td><td>{escape(e.who)}</td>"
         f'<td class="text">{escape(e.why)}</td>'
@@ -242,19 +260,8 @@ def _to(target: Path, page: Path) -> str:
     return os.path.relpath(target, page.parent)
 
 
-def _batches(scope: Scope, outcome: Results, start: datetime, end: datetime) -> Iterator[str]:
+def _batches(outcome: Results) -> Iterator[str]:
     yield "<h2>Batches</h2>"
-    timed = [b for b in outcome.batches if scope.sources[b.source].timed]
-    rows: dict[str, list[Cell]] = {}
-    for batch in timed:
-        rows.setdefault(batch.source, []).append(_cell(scope, batch))
-    if rows and end > start:
-        yield wide(charts.strips(rows, start, end))
-        yield (
-            '<p class="key"><i style="background:var(--rule)"></i>accepted<i style="background:var(--warn)"></i>'
-            'rows quarantined<i style="background:var(--bad)"></i>quarantined whole'
-            '<i style="background:var(--ink)"></i>missing</p>'
-        )
     rest = sorted((b for b in outcome.batches if not b.accepted_whole), key=lambda b: (b.label, b.source))
     if not rest:
         yield "<p>Every batch was accepted whole.</p>"

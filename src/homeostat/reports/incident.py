@@ -14,7 +14,7 @@ from homeostat.core.evidence_table import Row, evidence_table, option_row
 from homeostat.core.findings import QUIET, Finding, objections
 from homeostat.core.headlines import headline
 from homeostat.core.incidents import Incident
-from homeostat.core.rules import FIRST_COMMAND, OF_DATA, ON_QUALITY, Rule
+from homeostat.core.rules import FIRST_COMMAND, OF_DATA, ON_QUALITY, OUTCOMES, Rule
 from homeostat.core.sentences import sentence
 from homeostat.core.text import change, count, listed, percent
 from homeostat.decisions import history
@@ -37,6 +37,8 @@ if TYPE_CHECKING:
 SHOWN = 5  # decisions, rows, or incidents before
 NAMED = 8  # columns or values in a line
 OF_MODEL = ON_QUALITY | {Rule.FALLBACK}
+
+OF_EVENTS = OUTCOMES | {Rule.METRICS, Rule.SERVED_SLICES}
 
 Line = tuple[str, str]  # what a line is about, and its text
 
@@ -107,7 +109,7 @@ def read(project: Project, number: str | None) -> Screen | None:
     approved = any(answer.kind == "approve" for answer in answered[number].answers)
     return Screen(
         number, incident, before, read_ledger(project.home, project.scope.project), tuple(during[::-1]),
-        _rows(working_tree(project), incident.finding), answered[number].answers, answered[number].owner,
+        _rows(project, incident), answered[number].answers, answered[number].owner,
         answered[number].snooze(clock_now(project)), None if approved else of_incident(project, number, incident),
     )  # fmt: skip
 
@@ -172,14 +174,17 @@ def commands(screen: Screen) -> list[Command]:
 
 
 def counterfactuals(screen: Screen) -> list[Row]:
-    """What other versions and the baseline came to on the rows of the last decision that compared any."""
-    rows: list[Row] = []
-    for decided in screen.decisions:
+    """What other versions and the baseline came to on the same rows, by the last decision that compared any.
+
+    Where none compared versions, the last that had the baseline beside the champion.
+    """
+    compared = [d for d in screen.decisions if d.decision.comparisons]
+    for decided in (*compared[:1], *screen.decisions):
         table = evidence_table(decided.decision).rows
         rows = [r for r in table if r.finding is None or (r.finding.rule == Rule.AGAINST_BASELINE and r.finding.value)]
         if rows:
-            break
-    return rows
+            return rows
+    return []
 
 
 def _compared(row: Row) -> str:
@@ -314,8 +319,11 @@ def batch_of(finding: Finding) -> tuple[str, str]:
     return (source, batch) if finding.rule in OF_DATA and batch else ("", "")
 
 
-def _rows(tree: Project, finding: Finding) -> Rows:
-    """A few rows of the batch that the finding is about: those in quarantine, or else as they were accepted."""
+def _rows(project: Project, incident: Incident) -> Rows:
+    """A few rows of the batch that it is about, in quarantine or as accepted; or events predicted worst."""
+    finding, tree = incident.finding, working_tree(project)
+    if finding.rule in OF_EVENTS:
+        return _worst_events(project, incident)
     source, batch = batch_of(finding)
     paths = (folder / source / f"{batch}.parquet" for folder in (tree.quarantine, tree.accepted))
     path = next((path for path in paths if source and path.is_file()), None)
@@ -323,8 +331,20 @@ def _rows(tree: Project, finding: Finding) -> Rows:
         return Rows()
     import polars as pl
 
-    key, blamed = tree.scope.sources[source].key, columns(finding)
-    rows = _telling(pl.read_parquet(path), blamed).head(SHOWN)
+    blamed = columns(finding)
+    return _shown(_telling(pl.read_parquet(path), blamed).head(SHOWN), tree.scope.sources[source].key, blamed)
+
+
+def _worst_events(project: Project, incident: Incident) -> Rows:
+    from homeostat.reports.observed_events import OBSERVED, PREDICTED, judged_events, worst_predicted
+
+    events = judged_events(project, incident.finding, incident.last_failed)
+    if events is None:
+        return Rows()
+    return _shown(worst_predicted(project, events, SHOWN), project.scope.key, (PREDICTED, OBSERVED))
+
+
+def _shown(rows: pl.DataFrame, key: Sequence[str], blamed: Sequence[str]) -> Rows:
     order = [c for c in dict.fromkeys([*key, *blamed, *rows.columns]) if c in rows.columns]
     values = tuple(tuple(map(_value, row)) for row in rows.select(order).iter_rows())
     return Rows(tuple(order), values, frozenset(key), frozenset(blamed))

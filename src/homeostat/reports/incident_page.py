@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import datetime
 from html import escape
@@ -14,7 +13,8 @@ from homeostat.project.layout import working_tree
 from homeostat.project.whole_files import write_text
 from homeostat.reports import charts, incident
 from homeostat.reports.charts import Band, Line, Mark
-from homeostat.reports.document import document, figure, grid
+from homeostat.reports.document import document, figure, grid, prose
+from homeostat.reports.drift_pictures import drift_pictures
 from homeostat.reports.evidence_grid import evidence_grid
 from homeostat.reports.incident import Part, Rows, Screen, batch_of, columns, commands, counterfactuals, parts
 from homeostat.reports.measure import measure
@@ -67,7 +67,7 @@ def incident_page(project: Project, number: str, forms: str = "") -> str:
     body = [
         f'<nav><a href="{_relative(project.report_page, page)}">{escape(project.scope.project)}</a> / {number}</nav>',
         f"<h1>{escape(screen.incident.problem)}{_badge(screen)}</h1>",
-        f'<p class="lead">{_prose(capitalized(said["what"].texts[0]))}</p>',
+        f'<p class="lead">{prose(capitalized(said["what"].texts[0]))}</p>',
         _facts([said[name] for name in FACTS if name in said]),
         forms,
         _commands(screen, project.home / "RUNBOOK.md"),
@@ -98,13 +98,8 @@ def capitalized(text: str) -> str:
     return text[:1].upper() + text[1:]
 
 
-def _prose(text: str) -> str:
-    """A sentence, with what is between backquotes as code."""
-    return re.sub(r"`([^`]+)`", r"<code>\1</code>", escape(text, quote=False))
-
-
 def _facts(facts: Iterable[Part]) -> str:
-    rows = (f"<div><dt>{f.title}</dt><dd>{'<br>'.join(map(_prose, f.texts))}</dd></div>" for f in facts)
+    rows = (f"<div><dt>{f.title}</dt><dd>{'<br>'.join(map(prose, f.texts))}</dd></div>" for f in facts)
     return f'<dl class="facts">{"".join(rows)}</dl>'
 
 
@@ -118,7 +113,7 @@ def _commands(screen: Screen, runbook: Path) -> str:
 
 
 def _list(part: Part) -> str:
-    return f"<h2>{part.title}</h2><ul>{''.join(f'<li>{_prose(text)}</li>' for text in part.texts)}</ul>"
+    return f"<h2>{part.title}</h2><ul>{''.join(f'<li>{prose(text)}</li>' for text in part.texts)}</ul>"
 
 
 def _beside(screen: Screen) -> Iterator[str]:
@@ -199,7 +194,7 @@ def _evidence(project: Project, screen: Screen, page: Path) -> Iterator[str]:
     yield from _pictures(project, screen)
     for decided in screen.decisions[: incident.SHOWN]:
         more = f'<a href="{_relative(decided.path, page)}">the record</a> · <code>{escape(decided.command)}</code>'
-        title = f"{when(decided.at)} {_prose(decided.headline)}"
+        title = f"{when(decided.at)} {prose(decided.headline)}"
         yield f"<details><summary>{title}</summary>{evidence_grid(decided.decision)}<p>{more}</p></details>"
     links = [
         f'<a href="{_relative(project.home / path, page)}">{escape(path)}</a>'
@@ -209,12 +204,23 @@ def _evidence(project: Project, screen: Screen, page: Path) -> Iterator[str]:
 
 
 def _pictures(project: Project, screen: Screen) -> Iterator[str]:
-    """Of each column to blame: its values in the batch beside those of the batches before."""
-    source, batch = batch_of(screen.incident.finding)
+    """Of columns to blame their values beside those before; of an objective what was predicted and observed."""
+    one, finding = screen.incident, screen.incident.finding
+    source, batch = batch_of(finding)
     if source:
         from homeostat.reports.column_pictures import pictures
 
-        yield from pictures(working_tree(project), source, batch, columns(screen.incident.finding))
+        yield from pictures(working_tree(project), source, batch, columns(finding))
+    elif finding.rule in incident.OF_EVENTS:
+        from homeostat.reports.observed_events import calibration_chart, judged_events
+
+        events = judged_events(project, finding, one.last_failed)
+        if events is not None:
+            title = f"<b>Predicted and observed</b>, {events.height:,} events in order of prediction, a tenth at a time"
+            yield figure(title, calibration_chart(events))
+    else:
+        for path in finding.evidence:
+            yield from drift_pictures(project.home / path, project.scope.monitoring.score_drift)
 
 
 def _cells(*texts: str) -> list[str]:

@@ -9,7 +9,7 @@ from pathlib import Path
 from homeostat.core.errors import HomeostatError
 from homeostat.project.layout import Project
 from homeostat.reports import status
-from homeostat.reports.document import document
+from homeostat.reports.document import document, prose
 from homeostat.reports.timeline import timeline
 
 STYLE = "section { margin-bottom: 32px; } section h2 { border: 0; margin-top: 20px; padding: 0; }"
@@ -36,5 +36,5 @@ def _project(name: str, project: Project) -> Iterator[str]:
     yield f'<p class="soft">{escape(now.folder)}</p>'
     if state is not None:
         yield f'<p><b class="{"bad" if state.urgent else "good"}">{escape(state.text)}</b></p>'
-    yield "".join(f"<p>{escape(item.text)}</p>" for item in now.open[: status.SHOWN] if item.alerts)
+    yield "".join(f"<p>{prose(item.text)}</p>" for item in now.open[: status.SHOWN] if item.alerts)
     yield timeline(project, f"{name}/incidents/")

@@ -39,6 +39,18 @@ def history(ledger: Ledger) -> Iterator[str]:
         )
 
 
+def worth_of_freshness(project: Project, ledger: Ledger) -> str:
+    """What newer models of the champions' recipes gained over them, in one line; empty where too few were compared."""
+    from homeostat.core.freshness import freshness, refits
+
+    gates = []
+    for decided in records.decisions(project):
+        champion = ledger.release(decided.decision.versions.champion)
+        if champion is not None and decided.decision.gate:
+            gates.append((decided.at - champion.at, decided.decision.gate))
+    return freshness(refits(gates), project.scope.evaluation.confidence)
+
+
 def evidence(decision: Decision) -> Iterator[str]:
     """The table of evidence of a decision, a line a row; columns as wide as they need."""
     table = evidence_table(decision)

@@ -23,7 +23,7 @@ from homeostat.monitoring.answers import answered_incidents
 from homeostat.monitoring.loop_health import loop_findings
 from homeostat.monitoring.notices import unsent
 from homeostat.project.clock import clock_now, next_tick
-from homeostat.project.up_address import where
+from homeostat.project.up_address import Running, running
 from homeostat.project.window import read_window
 from homeostat.reports.estimates import estimate_lines
 from homeostat.reports.open_items import OpenItem, open_items
@@ -55,7 +55,7 @@ class Status:
     open: tuple[OpenItem, ...]
     decisions: tuple[Decided, ...]  # the last ones, the newest first
     next: tuple[tuple[str, datetime], ...]
-    up: str | None  # address of the server, where it is up
+    up: Running | None  # the addresses of the server and of its pages, where it is up
     page: str | None
 
 
@@ -90,7 +90,7 @@ def read(project: Project) -> Status:
         ),
         decisions=tuple(reversed(last[-SHOWN:])),
         next=tuple(_next(project, as_of)),
-        up=where(project),
+        up=running(project),
         page=str(project.report_page) if project.report_page.is_file() else None,
     )
 
@@ -311,7 +311,9 @@ def _soon(status: Status) -> Iterator[Row]:
         yield left, f"{when(time)}  {what}", PLAIN
         left = ""
     if status.up is not None:
-        yield "up", f"yes, the schedules run: {status.up.removesuffix('/api')}", GOOD
+        yield "up", f"yes, the schedules run: {status.up.url.removesuffix('/api')}", GOOD
+        if status.up.pages:
+            yield "pages", f"{status.up.pages} (the password is the token in .homeostat/token)", PLAIN
     else:
         yield "up", "no, the schedules do not run; start them with homeostat up", PLAIN if status.champion else DIM
     if status.page is not None:

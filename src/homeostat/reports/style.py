@@ -56,7 +56,8 @@ table { border-collapse: collapse; font-size: 0.9rem; font-variant-numeric: tabu
 th, td { padding: 4px 10px; text-align: right; border-bottom: 1px solid var(--rule); vertical-align: top; }
 th { font-weight: 600; color: var(--soft); } tr > :first-child, td.text, th.text { text-align: left; }
 th[colspan] { text-align: center; }
-td { white-space: nowrap; } td svg { width: 240px; }
+td { white-space: nowrap; }
+.wide td svg { min-width: 240px; width: 240px; }
 td.text { white-space: normal; min-width: 18em; }
 .wide + .wide { margin-top: 16px; }
 tr.sum td { font-weight: 600; border-bottom: 0; }

@@ -21,6 +21,8 @@ from homeostat.loop import DataOutcome, Tick
 from homeostat.monitoring.notices import send_due
 from homeostat.project.clock import clock_now
 from homeostat.project.layout import Project
+from homeostat.reports.incident import lines
+from homeostat.reports.incident import read as read_screen
 
 Answer = TypeVar("Answer")
 
@@ -44,7 +46,7 @@ def run_context(folder: Path, now: datetime | None = None) -> Iterator[tuple[Ses
 
 
 def publish(session: Session, answer: Answer, at: datetime) -> Answer:
-    """Write the result to the run's log; a decision becomes an artifact and an event, a new incident an event."""
+    """Write the result to the run's log; a decision and a new incident become an artifact and an event each."""
     from homeostat.adapters import prefect
 
     name = session.project.scope.project
@@ -54,8 +56,7 @@ def publish(session: Session, answer: Answer, at: datetime) -> Answer:
     for remark in outcome.remarks if isinstance(outcome, DataOutcome) else ():
         prefect.log(remark)
     if isinstance(answer, Tick):
-        for incident in answer.opened:
-            prefect.publish_incident(name, incident)
+        _publish_incidents(session, answer)
     for decision in decisions_of(answer):
         prefect.publish_decision(name, decision, at)
     prefect.log(sentence(answer), answer=True)
@@ -66,6 +67,24 @@ def decisions_of(answer: object) -> list[Decision]:
     """The decisions in the result of a flow, in order."""
     parts = (answer.weights, answer.step, answer.decision) if isinstance(answer, Tick) else answer
     return [part for part in (parts if isinstance(parts, tuple) else (parts,)) if isinstance(part, Decision)]
+
+
+def _publish_incidents(session: Session, tick: Tick) -> None:
+    """Publish each incident that a tick opened: its page, an artifact and an event."""
+    from homeostat.adapters import prefect
+    from homeostat.reports.incident_page import write_incident
+
+    opened = {incident.problem: incident for incident in tick.opened}
+    for number, incident in session.incidents.items():
+        if incident.closed is None and incident.problem in opened:
+            texts: list[tuple[str, str]] = []
+            try:
+                screen = read_screen(session.project, number)
+                texts = list(lines(screen)) if screen else []
+                write_incident(session.project, number)
+            except HomeostatError as error:  # the tick is done, and the status has the incident in any case
+                prefect.log(f"the page of incident {number} could not be written: {error}")
+            prefect.publish_incident(session.project.scope.project, incident, texts)
 
 
 def not_accepted(answer: object) -> list[Batch]:

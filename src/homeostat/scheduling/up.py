@@ -55,7 +55,7 @@ def up(project: Project, say: Callable[[str], None] = print) -> None:
     ):  # fmt: skip
         from homeostat.adapters import prefect
 
-        note(url)
+        note(url, f"{pages}/")
         start_clock(project)
         rows = [_served(project, flow, length) for flow, length in table]
         with prefect.using_server(url, project.home):
@@ -203,8 +203,8 @@ def _note_broken(project: Project, why: str) -> None:
 
 
 @contextmanager
-def _only_one(project: Project) -> Iterator[Callable[[str], None]]:
-    """Be the only ``up`` of the project; the function that this gives notes the server's address."""
+def _only_one(project: Project) -> Iterator[Callable[[str, str], None]]:
+    """Be the only ``up`` of the project; the function that this gives notes the addresses of server and pages."""
     path = note_path(project)
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("a+") as note:
@@ -213,8 +213,8 @@ def _only_one(project: Project) -> Iterator[Callable[[str], None]]:
             raise EnvironmentFault(f"{project.home}: up already, with {url}; end that one first")
         note.truncate(0)
 
-        def write(url: str) -> None:
-            note.write(json.dumps({"url": url, "pid": os.getpid()}))
+        def write(url: str, pages: str) -> None:
+            note.write(json.dumps({"url": url, "pages": pages, "pid": os.getpid()}))
             note.flush()
 
         yield write

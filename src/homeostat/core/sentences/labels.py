@@ -39,7 +39,14 @@ def _pace(finding: Finding) -> str:
     return f"they come after {wait} of the label horizon, usually after {usual}; check what sets their time"
 
 
-KINDS = {"one value": _one_value, "not coming": _not_coming, "pace": _pace}
+def _implausible(finding: Finding) -> str:
+    facts = finding.facts
+    text = f"{percent(facts['rate'])} of {count(finding.rows or 0, 'label')} are positive"
+    text += f", {_span('binary', facts['before'])}"
+    return f"{text} in {count(facts['windows'], 'earlier window')}; check whether the label still means the same"
+
+
+KINDS = {"one value": _one_value, "not coming": _not_coming, "pace": _pace, "implausible rate": _implausible}
 
 
 def _label_rate(finding: Finding) -> str:

@@ -20,6 +20,7 @@ from homeostat.data.csv_files import (
     make_even,
     make_utf8,
 )
+from homeostat.data.other_files import refuse_other
 from homeostat.data.queries import answered
 from homeostat.data.source_files import SourceFile, files_at, is_empty, local_copy, opened
 from homeostat.project.file_form import PLAIN, FileForm
@@ -101,7 +102,7 @@ def _loaded(
             _load(work, name, number, file, form, parts, lambda sentence: None)
         return form, parts, ()
     except DataError as strictly:
-        if all(file.is_parquet or file.is_workbook for file in files):
+        if all(file.kind != "text" for file in files):
             raise
         for part, _ in parts.values():
             work.execute(f"DROP TABLE IF EXISTS {always_quoted(part)}")
@@ -138,7 +139,7 @@ def _load(
         part, members = parts[columns]
         members.append(file)
         numbered = rows.project(f"*, {number} AS {FILE}")
-        if fresh and file.is_parquet and file.is_local and number == 0 and not file.partition:
+        if fresh and file.kind == "parquet" and file.is_local and number == 0 and not file.partition:
             numbered.create_view(part)  # a large one is read in place
             return
         if not fresh and work.has_rows(
@@ -171,9 +172,10 @@ def _changes(parts: Parts, shared: list[str]) -> list[str]:
 
 def _form_of(file: SourceFile, scratch: Path) -> tuple[FileForm, str, tuple[str, ...]]:
     """How the files are laid out, by the first of them, its delimiter, and what to say of its encoding."""
-    if file.is_parquet or file.is_workbook:
+    if file.kind != "text":
         return PLAIN, "", ()
-    with local_copy(INPUT, file, scratch) as (copy, _):
+    with local_copy(INPUT, file, scratch) as copy:
+        refuse_other(INPUT, file.path, copy)
         encoding = encoding_of(copy)
         encoded = tuple(_encoding_notes(copy, encoding))
         make_utf8(copy, encoding)

@@ -1,0 +1,176 @@
+"""Files that are neither text nor Parquet, as Parquet: lines or lists of JSON records, Arrow, ORC and Avro."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from homeostat.adapters.sql_names import quoted
+from homeostat.core.errors import DataError
+
+if TYPE_CHECKING:
+    import duckdb
+
+SUFFIXES = {
+    ".json": "json", ".jsonl": "json", ".ndjson": "json",
+    ".arrow": "arrow", ".feather": "arrow", ".ipc": "arrow", ".orc": "orc", ".avro": "avro",
+}  # fmt: skip
+SQL = "name its address and a query: --from sqlite:///FILE --query 'SELECT ...'"
+CONVERT = "write its table as CSV or Parquet"
+STARTS = {  # the first bytes of files that are no text, and what to do
+    b"SQLite format 3\x00": ("a SQLite database", SQL),
+    b"PAR1": ("Parquet", "call it .parquet"),
+    b"ARROW1": ("Arrow", "call it .arrow"),
+    b"Obj\x01": ("Avro", "call it .avro"),
+    b"ORC": ("ORC", "call it .orc"),
+    b"PK\x03\x04": ("a zip archive or a workbook", "call it .zip, .xlsx or .ods"),
+    b"\xd0\xcf\x11\xe0": ("a workbook of an old form", "call it .xls"),
+    b"\x1f\x8b": ("packed by gzip", "call it .gz"),
+    b"\x28\xb5\x2f\xfd": ("packed by zstd", "call it .zst"),
+    b"BZh": ("packed by bzip2", "call it .bz2"),
+    b"\x89HDF": ("HDF5", CONVERT),
+    b"<stata_dta>": ("a file of Stata", CONVERT),
+    b"$FL2": ("a file of SPSS", CONVERT),
+    b"RDX": ("a file of R", CONVERT),
+    b"%PDF": ("a PDF", "give the table itself"),
+}
+DUCK, DUCK_AT = b"DUCK", 8  # in a database of DuckDB's
+SMALL_RECORD, LARGE_RECORD = 1 << 24, 1 << 27  # bytes of a JSON record; twice as many are held in memory
+JSON_STARTS = (b'{"', b"[{", b"{ ", b"[ {", b"[\n", b"{\n")
+
+
+def as_parquet(
+    connection: duckdb.DuckDBPyConnection, kind: str, name: str, path: str, file: Path, target: Path
+) -> Path:  # fmt: skip
+    """The rows of ``file``, which is called ``path`` and of a kind of ``SUFFIXES``, as a Parquet file.
+
+    Raises:
+        DataError: it is damaged or holds no table.
+    """
+    if kind == "json":
+        return _json(connection, name, path, file, target)
+    import polars as pl
+    import pyarrow as pa
+
+    read = {"arrow": _arrow, "orc": _orc, "avro": _avro}[kind]
+    try:
+        read(file, target)
+    except (pa.ArrowException, pl.exceptions.PolarsError, OSError, ValueError) as error:
+        why = str(error).strip().split("\n")[0]
+        raise DataError(f"{name}: {path} is damaged or cut short ({why}); deliver it again") from error
+    return target
+
+
+def refuse_other(name: str, path: str, file: Path) -> None:
+    """Refuse a file that is read as text and holds none.
+
+    Raises:
+        DataError: it says what the file is, and what to do.
+    """
+    with file.open("rb") as stream:
+        start = stream.read(64)
+    for first, (what, hint) in STARTS.items():
+        if start.startswith(first):
+            raise DataError(f"{name}: {path} is {what}; {hint}")
+    if start[DUCK_AT : DUCK_AT + len(DUCK)] == DUCK:
+        raise DataError(f"{name}: {path} is a DuckDB database; {CONVERT}")
+    if start.lstrip(b"\xef\xbb\xbf \r\n\t").startswith(JSON_STARTS):
+        raise DataError(f"{name}: {path} holds JSON; call it .json or .jsonl")
+
+
+# ---- JSON
+
+
+def _json(connection: duckdb.DuckDBPyConnection, name: str, path: str, file: Path, target: Path) -> Path:
+    """Values as text, as in a CSV file; those of an object within a record have both names, joined by a point."""
+    import duckdb
+
+    largest = min(max(file.stat().st_size, SMALL_RECORD), LARGE_RECORD)
+    source = f"read_json_objects('{_in_sql(file)}', format = 'auto', maximum_object_size = {largest})"
+    try:
+        structures = _structures(connection, source)
+        if (inside := _the_list_in(structures)) is not None:
+            source = f"(SELECT unnest(json_extract(json, '{_path((inside,))}[*]')) AS json FROM {source})"
+            structures = _structures(connection, source)
+        if any(not isinstance(one, dict) for one in structures):
+            raise DataError(f"{name}: {path} holds values that are no records; give objects, one a line or in a list")
+        paths = list(dict.fromkeys(p for one in structures for p in _leaves(one)))
+        if not paths:
+            raise DataError(f"{name}: {path} has no records; give objects, one a line or in a list")
+        values = ", ".join(f"json_extract_string(json, '{_path(p)}') AS {quoted('.'.join(p))}" for p in paths)
+        connection.execute(f"COPY (SELECT {values} FROM {source}) TO '{_in_sql(target)}' (FORMAT parquet)")
+    except duckdb.Error as error:
+        why = str(error).strip().split("\n")[0].replace(str(file), path).removeprefix("Invalid Input Error: ")
+        raise DataError(f"{name}: {path} is no whole JSON ({why}); deliver it again") from error
+    return target
+
+
+def _structures(connection: duckdb.DuckDBPyConnection, source: str) -> list[Any]:
+    """The structures that records have, in order of the first that has it."""
+    numbered = f"SELECT json_structure(json) AS s, row_number() OVER () AS n FROM {source}"
+    rows = connection.sql(f"SELECT s FROM ({numbered}) GROUP BY s ORDER BY min(n)").fetchall()
+    return [json.loads(s) for (s,) in rows]
+
+
+def _the_list_in(structures: list[Any]) -> str | None:
+    """The only member of the only object that is a list of records, as answers of an interface hold them."""
+    if len(structures) != 1 or not isinstance(structures[0], dict):
+        return None
+    lists = [k for k, v in structures[0].items() if isinstance(v, list) and v and isinstance(v[0], dict)]
+    return lists[0] if len(lists) == 1 else None
+
+
+def _leaves(structure: dict[str, Any], above: tuple[str, ...] = ()) -> Iterator[tuple[str, ...]]:
+    """The paths of values that are no objects."""
+    for key, value in structure.items():
+        if isinstance(value, dict) and value:
+            yield from _leaves(value, (*above, key))
+        else:
+            yield (*above, key)
+
+
+def _path(keys: tuple[str, ...]) -> str:
+    """A path as DuckDB writes it, within quotes of SQL."""
+    steps = "".join('."' + key.replace("\\", "\\\\").replace('"', '\\"') + '"' for key in keys)
+    return f"${steps}".replace("'", "''")
+
+
+def _in_sql(path: Path) -> str:
+    return str(path).replace("'", "''")
+
+
+# ---- forms with types of their own
+
+
+def _arrow(file: Path, target: Path) -> None:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    with pa.memory_map(str(file)) as source:
+        try:
+            opened = pa.ipc.open_file(source)
+            batches = (opened.get_batch(n) for n in range(opened.num_record_batches))
+        except pa.ArrowInvalid:  # as a stream
+            source.seek(0)
+            opened = batches = pa.ipc.open_stream(source)
+        with pq.ParquetWriter(target, opened.schema) as writer:
+            for batch in batches:
+                writer.write_batch(batch)
+
+
+def _orc(file: Path, target: Path) -> None:
+    import pyarrow.parquet as pq
+    from pyarrow import orc
+
+    opened = orc.ORCFile(file)
+    with pq.ParquetWriter(target, opened.schema) as writer:
+        for stripe in range(opened.nstripes):
+            writer.write_batch(opened.read_stripe(stripe))
+
+
+def _avro(file: Path, target: Path) -> None:
+    import polars as pl
+
+    pl.read_avro(file).write_parquet(target)

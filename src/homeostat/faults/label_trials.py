@@ -1,0 +1,170 @@
+"""Every fault of the labels tried on a judged history: how many are found, how soon, as what, and what is done then.
+
+The labels of one batch after another are damaged in memory, measured as those of any batch are, and judged by those
+before; the referee then says whether a candidate that learned from them would be released.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING
+
+import polars as pl
+
+from homeostat.core.findings import Decision, Due, Finding
+from homeostat.core.label_trust import LabelBatch, label_findings
+from homeostat.core.policy import Evidence, decide_action
+from homeostat.core.rules import Reason, Rule
+from homeostat.features.tables import read_features
+from homeostat.monitoring.labels import measure_labels, periods_of
+from homeostat.monitoring.outcomes import window_length
+
+if TYPE_CHECKING:
+    from homeostat.core.periods import Period
+    from homeostat.project.layout import Project
+    from homeostat.project.scope import Scope
+
+Change = Callable[[pl.DataFrame, str, float, random.Random], pl.DataFrame]
+BEFORE, LOOKS = 28, 10  # batches before a fault, and of it until it counts as not found
+
+
+@dataclass(frozen=True)
+class LabelFault:
+    """``change`` gets the feature rows of a batch, an objective, its size and a source of chance.
+
+    ``sizes``: small, middle and large. ``kinds``: the names under which it should be found.
+    """
+
+    change: Change
+    sizes: tuple[float, float, float]
+    kinds: tuple[str, ...]
+    binary: bool = True  # whether it is about yes and no alone
+
+
+def one_class(rows: pl.DataFrame, objective: str, size: float, chance: random.Random) -> pl.DataFrame:
+    """A share of the rows that did not happen lose their label, as where only what happened is reported."""
+    return _lose(rows, objective, (pl.col(f"label__{objective}") == 0) & _hit(rows, size, chance))
+
+
+def stopped(rows: pl.DataFrame, objective: str, size: float, chance: random.Random) -> pl.DataFrame:
+    return _lose(rows, objective, _hit(rows, size, chance))
+
+
+def flipped(rows: pl.DataFrame, objective: str, size: float, chance: random.Random) -> pl.DataFrame:
+    label = f"label__{objective}"
+    return rows.with_columns(pl.when(_hit(rows, size, chance)).then(1 - pl.col(label)).otherwise(label).alias(label))
+
+
+def late(rows: pl.DataFrame, objective: str, size: float, chance: random.Random) -> pl.DataFrame:
+    """Labels come later by ``size`` days."""
+    known = f"known__{objective}"
+    return rows.with_columns((pl.col(known) + timedelta(days=size)).alias(known))
+
+
+LABEL_FAULTS: Mapping[str, LabelFault] = {
+    "one-class-labels": LabelFault(one_class, (0.9, 1.0, 1.0), ("one value", "not coming", "label rate")),
+    "stopped-labels": LabelFault(stopped, (0.7, 0.9, 1.0), ("not coming",), binary=False),
+    "late-labels": LabelFault(late, (0.5, 1.0, 3.0), ("pace", "not coming"), binary=False),
+    "flipped-labels": LabelFault(flipped, (0.5, 0.8, 1.0), ("implausible rate", "label rate")),
+}
+
+
+@dataclass(frozen=True)
+class LabelTrial:
+    """One fault of one objective's labels from a batch on, and what the rules made of it.
+
+    ``after``: how many batches after its first it was found; None: it was not. ``action``: what the referee would do
+    where a candidate that had learned from these labels passes its gate.
+    """
+
+    fault: str
+    objective: str
+    batch: str
+    after: int | None = None
+    kinds: tuple[str, ...] = ()
+    action: str = "retrain"
+
+    @property
+    def right(self) -> bool:
+        return bool(set(self.kinds) & set(LABEL_FAULTS[self.fault].kinds))
+
+    @property
+    def acted_right(self) -> bool:
+        """Whether nothing learns from the labels, and a person is asked."""
+        return self.after is not None and self.action == "ask"
+
+
+def try_labels(project: Project, seeds: int, size: int) -> Iterator[LabelTrial]:
+    """Try each fault ``seeds`` times, the objectives in turn; ``size`` is the place of its size among the three."""
+    scope, periods = project.scope, periods_of(project)
+    if len(periods) < BEFORE + LOOKS:
+        return
+    sound = {name: [_batch(project, name, period) for period in periods] for name in scope.objectives}
+    for name, fault in LABEL_FAULTS.items():
+        suited = [o for o, objective in scope.objectives.items() if objective.task == "binary" or not fault.binary]
+        for seed in range(seeds if suited else 0):
+            objective = suited[seed % len(suited)]
+            chance = random.Random(f"{scope.seed} {name} {seed}")
+            first = chance.randrange(BEFORE, len(periods) - LOOKS + 1)
+            trial = LabelTrial(name, objective, periods[first].label)
+            yield _try(project, trial, sound[objective], periods[first : first + LOOKS], fault.sizes[size], chance)
+
+
+def _try(
+    project: Project, trial: LabelTrial, sound: Sequence[LabelBatch], periods: Sequence[Period], size: float,
+    chance: random.Random,
+) -> LabelTrial:  # fmt: skip
+    """Damage the labels from the first of ``periods`` on; ``sound`` are those of all batches, as they came."""
+    scope, change, objective = project.scope, LABEL_FAULTS[trial.fault].change, trial.objective
+    first = next(place for place, batch in enumerate(sound) if batch.label == trial.batch)
+    batches = list(sound[:first])
+    for after, period in enumerate(periods):
+        rows = change(read_features(project, [period.label]), objective, size, chance)
+        batches.append(_measured(scope, rows, objective, period))
+        there = {_kind(f) for f in _failed(scope, objective, sound[: first + after + 1])}
+        new = [f for f in _failed(scope, objective, batches) if _kind(f) not in there]
+        if new:
+            kinds = tuple(sorted({*trial.kinds, *map(_kind, new)}))
+            trial = replace(trial, after=after if trial.after is None else trial.after, kinds=kinds,
+                            action=_action(new, period.end, scope.monitoring.roll_back))  # fmt: skip
+        if trial.action == "ask":
+            break
+    return trial
+
+
+def _action(findings: Sequence[Finding], now: datetime, roll_back: float) -> str:
+    """What is done where a candidate is due that has learned from the labels, and passes by them."""
+    gate = Decision("release", Reason.PASSED)
+    decision = decide_action(findings, Evidence("v0.1.0", 0.95, gate=gate, due=Due("interval", now)), roll_back)
+    return "ask" if decision.reason == Reason.LABELS else decision.action
+
+
+def _batch(project: Project, objective: str, period: Period) -> LabelBatch:
+    return _measured(project.scope, read_features(project, [period.label]), objective, period)
+
+
+def _measured(scope: Scope, rows: pl.DataFrame, objective: str, period: Period) -> LabelBatch:
+    (row,) = [row for row in measure_labels(scope, rows, period, period.end) if row.pop("objective") == objective]
+    return LabelBatch(**row)  # type: ignore[arg-type]
+
+
+def _failed(scope: Scope, objective: str, batches: Sequence[LabelBatch]) -> list[Finding]:
+    task, present = scope.objectives[objective].task, [batch for batch in batches if batch.events]
+    findings = label_findings(objective, task, present, window_length(scope), scope.evaluation.min_slice)
+    return [finding for finding in findings if finding.failed]
+
+
+def _kind(finding: Finding) -> str:
+    return str(finding.rule) if finding.rule == Rule.LABEL_RATE else str(finding.facts["kind"])
+
+
+def _hit(rows: pl.DataFrame, share: float, chance: random.Random) -> pl.Series:
+    return pl.Series([chance.random() < share for _ in range(rows.height)], dtype=pl.Boolean)
+
+
+def _lose(rows: pl.DataFrame, objective: str, lost: pl.Expr | pl.Series) -> pl.DataFrame:
+    names = [f"{part}{objective}" for part in ("label__", "known__")]
+    return rows.with_columns(pl.when(lost).then(None).otherwise(pl.col(name)).alias(name) for name in names)
