@@ -332,7 +332,7 @@ def _rows(project: Project, incident: Incident) -> Rows:
     import polars as pl
 
     blamed = columns(finding)
-    return _shown(_telling(pl.read_parquet(path), blamed).head(SHOWN), tree.scope.sources[source].key, blamed)
+    return _shown(_lacking_first(pl.read_parquet(path), blamed).head(SHOWN), tree.scope.sources[source].key, blamed)
 
 
 def _worst_events(project: Project, incident: Incident) -> Rows:
@@ -356,7 +356,7 @@ def _value(value: object) -> str:
     return str(round(value, 4) if isinstance(value, float) else value)
 
 
-def _telling(rows: pl.DataFrame, blamed: Sequence[str]) -> pl.DataFrame:
+def _lacking_first(rows: pl.DataFrame, blamed: Sequence[str]) -> pl.DataFrame:
     """The rows with those first that lack values in the columns to blame; the last ones first where none is."""
     there = [c for c in blamed if c in rows.columns]
     if not there:

@@ -61,18 +61,18 @@ def incident_page(project: Project, number: str, forms: str = "") -> str:
     """
     screen = incident.read(project, number)
     assert screen is not None, "a number names an incident or is refused"
-    said = {part.name: part for part in parts(screen)}
+    by_name = {part.name: part for part in parts(screen)}
     page = project.incidents / f"{number}.html"
     title = f"{screen.incident.problem} ({project.scope.project})"
     body = [
         f'<nav><a href="{_relative(project.report_page, page)}">{escape(project.scope.project)}</a> / {number}</nav>',
         f"<h1>{escape(screen.incident.problem)}{_badge(screen)}</h1>",
-        f'<p class="lead">{prose(capitalized(said["what"].texts[0]))}</p>',
-        _facts([said[name] for name in FACTS if name in said]),
+        f'<p class="lead">{prose(capitalized(by_name["what"].texts[0]))}</p>',
+        _facts([by_name[name] for name in FACTS if name in by_name]),
         forms,
         _commands(screen, project.home / "RUNBOOK.md"),
         *_graph(project, screen),
-        *(_list(said[name]) for name in LISTS if name in said),
+        *(_list(by_name[name]) for name in LISTS if name in by_name),
         *_beside(screen),
         *_rows(screen.rows),
         *_before(screen),
