@@ -72,7 +72,7 @@ def decided(action: Action, reason: Reason, *findings: Finding, gate: tuple[Find
         ),
         (option("retrain"), decided("nothing", Reason.FAILED, gate=(LOST,)), "fails: high: not worse than champion"),
         (option("retrain"), replace(decided("nothing", Reason.BARRED), facts={"barred": {"at": ""}}), "barred"),
-        (option("retrain"), decided("roll back", Reason.PREVIOUS_BETTER), "the previous version comes first"),
+        (option("retrain"), decided("roll back", Reason.PREVIOUS_BETTER), "another action comes first"),
         (option("fall back"), decided("nothing", Reason.FAILED), "the champion is not worse than it"),
         (option("fall back", 0.1), decided("nothing", Reason.FAILED, LOSES), "costs more"),
         (option("fall back", -0.1), decided("retrain", Reason.PASSED, LOSES), "another action comes first"),

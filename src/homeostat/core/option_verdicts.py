@@ -32,7 +32,7 @@ def _no_retrain(decision: Decision) -> str:
     if decision.facts.get("barred"):
         return "barred"
     against = objections(decision.gate)
-    return f"fails: {listed([f.name for f in against], 2)}" if against else "the previous version comes first"
+    return f"fails: {listed([f.name for f in against], 2)}" if against else "another action comes first"
 
 
 def _no_fallback(option: Option, decision: Decision) -> str:
