@@ -24,7 +24,8 @@ from homeostat.core.rollout import rollout_alarm
 from homeostat.core.rules import Rule
 from homeostat.data.contamination import mark_rolled_back
 from homeostat.data.intake import DataOutcome
-from homeostat.decisions.decide import decide, decision_is_due
+from homeostat.decisions.decide import decide
+from homeostat.decisions.due import decision_is_due
 from homeostat.decisions.reweigh import release_weights
 from homeostat.decisions.rollout import advance_rollout
 from homeostat.decisions.session import Session

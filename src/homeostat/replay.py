@@ -18,7 +18,7 @@ from homeostat import loop
 from homeostat.adapters import dvc, git
 from homeostat.core.errors import UsageError
 from homeostat.core.periods import floor
-from homeostat.decisions.decide import next_decision
+from homeostat.decisions.due import next_decision
 from homeostat.decisions.session import Session
 from homeostat.faults import Fault, check_times, damage_sources
 from homeostat.project.clock import move_on, stands_at

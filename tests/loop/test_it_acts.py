@@ -17,8 +17,9 @@ from homeostat.core.policy import alarming
 from homeostat.core.rules import Reason, Rule
 from homeostat.decisions import act, pending
 from homeostat.decisions.candidate import judge_candidate
-from homeostat.decisions.decide import Weighed, weigh
+from homeostat.decisions.decide import weigh
 from homeostat.decisions.session import Session
+from homeostat.decisions.weighed import Weighed
 from homeostat.faults import Fault
 from homeostat.features.tables import mature, read_features
 from homeostat.monitoring import champion

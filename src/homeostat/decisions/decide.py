@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Any
 
 from homeostat.core.findings import Decision, Due, Finding
-from homeostat.core.headlines import headline, summary
-from homeostat.core.periods import floor, period_of
 from homeostat.core.policy import (
     Evidence,
     decide_action,
@@ -21,57 +18,19 @@ from homeostat.core.policy import (
     wants_candidate,
 )
 from homeostat.core.release_gate import unjudged
-from homeostat.core.rules import Reason, Rule
+from homeostat.core.rules import Rule
 from homeostat.decisions import act, evidence
+from homeostat.decisions.due import last_candidate, last_drift_start, learns, retrain_is_due, spent_budget
 from homeostat.decisions.evidence import Candidate, Judge
+from homeostat.decisions.fallback import fallback_findings
+from homeostat.decisions.first_release import first_release
 from homeostat.decisions.options import expected_costs
 from homeostat.decisions.recalibrate import Recalibration, recalibrated
-from homeostat.decisions.session import WHO, Session
-from homeostat.features.tables import mature, read_features
+from homeostat.decisions.session import Session
+from homeostat.decisions.weighed import Weighed
 from homeostat.monitoring import champion
 from homeostat.monitoring.champion import Check
-from homeostat.monitoring.labels import check_labels, labels_matured
-from homeostat.releases.derived import Derived
 from homeostat.releases.feature_rows import FeatureRows
-from homeostat.training import bundle as bundles
-
-
-@dataclass(frozen=True)
-class Weighed:
-    """What was decided, and on what, before anything is done about it.
-
-    ``previous`` is the version to go back to from ``release``; ``started`` the kind of findings that started it: drift,
-    quality, or none; ``made`` what was made of the champion's models with new calibrators, if that is done.
-    """
-
-    decision: Decision
-    candidate: Candidate | None = None
-    release: str = ""
-    previous: str = ""
-    quality: dict[str, Any] = field(default_factory=dict)
-    started: str = ""
-    made: Derived | None = None
-
-    def to_dict(self, now: datetime) -> dict[str, Any]:
-        """The record that is kept of it."""
-        decision = {"headline": headline(self.decision), **self.decision.to_dict()}
-        body = {"at": now.isoformat(), **decision, "release": self.release, "quality": self.quality}
-        candidate = {"bundle": self.candidate.bundle} if self.candidate else None
-        made = {"made": {"commit": self.made.commit, "bundle": self.made.bundle.hash}} if self.made else {}
-        return body | {"previous": self.previous, "started": self.started, "candidate": candidate} | made
-
-
-def decision_is_due(session: Session, now: datetime) -> bool:
-    """Whether the rhythm asks for a decision at ``now``."""
-    rhythm = session.tree.scope.rhythm
-    last = session.decisions[-1].at if session.decisions else session.start
-    return floor(now, rhythm.decide, rhythm.offset) > last
-
-
-def next_decision(session: Session, now: datetime) -> datetime:
-    """When the rhythm next asks for a decision: ``now``, or later."""
-    rhythm = session.tree.scope.rhythm
-    return now if decision_is_due(session, now) else floor(now, rhythm.decide, rhythm.offset) + rhythm.decide
 
 
 def decide(session: Session, now: datetime, due: Due | None = None) -> Decision:
@@ -94,42 +53,64 @@ def weigh(session: Session, now: datetime, check: Check, features: FeatureRows, 
     """What to do about the findings on the champion, by the evidence they call for; nothing is done or recorded."""
     ledger, watch = session.registry.ledger, session.tree.scope.monitoring
     assert ledger.champion is not None, "nothing serves"
-    version, previous = ledger.champion.version, evidence.previous_version(session.registry)
-    confidence = session.tree.scope.evaluation.confidence
+    version = ledger.champion.version
+    case = Evidence(version, session.tree.scope.evaluation.confidence, check.paths)
     if ledger.rollout is not None:
-        case = Evidence(version, confidence, check.paths, tried=ledger.rollout.version)
+        case = replace(case, tried=ledger.rollout.version)
         return Weighed(decide_action(check.findings, case, watch.roll_back), None, version, "", check.quality)
+    case = replace(case, previous_version=evidence.previous_version(session.registry))
     due, findings = due or retrain_is_due(session, now), noted(check.findings)
-    signs = starts_decision(findings, now, _last_start(session), watch.cool_down)
-    case, candidate, judge = Evidence(version, confidence, check.paths, previous), None, None
-    doubtful = distrusts_labels(findings) and not (due and due.kind == "request")
-    new_level = None if doubtful or due or not signs else _new_level(session, now, check, features)
-    if doubtful:
-        case = replace(case, due=due)
-    elif new_level is not None:
-        case = replace(case, recalibrated=new_level.gate)
-    elif due or signs:
-        spent, last = _spent(session), _last_candidate(session)
-        wanted = wants_candidate(signs, due, last, now, watch.cool_down, spent > 0)
-        wanted = wanted and (due is not None or _learns(session, last, now))
-        candidate, judge = _candidate(session, now, previous, features, wanted)
-        case = _evidence(session, now, replace(case, due=due, spent=spent), candidate, judge)
-    decision = decide_action(findings, case, watch.roll_back)
-    standing = (*_unjudged(session, decision, candidate), *_fallback(session, decision))
-    decision = replace(decision, findings=(*decision.findings, *standing))
+    signs = starts_decision(findings, now, last_drift_start(session), watch.cool_down)
+    gathered = _gathered(session, now, case, findings, signs, due, features)
+    candidate, new_level = gathered.candidate, gathered.new_level
+    decision = decide_action(findings, gathered.case, watch.roll_back)
+    of_loop = (*_unjudged(session, decision, candidate), *fallback_findings(session, decision))
+    decision = replace(decision, findings=(*decision.findings, *of_loop))
     if decision.action == "fall back":
         candidate, _ = evidence.fresh_candidate(session, now, baseline=True)
     started = "" if not signs else "drift" if only_drift(signs) else "quality"
     made = new_level.made if new_level is not None and decision.action == "recalibrate" else None
-    return Weighed(decision, candidate, version, previous, check.quality, started, made)
+    return Weighed(decision, candidate, version, case.previous_version, check.quality, started, made)
 
 
-def _new_level(session: Session, now: datetime, check: Check, features: FeatureRows) -> Recalibration | None:
+@dataclass(frozen=True)
+class _Gathered:
+    """The evidence, with the candidate or the calibrators that were made for it, if any were."""
+
+    case: Evidence
+    candidate: Candidate | None = None
+    new_level: Recalibration | None = None
+
+
+def _gathered(
+    session: Session, now: datetime, case: Evidence, findings: tuple[Finding, ...], signs: tuple[Finding, ...],
+    due: Due | None, features: FeatureRows,
+) -> _Gathered:  # fmt: skip
+    """The evidence that is called for: none while labels are in doubt, unless a person asked for a candidate; new
+    calibrators where they will do; else the previous version, and a candidate where one is wanted.
+    """
+    if distrusts_labels(findings) and not (due and due.kind == "request"):
+        return _Gathered(replace(case, due=due))
+    if not (due or signs):
+        return _Gathered(case)
+    new_level = None if due else _new_level(session, now, findings, features)
+    if new_level is not None:
+        return _Gathered(replace(case, recalibrated=new_level.gate), new_level=new_level)
+    spent, last, cool_down = spent_budget(session), last_candidate(session), session.tree.scope.monitoring.cool_down
+    wanted = wants_candidate(signs, due, last, now, cool_down, spent > 0)
+    wanted = wanted and (due is not None or learns(session, last, now))
+    candidate, judge = _candidate(session, now, case.previous_version, features, wanted)
+    return _Gathered(_evidence(session, now, replace(case, due=due, spent=spent), candidate, judge), candidate)
+
+
+def _new_level(
+    session: Session, now: datetime, findings: tuple[Finding, ...], features: FeatureRows
+) -> Recalibration | None:
     """The champion's models with new calibrators, where only the level of its scores is off and these pass."""
     serving = session.registry.load_champion()
-    if serving is None or not only_level(check.findings):
+    if serving is None or not only_level(findings):
         return None
-    return recalibrated(session, serving, features, check.findings, now)
+    return recalibrated(session, serving, features, findings, now)
 
 
 def _unjudged(session: Session, decision: Decision, candidate: Candidate | None) -> list[Finding]:
@@ -141,28 +122,10 @@ def _unjudged(session: Session, decision: Decision, candidate: Candidate | None)
     return [finding] if finding.value or was_open else []
 
 
-def _fallback(session: Session, decision: Decision) -> list[Finding]:
-    """Whether the baseline serves in the place of a model that lost to it; if it did so just now or before."""
-    since = fell_back(session)
-    fails = decision.action == "fall back" or (since is not None and decision.action not in ("retrain", "roll back"))
-    facts = {"version": decision.versions.champion, "since": since.isoformat() if since else None}
-    was_open = any(i.finding.rule == Rule.FALLBACK and i.closed is None for i in session.incidents.values())
-    return [Finding(Rule.FALLBACK, "", "fail" if fails else "pass", facts=facts)] if fails or was_open else []
-
-
-def fell_back(session: Session) -> datetime | None:
-    """Since when the baseline serves in the place of a model, if the loop fell back to it."""
-    serving = session.registry.load_champion()
-    if serving is None or session.tree.scope.training.model == "heuristic":
-        return None
-    event, training = serving.event, serving.bundle.training
-    return event.at if (event.action, event.who) == ("rollback", WHO) and bundles.is_baseline(training) else None
-
-
 def _weighed(session: Session, now: datetime, due: Due | None) -> Weighed:
     serving = session.registry.load_champion()
     if serving is None:
-        return _first(session, now)
+        return first_release(session, now)
     features = FeatureRows(session.tree)
     champion.record_drift(session.tree, serving, features, now)
     return weigh(session, now, champion.check_champion(session.tree, session.registry, serving, now), features, due)
@@ -189,13 +152,6 @@ def _candidate(
     return None, Judge(session.tree, now - session.tree.scope.monitoring.window, now, features)
 
 
-def _spent(session: Session) -> int:
-    """How many candidates findings have asked for since the last change in service, where they may ask for no more."""
-    since = session.registry.ledger.events[-1].at
-    mine = [d for d in session.decisions if d.candidate and d.at > since and d.decision.trigger.due is None]
-    return len(mine) if len(mine) >= session.tree.scope.monitoring.retrain_budget else 0
-
-
 def _evidence(session: Session, now: datetime, case: Evidence, candidate: Candidate | None, judge: Judge) -> Evidence:
     case = replace(
         case, previous=evidence.beside_champion(session, judge, case.previous_version, now),
@@ -209,91 +165,3 @@ def _evidence(session: Session, now: datetime, case: Evidence, candidate: Candid
         case, gate=candidate.gate, candidate_previous=candidate.previous,
         barred=evidence.barred(session.registry, candidate, cool_down, now),
     )  # fmt: skip
-
-
-def retrain_is_due(session: Session, now: datetime) -> Due | None:
-    """Why the rhythm asks for a fresh candidate at ``now``, if it does."""
-    scope, serving, last = session.tree.scope, session.registry.load_champion(), _last_candidate(session)
-    assert serving is not None, "nothing serves"
-    if scope.training.model != "heuristic" and bundles.is_baseline(serving.bundle.training):
-        due = session.start + scope.windows.warm_up
-        tried = last is not None and due <= last > now - scope.monitoring.cool_down
-        since = fell_back(session)
-        because = Due("fallback", since) if since else Due("warm-up", due)
-        return because if now >= due and not tried and _learns(session, last, now) else None
-    if last is None:
-        return Due("first")
-    return Due("interval", last) if now - last >= scope.rhythm.retrain and _learns(session, last, now) else None
-
-
-def _learns(session: Session, last: datetime | None, now: datetime) -> bool:
-    """Whether a candidate made now could differ from that of ``last`` in what it learns, and in what judges it.
-
-    In a season's gap it could not: no label is new. As the next season begins, all that is new judges.
-    """
-    if last is None:
-        return True
-    scope = session.tree.scope
-    before = scope.windows.holdout + scope.events.label_horizon
-    spans = ((last, now), (last - before, now - before))
-    return all(labels_matured(session.tree, since, until) for since, until in spans)
-
-
-def _first(session: Session, now: datetime) -> Weighed:
-    """What to do where nothing serves: release the first candidate, as soon as there are mature events.
-
-    Late in a history that is a model; the baseline serves where none is fit to.
-    """
-    tree = session.tree
-    if not any(tree.features.glob("*.parquet")):
-        return Weighed(Decision("nothing", Reason.NO_BATCH))
-    table = read_features(tree)
-    for name in tree.scope.objectives:
-        if mature(table, name, tree.scope, now).is_empty():
-            return Weighed(Decision("nothing", Reason.NOT_MATURE, facts={"objective": name}))
-    labels = check_labels(tree, now)
-    if distrusts_labels(labels):
-        return _before_the_doubt(session, now, Decision("nothing", Reason.LABELS, findings=tuple(labels)))
-    first = _gated(session, now, evidence.fresh_candidate(session, now)[0])
-    if first.decision.action == "release" or tree.scope.training.model == "heuristic":
-        return first
-    return _baseline_instead(session, now, first.decision)
-
-
-def _gated(session: Session, now: datetime, candidate: Candidate) -> Weighed:
-    """A first candidate as its gate has it, unless it is barred."""
-    barred = evidence.barred(session.registry, candidate, session.tree.scope.monitoring.cool_down, now)
-    if barred and candidate.gate.action == "release":
-        facts = {"barred": barred.to_dict()}
-        return Weighed(replace(candidate.gate, action="keep", reason=Reason.BARRED, facts=facts), candidate)
-    return Weighed(candidate.gate, candidate)
-
-
-def _before_the_doubt(session: Session, now: datetime, refusal: Decision) -> Weighed:
-    """The baseline of the events before labels fell in doubt; nothing where there were none."""
-    scope = session.tree.scope
-    since = min(f.since for f in refusal.findings if f.failed and f.rule == Rule.LABELS)
-    until = period_of(since, scope.events_period, scope.rhythm.offset).start
-    table = read_features(session.tree)
-    if any(mature(table, name, scope, until + scope.events.label_horizon).is_empty() for name in scope.objectives):
-        return Weighed(refusal)
-    return _baseline_instead(session, now, refusal, until)
-
-
-def _baseline_instead(session: Session, now: datetime, refusal: Decision, until: datetime | None = None) -> Weighed:
-    """The baseline, so that something serves, with why it is no model; ``until``: of the events up to then."""
-    candidate, _ = evidence.fresh_candidate(session, now, baseline=True, labels_until=until)
-    first = _gated(session, now, candidate)
-    decision = replace(first.decision, gate=refusal.findings, facts={**first.decision.facts, "why": summary(refusal)})
-    return replace(first, decision=decision)
-
-
-def _last_candidate(session: Session) -> datetime | None:
-    return max((decision.at for decision in session.decisions if decision.candidate), default=None)
-
-
-def _last_start(session: Session) -> datetime | None:
-    """When drift alone last started a decision, or a rollback was done."""
-    times = [decision.at for decision in session.decisions if decision.started == "drift"]
-    times += [event.at for event in session.registry.ledger.events if event.action == "rollback"]
-    return max(times, default=None)

@@ -1,0 +1,71 @@
+"""What the rhythm and the budgets ask for: whether a decision is due, and whether a fresh candidate is."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from homeostat.core.findings import Due
+from homeostat.core.periods import floor
+from homeostat.decisions.fallback import fell_back
+from homeostat.decisions.session import Session
+from homeostat.monitoring.labels import labels_matured
+from homeostat.training import bundle as bundles
+
+
+def decision_is_due(session: Session, now: datetime) -> bool:
+    """Whether the rhythm asks for a decision at ``now``."""
+    rhythm = session.tree.scope.rhythm
+    last = session.decisions[-1].at if session.decisions else session.start
+    return floor(now, rhythm.decide, rhythm.offset) > last
+
+
+def next_decision(session: Session, now: datetime) -> datetime:
+    """When the rhythm next asks for a decision: ``now``, or later."""
+    rhythm = session.tree.scope.rhythm
+    return now if decision_is_due(session, now) else floor(now, rhythm.decide, rhythm.offset) + rhythm.decide
+
+
+def retrain_is_due(session: Session, now: datetime) -> Due | None:
+    """Why the rhythm asks for a fresh candidate at ``now``, if it does."""
+    scope, serving, last = session.tree.scope, session.registry.load_champion(), last_candidate(session)
+    assert serving is not None, "nothing serves"
+    if scope.training.model != "heuristic" and bundles.is_baseline(serving.bundle.training):
+        due = session.start + scope.windows.warm_up
+        tried = last is not None and due <= last > now - scope.monitoring.cool_down
+        since = fell_back(session)
+        because = Due("fallback", since) if since else Due("warm-up", due)
+        return because if now >= due and not tried and learns(session, last, now) else None
+    if last is None:
+        return Due("first")
+    return Due("interval", last) if now - last >= scope.rhythm.retrain and learns(session, last, now) else None
+
+
+def learns(session: Session, last: datetime | None, now: datetime) -> bool:
+    """Whether a candidate made now could differ from that of ``last`` in what it learns, and in what judges it.
+
+    In a season's gap it could not: no label is new. As the next season begins, all that is new judges.
+    """
+    if last is None:
+        return True
+    scope = session.tree.scope
+    before = scope.windows.holdout + scope.events.label_horizon
+    spans = ((last, now), (last - before, now - before))
+    return all(labels_matured(session.tree, since, until) for since, until in spans)
+
+
+def last_candidate(session: Session) -> datetime | None:
+    return max((decision.at for decision in session.decisions if decision.candidate), default=None)
+
+
+def last_drift_start(session: Session) -> datetime | None:
+    """When drift alone last started a decision, or a rollback was done."""
+    times = [decision.at for decision in session.decisions if decision.started == "drift"]
+    times += [event.at for event in session.registry.ledger.events if event.action == "rollback"]
+    return max(times, default=None)
+
+
+def spent_budget(session: Session) -> int:
+    """How many candidates findings have asked for since the last change in service, where they may ask for no more."""
+    since = session.registry.ledger.events[-1].at
+    mine = [d for d in session.decisions if d.candidate and d.at > since and d.decision.trigger.due is None]
+    return len(mine) if len(mine) >= session.tree.scope.monitoring.retrain_budget else 0
