@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -106,19 +106,29 @@ def tick(
     step = advance_rollout(session, now)
     with _timed(spent, "watch"):
         at_once = (*check_switch(session.tree, session.registry, now), *check_labels(session.tree, now))
-    unlike = history_alarms(_unlike(outcome), session.incidents.values())
-    findings = (*_batch_findings(outcome), *unlike, rollout_alarm(step), *at_once)
-    budget = left_to_baseline(session.tree.scope)
-    opened = raise_alerts(session.project, session.incidents, findings, now, budget=budget)
+    opened = _raise_alerts(session, now, (*_findings_of_loop(session, outcome, step), *at_once))
     decision = None
     if decision_is_due(session, now) or any(alarming(finding) for finding in at_once):
         with _timed(spent, "decide"):
             decision = decide(session, now)
-        champion = decision.versions.champion
-        opened += raise_alerts(session.project, session.incidents, decision.findings, now, champion, budget)
+        opened += _raise_alerts(session, now, decision.findings, decision.versions.champion)
     escalate(session.project, session.incidents, now)
     session.complete(now)
     return Tick(now, outcome, predicted, decision, opened, spent, step, weights)
+
+
+def _raise_alerts(
+    session: Session, now: datetime, findings: Sequence[Finding], release: str = ""
+) -> tuple[Incident, ...]:
+    """The incidents that page somebody now, within the alarm budget of the scope, if it has one."""
+    budget = left_to_baseline(session.tree.scope)
+    return raise_alerts(session.project, session.incidents, findings, now, release, budget)
+
+
+def _findings_of_loop(session: Session, outcome: DataOutcome, step: Decision | None) -> tuple[Finding, ...]:
+    """Whether the batches could be used, which were unlike those before, and how a rollout goes."""
+    unlike = history_alarms(_unlike(outcome), session.incidents.values())
+    return (*_batch_findings(outcome), *unlike, rollout_alarm(step))
 
 
 def begin(session: Session, now: datetime) -> Project:
@@ -198,12 +208,12 @@ def _batch_findings(outcome: DataOutcome) -> tuple[Finding, ...]:
 
 def _unlike(outcome: DataOutcome) -> dict[str, list[tuple[Finding, ...]]]:
     """By source, what the history rules found in each batch that they could say anything of, in order of time."""
-    found: dict[str, list[tuple[Finding, ...]]] = {}
+    by_source: dict[str, list[tuple[Finding, ...]]] = {}
     for judged in outcome.batches:
         of_batch = tuple(f for f in judged.verdict.findings if f.rule == Rule.HISTORY)
         if of_batch:
-            found.setdefault(judged.source, []).append(tuple(f for f in of_batch if f.failed))
-    return found
+            by_source.setdefault(judged.source, []).append(tuple(f for f in of_batch if f.failed))
+    return by_source
 
 
 @contextmanager

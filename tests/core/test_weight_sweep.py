@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from homeostat.core.weight_sweep import Held, Slice, Weighed, points, sweep
+from homeostat.core.weight_sweep import Held, Reweighed, Slice, points, sweep
 
-STAKES = {"late": Weighed("binary", 1.0), "lost": Weighed("binary", 4.0)}
+STAKES = {"late": Reweighed("binary", 1.0), "lost": Reweighed("binary", 4.0)}
 NAN = float("nan")
 # One period, two alerts: two events are likely late, two likely lost; the first of each happened.
 HELD = Held(
@@ -22,7 +22,7 @@ def test_the_weights_as_they_are_come_first_and_no_order_comes_twice() -> None:
     assert tried[0] == {"late": 1.0, "lost": 4.0}
     assert {"late": 0.0, "lost": 4.0} in tried and {"late": 1.0, "lost": 0.0} in tried
     assert len({tuple(point.values()) for point in tried}) == len(tried)
-    assert all(any(point.values()) for point in points({"late": Weighed("binary", 0.0), "lost": STAKES["lost"]}))
+    assert all(any(point.values()) for point in points({"late": Reweighed("binary", 0.0), "lost": STAKES["lost"]}))
 
 
 @pytest.mark.parametrize(

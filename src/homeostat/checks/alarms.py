@@ -59,21 +59,21 @@ def _features(units: Units, history: History) -> list[pl.DataFrame]:
 
 
 def _own(looks: Sequence[Look], ends: Sequence[datetime], every: timedelta) -> Iterator[str]:
-    found = pages(looks)
-    if not found.looks:
+    paged = pages(looks)
+    if not paged.looks:
         wait = looks[-1].limit.wait
         yield f"this budget cannot be promised before {ends[-1] + wait * every:%Y-%m-%d}: {wait} more looks are needed"
         return
     methods = dict.fromkeys(look.limit.method for look in looks if look.limit.value is not None)
-    yield f"as it came: {count(found.opened, 'page')} in {count(found.looks, 'look')}; limit by {' and '.join(methods)}"
+    yield f"as it came: {count(paged.opened, 'page')} in {count(paged.looks, 'look')}; limit by {' and '.join(methods)}"
     for number in openings([look.pages for look in looks]):
         first = looks[number].blamed[0]
         yield f"  {ends[number]:%Y-%m-%d}: {first.subject} ({first.aspect}), {first.ratio:.2g} times as far as usual"
 
 
-def _kept(found: Pages, budget: Budget, every: timedelta, promise: str, histories: int) -> Iterator[str]:
-    rate, low, high = found.rate(budget.length / every)
-    text = f"{count(histories, 'history')} of chance: {count(found.opened, 'page')} in {count(found.looks, 'look')}, "
+def _kept(paged: Pages, budget: Budget, every: timedelta, promise: str, histories: int) -> Iterator[str]:
+    rate, low, high = paged.rate(budget.length / every)
+    text = f"{count(histories, 'history')} of chance: {count(paged.opened, 'page')} in {count(paged.looks, 'look')}, "
     text += f"{rate:.2f} in {span(budget.length)}, at most {high:.2f} ({percent(CONFIDENCE)} Poisson bound)"
     verdict = "kept" if high <= budget.pages else "broken" if low > budget.pages else "kept as far as so few looks show"
     yield f"{text}: {promise} is {verdict}"

@@ -1,4 +1,4 @@
-"""The scope as a page that a domain expert can read, and the problems in it."""
+"""The scope as a page that a domain expert can read: sections of sentences, and the problems in it."""
 
 from __future__ import annotations
 
@@ -11,15 +11,13 @@ from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from homeostat.core.errors import HomeostatError, ScopeError
+from homeostat.checks.scope_problems import scope_problems
+from homeostat.core.errors import ScopeError
 from homeostat.core.text import count, metric_name, percent
-from homeostat.features.sql import read_features_sql
 from homeostat.project.layout import WORKTREE
 from homeostat.project.value_types import format_duration
 
 if TYPE_CHECKING:
-    import polars as pl
-
     from homeostat.project.layout import Project
     from homeostat.project.scope import Objective, Rollout, Scope, Source
 
@@ -45,7 +43,7 @@ HISTORY = {
 def scope_page(project: Project) -> Page:
     """The scope in sentences; contracts, SQL expressions and features.sql are checked against it."""
     scope = project.scope
-    problems = tuple(dict.fromkeys([*_contract_problems(project), *_sql_problems(project)]))
+    problems = scope_problems(project)
     sections = [
         ("What we predict, and why", _predicted(scope)),
         ("The data, and when they become known", _data(project)),
@@ -78,9 +76,6 @@ def _span(length: timedelta | str) -> str:
     written = format_duration(length)
     unit = {"d": "day", "h": "hour", "m": "minute", "s": "second"}[written[-1]]
     return f"{written[:-1]} {unit}{'' if written[:-1] == '1' else 's'}"
-
-
-# ---- the sections: a line each, in words
 
 
 def _predicted(scope: Scope) -> Iterator[str]:
@@ -278,90 +273,3 @@ def _rhythm(scope: Scope) -> Iterator[str]:
 def _loss(scope: Scope) -> str:
     tasks = dict.fromkeys(o.task for o in scope.objectives.values())
     return " and ".join(metric_name(getattr(scope.evaluation.metrics, task)[0]) for task in tasks)
-
-
-# ---- problems
-
-
-def _contract_problems(project: Project) -> Iterator[str]:
-    from homeostat.adapters.gx import contract_problems
-
-    for path in sorted(project.contracts.glob("*.json")):
-        try:
-            contract_problems(path, project.scope)
-        except ScopeError as error:
-            yield str(error)
-
-
-def _sql_problems(project: Project) -> Iterator[str]:
-    """Every expression and features.sql, tried on tables without rows; then labels against predict-at, on real ones."""
-    scope = project.scope
-    tables: dict[str, pl.DataFrame] = {}
-    for name, source in scope.sources.items():
-        yield from _tried(name, source, tables)
-    if len(tables) < len(scope.sources):
-        return
-    try:
-        events = _judged(scope, tables[scope.events.source])
-        _features(project, tables, events)
-        yield from _known_too_early(project)
-    except HomeostatError as error:
-        yield str(error)
-
-
-def _tried(name: str, source: Source, tables: dict[str, pl.DataFrame]) -> Iterator[str]:
-    import polars as pl
-
-    from homeostat.data.casts import TYPES
-    from homeostat.data.known_at import with_known_at
-
-    rows = pl.DataFrame(schema={column: TYPES[kind] for column, kind in source.columns.items()})
-    try:
-        tables[name] = with_known_at(name, source, rows)
-    except ScopeError as error:
-        yield str(error)
-
-
-def _judged(scope: Scope, rows: pl.DataFrame) -> pl.DataFrame:
-    """``rows`` of the events with ``predict_at``, and every other expression over them tried."""
-    from homeostat.adapters.duckdb import Expression, evaluate
-
-    timed = evaluate(rows, [Expression("predict_at", scope.events.predict_at, "TIMESTAMP", "events.predict_at")])
-    for name, objective in scope.objectives.items():
-        label = Expression("__label", objective.label, "DOUBLE", f"objectives.{name}.label")
-        where = Expression("__where", objective.where, "BOOLEAN", f"objectives.{name}.where")
-        evaluate(timed, [label, where])
-        if objective.group is not None:
-            evaluate(timed, [Expression("__group", objective.group, "VARCHAR", f"objectives.{name}.group")])
-    if scope.training.baseline.sql is not None:
-        evaluate(timed, [Expression("__baseline", scope.training.baseline.sql, "DOUBLE", "training.baseline.sql")])
-    return timed
-
-
-def _features(project: Project, tables: dict[str, pl.DataFrame], events: pl.DataFrame) -> None:
-    from homeostat.features.sql import build
-
-    needed = {feature for objective in project.scope.objectives.values() for feature in objective.features}
-    if not project.features_sql.is_file():
-        if needed:
-            raise ScopeError("features.sql: not there, but objectives name features; write it")
-        return
-    build(read_features_sql(project), project.scope, tables, events, project.scope.threads, sorted(needed))
-
-
-def _known_too_early(project: Project) -> Iterator[str]:
-    """On the last accepted batch of events: a label that is known before predict-at needs no prediction."""
-    import polars as pl
-
-    from homeostat.data.known_at import known_column, with_known_at
-
-    scope, source = project.scope, project.scope.events.source
-    last: list[Path] = sorted((project.accepted / source).glob("*.parquet"))[-1:]
-    for path in last:
-        rows = _judged(scope, with_known_at(source, scope.event_source, pl.read_parquet(path)))
-        for name, objective in scope.objectives.items():
-            early = int((rows[known_column(objective.known)] < rows["predict_at"]).sum())
-            if early:
-                where = f"params.yaml: objectives.{name}: in batch {path.stem} the label of {early} of "
-                where += count(len(rows), "event")
-                yield f"{where} is known before predict_at; set events.predict_at earlier, or known later"

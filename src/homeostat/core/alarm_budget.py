@@ -197,19 +197,19 @@ def blame(series: Sequence[Series], held: Array, importance: Mapping[str, float]
     before = np.sort(held[:-OF][np.isfinite(held[:-OF])])
     now = held[-1]
     names = dict.fromkeys(one.subject for one in series)
-    found = []
+    moved = []
     for name in names:
         places = [i for i, one in enumerate(series) if one.subject == name and np.isfinite(now[i])]
         if places:
             furthest = max(places, key=lambda i: now[i])
             above = len(before) - int(np.searchsorted(before, now[furthest], "left"))
             p = min((1 + above) / (1 + len(before)) * len(places), 1.0)
-            found.append(Blame(name, series[furthest].aspect, float(now[furthest]), p))
-    weights = _weights([one.subject for one in found], importance)
-    order = sorted(found, key=lambda one: (one.p / weights[one.subject], -one.ratio))
+            moved.append(Blame(name, series[furthest].aspect, float(now[furthest]), p))
+    weights = _weights([one.subject for one in moved], importance)
+    order = sorted(moved, key=lambda one: (one.p / weights[one.subject], -one.ratio))
     passed = [n for n, one in enumerate(order, 1) if one.p / weights[one.subject] <= FALSE_SHARE * n / len(order)]
     named = order[: max(passed, default=0)]
-    furthest_off = max(found, key=lambda one: one.ratio)
+    furthest_off = max(moved, key=lambda one: one.ratio)
     return tuple(named if furthest_off in named else [furthest_off, *named])
 
 

@@ -12,6 +12,7 @@ from homeostat.core.rules import Reason, Rule
 
 if TYPE_CHECKING:
     from homeostat.core.intervals import Measure
+    from homeostat.core.paired_losses import Paired
 
 Outcome = Literal["pass", "fail", "explains", "too few to say", "cannot judge"]
 Action = Literal[
@@ -36,6 +37,13 @@ class Interval(NamedTuple):
         if measure.low is None or measure.high is None:
             return None
         return cls(measure.low, measure.high, confidence)
+
+    @classmethod
+    def one_sided(cls, paired: Paired, confidence: float) -> Interval | None:
+        """That of two ends of ``confidence`` each, so that less lies between them; None where one is missing."""
+        if paired.low is None or paired.high is None:
+            return None
+        return cls(paired.low, paired.high, round(2 * confidence - 1, 6))
 
 
 @dataclass(frozen=True)

@@ -157,6 +157,10 @@ class Ledger:
             serving, tried = (serving, event.version) if event.beside else (event.version, "")
         return frozenset(marked - {""})
 
+    def barred(self) -> frozenset[str]:
+        """Versions that the loop does not go back to: those rolled back from, and those yanked."""
+        return self.rolled_back() | {yank.version for yank in self.yanks}
+
     def state(self, version: str) -> str:
         """The state of a release, in a word or two."""
         if self.yanked(version) is not None:
@@ -174,7 +178,7 @@ class Ledger:
         champion = self.champion
         if champion is None:
             return None
-        barred = self.rolled_back() | {champion.version} | {y.version for y in self.yanks}
+        barred = self.barred() | {champion.version}
         return next((e.version for e in reversed(self.terms) if e.version not in barred), None)
 
     def served_at(self, time: datetime) -> ReleaseEvent | None:

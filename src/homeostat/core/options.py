@@ -34,7 +34,7 @@ def weigh_options(keep: Costs, others: Iterable[Costs], block: NDArray[Any], set
     options = [_option(keep, block, settings)]
     for other in others:
         option, paired = _option(other, block, settings), pair_costs(other.cost, keep.cost, block, settings)
-        options.append(option.beside(paired.share, _ends(paired.low, paired.high, settings.confidence)))
+        options.append(option.beside(paired.share, Interval.one_sided(paired, settings.confidence)))
     return tuple(options)
 
 
@@ -47,13 +47,6 @@ def _option(costs: Costs, block: NDArray[Any], settings: Settings) -> Option:
     total, drawn_rows = resampled_sums(sums, drawn)
     cost: Measure = summary(1000 * costs.cost.mean(), 1000 * total / drawn_rows, drawn, settings)
     return Option(costs.action, costs.version, rows, cost.value, Interval.of(cost, settings.confidence))
-
-
-def _ends(low: float | None, high: float | None, confidence: float) -> Interval | None:
-    """Of two one-sided ends, so that less lies between them."""
-    if low is None or high is None:
-        return None
-    return Interval(low, high, round(2 * confidence - 1, 6))
 
 
 def option_of(options: Iterable[Option], action: Action) -> Option | None:

@@ -207,8 +207,9 @@ def _paired(
         "since": beside.since.isoformat(), "until": beside.until.isoformat(),
     }  # fmt: skip
     return Finding(
-        rule, subject, outcome, paired.share, margin.share, _interval(paired, confidence), rows=paired.rows, facts=facts
-    )
+        rule, subject, outcome, paired.share, margin.share, Interval.one_sided(paired, confidence),
+        rows=paired.rows, facts=facts,
+    )  # fmt: skip
 
 
 def _outcome(paired: Paired, margin: Margin) -> Outcome:
@@ -251,7 +252,7 @@ def no_slice_gets_worse(
     column, value, part, share = max(worse or judged, key=lambda one: one[3])
     facts = {"loss": paired.loss, "column": column, "slice": value, "judged": len(judged), "worse": len(worse)}
     return Finding(
-        Rule.SLICES, objective, "fail" if worse else "pass", share, limit, _interval(part, confidence),
+        Rule.SLICES, objective, "fail" if worse else "pass", share, limit, Interval.one_sided(part, confidence),
         rows=part.rows, facts=facts,
     )  # fmt: skip
 
@@ -321,10 +322,3 @@ def pays(candidate: Money, baseline: Money, confidence: float) -> Finding:
     share = (cost.value - other.value) / other.value if other.value else float(cost.value > 0)
     facts = {"cost": cost.value, "other": other.value, "confidence": confidence}
     return Finding(Rule.PAYS, "", "fail" if worse else "pass", share, 0.0, rows=candidate.rows, facts=facts)
-
-
-def _interval(paired: Paired, confidence: float) -> Interval | None:
-    """Of two one-sided ends, so that less lies between them."""
-    if paired.low is None or paired.high is None:
-        return None
-    return Interval(paired.low, paired.high, round(2 * confidence - 1, 6))

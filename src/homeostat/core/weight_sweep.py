@@ -19,7 +19,7 @@ FACTORS = (0.0, 0.125, 0.25, 0.5, 1.0, 2.0, 4.0, 8.0)  # of a weight as it is; b
 
 
 @dataclass(frozen=True)
-class Weighed:
+class Reweighed:
     """A stake with another weight."""
 
     task: str
@@ -63,7 +63,7 @@ class Point:
 def points(stakes: Mapping[str, Stake]) -> list[dict[str, float]]:
     """The weights as they are, then each changed alone; those that order events alike come once.
 
-    >>> [point["a"] for point in points({"a": Weighed("binary", 8)})]
+    >>> [point["a"] for point in points({"a": Reweighed("binary", 8)})]
     [8, 1.0, 2.0, 4.0, 16.0, 32.0, 64.0]
     """
     today = {name: stake.weight for name, stake in stakes.items()}
@@ -79,7 +79,7 @@ def sweep(
     """Each of the weights that are ``tried``, priced by ``stakes``, in order."""
 
     def chosen(weights: Mapping[str, float]) -> Flags:
-        weighed = {name: Weighed(stake.task, weights[name]) for name, stake in stakes.items()}
+        weighed = {name: Reweighed(stake.task, weights[name]) for name, stake in stakes.items()}
         return alerts(held.scores, weighed, held.period, capacity, alert_cost)
 
     silence = cost_of_each(held.labels, np.zeros(len(held.period), dtype=bool), stakes, alert_cost)

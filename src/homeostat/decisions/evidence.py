@@ -190,8 +190,7 @@ def fresh_candidate(
     training = candidate.training
     judge = Judge(tree, min(holdout_start(training), now - tree.scope.monitoring.window), now)
     serving, ledger = registry.load_champion(), registry.ledger
-    barred = ledger.rolled_back() | {yank.version for yank in ledger.yanks}
-    windows = windows_on_record(tree, now, barred)
+    windows = windows_on_record(tree, now, ledger.barred())
     gate = decide_release(
         {name: trial.candidate for name, trial in report.trials.items()},
         {name: trial.against_baseline for name, trial in report.trials.items()},
@@ -258,7 +257,7 @@ def previous_version(registry: Registry) -> str:
     ledger, serving = registry.ledger, registry.load_champion()
     if serving is None:
         return ""
-    barred = ledger.rolled_back() | {serving.event.version} | {yank.version for yank in ledger.yanks}
+    barred = ledger.barred() | {serving.event.version}
     served = dict.fromkeys(event.version for event in reversed(ledger.terms) if event.version not in barred)
     return next((version for version in served if not _reweighed(registry.load(version), serving.bundle)), "")
 

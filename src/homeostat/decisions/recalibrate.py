@@ -18,7 +18,7 @@ from homeostat.core import metrics
 from homeostat.core.calibration import Calibrator, fit_platt
 from homeostat.core.errors import EnvironmentFault
 from homeostat.core.findings import Decision, Finding, Versions, objections
-from homeostat.core.policy import off_level
+from homeostat.core.policy import is_cooling, off_level
 from homeostat.core.promises import CALIBRATION as RATIO
 from homeostat.core.release_gate import WEIGHTED_LOSS, BesideChampion, Endpoint, against_champion
 from homeostat.core.rules import Reason
@@ -78,12 +78,10 @@ def recalibrated(
 
 def _taken_back(session: Session, now: datetime) -> bool:
     """Whether a calibrated release was rolled back so lately that the loop makes no other by itself."""
-    events = session.registry.ledger.events
-    left = [one for one, event in zip(events, events[1:], strict=False) if event.action == "rollback"]
-    until = events[-1].at + session.tree.scope.monitoring.cool_down
-    if not left or events[-1].action != "rollback" or now >= until:
+    ledger, cool_down = session.registry.ledger, session.tree.scope.monitoring.cool_down
+    if len(ledger.events) < 2 or ledger.events[-1].action != "rollback" or not is_cooling(ledger, now, cool_down):
         return False
-    return bool(session.registry.load(left[-1].version).calibrators)
+    return bool(session.registry.load(ledger.events[-2].version).calibrators)
 
 
 @dataclass(frozen=True)
@@ -139,10 +137,9 @@ def _judged(
     ours = {name: trial[name].apply(score) for name, score in raw.items()}
     theirs = {n: bundle.calibrators[n].apply(score) if n in bundle.calibrators else score for n, score in raw.items()}
     pairing = Pairing(scope, recent.rows.filter(later), ours, theirs, now)
-    barred = ledger.rolled_back() | {yank.version for yank in ledger.yanks}
     beside = BesideChampion(
         serving.event.version, recent.judged_since, now, pairing.objectives(),
-        margins(scope, bundle.training, windows_on_record(session.tree, now, barred)),
+        margins(scope, bundle.training, windows_on_record(session.tree, now, ledger.barred())),
         Endpoint(WEIGHTED_LOSS, pairing.endpoint(WEIGHTED_LOSS)),
     )  # fmt: skip
     findings = tuple(against_champion(beside, scope.release, scope.evaluation.confidence, ()))

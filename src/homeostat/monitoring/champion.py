@@ -61,10 +61,9 @@ def check_champion(tree: Project, registry: Registry, serving: Serving, now: dat
     path = tree.drift / f"{stamp(now)}.json"
     recorded = path.is_file() and json.loads(path.read_text())["release"] == serving.event.version
     findings = judge_drift(tree, serving.bundle, path) if recorded else []
-    barred = registry.ledger.rolled_back() | {yank.version for yank in registry.ledger.yanks}
     at_once = (*check_switch(tree, registry, now), *check_labels(tree, now))
     doubted = {f.subject: f.since for f in at_once if f.failed and f.rule == Rule.LABELS}
-    health, quality = judge_health(tree, serving, now, barred, doubted)
+    health, quality = judge_health(tree, serving, now, registry.ledger.barred(), doubted)
     paths = [path, tree.quality / f"{stamp(now)}.json"] if recorded else [tree.quality / f"{stamp(now)}.json"]
     cited = tuple(tree.cited(record) for record in paths if record.is_file())
     change = check_change(tree, registry, now, importance_of(serving.bundle), doubted)
