@@ -28,7 +28,7 @@ def check_alarms(units: Units, histories: int, beside: int) -> Iterator[str]:
     """
     scope = units.scope
     if scope.alarms is None:
-        yield "no alarm budget, so whatever is open pages; params.yaml may set one: alarms: {false_pages: 1, in: 90d}"
+        yield "no alarm budget, so every incident pages; set one in params.yaml, alarms: {false_pages: 1, in: 90d}"
         return
     history = read_history(units) if units.labels else None
     if history is None:

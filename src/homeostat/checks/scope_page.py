@@ -52,6 +52,7 @@ def scope_page(project: Project) -> Page:
         ("What a release must pass", _release(scope)),
         *([("How a release begins to serve", _rollout(scope.rollout))] if scope.rollout else []),
         ("What is watched, and what happens then", _monitoring(scope)),
+        ("Who is paged, and when", _paging(scope)),
         ("Rhythm", _rhythm(scope)),
         ("Problems", list(problems) or ["None found."]),
     ]
@@ -243,17 +244,23 @@ def _monitoring(scope: Scope) -> Iterator[str]:
         f"Findings on quality ask for {count(watch.retrain_budget, 'fresh candidate')} at most until something changes "
         f"in service, one in {_span(watch.cool_down)}."
     )
+
+
+def _paging(scope: Scope) -> Iterator[str]:
+    """What pages (``alarms``), and who hears of it (``alerts``)."""
     if scope.alarms is None:
-        yield "There is no alarm budget: every finding that is open pages a person."
+        yield "There is no alarm budget (alarms): every incident pages a person."
     else:
         pages = count(scope.alarms.false_pages, "false page")
         yield (
-            f"Alarm budget: at most {pages} in {_span(scope.alarms.within)}. What may be chance is noted; a person is "
-            "paged where something moved further than the budget leaves to chance, and where a fault is certain."
+            f"Alarm budget (alarms): at most {pages} in {_span(scope.alarms.within)}. What may be chance is noted; a "
+            "person is paged where something moved further than the budget leaves to chance, and where a fault is "
+            "certain."
         )
     alerts = scope.alerts
-    sent = f"and sent to the addresses in the variable {alerts.notify}" if alerts.notify else "and sent to nobody"
-    yield f"Incidents are on the status, {sent}; unanswered for {_span(alerts.escalate_after)}, one is escalated."
+    sent = f"messages go to the addresses in the variable {alerts.notify}" if alerts.notify else "no messages are sent"
+    unanswered = f"one that nobody has answered for {_span(alerts.escalate_after)} is escalated"
+    yield f"Incidents are on the status, and {sent} (alerts); {unanswered}."
 
 
 def _rhythm(scope: Scope) -> Iterator[str]:

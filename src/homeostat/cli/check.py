@@ -15,11 +15,12 @@ BEFORE_COMMIT = ("scope", "leakage", "contracts")  # what a bare `check` runs
 CLEAR = "\r\x1b[K"  # the line of progress
 
 
-@click.group(cls=Verbs, invoke_without_command=True, short_help="Check scope, leakage and contracts before a commit.")
+@click.group(cls=Verbs, invoke_without_command=True, short_help="Check scope, contracts, alarms... before a commit.")
 @click.pass_context
 def check(context: click.Context) -> None:
-    """Check the project as it is in the folder, uncommitted edits included; scope, leakage and contracts if
-    none is named.
+    """Check the project as it is in the folder, uncommitted edits included.
+
+    Without a name: scope, leakage and contracts.
 
     Example: homeostat check scope
     """
@@ -78,9 +79,11 @@ def _progress(what: str, done: int, of: int) -> None:
 
 @check.command()
 @click.option("--histories", type=click.IntRange(min=1), default=40, show_default=True, help="Histories of chance.")
-@click.option("--beside", type=click.IntRange(min=0), default=1, show_default=True, help="Of them, by other rules too.")
+@click.option("--beside", type=click.IntRange(min=0), default=1, show_default=True, help="Of them, for other rules.")
 def alarms(histories: int, beside: int) -> None:
-    """Prove the alarm budget on the project's own history: false pages, and which changes would be noticed how soon.
+    """Try the alarm budget (`alarms` of params.yaml) on the project's own history.
+
+    Prints how often it would page by chance, and which changes it would notice how soon.
 
     Example: homeostat check alarms --histories 100
     """

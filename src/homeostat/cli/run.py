@@ -62,7 +62,7 @@ def up() -> None:
 @click.option("--force", is_flag=True, help="Replace a replay of that name.")
 @click.option("--fault", "faults", type=FaultAt(), multiple=True, shell_complete=faults_offered,
               help="Inject a fault, to see what the loop does: NAME@TIME; may be repeated. "
-              "all: try every fault of the data.")  # fmt: skip
+              "all: try every fault of data and labels.")  # fmt: skip
 @click.option("--tries", type=click.IntRange(1, 1000), default=10, show_default=True,
               help="With --fault all: how often each is tried.")  # fmt: skip
 @click.option("--size", type=click.Choice(["small", "middle", "large"]), default="middle", show_default=True,
@@ -74,7 +74,7 @@ def replay(
     """The loop over history with a simulated clock, on the folder as it is; ends with a table and a report page.
 
     One that was interrupted carries on when it is run again. With --fault it is a drill, and says what became of it;
-    with --fault all the data alone are replayed, and the table says which faults of them would be found.
+    with --fault all the data alone are replayed, and the table says which faults of data and labels would be found.
 
     Example: homeostat replay --from 2013-01-01 --to 2013-12-31
     """

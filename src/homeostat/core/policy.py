@@ -135,7 +135,7 @@ def only_drift(findings: Iterable[Finding]) -> bool:
 def starts_decision(
     findings: Iterable[Finding], now: datetime, last: datetime | None, cool_down: timedelta
 ) -> tuple[Finding, ...]:
-    """The findings for which evidence is gathered, which costs a retrain; none: there is nothing to decide.
+    """The findings for which evidence is gathered; none: there is nothing to decide.
 
     ``last`` is when drift alone last started a decision, or a rollback was done, if ever. Until the cool-down is over
     drift alone starts none: what it could show has just been examined.

@@ -365,7 +365,7 @@ class Scope(Part):
     release: Release
     rollout: Rollout | None = None
     monitoring: Monitoring
-    alarms: Alarms | None = None  # without it whatever fails pages
+    alarms: Alarms | None = None  # without it every incident pages
     alerts: Alerts = Alerts()
     rhythm: Rhythm
 
