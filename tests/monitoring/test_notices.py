@@ -85,6 +85,15 @@ def test_one_message_for_its_beginning_its_escalation_and_its_end(project: Proje
     assert unsent(project) is None
 
 
+def test_what_is_noted_sends_nothing_until_it_is_certain(project: Project, hook: Hook) -> None:
+    become(project, noted=True)
+    send_due(project, NOW)
+    assert hook.titles == []
+    become(project, noted=False)
+    send_due(project, NOW + HOUR)
+    assert hook.titles == ["meters: readings: batch: began"]
+
+
 def test_a_message_that_fails_is_tried_again_and_seen_on_the_status(project: Project, hook: Hook) -> None:
     hook.open = False
     send_due(project, NOW)

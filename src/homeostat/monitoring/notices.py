@@ -77,12 +77,14 @@ def _lines(project: Project) -> list[dict[str, Any]]:
 
 
 def _due(incidents: Mapping[str, Incident], sent: Iterable[tuple[str, str]]) -> Iterator[Notice]:
-    """Of each incident what nobody has heard of; of one that ended before anybody heard of it, nothing."""
+    """Of each incident that pages what nobody has heard of; of one that ended before anybody heard of it, nothing."""
     sent = frozenset(sent)
     for number, incident in incidents.items():
         if incident.closed is not None:
             if (number, "opened") in sent and (number, "closed") not in sent:
                 yield Notice(number, "closed", incident)
+            continue
+        if incident.noted:
             continue
         if (number, "opened") not in sent:
             yield Notice(number, "opened", incident)
