@@ -18,11 +18,15 @@ from homeostat.core.calibration import log_odds
 from homeostat.core.findings import Decision
 from homeostat.core.headlines import headline
 from homeostat.core.rules import Reason, Rule
+from homeostat.data.amendments import write_record
+from homeostat.data.contamination import CONTAMINATED
+from homeostat.decisions.recalibrate import recent_events
 from homeostat.decisions.reweigh import release_weights
 from homeostat.decisions.session import Session
 from homeostat.models.contributions import contributions
 from homeostat.project.layout import Project
 from homeostat.releases import verify
+from homeostat.releases.feature_rows import FeatureRows
 from homeostat.releases.registry import Registry
 
 pytestmark = pytest.mark.slow
@@ -143,6 +147,28 @@ def test_a_rollback_takes_the_calibrator_back(project: Project) -> None:
     assert serving.bundle.models["high"].predict(serving.bundle.golden).tolist() == (
         serving.bundle.golden["score__high"].to_list()
     )
+
+
+def test_what_a_bad_release_predicted_fits_no_calibrator(tmp_path: Path) -> None:
+    params = PARAMS.replace("label_horizon: 1h", "label_horizon: 1h, acted_on: true")
+    project = hourly.make(tmp_path / "meters", params=params, table=hourly.steady_readings(96))
+    for hour in (24, 48, 72):
+        loop.tick(Session.open(project), at(hour))
+    session = Session.open(project)
+    serving = session.registry.load_champion()
+    assert serving is not None
+
+    def times() -> pl.Series:
+        recent = recent_events(session, serving.bundle, FeatureRows(session.tree), ["high"], at(72))
+        return recent.rows["predict_at"]
+
+    bad = (at(66), at(69))
+    inside = times().is_between(*bad, closed="left")
+    mark = {"number": 1, "kind": CONTAMINATED, "who": "ann", "why": "a slip", "known": at(72)}
+    write_record(session.tree, mark | {"version": "v9", "since": bad[0], "until": bad[1]}, "v9")
+    assert inside.sum() > 0 and not inside.all()
+    assert not times().is_between(*bad, closed="left").any()
+    assert len(times()) == (~inside).sum()
 
 
 def test_where_the_scope_says_none_it_is_left_alone(tmp_path: Path) -> None:

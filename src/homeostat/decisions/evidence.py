@@ -22,7 +22,7 @@ from homeostat.data.contamination import left_out
 from homeostat.decisions.pairing import Pairing, Scores, margins, recipe, same_models
 from homeostat.decisions.session import Session
 from homeostat.features.sql import read_features_sql
-from homeostat.features.tables import not_left_out
+from homeostat.features.tables import without
 from homeostat.monitoring.quality import windows_on_record
 from homeostat.project.layout import Project
 from homeostat.project.scope_values import changes
@@ -73,9 +73,7 @@ class Judge:
     @cached_property
     def rows(self) -> pl.DataFrame:
         """The feature rows of the events, by the tree's own SQL, in order of batch; without those left out."""
-        rows = self._features.between(self._sql, self._since, self._now)
-        trusted = not_left_out(self._left_out)
-        return rows if trusted is None else rows.filter(trusted)
+        return without(self._features.between(self._sql, self._since, self._now), self._left_out)
 
     def scores(self, bundle: Bundle, kind: Kind = "models") -> Scores:
         """A release's scores of ``rows``; NaN for the events that its models of that kind may have learned from."""

@@ -22,9 +22,11 @@ from homeostat.core.policy import is_cooling, off_level
 from homeostat.core.promises import CALIBRATION as RATIO
 from homeostat.core.release_gate import WEIGHTED_LOSS, BesideChampion, Endpoint, against_champion
 from homeostat.core.rules import Reason
+from homeostat.data.contamination import left_out
 from homeostat.decisions.evidence import trained_to
 from homeostat.decisions.pairing import Pairing, Scores, margins
 from homeostat.decisions.session import Session
+from homeostat.features.tables import without
 from homeostat.monitoring.quality import windows_on_record
 from homeostat.project.layout import CALIBRATION
 from homeostat.releases.derived import Derived, Edits, derive
@@ -116,10 +118,10 @@ class Recent:
 def recent_events(
     session: Session, bundle: Bundle, features: FeatureRows, names: Sequence[str], now: datetime
 ) -> Recent:
-    """The events of the window; the later half of it judges."""
+    """The events of the window, without those left out; the later half of it judges."""
     scope = session.tree.scope
     since = max(now - scope.monitoring.window, trained_to(bundle))
-    rows = features.between(bundle.sql, since, now)
+    rows = without(features.between(bundle.sql, since, now), left_out(session.tree))
     labels = {name: label for name, label in evaluate.mature_labels(scope, rows, now).items() if name in names}
     scores = models.predict_each({name: bundle.uncalibrated[name] for name in names}, rows)
     half = since + (now - scope.events.label_horizon - since) / 2

@@ -61,6 +61,12 @@ def not_left_out(spans: Iterable[tuple[datetime, datetime]]) -> pl.Expr | None:
     return ~pl.any_horizontal(inside) if inside else None
 
 
+def without(rows: pl.DataFrame, spans: Iterable[tuple[datetime, datetime]]) -> pl.DataFrame:
+    """The rows that were to be predicted in none of the spans."""
+    trusted = not_left_out(spans)
+    return rows if trusted is None else rows.filter(trusted)
+
+
 def listed(scope: Scope) -> tuple[str, ...]:
     """Every feature that an objective lists, once."""
     return tuple(dict.fromkeys(name for o in scope.objectives.values() for name in o.features))
