@@ -122,6 +122,12 @@ def test_no_other_page_and_no_odd_form_acts(
     assert not project.answers.exists()
 
 
+def test_a_form_about_no_incident_says_why(project: Project, client: httpx.Client) -> None:
+    answer = client.post("/incidents/x.html", data=form(client))
+    assert answer.status_code == 403 and "x: no number of an incident; begin at /" in answer.text
+    assert not project.answers.exists()
+
+
 def test_nobody_acts_without_the_token(project: Project, pages: tuple[str, str], client: httpx.Client) -> None:
     answer = httpx.post(f"{pages[0]}/incidents/0001.html", data=form(client), trust_env=False)
     assert answer.status_code == 401 and not project.answers.exists()

@@ -129,10 +129,10 @@ class Pages:
 
     async def act(self, request: Request) -> Response:
         """Do what the form asks by the command that it stands for, and show the incident again; or say why not."""
-        back = f'<p><a href="{_number(request)}.html">Back to the incident</a></p>'
+        back = f'<p><a href="{escape(request.url.path)}">Back to the incident</a></p>'
         try:
-            given = await self._form(request)
-            done = await run_in_threadpool(_type, self._project(request), _number(request), given)
+            number, given = _number(request), await self._form(request)
+            done = await run_in_threadpool(_type, self._project(request), number, given)
         except UsageError as error:
             return _problem(str(error), 403, back)
         except subprocess.TimeoutExpired:
