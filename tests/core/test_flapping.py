@@ -1,6 +1,6 @@
 """The referee over years of findings and evidence that chance chooses: it never goes back and forth.
 
-The ledger is a real one, and what the loop asks the policy each week is asked here: what starts a decision, whether a
+The ledger is a real one, and what the loop requests each week is requested here: what starts a decision, whether a
 candidate is fitted, what bars it, and the action. Nobody edits code or scope, and nobody asks for anything.
 """
 
@@ -45,7 +45,7 @@ class World:
     baselines: set[str] = field(default_factory=set)
     candidate: datetime | None = None
     drift: datetime | None = None
-    asked: int = 0  # candidates that findings asked for since the last change in service
+    wanted: int = 0  # candidates that findings asked for since the last change in service
     fitted: list[int] = field(default_factory=list)
     signs: dict[int, set[Rule]] = field(default_factory=dict)  # by the number of the event that they led to
 
@@ -79,8 +79,8 @@ class World:
         if self.ledger.release(version) is None:
             releases = (*releases, Register(version, "c", "homeostat", "w", now, version))
         self.ledger = replace(self.ledger, releases=releases, events=(*self.ledger.events, event))
-        self.fitted.append(self.asked)
-        self.asked = 0
+        self.fitted.append(self.wanted)
+        self.wanted = 0
 
 
 def due_at(world: World, now: datetime, baseline: bool) -> Due | None:
@@ -103,8 +103,8 @@ def week(world: World, now: datetime) -> None:
         evidence = replace(evidence, options=world.options(baseline), cooling=is_cooling(ledger, now, COOL_DOWN))
         if evidence.previous_version:
             evidence = replace(evidence, previous=world.compared())
-        if wants_candidate(signs, due, world.candidate, now, COOL_DOWN, world.asked >= 4):
-            world.candidate, world.asked = now, world.asked + (due is None)
+        if wants_candidate(signs, due, world.candidate, now, COOL_DOWN, world.wanted >= 4):
+            world.candidate, world.wanted = now, world.wanted + (due is None)
             barred = barred_by(MADE, MADE, "left", backs[-1], now, COOL_DOWN) if backs else None
             evidence = replace(evidence, gate=world.gate(), candidate_previous=world.compared(), barred=barred)
     decision = decide_action(findings, evidence, 0.05)
@@ -143,7 +143,7 @@ def test_it_never_goes_back_and_forth(seed: int) -> None:
                 if event.action == "rollback":
                     assert later.version != events[place - 1].version, (seed, event, later)
                     assert world.signs[later.number] & OWN_FAULT, (seed, event, later)
-    assert max(world.fitted) <= 4 and world.asked <= 4
+    assert max(world.fitted) <= 4 and world.wanted <= 4
 
 
 def test_chance_brings_about_every_action() -> None:

@@ -22,6 +22,7 @@ from homeostat.core.incidents import Incident
 from homeostat.core.rules import Rule
 from homeostat.project.layout import Project
 from homeostat.reports import incident
+from homeostat.reports.html import report_page
 from homeostat.reports.incident_page import incident_page
 
 HELD = "2024-03-01T05"  # the batch with a row in quarantine
@@ -184,3 +185,15 @@ def test_no_value_steers_the_reader(project: Project) -> None:
         path.unlink()
     assert "\u202e" not in page and "\x1b" not in page and "\\x1b[2J" in page
     assert "&lt;b&gt;up&lt;/b&gt;" in page
+
+
+def test_what_is_noted_does_not_look_like_an_alarm(project: Project) -> None:
+    path = project.incidents / "0003.json"
+    before = path.read_text()
+    path.write_text(json.dumps(replace(INCIDENTS["0003"], noted=True).to_dict()))
+    try:
+        assert '<span class="badge noted">noted</span>' in incident_page(project, "0003")
+        row = next(line for line in report_page(project, project.report_page).split("<tr>") if ">0003</a>" in line)
+    finally:
+        path.write_text(before)
+    assert '<span class="soft">noted</span>' in row and ">open<" not in row

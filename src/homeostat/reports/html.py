@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from homeostat.project.layout import Project
     from homeostat.project.scope import Scope
 
-OPEN = '<b class="bad">open</b>'
+OPEN, NOTED = '<b class="bad">open</b>', '<span class="soft">noted</span>'
 LISTED = 60  # batches that were not accepted whole, in words
 BETTER = {"auc": "higher", "average_precision": "higher", "r2": "higher", "ndcg": "higher"}  # others: lower
 
@@ -125,7 +125,7 @@ def _incidents(project: Project, page: Path) -> Iterator[str]:
         return
     rows = [
         f"<td>{_link(project.incidents / f'{number}.html', page, number)}</td><td class='text'>{escape(i.problem)}</td>"
-        f"<td>{when(i.opened)}</td><td>{when(i.closed) if i.closed else OPEN}</td>"
+        f"<td>{when(i.opened)}</td><td>{when(i.closed) if i.closed else NOTED if i.noted else OPEN}</td>"
         for number, i in on_record
     ]
     yield grid('<tr><th>incident</th><th class="text">problem</th><th>since</th><th>until</th></tr>', rows)

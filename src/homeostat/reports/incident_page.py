@@ -30,7 +30,7 @@ STYLE = """
 .lead { font-size: 1.15rem; max-width: 62ch; margin: 8px 0 16px; }
 .badge { font-size: 0.8rem; font-weight: 600; border-radius: 10px; padding: 2px 10px; vertical-align: middle;
   color: #fff; background: var(--bad); margin-left: 8px; white-space: nowrap; }
-.badge.closed { background: var(--baseline); } .badge.snoozed { background: var(--warn); }
+.badge.closed, .badge.noted { background: var(--baseline); } .badge.snoozed { background: var(--warn); }
 dl.facts { grid-template-columns: max-content 1fr; gap: 2px 20px; }
 dl.facts div { display: contents; } dl.facts dt { padding: 3px 0; }
 dl.facts dd { font-size: 1rem; padding: 3px 0; }
@@ -85,7 +85,8 @@ def incident_page(project: Project, number: str, forms: str = "") -> str:
 
 
 def _badge(screen: Screen) -> str:
-    word = "closed" if screen.incident.closed else "snoozed" if screen.snooze else "open"
+    incident = screen.incident
+    word = "closed" if incident.closed else "noted" if incident.noted else "snoozed" if screen.snooze else "open"
     return f'<span class="badge {word}">{word}</span>'
 
 

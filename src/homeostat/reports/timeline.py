@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 KEY = (
     '<p class="key"><i style="background:#0b5fae"></i>in service<i style="background:#b3262c"></i>put back by a '
     'rollback; dots are decisions: <i style="background:var(--baseline)"></i>nothing'
-    '<i style="background:var(--good)"></i>release or retrain<i style="background:var(--bad)"></i>roll back; bars '
-    "below them are incidents</p>"
+    '<i style="background:var(--good)"></i>a new release<i style="background:var(--bad)"></i>roll back or fall '
+    "back; bars below them are incidents</p>"
 )
 
 
