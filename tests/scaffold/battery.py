@@ -120,7 +120,12 @@ TIME_CASES = [
     _times("ISO weeks", lambda t: f"{t:%G-W%V}", lambda t: _day(t) - timedelta(days=t.weekday()), "week"),
     _times("quarters", lambda t: f"Q{(t.month + 2) // 3} {t.year}",
            lambda t: datetime(t.year, (t.month - 1) // 3 * 3 + 1, 1), "quarter"),
-    _times("months", lambda t: f"{t:%m/%Y}", lambda t: datetime(t.year, t.month, 1), "month"),
+    _times("quarters of short years", lambda t: f"Q{(t.month + 2) // 3}'{t:%y}",
+           lambda t: datetime(t.year, (t.month - 1) // 3 * 3 + 1, 1), "quarter"),
+    *(_times(f"months: {form}", lambda t, form=form: t.strftime(form),  # type: ignore[misc]
+             lambda t: datetime(t.year, t.month, 1), "month")
+      for form in ("%m/%Y", "%Y-%m", "%Y/%m", "%b-%y", "%B %Y", "%YM%m")),
+    _times("days of the year", lambda t: f"{t:%Y-%j}", _day),
     Case("24:00", "time", [_end_of_day(t) for t in HOURS], HOURS, "24:00"),
     Case("few days, day first", "time", [f"{t:%d.%m.%Y %H:%M}" for t in HOURS], HOURS),
     Case("few days, no order told", "time",
