@@ -3,7 +3,8 @@
 A form is written with the codes of ``strptime`` and a few more. Blanks in it stand for any blanks, a narrow one among
 them. ``%S`` takes a fraction of any length after it, ``%H`` takes 24 as the midnight that follows, ``%k`` the hours 1
 to 24 that end where they are named, ``%b`` a month's name or its abbreviation in any of the languages below, ``%a`` a
-weekday's name, ``%j`` a day of the year in three digits (two are a month), ``%p`` a marker of the half of the day, ``%z`` an offset, a zone's abbreviation or its name.
+weekday's name, ``%j`` a day of the year in three digits (two are a month), ``%p`` a marker of the half of the day,
+``%z`` an offset, a zone's abbreviation or its name.
 Whole forms of numbers are ``epoch s``, ``epoch ms``, ``epoch us``, ``epoch ns``, ``epoch days``, ``excel days`` and
 ``julian days``.
 """
