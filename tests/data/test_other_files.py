@@ -70,6 +70,21 @@ def test_tables_with_types_keep_them(name: str, tmp_path: Path) -> None:
     assert rows_of(tmp_path / name, tmp_path / "scratch").equals(table)
 
 
+@pytest.mark.parametrize("name", ["a.arrow", "a.arrows"])
+def test_categories_of_arrow_are_their_words(name: str, tmp_path: Path) -> None:
+    words = ["red", None, "blue", "red"]
+    table = pl.DataFrame({"n": [1, 2, 3, 4], "c": pl.Series(words, dtype=pl.Categorical),
+                          "e": pl.Series(words, dtype=pl.Enum(["blue", "red"]))})  # fmt: skip
+    (table.write_ipc if name == "a.arrow" else table.write_ipc_stream)(tmp_path / name)
+    wanted = table.with_columns(pl.col("c", "e").cast(pl.String))
+    assert rows_of(tmp_path / name, tmp_path / "scratch").equals(wanted)
+
+
+def test_one_record_alone_is_a_row(tmp_path: Path) -> None:
+    (tmp_path / "a.jsonl").write_text('{"at": "2024-03-01", "tags": ["a", "b"]}\n')
+    assert rows_of(tmp_path / "a.jsonl", tmp_path / "scratch").rows() == [("2024-03-01", '["a","b"]')]
+
+
 def cut(name: str, by: int) -> Callable[[Path], object]:
     def write(path: Path) -> None:
         WRITE[name](path)
@@ -90,6 +105,9 @@ def database(path: Path) -> None:
         ("a.json", cut("a.json", 20), "a.json is no whole JSON"),
         ("a.json", lambda path: path.write_text("[1, 2]"), "values that are no records; give objects"),
         ("a.json", lambda path: path.write_text("[]"), "has no records"),
+        ("a.json", lambda path: path.write_text('{"at": {"0": 1, "1": 2}, "x": {"0": 5, "1": 6}}'), "holds columns"),
+        ("a.json", lambda path: path.write_text('{"at": ["a", "b"], "x": [5, 6]}'), "columns, not records; write"),
+        ("a.json", lambda path: path.write_text('{"columns": ["at"], "index": [0], "data": [["a"]]}'), "holds columns"),
         ("a.csv", lambda path: path.write_text(lines(RECORDS)), "a.csv holds JSON; call it .json or .jsonl"),
         ("a.db", database, "a.db is a SQLite database; name its address and a query: --from sqlite:///"),
         ("a.csv", lambda path: pl.DataFrame({"n": [1]}).write_parquet(path), "a.csv is Parquet; call it .parquet"),

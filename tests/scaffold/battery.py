@@ -120,7 +120,12 @@ TIME_CASES = [
     _times("ISO weeks", lambda t: f"{t:%G-W%V}", lambda t: _day(t) - timedelta(days=t.weekday()), "week"),
     _times("quarters", lambda t: f"Q{(t.month + 2) // 3} {t.year}",
            lambda t: datetime(t.year, (t.month - 1) // 3 * 3 + 1, 1), "quarter"),
-    _times("months", lambda t: f"{t:%m/%Y}", lambda t: datetime(t.year, t.month, 1), "month"),
+    _times("quarters of short years", lambda t: f"Q{(t.month + 2) // 3}'{t:%y}",
+           lambda t: datetime(t.year, (t.month - 1) // 3 * 3 + 1, 1), "quarter"),
+    *(_times(f"months: {form}", lambda t, form=form: t.strftime(form),  # type: ignore[misc]
+             lambda t: datetime(t.year, t.month, 1), "month")
+      for form in ("%m/%Y", "%Y-%m", "%Y/%m", "%b-%y", "%B %Y", "%YM%m")),
+    _times("days of the year", lambda t: f"{t:%Y-%j}", _day),
     Case("24:00", "time", [_end_of_day(t) for t in HOURS], HOURS, "24:00"),
     Case("few days, day first", "time", [f"{t:%d.%m.%Y %H:%M}" for t in HOURS], HOURS),
     Case("few days, no order told", "time",
@@ -203,6 +208,7 @@ NUMBER_CASES = [
       for odd in ("inf", "-inf", "<0.5", ">500", "#DIV/0!", "#REF!", "#VALUE!", "1.#INF")),
     *(Case(f"null: {null}", "float", _some([str(v) for v in NUMBERS], null), _some(NUMBERS, None), null.strip())  # type: ignore[arg-type]
       for null in ("NULL", "NaN", "N/A", "None", "\\N", "<NA>", "-", "nil", "(null)", "n.a.")),
+    Case("null: bcp's empty word", "float", _some([str(v) for v in NUMBERS], "\0"), _some(NUMBERS, None), "x00"),  # type: ignore[arg-type]
     _numbers("wide whole numbers", lambda v: str(int(v)), [9007199254740993 + n for n in range(ROWS)], kind="integer"),
     Case("unsigned 64-bit names", "string", [str(2**63 + 7919 * n) for n in range(ROWS)],
          [str(2**63 + 7919 * n) for n in range(ROWS)]),
@@ -236,5 +242,6 @@ WORD_CASES = [
     Case("blanks around words", "string", ["red ", " green", "blue"] * 40, ["red", "green", "blue"] * 40, "blanks"),
     Case("invisible signs", "string", ["red\u00a0", "\u200bgreen", "blue"] * 40, ["red", "green", "blue"] * 40,
          "invisible"),
+    Case("bcp's empty words", "string", ["red", "\0", "blue"] * 40, ["red", None, "blue"] * 40, "invisible"),
     Case("null words", "string", ["red", "NULL", "blue"] * 40, ["red", None, "blue"] * 40, "missing"),
 ]  # fmt: skip

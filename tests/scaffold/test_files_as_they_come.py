@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import io
 import zipfile
+from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
 
@@ -140,8 +141,16 @@ def test_a_workbook_is_read(tmp_path: Path) -> None:
     assert lands is not None and lands.sort("id").equals(rows)
 
 
-def write_workbook(path: Path) -> None:
-    """The smallest workbook: an empty sheet, and one with the rows as text and numbers."""
+def test_of_several_sheets_the_one_with_the_most_rows_is_read_and_named(tmp_path: Path) -> None:
+    write_workbook(tmp_path / "t.xlsx", before=[("about",), ("loads of the north",)])
+    rows, lands, notes = read_both("t.xlsx", tmp_path)
+    assert rows["load"].sort().to_list() == [v for _, _, v, _ in ROWS]
+    assert lands is not None and lands.sort("id").equals(rows)
+    assert "'data' is read, which has the most rows; another: sources.file.sheet: 'notes' (1 row)" in str(notes)
+
+
+def write_workbook(path: Path, before: Sequence[tuple[object, ...]] = ()) -> None:
+    """The smallest workbook: a sheet with the lines ``before``, and one with the rows as text and numbers."""
     letters = "ABCD"
 
     def cell(column: int, row: int, value: object) -> str:
@@ -150,9 +159,11 @@ def write_workbook(path: Path) -> None:
             return f"<c {place}><v>{value}</v></c>"
         return f'<c {place} t="inlineStr"><is><t>{value}</t></is></c>'
 
+    def body(lines: Sequence[tuple[object, ...]]) -> str:
+        cells = ("".join(cell(c, n, v) for c, v in enumerate(line)) for n, line in enumerate(lines, 1))
+        return "".join(f'<row r="{n}">{row}</row>' for n, row in enumerate(cells, 1))
+
     lines = [("A report of loads",), HEAD, *ROWS]
-    cells = ("".join(cell(c, n, v) for c, v in enumerate(line)) for n, line in enumerate(lines, 1))
-    body = "".join(f'<row r="{n}">{row}</row>' for n, row in enumerate(cells, 1))
     space = 'xmlns="http://schemas.openxmlformats.org/spreadsheetml/2006/main"'
     office = "http://schemas.openxmlformats.org/officeDocument/2006/relationships"
     package = "http://schemas.openxmlformats.org/package/2006"
@@ -175,8 +186,8 @@ def write_workbook(path: Path) -> None:
             f'<Relationship Id="r{n}" Type="{office}/worksheet" Target="worksheets/sheet{n}.xml"/>' for n in sheets
         )
         + "</Relationships>",
-        "xl/worksheets/sheet1.xml": f"<worksheet {space}><sheetData/></worksheet>",
-        "xl/worksheets/sheet2.xml": f"<worksheet {space}><sheetData>{body}</sheetData></worksheet>",
+        "xl/worksheets/sheet1.xml": f"<worksheet {space}><sheetData>{body(before)}</sheetData></worksheet>",
+        "xl/worksheets/sheet2.xml": f"<worksheet {space}><sheetData>{body(lines)}</sheetData></worksheet>",
     }
     with zipfile.ZipFile(path, "w") as archive:
         for name, text in parts.items():

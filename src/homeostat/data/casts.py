@@ -22,7 +22,7 @@ TYPES: dict[str, pl.DataType] = {
 YES, NO = ("true", "t", "1", "yes", "y", "on"), ("false", "f", "0", "no", "n", "off")
 TRUTH = dict.fromkeys(YES, True) | dict.fromkeys(NO, False)
 WRITTEN = "__written__"  # before a column's name: its values that do not fit its type, as they are written
-INVISIBLE = r"[\x{200b}\x{200c}\x{200d}\x{2060}\x{feff}\x{ad}]"
+INVISIBLE = r"[\x{0}\x{200b}\x{200c}\x{200d}\x{2060}\x{feff}\x{ad}]"
 LIMIT = r"^\s*[<>≤≥]=?\s*[+-]?\d"  # of what an instrument can measure
 AROUND = r"^[\s\x{a0}\x{202f}\x{2009}]+|[\s\x{a0}\x{202f}\x{2009}]+$"
 

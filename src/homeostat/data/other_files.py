@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 SUFFIXES = {
     ".json": "json", ".jsonl": "json", ".ndjson": "json",
-    ".arrow": "arrow", ".feather": "arrow", ".ipc": "arrow", ".orc": "orc", ".avro": "avro",
+    ".arrow": "arrow", ".feather": "arrow", ".ipc": "arrow", ".arrows": "arrow", ".orc": "orc", ".avro": "avro",
 }  # fmt: skip
 SQL = "name its address and a query: --from sqlite:///FILE --query 'SELECT ...'"
 CONVERT = "write its table as CSV or Parquet"
@@ -96,6 +96,7 @@ def _json(connection: duckdb.DuckDBPyConnection, name: str, path: str, file: Pat
             structures = _structures(connection, source)
         if any(not isinstance(one, dict) for one in structures):
             raise DataError(f"{name}: {path} holds values that are no records; give objects, one a line or in a list")
+        _refuse_columns(name, path, structures)
         paths = list(dict.fromkeys(p for one in structures for p in _leaves(one)))
         if not paths:
             raise DataError(f"{name}: {path} has no records; give objects, one a line or in a list")
@@ -120,6 +121,25 @@ def _the_list_in(structures: list[Any]) -> str | None:
         return None
     lists = [k for k, v in structures[0].items() if isinstance(v, list) and v and isinstance(v[0], dict)]
     return lists[0] if len(lists) == 1 else None
+
+
+def _refuse_columns(name: str, path: str, structures: list[Any]) -> None:
+    """Refuse one object that holds columns, as pandas writes by default, or a heading and lists of values.
+
+    Raises:
+        DataError: it says how to write records.
+    """
+    if len(structures) != 1 or len(structures[0]) < 2:
+        return
+    members = structures[0].values()
+    numbered = all(isinstance(m, dict) and len(m) > 1 and all(map(str.isdigit, m)) for m in members)
+    lists = all(isinstance(m, list) for m in members)
+    parted = {"columns", "fields"} & structures[0].keys() and {"data", "rows", "values"} & structures[0].keys()
+    if numbered or lists or parted:
+        raise DataError(
+            f"{name}: {path} holds columns, not records; write objects, one a line "
+            "(pandas: to_json(orient='records', lines=True))"
+        )
 
 
 def _leaves(structure: dict[str, Any], above: tuple[str, ...] = ()) -> Iterator[tuple[str, ...]]:
@@ -155,9 +175,27 @@ def _arrow(file: Path, target: Path) -> None:
         except pa.ArrowInvalid:  # as a stream
             source.seek(0)
             opened = batches = pa.ipc.open_stream(source)
-        with pq.ParquetWriter(target, opened.schema) as writer:
+        plain = pa.schema([field.with_type(_plain(field.type)) for field in opened.schema])
+        with pq.ParquetWriter(target, plain) as writer:
             for batch in batches:
-                writer.write_batch(batch)
+                values = [_decoded(column, kind) for column, kind in zip(batch.columns, plain.types, strict=True)]
+                writer.write_batch(pa.record_batch(values, schema=plain))
+
+
+def _plain(kind: Any) -> Any:
+    """The type of a dictionary's values, as Parquet's writer takes it; of other columns their own."""
+    import pyarrow as pa
+
+    if not pa.types.is_dictionary(kind):
+        return kind
+    return pa.string() if pa.types.is_string_view(kind.value_type) else kind.value_type
+
+
+def _decoded(column: Any, kind: Any) -> Any:
+    """The values of a dictionary, each for itself."""
+    import pyarrow as pa
+
+    return column.dictionary.cast(kind).take(column.indices) if pa.types.is_dictionary(column.type) else column
 
 
 def _orc(file: Path, target: Path) -> None:

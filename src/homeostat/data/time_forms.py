@@ -3,7 +3,8 @@
 A form is written with the codes of ``strptime`` and a few more. Blanks in it stand for any blanks, a narrow one among
 them. ``%S`` takes a fraction of any length after it, ``%H`` takes 24 as the midnight that follows, ``%k`` the hours 1
 to 24 that end where they are named, ``%b`` a month's name or its abbreviation in any of the languages below, ``%a`` a
-weekday's name, ``%p`` a marker of the half of the day, ``%z`` an offset, a zone's abbreviation or its name.
+weekday's name, ``%j`` a day of the year in three digits (two are a month), ``%p`` a marker of the half of the day,
+``%z`` an offset, a zone's abbreviation or its name.
 Whole forms of numbers are ``epoch s``, ``epoch ms``, ``epoch us``, ``epoch ns``, ``epoch days``, ``excel days`` and
 ``julian days``.
 """
@@ -66,7 +67,7 @@ CODES = {
     "m": r"(?P<m>\d{1,2})", "d": r"(?P<d>\d{1,2})", "H": r"(?P<H>\d{1,2})", "k": r"(?P<k>\d{1,2})",
     "I": r"(?P<I>\d{1,2})", "M": r"(?P<M>\d{1,2})", "S": r"(?P<S>\d{1,2})(?:[.,:](?P<f>\d{1,9}))?",
     "p": rf"(?P<p>[AaPp](?:\.?{BLANK}?[Mm])?\.?|上午|下午|午前|午後|오전|오후|[πμ]\.?μ\.?)",
-    "z": ZONE + AFTER_ZONE, "j": r"(?P<j>\d{1,3})", "G": r"(?P<G>\d{4})", "V": r"(?P<V>\d{1,2})", "u": r"(?P<u>[1-7])",
+    "z": ZONE + AFTER_ZONE, "j": r"(?P<j>\d{3})", "G": r"(?P<G>\d{4})", "V": r"(?P<V>\d{1,2})", "u": r"(?P<u>[1-7])",
     "q": r"(?P<q>[1-4])", "f": r"(?P<f>\d{1,9})",
 }  # fmt: skip
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,14 @@ from homeostat.core.errors import DataError
 UNNAMED = "__UNNAMED__"  # what a column without a heading is called
 MOST_SKIPPED = 30  # lines before the heading
 SUFFIXES = (".xlsx", ".xlsm", ".xlsb", ".xls", ".ods")
+
+
+def _opened(file: Path) -> Any:
+    """The workbook. Its reader logs each column without a value, which the issues of a table name already."""
+    import fastexcel
+
+    logging.getLogger("fastexcel").setLevel(logging.ERROR)
+    return fastexcel.read_excel(file.read_bytes())
 
 
 def _rows(book: Any, sheet: str) -> Any:
@@ -24,6 +33,27 @@ def _rows(book: Any, sheet: str) -> Any:
     return None
 
 
+def sheets_with_rows(name: str, path: str, file: Path) -> dict[str, int]:
+    """The rows of each sheet of the workbook ``file``, which is called ``path``, where it has any.
+
+    Raises:
+        DataError: it is no workbook.
+    """
+    import fastexcel
+
+    try:
+        book = _opened(file)
+        tables = {sheet: _rows(book, sheet) for sheet in book.sheet_names}
+    except fastexcel.FastExcelError as error:
+        raise _damaged(name, path, error) from error
+    return {sheet: int(table.height) for sheet, table in tables.items() if table is not None}
+
+
+def _damaged(name: str, path: str, error: Exception) -> DataError:
+    why = str(error).strip().split("\n")[0]
+    return DataError(f"{name}: {path} is no whole workbook ({why}); save it again, or as CSV")
+
+
 def as_parquet(name: str, path: str, file: Path, sheet: str | None, target: Path) -> Path:
     """A sheet of the workbook ``file``, which is called ``path``, as a Parquet file.
 
@@ -35,7 +65,7 @@ def as_parquet(name: str, path: str, file: Path, sheet: str | None, target: Path
     import pyarrow.parquet as pq
 
     try:
-        book = fastexcel.read_excel(file.read_bytes())
+        book = _opened(file)
         names = book.sheet_names
         if sheet is not None and sheet not in names:
             raise DataError(f"{name}: {path} has no sheet {sheet!r}; there {'are' if len(names) > 1 else 'is'} "
@@ -46,6 +76,5 @@ def as_parquet(name: str, path: str, file: Path, sheet: str | None, target: Path
                 pq.write_table(pa.table(table.to_arrow()), target)
                 return target
     except fastexcel.FastExcelError as error:
-        why = str(error).strip().split("\n")[0]
-        raise DataError(f"{name}: {path} is no whole workbook ({why}); save it again, or as CSV") from error
+        raise _damaged(name, path, error) from error
     raise DataError(f"{name}: {path} has no sheet with rows; give the rows")

@@ -192,6 +192,13 @@ def test_of_a_healthy_table_nothing_is_left_out(tmp_path: Path) -> None:
     assert [(i.kind, i.column) for i in issues if i.kind != "uninformative column"] == []
 
 
+def test_only_of_what_comes_once_it_is_stated_that_it_identifies_a_row(tmp_path: Path) -> None:
+    table = healthy().with_columns(customer="c" + (pl.int_range(pl.len()) * 37 % (ROWS // 2)).cast(pl.String))
+    texts = {i.column: i.text for i in issues_of(table, tmp_path) if i.kind == "uninformative column"}
+    assert texts["visit"].startswith("visit identifies a row")
+    assert texts["customer"] == "customer has 2,000 distinct values in 4,000 rows, too few of each to learn from"
+
+
 def test_labels_that_dry_up_or_thin_out_are_not_trusted(tmp_path: Path) -> None:
     dried = healthy().with_columns(back=pl.when(pl.int_range(pl.len()) < ROWS * 0.8).then("back").otherwise(0))
     dried.write_csv(tmp_path / "dried.csv")

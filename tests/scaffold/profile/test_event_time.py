@@ -86,6 +86,14 @@ def test_the_time_is_read_alike_here_and_by_the_loop(
     assert (str(times[1]), str(times[-1]), len(times)) == (second, last, ROWS)
 
 
+def test_where_no_column_is_a_time_large_numbers_that_may_be_one_are_named(tmp_path: Path) -> None:
+    columns: dict[str, list[object]] = {
+        "n": list(range(ROWS)), "sent": [1_700_000_000_000 + 60_000 * n for n in range(ROWS)],
+    }  # fmt: skip
+    with pytest.raises(UsageError, match=r"are n, sent, y; it may be sent: numbers .* from 2023-11-14 .*epoch ms"):
+        create.draft("t", request_of(columns, tmp_path))
+
+
 def test_an_unnamed_time_is_guessed_and_the_others_are_named(tmp_path: Path) -> None:
     columns: dict[str, list[object]] = {
         "paid": [None if n % 3 else d.isoformat() for n, d in enumerate(DAYS)],

@@ -70,9 +70,14 @@ def _is_identifier(column: Column, profile: Profile) -> bool:
     if (column.name,) == profile.key.columns:
         return True
     filled = max(column.rows - column.absent, 1)
-    if column.distinct > 0.9 * filled:
+    if names_each_row(column):
         return column.kind == "string" or is_identifier_name(column.raw) or _counts_up(column)
     return column.distinct > 0.2 * filled and (is_identifier_name(column.raw) or column.kind == "string")
+
+
+def names_each_row(column: Column) -> bool:
+    """Whether hardly a value comes twice."""
+    return column.distinct > 0.9 * max(column.rows - column.absent, 1)
 
 
 def _counts_up(column: Column) -> bool:

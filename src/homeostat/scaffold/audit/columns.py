@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 
 from homeostat.core.text import count
 from homeostat.scaffold.audit.column_changes import change_issues
-from homeostat.scaffold.audit.column_roles import Roles
+from homeostat.scaffold.audit.column_roles import Roles, names_each_row
 from homeostat.scaffold.audit.issue import Issue
 from homeostat.scaffold.audit.time_bins import TimeBins
 from homeostat.scaffold.profile.identifiers import words
@@ -62,9 +62,12 @@ def _uninformative(profile: Profile, roles: Roles) -> Iterator[Issue]:
             fix = f"left out; homeostat new ... --drop {column.raw!r} takes it off the scope"
             yield _useless(column.name, f"{column.raw} is {column.low} in every row", fix, 0.99, 25)
     for column in map(profile.table.column, roles.identifiers):
-        how = "looks like a number and identifies a row" if column.kind == "integer" else "identifies a row"
         about = "about " if column.distinct >= COUNTED else ""
+        how = "looks like a number and identifies a row" if column.kind == "integer" else "identifies a row"
         text = f"{column.raw} {how} ({about}{column.distinct:,} distinct values)"
+        if not names_each_row(column):
+            values = f"{about}{column.distinct:,} distinct values in {column.rows - column.absent:,} rows"
+            text = f"{column.raw} has {values}, too few of each to learn from"
         yield _useless(column.name, text, "left out of the features", 0.9, 30)
     for column in map(profile.table.column, roles.codes):
         text = f"{column.raw} looks like a number and is a code: its values predict, their order does not"

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 
 from homeostat.core.text import count
 from homeostat.project.value_types import format_duration
-from homeostat.scaffold.audit.column_roles import Roles
+from homeostat.scaffold.audit.column_roles import Roles, names_each_row
 from homeostat.scaffold.audit.issue import Issue
 from homeostat.scaffold.draft.features_sql import FeatureQuery
 from homeostat.scaffold.draft.plan import Plan
@@ -46,7 +46,8 @@ def summary_lines(profile: Profile, roles: Roles, plan: Plan, query: FeatureQuer
     yield f"  baseline   the mean of {label.column} by {', '.join(plan.baseline) or 'nothing: of all rows'}"
     yield f"  features   {len(query.features)} in features.sql"
     for reason, names in (
-        ("identify a row", roles.identifiers),
+        ("identify a row", [c for c in roles.identifiers if names_each_row(table.column(c))]),
+        ("seldom the same twice", [c for c in roles.identifiers if not names_each_row(table.column(c))]),
         ("never change", roles.constant),
         ("too many words", roles.wordy),
     ):

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
+import polars as pl
+
 from homeostat.core.errors import DataError, UsageError
 from homeostat.scaffold.profile.column_types import Reading
 from homeostat.scaffold.profile.request import Request
@@ -13,6 +15,7 @@ from homeostat.scaffold.profile.time_writing import number_as_time
 from homeostat.scaffold.profile.workspace import Workspace
 
 STRAY = 0.01  # share of the rows that may lie far from all others
+LEAST_COUNTED = 10_000_000  # number that may be a time, as 20240131 is
 EDGE = 0.005  # share of the rows on either side of the bulk
 
 
@@ -41,7 +44,20 @@ def choose_time_column(table: Table, request: Request, label: str) -> Column:
     times = [c for c in table.columns if c.kind == "time" and c.name not in (label, request.known_at)]
     if times:
         return min(times, key=lambda c: (c.absent, c.low or "", c.high or ""))
-    raise UsageError(f"--time: say which column is the time of a row; there are {column_list(table.columns)}")
+    counted = "; ".join(filter(None, map(_as_counted, table.columns)))
+    raise UsageError(
+        f"--time: say which column is the time of a row; there are {column_list(table.columns)}"
+        f"{'; it may be ' + counted if counted else ''}"
+    )
+
+
+def _as_counted(column: Column) -> str:
+    """What a column of large whole numbers would be as times; empty where it is none."""
+    if column.kind != "integer" or column.low is None or column.high is None or int(column.low) < LEAST_COUNTED:
+        return ""
+    low, high = int(column.low), int(column.high)
+    reading = number_as_time(low, high, pl.Series([low, high]))
+    return f"{column.raw}: {reading.notes[0]}" if reading is not None else ""
 
 
 def with_number_as_time(work: Workspace, table: Table, column: Column, option: str) -> Table:

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from homeostat.core.errors import DataError
 from homeostat.core.text import count, listed
+from homeostat.data import workbooks
 from homeostat.data.csv_files import (
     LOOK,
     MIXED,
@@ -172,6 +173,8 @@ def _changes(parts: Parts, shared: list[str]) -> list[str]:
 
 def _form_of(file: SourceFile, scratch: Path) -> tuple[FileForm, str, tuple[str, ...]]:
     """How the files are laid out, by the first of them, its delimiter, and what to say of its encoding."""
+    if file.kind == "workbook":
+        return _form_of_workbook(file, scratch)
     if file.kind != "text":
         return PLAIN, "", ()
     with local_copy(INPUT, file, scratch) as copy:
@@ -185,6 +188,18 @@ def _form_of(file: SourceFile, scratch: Path) -> tuple[FileForm, str, tuple[str,
         if encoding == "utf-16-le":  # without a mark, which alone is not seen
             form = form.model_copy(update={"encoding": encoding})
     return form, delimiter, encoded
+
+
+def _form_of_workbook(file: SourceFile, scratch: Path) -> tuple[FileForm, str, tuple[str, ...]]:
+    """The sheet with the most rows, where several have any."""
+    with local_copy(INPUT, file, scratch) as copy:
+        rows = workbooks.sheets_with_rows(INPUT, file.path, copy)
+    if len(rows) < 2:
+        return PLAIN, "", ()
+    most = max(rows, key=rows.__getitem__)
+    others = listed([f"{sheet!r} ({count(n, 'row')})" for sheet, n in rows.items() if sheet != most], 3)
+    note = f"of the workbook's sheets {most!r} is read, which has the most rows; another: sources.file.sheet: {others}"
+    return FileForm(sheet=most), "", (note,)
 
 
 def _encoding_notes(copy: Path, encoding: str) -> Iterator[str]:

@@ -26,7 +26,8 @@ WEEKS = ("%G-W%V-%u", "%G-W%V", "%GW%V", "%GW%V%u", "%G-W%V%u", "%G W%V", "%G/W%
          "KW%V/%G", "KW %V/%G", "KW %V %G", "CW%V/%G", "CW %V/%G",
          "%G-KW%V", "%GKW%V", "Week %V %G", "%G Week %V", "%G-w%V", "%Gw%V")  # fmt: skip
 QUARTERS = ("%YQ%q", "%Y-Q%q", "%Y Q%q", "%Y/Q%q", "%Y:Q%q", "Q%q %Y", "Q%q-%Y", "Q%q/%Y", "Q%q%Y", "%qQ%Y", "%qQ %Y",
-            "%Yq%q", "%Y-q%q", "%Y q%q", "q%q %Y", "%q. Quartal %Y")  # fmt: skip
+            "%Yq%q", "%Y-q%q", "%Y q%q", "q%q %Y", "%q. Quartal %Y", "Q%q'%y", "Q%q '%y", "Q%q %y", "Q%q-%y",
+            "Q%q/%y", "%qQ%y", "%qQ %y")  # fmt: skip
 CLOCKS = (
     "", " %H:%M:%S", " %H:%M", "T%H:%M:%S", "T%H:%M", ", %H:%M:%S", ", %H:%M", " %I:%M:%S %p", " %I:%M %p",
     ", %I:%M:%S %p", ", %I:%M %p", " %I:%M:%S%p", " %I:%M%p", ", %I:%M:%S%p", ", %I:%M%p", " %p %I:%M:%S",
