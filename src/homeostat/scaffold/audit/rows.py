@@ -78,7 +78,8 @@ def _equal_keys(work: Workspace, profile: Profile) -> Iterator[Issue]:
         text = f"{int(rows):,} rows share their key ({', '.join(profile.key.columns)}) with another: all quarantined"
         severity, fix = 83, "name a further --key column"
         if not profile.request.key:
-            severity, fix = 51, f"remove copies in the table, or bring local times to UTC; or {fix}"
+            zone = f"sources.{profile.table.name}.written.{profile.time.column}.zone"
+            severity, fix = 51, f"remove copies in the table; where clocks show an hour twice, say {zone}; or {fix}"
         yield Issue("duplicate keys", profile.key.columns[0], text, fix, 1.0, severity)
 
 
