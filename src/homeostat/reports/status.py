@@ -182,6 +182,8 @@ def state(status: Status) -> State | None:
         return State(f"{count(urgent, 'problem')} open: begin with the first below, and with its command", True)
     if status.open:
         return State(f"well: {count(len(status.open), 'note')} below, and none that cannot wait", False)
+    if status.champion is None:
+        return State("well: nothing needs you; nothing is in service yet", False)
     return State("well: nothing needs you; every batch of the last days was accepted whole", False)
 
 
