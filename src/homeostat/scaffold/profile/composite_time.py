@@ -33,6 +33,7 @@ MONTHS = ["jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", 
 CLOCKS = ("%H:%M", "%H:%M:%S", "%I:%M:%S %p", "%I:%M %p", "%I:%M:%S%p", "%I:%M%p", "%H.%M", "%H.%M.%S", "%Hh%M",
           "%H-%M",
           "%H%M%S", "%H%M", "%I %p", "%I%p", "%p %I:%M", "%p %I:%M:%S")  # fmt: skip
+HOURS = 30  # different hours at most, with those of a day on which clocks go back
 YEARS = (1500, 2300)
 
 
@@ -57,7 +58,7 @@ def compose_time(work: Workspace, table: Table, time: Column, label: str) -> Tab
     else:
         return table
     if not composed or not starts:
-        return table
+        return _with_note(table, time, others) if _is_day(work, table, time) else table
     rest, sql = composed
     sources = " and ".join([time.raw, *(p.column.raw for p in parts.values())])
     forms = tuple(form.replace("%Y", "%G") + rest if "%V" in rest else form + rest for form, _ in starts)
@@ -65,6 +66,22 @@ def compose_time(work: Workspace, table: Table, time: Column, label: str) -> Tab
     writing = Writing(times=forms, missing=time.reading.writing.missing)
     reading = Reading("time", f"{starts[0][1]} || {sql}", "; ".join(notes), writing=writing)
     return typed_copy(work, table.with_column(replace(time, reading=reading)))
+
+
+def _with_note(table: Table, day: Column, others: Table) -> Table:
+    """The table, with a note on its day where a column looks like the hours of it and is not read as such."""
+    hours, _, last = PARTS["hour"]
+    for column in others.columns:
+        if not _words(column.raw) & hours or column.kind not in ("integer", "string") or column.high is None:
+            continue
+        if column.kind == "integer" and not last < float(column.high) <= last + 1:
+            continue
+        if column.kind == "string" and not (re.match(r"\d", column.low or "") and column.distinct <= HOURS):
+            continue
+        up_to = f", up to {column.high}," if column.kind == "integer" else ""
+        note = f"every row at midnight: {column.raw}{up_to} is not read as the hour; bring both to UTC"
+        return table.with_column(replace(day, reading=replace(day.reading, note=note, ambiguous=True)))
+    return table
 
 
 def _as_written(column: Column) -> str:
