@@ -129,4 +129,5 @@ def test_hours_of_a_day_on_which_clocks_go_back_are_named_where_they_are_not_rea
     pl.DataFrame(rows, schema=["day", "hour", "load"], orient="row").write_csv(tmp_path / "meter.csv")
     made = create.draft("tried", Request(Address.of(str(tmp_path / "meter.csv")), time="day", label="load"))
     note = made.profile.time_column.reading.note
-    assert note.startswith("every row at midnight: hour") and note.endswith("is not read as the hour; bring both to UTC")
+    assert note.startswith("every row at midnight: hour")
+    assert note.endswith("is not read as the hour; bring both to UTC")
