@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -138,6 +139,8 @@ def test_another_project_of_this_machine_is_read_and_not_acted_on(
 ) -> None:
     other = recorded(tmp_path / "other")
     note_project(other)
+    torn = Path(os.environ["XDG_STATE_HOME"]) / "homeostat" / "projects" / "torn.json"
+    torn.write_text('{"pa')
     assert known_projects()[project_id(other.home)] == other.home
     machine = client.get(client.base_url.copy_with(path="/")).text
     assert str(other.home) in machine and str(project.home) in machine

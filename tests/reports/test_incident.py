@@ -197,3 +197,11 @@ def test_what_is_noted_does_not_look_like_an_alarm(project: Project) -> None:
     finally:
         path.write_text(before)
     assert '<span class="soft">noted</span>' in row and ">open<" not in row
+
+
+def test_an_incident_about_a_source_that_the_scope_no_longer_names_is_shown(project: Project, tmp_path: Path) -> None:
+    of = recorded(tmp_path / "meters")
+    gone = replace(INCIDENTS["0002"], finding=against_history("gauges", HELD, UNIT, {}, True))
+    (of.incidents / "0009.json").write_text(json.dumps(gone.to_dict()))
+    assert "gauges" in screen(of, "9")["type"] and "rows" not in screen(of, "9")
+    assert "gauges" in incident_page(of, "0009")

@@ -27,8 +27,16 @@ def note_project(project: Project) -> None:
 
 def known_projects() -> dict[str, Path]:
     """The folders of the projects that are still there, by their id, in order of path."""
-    paths = [Path(json.loads(note.read_text())["path"]) for note in _folder().glob("*.json")]
+    paths = [path for note in _folder().glob("*.json") if (path := _noted(note)) is not None]
     return {project_id(path): path for path in sorted(paths) if (path / "params.yaml").is_file()}
+
+
+def _noted(note: Path) -> Path | None:
+    """The folder that a note names; None where it is torn: the project is noted again when it is next up."""
+    try:
+        return Path(json.loads(note.read_text())["path"])
+    except (ValueError, KeyError, TypeError):
+        return None
 
 
 def project_id(home: Path) -> str:

@@ -326,7 +326,7 @@ def _rows(project: Project, incident: Incident) -> Rows:
         return _worst_events(project, incident)
     source, batch = batch_of(finding)
     paths = (folder / source / f"{batch}.parquet" for folder in (tree.quarantine, tree.accepted))
-    path = next((path for path in paths if source and path.is_file()), None)
+    path = next((path for path in paths if source in tree.scope.sources and path.is_file()), None)
     if path is None:
         return Rows()
     import polars as pl

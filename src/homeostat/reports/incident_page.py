@@ -208,7 +208,7 @@ def _pictures(project: Project, screen: Screen) -> Iterator[str]:
     """Of columns to blame their values beside those before; of an objective what was predicted and observed."""
     one, finding = screen.incident, screen.incident.finding
     source, batch = batch_of(finding)
-    if source:
+    if source in project.scope.sources:
         from homeostat.reports.column_pictures import pictures
 
         yield from pictures(working_tree(project), source, batch, columns(finding))

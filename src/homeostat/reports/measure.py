@@ -74,10 +74,12 @@ def _of_batches(project: Project, screen: Screen) -> Measure | None:
     source, _ = batch_of(screen.incident.finding)
     tree = working_tree(project)
     scope = tree.scope
-    if not source or not scope.sources[source].timed:
+    if source not in scope.sources or not scope.sources[source].timed:
         return None
     length, offset = scope.sources[source].length, scope.rhythm.offset
     batches = [(period_of(b.label, length, offset).start, b) for b in history.batches(tree) if b.source == source]
+    if not batches:
+        return None
     until = screen.incident.closed or batches[-1][0]
     near = [(at, b) for at, b in batches if at <= until + 7 * length][-BATCHES:]
     from homeostat.reports.column_pictures import missing_shares
