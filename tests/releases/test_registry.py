@@ -107,7 +107,7 @@ def test_what_was_yanked_never_serves_again(project: Project) -> None:
     ):
         with pytest.raises(UsageError, match="v0.2.0: yanked by ann: wrong prices"):
             call()
-    again = Candidate(two[1], {}, Decision("release", Reason.PASSED), {})
+    again = Candidate(two[1], {}, Decision("release", Reason.PASSED), {}, {}, pl.DataFrame())
     bar = Bar("v0.2.0", day(3), None, "ann", "wrong prices")
     assert barred(Registry.open(project), again, timedelta(days=14), day(4)) == bar
     assert Registry(project).rollback(By("ann", "bad", day(4))).version == "v0.1.0"
