@@ -35,7 +35,7 @@ def project(tmp_path: Path) -> Project:
 
 
 def typed(project: Project, *words: str) -> Result:
-    return CliRunner().invoke(main, ["-C", str(project.home), *words])
+    return CliRunner(env={"COLUMNS": "120"}).invoke(main, ["-C", str(project.home), *words])
 
 
 def test_a_snoozed_incident_needs_nobody_until_the_snooze_is_over(project: Project) -> None:

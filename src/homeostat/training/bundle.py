@@ -17,7 +17,6 @@ from typing import TYPE_CHECKING, Any
 from ruamel.yaml import YAML
 
 from homeostat.adapters.parquet import digest, read_table
-from homeostat.core.calibration import Calibrator
 from homeostat.core.errors import DataError
 from homeostat.project import scope as scopes
 from homeostat.project.whole_files import write_text
@@ -25,6 +24,7 @@ from homeostat.project.whole_files import write_text
 if TYPE_CHECKING:
     import polars as pl
 
+    from homeostat.core.calibration import Calibrator
     from homeostat.models import Model
     from homeostat.project.scope import Scope
 
@@ -58,6 +58,8 @@ class Bundle:
         """By objective what its scores pass through; none of one whose scores count as the model gives them."""
         path = self.folder / CALIBRATION
         raw = json.loads(path.read_text()) if path.is_file() else {}
+        from homeostat.core.calibration import Calibrator  # with numpy, which a rollback does without
+
         return {name: Calibrator.from_dict(one) for name, one in raw.items()}
 
     @cached_property
