@@ -55,7 +55,7 @@ def look(project: Project, now: datetime, first: bool = True) -> list[Finding]:
     tree = project.worktree
     if first:
         (tree.quality / "windows.parquet").unlink(missing_ok=True)
-    return check_change(tree, Registry.open(project), now, {"phase": 1.0})
+    return check_change(tree, Registry.open(project), now, lambda: {"phase": 1.0})
 
 
 def test_a_change_that_lasts_pages_and_names_its_column(project: Project) -> None:
@@ -129,5 +129,5 @@ def test_the_loop_pages_about_it_and_the_status_puts_it_first(tmp_path: Path) ->
 
 def test_without_a_budget_nothing_is_recorded(tmp_path: Path) -> None:
     made = hourly.make(tmp_path / "meters")
-    assert check_change(made, Registry(made), END, {}) == []
+    assert check_change(made, Registry(made), END, dict) == []
     assert not (made.quality / "windows.parquet").exists()

@@ -41,13 +41,13 @@ def approve(what: str, why: str, who: str | None) -> None:
 
 def _proposal(of: Project, what: str) -> Proposal | None:
     from homeostat.decisions import proposals
-    from homeostat.decisions.history import decided_at
+    from homeostat.decisions.history import decided_at, decisions
     from homeostat.monitoring.alerts import read_incidents
     from homeostat.reports.incident import number_of
 
     if re.fullmatch(r"\d{1,4}", what):
         number = number_of(of, what)
-        return proposals.of_incident(of, number, read_incidents(of)[number])
+        return proposals.of_incident(of, number, read_incidents(of)[number], decisions(of))
     time = Moment().convert(what, None, click.get_current_context())
     decided = decided_at(of, time, whole_day=len(what) == len("2013-01-14"))
     return next((p for d in reversed(decided) if (p := proposals.of_decision(of, d)) is not None), None)

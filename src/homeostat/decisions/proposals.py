@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from homeostat.core.findings import QUIET
 from homeostat.core.rules import OF_DATA
-from homeostat.decisions import history
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from homeostat.core.incidents import Incident
     from homeostat.decisions.history import Decided
     from homeostat.project.layout import Project
@@ -30,8 +31,10 @@ class Proposal(NamedTuple):
         return f"{self.source} {self.batch} is right as it is: its rows train"
 
 
-def of_incident(project: Project, number: str, incident: Incident) -> Proposal | None:
-    """What waits for approval in an open incident; None where nothing does."""
+def of_incident(
+    project: Project, number: str, incident: Incident, decisions: Sequence[Decided]
+) -> Proposal | None:  # fmt: skip
+    """What waits for approval in an open incident; None where nothing does. ``decisions``: all on record, in order."""
     about, finding = project.cited(project.incidents / f"{number}.json"), incident.finding
     if incident.closed is not None:
         return None
@@ -40,7 +43,7 @@ def of_incident(project: Project, number: str, incident: Incident) -> Proposal |
         if not batch or finding.facts.get("status") == "missing":
             return None
         return Proposal(about, finding.facts.get("source") or finding.subject, batch)
-    during = [d for d in history.decisions(project) if d.at >= incident.opened]
+    during = [d for d in decisions if d.at >= incident.opened]
     last = next((d for d in reversed(during) if _waits(d)), None)
     return Proposal(about, candidate=last.at) if last and last is during[-1] else None
 

@@ -24,7 +24,7 @@ from homeostat.project.layout import stamp
 from homeostat.project.scope_values import Value, changes, with_values
 from homeostat.project.whole_files import write_text
 from homeostat.releases.derived import derive
-from homeostat.releases.registry import Registry, Serving
+from homeostat.releases.registry import Serving
 from homeostat.training.evaluate import Report
 
 log = logging.getLogger("homeostat.weights")
@@ -71,7 +71,7 @@ def _plan(folder: Path, now: datetime) -> Path:
 
 def _waits(session: Session, serving: Serving) -> bool:
     """Whether the weights of the scope were taken out of service; with a line that says so."""
-    version = _taken_back(session.registry, serving, session)
+    version = _taken_back(session, serving)
     if version:
         log.warning("the weights of params.yaml wait: %s, which has them, was taken out of service; change them, or "
                     "promote it", version)  # fmt: skip
@@ -87,15 +87,15 @@ def _kept_before(folder: Path, serving: Serving, changed: Changed) -> bool:
     return kept and body["facts"]["weights"] == wanted
 
 
-def _taken_back(registry: Registry, serving: Serving, session: Session) -> str:
+def _taken_back(session: Session, serving: Serving) -> str:
     """The newer release in whose place the champion was put back, if that has the weights of the scope."""
-    ledger, event = registry.ledger, serving.event
+    ledger, event = session.registry.ledger, serving.event
     left = next((e.version for e in reversed(ledger.events) if e.number < event.number), "")
     order = [release.version for release in ledger.releases]
     if not left or order.index(left) < order.index(event.version):
         return ""
     put_back = event.action == "rollback" or event.who != WHO
-    return left if put_back and not changes(registry.load(left).scope, session.tree.scope) else ""
+    return left if put_back and not changes(session.registry.load(left).scope, session.tree.scope) else ""
 
 
 def _decided(

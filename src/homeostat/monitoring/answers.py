@@ -12,8 +12,10 @@ from homeostat.monitoring.alerts import read_incidents
 from homeostat.serving import jsonl
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from datetime import datetime
 
+    from homeostat.core.incidents import Incident
     from homeostat.project.layout import Project
 
 
@@ -26,12 +28,12 @@ def read_answers(project: Project) -> dict[str, list[Answer]]:
     return answers
 
 
-def answered_incidents(project: Project) -> list[Answered]:
-    """Every incident on record with what people answered it, in order of number."""
+def answered_incidents(project: Project, on_record: Mapping[str, Incident] | None = None) -> list[Answered]:
+    """Every incident with what people answered it, in order of number; those ``on_record``, where they are at hand."""
     answers = read_answers(project)
     return [
         Answered(number, incident, tuple(answers[project.cited(project.incidents / f"{number}.json")]))
-        for number, incident in read_incidents(project).items()
+        for number, incident in (read_incidents(project) if on_record is None else on_record).items()
     ]
 
 

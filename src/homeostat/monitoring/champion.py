@@ -6,6 +6,7 @@ import json
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -66,7 +67,7 @@ def check_champion(tree: Project, registry: Registry, serving: Serving, now: dat
     health, quality = judge_health(tree, serving, now, registry.ledger.barred(), doubted)
     paths = [path, tree.quality / f"{stamp(now)}.json"] if recorded else [tree.quality / f"{stamp(now)}.json"]
     cited = tuple(tree.cited(record) for record in paths if record.is_file())
-    change = check_change(tree, registry, now, importance_of(serving.bundle), doubted)
+    change = check_change(tree, registry, now, partial(importance_of, serving.bundle), doubted)
     return Check((*health, *at_once, *findings, *change), cited, quality)
 
 

@@ -7,7 +7,7 @@ It stays on record as it was then; where features, objectives or the length of a
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 from functools import cached_property
@@ -122,11 +122,12 @@ class Units:
 
 
 def check_change(
-    tree: Project, registry: Registry, now: datetime, importance: Mapping[str, float], doubted: Collection[str] = ()
-) -> list[Finding]:
+    tree: Project, registry: Registry, now: datetime, importance: Callable[[], Mapping[str, float]],
+    doubted: Collection[str] = (),
+) -> list[Finding]:  # fmt: skip
     """The look at the window that ended with ``now``'s round, where the scope has an alarm budget; once a round.
 
-    ``importance``: of the columns, for the blame.
+    ``importance``: of the columns, for the blame; it is called where a look is taken.
     ``doubted``: objectives whose labels cannot be trusted, which is an alert of its own.
     """
     alarms, scope = tree.scope.alarms, tree.scope
@@ -140,7 +141,7 @@ def check_change(
         return []  # looked at before: a decision between two rounds
     windows = _without(as_windows(record, _ends(units, until, length)), doubted)
     budget = Budget(alarms.false_pages, alarms.within)
-    look = latest_look(windows, budget.a_look(length), importance)
+    look = latest_look(windows, budget.a_look(length), importance())
     return [_finding(look, budget, until, length, tree.cited(_path(tree)))]
 
 

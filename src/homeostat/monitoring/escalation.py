@@ -15,8 +15,8 @@ if TYPE_CHECKING:
 
 def escalate(project: Project, on_record: Numbered, now: datetime) -> None:
     """Escalate the incidents that nobody has answered for as long as the scope allows, ``on_record`` and in files."""
-    if all(incident.closed or incident.escalated for incident in on_record.values()):
+    if all(incident.closed or incident.escalated or incident.noted for incident in on_record.values()):
         return
-    for one in answered_incidents(project):
+    for one in answered_incidents(project, on_record):
         if one.is_escalated(now, project.scope.alerts.escalate_after):
             note_incident(project, on_record, one.number, replace(one.incident, escalated=now))

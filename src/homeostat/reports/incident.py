@@ -105,12 +105,14 @@ def read(project: Project, number: str | None) -> Screen | None:
     rule, subject = incident.finding.rule, incident.finding.subject
     alike = {n for n, i in on_record.items() if i.finding.rule == rule and i.finding.subject == subject}
     before = tuple((n, on_record[n]) for n in sorted(alike) if n < number)
-    during = [d for d in history.decisions(project) if incident.opened <= d.at <= (incident.closed or d.at)]
+    decisions = history.decisions(project)
+    during = [d for d in decisions if incident.opened <= d.at <= (incident.closed or d.at)]
     approved = any(answer.kind == "approve" for answer in answered[number].answers)
+    proposal = None if approved else of_incident(project, number, incident, decisions)
     return Screen(
         number, incident, before, read_ledger(project.home, project.scope.project), tuple(during[::-1]),
         _rows(project, incident), answered[number].answers, answered[number].owner,
-        answered[number].snooze(clock_now(project)), None if approved else of_incident(project, number, incident),
+        answered[number].snooze(clock_now(project)), proposal,
     )  # fmt: skip
 
 
