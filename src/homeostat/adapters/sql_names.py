@@ -17,6 +17,15 @@ def quoted(name: str) -> str:
     return '"' + name.replace('"', '""') + '"'
 
 
+def sql_string(value: object) -> str:
+    """A value as an SQL string.
+
+    >>> sql_string("it's")
+    "'it''s'"
+    """
+    return "'" + str(value).replace("'", "''") + "'"
+
+
 @once
 def columns_of(sql: str) -> frozenset[str]:
     """The columns that an expression uses, in lower case; none where it cannot be parsed.

@@ -21,6 +21,15 @@ def listed(names: Sequence[str], most: int) -> str:
     return ", ".join(names[:most]) + more
 
 
+def first_line(error: BaseException) -> str:
+    """The first line of what an error says, or else its kind.
+
+    >>> first_line(ValueError("no number\\n  at 3")), first_line(ValueError())
+    ('no number', 'ValueError')
+    """
+    return str(error).strip().split("\n")[0] or type(error).__name__
+
+
 def metric_name(metric: str) -> str:
     """A metric as a person writes it.
 

@@ -15,6 +15,7 @@ import duckdb
 import polars as pl
 
 from homeostat.adapters.parquet import write_table
+from homeostat.adapters.sql_names import sql_string
 from homeostat.core.errors import DataError
 from homeostat.data.selection import TIME, Selection, reading_errors, selection_of, typed_rows
 from homeostat.data.source_files import SourceFile, is_empty, opened
@@ -132,12 +133,12 @@ def _is_whole(path: Path, size: int) -> bool:
 
 def _sorted_parts(folder: Path, parts: Sequence[tuple[str, Any, Any]]) -> list[tuple[str, Any, Any]]:
     """The parts as one file in order of event time, sorted on disk."""
-    files = ", ".join("'" + str(folder / p).replace("'", "''") + "'" for p, _, _ in parts)
-    target = str(folder / "all.parquet").replace("'", "''")
+    files = ", ".join(sql_string(folder / p) for p, _, _ in parts)
+    target = sql_string(folder / "all.parquet")
     with _engine(folder) as connection:
         connection.execute(
             f"COPY (SELECT * FROM read_parquet([{files}], union_by_name = true) ORDER BY {TIME}) "
-            f"TO '{target}' (FORMAT parquet, ROW_GROUP_SIZE 32768)"
+            f"TO {target} (FORMAT parquet, ROW_GROUP_SIZE 32768)"
         )
     for part, _, _ in parts:
         (folder / part).unlink()

@@ -7,8 +7,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from homeostat.adapters.sql_names import quoted
+from homeostat.adapters.sql_names import quoted, sql_string
 from homeostat.core.errors import DataError
+from homeostat.core.text import first_line
 
 if TYPE_CHECKING:
     import duckdb
@@ -58,8 +59,7 @@ def as_parquet(
     try:
         read(file, target)
     except (pa.ArrowException, pl.exceptions.PolarsError, OSError, ValueError) as error:
-        why = str(error).strip().split("\n")[0]
-        raise DataError(f"{name}: {path} is damaged or cut short ({why}); deliver it again") from error
+        raise DataError(f"{name}: {path} is damaged or cut short ({first_line(error)}); deliver it again") from error
     return target
 
 
@@ -88,11 +88,12 @@ def _json(connection: duckdb.DuckDBPyConnection, name: str, path: str, file: Pat
     import duckdb
 
     largest = min(max(file.stat().st_size, SMALL_RECORD), LARGE_RECORD)
-    source = f"read_json_objects('{_in_sql(file)}', format = 'auto', maximum_object_size = {largest})"
+    source = f"read_json_objects({sql_string(file)}, format = 'auto', maximum_object_size = {largest})"
     try:
         structures = _structures(connection, source)
         if (inside := _the_list_in(structures)) is not None:
-            source = f"(SELECT unnest(json_extract(json, '{_path((inside,))}[*]')) AS json FROM {source})"
+            records = sql_string(_path((inside,)) + "[*]")
+            source = f"(SELECT unnest(json_extract(json, {records})) AS json FROM {source})"
             structures = _structures(connection, source)
         if any(not isinstance(one, dict) for one in structures):
             raise DataError(f"{name}: {path} holds values that are no records; give objects, one a line or in a list")
@@ -100,10 +101,10 @@ def _json(connection: duckdb.DuckDBPyConnection, name: str, path: str, file: Pat
         paths = list(dict.fromkeys(p for one in structures for p in _leaves(one)))
         if not paths:
             raise DataError(f"{name}: {path} has no records; give objects, one a line or in a list")
-        values = ", ".join(f"json_extract_string(json, '{_path(p)}') AS {quoted('.'.join(p))}" for p in paths)
-        connection.execute(f"COPY (SELECT {values} FROM {source}) TO '{_in_sql(target)}' (FORMAT parquet)")
+        values = ", ".join(f"json_extract_string(json, {sql_string(_path(p))}) AS {quoted('.'.join(p))}" for p in paths)
+        connection.execute(f"COPY (SELECT {values} FROM {source}) TO {sql_string(target)} (FORMAT parquet)")
     except duckdb.Error as error:
-        why = str(error).strip().split("\n")[0].replace(str(file), path).removeprefix("Invalid Input Error: ")
+        why = first_line(error).replace(str(file), path).removeprefix("Invalid Input Error: ")
         raise DataError(f"{name}: {path} is no whole JSON ({why}); deliver it again") from error
     return target
 
@@ -152,13 +153,8 @@ def _leaves(structure: dict[str, Any], above: tuple[str, ...] = ()) -> Iterator[
 
 
 def _path(keys: tuple[str, ...]) -> str:
-    """A path as DuckDB writes it, within quotes of SQL."""
-    steps = "".join('."' + key.replace("\\", "\\\\").replace('"', '\\"') + '"' for key in keys)
-    return f"${steps}".replace("'", "''")
-
-
-def _in_sql(path: Path) -> str:
-    return str(path).replace("'", "''")
+    """A path as DuckDB writes it."""
+    return "$" + "".join('."' + key.replace("\\", "\\\\").replace('"', '\\"') + '"' for key in keys)
 
 
 # ---- forms with types of their own

@@ -13,9 +13,9 @@ import polars as pl
 from homeostat.adapters.duckdb import session
 from homeostat.adapters.sql_names import sees_other_rows
 from homeostat.core.errors import DataError
+from homeostat.core.text import first_line
 from homeostat.data.casts import as_series
 from homeostat.data.selection import Selection, reading_errors, selection_of, typed_rows
-from homeostat.data.source_files import first_line
 
 if TYPE_CHECKING:
     from homeostat.core.periods import Period

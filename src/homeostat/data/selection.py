@@ -13,10 +13,9 @@ import polars as pl
 from homeostat.adapters.duckdb import evaluate
 from homeostat.adapters.sql_names import columns_of, quoted
 from homeostat.core.errors import DataError, ScopeError
-from homeostat.core.text import listed
+from homeostat.core.text import first_line, listed
 from homeostat.data.casts import TYPES, WRITTEN, in_repeated_hours, misfitting, not_of, typed
 from homeostat.data.known_at import event_time
-from homeostat.data.source_files import first_line
 from homeostat.data.time_forms import check_form
 
 if TYPE_CHECKING:

@@ -12,8 +12,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote
 
-from homeostat.adapters.sql_names import quoted
+from homeostat.adapters.sql_names import quoted, sql_string
 from homeostat.core.errors import DataError
+from homeostat.core.text import first_line
 from homeostat.data import other_files, workbooks
 from homeostat.data.csv_files import csv_fault, csv_relation, prepare
 from homeostat.project.file_form import FileForm
@@ -183,7 +184,7 @@ def parquet_relation(connection: duckdb.DuckDBPyConnection, path: Path) -> duckd
 def _with_partition(rows: duckdb.DuckDBPyRelation, file: SourceFile) -> duckdb.DuckDBPyRelation:
     there = {c.lower() for c in rows.columns}
     more = [
-        f"CAST({'NULL' if value is None else chr(39) + value.replace(chr(39), chr(39) * 2) + chr(39)} AS VARCHAR) "
+        f"CAST({'NULL' if value is None else sql_string(value)} AS VARCHAR) "
         f"AS {quoted(key)}"
         for key, value in file.partition
         if key.lower() not in there
@@ -238,7 +239,3 @@ def unpacked(file: SourceFile) -> Iterator[Any]:
     packing = None if file.kind in NOT_PACKED else "infer"
     with file.fs.open(file.path, "rb", compression=packing) as plain:
         yield plain
-
-
-def first_line(error: BaseException) -> str:
-    return str(error).strip().split("\n")[0] or type(error).__name__

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from homeostat.core.errors import DataError
+from homeostat.core.text import first_line
 
 UNNAMED = "__UNNAMED__"  # what a column without a heading is called
 MOST_SKIPPED = 30  # lines before the heading
@@ -50,8 +51,7 @@ def sheets_with_rows(name: str, path: str, file: Path) -> dict[str, int]:
 
 
 def _damaged(name: str, path: str, error: Exception) -> DataError:
-    why = str(error).strip().split("\n")[0]
-    return DataError(f"{name}: {path} is no whole workbook ({why}); save it again, or as CSV")
+    return DataError(f"{name}: {path} is no whole workbook ({first_line(error)}); save it again, or as CSV")
 
 
 def as_parquet(name: str, path: str, file: Path, sheet: str | None, target: Path) -> Path:

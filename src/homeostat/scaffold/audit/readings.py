@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from homeostat.adapters.sql_names import sql_string
 from homeostat.core.text import count
 from homeostat.scaffold.audit.issue import Issue
-from homeostat.scaffold.profile.identifiers import always_quoted, sql_string
+from homeostat.scaffold.profile.identifiers import always_quoted
 from homeostat.scaffold.profile.profile_table import Profile
 from homeostat.scaffold.profile.table import Column
 from homeostat.scaffold.profile.workspace import Workspace

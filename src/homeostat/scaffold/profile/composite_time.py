@@ -8,11 +8,12 @@ from itertools import takewhile
 
 import polars as pl
 
+from homeostat.adapters.sql_names import sql_string
 from homeostat.data.time_forms import ISO, read_times
 from homeostat.project.writing import Writing
 from homeostat.scaffold.profile import time_table
 from homeostat.scaffold.profile.column_types import Reading
-from homeostat.scaffold.profile.identifiers import always_quoted, spaced, sql_string, words
+from homeostat.scaffold.profile.identifiers import always_quoted, spaced, words
 from homeostat.scaffold.profile.shapes import column_text
 from homeostat.scaffold.profile.table import Column, Table, typed_copy
 from homeostat.scaffold.profile.workspace import Workspace

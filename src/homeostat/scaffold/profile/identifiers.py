@@ -68,15 +68,6 @@ def quoted_list(names: Iterable[str]) -> str:
     return ", ".join(map(always_quoted, names))
 
 
-def sql_string(value: object) -> str:
-    """A value as an SQL string.
-
-    >>> sql_string("it's")
-    "'it''s'"
-    """
-    return "'" + str(value).replace("'", "''") + "'"
-
-
 def spaced(name: str) -> str:
     """A name in small letters with spaces between its camelCase words.
 

@@ -7,10 +7,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal, InvalidOperation
 
+from homeostat.adapters.sql_names import sql_string
 from homeostat.core.errors import UsageError
 from homeostat.scaffold.profile import ranking
 from homeostat.scaffold.profile.column_types import NO, YES, folded
-from homeostat.scaffold.profile.identifiers import quoted, sql_string
+from homeostat.scaffold.profile.identifiers import quoted
 from homeostat.scaffold.profile.null_words import plain
 from homeostat.scaffold.profile.request import Request
 from homeostat.scaffold.profile.shapes import column_text

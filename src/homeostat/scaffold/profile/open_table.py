@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from homeostat.adapters.sql_names import sql_string
 from homeostat.core.errors import DataError
 from homeostat.core.text import count, listed
 from homeostat.data import workbooks
@@ -144,7 +145,7 @@ def _load(
             numbered.create_view(part)  # a large one is read in place
             return
         if not fresh and work.has_rows(
-            f"SELECT 1 FROM duckdb_views() WHERE view_name = '{part.replace(chr(39), chr(39) * 2)}'"
+            f"SELECT 1 FROM duckdb_views() WHERE view_name = {sql_string(part)}"
         ):
             work.execute(f"CREATE TABLE {always_quoted(part + '_')} AS SELECT * FROM {always_quoted(part)}")
             work.execute(f"DROP VIEW {always_quoted(part)}")
@@ -257,7 +258,7 @@ def _fetched(work: Workspace, name: str, address: Address) -> OpenedTable:
         rows.write_parquet(folder / f"{number:05d}.parquet")
     if not any(folder.iterdir()):
         raise DataError(f"{address}: the query returns no rows; give one with a history")
-    files = ", ".join("'" + str(p).replace("'", "''") + "'" for p in sorted(folder.iterdir()))
+    files = ", ".join(map(sql_string, sorted(folder.iterdir())))
     # A column that is blank at first has its type from later rows.
     options = "union_by_name = true, hive_partitioning = false"
     work.execute(f"CREATE VIEW {always_quoted(name)} AS SELECT * FROM read_parquet([{files}], {options})")
