@@ -6,13 +6,15 @@ import os
 import shutil
 import subprocess
 import sys
+from datetime import datetime
 from pathlib import Path
 
 import hourly
 from sealed import events, fill
 
-from homeostat.adapters import dvc
+from homeostat.adapters import dvc, git
 from homeostat.adapters.parquet import write_table
+from homeostat.core.ledger import Register
 from homeostat.project.layout import Project
 from homeostat.training import bundle
 
@@ -69,3 +71,11 @@ def in_front_of_git(folder: Path, script: str) -> dict[str, str]:
 def start(project: Project, call: str, env: dict[str, str]) -> subprocess.Popen[str]:
     command = [sys.executable, "-c", CALL.format(call=call), str(project.root)]
     return subprocess.Popen(command, env=env, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+
+
+def pending_at(project: Project, release: Register, tree: Path, now: datetime) -> list[str]:
+    """The stages that ``dvc repro`` would run at the commit of a release, checked out into ``tree``."""
+    git.add_worktree(project.home, tree, release.commit, now)
+    dvc.share_cache(tree, project.home)
+    dvc.checkout(tree)
+    return dvc.pending(tree)

@@ -10,9 +10,9 @@ import hourly
 import numpy as np
 import polars as pl
 import pytest
+from registered import pending_at
 
 from homeostat import loop
-from homeostat.adapters import dvc, git
 from homeostat.core.authorship import Authorship
 from homeostat.core.calibration import log_odds
 from homeostat.core.findings import Decision
@@ -116,11 +116,7 @@ def test_its_commit_has_nothing_to_do_and_rebuilds_to_the_same_bytes(project: Pr
     second, first = releases.release(new), releases.release(old)
     assert second is not None and first is not None
     assert hourly.run(project.root, "rev-parse", f"{second.commit}^") == first.commit
-    tree = tmp_path / "as released"
-    git.add_worktree(project.home, tree, second.commit, at(DECIDED))
-    dvc.share_cache(tree, project.home)
-    dvc.checkout(tree)
-    assert dvc.pending(tree) == []
+    assert pending_at(project, second, tmp_path / "as released", at(DECIDED)) == []
     assert verify.rebuild(project, second, at(DECIDED)) == ""
     assert verify.verify(project, Registry.open(project), second).sentence == "serves; rebuildable"
 

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import hourly
 import pytest
+from registered import pending_at
 
 from homeostat import loop
-from homeostat.adapters import dvc, git
 from homeostat.checks import weights as checked
 from homeostat.core.authorship import Authorship
 from homeostat.core.errors import EnvironmentFault, UsageError
@@ -107,11 +107,7 @@ def test_its_commit_has_nothing_to_do_and_rebuilds_to_the_same_bytes(project: Pr
     assert sorted(changed) == [
         "dvc.lock", "params.yaml", "reports/evaluation/evaluation.json", "reports/evaluation/metrics.json"
     ]
-    tree = tmp_path / "as released"
-    git.add_worktree(project.home, tree, second.commit, at(LATER))
-    dvc.share_cache(tree, project.home)
-    dvc.checkout(tree)
-    assert dvc.pending(tree) == []
+    assert pending_at(project, second, tmp_path / "as released", at(LATER)) == []
     assert verify.rebuild(project, second, at(LATER)) == ""
 
 
