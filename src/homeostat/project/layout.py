@@ -170,6 +170,10 @@ class Project:
         return self.home / "reports" / "notices.jsonl"
 
     @property
+    def cards(self) -> Path:  # <version>.html and .md, the model card of a release; replay, status and releases card
+        return self.home / "reports" / "releases"
+
+    @property
     def report_page(self) -> Path:  # what came of all this, for a reader; replay and status
         return self.home / "reports" / "index.html"
 
