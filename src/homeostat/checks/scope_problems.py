@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from homeostat.core.errors import HomeostatError, ScopeError
 from homeostat.core.text import count
 from homeostat.features.sql import read_features_sql
+from homeostat.training.behaviour import read_tests
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -31,6 +32,10 @@ def _contract_problems(project: Project) -> Iterator[str]:
             contract_problems(path, project.scope)
         except ScopeError as error:
             yield str(error)
+    try:
+        read_tests(project)
+    except ScopeError as error:
+        yield str(error)
 
 
 def _sql_problems(project: Project) -> Iterator[str]:

@@ -110,6 +110,21 @@ def contracts() -> None:
 
 
 @check.command()
+def learning() -> None:
+    """The learning curve: how good a model is that learns from an eighth, a quarter, half and all of the events.
+
+    Says whether more data would help. It fits four models an objective.
+
+    Example: homeostat check learning
+    """
+    from homeostat.checks.learning import learning_curve
+    from homeostat.checks.worktree_view import worktree_view
+
+    for line in learning_curve(worktree_view(project())):
+        say(line)
+
+
+@check.command()
 @click.option("--write", "values", type=Values(), metavar="NAME=VALUE,...",
               help="Set these weights and costs in params.yaml (late=3,costs.alert=2); show the change.")  # fmt: skip
 def weights(values: dict[str, float] | None) -> None:

@@ -52,6 +52,7 @@ class Rule(StrEnum):
     UNJUDGED = "unjudged candidates"  # several in a row
     TOO_GOOD = "too good"
     PAYS = "cost at these weights"
+    BEHAVIOUR = "behaviour"  # one of the tests of expectations/behaviour
     # a challenger beside the champion, in one step of its rollout
     ENOUGH_EVENTS = "enough events"
     ERRORS = "errors"

@@ -16,6 +16,7 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from homeostat.adapters import git
+from homeostat.core.behaviour import EXPECTED, Behaviour
 from homeostat.core.evidence_table import evidence_table
 from homeostat.core.text import change, count, metric_name, metric_value, percent, span
 from homeostat.decisions import history
@@ -119,7 +120,7 @@ def model_card(project: Project, records: Records, release: Register, bundle: Bu
 # ---- what it is
 
 
-def _purpose(scope: Scope) -> Iterator[Part]:
+def _purpose(scope: Scope) -> Iterator[Part | None]:
     yield scope.goal
     yield tuple(
         f"{name}: predicts {TASKS[objective.task]} `{objective.label}`"
@@ -133,7 +134,7 @@ def _purpose(scope: Scope) -> Iterator[Part]:
     )
 
 
-def _release(ledger: Ledger, release: Register, bundle: Bundle) -> Iterator[Part]:
+def _release(ledger: Ledger, release: Register, bundle: Bundle) -> Iterator[Part | None]:
     kinds = dict.fromkeys(part["kind"] for part in bundle.training["objectives"].values())
     yield Facts((
         ("state", ledger.state(release.version)),
@@ -149,7 +150,7 @@ def _release(ledger: Ledger, release: Register, bundle: Bundle) -> Iterator[Part
 # ---- what it rests on
 
 
-def _data(records: Records, bundle: Bundle) -> Iterator[Part]:
+def _data(records: Records, bundle: Bundle) -> Iterator[Part | None]:
     training = bundle.training["objectives"]
     yield Grid(
         ("objective", "learned from", "first event", "last event", "features", "held out to judge it"),
@@ -196,7 +197,7 @@ def _holdout(holdout: Mapping[str, Any]) -> str:
 # ---- how good it is
 
 
-def _quality(project: Project, release: Register, bundle: Bundle) -> Iterator[Part]:
+def _quality(project: Project, release: Register, bundle: Bundle) -> Iterator[Part | None]:
     evaluation = bundle.evaluation
     confidence = percent(bundle.scope.evaluation.confidence)
     yield (
@@ -213,6 +214,7 @@ def _quality(project: Project, release: Register, bundle: Bundle) -> Iterator[Pa
         yield Grid((name, release.version, "baseline"), rows)
         yield _against(name, trial)
     yield from _money(evaluation.get("money", {}), release.version)
+    yield _behaviour(evaluation.get("behaviour", ()))
     yield from _calibration(project, release, evaluation)
 
 
@@ -225,7 +227,16 @@ def _against(name: str, trial: Mapping[str, Any]) -> str:
     return f"{name}: {count(overall['rows'], 'event')}{rate}{against}."
 
 
-def _money(money: Mapping[str, Any], version: str) -> Iterator[Part]:
+def _behaviour(results: Iterable[Mapping[str, Any]]) -> Grid | None:
+    rows = tuple(
+        (one.test, one.objective, EXPECTED[one.expected].format(one.bound), f"{one.broken:,} of {one.rows:,}",
+         "holds" if one.holds else f"does not hold ({one.severity})", one.reason)
+        for one in map(Behaviour.from_dict, results)
+    )  # fmt: skip
+    return Grid(("behaviour", "objective", "the score", "rows that break it", "outcome", "why"), rows) if rows else None
+
+
+def _money(money: Mapping[str, Any], version: str) -> Iterator[Part | None]:
     rows = tuple(
         ({"candidate": version}.get(model, model), _cost(one["cost"]), f"{one['alerts']:,}", f"{one['needless']:,}",
          ", ".join(f"{name} {number:,}" for name, number in one["missed"].items()), f"{one['silence']:,.0f}")
@@ -240,7 +251,7 @@ def _cost(measure: Mapping[str, Any]) -> str:
     return f"{measure['value']:,.0f}" + ("" if low is None else f" ({low:,.0f} to {high:,.0f})")
 
 
-def _calibration(project: Project, release: Register, evaluation: Mapping[str, Any]) -> Iterator[Part]:
+def _calibration(project: Project, release: Register, evaluation: Mapping[str, Any]) -> Iterator[Part | None]:
     """Predicted and observed by tenths, where the release's commit has them of this evaluation."""
     there = git.file_at(project.home, release.commit, "reports/evaluation/evaluation.json")
     table = git.file_at(project.home, release.commit, "reports/evaluation/calibration.csv")
@@ -258,7 +269,7 @@ def _calibration(project: Project, release: Register, evaluation: Mapping[str, A
         yield Picture(title, drawn, Grid(("tenth", "events", "predicted", "observed"), numbers))
 
 
-def _slices(scope: Scope, evaluation: Mapping[str, Any]) -> Iterator[Part]:
+def _slices(scope: Scope, evaluation: Mapping[str, Any]) -> Iterator[Part | None]:
     for name, trial in evaluation["objectives"].items():
         loss, least = metric_name(trial["candidate"]["loss"]), trial["candidate"]["min_rows"]
         for column, values in trial["against_baseline"]["slices"].items():
@@ -278,7 +289,7 @@ def _slices(scope: Scope, evaluation: Mapping[str, Any]) -> Iterator[Part]:
                 yield f"{name}: not judged, with fewer than {count(least, 'event')}: {column} {', '.join(few)}."
 
 
-def _observed(records: Records, release: Register) -> Iterator[Part]:
+def _observed(records: Records, release: Register) -> Iterator[Part | None]:
     """The loss as the decisions about this release measured it, on events that it had predicted."""
     own = [d for d in records.decisions if d.release == release.version and d.quality]
     for name in dict.fromkeys(name for d in own for name in d.quality if name != "money"):
@@ -334,7 +345,7 @@ def _weak(name: str, trial: Mapping[str, Any]) -> Iterator[str]:
 # ---- who stands behind it
 
 
-def _contracts(bundle: Bundle) -> Iterator[Part]:
+def _contracts(bundle: Bundle) -> Iterator[Part | None]:
     for file, data in bundle.contracts.items():
         rules = json.loads(data).get("expectations", [])
         many = Counter(rule.get("severity", "critical") for rule in rules)
@@ -343,7 +354,7 @@ def _contracts(bundle: Bundle) -> Iterator[Part]:
         yield tuple(f"{severity}: {reason}" for severity, reason in reasons if reason)
 
 
-def _decided(project: Project, ledger: Ledger, release: Register) -> Iterator[Part]:
+def _decided(project: Project, ledger: Ledger, release: Register) -> Iterator[Part | None]:
     yield f"{release.who}: {release.why}"
     decided = history.decision_of(project, release)
     if decided is not None:
@@ -363,7 +374,7 @@ def _event(event: ReleaseEvent) -> tuple[str, ...]:
     return when(event.at), event.what, event.who, event.why
 
 
-def _back(ledger: Ledger, release: Register) -> Iterator[Part]:
+def _back(ledger: Ledger, release: Register) -> Iterator[Part | None]:
     champion = ledger.champion
     if champion is None or champion.version != release.version:
         yield f"It is not in service. `homeostat promote {release.version} --why TEXT` puts it there."

@@ -17,6 +17,7 @@ import polars as pl
 from homeostat import models
 from homeostat.adapters.parquet import read_table, write_table
 from homeostat.core import costs
+from homeostat.core.behaviour import Behaviour
 from homeostat.core.costs import Money
 from homeostat.core.errors import DataError
 from homeostat.core.evaluation import Comparison, Evaluation, Scored, Settings, compare, evaluate
@@ -26,6 +27,7 @@ from homeostat.features.tables import mature, not_left_out, read_features
 from homeostat.models.heuristic import GIVEN
 from homeostat.project.scope import Scope
 from homeostat.project.whole_files import write_text
+from homeostat.training.behaviour import read_tests, run_tests
 
 if TYPE_CHECKING:
     from homeostat.project.layout import Project
@@ -47,11 +49,15 @@ class Trial:
 
 @dataclass(frozen=True)
 class Report:
-    """What a candidate promises: ``evaluation.json``. Money is of all objectives together, by model."""
+    """What a candidate promises: ``evaluation.json``. Money is of all objectives together, by model.
+
+    ``behaviour`` are the tests of the project, if it has any; the key is there where it has.
+    """
 
     as_of: datetime
     trials: Mapping[str, Trial]
     money: Mapping[str, Money]
+    behaviour: tuple[Behaviour, ...] = ()
 
     def to_dict(self) -> dict[str, Any]:
         trials = {
@@ -59,7 +65,8 @@ class Report:
             for name, trial in self.trials.items()
         }
         money = {model: found.to_dict() for model, found in self.money.items()}
-        return {"as_of": self.as_of.isoformat(), "objectives": trials, "money": money}
+        tested = {"behaviour": [one.to_dict() for one in self.behaviour]} if self.behaviour else {}
+        return {"as_of": self.as_of.isoformat(), "objectives": trials, "money": money} | tested
 
     @classmethod
     def from_dict(cls, raw: Mapping[str, Any]) -> Report:
@@ -72,7 +79,8 @@ class Report:
             for name, parts in raw["objectives"].items()
         }
         money = {model: Money.from_dict(found) for model, found in raw["money"].items()}
-        return cls(datetime.fromisoformat(raw["as_of"]), trials, money)
+        behaviour = tuple(Behaviour.from_dict(one) for one in raw.get("behaviour", ()))
+        return cls(datetime.fromisoformat(raw["as_of"]), trials, money, behaviour)
 
 
 def read_report(path: Path) -> Report:
@@ -254,7 +262,8 @@ def judge(project: Project) -> Report:
     candidate, baseline = evaluate_model(scope, table, ours, now), evaluate_model(scope, table, theirs, now)
     against = compare_models(scope, table, ours, theirs, now)
     money = {"candidate": money_of(scope, table, ours, now), "baseline": money_of(scope, table, theirs, now)}
-    report = Report(now, {name: Trial(candidate[name], baseline[name], against[name]) for name in candidate}, money)
+    trials = {name: Trial(candidate[name], baseline[name], against[name]) for name in candidate}
+    report = Report(now, trials, money, run_tests(read_tests(project), fitted["judged"], table))
     folder = project.evaluation
     write_text(json.dumps(report.to_dict(), indent=1) + "\n", folder / "evaluation.json")
     write_text(json.dumps(headline(report), indent=1) + "\n", folder / "metrics.json")

@@ -116,7 +116,17 @@ def _pays(finding: Finding) -> str:
     return f"{text}: more, and significantly so" if finding.failed else text
 
 
+def _behaviour(finding: Finding) -> str:
+    facts = finding.facts
+    if finding.value is None:
+        return f"{facts['test']}: no held-out event is changed by it, so that it says nothing"
+    text = f"{facts['test']}: the score {facts['expected']}, but in {facts['broken']:,} of "
+    text += f"{count(finding.rows or 0, 'row')} ({percent(finding.limit or 0)} may)"
+    return f"{text}; furthest off by {facts['worst']:.3g}: {facts['reason']}" if facts["broken"] else text
+
+
 SENTENCES = {
+    Rule.BEHAVIOUR: _behaviour,
     Rule.PAYS: _pays,
     Rule.SAME_MODEL: _same_model,
     Rule.BETTER: _better,
