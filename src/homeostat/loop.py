@@ -10,7 +10,7 @@ import logging
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
 
@@ -40,6 +40,7 @@ from homeostat.project.run_context import run_context as locked_project
 from homeostat.project.window import read_window, write_window
 from homeostat.releases import sync
 from homeostat.serving import batch_scoring
+from homeostat.serving.received_labels import amend_with_received
 
 log = logging.getLogger("homeostat.loop")
 
@@ -171,7 +172,10 @@ def data(session: Session, now: datetime, horizon: datetime | None = None) -> Da
     begin(session, now)
     last = session.stands_at
     # A host that has just joined the ledger of others knows the project's time from it.
-    return session.intake.take(max(now, last), last, horizon)
+    now = max(now, last)
+    remarks = amend_with_received(session.tree, now)
+    outcome = session.intake.take(now, last, horizon)
+    return replace(outcome, remarks=(*remarks, *outcome.remarks)) if remarks else outcome
 
 
 def predict(session: Session, now: datetime, live: bool = False) -> int:

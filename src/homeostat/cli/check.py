@@ -125,6 +125,27 @@ def learning() -> None:
 
 
 @check.command()
+@click.option("--least", type=click.FloatRange(0, 7), default=0.0, help="Fail where a section has less than that.")
+def score(least: float) -> None:
+    """The ML Test Score: 28 tests of data, model, infrastructure and monitoring, each from evidence of this project.
+
+    Example: homeostat check score --least 4
+    """
+    from homeostat.core.ml_test_score import score as score_tests
+    from homeostat.core.ml_test_score import total
+    from homeostat.project.clock import clock_now
+    from homeostat.reports.ml_test_score import evidence, lines
+
+    of = project()
+    sections = score_tests(evidence(of, clock_now(of)))
+    for line in lines(sections):
+        say(line)
+    below = [name for name, tests in sections.items() if total(tests) < least]
+    if below:
+        raise ScopeError(f"{' and '.join(below)}: less than {least:g} of 7 points; see what is to do above")
+
+
+@check.command()
 @click.option("--write", "values", type=Values(), metavar="NAME=VALUE,...",
               help="Set these weights and costs in params.yaml (late=3,costs.alert=2); show the change.")  # fmt: skip
 def weights(values: dict[str, float] | None) -> None:
