@@ -113,7 +113,7 @@ def head(tree: Path) -> str:
 
 def file_at(home: Path, commit: str, path: str) -> str | None:
     """The text of a file at a commit; None where that has no such file."""
-    done = attempt(home, "show", f"{commit}:{path}")
+    done = attempt(home, "show", "--end-of-options", f"{commit}:{path}")
     return None if done.returncode else done.stdout
 
 

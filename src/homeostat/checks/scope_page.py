@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import textwrap
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
@@ -40,8 +40,11 @@ HISTORY = {
 }
 
 
-def scope_page(project: Project) -> Page:
-    """The scope in sentences; contracts, SQL expressions and features.sql are checked against it."""
+def scope_page(project: Project, gates: Iterable[str] = ()) -> Page:
+    """The scope in sentences; contracts, SQL expressions and features.sql are checked against it.
+
+    ``gates``: a line each, on how the release in service stands at them.
+    """
     scope = project.scope
     problems = scope_problems(project)
     sections = [
@@ -54,6 +57,7 @@ def scope_page(project: Project) -> Page:
         ("What is watched, and what happens then", _monitoring(scope)),
         ("Who is paged, and when", _paging(scope)),
         ("Rhythm", _rhythm(scope)),
+        *([("Gates, and the release in service", lines)] if (lines := list(gates)) else []),
         ("Problems", list(problems) or ["None found."]),
     ]
     body = "\n\n".join(f"{title.upper()}\n" + "\n".join(map(_wrapped, lines)) for title, lines in sections)

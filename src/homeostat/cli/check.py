@@ -41,15 +41,23 @@ def check(context: click.Context) -> None:
 
 
 @check.command()
-def scope() -> None:
-    """Print the scope as a page that a domain expert can read, and what is wrong with it.
+@click.option("--since", metavar="COMMIT", help="Print what changed since a commit, and which gates that touches.")
+def scope(since: str | None = None) -> None:
+    """Print the scope as a page for a scoping meeting: each gate, how the release in service stands, and what is wrong.
 
-    Example: homeostat check scope
+    Example: homeostat check scope --since HEAD
     """
+    from homeostat.checks.scope_diff import changes_since
     from homeostat.checks.scope_page import scope_page
     from homeostat.checks.worktree_view import worktree_view
+    from homeostat.reports.gates import gate_lines
 
-    page = scope_page(worktree_view(project()))
+    of = project()
+    if since is not None:
+        for line in changes_since(of, since):
+            say(line)
+        return
+    page = scope_page(worktree_view(of), gate_lines(of))
     say(page.text)
     if page.problems:
         raise ScopeError(f"{count(len(page.problems), 'problem')} in the scope: see the end of the page")
