@@ -30,6 +30,7 @@ from homeostat.decisions.reweigh import release_weights
 from homeostat.decisions.rollout import advance_rollout
 from homeostat.decisions.session import Session
 from homeostat.monitoring.alerts import raise_alerts
+from homeostat.monitoring.business import check_business
 from homeostat.monitoring.change import left_to_baseline
 from homeostat.monitoring.escalation import escalate
 from homeostat.monitoring.labels import check_labels
@@ -112,7 +113,8 @@ def tick(
     if decision_is_due(session, now) or any(alarming(finding) for finding in at_once):
         with _timed(spent, "decide"):
             decision = decide(session, now)
-        opened += _raise_alerts(session, now, decision.findings, decision.versions.champion)
+            findings = (*decision.findings, *check_business(session.project, now))
+        opened += _raise_alerts(session, now, findings, decision.versions.champion)
     escalate(session.project, session.incidents, now)
     session.complete(now)
     return Tick(now, outcome, predicted, decision, opened, spent, step, weights)

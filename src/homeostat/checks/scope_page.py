@@ -261,6 +261,11 @@ def _paging(scope: Scope) -> Iterator[str]:
             "person is paged where something moved further than the budget leaves to chance, and where a fault is "
             "certain."
         )
+    if (business := scope.business) is not None:
+        yield (
+            f"Business (business): the mean of {business.value} over {business.source}, {business.better} is better; a "
+            "person is paged where a release's loss fell and that got worse."
+        )
     alerts = scope.alerts
     sent = f"messages go to the addresses in the variable {alerts.notify}" if alerts.notify else "no messages are sent"
     unanswered = f"one that nobody has answered for {_span(alerts.escalate_after)} is escalated"

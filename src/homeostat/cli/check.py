@@ -133,6 +133,18 @@ def learning() -> None:
 
 
 @check.command()
+def business() -> None:
+    """Whether the business's own figure moves with each metric of the models, by block and release, and which most.
+
+    Example: homeostat check business
+    """
+    from homeostat.reports.business import business_lines
+
+    for line in business_lines(project()):
+        say(line)
+
+
+@check.command()
 @click.option("--least", type=click.FloatRange(0, 7), default=0.0, help="Fail where a section has less than that.")
 def score(least: float) -> None:
     """The ML Test Score: 28 tests of data, model, infrastructure and monitoring, each from evidence of this project.

@@ -40,6 +40,7 @@ GATES: Mapping[str, tuple[Rule, ...]] = {
     "monitoring.window": tuple(sorted(ON_QUALITY)),
     "monitoring.reference_rows": tuple(sorted(DRIFT)),
     "alarms*": (Rule.CHANGE,),
+    "business*": (Rule.BUSINESS,),
     "sources.*.volume": (Rule.VOLUME,),
     "sources.*.late_after": (Rule.FRESHNESS,),
     "sources.*.history": (Rule.HISTORY,),
