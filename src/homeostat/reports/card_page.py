@@ -21,7 +21,8 @@ if TYPE_CHECKING:
 STYLE = """
 dl.facts { grid-template-columns: max-content 1fr; gap: 2px 20px; } dl.facts div { display: contents; }
 dl.facts dt { padding: 3px 0; } dl.facts dd { font-size: 1rem; padding: 3px 0; overflow-wrap: anywhere; }
-nav { font-size: 0.9rem; margin-bottom: 12px; } figure { margin-bottom: 20px; }
+nav { font-size: 0.9rem; margin-bottom: 12px; } figure { margin: 14px 0 20px; }
+figure svg { max-width: 560px; } .wide + p { margin-top: 8px; }
 td { white-space: normal; }
 """
 MARKS = re.compile(r"([\\`*_{}\[\]<>#|~!&$])")  # what Markdown, or HTML within it, would read as more than a letter
