@@ -12,8 +12,8 @@ from recorded import recorded
 
 from homeostat.checks.scope_diff import _entries, scope_changes
 from homeostat.cli import main
+from homeostat.core.gate_entries import GATES, entry_of, gates_of
 from homeostat.core.rules import Rule
-from homeostat.core.scope_gates import GATES, entry_of, gates_of
 from homeostat.project import scope as scopes
 from homeostat.project.layout import Project
 from homeostat.reports.gates import gate_lines

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from homeostat.adapters import git
 from homeostat.core.errors import UsageError
-from homeostat.core.scope_gates import gates_of
+from homeostat.core.gate_entries import gates_of
 from homeostat.core.text import count, listed
 from homeostat.project import scope as scopes
 

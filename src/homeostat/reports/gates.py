@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from homeostat.adapters.git import read_ledger
 from homeostat.core.evidence_table import row, worst_first
 from homeostat.core.findings import EXPLAINS
-from homeostat.core.scope_gates import entry_of
+from homeostat.core.gate_entries import entry_of
 from homeostat.decisions import history
 from homeostat.reports.status import when
 
