@@ -13,7 +13,7 @@ from datetime import datetime
 from statistics import NormalDist, fmean, variance
 from typing import NamedTuple
 
-from homeostat.core.findings import TOO_FEW, Finding, Interval
+from homeostat.core.findings import TOO_FEW, Finding, Interval, Outcome
 from homeostat.core.intervals import Measure, tidy
 from homeostat.core.rank_correlation import rank_correlation
 from homeostat.core.rules import Rule
@@ -88,7 +88,7 @@ def business_finding(blocks: Sequence[Block], loss: Metric, higher_is_better: bo
     worse = business.high < 0 if higher_is_better else business.low > 0
     facts |= {"release": releases[-1], "before": releases[-2], "loss_change": model.low + (model.high - model.low) / 2}
     value = tidy(fmean(b.business for b in now) - fmean(b.business for b in before))
-    outcome = "fail" if worse and model.high < 0 else "pass"
+    outcome: Outcome = "fail" if worse and model.high < 0 else "pass"
     return Finding(Rule.BUSINESS, loss[0], outcome, value, 0.0, business, rows=len(now), facts=facts)
 
 
@@ -97,4 +97,4 @@ def _difference(one: Sequence[float], other: Sequence[float], confidence: float)
     half = math.sqrt(variance(one) / len(one) + variance(other) / len(other))
     half *= NormalDist().inv_cdf((1 + confidence) / 2)
     middle = fmean(one) - fmean(other)
-    return Interval(tidy(middle - half), tidy(middle + half), confidence)
+    return Interval(round(middle - half, 10), round(middle + half, 10), confidence)
