@@ -8,6 +8,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
+import numpy as np
 import polars as pl
 
 from homeostat.adapters.parquet import digest
@@ -96,9 +97,7 @@ def _outside(workspace: Workspace, compared: Sequence[Compared]) -> list[Compare
     """The statistics that lie outside their limits, as Great Expectations finds."""
     if not compared:
         return []
-    table = pl.DataFrame(
-        [(c.value, c.low, c.high) for c in compared], schema=["value", "low", "high"], orient="row"
-    ).cast(pl.Float64)
+    table = pl.DataFrame({name: np.array([getattr(c, name) for c in compared]) for name in ("value", "low", "high")})
     failures = workspace.contracts.check(table, SUITE, "the history of a source")
     return [compared[row] for row in sorted({row for failure in failures for row in failure.rows})]
 
