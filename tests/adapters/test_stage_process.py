@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -65,25 +66,38 @@ def waited_for(there: Callable[[], bool]) -> None:
 def test_dvc_starts_commands_and_writes_its_lock_as_the_adapter_takes_it_to() -> None:
     """Where this fails, DVC has changed below its documented interface: read what ``dvc._commands`` replaces again."""
     from dvc import dvcfile
-    from dvc.stage import run
+    from dvc.dependency import param
+    from dvc.stage import cache, run
 
     assert str(inspect.signature(run._run)) == "(executable, cmd, **kwargs)"
     assert "_run(executable, cmd, **kwargs)" in inspect.getsource(run.cmd_run)
     assert str(inspect.signature(dvcfile.modify_yaml)) == "(path, fs=None)"
     assert "with modify_yaml(self.path, fs=self.repo.fs) as data" in inspect.getsource(dvcfile.Lockfile.dump_stages)
+    assert set(re.findall(r"stage\.(\w+)", inspect.getsource(cache._can_hash))) == {
+        "is_callback", "always_changed", "cmd", "deps", "outs",
+    }  # fmt: skip
+    assert set(re.findall(r"dep\.(\w+)", inspect.getsource(cache._can_hash))) == {"protocol", "def_path", "get_hash"}
+    assert list(inspect.signature(param.read_param_file).parameters) == [
+        "fs", "path", "key_paths", "flatten", "load_kwargs",
+    ]  # fmt: skip
+    assert "return read_param_file(" in inspect.getsource(param.ParamsDependency.read_params)
 
 
 def test_dvc_is_itself_again_after_a_reproduce(home: Path) -> None:
     from dvc import dvcfile
-    from dvc.stage import run
+    from dvc.dependency import param
+    from dvc.stage import cache, run
 
-    before = run._run, dvcfile.modify_yaml
+    def replaced() -> tuple[object, ...]:
+        return run._run, dvcfile.modify_yaml, cache._can_hash, param.read_param_file
+
+    before = replaced()
     dvc.reproduce(home)
     write_stage(home, "double", "number.txt", "2 * value", "raise ValueError")
     (home / "number.txt").write_text("5")
     with pytest.raises(EnvironmentFault):
         dvc.reproduce(home)
-    assert (run._run, dvcfile.modify_yaml) == before
+    assert replaced() == before
 
 
 # ---- the same as from processes of their own
