@@ -234,7 +234,8 @@ def test_numbers_of_files_that_differ_in_the_decimal_sign_are_left_as_words(tmp_
     kinds = {c.raw: (c.kind, c.reading.mostly) for c in made.columns}
     assert kinds["load"] == kinds["share"] == ("string", "number")
     assert kinds["count"] == ("integer", "")
-    assert "a comma in some files and a point in others: left as words" in made.column("load").reading.note
+    note = made.column("load").reading.note
+    assert "a decimal comma in some files and a decimal point in others: left as words" in note
 
 
 def test_lists_within_records_are_no_columns(tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ from itertools import takewhile
 import polars as pl
 
 from homeostat.adapters.sql_names import sql_string
+from homeostat.data.time_forms import HOURS as HOURS_OF
 from homeostat.data.time_forms import ISO, read_times
 from homeostat.project.writing import Writing
 from homeostat.scaffold.profile import time_table
@@ -31,11 +32,15 @@ PERIODS = {"period", "periode", "periodo", "interval", "viertelstunde", "sp"}
 YEAR = {"year", "yr", "yyyy", "jahr"}
 DATE = {"date", "day", "dteday", "dt", "datum", "datestamp", "fecha", "data", "tag"}
 CLOCK = {"time", "clock", "uhrzeit", "zeit", "hora", "heure", "hour", "start", "tijd", "tid", "ora"}
+ZONE = {"zone", "tz", "timezone", "offset", "zeitzone", "dst"}
+OFFSET = r"\s*[+-]\d\d:?(\d\d)?\s*"
+ZONED = r"\d ?(Z|[A-Z]{3,4}|[+-]\d\d:?(\d\d)?)$"
 FILLERS = {"of", "in", "the", "number", "no", "nr", "num", "local"}
 MONTHS = ["jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec"]
 CLOCKS = ("%H:%M", "%H:%M:%S", "%I:%M:%S %p", "%I:%M %p", "%I:%M:%S%p", "%I:%M%p", "%H.%M", "%H.%M.%S", "%Hh%M",
           "%H-%M",
           "%H%M%S", "%H%M", "%I %p", "%I%p", "%p %I:%M", "%p %I:%M:%S", "%H:%M%e")  # fmt: skip
+SERVICE = r"\s*[0-4]?\d:[0-5]\d(:00)?\s*"  # clocks of a day of service, as timetables write them
 DISTINCT = 20  # different whole numbers at least, to be taken for clocks
 HOURS = 30  # different hours at most, with those of a day on which clocks go back
 YEARS = (1500, 2300)
@@ -62,7 +67,10 @@ def compose_time(work: Workspace, table: Table, time: Column, label: str) -> Tab
         starts, parts = _day_forms(work, table, time), _day_parts(work, others, time)
         composed = _of_day(parts)
     else:
-        return table
+        starts, parts = _zoneless_forms(work, table, time), _zone_part(work, others)
+        composed = _sequence(parts, {"zone": " "})
+        if not composed or not starts:
+            return table
     if not composed or not starts:
         return _with_note(table, time, others) if _is_day(work, table, time) else table
     rest, sql = composed
@@ -76,7 +84,7 @@ def compose_time(work: Workspace, table: Table, time: Column, label: str) -> Tab
 
 
 def _with_note(table: Table, day: Column, others: Table) -> Table:
-    """The table, with a note on its day where a column looks like the hours of it and is not read as such."""
+    """The table, with a note on its day where a column that looks like its hours or clock is not read."""
     hours, _, last = PARTS["hour"]
     for column in others.columns:
         if not _words(column.raw) & hours or column.kind not in ("integer", "string") or column.high is None:
@@ -86,9 +94,17 @@ def _with_note(table: Table, day: Column, others: Table) -> Table:
         if column.kind == "string" and not (re.match(r"\d", column.low or "") and column.distinct <= HOURS):
             continue
         up_to = f", up to {column.high}," if column.kind == "integer" else ""
-        note = f"every row at midnight: {column.raw}{up_to} is not read as the hour; bring both to UTC"
-        return table.with_column(replace(day, reading=replace(day.reading, note=note, ambiguous=True)))
+        return _noted(table, day, f"{column.raw}{up_to} is not read as the hour; bring both to UTC")
+    clocks = (c for c in others.columns if c.kind == "string" and re.fullmatch(r"\d?\d[:.]\d\d.*", c.low or ""))
+    for clock in clocks:
+        if _words(clock.raw) & CLOCK:
+            return _noted(table, day, f"{clock.raw}, such as {clock.high}, is not read as the clock")
     return table
+
+
+def _noted(table: Table, day: Column, note: str) -> Table:
+    reading = replace(day.reading, note=f"every row at midnight: {note}", ambiguous=True)
+    return table.with_column(replace(day, reading=reading))
 
 
 def _as_written(column: Column) -> str:
@@ -128,6 +144,27 @@ def _day_forms(work: Workspace, table: Table, day: Column) -> list[tuple[str, st
             return []
         text = rf"regexp_extract({text}, '^[^ T,]+')"
     return [(d, text) for d in dict.fromkeys(days)]
+
+
+def _zoneless_forms(work: Workspace, table: Table, time: Column) -> list[tuple[str, str]]:
+    """The forms of a whole time in text that names no zone, each with SQL of it."""
+    if time.kind != "time" or time.reading.sql is not None or dict(table.opened.columns)[time.raw] != "VARCHAR":
+        return []
+    raw = f"{always_quoted(table.name + '__raw')} WHERE regexp_matches({_as_written(time)}, '{ZONED}')"
+    if work.has_rows(f"SELECT 1 FROM {raw}"):
+        return []
+    return [(form, _as_written(time)) for form in time.reading.writing.times or ISO]
+
+
+def _zone_part(work: Workspace, table: Table) -> dict[str, Part]:
+    """The column that says the zone of each row by its abbreviation or offset, such as EST and EDT."""
+    for column in table.columns:
+        if _words(column.raw) & ZONE and column.kind == "string" and not column.absent:
+            names = ", ".join(map(sql_string, HOURS_OF))
+            own = f"(lower(trim({column.sql})) IN ({names}) OR regexp_full_match({column.sql}, '{OFFSET}'))"
+            if _all_values(work, table, column, own):
+                return {"zone": Part(column, _as_written(column), "%z", note=f"{column.raw} is the zone of each row")}
+    return {}
 
 
 def _year_parts(work: Workspace, table: Table, year: Column) -> dict[str, Part]:
@@ -172,6 +209,10 @@ def _clock(work: Workspace, table: Table, column: Column) -> Part | None:
     code = _clock_form(work, table, column)
     if code:
         return Part(column, _as_written(column), code)
+    if column.kind == "string" and _all_values(work, table, column, f"regexp_full_match({column.sql}, '{SERVICE}')"):
+        hours, minutes = (f"CAST(split_part({_as_written(column)}, ':', {n}) AS BIGINT)" for n in (1, 2))
+        note = f"{column.raw} goes on beyond 24:00, on the next day"
+        return Part(column, f"CAST({hours} * 60 + {minutes} AS VARCHAR)", "%K", note=note)
     if column.kind != "integer" or column.low is None or column.high is None or column.distinct < DISTINCT:
         return None
     for code, digits in (("%H%M", 4), ("%H%M%S", 6)):

@@ -41,6 +41,6 @@ def with_one_decimal_sign(
             signs.setdefault(file, set()).update(sign for sign, there in ((",", comma), (".", point)) if there)
     if {","} not in signs.values() or {"."} not in signs.values():
         return dict(readings)
-    note = "the decimal sign is a comma in some files and a point in others: left as words"
+    note = "has a decimal comma in some files and a decimal point in others: left as words"
     words = Reading("string", None, note, "number", True)
     return {raw: words if raw in parted else reading for raw, reading in readings.items()}

@@ -87,7 +87,7 @@ def mixed_measures(shapes: Sequence[Shape]) -> str:
     """Why numbers are not of one column, with a value of each kind: other units, currencies or decimal signs; or "".
 
     >>> mixed_measures([Shape(5, ("$5",)), Shape(4, ("€7", "€8"))])
-    "numbers of several units or currencies ('$5', '€7')"
+    "has numbers of several units or currencies ('$5', '€7')"
     """
     texts = [(e, number_text(e)) for s in shapes for e in s.examples]
     sound = [(e, t) for e, t in texts if t is not None and not _is_code(t)]
@@ -97,10 +97,10 @@ def mixed_measures(shapes: Sequence[Shape]) -> str:
     if are_mixed(set(by_measure)):
         stated = all(t.marks or not t.unit or t.unit in UNITS or " " in e or "°" in t.unit for e, t in sound)
         shown = ", ".join(repr(by_measure[m]) for m in sorted(by_measure)[:3])
-        return f"numbers of several units or currencies ({shown})" if stated else ""
+        return f"has numbers of several units or currencies ({shown})" if stated else ""
     by_sign = {sign: e for e, t in reversed(sound) if (sign := decimal_sign([Shape(1, (t.body,))]))}
     if len(by_sign) > 1:
-        return f"numbers with a decimal point and with a decimal comma ({by_sign['.']!r}, {by_sign[',']!r})"
+        return f"has numbers with a decimal point and with a decimal comma ({by_sign['.']!r}, {by_sign[',']!r})"
     return ""
 
 

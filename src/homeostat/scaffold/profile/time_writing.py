@@ -157,7 +157,7 @@ def clash_of_orders(shapes: Sequence[Shape]) -> str:
     """What is wrong with days that are only times if day and month stand in both orders; empty where they need not.
 
     >>> clash_of_orders([Shape(2, ("31/03/2021", "03/31/2021"))])
-    "day before month in some values and month before day in others, such as '31/03/2021' and '03/31/2021'"
+    "has day before month in some values and month before day in others, such as '31/03/2021' and '03/31/2021'"
     """
     for shape in shapes:
         for form in dict.fromkeys(f for e in shape.examples for f in forms_of(e)):
@@ -166,7 +166,7 @@ def clash_of_orders(shapes: Sequence[Shape]) -> str:
             if one.null_count() and two.null_count() and not one.fill_null(two).null_count():
                 other = values.filter(one.is_null())[0], values.filter(two.is_null())[0]
                 first, second = other if form.index("%m") < form.index("%d") else other[::-1]
-                order = "day before month in some values and month before day in others"
+                order = "has day before month in some values and month before day in others"
                 return f"{order}, such as {first!r} and {second!r}"
     return ""
 
