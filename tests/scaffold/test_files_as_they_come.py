@@ -225,6 +225,14 @@ def test_names_that_a_heading_has_twice_or_leaves_blank_are_named_with_what_they
     assert "without a name in the heading: called column4" in notes
 
 
+def test_a_name_that_a_sheet_has_twice_is_named_too(tmp_path: Path) -> None:
+    write_workbook(tmp_path / "t.xlsx", names=("id", "at", "load", "load"))
+    rows, lands, notes = read_both("t.xlsx", tmp_path)
+    assert rows.columns == ["id", "at", "load", "load_1"]
+    assert lands is not None and lands.sort("id").equals(rows)
+    assert notes == ("the heading has 'load' 2 times: the later ones are called load_1",)
+
+
 def test_numbers_of_files_that_differ_in_the_decimal_sign_are_left_as_words(tmp_path: Path) -> None:
     comma = "id;load;share;count\n" + "".join(f"a{n};{n + 1}.{n + 100};{n},5;{n}\n" for n in range(40))
     point = "id,load,share,count\n" + "".join(f"b{n},{n + 1}.{n + 100},{n}.5,{n}\n" for n in range(40))
@@ -297,7 +305,7 @@ def test_of_several_sheets_the_one_with_the_most_rows_is_read_and_named(tmp_path
     assert "'data' is read, which has the most rows; another: sources.file.sheet: 'notes' (1 row)" in str(notes)
 
 
-def write_workbook(path: Path, before: Sequence[tuple[object, ...]] = ()) -> None:
+def write_workbook(path: Path, before: Sequence[tuple[object, ...]] = (), names: Sequence[str] = HEAD) -> None:
     """The smallest workbook: a sheet with the lines ``before``, and one with the rows as text and numbers."""
     letters = "ABCD"
 
@@ -311,7 +319,7 @@ def write_workbook(path: Path, before: Sequence[tuple[object, ...]] = ()) -> Non
         cells = ("".join(cell(c, n, v) for c, v in enumerate(line)) for n, line in enumerate(lines, 1))
         return "".join(f'<row r="{n}">{row}</row>' for n, row in enumerate(cells, 1))
 
-    lines = [("A report of loads",), HEAD, *ROWS]
+    lines = [("A report of loads",), names, *ROWS]
     space = 'xmlns="http://schemas.openxmlformats.org/spreadsheetml/2006/main"'
     office = "http://schemas.openxmlformats.org/officeDocument/2006/relationships"
     package = "http://schemas.openxmlformats.org/package/2006"

@@ -181,7 +181,7 @@ def _changes(parts: Parts, shared: list[str]) -> list[str]:
 def _form_of(file: SourceFile, scratch: Path) -> tuple[FileForm, str, tuple[str, ...], list[str]]:
     """How the files are laid out, by the first of them, its delimiter, what to say of its encoding, and its heading."""
     if file.kind == "workbook":
-        return (*_form_of_workbook(file, scratch), [])
+        return _form_of_workbook(file, scratch)
     if file.kind != "text":
         return PLAIN, "", (), []
     with local_copy(INPUT, file, scratch) as copy:
@@ -229,16 +229,17 @@ def _renamed_notes(heading: Sequence[str], names: Sequence[str]) -> Iterator[str
         yield f"without a name in the heading: called {listed(blank, 6)}"
 
 
-def _form_of_workbook(file: SourceFile, scratch: Path) -> tuple[FileForm, str, tuple[str, ...]]:
+def _form_of_workbook(file: SourceFile, scratch: Path) -> tuple[FileForm, str, tuple[str, ...], list[str]]:
     """The sheet with the most rows, where several have any."""
     with local_copy(INPUT, file, scratch) as copy:
         rows = workbooks.sheets_with_rows(INPUT, file.path, copy)
+        most = max(rows, key=rows.__getitem__, default="")
+        heading = workbooks.heading_of(copy, most) if rows else []
     if len(rows) < 2:
-        return PLAIN, "", ()
-    most = max(rows, key=rows.__getitem__)
+        return PLAIN, "", (), heading
     others = listed([f"{sheet!r} ({count(n, 'row')})" for sheet, n in rows.items() if sheet != most], 3)
     note = f"of the workbook's sheets {most!r} is read, which has the most rows; another: sources.file.sheet: {others}"
-    return FileForm(sheet=most), "", (note,)
+    return FileForm(sheet=most), "", (note,), heading
 
 
 def _encoding_notes(copy: Path, encoding: str) -> Iterator[str]:

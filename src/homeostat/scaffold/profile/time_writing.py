@@ -85,7 +85,7 @@ def _described(forms: list[str], doubt: str, shapes: Sequence[Shape]) -> TimeWri
     ]
     if any(zoned) and not all(zoned) and any("%z" in f or not f for f in forms):
         notes.append("times with and without an offset: those without are taken as UTC")
-    if any(re.search(r"(?<!\d)24:00", e) for e in examples):
+    if any(re.search(r"(?<![\d:])24:00|(?<=\d{4}:)24:00", e) for e in examples):
         notes.append("24:00 is the next midnight")
     for zone in ("IST", "CST", "BST", "AST"):
         if any(re.search(rf"\b{zone}\b", e) for e in examples):
