@@ -18,8 +18,9 @@ ABBREVIATED = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "O
 SMALLEST = {"S": timedelta(seconds=1), "M": timedelta(minutes=1), "H": timedelta(hours=1), "I": timedelta(hours=1)}
 MILLISECOND = timedelta(milliseconds=1)
 FORMS = [
-    *(d + c + z for d in time_table.DAYS for c in ("", " %H:%M:%S", " %I:%M %p", "T%H:%M:%S") for z in time_table.ZONES
+    *(d + c + z for d in time_table.DAYS for c in ("", " %H:%M:%S", " %I:%M %p", "T%H:%M:%S") for z in ("", "%z", " %z")
       if c or not z),
+    *("%Y-%m-%d %H:%M:%S" + z for z in time_table.ZONES),
     *("%Y-%m-%d" + c for c in time_table.CLOCKS), *time_table.MONTHS, *time_table.WEEKS, *time_table.QUARTERS,
     *time_table.WHOLE,
 ]  # fmt: skip

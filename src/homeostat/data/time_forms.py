@@ -64,7 +64,7 @@ HOURS = {  # of zones' abbreviations: hours from UTC
     "hst": -10.0,
 }  # fmt: skip
 BLANK = r"[\s\x{a0}\x{202f}\x{2009}]"
-OFFSET = r"[+\-\x{2212}]\d\d(?::?\d\d)?(?::?\d\d)?"
+OFFSET = r"[+\-\x{2212}](?:\d\d(?::?\d\d)?(?::?\d\d)?|\d(?::\d\d)?)"
 ZONE = rf"(?:(?:UTC|GMT|UT)?{BLANK}?(?P<offset>{OFFSET})|(?P<zone>[A-Za-z][A-Za-z_]*(?:/[A-Za-z_][A-Za-z_+\-0-9]*)*))"
 AFTER_ZONE = rf"(?:{BLANK}*(?:\([^)]*\)|\[[^\]]*\]|[A-Z]{{2,5}}|[+-]\d\d(?:\d\d)?))?(?:{BLANK}m=[+-][\d.]+)?"
 CODES = {
@@ -311,7 +311,8 @@ def _seconds(part: dict[str, pl.Series]) -> tuple[pl.Series, pl.Series]:
 
 def _zoned(local: pl.Series, offset: pl.Series, zone: pl.Series) -> pl.Series:
     """UTC times from local microseconds with an offset, or else a zone's abbreviation or name."""
-    signs = offset.str.replace_all(r"[\x{2212}]", "-").str.replace_all(":", "")
+    signs = offset.str.replace_all(r"[\x{2212}]", "-").str.replace(r"^([+-])(\d)(:|$)", "${1}0${2}")
+    signs = signs.str.replace_all(":", "")
     sign = pl.select(pl.when(signs.str.starts_with("-")).then(-1).otherwise(1))[:, 0]
     digits = signs.str.slice(1).str.pad_end(6, "0")
     size = [digits.str.slice(n, 2).cast(pl.Int64, strict=False) for n in (0, 2, 4)]

@@ -16,7 +16,7 @@ DAYS = (
     "%a %d.%m.%Y", "%a, %d.%m.%Y", "%a %Y-%m-%d", "%a, %d-%b-%y", "%Y年%m月%d日", "%Y년 %m월 %d일", "%Y. %m. %d.",
     "%Y. %m. %d",
     "%d/%b/%y", "%d.%b.%y", "%b/%d/%Y", "%d. %m. %Y", "%d. %m. %Y.", "%d.%m.%Y.", "%Y%m%d", "%d%m%Y", "%m%d%Y",
-    "%a, %d de %b de %Y", "%a %d de %b de %Y",
+    "%Y.%m.%d.", "%d %b %Y г.", "%a, %d de %b de %Y", "%a %d de %b de %Y",
     "%a, %d. %b %Y", "%Y-%j", "%Y/%j", "%Y %m %d", "%d %m %Y",
 )  # fmt: skip
 MONTHS = (
@@ -41,10 +41,11 @@ CLOCKS = (
     " um %H:%M:%S", " um %H:%M", " um %H:%M Uhr", ", %H:%M Uhr", ", %H:%M:%S Uhr", ", um %H:%M Uhr", " klockan %H:%M",
     " at %H:%M:%S", " at %H:%M", " at %I:%M:%S %p", " at %I:%M %p",
     " à %H:%M:%S", " à %H:%M", " %Hh%M", " à %Hh%M", " %Hh%Mm%Ss", " %H:%M Uhr", " %H:%M:%S Uhr", " kl. %H.%M",
-    " kl. %H:%M", " kl. %H.%M.%S", " %H時%M分%S秒", " %H時%M分",
+    " kl. %H:%M", " kl. %H.%M.%S", " %H時%M分%S秒", " %H時%M分", " %H시 %M분", " %H시 %M분 %S초",
+    "-%H-%M", "-%H-%M-%S", "_%H-%M-%S", "_%H-%M", " %H-%M-%S",
     "T%I:%M:%S %p", " - %H:%M", " - %H:%M:%S", " - %I:%M %p", " | %H:%M", " / %H:%M", "/%H:%M:%S",
 )  # fmt: skip
-ZONES = ("", "%z", " %z", "%e", "%z%e")  # the last two: of an interval
+ZONES = ("", "%z", " %z", " (%z)", "%e", "%z%e")  # the last two: of an interval
 WHOLE = (
     "%a %b %d %H:%M:%S %Y", "%a %b %d %H:%M:%S %z %Y", "%a %b %d %I:%M:%S %p %z %Y", "%a %b %d %I:%M:%S %p %Y",
     "%a %d %b %Y %H:%M:%S %p %z", "%a %d %b %H:%M:%S %z %Y", "%b %d %H:%M:%S %Y", "%d %b %H:%M:%S %Y",

@@ -21,7 +21,8 @@ YEARS = (1500, 2300)
 EARLIEST = {
     "%Y": 1500,
     "excel days": 1954,
-    **dict.fromkeys(("epoch s", "epoch ms", "epoch us", "epoch ns", "epoch days"), 1973),
+    **dict.fromkeys(("epoch s", "epoch ms", "epoch us", "epoch ns"), 1973),
+    "epoch days": 1976,  # smaller ones are years with a fraction
     **dict.fromkeys(("windows ticks", ".net ticks", "windows us", "sas days", "sas s", "spss s", "matlab days"), 1995),
     "excel days from 1904": 1995,
 }
@@ -96,6 +97,7 @@ def _described(forms: list[str], doubt: str, shapes: Sequence[Shape]) -> TimeWri
     return TimeWriting(writing, tuple(notes), bool(doubt))
 
 
+BARE_OFFSET = re.compile(r"(Z|[+-]\d\d:\d\d)\Z")  # after a day without a clock
 ZONES = {
     "IST": "India's time",
     "CST": "that of Chicago in winter",
@@ -191,7 +193,7 @@ def forms_of(value: str) -> list[str]:
         for clock in table.CLOCKS if "%d" in day or "%j" in day else ("",):
             middle = _prefix(clock).match(text, start.end())
             if middle is not None:
-                zones = table.ZONES if clock else ("", "%z")
+                zones = table.ZONES if clock else ("", "%z") if BARE_OFFSET.search(text) else ("",)
                 forms += [day + clock + z for z in zones if _prefix(z, whole=True).match(text, middle.end())]
     forms += [f for f in table.WHOLE if _prefix(f, whole=True).match(text)]
     return [f for f in dict.fromkeys(forms) if _prefix(f, whole=True).match(text)]
