@@ -13,8 +13,10 @@ import duckdb
 
 from homeostat.core.errors import DataError
 from homeostat.core.text import count
+from homeostat.data.backslashes import without_backslashes
 from homeostat.data.casts import NULLS
 from homeostat.data.csv_records import Signs, records
+from homeostat.data.drawn_tables import without_blanks, without_rules
 from homeostat.data.uneven_rows import fit_rows, set_heading
 from homeostat.project.file_form import PLAIN, FileForm
 
@@ -58,6 +60,12 @@ def prepare(path: Path, form: FileForm, called: str, say: Callable[[str], None])
         _cut(path, skip, form.footer)
     if separator and form.delimiter is None:
         form = form.model_copy(update={"delimiter": separator[1]})
+    if form.columns != "delimited":
+        (without_rules if form.columns == "ruled" else without_blanks)(path, called)
+        form = PLAIN.model_copy(update={"delimiter": ",", "heading": form.heading})
+    if form.backslashes:
+        without_backslashes(path, form.delimiter or delimiter_of(path))
+        form = form.model_copy(update={"delimiter": ",", "quote": '"', "escape": None})
     if form.uneven:
         fitted = fit_rows(path, signs_of(path, form), form.heading, skip, called)
         for sentence in fitted.sentences:

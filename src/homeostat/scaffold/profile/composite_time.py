@@ -9,11 +9,13 @@ from itertools import takewhile
 import polars as pl
 
 from homeostat.adapters.sql_names import sql_string
+from homeostat.data.time_forms import HOURS as HOURS_OF
 from homeostat.data.time_forms import ISO, read_times
 from homeostat.project.writing import Writing
 from homeostat.scaffold.profile import time_table
 from homeostat.scaffold.profile.column_types import Reading
 from homeostat.scaffold.profile.identifiers import always_quoted, spaced, words
+from homeostat.scaffold.profile.periods_of_day import named_hours, numbered_periods
 from homeostat.scaffold.profile.shapes import column_text
 from homeostat.scaffold.profile.table import Column, Table, typed_copy
 from homeostat.scaffold.profile.workspace import Workspace
@@ -26,14 +28,20 @@ PARTS = {
     "hour": ({"hour", "hr", "hh", "he", "stunde", "heure", "hora", "ending"}, 0, 24),
     "minute": ({"minute", "min", "mi"}, 0, 59),
 }
+PERIODS = {"period", "periode", "periodo", "interval", "viertelstunde", "sp"}
 YEAR = {"year", "yr", "yyyy", "jahr"}
 DATE = {"date", "day", "dteday", "dt", "datum", "datestamp", "fecha", "data", "tag"}
 CLOCK = {"time", "clock", "uhrzeit", "zeit", "hora", "heure", "hour", "start", "tijd", "tid", "ora"}
+ZONE = {"zone", "tz", "timezone", "offset", "zeitzone", "dst"}
+OFFSET = r"\s*[+-]\d\d:?(\d\d)?\s*"
+ZONED = r"\d ?(Z|[A-Z]{3,4}|[+-]\d\d:?(\d\d)?)$"
 FILLERS = {"of", "in", "the", "number", "no", "nr", "num", "local"}
 MONTHS = ["jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec"]
 CLOCKS = ("%H:%M", "%H:%M:%S", "%I:%M:%S %p", "%I:%M %p", "%I:%M:%S%p", "%I:%M%p", "%H.%M", "%H.%M.%S", "%Hh%M",
           "%H-%M",
-          "%H%M%S", "%H%M", "%I %p", "%I%p", "%p %I:%M", "%p %I:%M:%S")  # fmt: skip
+          "%H%M%S", "%H%M", "%I %p", "%I%p", "%p %I:%M", "%p %I:%M:%S", "%H:%M%e")  # fmt: skip
+SERVICE = r"\s*[0-4]?\d:[0-5]\d(:00)?\s*"  # clocks of a day of service, as timetables write them
+DISTINCT = 20  # different whole numbers at least, to be taken for clocks
 HOURS = 30  # different hours at most, with those of a day on which clocks go back
 YEARS = (1500, 2300)
 
@@ -45,32 +53,38 @@ class Part:
     column: Column
     sql: str
     code: str
+    zone: str | None = None
+    note: str = ""
 
 
 def compose_time(work: Workspace, table: Table, time: Column, label: str) -> Table:
     """The table with a whole time in the column ``time``, where other columns hold the rest of it; else as it is."""
     others = table.without((time.name, label))
-    if _is_year(time):
+    if is_year(time):
         starts, parts = [("%Y", _whole(time))], _year_parts(work, others, time)
         composed = _of_year(parts)
     elif _is_day(work, table, time):
         starts, parts = _day_forms(work, table, time), _day_parts(work, others, time)
         composed = _of_day(parts)
     else:
-        return table
+        starts, parts = _zoneless_forms(work, table, time), _zone_part(work, others)
+        composed = _sequence(parts, {"zone": " "})
+        if not composed or not starts:
+            return table
     if not composed or not starts:
         return _with_note(table, time, others) if _is_day(work, table, time) else table
     rest, sql = composed
     sources = " and ".join([time.raw, *(p.column.raw for p in parts.values())])
     forms = tuple(form.replace("%Y", "%G") + rest if "%V" in rest else form + rest for form, _ in starts)
-    notes = [f"{sources} together", *(["the hours 1 to 24 end where they are named"] if "%k" in rest else [])]
-    writing = Writing(times=forms, missing=time.reading.writing.missing)
-    reading = Reading("time", f"{starts[0][1]} || {sql}", "; ".join(notes), writing=writing)
+    notes = [f"{sources} together", *filter(None, (p.note for p in parts.values()))]
+    zone = next((p.zone for p in parts.values() if p.zone), None)
+    writing = Writing(times=forms, missing=time.reading.writing.missing, zone=zone)
+    reading = Reading("time", f"{starts[0][1]} || {sql}", "; ".join(notes), "", zone is not None, writing)
     return typed_copy(work, table.with_column(replace(time, reading=reading)))
 
 
 def _with_note(table: Table, day: Column, others: Table) -> Table:
-    """The table, with a note on its day where a column looks like the hours of it and is not read as such."""
+    """The table, with a note on its day where a column that looks like its hours or clock is not read."""
     hours, _, last = PARTS["hour"]
     for column in others.columns:
         if not _words(column.raw) & hours or column.kind not in ("integer", "string") or column.high is None:
@@ -80,9 +94,17 @@ def _with_note(table: Table, day: Column, others: Table) -> Table:
         if column.kind == "string" and not (re.match(r"\d", column.low or "") and column.distinct <= HOURS):
             continue
         up_to = f", up to {column.high}," if column.kind == "integer" else ""
-        note = f"every row at midnight: {column.raw}{up_to} is not read as the hour; bring both to UTC"
-        return table.with_column(replace(day, reading=replace(day.reading, note=note, ambiguous=True)))
+        return _noted(table, day, f"{column.raw}{up_to} is not read as the hour; bring both to UTC")
+    clocks = (c for c in others.columns if c.kind == "string" and re.fullmatch(r"\d?\d[:.]\d\d.*", c.low or ""))
+    for clock in clocks:
+        if _words(clock.raw) & CLOCK:
+            return _noted(table, day, f"{clock.raw}, such as {clock.high}, is not read as the clock")
     return table
+
+
+def _noted(table: Table, day: Column, note: str) -> Table:
+    reading = replace(day.reading, note=f"every row at midnight: {note}", ambiguous=True)
+    return table.with_column(replace(day, reading=reading))
 
 
 def _as_written(column: Column) -> str:
@@ -94,7 +116,8 @@ def _whole(column: Column) -> str:
     return f"CAST(TRY_CAST(TRY_CAST({written} AS DOUBLE) AS BIGINT) AS VARCHAR)"
 
 
-def _is_year(time: Column) -> bool:
+def is_year(time: Column) -> bool:
+    """Whether a column of numbers holds years alone."""
     if time.kind not in ("integer", "float") or time.low is None or time.high is None:
         return False
     return YEARS[0] <= float(time.low) and float(time.high) <= YEARS[1]
@@ -109,18 +132,39 @@ def _is_day(work: Workspace, table: Table, time: Column) -> bool:
 def _day_forms(work: Workspace, table: Table, day: Column) -> list[tuple[str, str]]:
     """The forms of the day alone, each with SQL of its text."""
     sql_type = next(t for c, t in table.opened.columns if c == day.raw)
-    if sql_type != "VARCHAR":
+    if sql_type == "DATE" or sql_type.startswith("TIMESTAMP"):
         return [("%Y-%m-%d", f"strftime({always_quoted(day.raw)}, '%Y-%m-%d')")]
     forms = day.reading.writing.times or ISO
     days = [max((d for d in time_table.DAYS if f.startswith(d)), key=len, default="") for f in forms]
     if "" in days:
         return []
-    text = _as_written(day)
+    text = _as_written(day) if sql_type == "VARCHAR" else _whole(day)
     if any(d != f for d, f in zip(days, forms, strict=True)):  # a midnight stands after the day
         if any(" " in d for d in days):
             return []
         text = rf"regexp_extract({text}, '^[^ T,]+')"
     return [(d, text) for d in dict.fromkeys(days)]
+
+
+def _zoneless_forms(work: Workspace, table: Table, time: Column) -> list[tuple[str, str]]:
+    """The forms of a whole time in text that names no zone, each with SQL of it."""
+    if time.kind != "time" or time.reading.sql is not None or dict(table.opened.columns)[time.raw] != "VARCHAR":
+        return []
+    raw = f"{always_quoted(table.name + '__raw')} WHERE regexp_matches({_as_written(time)}, '{ZONED}')"
+    if work.has_rows(f"SELECT 1 FROM {raw}"):
+        return []
+    return [(form, _as_written(time)) for form in time.reading.writing.times or ISO]
+
+
+def _zone_part(work: Workspace, table: Table) -> dict[str, Part]:
+    """The column that says the zone of each row by its abbreviation or offset, such as EST and EDT."""
+    for column in table.columns:
+        if _words(column.raw) & ZONE and column.kind == "string" and not column.absent:
+            names = ", ".join(map(sql_string, HOURS_OF))
+            own = f"(lower(trim({column.sql})) IN ({names}) OR regexp_full_match({column.sql}, '{OFFSET}'))"
+            if _all_values(work, table, column, own):
+                return {"zone": Part(column, _as_written(column), "%z", note=f"{column.raw} is the zone of each row")}
+    return {}
 
 
 def _year_parts(work: Workspace, table: Table, year: Column) -> dict[str, Part]:
@@ -134,16 +178,50 @@ def _year_parts(work: Workspace, table: Table, year: Column) -> dict[str, Part]:
 
 def _day_parts(work: Workspace, table: Table, day: Column) -> dict[str, Part]:
     topic = _words(day.raw) - DATE
-    for column in table.columns:
-        if _words(column.raw) & CLOCK:
-            code = _clock_form(work, table, column)
-            if code:
-                return {"clock": Part(column, _as_written(column), code)}
-    hour = _part(work, table, "hour", topic)
+    for column in sorted(table.columns, key=lambda c: c.absent):
+        if _words(column.raw) & CLOCK and (clock := _clock(work, table, column)) is not None:
+            return {"clock": clock}
+    hour = _hour_part(work, table, day, topic)
     if hour is None:
         return {}
     minute = _part(work, table, "minute", topic)
     return {"hour": hour} | ({"minute": minute} if minute is not None else {})
+
+
+def _hour_part(work: Workspace, table: Table, day: Column, topic: set[str]) -> Part | None:
+    """The hours of the day, or its periods by number."""
+    for column in table.columns:
+        own = _words(column.raw)
+        if own & PARTS["hour"][0] | own & PERIODS and column.high is not None and column.absent * 10 <= column.rows:
+            found = None
+            if column.kind == "integer":
+                if int(column.high) > PARTS["hour"][2]:
+                    found = numbered_periods(work, table, day, column, f"CAST({_whole(column)} AS BIGINT)")
+            elif column.kind == "string" and column.distinct <= HOURS:
+                found = named_hours(work, table, day, column, _as_written(column))
+            if found is not None:
+                return Part(column, found.sql, found.code, found.zone, found.note)
+    return _part(work, table, "hour", topic)
+
+
+def _clock(work: Workspace, table: Table, column: Column) -> Part | None:
+    """The clock in a column: text, or whole numbers such as 5 for 00:05 and 1730."""
+    code = _clock_form(work, table, column)
+    if code:
+        return Part(column, _as_written(column), code)
+    if column.kind == "string" and _all_values(work, table, column, f"regexp_full_match({column.sql}, '{SERVICE}')"):
+        hours, minutes = (f"CAST(split_part({_as_written(column)}, ':', {n}) AS BIGINT)" for n in (1, 2))
+        note = f"{column.raw} goes on beyond 24:00, on the next day"
+        return Part(column, f"CAST({hours} * 60 + {minutes} AS VARCHAR)", "%K", note=note)
+    if column.kind != "integer" or column.low is None or column.high is None or column.distinct < DISTINCT:
+        return None
+    for code, digits in (("%H%M", 4), ("%H%M%S", 6)):
+        places = " AND ".join(f"{column.sql} // {100**n} % 100 < 60" for n in range(digits // 2 - 1))
+        evening, midnight = 12 * 10 ** (digits - 2), 24 * 10 ** (digits - 2)
+        within = int(column.low) >= 0 and evening <= int(column.high) <= midnight
+        if within and _all_values(work, table, column, places):
+            return Part(column, f"lpad({_whole(column)}, {digits}, '0')", code, note=f"{column.raw} read as {code}")
+    return None
 
 
 def _clock_form(work: Workspace, table: Table, column: Column) -> str:
@@ -169,7 +247,8 @@ def _part(work: Workspace, table: Table, kind: str, topic: set[str]) -> Part | N
         if column.kind in ("integer", "float") and low <= float(column.low) and float(column.high) <= high:
             ending = kind == "hour" and float(column.low) == 1 and float(column.high) == 24
             code = {"month": "%m", "quarter": "%q", "week": "%V", "day": "%d", "minute": "%M"}.get(kind, "%H")
-            return Part(column, _whole(column), "%k" if ending else code)
+            note = "the hours 1 to 24 end where they are named" if ending else ""
+            return Part(column, _whole(column), "%k" if ending else code, note=note)
         if kind == "month" and column.kind == "string" and column.distinct <= 12:
             months = ", ".join(map(sql_string, MONTHS))
             word = f"lower(left(trim({always_quoted(column.name)}), 3))"
