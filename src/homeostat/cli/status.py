@@ -14,6 +14,8 @@ from homeostat.cli.terminal import say
 from homeostat.core.errors import UsageError
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from homeostat.project.layout import Project
 
 
@@ -112,7 +114,8 @@ def _fill_workspace(of: Project, time: str, folder: Path) -> None:
     from homeostat.releases.registry import Registry
 
     tree, registry = working(of), Registry.open(of)
-    for at in [_time(time)] if time != "last" else recorded_times(tree) or [None]:
+    times: Sequence[datetime | None] = [_time(time)] if time != "last" else recorded_times(tree)
+    for at in times or [None]:
         add_to_workspace(read_drift(tree, registry, at), of.scope.project, folder)
     say(f"workspace  {folder}; DO_NOT_TRACK=1 evidently ui --workspace {folder} shows it on http://127.0.0.1:8000")
 
