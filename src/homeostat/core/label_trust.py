@@ -28,6 +28,7 @@ AT_ONCE = 0.05  # share of the horizon: differences between waits far below it m
 IMPLAUSIBLE = log(4)  # of log odds beyond every window: no season does that, flipped or mixed up labels do
 SETTLED = 3  # windows after which a rate that stays counts as usual
 HALF = 0.5  # of an event on either side of a rate: one of none has log odds too (Anscombe, 1956, Biometrika 43)
+UNLIKE = 0.5  # likeness to the usual relation with the features, nearer to none than to that: of a single batch
 FAR_OFF = 4.0  # standard errors: days of a run are not independent, and it is looked for at every tick
 WINDOWS = 60  # on record that count
 
@@ -196,7 +197,7 @@ def turned(batches: Sequence[LabelBatch], past: Sequence[LabelBatch], least: int
     if len(before) < FEWEST_WINDOWS or not any(usual.values()) or min(of_past) <= 0:
         return None
     days = [_likeness(b, usual) for b in batches if b.relation and b.end <= before[0].end]
-    run = _last_in_a_row([b for b in batches if b.relation], lambda b: _likeness(b, usual) < 0)
+    run = _last_in_a_row([b for b in batches if b.relation], lambda b: _likeness(b, usual) < UNLIKE)
     rows = sum(batch.labelled for batch in run)
     if rows < least or len(days) < FEWEST:
         return None

@@ -17,6 +17,8 @@ CATEGORIES, SLICES = 5_000, 60  # different texts up to which they are categorie
 TIME = "__event_time"  # of each row, beside the columns of its source
 TYPES = (pl.Float64, pl.Int64)  # of numbers: those of one type can stand in each other's place
 SEASON = "season-only-drift"  # the values of an earlier batch, where they are put: ``season_before``
+WORLD = ("change", "drift share", "score drift", "quality", "calibration", "moved values", "unit change")
+RAMP = 14  # batches until a gradual drift is whole, and a recurring one goes or comes
 THEN = ", then accepted"  # of an action, where sound rows came after the fault and were taken for such
 KEPT_OUT = ("quarantined", "rows quarantined", "in doubt")  # a batch, or its bad rows, that train nothing
 Change = Callable[[pl.DataFrame, Sequence[str], float, random.Random], pl.DataFrame]
@@ -30,7 +32,8 @@ class Damage:
     ``lasts``: whether every batch from its time on has it, or one alone. ``kinds``: the names under which the history
     rules, or the rules on a batch, should find it; none: it is no fault, and nothing should be found. ``actions``: what
     should become of the batch in which it is found. ``strength``: of the size, in its n-th batch. ``ends``: whether
-    sound rows come after it: those of the same batch, ``again``, or those of the next.
+    sound rows come after it: those of the same batch, ``again``. ``of_world``: the data are right, and the world is
+    another: monitoring should find it, and a candidate learn it.
     """
 
     change: Change
@@ -41,7 +44,8 @@ class Damage:
     lasts: bool = True
     actions: tuple[str, ...] = KEPT_OUT
     strength: Callable[[int], float] = lambda batch: 1.0
-    ends: Literal["", "again", "next"] = ""
+    ends: Literal["", "again"] = ""
+    of_world: bool = False
 
 
 def _share(rows: pl.DataFrame, share: float, chance: random.Random) -> pl.Series:
@@ -176,12 +180,12 @@ def correlation_flip(rows: pl.DataFrame, columns: Sequence[str], size: float, ch
 
 
 def season_before(rows: pl.DataFrame, earlier: pl.DataFrame, kept: Container[str]) -> pl.DataFrame:
-    """Rows with the values of those of an earlier batch, but for their key and times, in order of time."""
-    if earlier.is_empty():
-        return rows
+    """Rows with the values of those of an earlier batch, as many as it has, but for their key and times."""
     rows, earlier = rows.sort(TIME, maintain_order=True), earlier.sort(TIME, maintain_order=True)
-    values = earlier[[n * earlier.height // rows.height for n in range(rows.height)]]
     moved = [c for c in rows.columns if c in earlier.columns and c not in kept and rows.schema[c] != pl.Datetime]
+    many = min(rows.height, earlier.height)
+    place = [n * earlier.height // many for n in range(many)]
+    values = pl.concat([earlier.select(moved)[place], rows.select(moved)[many:]])
     return rows.with_columns(values[c].alias(c) for c in moved)
 
 
@@ -224,11 +228,12 @@ DAMAGES = {
         truncated_batch, (0.1, 0.3, 0.7), "rows", ("lost hours", "few rows", "volume"), many=0, lasts=False,
         ends="again", actions=tuple(action + THEN for action in KEPT_OUT),
     ),
-    "abrupt-drift": Damage(drift, (1, 3, 6), "number", ("moved values",)),
-    "gradual-drift": Damage(drift, (1, 3, 6), "number", ("moved values",), strength=lambda batch: (batch + 1) / 4),
+    "abrupt-drift": Damage(drift, (1, 3, 6), "number", WORLD, of_world=True),
+    "gradual-drift": Damage(
+        drift, (1, 3, 6), "number", WORLD, strength=lambda batch: min((batch + 1) / RAMP, 1.0), of_world=True
+    ),
     "recurring-drift": Damage(
-        drift, (1, 3, 6), "number", ("moved values",), strength=lambda batch: float(batch % 2 == 0), ends="next",
-        actions=tuple(action + THEN for action in KEPT_OUT),
+        drift, (1, 3, 6), "number", WORLD, strength=lambda batch: float(batch // RAMP % 2 == 0), of_world=True
     ),
     SEASON: Damage(as_they_are, (1, 1, 1), "rows", (), many=0, lasts=False, actions=("accepted",)),
     "correlation-flip": Damage(correlation_flip, (1, 1, 1), "related", ("turned relation", "lost relation")),

@@ -27,7 +27,8 @@ from homeostat.data.selection import event_times
 from homeostat.data.sources import SourceReader
 from homeostat.data.staged_files import StagedFiles
 from homeostat.data.verdict_store import VerdictStore
-from homeostat.faults.damage import DAMAGES, SEASON, TIME, Damage, season_before, suitable
+from homeostat.faults.damage import DAMAGES, SEASON, TIME, WORLD, Damage, season_before, suitable
+from homeostat.monitoring.alerts import read_incidents
 from homeostat.project.layout import Project, working_tree
 from homeostat.project.whole_files import write_text
 
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from homeostat.core.batch_rules import Verdict
+    from homeostat.core.findings import Finding
 
 FOLDER = "drill"  # of the replay's project: the damaged sources, and what was done to them
 SIZE = 2  # of the three sizes of a fault: a drill's can be seen
@@ -113,13 +115,28 @@ def outcome(project: Project, name: str, at: datetime) -> str:
     later = [(label, v) for label, v in verdicts.items() if label >= damaged.batch and v.failed]
     if DAMAGES[name].ends == "again" and damaged.batch in verdicts and not later:
         return f"damaged {what}: it came whole later, and is {verdicts[damaged.batch].status}"
+    if DAMAGES[name].of_world:
+        return f"damaged {what}: {_alerts(project, at)}"
     if not later:
         return f"damaged {what}: no batch of it was found to be bad"
     label, verdict = later[0]
-    names = {str(f.facts.get("kind", f.rule)) for f in verdict.failed}
+    names = set(map(_kind, verdict.failed))
     named = "rightly named" if names & set(DAMAGES[name].kinds) else "under another name"
     why = "; ".join(map(sentence, verdict.failed))
     return f"damaged {what}: found at {label}, {named}; the batch is {_state(verdict)}: {why}"
+
+
+def _alerts(project: Project, at: datetime) -> str:
+    """What monitoring found since a drift of the world began."""
+    since = [incident for incident in read_incidents(project).values() if incident.opened >= at]
+    found = [incident for incident in since if _kind(incident.finding) in WORLD]
+    if not found:
+        return "nothing of it was found"
+    return "; ".join(f"{'noted' if i.noted else 'alerted'} {i.opened:%Y-%m-%d %H:%M}: {i.sentence}" for i in found)
+
+
+def _kind(finding: Finding) -> str:
+    return str(finding.facts.get("kind", finding.rule))
 
 
 def _state(verdict: Verdict) -> str:

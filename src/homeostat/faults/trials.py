@@ -93,6 +93,8 @@ def try_all(project: Project, seeds: int, size: Size) -> Iterator[Trial]:
 
     ``project`` is the tree in which the batches are; where several sources suit a fault they take turns.
 
+    Drifts of the world are no faults of a batch: they are drilled one by one.
+
     Raises:
         UsageError: no source has batches enough for the history rules to say anything.
     """
@@ -101,7 +103,7 @@ def try_all(project: Project, seeds: int, size: Size) -> Iterator[Trial]:
     if not places:
         raise UsageError(f"no source has {ENOUGH + LOOKS} accepted batches in this range; choose a longer one")
     for name, damage in DAMAGES.items():
-        for seed in range(seeds):
+        for seed in range(0 if damage.of_world else seeds):
             chance = random.Random(f"{project.scope.seed} {name} {seed}")
             draws = (_try(workspace.again(), places[(seed + turn) % len(places)], name, damage, size, chance)
                      for turn in range(len(places) * DRAWS))  # fmt: skip
@@ -162,9 +164,8 @@ def _try(
             named = named or damage.of in ("rows", "time")
             action = _action(verdict)
             if damage.ends:
-                after_it = label if damage.ends == "again" else labels[min(after + 1, len(labels) - 1)]
-                sound = _judged(workspace, place.source, after_it, batches[after_it])
-                again, _ = _new_failures(sound, place.verdicts[after_it], chosen)
+                sound = _judged(workspace, place.source, label, batches[label])
+                again, _ = _new_failures(sound, place.verdicts[label], chosen)
                 action += THEN if not again and sound.status == "accepted" else f", then {_action(sound)}"
             return replace(trial, after=after, kinds=kinds, named=named, action=action)
     return trial
