@@ -33,17 +33,22 @@ ONE_WAY = 0.9  # share of the steps from batch to batch that go the same way, fr
 QUANTILES = (0.0, 0.02, 0.1, 0.25, 0.5, 0.75, 0.9, 0.98, 1.0)
 PARTS = 24  # of a period, by which the rows of a batch are counted
 CATEGORIES = 200  # texts in a column's history up to which each is a slice
+CERTAIN = log(1 / CHANCE)  # rows, at the least, of which there are none by chance as rarely (Poisson)
 SLICE = 5  # rows that a slice must have had in every batch, to be missed
 GAIN = 0.1  # in correlation, that a shift of the clock must bring
+ALWAYS = 0.9  # share of batches in which a part of the period must have had rows, to be missed
+LOST = 0.04  # the least noise of the share of rows in parts of the period that are empty, on its scale
 RELATION = 0.08  # the least noise of a rank correlation, of however many rows, on its scale
-MOSTLY = {"same": 0.5, "repeated": 0.8, "run": 0.5}  # the usual share of one value from which more of it is no fault
+MOSTLY_REPEATED = 0.8  # the usual share of values that repeat the one before, from which more of them is no fault
+STEADY = 0.9  # the same, from which fewer are one
+MOSTLY = {"same": 0.5, "run": 0.5}  # the usual share of one value from which more of it is no fault
 RELATED = 0.5  # rank correlation of two columns that is watched
 PAIRS = 12  # of them, the strongest
 CLOCK = "event time"  # the place of a row in its period, beside the columns
 
 SHARES = frozenset({
     "missing", "same", "repeated", "run", "zero", "blanks", "lower", "odd", "new", "mix", "clock", "apart",
-    "copies", "shift",
+    "copies", "shift", "lost", "midnight",
 })  # fmt: skip
 SURGES = frozenset({"missing", "apart", "new", "blanks", "odd"})
 RISE = 0.5  # of all rows
@@ -51,7 +56,7 @@ MANY = 200  # rows of a batch from which that is no chance
 LEVELS = ("low", "middle", "high")
 LIKE_A_NAME = frozenset({"lower", "length"})  # judged where a column's texts are too many to be categories
 ABOVE_ONLY = frozenset({  # less of it is no fault
-    "same", "repeated", "run", "blanks", "odd", "new", "mix", "clock", "apart", "copies", "shift", "repair",
+    "same", "run", "blanks", "odd", "new", "mix", "clock", "apart", "copies", "shift", "repair", "lost",
 })  # fmt: skip
 
 
@@ -182,9 +187,7 @@ def compare(profile: Profile, past: Sequence[Past]) -> list[Compared]:
     released = [i for i, p in enumerate(past) if p.released]
     if released:
         low, high = _with_released(before[released], low, high, usual)
-    weaker = np.array([s.statistic == "order" for s in series])  # a closer relation is no fault
-    low = np.where(weaker & (usual < 0) | np.array([s.statistic in ABOVE_ONLY for s in series]), -np.inf, low)
-    high = np.where(weaker & (usual > 0), np.inf, high)
+    low, high = _one_sided(series, before, usual, low, high)
     compared = [
         Compared(s.column, s.statistic, scaled(s.statistic, s.value), float(a), float(b), float(median), s.other)
         for s, a, b, median in zip(series, low, high, usual, strict=True)
@@ -263,6 +266,33 @@ def _mean_excess(excess: Array) -> Array:
     return above.sum(axis=0) / np.maximum((above > 0).sum(axis=0), 1)
 
 
+def _one_sided(
+    series: Sequence[_Series], before: Array, usual: Array, low: Array, high: Array
+) -> tuple[Array, Array]:
+    """Limits without the side on which nothing is a fault; and none of a slice's rows is one where some are certain."""
+    names = np.array([s.statistic for s in series])
+    weaker, repeated = names == "order", names == "repeated"  # a closer relation is no fault
+    above_only = np.isin(names, list(ABOVE_ONLY)) | repeated & (usual < scaled("repeated", STEADY))
+    low = np.where(weaker & (usual < 0) | above_only, -np.inf, low)
+    slices = (names == "slice") & np.array([s.column != CLOCK for s in series])
+    for i in np.flatnonzero(repeated).tolist():
+        low[i] = max(low[i], _steady_limit(before[:, i], series[i].noise))
+    certain = slices & (np.nan_to_num(np.nanmin(before, axis=0)) >= log(CERTAIN))
+    low = np.where(certain, np.maximum(low, 0.0), low)
+    return low, np.where(weaker & (usual > 0) | repeated & (usual >= scaled("repeated", MOSTLY_REPEATED)), np.inf, high)
+
+
+def _steady_limit(before: Array, noise: float) -> float:
+    """The limit of the share of values that repeat the one before where it has had two or three values: noise alone.
+
+    Of so few different ones an excess over the quartile tells nothing of a tail.
+    """
+    values = np.unique(before[~np.isnan(before)].round(9))
+    if len(values) > 3:
+        return float(-np.inf)
+    return float(values[0] - np.log(1 / (len(before) * CHANCE)) * NOISE * noise)
+
+
 def _with_released(before: Array, low: Array, high: Array, usual: Array) -> tuple[Array, Array]:
     """Limits that reach as far around the batches that a person released as they do around the usual."""
     reach_up, reach_down = high - usual, usual - low
@@ -285,6 +315,8 @@ def _rows(profile: Profile, history: Sequence[Profile]) -> Iterator[_Series]:
     moved = 0.5 * np.abs(table - table[1:].mean(axis=0)).sum(axis=1)
     yield _Series(CLOCK, "clock", float(moved[0]), moved[1:].tolist(), 0.5 / sqrt(usual), wider)
     yield from _parts(profile, history, max(sizes))
+    empty = _lost(profile, history)
+    yield _Series(CLOCK, "lost", empty[0], empty[1:], LOST)
     fits = shift_fits(profile, history)
     gains = fits.max(axis=1) - fits[:, 0]
     yield _Series(CLOCK, "shift", float(gains[0]), gains[1:].tolist(), 0.5 / sqrt(usual), wider)
@@ -298,6 +330,18 @@ def _parts(profile: Profile, history: Sequence[Profile], most: float) -> Iterato
         if least * profile.rows / most >= SLICE:
             yield _Series(CLOCK, "slice", float(profile.clock[part]), counts[:, part].tolist(), 1 / sqrt(least),
                           other=str(part))  # fmt: skip
+
+
+def _lost(profile: Profile, history: Sequence[Profile]) -> list[float]:
+    """Of the batch, and of each before: the share of the usual rows in parts of the period that are empty, if several.
+
+    Of parts that hardly ever are; a single one is a holiday, or an hour of summer time.
+    """
+    counts = np.array([p.clock for p in (profile, *history)])
+    share = counts[1:].mean(axis=0) / max(counts[1:].mean(axis=0).sum(), 1e-9)
+    empty = (counts == 0) & ((counts[1:] > 0).mean(axis=0) >= ALWAYS)
+    several = empty.sum(axis=1) > 1
+    return [float(v) for v in np.where(several, (empty * share).sum(axis=1), 0.0)]
 
 
 def shift_fits(profile: Profile, history: Sequence[Profile], columns: Sequence[str] | None = None) -> Array:
