@@ -67,7 +67,9 @@ def of_decision(project: Project, decided: Decided) -> Proposal | None:
 
 def _that_waits(project: Project, decisions: Sequence[Decided]) -> Proposal | None:
     decided = decision_that_waits(project, decisions)
-    return decided and Proposal(project.cited(decided.path), waits=PendingApproval.of(decided.decision))
+    if decided is None:
+        return None
+    return Proposal(project.cited(decided.path), waits=PendingApproval.of(decided.decision))
 
 
 def _has_candidate(decided: Decided) -> bool:
