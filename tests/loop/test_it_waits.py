@@ -17,9 +17,11 @@ from homeostat import loop, replay
 from homeostat.adapters import git
 from homeostat.cli import main
 from homeostat.core.authorship import Authorship
+from homeostat.core.errors import UsageError
 from homeostat.core.headlines import headline
 from homeostat.core.rules import Reason, Rule
 from homeostat.decisions import history
+from homeostat.decisions.approvals import answer_decision
 from homeostat.decisions.candidate import judge_candidate
 from homeostat.decisions.session import Session
 from homeostat.faults.bad_release import reseal, turn_models_around
@@ -168,6 +170,22 @@ def test_unanswered_the_champion_stays(project: Project) -> None:
     assert decision is not None and decision.reason == Reason.UNANSWERED
     assert headline(decision).startswith("Keep v0.1.0: nobody approved to retrain, as decided on 2024-03-03 00:00")
     assert events(project) == [("promote", "v0.1.0")] and approvals(project) == [(False, ASKED)]
+
+
+def test_on_prefects_page_it_is_answered_by_a_flow(project: Project) -> None:
+    def answer(who: str, why: str) -> str:
+        with loop.run_context(project.home, at(51)) as (session, now):
+            return answer_decision(session, now, "decline", who, why)
+
+    with pytest.raises(UsageError, match="say who answers, and why"):
+        answer("ann", " ")
+    with pytest.raises(UsageError, match="eve: may not answer this; approval.by"):
+        answer("eve", "odd data")
+    assert "the next tick acts on it" in answer("ann", "odd data")
+    assert "ann declined it: odd data" in status.read(project).open[0].progress
+    assert tick(project, 51).approval is not None
+    with pytest.raises(UsageError, match="no decision waits for approval"):
+        answer("ann", "odd data")
 
 
 def test_an_answer_that_comes_too_late_is_refused(project: Project) -> None:

@@ -5,17 +5,19 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from homeostat.core.answers import Answer
+from homeostat.core.approval import PendingApproval
+from homeostat.core.authorship import Authorship
 from homeostat.core.errors import UsageError
 from homeostat.data import amendments
 from homeostat.decisions.candidate import release_candidate
+from homeostat.decisions.pending import decision_that_waits
 from homeostat.decisions.session import Session
 from homeostat.monitoring.answers import note_answer
 
 if TYPE_CHECKING:
+    from datetime import datetime
     from typing import Literal
 
-    from homeostat.core.approval import PendingApproval
-    from homeostat.core.authorship import Authorship
     from homeostat.decisions.proposals import Proposal
     from homeostat.project.layout import Project
 
@@ -37,6 +39,21 @@ def approve(project: Project, tree: Project, proposal: Proposal, by: Authorship)
         done = f"kept as {kept}; the next tick applies it: homeostat -C {project.home} run data"
     note_answer(project, Answer(proposal.about, "approve", by.who, by.why, by.at))
     return done
+
+
+def answer_decision(session: Session, now: datetime, kind: Literal["approve", "decline"], who: str, why: str) -> str:
+    """Put on record what a person answers to the decision that waits for one; a line on it.
+
+    Raises:
+        UsageError: none waits, it is not said who answers and why, or as ``answer_waiting``.
+    """
+    project, decided = session.project, decision_that_waits(session.project, session.decisions)
+    if decided is None:
+        raise UsageError("no decision waits for approval; `homeostat status` says what is open")
+    if not (who.strip() and why.strip()):
+        raise UsageError("say who answers, and why: both are kept for good")
+    by = Authorship(who.strip(), why.strip(), now)
+    return answer_waiting(project, project.cited(decided.path), PendingApproval.of(decided.decision), kind, by)
 
 
 def answer_waiting(
