@@ -100,6 +100,7 @@ def changed_inputs(root: Path) -> list[str]:
 
     def once() -> list[str]:
         with _repo(root) as repo:
+            repair_state(repo)
             outs = {out.def_path for out in repo.index.outs}
             changes = [change for stage in repo.status().values() for change in stage if isinstance(change, dict)]
             deps = {path for change in changes for path in change.get("changed deps", {})}

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from homeostat.checks.scope_problems import scope_problems
+from homeostat.core.approval import DONE_UNANSWERED
 from homeostat.core.errors import ScopeError
 from homeostat.core.text import count, metric_name, percent
 from homeostat.project.layout import WORKTREE
@@ -19,7 +20,7 @@ from homeostat.project.value_types import format_duration
 
 if TYPE_CHECKING:
     from homeostat.project.layout import Project
-    from homeostat.project.scope import Objective, Rollout, Scope, Source
+    from homeostat.project.scope import Approval, Objective, Rollout, Scope, Source
 
 WIDTH = 100
 TASKS = {"binary": "yes or no", "regression": "an amount", "ranking": "an order within each group"}
@@ -52,6 +53,7 @@ def scope_page(project: Project) -> Page:
         ("What a release must pass", _release(scope)),
         *([("How a release begins to serve", _rollout(scope.rollout))] if scope.rollout else []),
         ("What is watched, and what happens then", _monitoring(scope)),
+        *([("What waits for a person", _approval(scope.approval))] if scope.approval else []),
         ("Who is paged, and when", _paging(scope)),
         ("Rhythm", _rhythm(scope)),
         ("Problems", list(problems) or ["None found."]),
@@ -244,6 +246,16 @@ def _monitoring(scope: Scope) -> Iterator[str]:
         f"Findings on quality ask for {count(watch.retrain_budget, 'fresh candidate')} at most until something changes "
         f"in service, one in {_span(watch.cool_down)}."
     )
+
+
+def _approval(approval: Approval) -> Iterator[str]:
+    limit = "" if approval.above is None else f"more than {percent(approval.above)} above the champion"
+    above = f", where they may cost {limit}" if limit else ""
+    yield f"These wait for approval for {_span(approval.within)}{above}:"
+    for place, action in enumerate(approval.actions, 1):
+        unanswered = "it is done" if action in DONE_UNANSWERED else "the release in service stays"
+        yield f"- {action}; if nobody answers, {unanswered}{'.' if place == len(approval.actions) else ';'}"
+    yield f"{' or '.join(approval.by) or 'Anybody'} may answer."
 
 
 def _paging(scope: Scope) -> Iterator[str]:

@@ -251,13 +251,11 @@ def trained_to(bundle: Bundle, kind: Kind = "models") -> datetime:
 
 
 def previous_version(registry: Registry) -> str:
-    """The version to go back to: the last healthy one that differs from the champion in more than weights, if any."""
-    ledger, serving = registry.ledger, registry.load_champion()
+    """The version to go back to where the champion's scores are bad, if any: other weights alone do not change them."""
+    serving = registry.load_champion()
     if serving is None:
         return ""
-    barred = ledger.barred() | {serving.event.version}
-    served = dict.fromkeys(event.version for event in reversed(ledger.terms) if event.version not in barred)
-    return next((version for version in served if not _reweighed(registry.load(version), serving.bundle)), "")
+    return registry.ledger.previous_healthy(lambda one: _reweighed(registry.load(one), serving.bundle)) or ""
 
 
 def _reweighed(one: Bundle, other: Bundle) -> bool:

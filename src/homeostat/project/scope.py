@@ -330,6 +330,17 @@ class Alerts(Part):
     notify: Variable | None = None
 
 
+class Approval(Part):
+    """The actions that wait for a person, and how long; ``above`` is the risk from which on, ``by`` who may answer."""
+
+    actions: Annotated[
+        tuple[Literal["retrain", "recalibrate", "roll back", "fall back"], ...], Field(min_length=1)
+    ]  # fmt: skip
+    above: Number | None = None
+    within: Length
+    by: tuple[Text, ...] = ()
+
+
 class Rhythm(Part):
     offset: Duration
     tick: Length
@@ -367,6 +378,7 @@ class Scope(Part):
     monitoring: Monitoring
     alarms: Alarms | None = None  # without it every incident pages
     alerts: Alerts = Alerts()
+    approval: Approval | None = None  # without it no decision waits for a person
     rhythm: Rhythm
 
     @model_validator(mode="after")
