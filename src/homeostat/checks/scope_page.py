@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from homeostat.checks.scope_problems import scope_problems
+from homeostat.core.costs import threshold
 from homeostat.core.errors import ScopeError
 from homeostat.core.text import count, metric_name, percent
 from homeostat.project.layout import WORKTREE
@@ -168,6 +169,10 @@ def _costs(scope: Scope) -> Iterator[str]:
     yield f"A false alert costs {scope.costs.alert:g}; a missed event costs the weight of its objective."
     most = count(scope.costs.capacity, "alert")
     yield f"At most {most} in one period of {scope.events.source}: for the riskiest events."
+    for name, objective in scope.objectives.items():
+        from_on = threshold(objective, scope.costs.alert)
+        if from_on is not None:
+            yield f"- {name}: by itself worth an alert above a score of {from_on:.3g}."
 
 
 def _training(scope: Scope) -> Iterator[str]:

@@ -6,7 +6,7 @@ import csv
 import io
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,11 +16,12 @@ import polars as pl
 
 from homeostat import models
 from homeostat.adapters.parquet import read_table, write_table
-from homeostat.core import costs
+from homeostat.core import costs, oracle_share
 from homeostat.core.costs import Money
 from homeostat.core.errors import DataError
 from homeostat.core.evaluation import Comparison, Evaluation, Scored, Settings, compare, evaluate
 from homeostat.core.intervals import tidy
+from homeostat.core.oracle_share import Saved
 from homeostat.core.periods import EPOCH
 from homeostat.features.tables import mature, not_left_out, read_features
 from homeostat.models.heuristic import GIVEN
@@ -47,11 +48,15 @@ class Trial:
 
 @dataclass(frozen=True)
 class Report:
-    """What a candidate promises: ``evaluation.json``. Money is of all objectives together, by model."""
+    """What a candidate promises: ``evaluation.json``. Money is of all objectives together, by model.
+
+    ``saved`` is what the candidate's scores save, by way to decide, as a share of what an oracle would.
+    """
 
     as_of: datetime
     trials: Mapping[str, Trial]
     money: Mapping[str, Money]
+    saved: Mapping[str, Saved] = field(default_factory=dict)
 
     def to_dict(self) -> dict[str, Any]:
         trials = {
@@ -59,7 +64,8 @@ class Report:
             for name, trial in self.trials.items()
         }
         money = {model: found.to_dict() for model, found in self.money.items()}
-        return {"as_of": self.as_of.isoformat(), "objectives": trials, "money": money}
+        saved = {way: one.to_dict() for way, one in self.saved.items()}
+        return {"as_of": self.as_of.isoformat(), "objectives": trials, "money": money, "saved": saved}
 
     @classmethod
     def from_dict(cls, raw: Mapping[str, Any]) -> Report:
@@ -72,7 +78,8 @@ class Report:
             for name, parts in raw["objectives"].items()
         }
         money = {model: Money.from_dict(found) for model, found in raw["money"].items()}
-        return cls(datetime.fromisoformat(raw["as_of"]), trials, money)
+        saved = {way: Saved.from_dict(one) for way, one in raw.get("saved", {}).items()}  # older ones have none
+        return cls(datetime.fromisoformat(raw["as_of"]), trials, money, saved)
 
 
 def read_report(path: Path) -> Report:
@@ -189,6 +196,18 @@ def alerts_of(scope: Scope, table: pl.DataFrame, scores: Scores) -> np.ndarray:
     return costs.alerts(scores, scope.objectives, periods(scope, table), price.capacity, price.alert)
 
 
+def saved_of(
+    scope: Scope, table: pl.DataFrame, scores: Scores, now: datetime, more: Mapping[str, np.ndarray] | None = None
+) -> dict[str, Saved]:
+    """What decisions by these scores save of what an oracle would; ``more`` are further ways to decide, (n,) each."""
+    price, period = scope.costs, periods(scope, table)
+    ways = oracle_share.ways(scores, scope.objectives, period, price.capacity, price.alert) | dict(more or {})
+    return oracle_share.saved(
+        mature_labels(scope, table, now), ways, scope.objectives, period, price.capacity, price.alert,
+        blocks(scope, table), settings(scope),
+    )  # fmt: skip
+
+
 def realised(scope: Scope, table: pl.DataFrame, alert: np.ndarray, now: datetime) -> Money:
     """What alerts (n,) came to on the feature rows; a label that is not mature by ``now`` counts for nothing."""
     labels = mature_labels(scope, table, now)
@@ -254,7 +273,8 @@ def judge(project: Project) -> Report:
     candidate, baseline = evaluate_model(scope, table, ours, now), evaluate_model(scope, table, theirs, now)
     against = compare_models(scope, table, ours, theirs, now)
     money = {"candidate": money_of(scope, table, ours, now), "baseline": money_of(scope, table, theirs, now)}
-    report = Report(now, {name: Trial(candidate[name], baseline[name], against[name]) for name in candidate}, money)
+    trials = {name: Trial(candidate[name], baseline[name], against[name]) for name in candidate}
+    report = Report(now, trials, money, saved_of(scope, table, ours, now))
     folder = project.evaluation
     write_text(json.dumps(report.to_dict(), indent=1) + "\n", folder / "evaluation.json")
     write_text(json.dumps(headline(report), indent=1) + "\n", folder / "metrics.json")
