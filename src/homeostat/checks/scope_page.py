@@ -20,7 +20,7 @@ from homeostat.project.value_types import format_duration
 
 if TYPE_CHECKING:
     from homeostat.project.layout import Project
-    from homeostat.project.scope import Objective, Rollout, Scope, Source
+    from homeostat.project.scope import Abstain, Objective, Rollout, Scope, Source
 
 WIDTH = 100
 TASKS = {"binary": "yes or no", "regression": "an amount", "ranking": "an order within each group"}
@@ -173,6 +173,19 @@ def _costs(scope: Scope) -> Iterator[str]:
         from_on = threshold(objective, scope.costs.alert)
         if from_on is not None:
             yield f"- {name}: by itself worth an alert above a score of {from_on:.3g}."
+    if scope.costs.abstain is not None:
+        yield from _abstain(scope.costs.abstain)
+    for name, expression in scope.events.filters.items():
+        yield f"- Filter {name}: an event with {expression} is neither ranked nor acted on."
+
+
+def _abstain(abstain: Abstain) -> Iterator[str]:
+    if abstain.margin is not None:
+        yield f"- Where acting and not acting are expected to cost the same within {abstain.margin:g}, it abstains."
+    for name, (low, high) in abstain.scores.items():
+        yield f"- Where the score of {name} lies from {low:g} to {high:g}, it abstains."
+    what = {"drop": "nothing is done", "ask for more": "more is asked for", "person": "a person decides"}
+    yield f"  Then {what[abstain.then]}; a release may leave {percent(abstain.most)} of events so at most."
 
 
 def _training(scope: Scope) -> Iterator[str]:

@@ -14,14 +14,17 @@ from homeostat.adapters.parquet import read_table
 from homeostat.core.costs import threshold
 from homeostat.core.errors import UsageError
 from homeostat.core.oracle_share import BY_COSTS, ORACLE, Saved
+from homeostat.core.release_gate import covers
+from homeostat.core.sentences import sentence
 from homeostat.core.text import percent
 from homeostat.core.weight_sweep import Held, Point, points, sweep
 from homeostat.features.tables import read_features
 from homeostat.models.heuristic import GIVEN
-from homeostat.project.scope_values import Value, priced, with_values
+from homeostat.project.scope_values import priced, with_values
 from homeostat.project.whole_files import write_text
 from homeostat.releases.registry import Registry, Serving
 from homeostat.training import evaluate
+from homeostat.training.event_decisions import filtered
 
 if TYPE_CHECKING:
     from homeostat.core.intervals import Measure
@@ -49,7 +52,9 @@ def page(project: Project) -> Iterator[str]:
     theirs = {name: objective.weight for name, objective in serving.bundle.scope.objectives.items()}
     tried = points(scope.objectives)
     tried += [theirs] if theirs not in tried else []
-    made = sweep(held, scope.objectives, tried, price.capacity, price.alert, scope.evaluation.min_slice)
+    made = sweep(
+        held, scope.objectives, tried, price.capacity, price.alert, scope.evaluation.min_slice, price.abstain
+    )
     yield f"{len(rows):,} held-out events of {serving.event.version}, at most {price.capacity} alerts in each period,"
     yield "every point priced at the weights of params.yaml; * captures more of one objective than any that captures"
     yield "as much of the others"
@@ -57,9 +62,13 @@ def page(project: Project) -> Iterator[str]:
     yield from _table(made, {"params.yaml": tried[0], serving.event.version: theirs})
     yield ""
     yield from _decided(scope, evaluate.saved_of(scope, rows, held.scores, _judged_at(serving)))
+    alert = evaluate.alerts_of(scope, rows, held.scores)
+    coverage = evaluate.coverage_of(scope, rows, held.scores, alert, _judged_at(serving))
+    if coverage is not None:
+        yield sentence(covers(coverage, scope.costs.abstain.most if scope.costs.abstain else 1.0))
 
 
-def write(project: Project, values: Mapping[str, Value]) -> Iterator[str]:
+def write(project: Project, values: Mapping[str, float]) -> Iterator[str]:
     """Set weights and costs in the folder's ``params.yaml``, its comments as they were; the change as a diff.
 
     Raises:
@@ -98,7 +107,7 @@ def _held(project: Project, serving: Serving, rows: pl.DataFrame) -> Held:
     return Held(
         {name: rows[f"score__{name}"].to_numpy() for name in scope.objectives},
         evaluate.mature_labels(scope, rows, _judged_at(serving)), evaluate.periods(scope, rows),
-        {column: rows[GIVEN + column].to_numpy() for column in scope.evaluation.slices},
+        {column: rows[GIVEN + column].to_numpy() for column in scope.evaluation.slices}, filtered(rows),
     )  # fmt: skip
 
 

@@ -13,24 +13,32 @@ class EventDecision(StrEnum):
 
     ACT = "act"
     LEAVE = "do not act"
+    FILTERED = "filtered"  # events.filters: it may not be acted on
+    DROP = "drop"  # costs.abstain: the scores do not decide, and this is done about it
+    ASK = "ask for more"
+    PERSON = "person"
 
 
-def decided(alert: bool) -> EventDecision:
-    """The decision on an event that is worth an alert, or is not."""
-    return EventDecision.ACT if alert else EventDecision.LEAVE
+UNDECIDED = (EventDecision.DROP, EventDecision.ASK, EventDecision.PERSON)
 
 
-def reason(decision: EventDecision, risk: float, acting: float, ranked: bool) -> str:
+def reason(decision: EventDecision, risk: float, acting: float, ranked: bool, filtered: str | None = None) -> str:
     """Why, in words; ``risk`` and ``acting`` are the expected costs of not acting and of acting.
 
-    ``ranked``: a score of the release only orders, so that there are no expected costs.
+    ``ranked``: a score of the release only orders, so that there are no expected costs; ``filtered``: the filter that
+    holds for the event.
 
     >>> reason(EventDecision.ACT, 2.5, 0.5, False)
     'not acting is expected to cost 2.5, acting 0.5'
+    >>> reason(EventDecision.FILTERED, 2.5, 0.5, False, "charter")
+    'events.filters.charter holds: it is neither ranked nor acted on'
     """
+    if filtered is not None:
+        return f"events.filters.{filtered} holds: it is neither ranked nor acted on"
     if ranked:
         return "its scores order events: /rank says which of a period can be acted on"
-    return f"not acting is expected to cost {risk:.4g}, acting {acting:.4g}"
+    costs = f"not acting is expected to cost {risk:.4g}, acting {acting:.4g}"
+    return f"{costs}: within costs.abstain, so the scores do not decide" if decision in UNDECIDED else costs
 
 
 def out_of_capacity(why: str, capacity: int) -> str:

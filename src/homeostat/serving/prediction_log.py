@@ -126,7 +126,8 @@ def entry(event: ReleaseEvent, answer: Answer, given: tuple[Any, ...]) -> dict[s
     return {
         "release": event.version, "bundle": event.bundle, "event": event.number, "given": given,
         "event_time": answer.event_time, "predict_at": answer.predict_at, "as_of": answer.as_of,
-        "scores": answer.scores, "risk": answer.risk, "alert": answer.alert, "reason": answer.reason,
+        "scores": answer.scores, "risk": answer.risk, "alert": answer.alert,
+        "decision": answer.decision, "reason": answer.reason,
         "how": answer.how, "context": answer.context,
     }  # fmt: skip
 
