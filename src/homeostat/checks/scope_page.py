@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from homeostat.checks.scope_problems import scope_problems
 from homeostat.core.approval import DONE_UNANSWERED
+from homeostat.core.costs import threshold
 from homeostat.core.errors import ScopeError
 from homeostat.core.text import count, metric_name, percent
 from homeostat.project.layout import WORKTREE
@@ -20,7 +21,7 @@ from homeostat.project.value_types import format_duration
 
 if TYPE_CHECKING:
     from homeostat.project.layout import Project
-    from homeostat.project.scope import Approval, Objective, Rollout, Scope, Source
+    from homeostat.project.scope import Abstain, Approval, Objective, Rollout, Scope, Source
 
 WIDTH = 100
 TASKS = {"binary": "yes or no", "regression": "an amount", "ranking": "an order within each group"}
@@ -170,6 +171,23 @@ def _costs(scope: Scope) -> Iterator[str]:
     yield f"A false alert costs {scope.costs.alert:g}; a missed event costs the weight of its objective."
     most = count(scope.costs.capacity, "alert")
     yield f"At most {most} in one period of {scope.events.source}: for the riskiest events."
+    for name, objective in scope.objectives.items():
+        from_on = threshold(objective, scope.costs.alert)
+        if from_on is not None:
+            yield f"- {name}: by itself worth an alert above a score of {from_on:.3g}."
+    if scope.costs.abstain is not None:
+        yield from _abstain(scope.costs.abstain)
+    for name, expression in scope.events.filters.items():
+        yield f"- Filter {name}: an event with {expression} is neither ranked nor acted on."
+
+
+def _abstain(abstain: Abstain) -> Iterator[str]:
+    if abstain.margin is not None:
+        yield f"- Where acting and not acting are expected to cost the same within {abstain.margin:g}, it abstains."
+    for name, (low, high) in abstain.scores.items():
+        yield f"- Where the score of {name} lies from {low:g} to {high:g}, it abstains."
+    what = {"drop": "nothing is done", "ask for more": "more is asked for", "person": "a person decides"}
+    yield f"  Then {what[abstain.then]}; a release may leave {percent(abstain.most)} of events so at most."
 
 
 def _training(scope: Scope) -> Iterator[str]:

@@ -53,6 +53,7 @@ class Rule(StrEnum):
     APPROVAL = "approval"  # a decision waits for a person
     TOO_GOOD = "too good"
     PAYS = "cost at these weights"
+    COVERAGE = "coverage"  # of what is decided by scores
     # a challenger beside the champion, in one step of its rollout
     ENOUGH_EVENTS = "enough events"
     ERRORS = "errors"
