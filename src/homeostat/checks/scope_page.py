@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import textwrap
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
@@ -42,8 +42,11 @@ HISTORY = {
 }
 
 
-def scope_page(project: Project) -> Page:
-    """The scope in sentences; contracts, SQL expressions and features.sql are checked against it."""
+def scope_page(project: Project, gates: Iterable[str] = ()) -> Page:
+    """The scope in sentences; contracts, SQL expressions and features.sql are checked against it.
+
+    ``gates``: a line each, on how the release in service stands at them.
+    """
     scope = project.scope
     problems = scope_problems(project)
     sections = [
@@ -57,6 +60,7 @@ def scope_page(project: Project) -> Page:
         *([("What waits for a person", _approval(scope.approval))] if scope.approval else []),
         ("Who is paged, and when", _paging(scope)),
         ("Rhythm", _rhythm(scope)),
+        *([("Gates, and the release in service", lines)] if (lines := list(gates)) else []),
         ("Problems", list(problems) or ["None found."]),
     ]
     body = "\n\n".join(f"{title.upper()}\n" + "\n".join(map(_wrapped, lines)) for title, lines in sections)
@@ -286,6 +290,11 @@ def _paging(scope: Scope) -> Iterator[str]:
             f"Alarm budget (alarms): at most {pages} in {_span(scope.alarms.within)}. What may be chance is noted; a "
             "person is paged where something moved further than the budget leaves to chance, and where a fault is "
             "certain."
+        )
+    if (business := scope.business) is not None:
+        yield (
+            f"Business (business): the mean of {business.value} over {business.source}, {business.better} is better; a "
+            "person is paged where a release's loss fell and that got worse."
         )
     alerts = scope.alerts
     sent = f"messages go to the addresses in the variable {alerts.notify}" if alerts.notify else "no messages are sent"

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 def releases(context: click.Context) -> None:
     """Every release: its state, the loss it promised and the one observed; then the events, and what newer models gain.
 
-    ``show`` has the evidence of the decision that made a release.
+    ``show`` has the evidence of the decision that made a release, ``card`` is its model card.
 
     Example: homeostat releases show v0.3.0
     """
@@ -79,6 +79,24 @@ def show(version: str) -> None:
     if (decided := decision_of(of, release)) is not None:
         for line in ("", *evidence(decided.decision)):
             say(line)
+
+
+@releases.command()
+@click.argument("version", shell_complete=versions)
+@click.option("--markdown", is_flag=True, help="Write it as Markdown, for a wiki or a review.")
+def card(version: str, markdown: bool) -> None:
+    """Write the model card of a release, and print its path: purpose, data, quality, limits, approvals, the way back.
+
+    Example: homeostat releases card v0.3.0 --markdown
+    """
+    from homeostat.project.whole_files import write_text
+    from homeostat.reports import card_page
+
+    of = project()
+    written = card_page.card_of(of, version)
+    path = card_page.page_of(of, written.version)
+    text = card_page.markdown(written) if markdown else card_page.html(written)
+    say(f"card  {write_text(text, path.with_suffix('.md') if markdown else path)}")
 
 
 @releases.command()

@@ -1,4 +1,5 @@
-"""Append-only records of what was done to the data: rows released, a batch corrected; marks (``contamination``)."""
+"""Append-only records of what was done to the data: rows released, a batch corrected; marks (``contamination``), labels
+that came by themselves (``label_amendments``)."""
 
 from __future__ import annotations
 
@@ -30,6 +31,7 @@ FIELDS = {
     "release": WHO | {"source", "batch"},
     "correct": WHO | {"source", "batch"},
     "contaminated": WHO | {"version", "since", "until"},
+    "labels": WHO | {"source", "batch", "file", "sha256", "differ"},
     "cleared": WHO | {"mark"},
 }
 OPTIONAL = {"rows", "file", "sha256"}  # of batches

@@ -17,7 +17,16 @@ from homeostat.core.evaluation import Comparison
 from homeostat.core.findings import Decision, Finding, Versions
 from homeostat.core.policy import Bar, barred_by
 from homeostat.core.promises import WindowFigures
-from homeostat.core.release_gate import MONEY, WEIGHTED_LOSS, BesideChampion, Endpoint, covers, decide_release, too_good
+from homeostat.core.release_gate import (
+    MONEY,
+    WEIGHTED_LOSS,
+    BesideChampion,
+    Endpoint,
+    behaviour_finding,
+    covers,
+    decide_release,
+    too_good,
+)
 from homeostat.data.contamination import left_out
 from homeostat.decisions.pairing import Pairing, Scores, margins, recipe, same_models
 from homeostat.decisions.session import Session
@@ -198,7 +207,7 @@ def fresh_candidate(
         bundles.is_baseline(training),
         tree.scope.evaluation.confidence,
         [finding for decided in session.decisions if decided.at < now for finding in decided.decision.gate],
-        scope_findings(tree.scope, report),
+        [*scope_findings(tree.scope, report), *map(behaviour_finding, report.behaviour)],
     )
     gate = replace(gate, findings=(*gate.findings, *_too_good(tree, report)))
     against_previous = judge.against(training, scores, registry.load(previous) if previous else None)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import replace
 from datetime import datetime
 from functools import partial
 from itertools import accumulate
@@ -16,6 +17,7 @@ from homeostat.adapters.parquet import digest, parse_table
 from homeostat.core.errors import DataError, ScopeError
 from homeostat.data.casts import TYPES
 from homeostat.data.known_at import FAR, as_known, known_column, times, with_known_at
+from homeostat.data.label_amendments import received_labels
 from homeostat.data.versions import EMPTY, version_path
 from homeostat.features.lookback import Batch, LookBack, joint, look_back
 
@@ -73,7 +75,14 @@ class PointInTime:
 
     def look_back(self, label: str) -> LookBack:
         """The accepted batches that features of the batch of events ``label`` may be made from."""
-        return look_back(self.scope, self.workspace.verdicts, label)
+        look = look_back(self.scope, self.workspace.verdicts, label)
+        files = self.workspace.label_amendments.get(label, ())
+        return replace(look, received=tuple(one.sha256 for one in files)) if files else look
+
+    def received(self, look: LookBack) -> pl.DataFrame | None:
+        """The labels of its events that did not come with the source; None where there are none."""
+        files = self.workspace.label_amendments.get(look.period.label, ()) if look.received else ()
+        return received_labels(self.workspace.project, files)
 
     def load(self, look: LookBack) -> None:
         """Read what the look-back may use, in every version: its files may have changed when it is used."""

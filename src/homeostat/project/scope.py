@@ -342,6 +342,14 @@ class Alarms(Part):
     within: Length = Field(alias="in")
 
 
+class Business(Part):
+    """The business's own figure: the mean of ``value``, SQL over a row of ``source``, over a stretch of time."""
+
+    source: str
+    value: Text
+    better: Literal["higher", "lower"]
+
+
 class Alerts(Part):
     """Who hears of an incident, and when it is escalated.
 
@@ -401,6 +409,7 @@ class Scope(Part):
     alarms: Alarms | None = None  # without it every incident pages
     alerts: Alerts = Alerts()
     approval: Approval | None = None  # without it no decision waits for a person
+    business: Business | None = None
     rhythm: Rhythm
 
     @model_validator(mode="after")
@@ -417,6 +426,10 @@ class Scope(Part):
             every = max(self.rhythm.decide, self.events_period)
             looks = f"allows a page at every check, one every {format_duration(every)}; lower it or lengthen alarms.in"
             _require(self.alarms.false_pages * every < self.alarms.within, ("alarms", "false_pages"), looks)
+        if self.business is not None:
+            named = f"names {self.business.source!r}, which is no source with a time; correct it"
+            timed = self.business.source in self.sources and self.sources[self.business.source].timed
+            _require(timed, ("business", "source"), named)
         self._check_objectives()
         self._check_features()
         self._check_columns()

@@ -129,8 +129,18 @@ def _coverage(finding: Finding) -> str:
     return "; ".join(parts) or f"every one of {held_out} is decided"
 
 
+def _behaviour(finding: Finding) -> str:
+    facts = finding.facts
+    if finding.value is None:
+        return f"{facts['test']}: no held-out event is changed by it, so that it says nothing"
+    text = f"{facts['test']}: the score {facts['expected']}, but in {facts['broken']:,} of "
+    text += f"{count(finding.rows or 0, 'row')} ({percent(finding.limit or 0)} may)"
+    return f"{text}; furthest off by {facts['worst']:.3g}: {facts['reason']}" if facts["broken"] else text
+
+
 SENTENCES = {
     Rule.COVERAGE: _coverage,
+    Rule.BEHAVIOUR: _behaviour,
     Rule.PAYS: _pays,
     Rule.SAME_MODEL: _same_model,
     Rule.BETTER: _better,
