@@ -320,6 +320,20 @@ class Alarms(Part):
     within: Length = Field(alias="in")
 
 
+class Device(Part):
+    """What an export for a device may come to; no limit where none is named.
+
+    It answers until ``expires`` after it was made, its stored answers until ``fresh``.
+    """
+
+    megabytes: Positive | None = None
+    milliseconds: Positive | None = None
+    memory: Positive | None = None
+    expires: Length = timedelta(days=90)
+    fresh: Length = timedelta(days=7)
+    answers: Whole = 1000
+
+
 class Alerts(Part):
     """Who hears of an incident, and when it is escalated.
 
@@ -367,6 +381,7 @@ class Scope(Part):
     monitoring: Monitoring
     alarms: Alarms | None = None  # without it every incident pages
     alerts: Alerts = Alerts()
+    device: Device = Device()
     rhythm: Rhythm
 
     @model_validator(mode="after")
