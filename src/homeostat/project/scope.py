@@ -350,6 +350,20 @@ class Business(Part):
     better: Literal["higher", "lower"]
 
 
+class Device(Part):
+    """What an export for a device may come to; no limit where none is named.
+
+    It answers until ``expires`` after it was made, its stored answers until ``fresh``.
+    """
+
+    megabytes: Positive | None = None
+    milliseconds: Positive | None = None
+    memory: Positive | None = None
+    expires: Length = timedelta(days=90)
+    fresh: Length = timedelta(days=7)
+    answers: Whole = 1000
+
+
 class Alerts(Part):
     """Who hears of an incident, and when it is escalated.
 
@@ -410,6 +424,7 @@ class Scope(Part):
     alerts: Alerts = Alerts()
     approval: Approval | None = None  # without it no decision waits for a person
     business: Business | None = None
+    device: Device = Device()
     rhythm: Rhythm
 
     @model_validator(mode="after")
