@@ -21,8 +21,8 @@ from homeostat.core.paired_losses import FEWEST_GROUPS, Paired, pool, shrunk, su
 from homeostat.core.rules import Reason, Rule
 
 if TYPE_CHECKING:
-    from homeostat.core.behaviour import Behaviour
     from homeostat.core.abstention import Coverage
+    from homeostat.core.behaviour import Behaviour
     from homeostat.core.costs import Money
     from homeostat.core.evaluation import Comparison, Evaluation
 
