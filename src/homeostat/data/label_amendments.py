@@ -17,13 +17,12 @@ import polars as pl
 from homeostat.adapters.parquet import digest, read_table, table_bytes
 from homeostat.core.errors import DataError
 from homeostat.core.text import count
-from homeostat.data.amendments import next_number, read_records, write_record
+from homeostat.data.amendments import LABELS, next_number, read_records, write_record
 from homeostat.project.whole_files import write_bytes
 
 if TYPE_CHECKING:
     from homeostat.project.layout import Project
 
-KIND = "labels"
 OBJECTIVE, VALUE, RECEIVED = "objective", "value", "received"  # columns beside the key of the events
 
 
@@ -56,7 +55,7 @@ def read_label_amendments(project: Project) -> list[LabelAmendment]:
     Raises:
         DataError: a file is damaged.
     """
-    records = ({k: v for k, v in raw.items() if k != "kind"} for raw in read_records(project, KIND))
+    records = ({k: v for k, v in raw.items() if k != "kind"} for raw in read_records(project, LABELS))
     return sorted((LabelAmendment(**raw) for raw in records), key=lambda one: one.number)
 
 
@@ -82,9 +81,9 @@ def amend_labels(project: Project, batch: str, rows: pl.DataFrame, differ: int, 
     """Put labels of the events of one batch on record, known to the loop from ``now`` on."""
     source, number = project.scope.events.source, next_number(project)
     data = table_bytes(rows)
-    file = f"{number:04d}-{KIND}-{source}-{batch}.parquet"
+    file = f"{number:04d}-{LABELS}-{source}-{batch}.parquet"
     write_bytes(data, project.amendments / file)
     why = f"{count(len(rows), 'label')} received"
-    body = {"number": number, "kind": KIND, "source": source, "batch": batch, "who": who, "why": why, "known": now,
+    body = {"number": number, "kind": LABELS, "source": source, "batch": batch, "who": who, "why": why, "known": now,
             "file": file, "sha256": digest(data), "differ": differ}  # fmt: skip
     return write_record(project, body, f"{source}-{batch}")

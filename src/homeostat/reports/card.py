@@ -314,7 +314,7 @@ def _limits(scope: Scope, bundle: Bundle) -> Iterator[str]:
     yield "It is for the purpose above and for nothing else: no other use of its scores has been judged."
     yield f"A score holds for the moment `{scope.events.predict_at}`: it uses only what was known by then."
     if scope.features.barred:
-        yield f"Nothing may be inferred by, or fed from, columns that are barred: {', '.join(scope.features.barred)}."
+        yield f"It must not be given features from barred columns: {', '.join(scope.features.barred)}."
     if scope.features.allowed:
         yield f"People have allowed columns that may give the label away: {', '.join(scope.features.allowed)}."
     horizon = span(scope.events.label_horizon)

@@ -63,7 +63,7 @@ def evidence(project: Project, now: datetime) -> Evidence:
         committed=release is not None and bundle is not None and _committed(project, release, bundle),
         reviewers=_reviewers(project),
         together=_together(scope, decisions),
-        recipes=sum(any(f.rule == Rule.BETTER for f in d.decision.gate) for d in decisions),
+        recipes=sum(_is_another_recipe(project, registry, decided) for decided in decisions),
         ages=any(column.startswith("never__") for column in predicted),
         gate=made.decision.gate or made.decision.findings if made else (),
         slices=_slices(bundle),
@@ -169,6 +169,14 @@ def _together(scope: Scope, decisions: list[Decided]) -> Measure:
 def _loss(measured: Mapping[str, Any] | None) -> float | None:
     first = next(iter((measured or {}).get("metrics", {}).values()), None)
     return None if first is None else first["realised"]
+
+
+def _is_another_recipe(project: Project, registry: Registry, decided: Decided) -> bool:
+    """Whether a candidate was judged whose recipe was not that of the champion, which had learned too."""
+    champion = registry.ledger.release(decided.decision.versions.champion)
+    path = project.releases / champion.bundle / "training.json" if champion else None
+    judged = any(finding.rule == Rule.BETTER for finding in decided.decision.gate)
+    return judged and path is not None and path.is_file() and not is_baseline(json.loads(path.read_text()))
 
 
 def _slices(bundle: Bundle | None) -> int:
