@@ -1,52 +1,49 @@
-"""The inputs of stages as DVC looks at them in a reproduce, without looking again where nothing can have changed.
+"""The inputs of a stage hashed by DVC once before its command runs and once after, not nine times.
 
-Before and after each stage DVC asks several times whether its run can be kept, and hashes every input for the answer,
-which is only whether there is one to hash. It also parses the files of parameters for each stage again and again.
+To learn whether a stage has changed, whether a run of it is kept, and what to write down of it, DVC hashes all inputs
+each time, and parses the files of parameters. In between nothing but the command of a stage changes them.
 """
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from copy import deepcopy
-from functools import partial
-from types import SimpleNamespace
 from typing import Any
 
 
 @contextmanager
-def quick_inputs() -> Iterator[None]:
-    """Have DVC look at inputs this way meanwhile."""
+def inputs_hashed_once() -> Iterator[None]:
+    """Have DVC take what it has hashed or parsed for what is there meanwhile, until a command has run."""
     from dvc.dependency import param
-    from dvc.stage import cache
+    from dvc.dependency.base import Dependency
+    from dvc.stage import run
 
-    usual: tuple[Callable[..., Any], Callable[..., Any]] = cache._can_hash, param.read_param_file
-    values: dict[tuple[Any, ...], Any] = {}
+    kept: dict[tuple[Any, ...], Any] = {}
+    read, command = param.read_param_file, run.cmd_run
 
-    def read(fs: Any, path: str, key_paths: list[str] | None = None, flatten: bool = False, **settings: Any) -> Any:
-        status = os.stat(path)
-        key = path, tuple(key_paths or ()), flatten, str(settings), status.st_mtime_ns, status.st_size, status.st_ino
-        if key not in values:
-            values[key] = usual[1](fs, path, key_paths, flatten=flatten, **settings)
-        return deepcopy(values[key])
+    def once(key: tuple[Any, ...], make: Callable[[], Any]) -> Any:
+        if key not in kept:
+            kept[key] = make()
+        return kept[key]
 
-    cache._can_hash, param.read_param_file = partial(_can_be_kept, usual[0]), read
+    def build(dep: Any, odb: Any, path: str, fs: Any, name: str, **settings: Any) -> Any:
+        key = dep.stage.addressing, path, name
+        return once(key, lambda: super(Dependency, dep)._build(odb, path, fs, name, **settings))
+
+    def parameters(fs: Any, path: str, key_paths: list[str] | None = None, **settings: Any) -> Any:
+        key = path, tuple(key_paths or ()), str(settings)
+        return deepcopy(once(key, lambda: read(fs, path, key_paths, **settings)))
+
+    def forgetting(*given: Any, **settings: Any) -> None:
+        try:
+            command(*given, **settings)
+        finally:
+            kept.clear()
+
+    Dependency._build, param.read_param_file, run.cmd_run = build, parameters, forgetting
     try:
         yield
     finally:
-        cache._can_hash, param.read_param_file = usual
-
-
-def _can_be_kept(usual: Callable[..., Any], stage: Any) -> bool:
-    """Whether the run cache can hold a stage: for an input that is there, that it is there stands for its hash."""
-    inputs = [
-        SimpleNamespace(protocol=dep.protocol, def_path=dep.def_path, get_hash=partial(_there, dep))
-        for dep in stage.deps
-    ]  # fmt: skip
-    as_usual = {name: getattr(stage, name) for name in ("is_callback", "always_changed", "cmd", "outs")}
-    return bool(usual(SimpleNamespace(deps=inputs, **as_usual)))
-
-
-def _there(dep: Any) -> Any:
-    return dep.exists or dep.get_hash()
+        del Dependency._build
+        param.read_param_file, run.cmd_run = read, command

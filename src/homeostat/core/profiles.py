@@ -262,7 +262,7 @@ def _plainly(series: Sequence[_Series], before: Array, usual: Array) -> Array:
 
 def _mean_excess(excess: Array) -> Array:
     """The mean of what is above zero in each column; 0 where nothing is."""
-    above = np.nan_to_num(np.maximum(excess, 0.0))
+    above = np.where(excess > 0, excess, 0.0)
     return above.sum(axis=0) / np.maximum((above > 0).sum(axis=0), 1)
 
 

@@ -58,8 +58,11 @@ def history_findings(
     """
     if not case.before or case.span is None:
         return []
-    own = workspace.profiles.get(_key(case, case.content), partial(profile_of, rows, times, case.span))
-    before = [Past(_profile(workspace, case, b), frozenset(b.suspect), b.released) for b in case.before]
+    declared = _declaration(case)
+    own = workspace.profiles.get(declared + case.content, partial(profile_of, rows, times, case.span))
+    makers = [(b, partial(_profiled, workspace, case, b)) for b in case.before]
+    kept = [(b, workspace.profiles.get(declared + b.content, make)) for b, make in makers]
+    before = [Past(profile, frozenset(b.suspect), b.released) for b, profile in kept]
     past = trusted(before, normal_after(case.source.length))
     compared = compare(own, past)
     outside = _outside(workspace, compared)
@@ -102,14 +105,10 @@ def _outside(workspace: Workspace, compared: Sequence[Compared]) -> list[Compare
     return [compared[row] for row in sorted({row for failure in failures for row in failure.rows})]
 
 
-def _profile(workspace: Workspace, case: Case, before: Before) -> Profile:
-    return workspace.profiles.get(_key(case, before.content), partial(_profiled, workspace, case, before))
-
-
-def _key(case: Case, content: str) -> str:
-    """What a profile follows from."""
+def _declaration(case: Case) -> str:
+    """What a profile follows from, beside the content of its batch."""
     source = case.source
-    return digest(f"{case.name} {content} {source.time} {source.columns} {source.period}".encode())
+    return digest(f"{case.name} {source.time} {source.columns} {source.period}".encode())
 
 
 def _profiled(workspace: Workspace, case: Case, before: Before) -> Profile:
