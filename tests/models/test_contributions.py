@@ -51,7 +51,7 @@ def test_through_a_calibrator_they_make_up_the_score_that_it_gives(curve: Curve)
         parts, before = contributions(model, TABLE[n]), contributions(plain, TABLE[n])
         assert parts is not None and before is not None
         assert 1 / (1 + np.exp(-parts.total)) == pytest.approx(model.predict(TABLE[n])[0], abs=1e-9)
-        assert all(part * before.by_feature[name] >= 0 for name, part in parts.by_feature.items())  # none turns its sign
+        assert all(part * before.by_feature[name] >= 0 for name, part in parts.by_feature.items())  # no sign turns
 
 
 def test_a_heuristic_adds_nothing_up() -> None:
