@@ -47,6 +47,7 @@ BAD = [
     ("tick: 1h", "tick: 0s", "rhythm.tick", "longer than zero"),
     ("decide: 2h", "decide: 90m", "rhythm.decide", "whole number of ticks of 1h"),
     ("seed: 1", "seed: 1\napproval: {actions: [promote], within: 1h}", "approval.actions.0", "is not one of retrain"),
+    ("refit: true", "refit: true\n  calibrate: spline", "training.calibrate.0", "is not one of platt"),
     ("seed: 1", "seed: 1\napproval: {actions: [], within: 1h}", "approval.actions", "name at least one"),
     ("seed: 1", "seed: 1\napproval: {actions: [retrain], within: 0h}", "approval.within", "must be longer than zero"),
     ("train: all", "train: 1h", "windows.train", "longer than windows.holdout (2h)"),

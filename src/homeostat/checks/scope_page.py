@@ -198,8 +198,11 @@ def _training(scope: Scope) -> Iterator[str]:
     windows, training, evaluation = scope.windows, scope.training, scope.evaluation
     length = "all history" if windows.train == "all" else f"the last {_span(windows.train)}"
     yield f"The model is {training.model}, trained on {length}; the last {_span(windows.holdout)} judge it."
-    if training.calibrate != "none" and any(o.task == "binary" for o in scope.objectives.values()):
+    if training.calibrate and any(o.task == "binary" for o in scope.objectives.values()):
         yield "Where things happen more or less often than it says, in the same order, its scores are calibrated again."
+        if training.calibrate != ("platt",):
+            kinds = " or ".join(training.calibrate)
+            yield f"That is {kinds} calibration: the plainest, unless another is better on later events."
     again = "it is fitted once more on everything" if training.refit else "it is released as it is"
     yield f"Once judged, {again}. Until {_span(windows.warm_up)} of history, the baseline is in service."
     baseline = training.baseline

@@ -8,7 +8,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, Strict, ValidationError, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, Strict, ValidationError, model_validator
 from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
@@ -255,12 +255,18 @@ class Baseline(Part):
         return self
 
 
+def _kinds(written: Any) -> Any:
+    """One kind of calibrator, several, or the word none."""
+    return () if written == "none" else (written,) if isinstance(written, str) else written
+
+
 class Training(Part):
     model: Literal["heuristic", "linear", "lightgbm"]
     refit: Annotated[bool, Strict()]
     lightgbm: LightGBM
     baseline: Baseline
-    calibrate: Literal["none", "platt"] = "platt"  # what is done where the level of a label moved and nothing else
+    # calibrators that may be fitted where the level of a label moved and nothing else
+    calibrate: Annotated[tuple[Literal["platt", "beta", "isotonic"], ...], BeforeValidator(_kinds)] = ("platt",)
 
 
 class Metrics(Part):
