@@ -96,6 +96,8 @@ def blank_heading(lines: Sequence[str]) -> tuple[int, int] | None:
     if width < 3 or any(len(values) != width for _, values in body[1:-1]):
         return None
     first, names = body[0]
+    if any(name.endswith((",", ";", "|")) for name in names):
+        return None  # a blank after each sign
     if not any(name.strip('"[')[:1].isdigit() for name in names) and len(names) in (width, width - 1):
         return first, 1
     comments = [n for n, _ in rows if n < first]

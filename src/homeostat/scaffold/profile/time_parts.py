@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 from dataclasses import dataclass
 from itertools import takewhile
 
@@ -18,15 +19,15 @@ from homeostat.scaffold.profile.table import Column, Table
 from homeostat.scaffold.profile.workspace import Workspace
 
 PARTS = {
-    "month": ({"month", "mon", "mo", "mnth", "mth", "monat", "mois", "mes"}, 1, 12),
+    "month": ({"month", "mon", "mo", "mnth", "mth", "monat", "mois", "mes", "mese", "maand"}, 1, 12),
     "quarter": ({"quarter", "qtr", "q", "quartal"}, 1, 4),
     "week": ({"week", "wk", "isoweek", "kw"}, 1, 53),
-    "day": ({"day", "dom", "dayofmonth", "tag", "jour", "dia"}, 1, 31),
-    "hour": ({"hour", "hr", "hh", "he", "stunde", "heure", "hora", "ending"}, 0, 24),
+    "day": ({"day", "dom", "dayofmonth", "tag", "jour", "dia", "giorno", "dag"}, 1, 31),
+    "hour": ({"hour", "hr", "hh", "he", "stunde", "heure", "hora", "ora", "uur", "ending"}, 0, 24),
     "minute": ({"minute", "min", "mi"}, 0, 59),
 }
 PERIODS = {"period", "periode", "periodo", "interval", "viertelstunde", "sp"}
-YEAR = {"year", "yr", "yyyy", "jahr"}
+YEAR = {"year", "yr", "yyyy", "jahr", "annee", "ano", "anno", "jaar", "rok"}
 DATE = {"date", "day", "dteday", "dt", "datum", "datestamp", "fecha", "data", "tag"}
 CLOCK = {"time", "clock", "uhrzeit", "zeit", "hora", "heure", "hour", "start", "tijd", "tid", "ora"}
 ENDING = {"ending", "he"}
@@ -184,10 +185,11 @@ def whole_number(column: Column) -> str:
 
 
 def name_words(name: str) -> set[str]:
-    """The words of a name without fillers.
+    """The words of a name without fillers and accents.
 
-    >>> sorted(name_words("arrivalDate_day of month"))
-    ['arrival', 'date', 'day']
+    >>> sorted(name_words("arrivalDate_day of month")), name_words("Año")
+    (['arrival', 'date', 'day'], {'ano'})
     """
+    name = "".join(sign for sign in unicodedata.normalize("NFKD", name) if not unicodedata.combining(sign))
     plain = re.sub(r"day[ _.-]*of[ _.-]*month", "day", re.sub(r"(week)[ _.-]*of[ _.-]*year", r"\1", spaced(name)))
     return words(re.sub(r"day[ _.-]*of[ _.-]*(week|year)", "dayname", plain)) - FILLERS
