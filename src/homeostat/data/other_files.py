@@ -52,11 +52,14 @@ SMALL_RECORD, LARGE_RECORD = 1 << 24, 1 << 27  # bytes of a JSON record; twice a
 MOST_NAMED = 8  # objects alike within an object, from which they are records
 RECORDS_BELOW = re.compile(rb"-\[ RECORD \d+ \]|\*{9,} 1\. row \*{9,}")  # of psql's \x and mysql's \G
 LINE_PROTOCOL = re.compile(
-    rb'(?:[^\s,=#]+(?:,[^\s,=]+=[^\s,]+)* [^\s=,]+=(?:[^\s,"]+|"[^"]*")(?:,[^\s=]+=\S+)*(?: \d{9,19})?\s+){3}'
+    rb'(?:[^\s,=#]+(?:,[^\s,=]+=[^\s,]+)* [^\s=,]+=(?:[^\s,"]+|"[^"\n]*")(?:,[^\s=,]+=(?:[^\s,"]+|"[^"\n]*"))*'
+    rb"(?: \d{9,19})?\s+){3}"
 )
 EXPOSITION = re.compile(rb"(?:#[^\n]*\n)*(?:[A-Za-z_:][\w:]*\{[^}\n]*\} [-+\d.eENaInf]+(?: \d+)?\n){2}")
 DUMP = re.compile(
-    rb"(?:.*\n)*?(?:INSERT INTO \S+ (?:\(.*\) )?VALUES|CREATE TABLE |COPY \S+ \(.*\) FROM stdin;)", re.IGNORECASE
+    rb"(?=\s*(?:--|/\*|(?:SET|USE|DROP|BEGIN|PRAGMA|CREATE|INSERT|COPY)\s))(?s:.*?)"
+    rb"^(?:INSERT INTO \S+ (?:\(.*\) )?VALUES|CREATE TABLE |COPY \S+ \(.*\) FROM stdin;)",
+    re.IGNORECASE | re.MULTILINE,
 )
 PAIRS = re.compile(rb'(?:(?:[\w.]+=(?:"[^"\n]*"|[^\s"]*)[ \t]+){2,}[\w.]+=(?:"[^"\n]*"|[^\s"]*)\r?\n){2}')
 YAML = re.compile(rb"(?:---\r?\n)?- [\w ]+: .*\r?\n  [\w ]+: ")
