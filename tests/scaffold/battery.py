@@ -269,6 +269,7 @@ NUMBER_CASES = [
       for name, digits in (("Arabic", ARABIC), ("Persian", PERSIAN), ("Hindi", HINDI), ("full-width", FULL))),
     _numbers("Arabic per cent", lambda v: f"{v:.2f}٪".translate(ARABIC), note="%"),
     _numbers("full-width yen", lambda v: f"￥{v:,.2f}".translate(FULL), note="¥"),
+    _numbers("apostrophes before, as a spreadsheet's text", lambda v: f"'{v}", note="'"),
     _numbers("marks of direction before", lambda v: f"\u200f{v:.2f}".translate(ARABIC)),
     _numbers("narrow blanks between groups", lambda v: f"{v:,.2f}".replace(",", "\u202f"), note="blanks"),
     _numbers("two marks of one currency", lambda v: f"US${v:.2f}" if int(v) % 2 else f"{v:.2f} USD", note="USD"),
@@ -298,7 +299,7 @@ NUMBER_CASES = [
     *(Case(f"odd: {odd}", "float", _some([str(v) for v in NUMBERS], odd, 60), _some(NUMBERS, None, 60), odd)  # type: ignore[arg-type]
       for odd in ("inf", "-inf", "<0.5", ">500", "#DIV/0!", "#REF!", "#VALUE!", "1.#INF")),
     *(Case(f"null: {null}", "float", _some([str(v) for v in NUMBERS], null), _some(NUMBERS, None), null.strip())  # type: ignore[arg-type]
-      for null in ("NULL", "NaN", "N/A", "None", "\\N", "<NA>", "-", "nil", "(null)", "n.a.")),
+      for null in ("NULL", "NaN", "N/A", "None", "\\N", "<NA>", "-", ":", "nil", "(null)", "n.a.")),
     Case("null: bcp's empty word", "float", _some([str(v) for v in NUMBERS], "\0"), _some(NUMBERS, None), "x00"),  # type: ignore[arg-type]
     _numbers("wide whole numbers", lambda v: str(int(v)), [9007199254740993 + n for n in range(ROWS)], kind="integer"),
     Case("unsigned 64-bit names", "string", [str(2**63 + 7919 * n) for n in range(ROWS)],

@@ -71,7 +71,7 @@ def drawn(bar: str, rule: str, closed: bool = False, count: str = "") -> str:
 def of_r(delimiter: str, names: bool) -> str:
     """As R's write.table writes it: a name of each row, for which the heading has none, or a blank one."""
     head = delimiter.join(f'"{name}"' for name in (("", *HEAD) if names else HEAD))
-    body = (delimiter.join((f'"{n}"', f'"{i}"', f'"{t}"', str(v), f'"{r}"')) for n, (i, t, v, r) in enumerate(ROWS))
+    body = (delimiter.join((f'"{n}"', f'"{i}"', f'"{t}"', str(v), f'"{r}"')) for n, (i, t, v, r) in enumerate(ROWS, 1))
     return "\n".join([head, *body]) + "\n"
 
 
@@ -110,6 +110,9 @@ FILES: list[tuple[str, dict[str, str | bytes], str, str]] = [
     ("R's tables", {"t.txt": of_r(" ", names=False)}, "t.txt", "blanks stand between"),
     ("R's CSV", {"t.csv": of_r(",", names=True)}, "t.csv", "without a name in the heading: called column0"),
     ("R's CSV without a name for those of rows", {"t.csv": of_r(",", names=False)}, "t.csv", "one name less"),
+    ("formulas of a spreadsheet that keep text", {"t.csv": csv().replace("\na", '\n="a').replace(",2024", '",2024')},
+     "t.csv", ""),
+    ("full-width commas", {"t.csv": csv("，")}, "t.csv", "'，'"),
     ("types above the heading", {"t.csv": "#group,false,true,false\n#datatype,string,double,string\n" + csv()}, "t.csv",
      "first 2 lines"),
     ("gz", {"t.csv.gz": gzip.compress(csv().encode())}, "t.csv.gz", ""),
@@ -255,6 +258,16 @@ def test_lists_within_records_are_no_columns(tmp_path: Path) -> None:
     assert made.unusable == ("tags",)
 
 
+def test_columns_that_are_called_by_months_have_their_names(tmp_path: Path) -> None:
+    months = [f"{2020 + n // 12}-{n % 12 + 1:02d}" for n in range(24)]
+    lines = [",".join([f"a{n}", *(str(n + m / 10) for m in range(24))]) for n in range(40)]
+    put({"t.csv": "\n".join([",".join(["id", *months]), *lines]) + "\n"}, tmp_path)
+    with open_workspace() as work:
+        made = read_table(work, "t", Address.of(str(tmp_path / "t.csv")))
+    assert [c.raw for c in made.columns] == ["id", *months]
+    assert {c.kind for c in made.columns[1:]} == {"float"}
+
+
 def test_logs_of_web_servers_are_read(tmp_path: Path) -> None:
     agent = '"-" "Mozilla/5.0 (X11; Linux)"'
     combined = "".join(
@@ -279,6 +292,10 @@ def test_logs_of_web_servers_are_read(tmp_path: Path) -> None:
         ("\n".join(f"load,region=north value={n} 170000000000000000{n}" for n in range(9)), "line protocol; export"),
         ("# HELP a b\n" + "\n".join(f'load{{region="n"}} {n} 1700000000' for n in range(9)), "Prometheus"),
         ("\n".join(f"-[ RECORD {n} ]---\nid | {n}\nat | 2024-01-01" for n in range(1, 9)), "one below the other"),
+        ("\n".join(f'time="2024-01-01" level=info load={n}' for n in range(9)), "logfmt"),
+        ("\n".join(f"- at: 2024-01-01\n  load: {n}" for n in range(9)), "YAML"),
+        ("-- a dump\n" + "\n".join(f"INSERT INTO t VALUES ({n}, 'a');" for n in range(9)), "a dump of SQL; load it"),
+        ("<?xml version='1.0'?>\n<rows>\n" + "\n".join(f"<row>{n}</row>" for n in range(9)), "is XML; write"),
         ("    id                  at  load\n" + "\n".join(f"{n}  a{n}  2024-01-01 06:00:00  {n}" for n in range(30)),
          "only blanks between its values, and blanks within them; write it as CSV"),
     ],

@@ -17,7 +17,7 @@ from homeostat.core.errors import DataError
 RULE = re.compile(r"[\s+|:\-=─━═│┃┌┐└┘├┤┬┴┼╞╡╪╭╮╰╯┏┓┗┛]*[-=─━═]{3}[\s+|:\-=─━═│┃┌┐└┘├┤┬┴┼╞╡╪╭╮╰╯┏┓┗┛]*")
 DASHES = re.compile(r"[-=─━═]+")
 BARS = ("│", "┃", "|")
-END = re.compile(r"\s*\(?\d+ (?:rows?|Zeilen?|lignes?|filas?)\b", re.IGNORECASE)
+END = re.compile(r"\s*\(?\d+ (?:rows?|Zeilen?|lignes?|filas?)(?: selected| in set.*)?\)?[.;]?\s*", re.IGNORECASE)
 TOKEN = re.compile(r'"(?:[^"\\]|\\.|"")*"|\[[^\]]*\]|\S+')
 COMMENT = re.compile(r"#\s*(?:Fields:)?\s*")
 NEAR = 40  # lines within which the first rule stands
@@ -64,7 +64,7 @@ def _at(line: str, starts: Sequence[int]) -> list[str]:
 def _rows(lines: Iterator[str], heading: str) -> Iterator[str]:
     """The lines of rows up to the line that counts them: no rules, and no heading of a further page."""
     for line in lines:
-        if END.match(line):
+        if END.fullmatch(line):
             return
         if line.strip() and line.rstrip() != heading.rstrip() and not RULE.fullmatch(line):
             yield line
@@ -96,6 +96,8 @@ def blank_heading(lines: Sequence[str]) -> tuple[int, int] | None:
     if width < 3 or any(len(values) != width for _, values in body[1:-1]):
         return None
     first, names = body[0]
+    if any(name.endswith((",", ";", "|")) for name in names):
+        return None  # a blank after each sign
     if not any(name.strip('"[')[:1].isdigit() for name in names) and len(names) in (width, width - 1):
         return first, 1
     comments = [n for n, _ in rows if n < first]

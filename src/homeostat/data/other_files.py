@@ -20,6 +20,7 @@ SUFFIXES = {
     ".arrow": "arrow", ".feather": "arrow", ".ipc": "arrow", ".arrows": "arrow", ".orc": "orc", ".avro": "avro",
 }  # fmt: skip
 SQL = "name its address and a query: --from sqlite:///FILE --query 'SELECT ...'"
+SQL_DUMP = "load it into a database and name that, or write its table as CSV"
 CONVERT = "write its table as CSV or Parquet"
 STARTS = {  # the first bytes of files that are no text, and what to do
     b"SQLite format 3\x00": ("a SQLite database", SQL),
@@ -36,6 +37,13 @@ STARTS = {  # the first bytes of files that are no text, and what to do
     b"<stata_dta>": ("a file of Stata", CONVERT),
     b"$FL2": ("a file of SPSS", CONVERT),
     b"RDX": ("a file of R", CONVERT),
+    b"@relation": ("Weka's ARFF", CONVERT),
+    b"@RELATION": ("Weka's ARFF", CONVERT),
+    b"PGDMP": ("a dump of PostgreSQL", SQL_DUMP),
+    b"<?xml": ("XML", CONVERT),
+    b"<html": ("HTML", CONVERT),
+    b"<!DOCTYPE": ("HTML", CONVERT),
+    b"<table": ("HTML", CONVERT),
     b"%PDF": ("a PDF", "give the table itself"),
 }
 LOOK = 1 << 12  # bytes that say what a file is
@@ -44,10 +52,21 @@ SMALL_RECORD, LARGE_RECORD = 1 << 24, 1 << 27  # bytes of a JSON record; twice a
 MOST_NAMED = 8  # objects alike within an object, from which they are records
 RECORDS_BELOW = re.compile(rb"-\[ RECORD \d+ \]|\*{9,} 1\. row \*{9,}")  # of psql's \x and mysql's \G
 LINE_PROTOCOL = re.compile(
-    rb'(?:[^\s,=#]+(?:,[^\s,=]+=[^\s,]+)* [^\s=,]+=(?:[^\s,"]+|"[^"]*")(?:,[^\s=]+=\S+)*(?: \d{9,19})?\s+){3}'
+    rb'(?:[^\s,=#]+(?:,[^\s,=]+=[^\s,]+)* [^\s=,]+=(?:[^\s,"]+|"[^"\n]*")(?:,[^\s=,]+=(?:[^\s,"]+|"[^"\n]*"))*'
+    rb"(?: \d{9,19})?\s+){3}"
 )
 EXPOSITION = re.compile(rb"(?:#[^\n]*\n)*(?:[A-Za-z_:][\w:]*\{[^}\n]*\} [-+\d.eENaInf]+(?: \d+)?\n){2}")
+DUMP = re.compile(
+    rb"(?=\s*(?:--|/\*|(?:SET|USE|DROP|BEGIN|PRAGMA|CREATE|INSERT|COPY)\s))(?s:.*?)"
+    rb"^(?:INSERT INTO \S+ (?:\(.*\) )?VALUES|CREATE TABLE |COPY \S+ \(.*\) FROM stdin;)",
+    re.IGNORECASE | re.MULTILINE,
+)
+PAIRS = re.compile(rb'(?:(?:[\w.]+=(?:"[^"\n]*"|[^\s"]*)[ \t]+){2,}[\w.]+=(?:"[^"\n]*"|[^\s"]*)\r?\n){2}')
+YAML = re.compile(rb"(?:---\r?\n)?- [\w ]+: .*\r?\n  [\w ]+: ")
 LINES = {
+    DUMP: ("a dump of SQL", SQL_DUMP),
+    PAIRS: ("lines of names and values (logfmt)", CONVERT),
+    YAML: ("YAML", CONVERT),
     RECORDS_BELOW: ("of records one below the other", "print it as CSV (psql --csv, mysql --batch)"),
     LINE_PROTOCOL: ("InfluxDB's line protocol", "export it as CSV (influx query --raw)"),
     EXPOSITION: ("Prometheus' text format", "export the answers of a query as CSV"),

@@ -67,6 +67,22 @@ def test_two_columns_are_one_time(
 
 
 @pytest.mark.parametrize(
+    "names", [("Año", "Mes", "Día", "Hora"), ("annee", "mois", "jour", "heure"), ("anno", "mese", "giorno", "ora")]
+)
+def test_year_month_day_and_hour_in_other_languages(names: tuple[str, ...], tmp_path: Path) -> None:
+    right = [datetime(2022, 1, 1) + timedelta(hours=77 * n) for n in range(200)]
+    values = [[str(getattr(t, part)) for t in right] for part in ("year", "month", "day", "hour")]
+    columns = dict(zip(names, values, strict=True)) | {"load": [str(n) for n in range(len(right))]}
+    path = write_columns(columns, ",", tmp_path / "t.csv")
+    with open_workspace() as work:
+        table = read_table(work, "t", Address.of(str(path)))
+        table = compose_time(work, table, table.columns[0], "load")
+        name = table.columns[0].name
+        times = work.frame(f'SELECT "{name}" FROM t ORDER BY load')[name].to_list()
+    assert times == right
+
+
+@pytest.mark.parametrize(
     ("clock", "write"),
     [("air_time", lambda t: str(int(t.timestamp()) % 1400)), ("arrival_time", lambda t: f"{t.hour + 10}:{t:%M}:07")],
 )

@@ -79,6 +79,23 @@ def test_periods_of_days_are_times_and_land_so(
     assert landed(table, path, tmp_path / "scratch")["day"].to_list() == right
 
 
+def test_a_flag_may_say_which_hour_is_the_second(tmp_path: Path) -> None:
+    rows, right = _table("America/New_York", 60, lambda n, shown: f"{shown.hour + 1:02d}:00,{'NY'[shown.fold]}")
+    lines = [f"{day},{hour},{n}" for n, (day, hour) in enumerate(rows)]
+    (tmp_path / "t.csv").write_text("\n".join(["day,HourEnding,DSTFlag,load", *lines]) + "\n")
+    table, times = _composed(tmp_path / "t.csv")
+    assert times == right
+    assert landed(table, tmp_path / "t.csv", tmp_path / "scratch")["day"].to_list() == right
+
+
+def test_a_day_of_23_hours_alone_tells_the_zone(tmp_path: Path) -> None:
+    rows, right = _table("Europe/Berlin", 60, lambda n, shown: str(n))
+    many = next(n for n, (day, _) in enumerate(rows) if day == "2023-06-01")
+    table, times = _composed(_write(rows[:many], "hour", tmp_path / "t.csv"))
+    assert times == right[:many]
+    assert "Europe/Berlin" in table.columns[0].reading.note
+
+
 def test_half_hours_without_a_change_of_clocks_are_counted_from_midnight(tmp_path: Path) -> None:
     rows = [(str(START + timedelta(days=d)), str(n)) for d in range(20) for n in range(1, 49)]
     _, times = _composed(_write(rows, "period", tmp_path / "t.csv"))

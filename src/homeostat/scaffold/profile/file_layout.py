@@ -122,7 +122,7 @@ def _layout(start: str, signs: Signs, whole: bool) -> _Layout:
 def _first_of(rows: Sequence[Record], width: int) -> int:
     """The first record of the table: the lines before it have another number of values, or hardly any."""
     first = next((n for n, row in enumerate(rows) if row.how in ("", "quote")), 0)
-    if first and (_one_name_too_many(rows[first - 1], width) or _one_name_too_few(rows[first - 1 : first + 1])):
+    if first and (_one_name_too_many(rows[first - 1], width) or _one_name_too_few(rows[first - 1 : first + 2])):
         first -= 1
     full = next((n for n in range(first, min(len(rows), first + MOST_SKIPPED)) if all(rows[n].values)), first)
     if all(2 * sum(map(bool, row.values)) < width for row in rows[first:full]):
@@ -145,10 +145,10 @@ def _notes_above(rows: Sequence[Record]) -> int:
 
 
 def _one_name_too_few(rows: Sequence[Record]) -> bool:
-    """Whether a heading has no name for the first value of rows, as R leaves it out for the names of rows."""
-    (*names, last), row = rows[0].values, rows[1].values
+    """Whether a heading has no name for the first value of rows, as R leaves it out for the numbers of rows."""
+    *names, last = rows[0].values
     named = rows[0].how == "short" and not last and all(names) and not any(map(_is_number, names))
-    return named and any(map(_is_number, row))
+    return named and [row.values[0] for row in rows[1:]] == ["1", "2"]
 
 
 def _heading_lines(rows: Sequence[Sequence[str]]) -> int:
@@ -159,7 +159,7 @@ def _heading_lines(rows: Sequence[Sequence[str]]) -> int:
         return 1
     top = [rows[0][n] for n in measured]
     if all(_is_number(value) for value in top if value) and any(top) and not _counts_up(top, rows[0]):
-        return 0
+        return 1 if _are_periods(top) and not _are_periods([row[measured[0]] for row in body]) else 0
     lines = 1
     while lines < min(MOST_HEADINGS, len(rows) - 1) and rows[lines] != rows[0] and _is_words(rows[lines], measured):
         lines += 1
@@ -191,6 +191,12 @@ def _counts_up(top: Sequence[str], heading: Sequence[str]) -> bool:
         b - a == whole[1] - whole[0] for a, b in zip(whole, whole[1:], strict=False)
     )  # fmt: skip
     return years or list(heading) == [str(n) for n in range(len(heading))]
+
+
+def _are_periods(values: Sequence[str]) -> bool:
+    """Whether values are days, months or quarters, in order, as columns of a wide table are called."""
+    dated = all(re.fullmatch(r"(19|20)\d\d[-/.]?(0[1-9]|1[0-2]|Q[1-4])([-/.]?[0-3]\d)?", v.strip()) for v in values)
+    return dated and len(values) > 1 and list(values) == sorted(set(values))
 
 
 def _is_words(row: Sequence[str], measured: Sequence[int]) -> bool:

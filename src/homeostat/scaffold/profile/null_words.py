@@ -17,7 +17,8 @@ NULL_WRITINGS = {
 }  # fmt: skip
 # what people write for one, in a column of numbers, times or flags
 ABSENT_WORDS = NULL_WORDS | {
-    "", "\0", "na", "-", "--", "---", "?", "??", ".", "..", "*", "**", "—", "–", "missing", "unknown", "n.a.", "n.v.",
+    "", "\0", "na", ":", "-", "--", "---", "?", "??", ".", "..", "*", "**", "—", "–", "missing", "unknown",
+    "n.a.", "n.v.",
     "k.a.",
     "k. a.", "n/d", "nd", "s/d", "s/i", "n.d.", "void", "blank", "(blank)", "empty", "(empty)", "not available",
     "not applicable", "not set", "never", "tbd", "x.x", "b.d.", "keine", "keine angabe", "0000-00-00",

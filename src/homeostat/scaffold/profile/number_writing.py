@@ -93,10 +93,12 @@ def mixed_measures(shapes: Sequence[Shape]) -> str:
     sound = [(e, t) for e, t in texts if t is not None and not _is_code(t)]
     if not sound or len(sound) < MOSTLY * len(texts):
         return ""
-    by_measure = {measure_of(t.marks, t.unit): e for e, t in reversed(sound)}
+    by_measure: dict[str, str] = {}
+    for example, text in sound:
+        by_measure.setdefault(measure_of(text.marks, text.unit), example)
     if are_mixed(set(by_measure)):
         stated = all(t.marks or not t.unit or t.unit in UNITS or " " in e or "°" in t.unit for e, t in sound)
-        shown = ", ".join(repr(by_measure[m]) for m in sorted(by_measure)[:3])
+        shown = ", ".join(repr(example) for example in list(by_measure.values())[:3])
         return f"has numbers of several units or currencies ({shown})" if stated else ""
     by_sign = {sign: e for e, t in reversed(sound) if (sign := decimal_sign([Shape(1, (t.body,))]))}
     if len(by_sign) > 1:
@@ -105,11 +107,14 @@ def mixed_measures(shapes: Sequence[Shape]) -> str:
 
 
 def _are_months(texts: Sequence[NumberText]) -> bool:
-    """Whether all are a month and its year, such as 02.2014 or 2014.02, and not numbers."""
+    """Whether all are a month and its year, such as 02.2014 or 2014.02, and not numbers.
+
+    >>> _are_months([NumberText(b) for b in ("1.2014", "2.2014", "3.2014")]), _are_months([NumberText("1.1999")])
+    (True, False)
+    """
     bodies = [t.body for t in texts]
-    month = r"(0[1-9]|1[0-2])[.]"
-    if all(re.fullmatch(rf"(?:{month}|[1-9][.])(19|20)\d\d", b) for b in bodies):
-        return len(set(bodies)) > 2
+    if all(re.fullmatch(r"(0?[1-9]|1[0-2])[.](19|20)\d\d", b) for b in bodies):
+        return len({b.split(".")[0] for b in bodies}) > 2  # a rate of exchange stays near one number
     return all(re.fullmatch(r"(19|20)\d\d[.](0[1-9]|1[0-2])", b) for b in bodies) and any(".0" in b for b in bodies)
 
 

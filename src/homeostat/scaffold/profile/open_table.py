@@ -22,6 +22,7 @@ from homeostat.data.csv_files import (
     delimiter_of,
     encoding_of,
     make_even,
+    make_plain,
     make_utf8,
     signs_of,
 )
@@ -190,6 +191,7 @@ def _form_of(file: SourceFile, scratch: Path) -> tuple[FileForm, str, tuple[str,
         encoded = tuple(_encoding_notes(copy, encoding))
         make_utf8(copy, encoding)
         make_even(copy)
+        make_plain(copy)
         form = form_of(copy)
         if has_no_signs(copy, form):
             raise DataError(
