@@ -26,9 +26,11 @@ from homeostat.data.contamination import mark_rolled_back
 from homeostat.data.intake import DataOutcome
 from homeostat.decisions.decide import decide
 from homeostat.decisions.due import decision_is_due
+from homeostat.decisions.pending import decision_that_waits
 from homeostat.decisions.reweigh import release_weights
 from homeostat.decisions.rollout import advance_rollout
 from homeostat.decisions.session import Session
+from homeostat.decisions.waiting import approval_findings, settle_approval
 from homeostat.monitoring.alerts import raise_alerts
 from homeostat.monitoring.business import check_business
 from homeostat.monitoring.change import left_to_baseline
@@ -50,7 +52,8 @@ log = logging.getLogger("homeostat.loop")
 class Tick:
     """One pass of the loop; ``seconds`` says where its time went, ``opened`` what to alert on.
 
-    ``step`` is what was decided of a release that is being tried, if one was; ``weights`` of new ones in the scope.
+    ``step`` is what was decided of a release that is being tried, if one was; ``weights`` of new ones in the scope;
+    ``approval`` of a decision that waited for a person.
     """
 
     now: datetime
@@ -61,6 +64,7 @@ class Tick:
     seconds: dict[str, float] = field(default_factory=dict)
     step: Decision | None = None
     weights: Decision | None = None
+    approval: Decision | None = None
 
 
 @contextmanager
@@ -109,15 +113,19 @@ def tick(
     with _timed(spent, "watch"):
         at_once = (*check_switch(session.tree, session.registry, now), *check_labels(session.tree, now))
     opened = _raise_alerts(session, now, (*_findings_of_loop(session, outcome, step), *at_once))
+    with _timed(spent, "decide"):
+        approval = settle_approval(session, now, at_once)
     decision = None
-    if decision_is_due(session, now) or any(alarming(finding) for finding in at_once):
+    alarms = any(alarming(finding) for finding in at_once)
+    if decision_is_due(session, now) or (alarms and decision_that_waits(session.project, session.decisions) is None):
         with _timed(spent, "decide"):
             decision = decide(session, now)
             findings = (*decision.findings, *check_business(session.project, now))
         opened += _raise_alerts(session, now, findings, decision.versions.champion)
+    opened += _raise_alerts(session, now, approval_findings(session))
     escalate(session.project, session.incidents, now)
     session.complete(now)
-    return Tick(now, outcome, predicted, decision, opened, spent, step, weights)
+    return Tick(now, outcome, predicted, decision, opened, spent, step, weights, approval)
 
 
 def _raise_alerts(

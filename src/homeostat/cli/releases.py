@@ -211,6 +211,30 @@ def served_at(time: datetime) -> None:
         say(f"beside it {tried.version} since {tried.at} ({tried.what} by {tried.who}: {tried.why})")
 
 
+@releases.command()
+@click.argument("version", shell_complete=versions)
+@click.option("--to", required=True, type=click.Path(path_type=Path), help="The folder; an export there is replaced.")
+def export(version: str, to: Path) -> None:
+    """A release as a folder that predicts on a device: ONNX models, a small runner, a page, and no Homeostat.
+
+    Example: homeostat releases export v0.3.0 --to on-device
+    """
+    try:
+        import onnx  # noqa: F401
+        import onnxruntime  # noqa: F401
+    except ImportError as error:
+        raise UsageError(f"{error.name} is not installed; pip install 'homeostat[device]'") from error
+    from homeostat.device.export import export as write
+    from homeostat.device.export import lines
+    from homeostat.releases.registry import Registry
+
+    of = project()
+    registry = Registry.open(of)
+    release = _registered(registry.ledger, version)
+    for line in lines(write(of, registry.load(release.version), release.version, to.absolute(), of.scope.device)):
+        say(line)
+
+
 @click.command(cls=Verb)
 @click.argument("version", shell_complete=promotable)
 @click.option("--canary", type=Percent(), help="Have it answer this share of the keys first: 5%.")

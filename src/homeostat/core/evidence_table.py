@@ -143,6 +143,7 @@ UNITS: Mapping[Rule, Callable[[float], str]] = {
     Rule.BEATS_BASELINE: change,
     Rule.BETTER: change,
     Rule.PAYS: change,
+    Rule.COVERAGE: percent,
     Rule.BEHAVIOUR: percent,
     Rule.NOT_WORSE: change,
     Rule.UNJUDGED: _count,

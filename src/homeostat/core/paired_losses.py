@@ -166,23 +166,22 @@ def _share(here: Array, there: Array) -> Array:
 def groups_of(influence: Array) -> Array:
     """Means of contiguous groups of the blocks, (q,): none shorter than the blocks are correlated.
 
-    As correlations of few blocks are hard to see, a group is about the cube root of their number long, where there can
-    be ``FEWEST_GROUPS`` of it; twice that where neighbours look correlated at all.
+    Correlations of few blocks are hard to see: a group is about the cube root of their number long, and where
+    neighbours look correlated at all there are as few groups as will do.
 
-    >>> [len(groups_of(np.random.default_rng(0).normal(size=blocks))) for blocks in (3, 14, 30, 100)]
-    [3, 7, 8, 8]
+    >>> [len(groups_of(np.arange(blocks) % 2)) for blocks in (3, 14, 100)], len(groups_of(np.arange(40) // 5 % 2))
+    ([3, 7, 8], 4)
     """
     blocks, correlated = len(influence), correlated_over(influence)
-    length = int(round(blocks ** (1 / 3), 9)) * (2 if correlated else 1)
-    wanted = min(max(blocks // length, FEWEST_GROUPS), MOST_GROUPS)
-    many = max(min(wanted, blocks // (correlated + 1)), 1)
+    wanted = FEWEST_GROUPS if correlated else max(blocks // int(round(blocks ** (1 / 3), 9)), FEWEST_GROUPS)
+    many = max(min(wanted, MOST_GROUPS, blocks // (correlated + 1)), 1)
     return np.array([part.mean() for part in np.array_split(influence, many)])
 
 
 def correlated_over(influence: Array) -> int:
-    """The lag up to which neighbouring blocks are correlated by more than a standard error, 1 / sqrt(blocks)."""
+    """The lag up to which neighbouring blocks are correlated, by more than half a standard error of none."""
     blocks, covariance = len(influence), _autocovariance(influence)
-    large = covariance * sqrt(blocks) > covariance[0]
+    large = 2 * sqrt(blocks) * covariance > covariance[0]
     return next((lag for lag in range(blocks - 1) if not large[lag + 1]), 0)
 
 

@@ -21,6 +21,7 @@ from homeostat.core.paired_losses import FEWEST_GROUPS, Paired, pool, shrunk, su
 from homeostat.core.rules import Reason, Rule
 
 if TYPE_CHECKING:
+    from homeostat.core.abstention import Coverage
     from homeostat.core.behaviour import Behaviour
     from homeostat.core.costs import Money
     from homeostat.core.evaluation import Comparison, Evaluation
@@ -98,14 +99,14 @@ def decide_release(
     is_baseline: bool,
     confidence: float,
     earlier: Iterable[Finding] = (),
-    behaviour: Iterable[Finding] = (),
+    more: Iterable[Finding] = (),
 ) -> Decision:
     """Release only if every rule passes; the findings are kept either way.
 
     The mappings are by objective; ``baseline`` compares the candidate with its own baseline on the holdout. ``beside``
     is None where nothing is in service, or nothing that predicts the same objectives. ``is_baseline``: the candidate is
     the baseline, which need not beat itself. ``confidence`` is that of every interval; ``earlier`` are the findings of
-    earlier gates, the newest last; ``behaviour`` those of the behavioural tests.
+    earlier gates, the newest last; ``more`` those of rules that the scope or behavioural tests add.
     """
     findings: list[Finding] = []
     for name, evaluation in candidate.items():
@@ -118,7 +119,7 @@ def decide_release(
         if evaluation.task != "ranking":  # its scores order and measure nothing
             theirs = beside.objectives.get(name) if beside is not None else None
             findings.append(calibrated(evaluation, theirs.calibration if theirs else None, limits, confidence))
-    findings += behaviour
+    findings += more
     if is_baseline and beside is None:
         return Decision("release", Reason.FIRST, findings=tuple(findings))
     if not objections(findings):
@@ -315,6 +316,15 @@ def too_good(evaluation: Evaluation, against: Comparison) -> Finding | None:
         value = -part.share.value
         return Finding(Rule.TOO_GOOD, evaluation.objective, "explains", value, GOOD_SHARE, rows=part.rows, facts=facts)
     return None
+
+
+def covers(coverage: Coverage, most: float) -> Finding:
+    """The share of held-out events that scores leave undecided is within the scope's limit."""
+    money = coverage.rest
+    facts = {"abstained": coverage.abstained, "then": coverage.then, "filtered": dict(coverage.filtered)}
+    facts |= {"rows": money.rows, "cost": money.cost.value, "silence": money.silence}
+    outcome: Outcome = "pass" if coverage.share <= most else "fail"
+    return Finding(Rule.COVERAGE, "", outcome, coverage.share, most, rows=coverage.rows, facts=facts)
 
 
 def pays(candidate: Money, baseline: Money, confidence: float) -> Finding:

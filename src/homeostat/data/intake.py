@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING
 
+from homeostat.core.batch_rules import lacks_rows
 from homeostat.core.periods import Period, floor, periods_between
 from homeostat.data import ingest, schema_changes
 from homeostat.data.batch import Batch
@@ -79,11 +80,11 @@ def _due(workspace: Workspace, name: str, now: datetime, last: datetime) -> Iter
 
 
 def _waits(workspace: Workspace, name: str, period: Period) -> bool:
-    """Whether a batch has not come, was not judged, or came otherwise than declared."""
+    """Whether a batch has not come, was not judged, came otherwise than declared, or lacks rows that may come yet."""
     if not workspace.files.exists(workspace.project.landed / name / f"{period.label}.parquet"):
         return True
     verdict = workspace.verdicts.get(name, period.label)
-    return verdict is None or any(f.failed and f.rule == "schema" for f in verdict.findings)
+    return verdict is None or any(f.rule == "schema" or lacks_rows(f) for f in verdict.failed)
 
 
 def _take(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING
 
@@ -10,6 +11,7 @@ import polars as pl
 from homeostat.adapters.duckdb import Expression, evaluate
 from homeostat.data.known_at import FAR, known_column
 from homeostat.data.label_amendments import OBJECTIVE, RECEIVED, VALUE
+from homeostat.features.point_in_time import apart
 
 if TYPE_CHECKING:
     from homeostat.features.lookback import LookBack
@@ -17,18 +19,19 @@ if TYPE_CHECKING:
     from homeostat.project.scope import Scope
 
 
-def labels(point: PointInTime, look: LookBack, rows: pl.DataFrame) -> pl.DataFrame:
-    """Key, and for each objective label, when it became known, and group; over the events as accepted now.
+def labels(point: PointInTime, looks: Sequence[LookBack], rows: Sequence[pl.DataFrame]) -> Iterator[pl.DataFrame]:
+    """Of each batch: key, and for each objective label, when it became known, and group; over the ``rows`` of its
+    events as accepted now.
 
     A label that an amendment brought or changed became known with it; one that was received by itself when it was.
     """
     scope = point.scope
-    table = _labelled(scope, rows)
-    for until in point.amended(look):
-        table = _known_since(scope, table, _labelled(scope, point.events_until(look, until)), until)
-    if (received := point.received(look)) is not None:
-        table = _with_received(scope, table, received)
-    return _held_out(table, look.trains_after).select(*scope.key, *label_columns(scope))
+    for look, table in zip(looks, apart(_labelled(scope, pl.concat(rows)), rows), strict=True):
+        for until in point.amended(look):
+            table = _known_since(scope, table, _labelled(scope, point.events_until(look, until)), until)
+        if (received := point.received(look)) is not None:
+            table = _with_received(scope, table, received)
+        yield _held_out(table, look.trains_after).select(*scope.key, *label_columns(scope))
 
 
 def _with_received(scope: Scope, table: pl.DataFrame, received: pl.DataFrame) -> pl.DataFrame:

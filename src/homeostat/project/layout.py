@@ -163,6 +163,10 @@ class Project:
         return self.home / "reports" / "candidates"
 
     @property
+    def approvals(self) -> Path:  # <time of the decision that waited>.json, what became of it, append-only; the loop
+        return self.home / "reports" / "approvals"
+
+    @property
     def incidents(self) -> Path:  # <number>.json, one problem each; the loop
         return self.home / "reports" / "incidents"
 

@@ -188,6 +188,7 @@ def _type(project: Project, number: str, given: Mapping[str, str]) -> str:
         "snooze": ["status", f"--incident={number}", f"--snooze={given.get('for', '')}", f"--why={why}"],
         "owner": ["status", f"--incident={number}", f"--owner={who}", f"--why={why}"],
         "approve": ["approve", f"--why={why}", "--", number],
+        "decline": ["approve", "--decline", f"--why={why}", "--", number],
         "rollback": ["rollback", f"--why={why}"],
     }
     verb = verbs.get(given.get("action", ""))
