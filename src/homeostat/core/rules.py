@@ -53,6 +53,9 @@ class Rule(StrEnum):
     TOO_GOOD = "too good"
     PAYS = "cost at these weights"
     COVERAGE = "coverage"  # of what is decided by scores
+    SLICE_FLOOR = "floor of slices"
+    SLICE_GAP = "gap between slices"
+    BUDGET = "budget"
     # a challenger beside the champion, in one step of its rollout
     ENOUGH_EVENTS = "enough events"
     ERRORS = "errors"

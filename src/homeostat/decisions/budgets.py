@@ -1,0 +1,42 @@
+"""What a candidate spends of the budgets of the scope: bytes, time to score, time to make."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from homeostat import models
+
+if TYPE_CHECKING:
+    from homeostat.training.bundle import Bundle
+
+ROUNDS = 5  # times that each golden event is scored: a few hundred scores say where 95 % of them lie
+
+
+def spent(bundle: Bundle, seconds: float, entries: Mapping[str, float]) -> dict[str, float]:
+    """Of each of the ``entries`` of ``release.budget``, what the candidate takes; it was made in ``seconds``."""
+    measures: dict[str, Callable[[], float]] = {
+        "megabytes": lambda: _megabytes(bundle),
+        "score_seconds": lambda: _score_seconds(bundle),
+        "make_seconds": lambda: seconds,
+    }
+    return {name: measures[name]() for name in entries}
+
+
+def _megabytes(bundle: Bundle) -> float:
+    """All files of the bundle, in millions of bytes."""
+    return sum(path.stat().st_size for path in bundle.folder.rglob("*") if path.is_file()) / 1e6
+
+
+def _score_seconds(bundle: Bundle) -> float:
+    """Within which 95 % of golden events are scored, one at a time, by the models of all objectives."""
+    rows, fitted, took = bundle.golden, bundle.models, []
+    models.predict_each(fitted, rows[:1])  # the first loads what the others find loaded
+    for place in list(range(len(rows))) * ROUNDS:
+        began = time.perf_counter()
+        models.predict_each(fitted, rows[place])
+        took.append(time.perf_counter() - began)
+    return float(np.quantile(took, 0.95)) if took else 0.0
