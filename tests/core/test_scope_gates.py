@@ -59,6 +59,12 @@ def test_two_slices_may_differ_by_so_much(
         assert "differs by 10 % between port a and b, " in sentence(finding)
 
 
+def test_a_gap_that_is_wider_by_chance_hides_none_that_is_significant() -> None:
+    slices = {"a": (-0.20, -0.25, -0.15), "b": (-0.10, -0.12, -0.05), "c": (0.30, -0.60, 0.90)}
+    finding = slice_gap("late", against(**slices), 0.05)
+    assert finding.failed and (finding.facts["best"], finding.facts["worst"]) == ("a", "b")
+
+
 def test_each_budget_is_a_finding_that_names_its_entry() -> None:
     limits = {"megabytes": 5.0, "make_seconds": 60.0}
     size, making = within_budget({"megabytes": 5.1, "score_seconds": 1.0, "make_seconds": 60.0}, limits)

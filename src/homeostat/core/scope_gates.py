@@ -45,24 +45,22 @@ def slice_gap(objective: str, against: Comparison, limit: float) -> Finding:
 
     ``value`` is the largest difference of the shares that the loss lies below the baseline's.
     """
-    by_column: dict[str, list[tuple[str, Compared]]] = {}
-    for column, value, part in _judged(against):
-        by_column.setdefault(column, []).append((value, part))
-    gaps = [_gap(column, parts) for column, parts in by_column.items() if len(parts) > 1]
+    judged = _judged(against)
+    gaps = [_gap(one, other) for one in judged for other in judged if one[0] == other[0] and one[1] != other[1]]
     if not gaps:
         return Finding(Rule.SLICE_GAP, objective, TOO_FEW, None, limit, facts={"loss": against.loss})
-    wide = [gap for gap in gaps if gap[0] > limit and gap[1]["apart"]]
-    value_, facts = max(wide or gaps, key=lambda gap: gap[0])
+    wide = [(gap, facts) for gap, facts in gaps if gap > limit and facts["apart"]]
+    gap, facts = max(wide or gaps, key=lambda one: one[0])
     outcome: Outcome = "fail" if wide else "pass"
-    return Finding(Rule.SLICE_GAP, objective, outcome, value_, limit, facts={"loss": against.loss, **facts})
+    return Finding(Rule.SLICE_GAP, objective, outcome, gap, limit, facts={"loss": against.loss, **facts})
 
 
-def _gap(column: str, parts: list[tuple[str, Compared]]) -> tuple[float, dict[str, object]]:
-    """How far the best and the worst slice of a column lie apart, and whether their intervals do."""
-    best, worst = (pick(parts, key=lambda one: one[1].share.value or 0.0) for pick in (min, max))
-    apart = (worst[1].share.low or 0.0) > (best[1].share.high or 0.0)
-    facts: dict[str, object] = {"column": column, "best": best[0], "worst": worst[0], "apart": apart}
-    return (worst[1].share.value or 0.0) - (best[1].share.value or 0.0), facts
+def _gap(worse: tuple[str, str, Compared], better: tuple[str, str, Compared]) -> tuple[float, dict[str, object]]:
+    """How far the gain of one slice lies below that of another of its column, and whether their intervals lie apart."""
+    (column, worst, part), (_, best, other) = worse, better
+    apart = (part.share.low or 0.0) > (other.share.high or 0.0)
+    facts: dict[str, object] = {"column": column, "best": best, "worst": worst, "apart": apart}
+    return (part.share.value or 0.0) - (other.share.value or 0.0), facts
 
 
 def _judged(against: Comparison) -> list[tuple[str, str, Compared]]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -11,19 +10,22 @@ import numpy as np
 from homeostat import models
 
 if TYPE_CHECKING:
+    from homeostat.project.scope import Budget
     from homeostat.training.bundle import Bundle
 
 ROUNDS = 5  # times that each golden event is scored: a few hundred scores say where 95 % of them lie
 
 
-def spent(bundle: Bundle, seconds: float, entries: Mapping[str, float]) -> dict[str, float]:
-    """Of each of the ``entries`` of ``release.budget``, what the candidate takes; it was made in ``seconds``."""
-    measures: dict[str, Callable[[], float]] = {
-        "megabytes": lambda: _megabytes(bundle),
-        "score_seconds": lambda: _score_seconds(bundle),
-        "make_seconds": lambda: seconds,
-    }
-    return {name: measures[name]() for name in entries}
+def spent(bundle: Bundle, seconds: float, limits: Budget) -> dict[str, float]:
+    """What the candidate takes of each limit there is; it was made in ``seconds``."""
+    made: dict[str, float] = {}
+    if limits.megabytes is not None:
+        made["megabytes"] = _megabytes(bundle)
+    if limits.score_seconds is not None:
+        made["score_seconds"] = _score_seconds(bundle)
+    if limits.make_seconds is not None:
+        made["make_seconds"] = seconds
+    return made
 
 
 def _megabytes(bundle: Bundle) -> float:

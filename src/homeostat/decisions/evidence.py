@@ -225,14 +225,15 @@ def scope_findings(scope: Scope, report: evaluate.Report, bundle: Bundle, second
     """
     yield from coverage_findings(scope, report)
     limits, confidence = scope.release, scope.evaluation.confidence
-    for name, trial in report.trials.items():
+    learned = {} if bundles.is_baseline(bundle.training) else report.trials  # the baseline need not beat itself
+    for name, trial in learned.items():
         if limits.slice_floor is not None:
             yield slice_floor(name, trial.against_baseline, limits.slice_floor, confidence)
         if limits.slice_gap is not None:
             yield slice_gap(name, trial.against_baseline, limits.slice_gap)
     if limits.budget is not None:
-        allowed = limits.budget.model_dump(exclude_none=True)
-        yield from within_budget(spent(bundle, seconds, allowed), allowed)
+        taken = spent(bundle, seconds, limits.budget)
+        yield from within_budget(taken, limits.budget.model_dump(exclude_none=True))
 
 
 def _too_good(tree: Project, report: evaluate.Report) -> Iterator[Finding]:
