@@ -26,6 +26,7 @@ from homeostat.decisions.session import Session
 from homeostat.monitoring import for_people, outcomes
 from homeostat.project.layout import Project
 from homeostat.releases.registry import Registry
+from homeostat.serving.explain import explain
 from homeostat.training.bundle import Bundle
 from homeostat.training.event_decisions import DECIDED
 
@@ -131,6 +132,12 @@ def test_the_service_answers_as_the_loop_predicts(project: Project) -> None:
     assert reasons["filtered"] == "events.filters.spare holds: it is neither ranked nor acted on"
     assert reasons["person"].endswith("within costs.abstain, so the scores do not decide")
     assert not any(one["alert"] for one in ranked if one["key"]["meter"] == SPARE)
+    params = project.root / "params.yaml"
+    text = params.read_text()
+    params.write_text(text.replace("meter = 'm5'", "meter = 'm4'"))  # a filter counts as it was when it was asked
+    again = [explain(Project.find(project.root), one["id"]) for one in answers.values()]
+    params.write_text(text)
+    assert all(one.same for one in again)
 
 
 def test_events_for_a_person_are_listed_until_their_labels_are_due(project: Project) -> None:
