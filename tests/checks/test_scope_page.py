@@ -136,6 +136,27 @@ def test_a_label_that_is_known_before_it_is_predicted_is_a_problem(tmp_path: Pat
     assert "objectives.high: in batch 2024-03-01T23 the label of 10 of 10 events is known before predict_at" in problem
 
 
+def test_a_filter_over_what_is_blank_when_an_event_is_predicted_is_a_problem(tmp_path: Path) -> None:
+    project = recorded(tmp_path / "meters")
+    groups = (
+        "plan: {columns: [meter, at], at: event_time - INTERVAL 1 DAY}, all: {columns: [load], at: event_time}, "
+        "gate: {columns: [phase], at: event_time + INTERVAL 1 HOUR}"
+    )
+    params = PARAMS.replace("all: {columns: [meter, at, load, phase], at: event_time}", groups)
+    filters = "odd: phase = 1, meters: \"meter IN ('load', 'phase')\""
+
+    def problem(filters: str) -> str:
+        text = params.replace("label_horizon: 1h", f"label_horizon: 1h, filters: {{{filters}}}")
+        (project.root / "params.yaml").write_text(text)
+        (one,) = [p for p in scope_page(worktree_view(Project.find(project.root))).problems if "filters" in p]
+        return one
+
+    late = "events.filters.odd: in batch 2024-03-01T23 phase of 10 of 10 events becomes known only after predict_at"
+    assert late in problem(filters)
+    unknown = problem(f"{filters}, none: watt > 1")
+    assert unknown.startswith("params.yaml: events.filters.none: ") and "watt" in unknown
+
+
 def test_this_projects_scope_has_no_problem() -> None:
     assert scope_page(Project(ROOT, ROOT)).problems == ()
 

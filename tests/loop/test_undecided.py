@@ -26,6 +26,7 @@ from homeostat.decisions.session import Session
 from homeostat.monitoring import for_people, outcomes
 from homeostat.project.layout import Project
 from homeostat.releases.registry import Registry
+from homeostat.serving.explain import explain
 from homeostat.training.bundle import Bundle
 from homeostat.training.event_decisions import DECIDED
 
@@ -35,6 +36,8 @@ SPARE = "m5"
 PARAMS = hourly.PARAMS
 for _old, _new in {
     "threads: 1\n": 'threads: 1\nclock:\n  start: "2024-03-02T06:00:00"\n',
+    "calibration: 1}\nmon": "calibration: 1, slice_floor: -5, slice_gap: 50,\n"
+    "  budget: {megabytes: 0.001, score_seconds: 30, make_seconds: 3000}}\nmon",
     "label_horizon: 1h}": "label_horizon: 1h,\n  filters: {spare: meter = 'm5'}}",
     "costs: {alert: 1, capacity: 2}": "costs:\n  alert: 1\n  capacity: 2\n  abstain: {margin: 0.9, most: 0.95}",
 }.items():
@@ -90,6 +93,18 @@ def test_the_evaluation_counts_them_and_prices_the_rest(project: Project) -> Non
     assert "filter spare takes out 12" in sentence(finding)
 
 
+def test_the_gate_keeps_to_the_floor_the_gap_and_the_budgets(project: Project) -> None:
+    findings = {finding.name: finding for finding in judged(project).findings}
+    assert findings["high: floor of slices"].facts["column"] == "meter"
+    assert findings["high: gap between slices"].value is not None
+    size = findings["megabytes: budget"]
+    bundle = champion(project).folder
+    assert size.value == sum(path.stat().st_size for path in bundle.rglob("*") if path.is_file()) / 1e6
+    assert (size.outcome, judged(project).action) == ("fail", "keep")  # and a person has released it all the same
+    assert 0 < (findings["score_seconds: budget"].value or 0) < 30
+    assert 0 < (findings["make_seconds: budget"].value or 0) < 3000
+
+
 def test_nobody_is_told_to_act_on_them(project: Project) -> None:
     rows = served(project)
     assert set(rows.filter(meter=SPARE)[DECIDED]) == {"filtered"}
@@ -117,6 +132,12 @@ def test_the_service_answers_as_the_loop_predicts(project: Project) -> None:
     assert reasons["filtered"] == "events.filters.spare holds: it is neither ranked nor acted on"
     assert reasons["person"].endswith("within costs.abstain, so the scores do not decide")
     assert not any(one["alert"] for one in ranked if one["key"]["meter"] == SPARE)
+    params = project.root / "params.yaml"
+    text = params.read_text()
+    params.write_text(text.replace("meter = 'm5'", "meter = 'm4'"))  # a filter counts as it was when it was asked
+    again = [explain(Project.find(project.root), one["id"]) for one in answers.values()]
+    params.write_text(text)
+    assert all(one.same for one in again)
 
 
 def test_events_for_a_person_are_listed_until_their_labels_are_due(project: Project) -> None:

@@ -31,6 +31,7 @@ def refusal(text: str) -> str:
 COSTS = "costs: {alert: 1, capacity: 1}"
 ABSTAIN = "costs: {{alert: 1, capacity: 1, abstain: {{{}}}}}"
 FILTER = "label_horizon: 1h"
+RELEASE = "release: {beats_baseline: 0"
 # What is changed in the small project's scope, the key that is named, and part of the fix.
 BAD = [
     ("seed: 1", "sead: 1", "sead", "did you mean seed?"),
@@ -92,7 +93,7 @@ BAD = [
         "both barred and allowed",
     ),
     ("features: []", "features: [load, load]", "objectives.high.features.1", "names 'load' twice"),
-    ("weight: 1", "weight: 0", "objectives", "give one a weight"),
+    ("weight: 1", "weight: 0", "objectives", "give one a weight (the other is objectives.high.weight, line "),
     ("weight: 1", "weight: -1", "objectives.high.weight", "must be at least 0, not -1"),
     ("task: binary", "task: ranking", "objectives.high", "ranking needs it"),
     ("{slices: [meter]", "{slices: [zone]", "evaluation.slices.0", "'zone', which is no column of readings"),
@@ -115,6 +116,11 @@ BAD = [
     (COSTS, ABSTAIN.format("scores: {high: [0.4]}"), "costs.abstain.scores.high.1", "is missing"),
     (COSTS, ABSTAIN.format("scores: {low: [0.2, 0.4]}"), "costs.abstain.scores.low", "use one of high"),
     (COSTS, ABSTAIN.format("margin: 0.2, most: 2"), "costs.abstain.most", "must be at most 1, not 2"),
+    (RELEASE, RELEASE + ", slice_floor: 0.1", "release.slice_floor", "(the other is release.beats_baseline, line "),
+    (RELEASE, RELEASE + ", slice_gap: 0", "release.slice_gap", "must be above 0"),
+    (RELEASE, RELEASE + ", budget: {megabytes: -1}", "release.budget.megabytes", "must be above 0, not -1"),
+    (RELEASE, RELEASE + ", budget: {bytes: 1}", "release.budget.bytes", "did you mean megabytes?"),
+    ("history: 1d", "history: 1d, barred: [high.meter]", "evaluation.slices.0", "(the other is features.barred.0"),
     (FILTER, FILTER + ", filters: {full: ''}", "events.filters.full", "is empty; write a few words"),
     (FILTER, FILTER + ", filters: [load]", "events.filters", "must be a mapping of names"),
     ("costs: {alert: 1, capacity: 1}", "costs:", "costs", "must be a mapping of keys, not nothing"),

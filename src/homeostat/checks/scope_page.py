@@ -15,7 +15,7 @@ from homeostat.checks.scope_problems import scope_problems
 from homeostat.core.approval import DONE_UNANSWERED
 from homeostat.core.costs import threshold
 from homeostat.core.errors import ScopeError
-from homeostat.core.text import count, metric_name, percent
+from homeostat.core.text import count, metric_name, percent, side
 from homeostat.project.layout import WORKTREE
 from homeostat.project.value_types import format_duration
 
@@ -226,6 +226,13 @@ def _release(scope: Scope) -> Iterator[str]:
     yield f"  and in every slice that can be judged less than {percent(limits.slice_not_worse)} above it;"
     yield "- made by another recipe (features, labels, kind, parameters): costs less, for certain;"
     yield f"- predicted/observed ratio at most {percent(limits.calibration)} off 1."
+    if limits.slice_floor is not None:
+        yield f"- in every slice {side(-limits.slice_floor)} the baseline's, or not significantly short of it;"
+    if limits.slice_gap is not None:
+        yield f"- between two slices of a column that gain differs by no more than {percent(limits.slice_gap)};"
+    for name, limit in (limits.budget.model_dump(exclude_none=True) if limits.budget else {}).items():
+        what = {"megabytes": "MB of bundle", "score_seconds": "s to score an event", "make_seconds": "s to make it"}
+        yield f"- at most {limit:g} {what[name]};"
     asked = count(limits.ask_after, "candidate")
     yield f"What cannot be judged is not released; after {asked} in a row a person is asked."
 

@@ -126,7 +126,7 @@ def _filters_known_too_late(project: Project) -> Iterator[str]:
     last: list[Path] = sorted((project.accepted / source).glob("*.parquet"))[-1:] if scope.events.filters else []
     for path in last:
         rows = _judged(scope, with_known_at(source, scope.event_source, pl.read_parquet(path)))
-        for group, known in scope.event_source.known_at.items():
+        for group, known in list(scope.event_source.known_at.items())[1:]:  # the first makes an event visible
             late = int((rows[known_column(group)] >= rows["predict_at"]).sum())
             for name, expression in scope.events.filters.items() if late else ():
                 if used := columns_in(expression, known.columns):

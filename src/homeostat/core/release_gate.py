@@ -21,7 +21,6 @@ from homeostat.core.paired_losses import FEWEST_GROUPS, Paired, pool, shrunk, su
 from homeostat.core.rules import Reason, Rule
 
 if TYPE_CHECKING:
-    from homeostat.core.abstention import Coverage
     from homeostat.core.behaviour import Behaviour
     from homeostat.core.costs import Money
     from homeostat.core.evaluation import Comparison, Evaluation
@@ -316,15 +315,6 @@ def too_good(evaluation: Evaluation, against: Comparison) -> Finding | None:
         value = -part.share.value
         return Finding(Rule.TOO_GOOD, evaluation.objective, "explains", value, GOOD_SHARE, rows=part.rows, facts=facts)
     return None
-
-
-def covers(coverage: Coverage, most: float) -> Finding:
-    """The share of held-out events that scores leave undecided is within the scope's limit."""
-    money = coverage.rest
-    facts = {"abstained": coverage.abstained, "then": coverage.then, "filtered": dict(coverage.filtered)}
-    facts |= {"rows": money.rows, "cost": money.cost.value, "silence": money.silence}
-    outcome: Outcome = "pass" if coverage.share <= most else "fail"
-    return Finding(Rule.COVERAGE, "", outcome, coverage.share, most, rows=coverage.rows, facts=facts)
 
 
 def pays(candidate: Money, baseline: Money, confidence: float) -> Finding:

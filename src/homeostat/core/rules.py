@@ -56,6 +56,9 @@ class Rule(StrEnum):
     PAYS = "cost at these weights"
     COVERAGE = "coverage"  # of what is decided by scores
     BEHAVIOUR = "behaviour"  # one of the tests of expectations/behaviour
+    SLICE_FLOOR = "floor of slices"
+    SLICE_GAP = "gap between slices"
+    BUDGET = "budget"
     # a challenger beside the champion, in one step of its rollout
     ENOUGH_EVENTS = "enough events"
     ERRORS = "errors"

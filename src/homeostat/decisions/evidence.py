@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
@@ -23,11 +24,12 @@ from homeostat.core.release_gate import (
     BesideChampion,
     Endpoint,
     behaviour_finding,
-    covers,
     decide_release,
     too_good,
 )
+from homeostat.core.scope_gates import covers, slice_floor, slice_gap, within_budget
 from homeostat.data.contamination import left_out
+from homeostat.decisions.budgets import spent
 from homeostat.decisions.pairing import Pairing, Scores, margins, recipe, same_models
 from homeostat.decisions.session import Session
 from homeostat.features.sql import read_features_sql
@@ -192,7 +194,9 @@ def fresh_candidate(
     """
     tree, registry = session.tree, session.registry
     write_window(tree, session.start, now, baseline, labels_until, left_out(tree))
+    began = time.perf_counter()
     dvc.reproduce(tree.root)
+    seconds = time.perf_counter() - began
     report = evaluate.read_report(tree.evaluation / "evaluation.json")
     candidate, scores = bundles.load(tree.bundle), evaluate.read_holdout_scores(tree)
     training = candidate.training
@@ -207,7 +211,7 @@ def fresh_candidate(
         bundles.is_baseline(training),
         tree.scope.evaluation.confidence,
         [finding for decided in session.decisions if decided.at < now for finding in decided.decision.gate],
-        [*scope_findings(tree.scope, report), *map(behaviour_finding, report.behaviour)],
+        (*scope_findings(tree.scope, report, candidate, seconds), *map(behaviour_finding, report.behaviour)),
     )
     gate = replace(gate, findings=(*gate.findings, *_too_good(tree, report)))
     against_previous = judge.against(training, scores, registry.load(previous) if previous else None)
@@ -216,10 +220,28 @@ def fresh_candidate(
     return Candidate(candidate.hash, candidate.manifest["inputs"], gate, against_previous, training, scores), judge
 
 
-def scope_findings(scope: Scope, report: evaluate.Report) -> list[Finding]:
-    """Findings of rules that the scope adds to the gate; none where it has none of these sections."""
+def coverage_findings(scope: Scope, report: evaluate.Report) -> list[Finding]:
+    """How many events the scores decide; nothing where the scope has neither filters nor abstains."""
     abstain = scope.costs.abstain
     return [covers(report.coverage, abstain.most if abstain else 1.0)] if report.coverage else []
+
+
+def scope_findings(scope: Scope, report: evaluate.Report, bundle: Bundle, seconds: float) -> Iterator[Finding]:
+    """Findings of rules that the scope adds to the gate; none where it has none of these entries.
+
+    ``seconds`` is what the candidate took to make.
+    """
+    yield from coverage_findings(scope, report)
+    limits, confidence = scope.release, scope.evaluation.confidence
+    learned = {} if bundles.is_baseline(bundle.training) else report.trials  # the baseline need not beat itself
+    for name, trial in learned.items():
+        if limits.slice_floor is not None:
+            yield slice_floor(name, trial.against_baseline, limits.slice_floor, confidence)
+        if limits.slice_gap is not None:
+            yield slice_gap(name, trial.against_baseline, limits.slice_gap)
+    if limits.budget is not None:
+        taken = spent(bundle, seconds, limits.budget)
+        yield from within_budget(taken, limits.budget.model_dump(exclude_none=True))
 
 
 def _too_good(tree: Project, report: evaluate.Report) -> Iterator[Finding]:

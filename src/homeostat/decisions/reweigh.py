@@ -18,7 +18,7 @@ from homeostat.core.headlines import headline
 from homeostat.core.release_gate import pays
 from homeostat.core.rules import Reason, Rule
 from homeostat.decisions import pending, rollout
-from homeostat.decisions.evidence import scope_findings
+from homeostat.decisions.evidence import coverage_findings
 from homeostat.decisions.history import decision_of
 from homeostat.decisions.session import WHO, Session
 from homeostat.project.layout import stamp
@@ -107,7 +107,7 @@ def _decided(
     made = derive(session.project, serving.event, {PARAMS: edit}, now)
     report, scope = Report.from_dict(made.bundle.evaluation), session.tree.scope
     judged = [pays(report.money["candidate"], report.money["baseline"], scope.evaluation.confidence)]
-    judged += scope_findings(scope, report)
+    judged += coverage_findings(scope, report)
     failed = any(finding.failed for finding in judged)
     ledger = session.registry.ledger
     version = ledger.version_of(made.bundle.hash) or ledger.next_version()

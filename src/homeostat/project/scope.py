@@ -294,6 +294,14 @@ class Evaluation(Part):
     confidence: Annotated[Number, Field(gt=0.5, lt=1)]
 
 
+class Budget(Part):
+    """What a release may take: size, time to score one event in 95 % of cases, and to be made from data to bundle."""
+
+    megabytes: Positive | None = None
+    score_seconds: Positive | None = None
+    make_seconds: Positive | None = None
+
+
 class Release(Part):
     """What a candidate must pass; ``not_worse`` is the least ``margin`` of an objective for which none is given."""
 
@@ -303,6 +311,16 @@ class Release(Part):
     slice_not_worse: Positive
     calibration: Positive
     ask_after: Count = 3  # candidates in a row that could not be judged
+    slice_floor: Annotated[Number, Field(lt=1)] | None = None  # share below the baseline's loss, in every slice
+    slice_gap: Positive | None = None  # that this may differ by between two slices of a column
+    budget: Budget | None = None
+
+    @model_validator(mode="after")
+    def consistent(self) -> Release:
+        above = f"is above what all events together must reach, {self.beats_baseline:g}; lower it"
+        floor = self.beats_baseline if self.slice_floor is None else self.slice_floor
+        _require(floor <= self.beats_baseline, ("slice_floor",), above, ("release", "beats_baseline"))
+        return self
 
 
 class Rollout(Part):
@@ -473,7 +491,8 @@ class Scope(Part):
             stray = f"names {name!r}; use one of {', '.join(self.objectives)}"
             _require(name in self.objectives, ("release", "margin", name), stray)
         weightless = "every objective weighs 0, so no risk is ever above another; give one a weight"
-        _require(any(o.weight for o in self.objectives.values()), ("objectives",), weightless)
+        last = ("objectives", list(self.objectives)[-1], "weight")
+        _require(any(o.weight for o in self.objectives.values()), ("objectives",), weightless, last)
 
     def _check_features(self) -> None:
         for list_name in ("allowed", "barred"):
@@ -502,6 +521,16 @@ class Scope(Part):
         for path, column in given:
             stray = f"names {column!r}, which is no column of {self.events.source}; correct it"
             _require(column is None or column in self.event_source.columns, path, stray)
+        barred = [name.partition(".")[2] for name in self.features.barred]
+        for number, column in enumerate(self.evaluation.slices):
+            place = barred.index(column) if column in barred else 0
+            away = f"names {column!r}, which is barred: its slices would tell the label; remove one of them"
+            path = ("evaluation", "slices", number)
+            _require(column not in barred, path, away, ("features", "barred", place))
+        floor, gap = self.release.slice_floor, self.release.slice_gap
+        for name, value in (("slice_floor", floor), ("slice_gap", gap)):
+            none = "needs slices, and there are none; name columns there"
+            _require(value is None or self.evaluation.slices, ("release", name), none, ("evaluation", "slices"))
 
     def _check_abstain(self) -> None:
         """Check that some event can be decided, and that ranges are of scores that measure something."""

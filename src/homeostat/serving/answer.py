@@ -31,6 +31,7 @@ class Answer:
     reason: str
     how: str
     context: str  # id of the tables, or label of the batch, that it was made from
+    filtered: str | None = None  # the filter that holds for it
 
     @property
     def alert(self) -> bool:

@@ -15,6 +15,7 @@ import polars as pl
 
 from homeostat.core.errors import HomeostatError, UsageError
 from homeostat.features.build import FeatureTables
+from homeostat.features.filters import FILTERED
 from homeostat.models.contributions import Contributions, contributions
 from homeostat.releases.registry import Registry
 from homeostat.serving import prediction_log
@@ -65,9 +66,9 @@ def explain(project: Project, name: str) -> Explained:
         row = _features(project, bundle, entry)
     except HomeostatError as error:
         return Explained(entry, bundle, None, None, None, None, {}, str(error), beside)
-    (answer,) = answers(
-        bundle, bundles.score(bundle, row, baselines=False), [_time(entry["as_of"])], entry["how"], [""]
-    )
+    scored = bundles.score(bundle, row, baselines=False)
+    scored = scored.with_columns(pl.lit(entry.get("filtered"), dtype=pl.String).alias(FILTERED))  # as it was then
+    (answer,) = answers(bundle, scored, [_time(entry["as_of"])], entry["how"], [""])
     parts = {objective: contributions(model, row) for objective, model in bundle.models.items()}
     return Explained(entry, bundle, row, answer.scores, answer.risk, answer.alert, parts, beside=beside)
 

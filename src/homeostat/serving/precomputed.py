@@ -58,7 +58,7 @@ def answers(bundle: Bundle, scored: pl.DataFrame, as_of: list[datetime], how: st
         why = reason(decisions[n], risk, acting[n], ranked, barred[n])
         yield Answer(
             tuple(key), event_time, predict_at, as_of[n], tuple(scores[n]), risk, acting[n], decisions[n], why, how,
-            ids[n],
+            ids[n], barred[n],
         )  # fmt: skip
 
 

@@ -123,7 +123,8 @@ class PredictionLog:
 
 def entry(event: ReleaseEvent, answer: Answer, given: tuple[Any, ...]) -> dict[str, Any]:
     """Everything that determines a prediction, and the answer."""
-    return {
+    filtered = {} if answer.filtered is None else {"filtered": answer.filtered}
+    return filtered | {
         "release": event.version, "bundle": event.bundle, "event": event.number, "given": given,
         "event_time": answer.event_time, "predict_at": answer.predict_at, "as_of": answer.as_of,
         "scores": answer.scores, "risk": answer.risk, "alert": answer.alert,

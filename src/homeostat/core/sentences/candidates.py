@@ -136,11 +136,44 @@ def _behaviour(finding: Finding) -> str:
     text = f"{facts['test']}: the score {facts['expected']}, but in {facts['broken']:,} of "
     text += f"{count(finding.rows or 0, 'row')} ({percent(finding.limit or 0)} may)"
     return f"{text}; furthest off by {facts['worst']:.3g}: {facts['reason']}" if facts["broken"] else text
+def _slice_floor(finding: Finding) -> str:
+    facts = finding.facts
+    if finding.value is None or finding.limit is None:
+        return "too few events in each slice to compare it with the baseline"
+    where = f"{metric_name(facts['loss'])} in {facts['column']} {facts['slice']} is {side(-finding.value)}"
+    where += f" the baseline's on {count(finding.rows or 0, 'row')}"
+    needed = f"release.slice_floor asks for {side(-finding.limit)}"
+    if finding.failed:
+        return f"{where}, significantly short of what {needed}; {count(facts['worse'], 'such slice')}"
+    return f"the worst of {count(facts['judged'], 'slice')}: {where}; {needed}"
+
+
+def _slice_gap(finding: Finding) -> str:
+    facts = finding.facts
+    if finding.value is None or finding.limit is None:
+        return "no column has two slices with events enough to compare them"
+    gap = f"the gain over the baseline differs by {percent(finding.value)} between {facts['column']} {facts['best']}"
+    over = "significantly more than" if finding.failed else "not significantly more than"
+    return f"{gap} and {facts['worst']}, {over} the {percent(finding.limit)} of release.slice_gap"
+
+
+BUDGETS = {
+    "megabytes": "the bundle has {:.4g} MB", "score_seconds": "95 % of events are scored within {:.3g} s",
+    "make_seconds": "the candidate took {:.4g} s, from data to bundle",
+}  # fmt: skip
+
+
+def _budget(finding: Finding) -> str:
+    spent = BUDGETS[finding.subject].format(finding.value)
+    return f"{spent}, {'more than' if finding.failed else 'of'} {finding.limit:g} (release.budget.{finding.subject})"
 
 
 SENTENCES = {
     Rule.COVERAGE: _coverage,
     Rule.BEHAVIOUR: _behaviour,
+    Rule.SLICE_FLOOR: _slice_floor,
+    Rule.SLICE_GAP: _slice_gap,
+    Rule.BUDGET: _budget,
     Rule.PAYS: _pays,
     Rule.SAME_MODEL: _same_model,
     Rule.BETTER: _better,
