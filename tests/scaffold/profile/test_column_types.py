@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 
 import polars as pl
 import pytest
 
+from homeostat.core.errors import UsageError
 from homeostat.data.casts import typed
+from homeostat.scaffold.draft import create
 from homeostat.scaffold.profile.column_types import readings_of
+from homeostat.scaffold.profile.request import Address, Request
 from homeostat.scaffold.profile.workspace import open_workspace
 
 # values as written, the kind of their column, and the values as they are read
@@ -78,3 +82,11 @@ def test_other_types_are_what_they_are(values: list[object], sql_type: str, kind
 
 def test_wide_names_keep_every_digit() -> None:
     assert read([2**63 + 5], "UBIGINT") == ("string", [str(2**63 + 5)])
+
+
+def test_a_label_of_several_currencies_is_refused_with_the_reason(tmp_path: Path) -> None:
+    days = [f"2024-{1 + n // 28:02d}-{1 + n % 28:02d}" for n in range(120)]
+    rows = "".join(f"a{n},{day},{'$€'[n % 2]}{n}.50\n" for n, day in enumerate(days))
+    (tmp_path / "t.csv").write_text(f"id,at,price\n{rows}")
+    with pytest.raises(UsageError, match="--label price: has numbers of several units or currencies"):
+        create.draft("tried", Request(Address.of(str(tmp_path / "t.csv")), time="at", label="price"))
