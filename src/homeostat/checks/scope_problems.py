@@ -9,6 +9,7 @@ from homeostat.core.errors import HomeostatError, ScopeError
 from homeostat.core.text import count
 from homeostat.features.sql import read_features_sql
 from homeostat.project.sql_columns import columns_in
+from homeostat.training.behaviour import read_tests
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -32,6 +33,10 @@ def _contract_problems(project: Project) -> Iterator[str]:
             contract_problems(path, project.scope)
         except ScopeError as error:
             yield str(error)
+    try:
+        read_tests(project)
+    except ScopeError as error:
+        yield str(error)
 
 
 def _sql_problems(project: Project) -> Iterator[str]:

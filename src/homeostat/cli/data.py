@@ -53,6 +53,7 @@ def review(source: str | None = None, batch: str | None = None, last: int = 20) 
 
     if source is None:
         from homeostat.data.contamination import read_marks
+        from homeostat.data.label_amendments import read_label_amendments
 
         for mark in read_marks(tree):
             say(mark.sentence)
@@ -61,6 +62,9 @@ def review(source: str | None = None, batch: str | None = None, last: int = 20) 
 
         for line in for_people.lines(of, last):
             say(line)
+        for labels in read_label_amendments(tree):
+            if labels.differ:
+                say(labels.sentence)
     lines = list(sentences(b for b in not_accepted(tree) if source in (None, b.source)))
     for line in lines[-last:]:
         say(line)

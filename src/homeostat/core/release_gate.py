@@ -14,12 +14,14 @@ from datetime import datetime
 from itertools import takewhile
 from typing import TYPE_CHECKING, Protocol
 
-from homeostat.core.findings import CANNOT_JUDGE, TOO_FEW, Decision, Finding, Interval, Outcome, objections
+from homeostat.core.behaviour import EXPECTED
+from homeostat.core.findings import CANNOT_JUDGE, EXPLAINS, TOO_FEW, Decision, Finding, Interval, Outcome, objections
 from homeostat.core.margins import Margin
 from homeostat.core.paired_losses import FEWEST_GROUPS, Paired, pool, shrunk, surely_above
 from homeostat.core.rules import Reason, Rule
 
 if TYPE_CHECKING:
+    from homeostat.core.behaviour import Behaviour
     from homeostat.core.costs import Money
     from homeostat.core.evaluation import Comparison, Evaluation
 
@@ -103,7 +105,7 @@ def decide_release(
     The mappings are by objective; ``baseline`` compares the candidate with its own baseline on the holdout. ``beside``
     is None where nothing is in service, or nothing that predicts the same objectives. ``is_baseline``: the candidate is
     the baseline, which need not beat itself. ``confidence`` is that of every interval; ``earlier`` are the findings of
-    earlier gates, the newest last; ``more`` those of rules that the scope adds.
+    earlier gates, the newest last; ``more`` those of rules that the scope or behavioural tests add.
     """
     findings: list[Finding] = []
     for name, evaluation in candidate.items():
@@ -324,3 +326,14 @@ def pays(candidate: Money, baseline: Money, confidence: float) -> Finding:
     share = (cost.value - other.value) / other.value if other.value else float(cost.value > 0)
     facts = {"cost": cost.value, "other": other.value, "confidence": confidence}
     return Finding(Rule.PAYS, "", "fail" if worse else "pass", share, 0.0, rows=candidate.rows, facts=facts)
+
+
+def behaviour_finding(result: Behaviour) -> Finding:
+    """A test as a finding: a critical one that does not hold stops the release, a warning explains."""
+    outcome: Outcome = TOO_FEW if not result.rows else "pass" if result.holds else "fail"
+    if outcome == "fail" and result.severity == "warning":
+        outcome = EXPLAINS
+    value = result.broken / result.rows if result.rows else None
+    facts = {"test": result.test, "reason": result.reason, "broken": result.broken, "worst": result.worst,
+             "expected": EXPECTED[result.expected].format(result.bound)}  # fmt: skip
+    return Finding(Rule.BEHAVIOUR, result.objective, outcome, value, result.share, rows=result.rows, facts=facts)

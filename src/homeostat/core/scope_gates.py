@@ -1,75 +1,76 @@
-"""Gates that a scope may add to those of every release: coverage, slices, budgets. Each answers with a finding."""
+"""Which rules an entry of the scope sets the limit of, or has a part in: what to look at again where it changes."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
+from fnmatch import fnmatchcase
 
-from homeostat.core.findings import TOO_FEW, Finding, Interval, Outcome
-from homeostat.core.rules import Rule
+from homeostat.core.rules import DRIFT, ON_QUALITY, Rule
 
-if TYPE_CHECKING:
-    from homeostat.core.abstention import Coverage
-    from homeostat.core.evaluation import Compared, Comparison
+AT_RELEASE = (Rule.ENOUGH_ROWS, Rule.BEATS_BASELINE, Rule.NOT_WORSE, Rule.SLICES, Rule.HELD_OUT_CALIBRATION)
+RECIPE = (Rule.BETTER, *AT_RELEASE)  # a candidate by another recipe has to be better than the champion
+OF_A_BATCH = (Rule.SCHEMA, Rule.TYPES, Rule.UNIQUE_KEY, Rule.PERIOD, Rule.HISTORY)
+IN_A_STEP = (Rule.ENOUGH_EVENTS, Rule.ERRORS, Rule.LATENCY, Rule.SCORES, Rule.LOSS)
+
+# By pattern of the entry's name; the first that fits counts, so what is narrower stands first.
+GATES: Mapping[str, tuple[Rule, ...]] = {
+    "release.beats_baseline": (Rule.BEATS_BASELINE,),
+    "release.not_worse": (Rule.NOT_WORSE,),
+    "release.margin*": (Rule.NOT_WORSE,),
+    "release.slice_not_worse": (Rule.SLICES,),
+    "release.calibration": (Rule.HELD_OUT_CALIBRATION,),
+    "release.ask_after": (Rule.UNJUDGED,),
+    "release.slice_floor": (Rule.SLICE_FLOOR,),
+    "release.slice_gap": (Rule.SLICE_GAP,),
+    "release.budget*": (Rule.BUDGET,),
+    "release*": AT_RELEASE,
+    "evaluation.slices": (Rule.SLICES, Rule.SERVED_SLICES),
+    "evaluation.min_slice": (Rule.ENOUGH_ROWS, Rule.SLICES, Rule.SERVED_SLICES),
+    "evaluation*": (*AT_RELEASE, Rule.QUALITY, Rule.AGAINST_BASELINE, Rule.METRICS),
+    "costs.abstain*": (Rule.COVERAGE, Rule.PAYS, Rule.BETTER),
+    "costs*": (Rule.PAYS, Rule.BETTER),
+    "objectives.*.weight": (Rule.PAYS, Rule.BETTER),
+    "objectives*": RECIPE,
+    "training.baseline*": (Rule.BEATS_BASELINE, Rule.AGAINST_BASELINE),
+    "training*": RECIPE,
+    "windows.holdout": AT_RELEASE,
+    "windows*": RECIPE,
+    "rollout*": IN_A_STEP,
+    "monitoring.quality_drop": (Rule.QUALITY,),
+    "monitoring.calibration": (Rule.CALIBRATION,),
+    "monitoring.drift*": (Rule.DRIFT_SHARE, Rule.COLUMN_DRIFT),
+    "monitoring.score_drift": (Rule.SCORE_DRIFT,),
+    "monitoring.missing_rise": (Rule.MISSING,),
+    "monitoring.window": tuple(sorted(ON_QUALITY)),
+    "monitoring.reference_rows": tuple(sorted(DRIFT)),
+    "alarms*": (Rule.CHANGE,),
+    "business*": (Rule.BUSINESS,),
+    "sources.*.volume": (Rule.VOLUME,),
+    "sources.*.late_after": (Rule.FRESHNESS,),
+    "sources.*.history": (Rule.HISTORY,),
+    "sources.*.known_at*": (Rule.POINT_IN_TIME, Rule.GIVE_AWAY),
+    "sources*": OF_A_BATCH,
+    "events.predict_at": (Rule.POINT_IN_TIME, *RECIPE),
+    "events.filters*": (Rule.COVERAGE, Rule.PAYS, Rule.BETTER),
+    "events*": (*AT_RELEASE, Rule.LABELS),
+    "features.history": (Rule.LOOK_BACK,),
+    "features*": (Rule.BARRED, Rule.GIVE_AWAY),
+}
 
 
-def covers(coverage: Coverage, most: float) -> Finding:
-    """The share of held-out events that scores leave undecided is within the scope's limit."""
-    money = coverage.rest
-    facts = {"abstained": coverage.abstained, "then": coverage.then, "filtered": dict(coverage.filtered)}
-    facts |= {"rows": money.rows, "cost": money.cost.value, "silence": money.silence}
-    outcome: Outcome = "pass" if coverage.share <= most else "fail"
-    return Finding(Rule.COVERAGE, "", outcome, coverage.share, most, rows=coverage.rows, facts=facts)
+def gates_of(entry: str) -> tuple[Rule, ...]:
+    """The rules that an entry of the scope bears on; none for one that only says when, where or to whom.
 
-
-def slice_floor(objective: str, against: Comparison, floor: float, confidence: float) -> Finding:
-    """In no slice the loss lies, significantly, less than ``floor`` below the baseline's (a share; below 0: above it).
-
-    ``value`` is the share that it lies below in the worst slice. Intervals allow for how many slices there are.
+    >>> gates_of("release.beats_baseline"), gates_of("rhythm.tick")
+    ((<Rule.BEATS_BASELINE: 'beats baseline'>,), ())
     """
-    judged = _judged(against)
-    if not judged:
-        return Finding(Rule.SLICE_FLOOR, objective, TOO_FEW, None, floor, facts={"loss": against.loss})
-    low = [one for one in judged if (one[2].share.low or 0.0) > -floor]
-    column, value, part = max(low or judged, key=lambda one: one[2].share.value or 0.0)
-    facts = {"loss": against.loss, "column": column, "slice": value, "judged": len(judged), "worse": len(low)}
-    outcome: Outcome = "fail" if low else "pass"
-    return Finding(
-        Rule.SLICE_FLOOR, objective, outcome, 0.0 - (part.share.value or 0.0), floor,
-        Interval.of(part.share, confidence), rows=part.rows, facts=facts,
-    )  # fmt: skip
+    return next((rules for pattern, rules in GATES.items() if fnmatchcase(entry, pattern)), ())
 
 
-def slice_gap(objective: str, against: Comparison, limit: float) -> Finding:
-    """Between no two slices of a column the gain over the baseline differs by more than ``limit``, significantly.
+def entry_of(rule: Rule) -> str:
+    """The entry that sets the limit of a rule; empty where none does alone.
 
-    ``value`` is the largest difference of the shares that the loss lies below the baseline's.
+    >>> entry_of(Rule.BEATS_BASELINE), entry_of(Rule.LABELS)
+    ('release.beats_baseline', '')
     """
-    judged = _judged(against)
-    gaps = [_gap(one, other) for one in judged for other in judged if one[0] == other[0] and one[1] != other[1]]
-    if not gaps:
-        return Finding(Rule.SLICE_GAP, objective, TOO_FEW, None, limit, facts={"loss": against.loss})
-    wide = [(gap, facts) for gap, facts in gaps if gap > limit and facts["apart"]]
-    gap, facts = max(wide or gaps, key=lambda one: one[0])
-    outcome: Outcome = "fail" if wide else "pass"
-    return Finding(Rule.SLICE_GAP, objective, outcome, gap, limit, facts={"loss": against.loss, **facts})
-
-
-def _gap(worse: tuple[str, str, Compared], better: tuple[str, str, Compared]) -> tuple[float, dict[str, object]]:
-    """How far the gain of one slice lies below that of another of its column, and whether their intervals lie apart."""
-    (column, worst, part), (_, best, other) = worse, better
-    apart = (part.share.low or 0.0) > (other.share.high or 0.0)
-    facts: dict[str, object] = {"column": column, "best": best, "worst": worst, "apart": apart}
-    return (part.share.value or 0.0) - (other.share.value or 0.0), facts
-
-
-def _judged(against: Comparison) -> list[tuple[str, str, Compared]]:
-    """Column, value and comparison of each slice that has an interval."""
-    every = [(column, value, part) for column, parts in against.slices.items() for value, part in parts.items()]
-    return [one for one in every if one[2].share.low is not None and one[2].share.high is not None]
-
-
-def within_budget(spent: Mapping[str, float], limits: Mapping[str, float]) -> Iterator[Finding]:
-    """A finding for each entry of ``release.budget``, by its name there."""
-    for name, limit in limits.items():
-        yield Finding(Rule.BUDGET, name, "pass" if spent[name] <= limit else "fail", spent[name], limit)
+    return next((pattern for pattern, rules in GATES.items() if rules == (rule,) and "*" not in pattern), "")

@@ -16,10 +16,18 @@ from homeostat import models
 from homeostat.adapters import dvc
 from homeostat.core.evaluation import Comparison
 from homeostat.core.findings import Decision, Finding, Versions
+from homeostat.core.optional_gates import covers, slice_floor, slice_gap, within_budget
 from homeostat.core.policy import Bar, barred_by
 from homeostat.core.promises import WindowFigures
-from homeostat.core.release_gate import MONEY, WEIGHTED_LOSS, BesideChampion, Endpoint, decide_release, too_good
-from homeostat.core.scope_gates import covers, slice_floor, slice_gap, within_budget
+from homeostat.core.release_gate import (
+    MONEY,
+    WEIGHTED_LOSS,
+    BesideChampion,
+    Endpoint,
+    behaviour_finding,
+    decide_release,
+    too_good,
+)
 from homeostat.data.contamination import left_out
 from homeostat.decisions.budgets import spent
 from homeostat.decisions.pairing import Pairing, Scores, margins, recipe, same_models
@@ -203,7 +211,7 @@ def fresh_candidate(
         bundles.is_baseline(training),
         tree.scope.evaluation.confidence,
         [finding for decided in session.decisions if decided.at < now for finding in decided.decision.gate],
-        scope_findings(tree.scope, report, candidate, seconds),
+        [*scope_findings(tree.scope, report, candidate, seconds), *map(behaviour_finding, report.behaviour)],
     )
     gate = replace(gate, findings=(*gate.findings, *_too_good(tree, report)))
     against_previous = judge.against(training, scores, registry.load(previous) if previous else None)
@@ -282,13 +290,11 @@ def trained_to(bundle: Bundle, kind: Kind = "models") -> datetime:
 
 
 def previous_version(registry: Registry) -> str:
-    """The version to go back to: the last healthy one that differs from the champion in more than weights, if any."""
-    ledger, serving = registry.ledger, registry.load_champion()
+    """The version to go back to where the champion's scores are bad, if any: other weights alone do not change them."""
+    serving = registry.load_champion()
     if serving is None:
         return ""
-    barred = ledger.barred() | {serving.event.version}
-    served = dict.fromkeys(event.version for event in reversed(ledger.terms) if event.version not in barred)
-    return next((version for version in served if not _reweighed(registry.load(version), serving.bundle)), "")
+    return registry.ledger.previous_healthy(lambda one: _reweighed(registry.load(one), serving.bundle)) or ""
 
 
 def _reweighed(one: Bundle, other: Bundle) -> bool:

@@ -8,7 +8,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, Strict, ValidationError, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, Strict, ValidationError, model_validator
 from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
@@ -255,12 +255,18 @@ class Baseline(Part):
         return self
 
 
+def _kinds(written: Any) -> Any:
+    """One kind of calibrator, several, or the word none."""
+    return () if written == "none" else (written,) if isinstance(written, str) else written
+
+
 class Training(Part):
     model: Literal["heuristic", "linear", "lightgbm"]
     refit: Annotated[bool, Strict()]
     lightgbm: LightGBM
     baseline: Baseline
-    calibrate: Literal["none", "platt"] = "platt"  # what is done where the level of a label moved and nothing else
+    # calibrators that may be fitted where the level of a label moved and nothing else
+    calibrate: Annotated[tuple[Literal["platt", "beta", "isotonic"], ...], BeforeValidator(_kinds)] = ("platt",)
 
 
 class Metrics(Part):
@@ -360,6 +366,28 @@ class Alarms(Part):
     within: Length = Field(alias="in")
 
 
+class Business(Part):
+    """The business's own figure: the mean of ``value``, SQL over a row of ``source``, over a stretch of time."""
+
+    source: str
+    value: Text
+    better: Literal["higher", "lower"]
+
+
+class Device(Part):
+    """What an export for a device may come to; no limit where none is named.
+
+    It answers until ``expires`` after it was made, its stored answers until ``fresh``.
+    """
+
+    megabytes: Positive | None = None
+    milliseconds: Positive | None = None
+    memory: Positive | None = None
+    expires: Length = timedelta(days=90)
+    fresh: Length = timedelta(days=7)
+    answers: Whole = 1000
+
+
 class Alerts(Part):
     """Who hears of an incident, and when it is escalated.
 
@@ -368,6 +396,17 @@ class Alerts(Part):
 
     escalate_after: Length = timedelta(days=3)
     notify: Variable | None = None
+
+
+class Approval(Part):
+    """The actions that wait for a person, and how long; ``above`` is the risk from which on, ``by`` who may answer."""
+
+    actions: Annotated[
+        tuple[Literal["retrain", "recalibrate", "roll back", "fall back"], ...], Field(min_length=1)
+    ]  # fmt: skip
+    above: Number | None = None
+    within: Length
+    by: tuple[Text, ...] = ()
 
 
 class Rhythm(Part):
@@ -407,6 +446,9 @@ class Scope(Part):
     monitoring: Monitoring
     alarms: Alarms | None = None  # without it every incident pages
     alerts: Alerts = Alerts()
+    approval: Approval | None = None  # without it no decision waits for a person
+    business: Business | None = None
+    device: Device = Device()
     rhythm: Rhythm
 
     @model_validator(mode="after")
@@ -423,6 +465,10 @@ class Scope(Part):
             every = max(self.rhythm.decide, self.events_period)
             looks = f"allows a page at every check, one every {format_duration(every)}; lower it or lengthen alarms.in"
             _require(self.alarms.false_pages * every < self.alarms.within, ("alarms", "false_pages"), looks)
+        if self.business is not None:
+            named = f"names {self.business.source!r}, which is no source with a time; correct it"
+            timed = self.business.source in self.sources and self.sources[self.business.source].timed
+            _require(timed, ("business", "source"), named)
         self._check_objectives()
         self._check_features()
         self._check_columns()

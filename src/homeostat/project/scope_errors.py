@@ -126,8 +126,8 @@ def _keys_at(path: Path, kind: type[BaseModel]) -> list[str]:
         fields = getattr(part, "model_fields", None)
         if fields is not None and step in fields:
             part = _without_none(fields[step].annotation)
-        elif getattr(part, "__args__", None):  # dict[Name, Part]: the step is a name
-            part = part.__args__[-1]
+        elif getattr(part, "__args__", None):  # dict[Name, Part] or tuple[Part, ...]: the step is a name or a place
+            part = [kind for kind in part.__args__ if kind is not ...][-1]
     return [field.alias or name for name, field in getattr(part, "model_fields", {}).items()]
 
 

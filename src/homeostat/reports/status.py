@@ -73,7 +73,7 @@ def read(project: Project) -> Status:
     recent = tuple(_recent(project, as_of)) if as_of is not None else ()
     now = clock_now(project)
     answered = [one for one in answered_incidents(project) if one.incident.closed is None]
-    rests = {one.incident.problem: rest for one in answered if (rest := one.snooze(now)) is not None}
+    rests = {one.incident.problem: rest for one in answered if (rest := one.settled or one.snooze(now)) is not None}
     owners = {one.incident.problem: one.owner for one in answered}
     measured = next((d for d in reversed(last) if champion and d.release == champion.version and d.quality), None)
     return Status(
@@ -88,7 +88,7 @@ def read(project: Project) -> Status:
             *_unsent(project),
             *open_items(loop_findings(project, now), [a.incident for a in answered], recent, rests, owners),
         ),
-        decisions=tuple(reversed(last[-SHOWN:])),
+        decisions=tuple(reversed(history.with_outcomes(project, last)[-SHOWN:])),
         next=tuple(_next(project, as_of)),
         up=running(project),
         page=str(project.report_page) if project.report_page.is_file() else None,

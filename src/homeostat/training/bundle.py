@@ -24,7 +24,7 @@ from homeostat.project.whole_files import write_text
 if TYPE_CHECKING:
     import polars as pl
 
-    from homeostat.core.calibration import Calibrator
+    from homeostat.core.calibrators import Calibrator
     from homeostat.models import Model
     from homeostat.project.scope import Scope
 
@@ -58,7 +58,7 @@ class Bundle:
         """By objective what its scores pass through; none of one whose scores count as the model gives them."""
         path = self.folder / CALIBRATION
         raw = json.loads(path.read_text()) if path.is_file() else {}
-        from homeostat.core.calibration import Calibrator  # with numpy, which a rollback does without
+        from homeostat.core.calibrators import Calibrator  # with numpy, which a rollback does without
 
         return {name: Calibrator.from_dict(one) for name, one in raw.items()}
 

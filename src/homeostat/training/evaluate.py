@@ -5,7 +5,9 @@ from __future__ import annotations
 import csv
 import io
 import json
+import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -18,6 +20,7 @@ from homeostat import models
 from homeostat.adapters.parquet import read_table, write_table
 from homeostat.core import costs, oracle_share
 from homeostat.core.abstention import Coverage
+from homeostat.core.behaviour import Behaviour
 from homeostat.core.costs import Money
 from homeostat.core.errors import DataError
 from homeostat.core.evaluation import Comparison, Evaluation, Scored, Settings, compare, evaluate
@@ -29,6 +32,7 @@ from homeostat.features.tables import mature, not_left_out, read_features
 from homeostat.models.heuristic import GIVEN
 from homeostat.project.scope import Scope
 from homeostat.project.whole_files import write_text
+from homeostat.training.behaviour import read_tests, run_tests
 from homeostat.training.event_decisions import filtered, open_events, undecided
 
 if TYPE_CHECKING:
@@ -54,7 +58,7 @@ class Report:
     """What a candidate promises: ``evaluation.json``. Money is of all objectives together, by model.
 
     ``saved`` is what the candidate's scores save, by way to decide, as a share of what an oracle would; ``coverage``
-    how many events they decide, where the scope has filters or abstains.
+    how many events they decide, where the scope has filters or abstains; ``behaviour`` are the project's tests, if any.
     """
 
     as_of: datetime
@@ -62,6 +66,7 @@ class Report:
     money: Mapping[str, Money]
     saved: Mapping[str, Saved] = field(default_factory=dict)
     coverage: Coverage | None = None
+    behaviour: tuple[Behaviour, ...] = ()
 
     def to_dict(self) -> dict[str, Any]:
         trials = {
@@ -71,7 +76,8 @@ class Report:
         money = {model: found.to_dict() for model, found in self.money.items()}
         saved = {way: one.to_dict() for way, one in self.saved.items()}
         body = {"as_of": self.as_of.isoformat(), "objectives": trials, "money": money, "saved": saved}
-        return body | ({"coverage": self.coverage.to_dict()} if self.coverage else {})
+        body |= {"coverage": self.coverage.to_dict()} if self.coverage else {}
+        return body | ({"behaviour": [one.to_dict() for one in self.behaviour]} if self.behaviour else {})
 
     @classmethod
     def from_dict(cls, raw: Mapping[str, Any]) -> Report:
@@ -86,7 +92,8 @@ class Report:
         money = {model: Money.from_dict(found) for model, found in raw["money"].items()}
         saved = {way: Saved.from_dict(one) for way, one in raw.get("saved", {}).items()}  # older ones have none
         coverage = Coverage.from_dict(raw["coverage"]) if "coverage" in raw else None
-        return cls(datetime.fromisoformat(raw["as_of"]), trials, money, saved, coverage)
+        behaviour = tuple(Behaviour.from_dict(one) for one in raw.get("behaviour", ()))
+        return cls(datetime.fromisoformat(raw["as_of"]), trials, money, saved, coverage, behaviour)
 
 
 def read_report(path: Path) -> Report:
@@ -178,7 +185,12 @@ def scored(scope: Scope, objective: str, rows: pl.DataFrame, score: np.ndarray) 
 
 def evaluate_model(scope: Scope, table: pl.DataFrame, scores: Scores, now: datetime) -> dict[str, Evaluation]:
     """Each objective's scores (n,) of the feature rows, on those that are mature by ``now``."""
-    return {name: _evaluate(scope, name, *_mature(scope, name, table, now, score)) for name, score in scores.items()}
+
+    def of(name: str) -> Evaluation:
+        return _evaluate(scope, name, *_mature(scope, name, table, now, scores[name]))
+
+    with ThreadPoolExecutor(min(len(scores), os.cpu_count() or 1)) as pool:  # NumPy leaves Python's lock alone
+        return dict(zip(scores, pool.map(of, scores), strict=True))
 
 
 def compare_models(
@@ -297,7 +309,8 @@ def judge(project: Project) -> Report:
     money = {"candidate": money_of(scope, table, ours, now), "baseline": money_of(scope, table, theirs, now)}
     trials = {name: Trial(candidate[name], baseline[name], against[name]) for name in candidate}
     coverage = coverage_of(scope, table, ours, alerts_of(scope, table, ours), now)
-    report = Report(now, trials, money, saved_of(scope, table, ours, now), coverage)
+    tested = run_tests(read_tests(project), fitted["judged"], table)
+    report = Report(now, trials, money, saved_of(scope, table, ours, now), coverage, tested)
     folder = project.evaluation
     write_text(json.dumps(report.to_dict(), indent=1) + "\n", folder / "evaluation.json")
     write_text(json.dumps(headline(report), indent=1) + "\n", folder / "metrics.json")

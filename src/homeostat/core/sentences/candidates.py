@@ -161,11 +161,21 @@ def _budget(finding: Finding) -> str:
     return f"{spent}, {'more than' if finding.failed else 'of'} {finding.limit:g} (release.budget.{finding.subject})"
 
 
+def _behaviour(finding: Finding) -> str:
+    facts = finding.facts
+    if finding.value is None:
+        return f"{facts['test']}: no held-out event is changed by it, so that it says nothing"
+    text = f"{facts['test']}: the score {facts['expected']}, but in {facts['broken']:,} of "
+    text += f"{count(finding.rows or 0, 'row')} ({percent(finding.limit or 0)} may)"
+    return f"{text}; furthest off by {facts['worst']:.3g}: {facts['reason']}" if facts["broken"] else text
+
+
 SENTENCES = {
     Rule.COVERAGE: _coverage,
     Rule.SLICE_FLOOR: _slice_floor,
     Rule.SLICE_GAP: _slice_gap,
     Rule.BUDGET: _budget,
+    Rule.BEHAVIOUR: _behaviour,
     Rule.PAYS: _pays,
     Rule.SAME_MODEL: _same_model,
     Rule.BETTER: _better,
