@@ -13,7 +13,7 @@ from homeostat.core.abstention import Coverage, abstained
 from homeostat.core.costs import Money, threshold
 from homeostat.core.findings import CANNOT_JUDGE, Outcome
 from homeostat.core.intervals import Measure
-from homeostat.core.scope_gates import covers
+from homeostat.core.optional_gates import covers
 from homeostat.core.sentences import sentence
 from homeostat.core.weight_sweep import Reweighed
 

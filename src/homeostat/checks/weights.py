@@ -13,8 +13,8 @@ from homeostat.adapters import dvc
 from homeostat.adapters.parquet import read_table
 from homeostat.core.costs import threshold
 from homeostat.core.errors import UsageError
+from homeostat.core.optional_gates import covers
 from homeostat.core.oracle_share import BY_COSTS, ORACLE, Saved
-from homeostat.core.scope_gates import covers
 from homeostat.core.sentences import sentence
 from homeostat.core.text import percent
 from homeostat.core.weight_sweep import Held, Point, points, sweep

@@ -7,7 +7,7 @@ import pytest
 from homeostat.core.evaluation import Compared, Comparison
 from homeostat.core.findings import TOO_FEW, Outcome
 from homeostat.core.intervals import Measure
-from homeostat.core.scope_gates import slice_floor, slice_gap, within_budget
+from homeostat.core.optional_gates import slice_floor, slice_gap, within_budget
 from homeostat.core.sentences import sentence
 
 
