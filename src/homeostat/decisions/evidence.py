@@ -16,6 +16,7 @@ from homeostat import models
 from homeostat.adapters import dvc
 from homeostat.core.evaluation import Comparison
 from homeostat.core.findings import Decision, Finding, Versions
+from homeostat.core.optional_gates import covers, slice_floor, slice_gap, within_budget
 from homeostat.core.policy import Bar, barred_by
 from homeostat.core.promises import WindowFigures
 from homeostat.core.release_gate import (
@@ -27,7 +28,6 @@ from homeostat.core.release_gate import (
     decide_release,
     too_good,
 )
-from homeostat.core.scope_gates import covers, slice_floor, slice_gap, within_budget
 from homeostat.data.contamination import left_out
 from homeostat.decisions.budgets import spent
 from homeostat.decisions.pairing import Pairing, Scores, margins, recipe, same_models
