@@ -94,6 +94,49 @@ def test_a_rate_that_no_season_explains_is_not_trusted_until_it_has_become_usual
     assert trusted or (trust.since == FROM and "60 % of" in sentence(trust) and "are positive" in sentence(trust))
 
 
+RELATION = {"load": 0.3, "age": -0.2, "hour": 0.02}
+
+
+def related(many: int, share: float, flipped: int, noise: float = 0.1) -> list[LabelBatch]:
+    """Labels of a rate of a half, of which in the last batches a share is flipped: their rate tells nothing."""
+    draw = np.random.default_rng(4)
+    return [
+        replace(b, relation={
+            name: (1 - 2 * share * (n >= many - flipped)) * value + float(draw.normal(0, noise))
+            for name, value in RELATION.items()
+        })
+        for n, b in enumerate(days(many, 0.5))
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(("share", "after"), [(0.8, 9), (1.0, 4)])
+def test_labels_that_turn_against_the_features_are_not_trusted_until_that_is_how_it_is(
+    share: float, after: int
+) -> None:
+    trust, *_ = label_findings("late", "binary", related(ODD + after, share, after), WEEK, 200)
+    assert (trust.failed, trust.facts["kind"], trust.since) == (True, "turned relation", FROM)
+    assert "go with the features the other way round than in " in sentence(trust)
+    settled, *_ = label_findings("late", "binary", related(ODD + 40, share, 40), WEEK, 200)
+    assert settled.outcome == "pass"
+
+
+@pytest.mark.parametrize(
+    "batches",
+    [related(ODD, 0.0, 0), related(ODD, 0.3, 5), related(ODD, 0.8, 5, noise=2.0), related(20, 0.8, 5)],
+    ids=["as usual", "a weaker relation", "no relation to speak of", "a short history"],
+)
+def test_a_relation_that_has_not_turned_is_trusted(batches: list[LabelBatch]) -> None:
+    trust, *_ = label_findings("late", "binary", batches, WEEK, 200)
+    assert trust.outcome == "pass"
+
+
+def test_where_windows_are_few_a_rate_is_held_to_the_batches() -> None:
+    """Five weeks are two settled windows: too few, but fourteen days are not."""
+    early = [*days(28), *[replace(b, mean=0.8) for b in days(33)[28:]]]
+    trust, *_ = label_findings("late", "binary", early, WEEK, 200)
+    assert (trust.failed, trust.since) == (True, early[28].label)
+
+
 def test_a_single_storm_is_no_stop_of_labels() -> None:
     storm: Change = lambda b: replace(b, labelled=int(0.45 * b.events))  # noqa: E731
     assert findings(changed(storm, 1))[Rule.LABELS] == "pass"

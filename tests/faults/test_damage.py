@@ -14,8 +14,11 @@ from steps import land
 from homeostat import faults, replay
 from homeostat.core.errors import UsageError
 from homeostat.core.periods import Period, periods_between
-from homeostat.faults.damage import DAMAGES, TIME, suitable
-from homeostat.project.layout import Project
+from homeostat.faults.damage import DAMAGES, TIME, season_before, suitable
+from homeostat.features.tables import read_features
+from homeostat.loop import Tick
+from homeostat.project.layout import Project, working_tree
+from homeostat.releases.registry import Registry
 
 START = datetime(2024, 3, 1)
 ROWS = pl.DataFrame({
@@ -41,6 +44,8 @@ EXPECT = {  # an expression over rows before (x_before) and after, true of every
     "label-flip": ("late", pl.col("late") == 1 - pl.col("late_before")),
     "shifted-time": ("at", pl.col("at") == pl.col("at_before") + timedelta(hours=8)),
     "lost-slice": ("depot", pl.col("depot") != "north"),
+    "abrupt-drift": ("load", ((pl.col("load") - pl.col("load_before")) / pl.col("load_before").std() - 6).abs() < 1e-9),
+    "correlation-flip": ("temp", (pl.col("temp") + pl.col("temp_before") - 129.9).abs() < 1e-9),
 }
 
 
@@ -79,11 +84,47 @@ def test_columns_change_places() -> None:
         ("label-flip", ["late"]),
         ("blank-in-code", ["depot"]),
         ("missing-batch", []),
+        ("late-batch", []),
         ("null-surge", ["at", "depot", "load", "temp", "late"]),
+        ("correlation-flip", []),
     ],
 )
 def test_a_fault_is_about_columns_that_suit_it(name: str, columns: list[str]) -> None:
     assert suitable(DAMAGES[name], ROWS, ROWS, ["id"]) == columns
+
+
+def test_a_percentage_is_no_temperature_and_what_is_mostly_missing_loses_nothing() -> None:
+    rows = ROWS.with_columns(humid=pl.int_range(1, 101).cast(pl.Float64), gust=pl.when(pl.col("id") > 60).then("load"))
+    assert suitable(DAMAGES["celsius"], rows, rows, ["id"]) == ["temp"]
+    assert "gust" not in suitable(DAMAGES["null-surge"], rows, rows, ["id"])
+    related = rows.select("id", TIME, "late", "temp", "humid", twin=pl.col("temp") * 2)
+    assert suitable(DAMAGES["correlation-flip"], related, related, ["id"]) == ["temp", "humid", "twin"]
+
+
+def test_a_turned_relation_leaves_the_distribution_and_what_is_missing() -> None:
+    rows = ROWS.with_columns(pl.when(pl.col("id") % 10 > 0).then("load").alias("load"))
+    after = DAMAGES["correlation-flip"].change(rows, ["load"], 1, random.Random(1))
+    assert after["load"].sort().equals(rows["load"].sort())
+    assert after["load"].is_null().equals(rows["load"].is_null())
+
+
+def test_an_earlier_season_keeps_times_and_keys() -> None:
+    later = ROWS.with_columns(pl.col(TIME, "at") + timedelta(days=28), id=pl.col("id") + 1000, load=pl.lit(9.0))
+    moved = season_before(later, ROWS, ["id"])
+    assert moved.select("id", TIME, "at").equals(later.select("id", TIME, "at"))
+    assert moved["load"].equals(ROWS["load"]) and moved["depot"].equals(ROWS["depot"])
+
+
+@pytest.mark.parametrize(
+    ("name", "strengths"),
+    [
+        ("abrupt-drift", [1.0, 1.0, 1.0, 1.0]),
+        ("gradual-drift", [1 / 14, 0.5, 1.0, 1.0]),
+        ("recurring-drift", [1.0, 1.0, 0.0, 1.0]),
+    ],
+)
+def test_a_drift_takes_its_course(name: str, strengths: list[float]) -> None:
+    assert [DAMAGES[name].strength(batch) for batch in (0, 6, 14, 28)] == strengths
 
 
 def test_every_fault_is_in_the_table_of_faults() -> None:
@@ -118,6 +159,31 @@ def test_a_fault_that_no_source_suits_is_refused(tmp_path: Path) -> None:
     of = hourly.make(tmp_path / "meters", params=hourly.STEADY, table=hourly.steady_readings())
     with pytest.raises(UsageError, match="--fault celsius: no source with a time has positive columns"):
         drill(of, f"celsius@{(hourly.START + timedelta(hours=30)).isoformat()}")
+
+
+@pytest.mark.slow
+def test_a_batch_that_comes_late_or_whole_late_is_taken_in_then(tmp_path: Path) -> None:
+    of = hourly.make(tmp_path / "meters", params=hourly.STEADY, table=hourly.steady_readings(140))
+    end, at = hourly.START + timedelta(hours=126), [hourly.START + timedelta(hours=h) for h in (90, 99)]
+    given = [faults.parse(f"{n}@{t.isoformat()}") for n, t in zip(("late-batch", "partial-batch"), at, strict=True)]
+    replayed = replay.prepare(of, hourly.START, end, "drill", True, given)
+    states: dict[str, list[str]] = {}
+    notes: list[str] = []
+
+    def watch(tick: Tick) -> None:
+        for batch in tick.data.batches:
+            states.setdefault(batch.label, []).append(batch.verdict.status)
+
+    replay.replay(replayed, hourly.START, end, watch, given, lambda now, sentence: notes.append(sentence))
+    labels = [f"{time:%Y-%m-%dT%H}" for time in at]
+    assert notes == [f"readings {label} has come, with 36 rows" for label in labels]
+    assert states[labels[0]] == ["missing", "accepted"]
+    assert (states[labels[1]][0], states[labels[1]][-1]) == ("quarantined", "accepted")
+    ledger = Registry.open(replayed).ledger
+    for fault, label in zip(given, labels, strict=True):
+        assert fault.outcome(replayed, ledger) == f"damaged readings {label}: it came whole later, and is accepted"
+    tree = working_tree(replayed)
+    assert read_features(tree, labels).height == 72  # both have features now
 
 
 def _periods(project: Project) -> list[Period]:

@@ -3,11 +3,18 @@
 from __future__ import annotations
 
 import json
+import os
 import re
+import socket
+import subprocess
+import sys
+import time
 from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 import hourly
+import httpx
 import pytest
 import replayed
 from click.testing import CliRunner
@@ -102,6 +109,45 @@ def test_the_command_draws_evidently_s_too(project: Project) -> None:
     run = CliRunner().invoke(main, ["-C", str(project.home), "status", "--evidently"])
     assert run.exit_code == 0, run.output
     assert run.stdout.splitlines()[-2] == f"evidently  {project.drift / stamp(LAST)}-evidently.html"
+
+
+def answer(url: str, within: float = 10) -> Any:
+    """What a service on loopback answers, once it is up."""
+    end = time.monotonic() + within
+    while True:
+        try:
+            return httpx.get(url, timeout=10, trust_env=False).raise_for_status().json()
+        except httpx.TransportError:
+            if time.monotonic() > end:
+                raise
+            time.sleep(0.2)
+
+
+def test_the_command_fills_a_workspace_that_evidently_s_page_reads(project: Project, tmp_path: Path) -> None:
+    """The command that it prints is run: loopback alone answers, with every record at its own time, once."""
+    command = ["-C", str(project.home), "status", "--drift", "--workspace", str(tmp_path / "w")]
+    for _ in range(2):
+        run = CliRunner().invoke(main, command)
+        assert run.exit_code == 0, run.output
+    line = run.stdout.splitlines()[-2]
+    shows = re.fullmatch(r"workspace  \S+; DO_NOT_TRACK=1 evidently (ui .*) shows it on http://127.0.0.1:8000", line)
+    assert shows is not None, line
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    ui = subprocess.Popen(
+        [Path(sys.executable).with_name("evidently"), *shows[1].split(), "--port", str(port)],
+        env=os.environ | {"DO_NOT_TRACK": "1"}, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+    )  # fmt: skip
+    try:
+        of = f"http://127.0.0.1:{port}/api/projects"
+        (made,) = answer(of, within=60)
+        assert made["name"] == "meters"
+        runs = answer(f"{of}/{made['id']}/reports")
+    finally:
+        ui.terminate()
+        ui.wait(30)
+    assert sorted(datetime.fromisoformat(r["timestamp"]) for r in runs) == [EARLIER, LAST]
 
 
 def test_the_command_refuses_what_is_no_time(project: Project) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
@@ -103,6 +104,32 @@ def render_page(current: pl.DataFrame, reference: pl.DataFrame, path: Path, meth
     return path
 
 
+def add_to_workspace(
+    current: pl.DataFrame, reference: pl.DataFrame, folder: Path, project: str, name: str, at: datetime, method: str,
+    limit: float,
+) -> None:  # fmt: skip
+    """Add the report on two tables, under its name and time, to the workspace of ``evidently ui``; once.
+
+    A project that the workspace does not have yet gets a panel with a line for each column.
+    """
+    now, then = _finite(_thinned(current, ROWS)), _finite(reference)
+    methods = {c: _method(c, now, then, method) for c in sorted(now.columns) if _state(c, now, then) == "compared"}
+    quiet_environment()
+    from evidently.sdk.models import PanelMetric
+    from evidently.sdk.panels import line_plot_panel
+    from evidently.ui.workspace import Workspace
+
+    workspace = Workspace.create(str(folder))
+    projects = [p for p in workspace.list_projects() if p.name == project]
+    chosen = projects[0] if projects else workspace.create_project(project)
+    if not projects:
+        lines = [PanelMetric(legend=c, metric="ValueDrift", metric_labels={"column": c}) for c in methods]
+        chosen.dashboard.add_panel(line_plot_panel("Drift of each column", values=lines))
+    runs = (workspace.get_run(chosen.id, run) for run in workspace.list_runs(chosen.id))
+    if name not in {run.name for run in runs if run is not None}:
+        workspace.add_run(chosen.id, _report(now, then, methods, limit, at), name=name)
+
+
 def _thinned(table: pl.DataFrame, rows: int) -> pl.DataFrame:
     """At most ``rows`` rows, evenly over the table's own order."""
     if len(table) <= rows:
@@ -177,8 +204,10 @@ def _scores(now: pl.DataFrame, then: pl.DataFrame, methods: dict[str, str]) -> d
     return {name: score for name, score in scores.items() if math.isfinite(score)}
 
 
-def _report(now: pl.DataFrame, then: pl.DataFrame, methods: dict[str, str], limit: float) -> Any:
-    """A list of one metric a column: the preset computes each column three times."""
+def _report(
+    now: pl.DataFrame, then: pl.DataFrame, methods: dict[str, str], limit: float, at: datetime | None = None
+) -> Any:
+    """A list of one metric a column: the preset computes each column three times. ``at``: the time that it is of."""
     quiet_environment()
     from evidently import DataDefinition, Dataset, Report
     from evidently.metrics import ValueDrift
@@ -188,7 +217,8 @@ def _report(now: pl.DataFrame, then: pl.DataFrame, methods: dict[str, str], limi
     definition = DataDefinition(numerical_columns=numbers, categorical_columns=categories)
     tables = [_pandas(table, list(methods), now, then) for table in (now, then)]
     sides = [Dataset.from_pandas(table, data_definition=definition) for table in tables]
-    return Report([ValueDrift(column=c, method=m, threshold=limit) for c, m in methods.items()]).run(*sides)
+    report = Report([ValueDrift(column=c, method=m, threshold=limit) for c, m in methods.items()])
+    return report.run(*sides, timestamp=at)
 
 
 def _pandas(table: pl.DataFrame, names: list[str], now: pl.DataFrame, then: pl.DataFrame) -> pd.DataFrame:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
@@ -13,6 +14,8 @@ from homeostat.cli.terminal import say
 from homeostat.core.errors import UsageError
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from homeostat.project.layout import Project
 
 
@@ -24,6 +27,10 @@ if TYPE_CHECKING:
 )  # fmt: skip
 @click.option("--evidently", is_flag=True, help="With --drift: draw Evidently's own page of it too.")
 @click.option(
+    "--workspace", metavar="DIR", type=click.Path(path_type=Path, file_okay=False),
+    help="With --drift: add every record, or that of TIME, to a workspace of `evidently ui`.",
+)  # fmt: skip
+@click.option(
     "--incident", metavar="NUMBER", is_flag=False, flag_value="worst", shell_complete=incidents,
     help="The incident of that number on one screen; without a number the worst that is open.",
 )  # fmt: skip
@@ -32,9 +39,10 @@ if TYPE_CHECKING:
 @click.option("--why", metavar="TEXT", help="With --snooze or --owner: the reason, kept for good.")
 @who
 def status(
-    page: bool = False, drift: str | None = None, evidently: bool = False, incident: str | None = None,
-    snooze: timedelta | datetime | None = None, owner: str | None = None, why: str | None = None,
-    who: str | None = None,
+    page: bool = False, drift: str | None = None, evidently: bool = False, workspace: Path | None = None,
+    incident: str | None = None,
+    snooze: timedelta | datetime | None = None, owner: str | None = None,
+    why: str | None = None, who: str | None = None,
 ) -> None:  # fmt: skip
     """The release in service, its quality, open problems, the last decisions, what runs next.
 
@@ -55,6 +63,8 @@ def status(
         from homeostat.reports.html import write_report
 
         say(f"page       {write_report(of, of.report_page)}")
+    if workspace is not None:
+        _fill_workspace(of, drift or "last", workspace)
     if drift is not None or evidently:
         _draw_drift(of, drift or "last", evidently)
     return None
@@ -92,8 +102,24 @@ def _draw_drift(of: Project, time: str, evidently: bool) -> None:
     from homeostat.releases.registry import Registry
     from homeostat.reports.drift import write_page
 
-    at = None if time == "last" else Moment().convert(time, None, click.get_current_context())
-    drift = read_drift(working(of), Registry.open(of), at)
+    drift = read_drift(working(of), Registry.open(of), _time(time))
     if evidently:
         say(f"evidently  {draw_evidently(drift)}")
     say(f"drift      {write_page(drift, of.scope.project)}")
+
+
+def _fill_workspace(of: Project, time: str, folder: Path) -> None:
+    """Add the record of that time, or every one, to Evidently's workspace; print the command that shows it."""
+    from homeostat.monitoring.recorded_drift import add_to_workspace, read_drift, recorded_times
+    from homeostat.releases.registry import Registry
+
+    tree, registry = working(of), Registry.open(of)
+    times: Sequence[datetime | None] = [_time(time)] if time != "last" else recorded_times(tree)
+    for at in times or [None]:
+        add_to_workspace(read_drift(tree, registry, at), of.scope.project, folder)
+    say(f"workspace  {folder}; DO_NOT_TRACK=1 evidently ui --workspace {folder} shows it on http://127.0.0.1:8000")
+
+
+def _time(text: str) -> datetime | None:
+    """The time that was typed; None for the last."""
+    return None if text == "last" else Moment().convert(text, None, click.get_current_context())

@@ -19,6 +19,7 @@ HISTORY = 28  # accepted batches that volume is compared with
 ENOUGH = 7  # of them, to say anything
 ROWS = ""  # the rows of a batch as such, beside its columns
 CLOCK_CHANGE = "clock change"  # an hour, as summer time brings it: reported, and no reason to doubt the batch
+CUT_SHORT = frozenset({"lost hours", "few rows", "lost slice"})  # kinds of faults of a batch that lacks rows
 FAILING = 0.5  # share of a batch's rows that fail rules for rows, from which the others are no better
 FEWEST = 20  # rows of a batch of which a share says anything
 CHANGED = 0.1  # share of a batch's rows whose value does not fit, above which the column is another: fewer are slips
@@ -87,6 +88,13 @@ def volume(rows: int, history: Sequence[int], share: float) -> Finding:
     off = abs(rows - usual) / usual if usual else float(rows > 0)
     facts = {"median": usual, "batches": len(recent)}
     return Finding(Rule.VOLUME, "", "fail" if off > share else "pass", round(off, 6), share, rows=rows, facts=facts)
+
+
+def lacks_rows(finding: Finding) -> bool:
+    """Whether a failed finding says that rows of a batch are not there: its source may deliver them yet."""
+    if finding.rule == Rule.VOLUME:
+        return (finding.rows or 0) < finding.facts["median"]
+    return finding.rule == Rule.HISTORY and finding.facts["kind"] in CUT_SHORT
 
 
 def failing_rows(failing: int, rows: int) -> Finding:

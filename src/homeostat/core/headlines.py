@@ -159,11 +159,16 @@ def _not_as_judged(decision: Decision) -> str:
 
 def _weights(decision: Decision) -> str:
     versions, weights = decision.versions, decision.facts["weights"]
-    changed = listed([f"{name} {was:g} -> {now:g}" for name, (was, now) in weights.items()], NAMED)
+    changed = listed([f"{name} {_value(was)} -> {_value(now)}" for name, (was, now) in weights.items()], NAMED)
     models = f"weights changed: {changed}; the models are those of {versions.champion}"
     if decision.action == "release":
         return f"{versions.candidate}, {models}"
     return f"{models}, and they fail their gate: {_objections(decision)}"
+
+
+def _value(value: float | str | None) -> str:
+    """A weight or cost; none where the scope has no such entry."""
+    return "none" if value is None else value if isinstance(value, str) else f"{value:g}"
 
 
 def _level(decision: Decision) -> str:

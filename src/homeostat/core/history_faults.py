@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from homeostat.core.batch_rules import CLOCK_CHANGE, ROWS
-from homeostat.core.profiles import CLOCK, GAIN, LEVELS, PARTS, Compared, Profile, natural, shift_fits
+from homeostat.core.profiles import ALWAYS, CLOCK, GAIN, LEVELS, PARTS, Compared, Profile, natural, shift_fits
 from homeostat.core.repairs import CLOSE, UNIT, Band, best_repair
 
 CLEAR = 1.5  # excess of a statistic from which it is far outside
@@ -23,7 +23,6 @@ EXPLAINED = 0.8  # share of the new texts that a repair must turn into known one
 FITS = 0.6  # of the usual fit, that a shift of the clock must come to
 ELSEWHERE = 0.15  # total variation of the parts that are left of a truncated batch
 CUT = 3  # parts of the period without rows that show by themselves that a batch is truncated
-ALWAYS = 0.9  # share of batches in which a part of the period must have had rows, to be missed
 STUCK = 0.9  # share of one value from which a column is stuck
 GONE = 0.1  # share of a slice's usual rows below which it is lost
 BROKEN = "\ufffd"  # what stands for bytes that are no text
@@ -168,7 +167,7 @@ def _as_usual_elsewhere(profile: Profile, history: Sequence[Profile], lost: Sequ
 
 def _shift(profile: Profile, history: Sequence[Profile], columns: Sequence[str] | None = None) -> int:
     """By how many parts of the period the rows and their values come late (> 0) or early; 0: no shift fits better."""
-    fits = shift_fits([profile, *history], history, columns)
+    fits = shift_fits(profile, history, columns)
     best = int(fits[0].argmax())
     if not best or fits[0, best] < max(fits[0, 0] + GAIN, FITS * float(np.median(fits[1:, 0]))):
         return 0
@@ -183,10 +182,12 @@ def _swapped(
 ) -> Iterator[Fault]:
     suspects = {c: max(s.excess for s in stats.values()) for c, stats in by_column.items() if c not in (ROWS, CLOCK)}
     related = {n for c in outside if c.statistic == "order" for n in (c.column, c.other)}
-    columns = list(suspects)
+    columns, numbers = list(suspects), list(profile.quantiles)
     for one in columns:
-        for other in [*columns[columns.index(one) + 1 :], *(c for c in related if c not in suspects)]:
-            if _are_swapped(one, other, profile, history):
+        near = [*columns[columns.index(one) + 1 :], *(c for c in related if c not in suspects)]
+        for other in [*near, *(c for c in numbers if c not in {CLOCK, *suspects, *related})]:
+            alike = _are_swapped(one, other, profile, history)
+            if alike and (other in near or _unlike_themselves(one, other, profile, history)):
                 excess = max(suspects[one], suspects.get(other, 0.0))
                 yield Fault("swapped columns", (one, other), {"repair": f"{one} and {other}"}, True, excess)
                 break
@@ -209,6 +210,14 @@ def _are_swapped(one: str, other: str, profile: Profile, history: Sequence[Profi
         and abs(profile.stats[a, "missing"] - _usual(history, b, "missing")) <= ALIKE
         for a, b in ((one, other), (other, one))
     )
+
+
+def _unlike_themselves(one: str, other: str, profile: Profile, history: Sequence[Profile]) -> bool:
+    """Whether each of two columns of numbers lies nearer to what the other usually is than to what it is itself."""
+    if not all(any(c in p.quantiles for p in history) for c in (one, other)):
+        return False
+    bands, now = {c: _band(c, history) for c in (one, other)}, profile.quantiles
+    return all(bands[b].distance(now[a]) < bands[a].distance(now[a]) for a, b in ((one, other), (other, one)))
 
 
 def _band(column: str, history: Sequence[Profile]) -> Band:
@@ -245,7 +254,13 @@ def _of_column(
         c = stats.get("missing") or stats["apart"]
         kind = "missing values" if c.value > c.usual else "filled values"
         return Fault(kind, (column,), _shares(c), excess=excess)
-    stuck = stats.get("same") or stats.get("run") or stats.get("repeated")
+    fewer = stats.get("repeated")
+    if fewer is not None and fewer.value < fewer.usual:
+        kind = "flipped values" if _is_flag(column, [profile, *history]) else "unsteady values"
+        return Fault(kind, (column,), _shares(fewer), excess=excess)
+    if "midnight" in stats and stats["midnight"].value < stats["midnight"].usual:
+        return Fault("shifted dates", (column,), _shares(stats["midnight"]), excess=excess)
+    stuck = stats.get("same") or stats.get("run") or fewer
     if stuck is not None:
         return Fault("stuck values", (column,), _shares(stuck), excess=excess)
     if column in profile.values or {"blanks", "lower", "odd", "length", "new", "mix"} & set(stats):
@@ -253,6 +268,11 @@ def _of_column(
     if "zero" in stats and stats["zero"].value > stats["zero"].usual:
         return Fault("zeros", (column,), _shares(stats["zero"]), excess=excess)
     return Fault("moved values", (column,), median, excess=excess)
+
+
+def _is_flag(column: str, profiles: Sequence[Profile]) -> bool:
+    """Whether a column holds yes and no alone."""
+    return all(set(p.quantiles[column].tolist()) <= {0.0, 1.0} for p in profiles if column in p.quantiles)
 
 
 def _shares(c: Compared) -> dict[str, float]:
@@ -275,7 +295,7 @@ def _number_repaired(
 ) -> tuple[str, dict[str, Any], bool] | None:
     """The change that leads the values of a column back to the usual ones, where one does."""
     now, before = profile.quantiles[column], [p.quantiles[column] for p in history if column in p.quantiles]
-    if all(set(q.tolist()) <= {0.0, 1.0} for q in (now, *before)):
+    if _is_flag(column, [profile, *history]):
         zero, usual = profile.stats[column, "zero"], [p.stats[column, "zero"] for p in history if column in p.quantiles]
         flipped = min(usual) - NEAR <= 1 - zero <= max(usual) + NEAR
         return ("flipped values", {"repair": "1 - {c}"}, True) if flipped else None

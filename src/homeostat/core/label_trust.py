@@ -7,11 +7,11 @@ it. Each batch is measured as it was when its last event matured, so that old ba
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from math import exp, log, log1p, sqrt
-from statistics import median
+from statistics import median, stdev
 
 from homeostat.core.findings import TOO_FEW, Finding
 from homeostat.core.intervals import FEWEST
@@ -28,6 +28,7 @@ AT_ONCE = 0.05  # share of the horizon: differences between waits far below it m
 IMPLAUSIBLE = log(4)  # of log odds beyond every window: no season does that, flipped or mixed up labels do
 SETTLED = 3  # windows after which a rate that stays counts as usual
 HALF = 0.5  # of an event on either side of a rate: one of none has log odds too (Anscombe, 1956, Biometrika 43)
+UNLIKE = 0.5  # likeness to the usual relation with the features, nearer to none than to that: of a single batch
 FAR_OFF = 4.0  # standard errors: days of a run are not independent, and it is looked for at every tick
 WINDOWS = 60  # on record that count
 
@@ -38,7 +39,7 @@ class LabelBatch:
 
     ``mean`` is their mean, of a binary label its rate; ``common`` the share of the most frequent value; ``only`` the
     value that all have, if it is one; ``wait`` the median time from event to label, as a
-    share of the label horizon.
+    share of the label horizon. ``relation``: by feature its rank correlation with the label.
     """
 
     label: str
@@ -49,6 +50,7 @@ class LabelBatch:
     common: float
     only: float | None
     wait: float | None
+    relation: Mapping[str, float] = field(default_factory=dict)
 
 
 def label_findings(
@@ -63,7 +65,7 @@ def label_findings(
         return []
     now, past = windows[0], [w for w in windows[1:] if w.events >= least]
     odd = _one_value(task, batches, past, least) or _not_coming(batches, past, least) or _pace(batches, past, least)
-    odd = odd or _implausible(task, batches, past[SETTLED:], length, least)
+    odd = odd or implausible(task, batches, past[SETTLED:], length, least) or turned(batches, past[SETTLED:], least)
     trust = odd or Finding(Rule.LABELS, "", "pass" if now.labelled >= least else TOO_FEW, rows=now.labelled)
     rate = [] if odd else [_rate(task, batches, now, past, least)]  # one problem, one alert
     return [replace(f, subject=objective) for f in (trust, *rate)]
@@ -90,7 +92,16 @@ def _together(batches: Sequence[LabelBatch]) -> LabelBatch:
     return LabelBatch(
         batches[0].label, batches[-1].end, sum(b.events for b in batches), labelled, weighed(lambda b: b.mean),
         weighed(lambda b: b.common) or 0.0, only.pop() if len(only) == 1 else None, median(waits) if waits else None,
+        _mean_relation(batches),
     )  # fmt: skip
+
+
+def _mean_relation(batches: Iterable[LabelBatch]) -> dict[str, float]:
+    sums: dict[str, list[tuple[float, int]]] = {}
+    for batch in batches:
+        for name, value in batch.relation.items():
+            sums.setdefault(name, []).append((value, batch.labelled))
+    return {name: sum(v * n for v, n in of) / sum(n for _, n in of) for name, of in sums.items()}
 
 
 def _one_value(task: str, batches: Sequence[LabelBatch], past: Sequence[LabelBatch], least: int) -> Finding | None:
@@ -151,11 +162,14 @@ def _pace(batches: Sequence[LabelBatch], past: Sequence[LabelBatch], least: int)
     return Finding(Rule.LABELS, "", "fail", since=run[0].label, rows=rows, facts=facts)
 
 
-def _implausible(
+def implausible(
     task: str, batches: Sequence[LabelBatch], past: Sequence[LabelBatch], length: timedelta, least: int
 ) -> Finding | None:
     """For at least half a window every batch lies so far beyond all windows that no season explains it."""
     before = [w for w in past if w.labelled >= least]
+    if len(before) < FEWEST_WINDOWS:  # batches differ more than windows do, and are more
+        settled = batches[-1].end - SETTLED * length
+        before = [b for b in batches if b.labelled >= least and b.end <= settled]
     if task != "binary" or len(before) < FEWEST_WINDOWS:
         return None
     odds = [_scaled(task, w) for w in before]
@@ -169,6 +183,35 @@ def _implausible(
         return None
     facts = {"kind": "implausible rate", "rate": whole.mean, "before": _means(before), "windows": len(before)}
     return Finding(Rule.LABELS, "", "fail", since=run[0].label, rows=whole.labelled, facts=facts)
+
+
+def turned(batches: Sequence[LabelBatch], past: Sequence[LabelBatch], least: int) -> Finding | None:
+    """The labels of the last batches go with the features the other way round than in every window before.
+
+    Of a batch that is the sum of its rank correlations with the label, each times the usual one, as a share of that of
+    the usual ones: 1 as usual, 1 - 2 s where a share s of the labels is flipped, below 0 where most are.
+    """
+    before = [w for w in past if w.labelled >= least and w.relation]
+    usual = _mean_relation(before)
+    of_past = [_likeness(w, usual) for w in before]
+    if len(before) < FEWEST_WINDOWS or not any(usual.values()) or min(of_past) <= 0:
+        return None
+    days = [_likeness(b, usual) for b in batches if b.relation and b.end <= before[0].end]
+    run = _last_in_a_row([b for b in batches if b.relation], lambda b: _likeness(b, usual) < UNLIKE)
+    rows = sum(batch.labelled for batch in run)
+    if rows < least or len(days) < FEWEST:
+        return None
+    now = _likeness(_together(run), usual)
+    if now + FAR_OFF * stdev(days) / sqrt(len(run)) >= 0:
+        return None
+    facts = {"kind": "turned relation", "likeness": now, "windows": len(before)}
+    return Finding(Rule.LABELS, "", "fail", since=run[0].label, rows=rows, facts=facts)
+
+
+def _likeness(window: LabelBatch, usual: Mapping[str, float]) -> float:
+    names = [name for name in window.relation if name in usual]
+    size = sum(usual[name] ** 2 for name in names)
+    return sum(window.relation[name] * usual[name] for name in names) / size if size else 0.0
 
 
 def _pace_of(wait: float) -> float:

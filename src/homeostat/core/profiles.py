@@ -13,6 +13,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Container, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import chain
 from math import log, sqrt
 from typing import Any
 
@@ -32,17 +33,22 @@ ONE_WAY = 0.9  # share of the steps from batch to batch that go the same way, fr
 QUANTILES = (0.0, 0.02, 0.1, 0.25, 0.5, 0.75, 0.9, 0.98, 1.0)
 PARTS = 24  # of a period, by which the rows of a batch are counted
 CATEGORIES = 200  # texts in a column's history up to which each is a slice
+CERTAIN = log(1 / CHANCE)  # rows, at the least, of which there are none by chance as rarely (Poisson)
 SLICE = 5  # rows that a slice must have had in every batch, to be missed
 GAIN = 0.1  # in correlation, that a shift of the clock must bring
+ALWAYS = 0.9  # share of batches in which a part of the period must have had rows, to be missed
+LOST = 0.04  # the least noise of the share of rows in parts of the period that are empty, on its scale
 RELATION = 0.08  # the least noise of a rank correlation, of however many rows, on its scale
-MOSTLY = {"same": 0.5, "repeated": 0.8, "run": 0.5}  # the usual share of one value from which more of it is no fault
+MOSTLY_REPEATED = 0.8  # the usual share of values that repeat the one before, from which more of them is no fault
+STEADY = 0.9  # the same, from which fewer are one
+MOSTLY = {"same": 0.5, "run": 0.5}  # the usual share of one value from which more of it is no fault
 RELATED = 0.5  # rank correlation of two columns that is watched
 PAIRS = 12  # of them, the strongest
 CLOCK = "event time"  # the place of a row in its period, beside the columns
 
 SHARES = frozenset({
     "missing", "same", "repeated", "run", "zero", "blanks", "lower", "odd", "new", "mix", "clock", "apart",
-    "copies", "shift",
+    "copies", "shift", "lost", "midnight",
 })  # fmt: skip
 SURGES = frozenset({"missing", "apart", "new", "blanks", "odd"})
 RISE = 0.5  # of all rows
@@ -50,7 +56,7 @@ MANY = 200  # rows of a batch from which that is no chance
 LEVELS = ("low", "middle", "high")
 LIKE_A_NAME = frozenset({"lower", "length"})  # judged where a column's texts are too many to be categories
 ABOVE_ONLY = frozenset({  # less of it is no fault
-    "same", "repeated", "run", "blanks", "odd", "new", "mix", "clock", "apart", "copies", "shift", "repair",
+    "same", "run", "blanks", "odd", "new", "mix", "clock", "apart", "copies", "shift", "repair", "lost",
 })  # fmt: skip
 
 
@@ -124,7 +130,7 @@ class _Series:
     column: str
     statistic: str
     value: float
-    before: Sequence[float]
+    before: Sequence[float] | Array
     noise: float
     wider: float = 1.0
     other: str = ""
@@ -168,7 +174,8 @@ def compare(profile: Profile, past: Sequence[Past]) -> list[Compared]:
     history = [p.profile for p in past]
     if len(history) < ENOUGH or not profile.rows:
         return []
-    series = [*_rows(profile, history), *_columns(profile, history), *_texts(profile, history)]
+    labels = {c for c in profile.quantiles if is_label(c, history)}
+    series = [*_rows(profile, history), *_columns(profile, history, labels), *_texts(profile, history)]
     series += [*_apart(profile, history), *_pairs(profile, history)]
     before = _scaled_history(series)
     noise, wider = (np.array([getattr(s, name) for s in series]) for name in ("noise", "wider"))
@@ -180,15 +187,13 @@ def compare(profile: Profile, past: Sequence[Past]) -> list[Compared]:
     released = [i for i, p in enumerate(past) if p.released]
     if released:
         low, high = _with_released(before[released], low, high, usual)
-    weaker = np.array([s.statistic == "order" for s in series])  # a closer relation is no fault
-    low = np.where(weaker & (usual < 0) | np.array([s.statistic in ABOVE_ONLY for s in series]), -np.inf, low)
-    high = np.where(weaker & (usual > 0), np.inf, high)
+    low, high = _one_sided(series, before, usual, low, high)
     compared = [
         Compared(s.column, s.statistic, scaled(s.statistic, s.value), float(a), float(b), float(median), s.other)
         for s, a, b, median in zip(series, low, high, usual, strict=True)
         if not np.isnan(median)
     ]
-    return [*compared, *_repairable(profile, history)]
+    return [*compared, *_repairable(profile, history, labels)]
 
 
 def scaled(statistic: str, value: float) -> float:
@@ -257,8 +262,35 @@ def _plainly(series: Sequence[_Series], before: Array, usual: Array) -> Array:
 
 def _mean_excess(excess: Array) -> Array:
     """The mean of what is above zero in each column; 0 where nothing is."""
-    above = np.nan_to_num(np.maximum(excess, 0.0))
+    above = np.where(excess > 0, excess, 0.0)
     return above.sum(axis=0) / np.maximum((above > 0).sum(axis=0), 1)
+
+
+def _one_sided(
+    series: Sequence[_Series], before: Array, usual: Array, low: Array, high: Array
+) -> tuple[Array, Array]:
+    """Limits without the side on which nothing is a fault; and none of a slice's rows is one where some are certain."""
+    names = np.array([s.statistic for s in series])
+    weaker, repeated = names == "order", names == "repeated"  # a closer relation is no fault
+    above_only = np.isin(names, list(ABOVE_ONLY)) | repeated & (usual < scaled("repeated", STEADY))
+    low = np.where(weaker & (usual < 0) | above_only, -np.inf, low)
+    slices = (names == "slice") & np.array([s.column != CLOCK for s in series])
+    for i in np.flatnonzero(repeated).tolist():
+        low[i] = max(low[i], _steady_limit(before[:, i], series[i].noise))
+    certain = slices & (np.nan_to_num(np.nanmin(before, axis=0)) >= log(CERTAIN))
+    low = np.where(certain, np.maximum(low, 0.0), low)
+    return low, np.where(weaker & (usual > 0) | repeated & (usual >= scaled("repeated", MOSTLY_REPEATED)), np.inf, high)
+
+
+def _steady_limit(before: Array, noise: float) -> float:
+    """The limit of the share of values that repeat the one before where it has had two or three values: noise alone.
+
+    Of so few different ones an excess over the quartile tells nothing of a tail.
+    """
+    values = np.unique(before[~np.isnan(before)].round(9))
+    if len(values) > 3:
+        return float(-np.inf)
+    return float(values[0] - np.log(1 / (len(before) * CHANCE)) * NOISE * noise)
 
 
 def _with_released(before: Array, low: Array, high: Array, usual: Array) -> tuple[Array, Array]:
@@ -283,7 +315,9 @@ def _rows(profile: Profile, history: Sequence[Profile]) -> Iterator[_Series]:
     moved = 0.5 * np.abs(table - table[1:].mean(axis=0)).sum(axis=1)
     yield _Series(CLOCK, "clock", float(moved[0]), moved[1:].tolist(), 0.5 / sqrt(usual), wider)
     yield from _parts(profile, history, max(sizes))
-    fits = shift_fits([profile, *history], history)
+    empty = _lost(profile, history)
+    yield _Series(CLOCK, "lost", empty[0], empty[1:], LOST)
+    fits = shift_fits(profile, history)
     gains = fits.max(axis=1) - fits[:, 0]
     yield _Series(CLOCK, "shift", float(gains[0]), gains[1:].tolist(), 0.5 / sqrt(usual), wider)
 
@@ -298,26 +332,36 @@ def _parts(profile: Profile, history: Sequence[Profile], most: float) -> Iterato
                           other=str(part))  # fmt: skip
 
 
-def shift_fits(profiles: Sequence[Profile], history: Sequence[Profile], columns: Sequence[str] | None = None) -> Array:
-    """(n, PARTS): how well each fits the usual course of a period or day, if it is moved back by 0, 1, 2, ... parts.
+def _lost(profile: Profile, history: Sequence[Profile]) -> list[float]:
+    """Of the batch, and of each before: the share of the usual rows in parts of the period that are empty, if several.
+
+    Of parts that hardly ever are; a single one is a holiday, or an hour of summer time.
+    """
+    counts = np.array([p.clock for p in (profile, *history)])
+    share = counts[1:].mean(axis=0) / max(counts[1:].mean(axis=0).sum(), 1e-9)
+    empty = (counts == 0) & ((counts[1:] > 0).mean(axis=0) >= ALWAYS)
+    several = empty.sum(axis=1) > 1
+    return [float(v) for v in np.where(several, (empty * share).sum(axis=1), 0.0)]
+
+
+def shift_fits(profile: Profile, history: Sequence[Profile], columns: Sequence[str] | None = None) -> Array:
+    """(1 + K, PARTS): how well the batch, and each before, fits the usual course of a period or day, if it is moved
+    back by 0, 1, 2, ... parts.
 
     ``columns``: by these alone, rather than by all and the number of rows. Fit is the correlation with the usual of the
     mean of each column, and of the rows, by part of the period; a column weighs by how well the batches before agree.
     """
-    ranked = profiles[0].ranked
-    courses = np.array([
-        np.vstack([p.by_part, p.course[None] / max(p.rows, 1)]) if p.ranked == ranked
-        else np.full((len(ranked) + 1, PARTS), np.nan)
-        for p in (*profiles, *history)
-    ])  # fmt: skip
+    ranked = profile.ranked
+    courses = np.full((1 + len(history), len(ranked) + 1, PARTS), np.nan)
+    for own, p in zip(courses, (profile, *history), strict=True):
+        if p.ranked == ranked:
+            own[:-1], own[-1] = p.by_part, p.course / max(p.rows, 1)
     wanted = [i for i, c in enumerate((*ranked, ROWS)) if c != CLOCK and (columns is None or c in columns)]
-    courses = courses[:, wanted]
-    courses = _unit(courses)
-    own, before = courses[: len(profiles)], courses[len(profiles) :]
-    usual = _unit(before.mean(axis=0))
-    weight = np.clip(np.einsum("kcp,cp->kc", before, usual).mean(axis=0), 0, None) ** 2
+    courses = _unit(courses[:, wanted])
+    usual = _unit(courses[1:].mean(axis=0))
+    weight = np.clip(np.einsum("kcp,cp->kc", courses[1:], usual).mean(axis=0), 0, None) ** 2
     turned = np.array([np.roll(usual, k, axis=1) for k in range(PARTS)])
-    fits: Array = np.einsum("ncp,scp,c->ns", own, turned, weight) / max(float(weight.sum()), 1e-9)
+    fits: Array = np.einsum("ncp,scp,c->ns", courses, turned, weight) / max(float(weight.sum()), 1e-9)
     return fits
 
 
@@ -330,48 +374,59 @@ def _unit(courses: Array) -> Array:
     return np.divide(moved, size, out=np.zeros_like(moved), where=size > 1e-9)
 
 
-def _columns(profile: Profile, history: Sequence[Profile]) -> Iterator[_Series]:
-    labels = {c for c in profile.quantiles if is_label(c, history)}
-    values = {c: _counts(c, profile, history) for c in {column for column, _ in profile.stats}}
-    for (column, statistic), value in profile.stats.items():
-        if column in labels and statistic != "missing":
+def _columns(profile: Profile, history: Sequence[Profile], labels: Container[str]) -> Iterator[_Series]:
+    named = {c for c in profile.values if any(p.values.get(c) for p in history)}
+    keys = [
+        (column, statistic) for column, statistic in profile.stats
+        if (column not in labels or statistic == "missing") and (column not in named or statistic not in LIKE_A_NAME)
+    ]  # fmt: skip
+    table = np.array([[p.stats.get(key, np.nan) for key in keys] for p in history]).reshape(len(history), len(keys))
+    absent = np.isnan(table)
+    single = absent.all(axis=0) | (table == table[0]).all(axis=0)
+    empty = np.where(absent, 1.0, table).min(axis=0) == 1.0
+    errors = _StandardErrors(profile, history, list(dict.fromkeys(column for column, _ in keys)))
+    for place, (column, statistic) in enumerate(keys):
+        before = table[:, place]
+        if statistic in LEVELS and single[place]:
             continue
-        if statistic in LIKE_A_NAME and any(p.values.get(column) for p in history):
-            continue
-        before = [p.stats.get((column, statistic), np.nan) for p in history]
-        if statistic in LEVELS and len(set(before)) == 1:
-            continue
-        if statistic == "missing" and np.nanmin(before) == 1.0:
+        if statistic == "missing" and empty[place]:
             continue  # it never had a value: there is nothing that it is unlike
         if statistic in MOSTLY and np.nanmedian(before) >= MOSTLY[statistic]:
             continue
-        usual, wider = values[column]
-        noise = _standard_error(column, statistic, history, usual)
-        yield _Series(column, statistic, value, before, noise, wider)
+        noise, wider = errors.of(column, statistic)
+        yield _Series(column, statistic, profile.stats[column, statistic], before, noise, wider)
 
 
-def _counts(column: str, profile: Profile, history: Sequence[Profile]) -> tuple[float, float]:
-    """How many values of a column there usually are, and by how much fewer widen its limits now."""
-    usual = float(np.median([p.rows * (1 - p.stats.get((column, "missing"), 1.0)) for p in history]))
-    now = profile.rows * (1 - profile.stats.get((column, "missing"), 1.0))
-    return max(usual, 1.0), sqrt(max(1.0, usual / max(now, 1.0)))
+class _StandardErrors:
+    """Of the statistics of some columns: by how many values there usually are, and how many there are now."""
+
+    def __init__(self, profile: Profile, history: Sequence[Profile], columns: Sequence[str]) -> None:
+        self._columns = columns
+        missing = np.array([[p.stats.get((c, "missing"), 1.0) for c in columns] for p in (profile, *history)])
+        rows = np.array([p.rows for p in (profile, *history)])
+        filled = rows[:, None] * (1 - missing.reshape(len(rows), len(columns)))
+        spreads = np.array([[p.spread.get(c, 0.0) for c in columns] for p in history])
+        self._rows = float(np.median(rows[1:]))
+        self._values = np.maximum(np.median(filled[1:], axis=0), 1.0)
+        self._wider = np.sqrt(np.maximum(1.0, self._values / np.maximum(filled[0], 1.0)))
+        self._spread = np.median(spreads.reshape(len(history), len(columns)), axis=0)
+
+    def of(self, column: str, statistic: str) -> tuple[float, float]:
+        """The usual standard error of a statistic, and by how much fewer values widen its limits now."""
+        place = self._columns.index(column)
+        values, wider = float(self._values[place]), float(self._wider[place])
+        if statistic == "missing":
+            return 0.5 / sqrt(self._rows), wider
+        if statistic in SHARES:
+            return 0.5 / sqrt(values), wider
+        return (float(self._spread[place]) if statistic in LEVELS else 1.0) / sqrt(values), wider
 
 
-def _standard_error(column: str, statistic: str, history: Sequence[Profile], values: float) -> float:
-    if statistic == "missing":
-        return 0.5 / sqrt(float(np.median([p.rows for p in history])))
-    if statistic in SHARES:
-        return 0.5 / sqrt(values)
-    if statistic in LEVELS:
-        return float(np.median([p.spread.get(column, 0.0) for p in history])) / sqrt(values)
-    return 1 / sqrt(values)
-
-
-def _repairable(profile: Profile, history: Sequence[Profile]) -> Iterator[Compared]:
+def _repairable(profile: Profile, history: Sequence[Profile], labels: Container[str]) -> Iterator[Compared]:
     """Columns of numbers that lie outside what they ever were, where a change of unit or sign leads back inside."""
     for column, quantiles in profile.quantiles.items():
         before = [p.quantiles[column] for p in history if column in p.quantiles]
-        if len(before) < ENOUGH or is_label(column, history):
+        if len(before) < ENOUGH or column in labels:
             continue
         band = Band.of(before)
         misfit = band.misfits(quantiles)
@@ -397,7 +452,7 @@ def _texts(profile: Profile, history: Sequence[Profile]) -> Iterator[_Series]:
         before = [p.values.get(column, {}) for p in history]
         if sum(map(bool, before)) < ENOUGH or profile.stats.get((column, "missing"), 1.0) == 1.0:
             continue
-        batches = Counter(value for counts in before for value in counts)
+        batches = Counter(chain.from_iterable(before))
         single = {value for value, many in batches.items() if many == 1}
         new = sum(many for value, many in values.items() if value not in batches)
         shares = [_part(counts, counts.keys() & single) if counts else np.nan for counts in before]
@@ -427,16 +482,17 @@ def _slices(
     rows: int, history: Sequence[Profile],
 ) -> Iterator[_Series]:  # fmt: skip
     """The rows of each category that was in every batch, had the batch as many as usual."""
-    typical = float(np.median([p.rows for p in history]))
-    there = sum(map(bool, before))
-    for value, many in batches.items():
-        if many < there:
-            continue
-        counts = [b[value] * typical / p.rows if b else np.nan for b, p in zip(before, history, strict=True)]
-        least = float(np.nanmin(counts))
+    sizes = np.array([p.rows for p in history], dtype=float)
+    typical = float(np.median(sizes))
+    there = np.array(list(map(bool, before)))
+    names = [value for value, many in batches.items() if many >= there.sum()]
+    table = np.array([[counts.get(name, np.nan) for name in names] for counts in before])
+    table = table.reshape(len(before), len(names)) * typical / sizes[:, None]
+    for place, (value, least) in enumerate(zip(names, table[there].min(axis=0), strict=True)):
         if least >= SLICE and least * rows / typical >= SLICE:
             wider = sqrt(max(1.0, typical / rows))
-            yield _Series(column, "slice", values.get(value, 0) * typical / rows, counts, 1 / sqrt(least), wider, value)
+            now = values.get(value, 0) * typical / rows
+            yield _Series(column, "slice", now, table[:, place], 1 / sqrt(least), wider, value)
 
 
 def _apart(profile: Profile, history: Sequence[Profile]) -> Iterator[_Series]:
@@ -465,12 +521,14 @@ def _pairs(profile: Profile, history: Sequence[Profile]) -> Iterator[_Series]:
     alike = [p for p in history if p.ranked == profile.ranked]
     if len(alike) < ENOUGH:
         return
-    table = np.array([p.order for p in alike])
+    upper = np.triu_indices(len(profile.ranked), 1)
+    table = np.array([p.order[upper] for p in alike])
     there = np.sum(~np.isnan(table), axis=0) >= ENOUGH
     usual = np.where(there, np.nanmedian(np.where(there, table, 0.0), axis=0), 0.0)
-    pairs = [(i, j) for i, j in np.argwhere(np.triu(np.abs(usual) >= RELATED, 1)) if not np.isnan(profile.order[i, j])]
+    related = {(i, j): -abs(u) for i, j, u in zip(*upper, usual, strict=True) if abs(u) >= RELATED}
+    pairs = [pair for pair in related if not np.isnan(profile.order[pair])]
     rows = float(np.median([p.rows for p in history]))
-    for i, j in sorted(pairs, key=lambda pair: -abs(usual[pair]))[:PAIRS]:
+    for i, j in sorted(pairs, key=related.__getitem__)[:PAIRS]:
         before = [p.order[i, j] if p.ranked == profile.ranked else np.nan for p in history]
         one, other = profile.ranked[i], profile.ranked[j]
         yield _Series(one, "order", float(profile.order[i, j]), before, 1 / sqrt(rows) + RELATION, other=other)

@@ -98,10 +98,13 @@ class Band:
 
     def distance(self, quantiles: Array) -> float:
         """How far they lie from the usual, in widths, on average, and how far their spread is from the usual one."""
-        inner = quantiles[INNER]
-        spread = float(inner[-1] - inner[0])
-        unlike = abs(log(spread / self.spread)) if spread > 0 and self.spread > 0 else 0.0
-        return float((np.abs(inner - self.usual) / self.width).mean()) + SPREAD * unlike
+        away = np.abs(quantiles[INNER] - self.usual) / self.width
+        return float(away.mean()) + SPREAD * self.unlike(quantiles)
+
+    def unlike(self, quantiles: Array) -> float:
+        """How far their spread is from the usual one, as a logarithm: a unit stretches it, a shift leaves it."""
+        spread = float(quantiles[INNER][-1] - quantiles[INNER][0])
+        return abs(log(spread / self.spread)) if spread > 0 and self.spread > 0 else 0.0
 
 
 def best_repair(quantiles: Array, band: Band) -> tuple[Repair, Array] | None:
@@ -111,7 +114,8 @@ def best_repair(quantiles: Array, band: Band) -> tuple[Repair, Array] | None:
     """
     repairs = [(repair, repair.fix(quantiles)) for repair in _repairs(quantiles, band)]
     fitting = [(band.distance(fixed), place, repair, fixed)
-               for place, (repair, fixed) in enumerate(repairs) if band.misfit(fixed) <= CLOSE]  # fmt: skip
+               for place, (repair, fixed) in enumerate(repairs) if band.misfit(fixed) <= CLOSE
+               and (repair.named or band.unlike(fixed) <= band.unlike(quantiles))]  # fmt: skip
     if not fitting:
         return None
     left, _, repair, fixed = min(

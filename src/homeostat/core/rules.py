@@ -31,6 +31,7 @@ class Rule(StrEnum):
     # the labels themselves
     LABELS = "labels"
     LABEL_RATE = "label rate"
+    BUSINESS = "business"  # the business's own figure, beside the loss of two releases
     # a release just put in service, by its scores beside those of the one before it
     SWITCH = "scores since the switch"
     FALLBACK = "fallback"  # the baseline serves in the place of a model that lost to it
@@ -53,6 +54,8 @@ class Rule(StrEnum):
     APPROVAL = "approval"  # a decision waits for a person
     TOO_GOOD = "too good"
     PAYS = "cost at these weights"
+    COVERAGE = "coverage"  # of what is decided by scores
+    BEHAVIOUR = "behaviour"  # one of the tests of expectations/behaviour
     # a challenger beside the champion, in one step of its rollout
     ENOUGH_EVENTS = "enough events"
     ERRORS = "errors"
@@ -115,7 +118,7 @@ OF_DATA = frozenset({Rule.BATCH, Rule.HISTORY})  # of the batches of a source
 OF_THE_LOOP = {
     Rule.BATCH, Rule.HISTORY, Rule.FALLBACK, Rule.UNJUDGED, Rule.APPROVAL, Rule.ROLLOUT, Rule.RUN, Rule.RUN_HISTORY,
 }  # fmt: skip
-ALERTING = DRIFT | ON_QUALITY | OF_THE_LOOP | {Rule.CHANGE}
+ALERTING = DRIFT | ON_QUALITY | OF_THE_LOOP | {Rule.CHANGE, Rule.BUSINESS}
 # One problem, one alert: while the first fails, the others open none.
 COVERED = {Rule.FALLBACK: OUTCOMES | {Rule.METRICS, Rule.SERVED_SLICES, Rule.DRIFT_SHARE, Rule.SCORE_DRIFT}}
 
@@ -131,6 +134,7 @@ FIRST_COMMAND = {
     Rule.LABELS: "homeostat data review",
     Rule.LABEL_RATE: "homeostat status --page",
     Rule.SWITCH: "homeostat releases",
+    Rule.BUSINESS: "homeostat check business",
     Rule.FALLBACK: "homeostat run training",
     Rule.SCORE_DRIFT: "homeostat status --drift",
     Rule.DRIFT_SHARE: "homeostat status --drift",

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING
 
+from homeostat.core.batch_rules import lacks_rows
 from homeostat.core.periods import Period, floor, periods_between
 from homeostat.data import ingest, schema_changes
 from homeostat.data.batch import Batch
@@ -57,6 +58,7 @@ def judge_due(workspace: Workspace, now: datetime, last: datetime, done: Callabl
         schema_changes.declare(workspace, name)
     done()
     accepted = [b.label for b in batches if b.source == scope.events.source and b.verdict.status == "accepted"]
+    accepted += _newly_labelled(workspace, now, last)
     return DataOutcome(tuple(batches), tuple(dict.fromkeys(accepted)), tuple(remarks))
 
 
@@ -78,11 +80,11 @@ def _due(workspace: Workspace, name: str, now: datetime, last: datetime) -> Iter
 
 
 def _waits(workspace: Workspace, name: str, period: Period) -> bool:
-    """Whether a batch has not come, was not judged, or came otherwise than declared."""
+    """Whether a batch has not come, was not judged, came otherwise than declared, or lacks rows that may come yet."""
     if not workspace.files.exists(workspace.project.landed / name / f"{period.label}.parquet"):
         return True
     verdict = workspace.verdicts.get(name, period.label)
-    return verdict is None or any(f.failed and f.rule == "schema" for f in verdict.findings)
+    return verdict is None or any(f.rule == "schema" or lacks_rows(f) for f in verdict.failed)
 
 
 def _take(
@@ -116,6 +118,14 @@ def _comes_again(workspace: Workspace, name: str, period: Period) -> str:
     """A sentence on the end of a gap of several batches; nothing where there was none."""
     many = _missing_before(workspace, name, period)
     return f"{name} comes again with {period.label}; {many} batches before it are missing" if many > 1 else ""
+
+
+def _newly_labelled(workspace: Workspace, now: datetime, last: datetime) -> list[str]:
+    """Accepted batches of events whose labels came since the last tick."""
+    labelled = workspace.label_amendments.items()
+    new = [batch for batch, files in labelled if any(last < one.known <= now for one in files)]
+    verdicts = {batch: workspace.verdicts.get(workspace.scope.events.source, batch) for batch in new}
+    return [batch for batch, verdict in verdicts.items() if verdict is not None and verdict.status == "accepted"]
 
 
 def _amended(workspace: Workspace, now: datetime, last: datetime) -> list[Batch]:

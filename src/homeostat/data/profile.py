@@ -45,11 +45,14 @@ def profile_of(rows: pl.DataFrame, times: pl.Series, span: tuple[datetime, datet
     """Profile the rows of a batch in declared types; ``times`` are their event times, ``span`` the batch's period."""
     if rows.is_empty():
         return Profile(0)
-    numbers, texts = _numbers(rows, times), rows.select(pl.col(pl.String))
+    if not times.is_sorted():
+        order = times.arg_sort()
+        rows, times = rows[order], times[order]
+    numbers, texts, clocks = _numbers(rows, times), rows.select(pl.col(pl.String)), rows.select(pl.col(pl.Datetime))
     sorted_values = {c: numbers[c].drop_nulls().sort().to_numpy() for c in numbers.columns}
     sorted_values = {c: values for c, values in sorted_values.items() if len(values)}
     levels = {c: _levels(values) for c, values in sorted_values.items()}
-    stats = dict(_statistics(numbers, texts))
+    stats = {**_statistics(numbers, texts), **_of_times(clocks)}
     stats |= {(c, name): level for c, of in levels.items() for name, level in zip(LEVELS, of, strict=True)}
     place = _place(times, span)
     ranked = numbers.with_columns(place.alias(CLOCK)) if CLOCK not in numbers.columns else numbers
@@ -113,6 +116,12 @@ def _statistics(numbers: pl.DataFrame, texts: pl.DataFrame) -> Mapping[tuple[str
     answer = table.select(expression.alias(name) for name, expression in wanted.items()).row(0)
     keys = [name.split(SEPARATOR, 1) for name in wanted]
     return {(c, name): float(v) for (name, c), v in zip(keys, answer, strict=True) if v is not None and np.isfinite(v)}
+
+
+def _of_times(clocks: pl.DataFrame) -> dict[tuple[str, str], float]:
+    """The share of a column's times that are of a day as a whole, and not of a time of it."""
+    whole = clocks.select((pl.all() == pl.all().dt.truncate("1d")).mean())
+    return {(c, "midnight"): float(whole[c][0]) for c in whole.columns if whole[c][0] is not None}
 
 
 def _of_any(column: str) -> dict[str, pl.Expr]:

@@ -61,8 +61,10 @@ class Fault:
 
     def inject(self, project: Project, now: datetime) -> str:
         """Inject it if it is due at ``now`` and has not been yet; a sentence where it was, else nothing."""
-        if self.name in DAMAGES or now < self.at:
+        if now < self.at:
             return ""
+        if self.name in DAMAGES:
+            return damaged_sources.complete(project, self.name, self.at, now)
         return RELEASES[self.name].inject(project, self.who, now)
 
     def outcome(self, project: Project, ledger: Ledger) -> str:

@@ -3,16 +3,23 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Container, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
+from typing import Literal
 
 import polars as pl
 
 MEASURED = 20  # different values from which a number is a measurement rather than a code
+RELATED = 0.7  # rank correlation of two columns from which a change of their relation is a fault
+FILLED = 0.5  # of a column's values that may be missing: of one that mostly is, it is no loss if more are
 CATEGORIES, SLICES = 5_000, 60  # different texts up to which they are categories, and slices
 TIME = "__event_time"  # of each row, beside the columns of its source
 TYPES = (pl.Float64, pl.Int64)  # of numbers: those of one type can stand in each other's place
+SEASON = "season-only-drift"  # the values of an earlier batch, where they are put: ``season_before``
+WORLD = ("change", "drift share", "score drift", "quality", "calibration", "moved values", "unit change")
+RAMP = 14  # batches until a gradual drift is whole, and a recurring one goes or comes
+THEN = ", then accepted"  # of an action, where sound rows came after the fault and were taken for such
 KEPT_OUT = ("quarantined", "rows quarantined", "in doubt")  # a batch, or its bad rows, that train nothing
 Change = Callable[[pl.DataFrame, Sequence[str], float, random.Random], pl.DataFrame]
 
@@ -23,7 +30,10 @@ class Damage:
 
     ``sizes``: small, middle and large. ``of``: what columns it may be about; ``many``: how many of them.
     ``lasts``: whether every batch from its time on has it, or one alone. ``kinds``: the names under which the history
-    rules, or the rules on a batch, should find it. ``actions``: what should become of the batch in which it is found.
+    rules, or the rules on a batch, should find it; none: it is no fault, and nothing should be found. ``actions``: what
+    should become of the batch in which it is found. ``strength``: of the size, in its n-th batch. ``ends``: whether
+    sound rows come after it: those of the same batch, ``again``. ``of_world``: the data are right, and the world is
+    another: monitoring should find it, and a candidate learn it.
     """
 
     change: Change
@@ -33,6 +43,9 @@ class Damage:
     many: int = 1
     lasts: bool = True
     actions: tuple[str, ...] = KEPT_OUT
+    strength: Callable[[int], float] = lambda batch: 1.0
+    ends: Literal["", "again"] = ""
+    of_world: bool = False
 
 
 def _share(rows: pl.DataFrame, share: float, chance: random.Random) -> pl.Series:
@@ -149,8 +162,39 @@ def missing_batch(rows: pl.DataFrame, columns: Sequence[str], size: float, chanc
     return rows.clear()
 
 
+def drift(rows: pl.DataFrame, columns: Sequence[str], size: float, chance: random.Random) -> pl.DataFrame:
+    """All values of a column lie ``size`` of its standard deviations higher."""
+    return rows.with_columns((pl.col(c) + size * pl.col(c).std().fill_null(0)).cast(rows.schema[c]) for c in columns)
+
+
+def correlation_flip(rows: pl.DataFrame, columns: Sequence[str], size: float, chance: random.Random) -> pl.DataFrame:
+    """The greatest value of a column where the least was, and so on: its distribution stays, its relations turn."""
+    places = [pl.col(c).rank("ordinal", descending=down) for c in columns for down in (False, True)]
+    ranks = rows.select(place.alias(str(n)) for n, place in enumerate(places))
+    turned = []
+    for n, c in enumerate(columns):
+        values = pl.DataFrame({"place": ranks[str(2 * n)], "turned": rows[c]}).drop_nulls()
+        at = ranks.select(place=pl.col(str(2 * n + 1)))
+        turned.append(at.join(values, on="place", how="left", maintain_order="left")["turned"].alias(c))
+    return rows.with_columns(turned)
+
+
+def season_before(rows: pl.DataFrame, earlier: pl.DataFrame, kept: Container[str]) -> pl.DataFrame:
+    """Rows with the values of those of an earlier batch, as many as it has, but for their key and times."""
+    rows, earlier = rows.sort(TIME, maintain_order=True), earlier.sort(TIME, maintain_order=True)
+    moved = [c for c in rows.columns if c in earlier.columns and c not in kept and rows.schema[c] != pl.Datetime]
+    many = min(rows.height, earlier.height)
+    place = [n * earlier.height // many for n in range(many)]
+    values = pl.concat([earlier.select(moved)[place], rows.select(moved)[many:]])
+    return rows.with_columns(values[c].alias(c) for c in moved)
+
+
+def as_they_are(rows: pl.DataFrame, columns: Sequence[str], size: float, chance: random.Random) -> pl.DataFrame:
+    return rows
+
+
 DAMAGES = {
-    "null-surge": Damage(null_surge, (0.1, 0.3, 0.7), "any", ("missing values",), lasts=False),
+    "null-surge": Damage(null_surge, (0.1, 0.3, 0.7), "filled", ("missing values",), lasts=False),
     "unit-change": Damage(unit_change, (1.609344, 60.0, 1000.0), "number", ("unit change",)),
     "celsius": Damage(celsius, (1, 1, 1), "positive", ("unit change",)),
     "sign-flip": Damage(sign_flip, (1, 1, 1), "number", ("sign flip",)),
@@ -177,7 +221,25 @@ DAMAGES = {
     "missing-batch": Damage(
         missing_batch, (1, 1, 1), "rows", ("freshness",), many=0, lasts=False, actions=("missing",)
     ),
-    "shifted-time": Damage(shifted_time, (1, 3, 8), "time", ("shifted time", "lost hours", "moved values")),
+    "late-batch": Damage(
+        missing_batch, (1, 1, 1), "rows", ("freshness",), many=0, lasts=False, ends="again", actions=(f"missing{THEN}",)
+    ),
+    "partial-batch": Damage(
+        truncated_batch, (0.1, 0.3, 0.7), "rows", ("lost hours", "few rows", "volume"), many=0, lasts=False,
+        ends="again", actions=tuple(action + THEN for action in KEPT_OUT),
+    ),
+    "abrupt-drift": Damage(drift, (1, 3, 6), "number", WORLD, of_world=True),
+    "gradual-drift": Damage(
+        drift, (1, 3, 6), "number", WORLD, strength=lambda batch: min((batch + 1) / RAMP, 1.0), of_world=True
+    ),
+    "recurring-drift": Damage(
+        drift, (1, 3, 6), "number", WORLD, strength=lambda batch: float(batch // RAMP % 2 == 0), of_world=True
+    ),
+    SEASON: Damage(as_they_are, (1, 1, 1), "rows", (), many=0, lasts=False, actions=("accepted",)),
+    "correlation-flip": Damage(correlation_flip, (1, 1, 1), "related", ("turned relation", "lost relation")),
+    "shifted-time": Damage(
+        shifted_time, (1, 3, 8), "time", ("shifted time", "shifted dates", "lost hours", "moved values")
+    ),
 }
 
 
@@ -188,8 +250,10 @@ def suitable(damage: Damage, rows: pl.DataFrame, one: pl.DataFrame, key: Sequenc
     texts = [c for c in rows.columns if rows.schema[c] == pl.String and c != TIME]
     return {
         "any": lambda: plain,
+        "filled": lambda: [c for c in plain if rows[c].null_count() <= FILLED * rows.height],
         "rows": list,
         "number": lambda: numbers,
+        "related": lambda: _related(one.select(numbers)),
         "alike": lambda: max(([c for c in numbers if rows.schema[c] == kind] for kind in TYPES), key=len),
         "positive": lambda: [c for c in numbers if _like_fahrenheit(rows[c])],
         "category": lambda: [c for c in texts if 1 < rows[c].n_unique() <= CATEGORIES],
@@ -199,8 +263,17 @@ def suitable(damage: Damage, rows: pl.DataFrame, one: pl.DataFrame, key: Sequenc
     }[damage.of]()
 
 
+def _related(numbers: pl.DataFrame) -> list[str]:
+    """The columns whose order goes with that of another."""
+    ranks = numbers.select(pl.all().rank())
+    pairs = {(a, b): ranks.select(pl.corr(a, b)).item() for a in ranks.columns for b in ranks.columns if a != b}
+    strong = {pair for pair, r in pairs.items() if r is not None and abs(r) >= RELATED}
+    return [c for c in ranks.columns if any(c in pair for pair in strong)]
+
+
 def _like_fahrenheit(values: pl.Series) -> bool:
     low, middle, high = (values.quantile(q) for q in (0.02, 0.5, 0.98))
     if low is None or middle is None or high is None:
         return False
-    return low > -20 and middle > 30 and high < 120
+    percentages = values.min() >= 0 and values.max() == 100  # type: ignore[operator]  # of numbers
+    return low > -20 and middle > 30 and high < 120 and not percentages

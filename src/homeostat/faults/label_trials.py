@@ -18,8 +18,7 @@ from homeostat.core.findings import Decision, Due, Finding
 from homeostat.core.label_trust import LabelBatch, label_findings
 from homeostat.core.policy import Evidence, decide_action
 from homeostat.core.rules import Reason, Rule
-from homeostat.features.tables import read_features
-from homeostat.monitoring.labels import measure_labels, periods_of
+from homeostat.monitoring.labels import due_rows, label_batch, measure_labels, periods_of
 from homeostat.monitoring.outcomes import window_length
 
 if TYPE_CHECKING:
@@ -68,7 +67,7 @@ LABEL_FAULTS: Mapping[str, LabelFault] = {
     "one-class-labels": LabelFault(one_class, (0.9, 1.0, 1.0), ("one value", "not coming", "label rate")),
     "stopped-labels": LabelFault(stopped, (0.7, 0.9, 1.0), ("not coming",), binary=False),
     "late-labels": LabelFault(late, (0.5, 1.0, 3.0), ("pace", "not coming"), binary=False),
-    "flipped-labels": LabelFault(flipped, (0.5, 0.8, 1.0), ("implausible rate", "label rate")),
+    "flipped-labels": LabelFault(flipped, (0.5, 0.8, 1.0), ("implausible rate", "turned relation", "label rate")),
 }
 
 
@@ -90,6 +89,10 @@ class LabelTrial:
     @property
     def right(self) -> bool:
         return bool(set(self.kinds) & set(LABEL_FAULTS[self.fault].kinds))
+
+    @property
+    def detected(self) -> bool:
+        return self.after is not None
 
     @property
     def acted_right(self) -> bool:
@@ -122,8 +125,8 @@ def _try(
     first = next(place for place, batch in enumerate(sound) if batch.label == trial.batch)
     batches = list(sound[:first])
     for after, period in enumerate(periods):
-        rows = change(read_features(project, [period.label]), objective, size, chance)
-        batches.append(_measured(scope, rows, objective, period))
+        rows, usual = due_rows(project, period)
+        batches.append(_measured(scope, change(rows, objective, size, chance), objective, period, usual))
         there = {_kind(f) for f in _failed(scope, objective, sound[: first + after + 1])}
         new = [f for f in _failed(scope, objective, batches) if _kind(f) not in there]
         if new:
@@ -143,12 +146,13 @@ def _action(findings: Sequence[Finding], now: datetime, roll_back: float) -> str
 
 
 def _batch(project: Project, objective: str, period: Period) -> LabelBatch:
-    return _measured(project.scope, read_features(project, [period.label]), objective, period)
+    rows, usual = due_rows(project, period)
+    return _measured(project.scope, rows, objective, period, usual)
 
 
-def _measured(scope: Scope, rows: pl.DataFrame, objective: str, period: Period) -> LabelBatch:
-    (row,) = [row for row in measure_labels(scope, rows, period, period.end) if row.pop("objective") == objective]
-    return LabelBatch(**row)  # type: ignore[arg-type]
+def _measured(scope: Scope, rows: pl.DataFrame, objective: str, period: Period, usual: int) -> LabelBatch:
+    measured = measure_labels(scope, rows, period, period.end, usual)
+    return next(label_batch(row) for row in measured if row["objective"] == objective)
 
 
 def _failed(scope: Scope, objective: str, batches: Sequence[LabelBatch]) -> list[Finding]:

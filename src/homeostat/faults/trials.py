@@ -10,6 +10,7 @@ import random
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import islice
 from statistics import median
 from typing import TYPE_CHECKING, Literal
 
@@ -26,7 +27,7 @@ from homeostat.data.case import History
 from homeostat.data.selection import event_times
 from homeostat.data.validate import missing, validate
 from homeostat.data.workspace import Workspace
-from homeostat.faults.damage import DAMAGES, TIME, Damage, suitable
+from homeostat.faults.damage import DAMAGES, SEASON, THEN, TIME, Damage, season_before, suitable
 from homeostat.faults.label_trials import LABEL_FAULTS, LabelTrial
 
 if TYPE_CHECKING:
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
 
 Size = Literal["small", "middle", "large"]
 SIZES: tuple[Size, ...] = ("small", "middle", "large")
+DRAWS = 10  # of a place and columns, until a fault changes anything there
 LOOKS = 5  # batches of a fault that lasts, until it counts as not found
 UNFOUND = "nothing"
 
@@ -59,12 +61,20 @@ class Trial:
     action: str = "accepted"
 
     @property
+    def detected(self) -> bool:
+        """Whether a fault was found; of what is none, whether nothing was."""
+        return (self.after is not None) == bool(DAMAGES[self.fault].kinds)
+
+    @property
     def acted_right(self) -> bool:
         """Whether that is what the table of faults asks for."""
-        return self.after is not None and self.action in DAMAGES[self.fault].actions
+        return self.detected and self.action in DAMAGES[self.fault].actions
 
     @property
     def right(self) -> bool:
+        """Whether it was detected, under the right name and with a damaged column."""
+        if not DAMAGES[self.fault].kinds:
+            return self.detected
         right = set(self.kinds) & set(DAMAGES[self.fault].kinds)
         return bool(right & WHOLE) or (self.named and bool(right))
 
@@ -83,6 +93,8 @@ def try_all(project: Project, seeds: int, size: Size) -> Iterator[Trial]:
 
     ``project`` is the tree in which the batches are; where several sources suit a fault they take turns.
 
+    Drifts of the world are no faults of a batch: they are drilled one by one.
+
     Raises:
         UsageError: no source has batches enough for the history rules to say anything.
     """
@@ -91,13 +103,11 @@ def try_all(project: Project, seeds: int, size: Size) -> Iterator[Trial]:
     if not places:
         raise UsageError(f"no source has {ENOUGH + LOOKS} accepted batches in this range; choose a longer one")
     for name, damage in DAMAGES.items():
-        for seed in range(seeds):
+        for seed in range(0 if damage.of_world else seeds):
             chance = random.Random(f"{project.scope.seed} {name} {seed}")
-            for turn in range(len(places)):
-                trial = _try(workspace.again(), places[(seed + turn) % len(places)], name, damage, size, chance)
-                if trial is not None:
-                    yield trial
-                    break
+            draws = (_try(workspace.again(), places[(seed + turn) % len(places)], name, damage, size, chance)
+                     for turn in range(len(places) * DRAWS))  # fmt: skip
+            yield from islice(filter(None, draws), 1)
 
 
 def undamaged(project: Project) -> tuple[int, int]:
@@ -125,7 +135,7 @@ def _places(workspace: Workspace) -> Iterator[_Place]:
 def _try(
     workspace: Workspace, place: _Place, name: str, damage: Damage, size: Size, chance: random.Random
 ) -> Trial | None:
-    """Put the fault somewhere in a source; None where the source has nothing that suits it."""
+    """Put the fault somewhere in a source; None where nothing suits it, or nothing changes: that is no fault."""
     start = chance.randrange(ENOUGH, len(place.labels) - LOOKS + 1)
     labels = place.labels[start : start + (LOOKS if damage.lasts else 1)]
     batches = {label: _rows(workspace, place.source, label) for label in labels}
@@ -136,16 +146,28 @@ def _try(
         return None
     chosen = tuple(chance.sample(columns, damage.many)) if columns else ()
     value = damage.sizes[SIZES.index(size)]
-    damaged = {label: damage.change(rows, chosen, value, chance) for label, rows in batches.items()}
+    damaged = {label: damage.change(rows, chosen, value * damage.strength(batch), chance)
+               for batch, (label, rows) in enumerate(batches.items())}  # fmt: skip
+    if name == SEASON:
+        damaged = {labels[0]: season_before(batches[labels[0]], before[0], key)}
+        if not _at_its_time(workspace, place.source, damaged[labels[0]]):
+            return None
     if damage.of == "time":
         damaged = _moved(workspace, place.source, damaged)
+    if all(rows.equals(damaged[label]) for label, rows in batches.items()):
+        return None
     trial = Trial(name, place.source, labels[0], chosen)
     for after, (label, rows) in enumerate(damaged.items()):
         verdict = _judged(workspace, place.source, label, rows)
         kinds, named = _new_failures(verdict, place.verdicts[label], chosen)
         if kinds:
             named = named or damage.of in ("rows", "time")
-            return replace(trial, after=after, kinds=kinds, named=named, action=_action(verdict))
+            action = _action(verdict)
+            if damage.ends:
+                sound = _judged(workspace, place.source, label, batches[label])
+                again, _ = _new_failures(sound, place.verdicts[label], chosen)
+                action += THEN if not again and sound.status == "accepted" else f", then {_action(sound)}"
+            return replace(trial, after=after, kinds=kinds, named=named, action=action)
     return trial
 
 
@@ -161,6 +183,11 @@ def _rows(workspace: Workspace, source: str, label: str) -> pl.DataFrame:
     """The rows of a batch as they landed, with the event time of each."""
     rows = pl.read_parquet(workspace.project.landed / source / f"{label}.parquet")
     return rows.with_columns(event_times(source, workspace.scope.sources[source], rows).alias(TIME))
+
+
+def _at_its_time(workspace: Workspace, name: str, rows: pl.DataFrame) -> bool:
+    """Whether rows lie at the event times that they had before their values were changed."""
+    return event_times(name, workspace.scope.sources[name], rows.drop(TIME)).equals(rows[TIME], check_names=False)
 
 
 def _moved(workspace: Workspace, name: str, batches: Mapping[str, pl.DataFrame]) -> dict[str, pl.DataFrame]:
@@ -214,7 +241,7 @@ def table(
 
 def _shares(trials: Sequence[Trial | LabelTrial]) -> str:
     many, found = len(trials), [t.after for t in trials if t.after is not None]
-    shares = [sum(of) / many for of in ([t.after is not None for t in trials], [t.right for t in trials],
+    shares = [sum(of) / many for of in ([t.detected for t in trials], [t.right for t in trials],
                                         [t.acted_right for t in trials])]  # fmt: skip
     after = f"{median(found):g}" if found else "-"
     return f"{many:>6}{percent(shares[0]):>8}{percent(shares[1]):>8}{percent(shares[2]):>10}{after:>7}"

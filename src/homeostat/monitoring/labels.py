@@ -2,23 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
+from math import isfinite
+from typing import Any
 
 import polars as pl
 
 from homeostat.adapters.parquet import read_table, write_table
 from homeostat.core.findings import Finding
-from homeostat.core.label_trust import LabelBatch, label_findings
+from homeostat.core.intervals import FEWEST
+from homeostat.core.label_trust import FACTOR, LabelBatch, label_findings
 from homeostat.core.periods import Period, period_of
 from homeostat.data.known_at import FAR
 from homeostat.monitoring.outcomes import window_length
 from homeostat.project.layout import Project
 from homeostat.project.scope import Scope
 
+LABEL = "__label"  # beside the features, while their relation to it is measured
 SCHEMA = {
     "objective": pl.String(), "label": pl.String(), "end": pl.Datetime("us"), "events": pl.Int64(),
     "labelled": pl.Int64(), "mean": pl.Float64(), "common": pl.Float64(), "only": pl.Float64(), "wait": pl.Float64(),
+    "relation": pl.List(pl.Struct({"feature": pl.String(), "value": pl.Float64()})),
 }  # fmt: skip
 
 
@@ -31,10 +36,16 @@ def check_labels(tree: Project, now: datetime) -> list[Finding]:
     table = pl.concat([record_labels(tree, now), _maturing(tree, now)])
     findings, length = [], window_length(scope)
     for name, objective in scope.objectives.items():
-        rows = table.filter(pl.col("objective") == name).drop("objective").sort("end").iter_rows()
-        batches = [batch for row in rows if (batch := LabelBatch(*row)).events]
+        rows = table.filter(pl.col("objective") == name).sort("end").iter_rows(named=True)
+        batches = [batch for row in rows if (batch := label_batch(row)).events]
         findings += label_findings(name, objective.task, batches, length, scope.evaluation.min_slice)
     return findings
+
+
+def label_batch(row: Mapping[str, Any]) -> LabelBatch:
+    """A row of what is on record."""
+    values = {name: value for name, value in row.items() if name not in ("objective", "relation")}
+    return LabelBatch(**values, relation={r["feature"]: r["value"] for r in row["relation"]})
 
 
 def record_labels(tree: Project, now: datetime) -> pl.DataFrame:
@@ -44,6 +55,8 @@ def record_labels(tree: Project, now: datetime) -> pl.DataFrame:
     """
     path, scope = tree.quality / "labels.parquet", tree.scope
     table = read_table(path) if path.is_file() else pl.DataFrame(schema=SCHEMA)
+    if table.schema != SCHEMA:  # of an earlier version: measured again
+        table = pl.DataFrame(schema=SCHEMA)
     done = set(table["label"].unique())
     matured = (p for p in periods_of(tree) if p.label not in done and p.end + scope.events.label_horizon <= now)
     new = [row for period in matured for row in _measured(tree, period, period.end)]
@@ -76,30 +89,69 @@ def periods_of(tree: Project) -> list[Period]:
 
 def _measured(tree: Project, period: Period, end: datetime) -> Iterator[dict[str, object]]:
     """The labels of the events of a batch before ``end``, as they were when these had matured."""
-    names = [f"{part}{o}" for o in tree.scope.objectives for part in ("label__", "known__")]
-    table = pl.read_parquet(tree.features / f"{period.label}.parquet", columns=["event_time", *names])
-    yield from measure_labels(tree.scope, table, period, end)
+    rows, usual = due_rows(tree, period)
+    yield from measure_labels(tree.scope, rows, period, end, usual)
 
 
-def measure_labels(scope: Scope, table: pl.DataFrame, period: Period, end: datetime) -> Iterator[dict[str, object]]:
-    """By objective the labels of the feature rows of a batch before ``end``; the columns of ``SCHEMA``."""
+def due_rows(tree: Project, period: Period) -> tuple[pl.DataFrame, int]:
+    """The feature rows by which the labels of a batch are measured, and how many events a batch usually has.
+
+    Its own, and, where the labels of most of them come later than the label horizon, those of earlier batches whose
+    labels came in the period of a batch: what a candidate learns from, from one to the next.
+    """
+    scope, horizon = tree.scope, tree.scope.events.label_horizon
+    names = [f"known__{o}" for o in scope.objectives]
+    own = pl.read_parquet(tree.features / f"{period.label}.parquet")
+    in_time = own.select(pl.max_horizontal((pl.col(c) < period.end + horizon).sum() for c in names)).item() or 0
+    earlier = [p for p in periods_of(tree) if period.start - scope.features.history <= p.start < period.start]
+    if FACTOR * in_time >= own.height or not earlier:
+        return own, own.height
+    tables = pl.scan_parquet([tree.features / f"{p.label}.parquet" for p in earlier])
+    came = pl.any_horizontal(
+        pl.col(c).is_between(period.start + horizon, period.end + horizon, closed="left") for c in names
+    )
+    every = tables.select(pl.len()).collect().item()
+    return pl.concat([tables.filter(came).collect(), own], how="diagonal_relaxed"), round(every / len(earlier))
+
+
+def measure_labels(
+    scope: Scope, table: pl.DataFrame, period: Period, end: datetime, usual: int
+) -> Iterator[dict[str, object]]:
+    """By objective the labels of a batch's ``due_rows`` before ``end``; the columns of ``SCHEMA``."""
     names = [f"{part}{o}" for o in scope.objectives for part in ("label__", "known__")]
-    if table.select(pl.any_horizontal(pl.col(c) == FAR for c in names if c.startswith("known__")).any()).item():
+    own = table.filter(pl.col("event_time") >= period.start)
+    if own.select(pl.any_horizontal(pl.col(c) == FAR for c in names if c.startswith("known__")).any()).item():
         table = table.clear()
-    table = table.filter(pl.col("event_time") < end)
-    for name in scope.objectives:
-        rows = table.drop_nulls(f"label__{name}").filter(pl.col(f"known__{name}") < end + scope.events.label_horizon)
-        horizon = scope.events.label_horizon or scope.events_period
+    table, horizon = table.filter(pl.col("event_time") < end), scope.events.label_horizon
+    for name, objective in scope.objectives.items():
+        labelled = table.drop_nulls(f"label__{name}").filter(pl.col(f"known__{name}") < end + horizon)
+        is_own = labelled["event_time"] >= period.start
+        earlier = labelled.filter(~is_own).filter(pl.col(f"known__{name}") >= period.start + horizon)
+        late = earlier.height > is_own.sum()
+        rows = earlier if late else labelled.filter(is_own)
         y, wait = rows[f"label__{name}"].cast(pl.Float64), rows[f"known__{name}"] - rows["event_time"]
         most = y.value_counts(sort=True).row(0)[1] if len(y) else 0
         yield {
             "objective": name,
             "label": period.label,
             "end": period.end,
-            "events": len(table),
+            "events": usual if late else int((table["event_time"] >= period.start).sum()),
             "labelled": len(y),
             "mean": y.mean(),
             "common": most / len(y) if len(y) else 0.0,
             "only": y[0] if y.n_unique() == 1 else None,
-            "wait": (wait / horizon).median() if len(y) else None,
+            "wait": (wait / (horizon or scope.events_period)).median() if len(y) else None,
+            "relation": _relation(rows, y, objective.features),
         }
+
+
+def _relation(rows: pl.DataFrame, y: pl.Series, features: Sequence[str]) -> list[dict[str, object]]:
+    """The rank correlation of the label with each feature that is a number; a missing value counts as average."""
+    kinds = rows.schema
+    names = [c for c in features if c in kinds and (kinds[c].is_numeric() or kinds[c] == pl.Boolean)]
+    if len(y) < FEWEST or not names:
+        return []
+    ranks = pl.concat([rows.select(pl.col(names).cast(pl.Float64)), y.alias(LABEL).to_frame()], how="horizontal")
+    ranks = ranks.select(pl.all().rank()).select(pl.all() - pl.all().mean()).fill_null(0.0)
+    values = ranks.select(pl.corr(c, LABEL).alias(c) for c in names).row(0, named=True)
+    return [{"feature": c, "value": v} for c, v in values.items() if v is not None and isfinite(v)]

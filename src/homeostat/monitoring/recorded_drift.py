@@ -63,6 +63,19 @@ def draw_evidently(drift: RecordedDrift) -> Path:
     return evidently.render_page(drift.current, drift.reference, page, limits.drift_method, limits.drift_limit)
 
 
+def recorded_times(tree: Project) -> list[datetime]:
+    """The times of which a record of drift is there, in order."""
+    return sorted(datetime.fromisoformat(path.stem) for path in tree.drift.glob("*.json"))
+
+
+def add_to_workspace(drift: RecordedDrift, project: str, folder: Path) -> None:
+    """Put Evidently's report of it into the workspace of ``evidently ui`` in ``folder``, unless it is there."""
+    limits, name = drift.serving.bundle.scope.monitoring, f"{drift.path.stem} {drift.serving.event.version}"
+    evidently.add_to_workspace(
+        drift.current, drift.reference, folder, project, name, drift.at, limits.drift_method, limits.drift_limit
+    )
+
+
 def _record(tree: Project, now: datetime | None) -> Path:
     records = {datetime.fromisoformat(path.stem): path for path in sorted(tree.drift.glob("*.json"))}
     if not records:

@@ -238,6 +238,9 @@ def _cost(money: Mapping[str, Any] | None) -> Iterator[Row]:
     saved = f"{percent(1 - cost / silence)} less than" if cost <= silence and silence else "no less than"
     alerts = f"{count(money['alerts'], 'alert')}, {money['needless']:,} false"
     yield "cost", f"{cost:,.0f}, {saved} the {silence:,.0f} of no alerts at all; {alerts}", PLAIN
+    if money.get("undecided"):
+        left = ", ".join(f"{many:,} {decision}" for decision, many in money["undecided"].items())
+        yield "", f"not decided by scores, of the events of the window: {left}", PLAIN
 
 
 def _health(measured: Decided) -> Iterator[Row]:

@@ -28,7 +28,13 @@ def _swapped(columns: str, e: Facts) -> str:
 
 
 def _flipped(columns: str, e: Facts) -> str:
+    if "repair" not in e:
+        return f"{_unsteady(columns, e)}: yes for no in some rows"
     return f"{columns} came with yes for no"
+
+
+def _unsteady(columns: str, e: Facts) -> str:
+    return f"{columns}: {percent(e['now'])} of the values are as the one before, {percent(e['usual'])} is usual"
 
 
 def _values_are(columns: str, e: Facts, what: str) -> str:
@@ -102,6 +108,8 @@ KINDS: Mapping[str, Callable[[str, Facts], str]] = {
     "stuck values": lambda columns, e: _values_are(columns, e, "one and the same"),
     "zeros": lambda columns, e: _values_are(columns, e, "zero"),
     "moved values": _moved,
+    "unsteady values": _unsteady,
+    "shifted dates": lambda columns, e: f"{_values_are(columns, e, 'days as a whole')}: another time zone",
     "blanks": lambda columns, e: _new(columns, e, "blanks around the text"),
     "case": lambda columns, e: _new(columns, e, "letters of another case"),
     "encoding": lambda columns, e: _new(columns, e, "text in a wrong encoding"),

@@ -46,7 +46,16 @@ def _implausible(finding: Finding) -> str:
     return f"{text} in {count(facts['windows'], 'earlier window')}; check whether the label still means the same"
 
 
-KINDS = {"one value": _one_value, "not coming": _not_coming, "pace": _pace, "implausible rate": _implausible}
+def _turned(finding: Finding) -> str:
+    windows = count(finding.facts["windows"], "earlier window")
+    text = f"{count(finding.rows or 0, 'label')} go with the features the other way round than in {windows}"
+    return f"{text}; check whether yes and no have changed places"
+
+
+KINDS = {
+    "one value": _one_value, "not coming": _not_coming, "pace": _pace, "implausible rate": _implausible,
+    "turned relation": _turned,
+}  # fmt: skip
 
 
 def _label_rate(finding: Finding) -> str:
