@@ -23,6 +23,7 @@ from whole_process import BIN, ROOT, Run, run
 
 from homeostat import loop
 from homeostat.core.authorship import Authorship
+from homeostat.decisions.calibration_kind import choose_kinds
 from homeostat.decisions.recalibrate import edits_with, recent_events
 from homeostat.project.layout import Project
 from homeostat.project.scope_values import with_values
@@ -60,7 +61,8 @@ def recalibrate(folder: Path, number: int) -> None:
         scope = session.tree.scope
         names = [name for name, objective in scope.objectives.items() if objective.task == "binary"]
         recent = recent_events(session, serving_now.bundle, FeatureRows(session.tree), names, now)
-        fitted = recent.fitted(now - scope.events.label_horizon - number * scope.rhythm.tick)  # others in each round
+        until = now - scope.events.label_horizon - number * scope.rhythm.tick  # others in each round
+        fitted = recent.fitted(choose_kinds(scope, recent, now), until)
         made = derive(session.project, serving_now.event, edits_with(fitted), now)
         assert made.bundle.calibrators == fitted, "the replay is of a version from before there were calibrators"
         by = Authorship("benchmark", f"round {number}", now)
