@@ -197,7 +197,7 @@ def _ranks(rows: pl.DataFrame, features: Sequence[str]) -> pl.DataFrame:
 
 def _relation(ranks: pl.DataFrame, y: pl.Series) -> dict[str, float]:
     """The rank correlation of the label with each feature."""
-    if len(y) < FEWEST:
+    if len(y) < FEWEST or not ranks.columns:
         return {}
     both = ranks.with_columns(y.rank().alias(LABEL))
     values = both.select(pl.corr(c, LABEL).alias(c) for c in ranks.columns)
