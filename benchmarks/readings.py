@@ -1,4 +1,4 @@
-"""How `homeostat new` and the loop read each writing of the battery in tests/scaffold/battery.py.
+"""How `homeostat new` and the loop read each writing of the battery in tests/scaffold, and each layout of files.
 
 .venv/bin/python benchmarks/readings.py    writes benchmarks/READINGS.md
 
@@ -11,11 +11,15 @@ import sys
 import tempfile
 from pathlib import Path
 
+import polars as pl
+
 TESTS = Path(__file__).resolve().parents[1] / "tests"
 sys.path.insert(0, str(TESTS))
 
 from scaffold.battery import ROWS, Case  # noqa: E402
 from scaffold.test_battery import GROUPS, problems, read_group  # noqa: E402
+from scaffold.test_files_as_they_come import FILES, HEAD, put, read_both  # noqa: E402
+from scaffold.test_files_as_they_come import table as right_table  # noqa: E402
 
 from homeostat.scaffold.profile.table import Table  # noqa: E402
 
@@ -49,6 +53,21 @@ def _line(case: Case, table: Table, values: list[object], verdict: str) -> str:
     return "| " + " | ".join(" ".join(c.split()).replace("|", "\\|") for c in cells) + " |"
 
 
+def lines_of_files(folder: Path) -> list[str]:
+    """A table of the layouts of files, a line each."""
+    times = pl.col("at").str.to_datetime("%Y-%m-%d %H:%M:%S", time_unit="us")
+    wanted = right_table().with_columns(times).sort("id")
+    lines = ["", "## Files", "", "| layout | what `new` says of it | verdict |", "|---|---|---|"]
+    for number, (name, files, address, _) in enumerate(FILES):
+        (place := folder / str(number)).mkdir()
+        put(files, place)
+        rows, lands, notes = read_both(address, place)
+        right = rows.select(HEAD).equals(wanted) and lands is not None and lands.sort("id").equals(rows)
+        said = " ".join("; ".join(notes).split()).replace("|", "\\|")
+        lines.append(f"| {name} | {said} | {'right' if right else 'WRONG: other values'} |")
+    return lines
+
+
 def main() -> None:
     """Write the page."""
     lines = ["# Readings", "", f"Made by `.venv/bin/python benchmarks/readings.py`: {ROWS} rows a writing, one shown."]
@@ -56,11 +75,12 @@ def main() -> None:
         for number, group in enumerate(GROUPS):
             (place := Path(folder) / str(number)).mkdir()
             lines += lines_of(group, place)
+        (place := Path(folder) / "files").mkdir()
+        lines += lines_of_files(place)
     (Path(__file__).parent / "READINGS.md").write_text("\n".join(lines) + "\n", encoding="utf-8")
     wrong = sum("WRONG" in line for line in lines)
-    print(
-        f"{sum(line.startswith('| ') for line in lines) - len(GROUPS)} writings, {wrong} wrong: benchmarks/READINGS.md"
-    )
+    cases = sum(line.startswith("| ") for line in lines) - len(GROUPS) - 1
+    print(f"{cases} writings, {wrong} wrong: benchmarks/READINGS.md")
 
 
 if __name__ == "__main__":

@@ -35,6 +35,8 @@ from homeostat.adapters.telemetry import quiet_environment  # noqa: E402
 quiet_environment()
 os.environ["PREFECT_LOGGING_LEVEL"] = "WARNING"  # of this process: its table is not interrupted
 
+from prefect.exceptions import PrefectHTTPStatusError  # noqa: E402
+
 from homeostat.adapters import prefect  # noqa: E402
 from homeostat.project.layout import Project  # noqa: E402
 
@@ -83,11 +85,11 @@ def age(database: Path) -> None:
 
 
 class Pulses:
-    """Runs beside ``up``, in threads of this process; ``done`` counts them."""
+    """Runs beside ``up``, in threads of this process; ``done`` counts them, ``busy`` those that the server refused."""
 
     def __init__(self, project: Project, api: str, limit: int) -> None:
         self.project, self.api, self.limit = project, api, limit
-        self.begun = self.done = 0
+        self.begun = self.done = self.busy = 0
         self.ending, self.lock = threading.Event(), threading.Lock()
 
     def run(self) -> None:
@@ -96,7 +98,13 @@ class Pulses:
 
         with prefect.using_server(self.api, self.project.home):
             while not self.ending.is_set() and self._begin():
-                prefect.run_in_process(pulse, "toys", {"project": str(self.project.home)})
+                try:
+                    prefect.run_in_process(pulse, "toys", {"project": str(self.project.home)})
+                except PrefectHTTPStatusError as error:
+                    if error.response.status_code != httpx.codes.SERVICE_UNAVAILABLE:
+                        raise
+                    self.busy += 1  # its client has asked six times: the machine is overloaded
+                    continue
                 with self.lock:
                     self.done += 1
 
@@ -188,7 +196,8 @@ def soak(running: Up, project: Project, database: Path, runs: int, seconds: floa
             if ended:
                 break
             time.sleep(2)
-    print(f"{by_up + pulses.done} runs, {by_up} by the runner of `up`; the server has kept {server.count()}")
+    refused = f"; {pulses.busy} refused by a busy server" if pulses.busy else ""
+    print(f"{by_up + pulses.done} runs, {by_up} by the runner of `up`; the server has kept {server.count()}{refused}")
 
 
 if __name__ == "__main__":

@@ -4,6 +4,7 @@ Only the lifecycle is scheduled: data come before predictions and predictions be
 schedules could not guarantee, and its tick reads from the rhythm whether a decision and a candidate are due.
 """
 
+from flows.approval import approval
 from flows.data import data
 from flows.deployment import deployment
 from flows.evaluation import evaluation
@@ -18,4 +19,5 @@ SCHEDULES = (
     (monitoring, None),
     (training, None),
     (evaluation, None),
+    (approval, None),
 )

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from homeostat.adapters.telemetry import quiet_environment
 
@@ -50,6 +51,9 @@ def lone_environment(home: Path) -> dict[str, str]:
     }
 
 
+# A deadline is of the wall's clock: on a busy machine it fails tests that hold.
+settings.register_profile("any machine", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("any machine")
 quiet_environment()
 os.environ.pop("PREFECT_API_URL", None)
 os.environ.update(lone_environment(Path(tempfile.mkdtemp(prefix="homeostat-tests-"))))

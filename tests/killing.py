@@ -34,9 +34,10 @@ class Ended:
 
 
 def start(
-    args: Sequence[str], below: Path, at: int = 0, torn: bool = False, env: Mapping[str, str] | None = None
+    args: Sequence[str], below: Path, at: int = 0, torn: bool = False, env: Mapping[str, str] | None = None,
+    code: str = CLI,
 ) -> subprocess.Popen[str]:
-    """Start ``homeostat ARGS``, to be killed as it begins the ``at``-th write below the folder."""
+    """Start ``homeostat ARGS``, or other ``code``, to be killed as it begins the ``at``-th write below the folder."""
     count = _count(below)
     count.unlink(missing_ok=True)
     settings = {
@@ -44,16 +45,17 @@ def start(
         "KILL_COUNT": str(count), "KILL_AT": str(at), "KILL_TORN": str(int(torn)),
     }  # fmt: skip
     return subprocess.Popen(
-        [sys.executable, "-c", CLI, *args], env=os.environ | settings | (env or {}), stdout=subprocess.PIPE,
+        [sys.executable, "-c", code, *args], env=os.environ | settings | (env or {}), stdout=subprocess.PIPE,
         stderr=subprocess.PIPE, text=True, start_new_session=True,
     )  # fmt: skip
 
 
 def run(
-    args: Sequence[str], below: Path, at: int = 0, torn: bool = False, env: Mapping[str, str] | None = None
+    args: Sequence[str], below: Path, at: int = 0, torn: bool = False, env: Mapping[str, str] | None = None,
+    code: str = CLI,
 ) -> Ended:
-    """Run ``homeostat ARGS``, killed as ``start`` has it, if it comes to that."""
-    process = start(args, below, at, torn, env)
+    """Run what ``start`` starts, killed as it has it, if it comes to that."""
+    process = start(args, below, at, torn, env, code)
     _, errors = process.communicate(timeout=PATIENCE)
     return Ended(process.returncode == -signal.SIGKILL, process.returncode, writes(below), errors)
 
@@ -65,7 +67,7 @@ def writes(below: Path) -> int:
 
 def kill_often(
     args: Sequence[str], below: Path, kills: int, chance: random.Random, most: int,
-    env: Mapping[str, str] | None = None,
+    env: Mapping[str, str] | None = None, code: str = CLI,
 ) -> list[Ended]:  # fmt: skip
     """Kill a command again and again, each time at another write, then let it end; how each run ended.
 
@@ -75,10 +77,10 @@ def kill_often(
     ends: list[Ended] = []
     for _ in range(kills):
         at = chance.randint(1, max(1, chance.choice((most // 10, most // 3, most))))
-        ends.append(run(args, below, at, chance.random() < 0.5, env))
+        ends.append(run(args, below, at, chance.random() < 0.5, env, code))
         if not ends[-1].killed:
             return ends
-    return [*ends, run(args, below, env=env)]
+    return [*ends, run(args, below, env=env, code=code)]
 
 
 def copied(original: Path, folder: Path) -> Path:

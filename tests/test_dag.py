@@ -335,6 +335,7 @@ def test_an_edit_of_a_parameter_concerns_exactly_its_stages(
         ("features.sql", ["featurize", "reference", "pack"]),
         ("data/window.yaml", ["ingest", "validate", "featurize", "train"]),
         ("expectations/readings.json", ["validate", "pack"]),
+        ("data/amendments/.gitkeep", ["validate", "featurize"]),
         ("readings.csv", ["ingest"]),
         ("requirements.lock", STAGES),
     ],

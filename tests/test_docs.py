@@ -36,6 +36,7 @@ from homeostat.serving.paths import labels, served
 ROOT = Path(__file__).parents[1]
 PAGES = {name: (ROOT / name).read_text() for name in ("README.md", "RUNBOOK.md")}
 BATCH = "2024-03-01T03"
+EARNS = "business: {source: readings, value: load, better: higher}\n"
 MARK = 90  # above what the other commands amend
 WORDS = {"VERSION": "v0.2.0", "SOURCE": "readings", "BATCH": BATCH, "FILE": "again.csv",
          "DAY": "2024-03-02", "MARK": str(MARK)}  # fmt: skip
@@ -89,7 +90,7 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Project:
     """The hourly project after a day and a half: two versions, and a row that is held."""
     folder = tmp_path_factory.mktemp("docs") / "meters"
     clock = f'threads: 1\nclock: {{start: "{hourly.START.isoformat()}", speed: 60}}\n'
-    project = hourly.make(folder, params=hourly.PARAMS.replace("threads: 1\n", clock) + hourly.ROLLOUT)
+    project = hourly.make(folder, params=hourly.PARAMS.replace("threads: 1\n", clock) + hourly.ROLLOUT + EARNS)
     hourly.run(folder, "config", "user.name", "Ann")
     rows = hourly.readings()
     at = pl.col("at") == hourly.START + timedelta(hours=3)

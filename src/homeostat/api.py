@@ -4,7 +4,7 @@
   with ``scope`` and the paths of its files.
 - The steps of the loop, in order: ``take_in_data``, ``release_weights``, ``predict``, ``advance_rollout``, ``decide``;
   ``tick`` is all of them once. ``retrain`` decides with a fresh candidate, ``judge_candidate`` reports on one and
-  releases nothing.
+  releases nothing; ``answer_decision`` has a person approve or decline the decision that waits.
 - ``DataOutcome``, ``Decision``, ``Tick``: their results.
 - ``project_flow``: makes a function a Prefect flow, whose runs are named after the project and the tick.
 - ``retried_task``: makes a function a Prefect task that is retried when the outside world fails.
@@ -17,6 +17,7 @@ A module of its own, because ``homeostat/__init__.py`` is part of the code that 
 
 from homeostat.adapters.prefect import project_flow, retried_task
 from homeostat.core.findings import Decision
+from homeostat.decisions.approvals import answer_decision
 from homeostat.decisions.candidate import judge_candidate
 from homeostat.decisions.decide import decide
 from homeostat.decisions.reweigh import release_weights
@@ -34,6 +35,7 @@ __all__ = [
     "Project",
     "Tick",
     "advance_rollout",
+    "answer_decision",
     "decide",
     "end_dead_runs",
     "judge_candidate",

@@ -10,7 +10,7 @@ import logging
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
 
@@ -26,10 +26,13 @@ from homeostat.data.contamination import mark_rolled_back
 from homeostat.data.intake import DataOutcome
 from homeostat.decisions.decide import decide
 from homeostat.decisions.due import decision_is_due
+from homeostat.decisions.pending import decision_that_waits
 from homeostat.decisions.reweigh import release_weights
 from homeostat.decisions.rollout import advance_rollout
 from homeostat.decisions.session import Session
+from homeostat.decisions.waiting import approval_findings, settle_approval
 from homeostat.monitoring.alerts import raise_alerts
+from homeostat.monitoring.business import check_business
 from homeostat.monitoring.change import left_to_baseline
 from homeostat.monitoring.escalation import escalate
 from homeostat.monitoring.labels import check_labels
@@ -40,6 +43,7 @@ from homeostat.project.run_context import run_context as locked_project
 from homeostat.project.window import read_window, write_window
 from homeostat.releases import sync
 from homeostat.serving import batch_scoring
+from homeostat.serving.received_labels import amend_with_received
 
 log = logging.getLogger("homeostat.loop")
 
@@ -48,7 +52,8 @@ log = logging.getLogger("homeostat.loop")
 class Tick:
     """One pass of the loop; ``seconds`` says where its time went, ``opened`` what to alert on.
 
-    ``step`` is what was decided of a release that is being tried, if one was; ``weights`` of new ones in the scope.
+    ``step`` is what was decided of a release that is being tried, if one was; ``weights`` of new ones in the scope;
+    ``approval`` of a decision that waited for a person.
     """
 
     now: datetime
@@ -59,6 +64,7 @@ class Tick:
     seconds: dict[str, float] = field(default_factory=dict)
     step: Decision | None = None
     weights: Decision | None = None
+    approval: Decision | None = None
 
 
 @contextmanager
@@ -107,14 +113,19 @@ def tick(
     with _timed(spent, "watch"):
         at_once = (*check_switch(session.tree, session.registry, now), *check_labels(session.tree, now))
     opened = _raise_alerts(session, now, (*_findings_of_loop(session, outcome, step), *at_once))
+    with _timed(spent, "decide"):
+        approval = settle_approval(session, now, at_once)
     decision = None
-    if decision_is_due(session, now) or any(alarming(finding) for finding in at_once):
+    alarms = any(alarming(finding) for finding in at_once)
+    if decision_is_due(session, now) or (alarms and decision_that_waits(session.project, session.decisions) is None):
         with _timed(spent, "decide"):
             decision = decide(session, now)
-        opened += _raise_alerts(session, now, decision.findings, decision.versions.champion)
+            findings = (*decision.findings, *check_business(session.project, now))
+        opened += _raise_alerts(session, now, findings, decision.versions.champion)
+    opened += _raise_alerts(session, now, approval_findings(session))
     escalate(session.project, session.incidents, now)
     session.complete(now)
-    return Tick(now, outcome, predicted, decision, opened, spent, step, weights)
+    return Tick(now, outcome, predicted, decision, opened, spent, step, weights, approval)
 
 
 def _raise_alerts(
@@ -171,7 +182,10 @@ def data(session: Session, now: datetime, horizon: datetime | None = None) -> Da
     begin(session, now)
     last = session.stands_at
     # A host that has just joined the ledger of others knows the project's time from it.
-    return session.intake.take(max(now, last), last, horizon)
+    now = max(now, last)
+    remarks = amend_with_received(session.tree, now)
+    outcome = session.intake.take(now, last, horizon)
+    return replace(outcome, remarks=(*remarks, *outcome.remarks)) if remarks else outcome
 
 
 def predict(session: Session, now: datetime, live: bool = False) -> int:

@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable, Iterator
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import hourly
 import psutil
@@ -65,25 +66,58 @@ def waited_for(there: Callable[[], bool]) -> None:
 def test_dvc_starts_commands_and_writes_its_lock_as_the_adapter_takes_it_to() -> None:
     """Where this fails, DVC has changed below its documented interface: read what ``dvc._commands`` replaces again."""
     from dvc import dvcfile
+    from dvc.dependency import param
+    from dvc.dependency.base import Dependency
+    from dvc.output import Output
     from dvc.stage import run
 
     assert str(inspect.signature(run._run)) == "(executable, cmd, **kwargs)"
     assert "_run(executable, cmd, **kwargs)" in inspect.getsource(run.cmd_run)
     assert str(inspect.signature(dvcfile.modify_yaml)) == "(path, fs=None)"
     assert "with modify_yaml(self.path, fs=self.repo.fs) as data" in inspect.getsource(dvcfile.Lockfile.dump_stages)
+    assert "_build" in vars(Output) and "_build" not in vars(Dependency)
+    assert list(inspect.signature(Output._build).parameters) == ["self", "args", "no_progress_bar", "kwargs"]
+    assert str(inspect.signature(run.cmd_run)) == "(stage, dry=False, run_env=None)"
+    assert "unlocked_repo(cmd_run)" in inspect.getsource(run.run_stage)
+    assert list(inspect.signature(param.read_param_file).parameters) == [
+        "fs", "path", "key_paths", "flatten", "load_kwargs",
+    ]  # fmt: skip
+    assert "return read_param_file(" in inspect.getsource(param.ParamsDependency.read_params)
 
 
 def test_dvc_is_itself_again_after_a_reproduce(home: Path) -> None:
     from dvc import dvcfile
+    from dvc.dependency import param
+    from dvc.dependency.base import Dependency
     from dvc.stage import run
 
-    before = run._run, dvcfile.modify_yaml
+    def replaced() -> tuple[object, ...]:
+        return run._run, run.cmd_run, dvcfile.modify_yaml, Dependency._build, param.read_param_file
+
+    before = replaced()
     dvc.reproduce(home)
     write_stage(home, "double", "number.txt", "2 * value", "raise ValueError")
     (home / "number.txt").write_text("5")
     with pytest.raises(EnvironmentFault):
         dvc.reproduce(home)
-    assert (run._run, dvcfile.modify_yaml) == before
+    assert replaced() == before
+
+
+def test_inputs_are_hashed_before_a_command_and_after_it(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from dvc import output
+
+    hashed: list[str] = []
+    build = output.build
+
+    def counted(odb: object, path: str, *given: Any, **settings: Any) -> Any:
+        hashed.append(Path(path).name)
+        return build(odb, path, *given, **settings)
+
+    monkeypatch.setattr(output, "build", counted)
+    write_stage(home, "double", "number.txt", "2 * value", "Path('number.txt').write_text('7')")
+    assert dvc.reproduce(home, ["double"]) == ["double"]
+    assert hashed.count("number.txt") == 2
+    assert dvc.pending(home) == ["square"]  # what the command changed of its input is in the lock, as by DVC itself
 
 
 # ---- the same as from processes of their own

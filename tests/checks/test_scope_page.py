@@ -46,6 +46,17 @@ def test_a_domain_expert_reads_sentences(tmp_path: Path) -> None:
         assert sentence in text
 
 
+def test_what_waits_for_a_person_is_said_with_what_is_done_if_nobody_answers(tmp_path: Path) -> None:
+    assert "WAITS FOR A PERSON" not in page(tmp_path).text
+    waits = "approval: {actions: [recalibrate, roll back], above: 0.02, within: 9h, by: [ann, ben]}\n"
+    text = flat(page(tmp_path, PARAMS + waits))
+    assert (
+        "These wait for approval for 9 hours, where they may cost more than 2 % above the champion: - recalibrate; if "
+        "nobody answers, the release in service stays; - roll back; if nobody answers, it is done. ann or ben may "
+        "answer."
+    ) in text
+
+
 def test_no_line_is_wider_than_a_screen(tmp_path: Path) -> None:
     assert max(map(len, page(tmp_path).text.splitlines())) <= 100
 

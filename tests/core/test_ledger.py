@@ -77,6 +77,12 @@ def test_what_serves_and_what_to_go_back_to(
     assert ledger.rolled_back() == rolled_back
 
 
+def test_what_is_alike_is_passed_over_on_the_way_back() -> None:
+    ledger = fold("tides", tags("+1", "+2", "+3"))
+    assert ledger.previous_healthy(lambda version: version == "v0.2.0") == "v0.1.0"
+    assert ledger.previous_healthy(lambda version: True) is None
+
+
 def test_events_are_ordered_by_number_not_by_text_or_clock() -> None:
     found = tags(*[f"+{n}" for n in range(1, 12)])
     event = ReleaseEvent(12, "v0.3.0", "promote", "commit3", "me", "clock is off", START, "hash3")

@@ -183,6 +183,10 @@ CASES: list[tuple[Evidence, list[Finding], str]] = [
     (replace(GONE_BAD, cooling=True), [finding(Rule.DRIFT_SHARE)], "nothing"),
     (replace(GONE_BAD, cooling=True), [SIGN], "roll back"),
     (replace(CHEAPER, cooling=True), [LOSES], "fall back"),
+    # an earlier decision waits for a person: one change at a time
+    (replace(EARNED, waits=True), [SIGN], "nothing"),
+    (replace(BASE, waits=True), [SWITCHED], "nothing"),
+    (replace(BASE, waits=True, tried="v0.4.0"), [SIGN], "nothing"),
     # labels in doubt: nothing that rests on them is done, unless a person asks for it
     (EARNED, [DOUBT, SIGN], "nothing"),
     (GONE_BAD, [DOUBT, SIGN], "nothing"),
@@ -286,6 +290,11 @@ def test_the_runbook_has_a_row_for_each_rule_in_the_order_of_the_code() -> None:
         (
             plain(), [finding(Rule.QUALITY, "pass"), finding(Rule.QUALITY, "too few to say")], Reason.NOTHING_DUE,
             "Keep v0.3.0: none of 2 rules failed, 1 had too little to say.",
+        ),
+        (
+            replace(plain(), waits=True), [SIGN], Reason.APPROVAL_FIRST,
+            "Keep v0.3.0: an earlier decision waits for approval, and no other change is made meanwhile. Trigger: "
+            "`high: quality`.",
         ),
         (
             replace(plain(), tried="v0.4.0"), [], Reason.ROLLOUT_FIRST,

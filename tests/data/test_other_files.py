@@ -45,6 +45,7 @@ WRITE: dict[str, Callable[[Path], object]] = {
     "a.NDJSON": lambda path: path.write_text(lines(RECORDS)),
     "a.json": lambda path: path.write_text(json.dumps(RECORDS, indent=1)),
     "b.json": lambda path: path.write_text(json.dumps({"rows": RECORDS, "next": None, "count": 2})),
+    "c.json": lambda path: path.write_text(json.dumps({"took": 3, "hits": {"total": {"n": 2}, "hits": RECORDS}})),
     "a.jsonl.gz": lambda path: path.write_bytes(gzip.compress(lines(RECORDS).encode())),
 }
 
@@ -93,6 +94,10 @@ def cut(name: str, by: int) -> Callable[[Path], object]:
     return write
 
 
+def holding(content: object) -> Callable[[Path], object]:
+    return lambda path: path.write_text(json.dumps(content))
+
+
 def database(path: Path) -> None:
     with sqlite3.connect(path) as connection:
         connection.execute("CREATE TABLE t (a INTEGER)")
@@ -108,6 +113,12 @@ def database(path: Path) -> None:
         ("a.json", lambda path: path.write_text('{"at": {"0": 1, "1": 2}, "x": {"0": 5, "1": 6}}'), "holds columns"),
         ("a.json", lambda path: path.write_text('{"at": ["a", "b"], "x": [5, 6]}'), "columns, not records; write"),
         ("a.json", lambda path: path.write_text('{"columns": ["at"], "index": [0], "data": [["a"]]}'), "holds columns"),
+        ("a.json", holding({"a": RECORDS, "b": RECORDS}), "several lists of records, a, b; give the records of one"),
+        ("a.json", holding({"x": {"a": RECORDS, "b": RECORDS}}), "several lists of records, x.a, x.b"),
+        ("a.json", holding({"units": {"t": "C"}, "hourly": {"at": ["a"], "t": [1]}}), "holds columns, not records"),
+        ("a.json", holding({"meta": {"columns": [{"id": 1}]}, "data": [["a", 1]]}), "rows without names in 'data'"),
+        ("a.json", holding({"of": {f"2024-01-{n:02d}": {"open": n} for n in range(1, 20)}}),
+         "a record for each name in 'of', such as '2024-01-01'"),
         ("a.csv", lambda path: path.write_text(lines(RECORDS)), "a.csv holds JSON; call it .json or .jsonl"),
         ("a.db", database, "a.db is a SQLite database; name its address and a query: --from sqlite:///"),
         ("a.csv", lambda path: pl.DataFrame({"n": [1]}).write_parquet(path), "a.csv is Parquet; call it .parquet"),

@@ -16,9 +16,11 @@ from homeostat.scaffold.profile.time_writing import forms_of
 
 ABBREVIATED = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"]
 SMALLEST = {"S": timedelta(seconds=1), "M": timedelta(minutes=1), "H": timedelta(hours=1), "I": timedelta(hours=1)}
+MILLISECOND = timedelta(milliseconds=1)
 FORMS = [
-    *(d + c + z for d in time_table.DAYS for c in ("", " %H:%M:%S", " %I:%M %p", "T%H:%M:%S") for z in time_table.ZONES
+    *(d + c + z for d in time_table.DAYS for c in ("", " %H:%M:%S", " %I:%M %p", "T%H:%M:%S") for z in ("", "%z", " %z")
       if c or not z),
+    *("%Y-%m-%d %H:%M:%S" + z for z in time_table.ZONES),
     *("%Y-%m-%d" + c for c in time_table.CLOCKS), *time_table.MONTHS, *time_table.WEEKS, *time_table.QUARTERS,
     *time_table.WHOLE,
 ]  # fmt: skip
@@ -33,7 +35,8 @@ def write(t: datetime, form: str, hours: float) -> str:
         "b": ABBREVIATED[t.month - 1], "a": "Mon", "H": f"{t.hour:02d}", "I": f"{t.hour % 12 or 12:02d}",
         "M": f"{t.minute:02d}", "S": f"{t.second:02d}", "f": "0", "p": "AM" if t.hour < 12 else "PM",
         "j": f"{t.timetuple().tm_yday:03d}", "G": f"{year:04d}", "V": f"{week:02d}", "u": str(day),
-        "q": str((t.month + 2) // 3), "z": f"{'-' if hours < 0 else '+'}{minutes // 60:02d}:{minutes % 60:02d}",
+        "q": str((t.month + 2) // 3), "e": " - 31.12.2068 23:59", "E": str((t - datetime(1970, 1, 1)) // MILLISECOND),
+        "z": f"{'-' if hours < 0 else '+'}{minutes // 60:02d}:{minutes % 60:02d}",
     }  # fmt: skip
     return re.sub(r"%(.)", lambda m: parts[m[1]], form)
 
@@ -41,6 +44,8 @@ def write(t: datetime, form: str, hours: float) -> str:
 def cut(t: datetime, form: str) -> datetime:
     """A time as far as a form says it."""
     codes = set(re.findall(r"%(.)", form))
+    if "E" in codes:
+        return t
     if "q" in codes:
         return datetime(t.year, (t.month - 1) // 3 * 3 + 1, 1)
     midnight = datetime(t.year, t.month, t.day)
@@ -98,6 +103,10 @@ EDGES = [
     ("12/31/2024 12:00 PM", ("%m/%d/%Y %I:%M %p",), datetime(2024, 12, 31, 12)),
     ("2024-01-05 24", ("%Y-%m-%d %k",), datetime(2024, 1, 5, 23)),
     ("2024-01-05 1", ("%Y-%m-%d %k",), datetime(2024, 1, 5)),
+    ("2024-03-31 1380", ("%Y-%m-%d %K",), datetime(2024, 3, 31, 23)),
+    ("1st May 2024", ("%d %b %Y",), datetime(2024, 5, 1)),
+    ("1. Mai 2024, 6:00 - 7:00", ("%d. %b %Y, %H:%M%e",), datetime(2024, 5, 1, 6)),
+    ("/Date(1704088805000+0100)/", ("/Date(%E)/",), datetime(2024, 1, 1, 6, 0, 5)),
     ("2020-W53", ("%G-W%V",), datetime(2020, 12, 28)),
     ("2021-W53", ("%G-W%V",), None),
     ("01/01/69", ("%d/%m/%y",), datetime(1969, 1, 1)),

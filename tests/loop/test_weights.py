@@ -145,6 +145,9 @@ def test_the_sweep_marks_the_weights_of_the_folder_and_writes_others(project: Pr
     assert champion is not None and [line.split()[:2] for line in lines if "<-" in line] == [["*", "2"]]
     assert sum(line.endswith(f"<- params.yaml, {champion.version}") for line in lines) == 1
     assert [line for line in lines if line.endswith("<- params.yaml")] == []
+    by = {line.split("  ")[0]: line.split()[-6:] for line in lines if " CI" not in line}
+    assert "a score above 0.5" in by and "100.0" in by["an oracle"]
+    assert lines[-1] == "high: alone worth an alert above a score of 0.333, by weight 2"
     written = list(checked.write(project, {"high": 4.0}))
     line = "  high: {task: binary, label: load > 5, known: read, weight: 2, features: [phase, hour, last_load]}"
     assert [row for row in written if row.startswith(("-  ", "+  "))] == [f"-{line}", f"+{line.replace('2,', '4,')}"]

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
 
+import hourly
 import pytest
 from readings import PARAMS
 from ruamel.yaml import YAML
@@ -27,6 +28,9 @@ def refusal(text: str) -> str:
     return said
 
 
+COSTS = "costs: {alert: 1, capacity: 1}"
+ABSTAIN = "costs: {{alert: 1, capacity: 1, abstain: {{{}}}}}"
+FILTER = "label_horizon: 1h"
 # What is changed in the small project's scope, the key that is named, and part of the fix.
 BAD = [
     ("seed: 1", "sead: 1", "sead", "did you mean seed?"),
@@ -42,6 +46,10 @@ BAD = [
     ("period: 1h", "period: 99999999999d", "sources.readings.period", "is not a duration"),
     ("tick: 1h", "tick: 0s", "rhythm.tick", "longer than zero"),
     ("decide: 2h", "decide: 90m", "rhythm.decide", "whole number of ticks of 1h"),
+    ("seed: 1", "seed: 1\napproval: {actions: [promote], within: 1h}", "approval.actions.0", "is not one of retrain"),
+    ("refit: true", "refit: true\n  calibrate: spline", "training.calibrate.0", "is not one of platt"),
+    ("seed: 1", "seed: 1\napproval: {actions: [], within: 1h}", "approval.actions", "name at least one"),
+    ("seed: 1", "seed: 1\napproval: {actions: [retrain], within: 0h}", "approval.within", "must be longer than zero"),
     ("train: all", "train: 1h", "windows.train", "longer than windows.holdout (2h)"),
     ("train: all", "train: everything", "windows.train", "or all"),
     ("warm_up: 1d", "warm_up: 2h", "windows.warm_up", "longer than windows.holdout"),
@@ -100,6 +108,15 @@ BAD = [
     ("  readings:\n", "  my readings:\n", "sources.my readings", "is no name"),
     ("objectives: {high:", "objectives: {7:", "objectives.7", "is no name"),
     ("costs: {alert: 1, capacity: 1}", "costs: 1", "costs", "must be a mapping of keys, not 1"),
+    (COSTS, ABSTAIN.format("then: person"), "costs.abstain", "add margin or scores"),
+    (COSTS, ABSTAIN.format("margin: 0.2, then: ask"), "costs.abstain.then", "one of drop, ask for more or person"),
+    (COSTS, ABSTAIN.format("margin: 1"), "costs.abstain.margin", "(the other is costs.alert, line "),
+    (COSTS, ABSTAIN.format("scores: {high: [0.4, 0.2]}"), "costs.abstain.scores.high", "begins at 0.4 and ends at 0.2"),
+    (COSTS, ABSTAIN.format("scores: {high: [0.4]}"), "costs.abstain.scores.high.1", "is missing"),
+    (COSTS, ABSTAIN.format("scores: {low: [0.2, 0.4]}"), "costs.abstain.scores.low", "use one of high"),
+    (COSTS, ABSTAIN.format("margin: 0.2, most: 2"), "costs.abstain.most", "must be at most 1, not 2"),
+    (FILTER, FILTER + ", filters: {full: ''}", "events.filters.full", "is empty; write a few words"),
+    (FILTER, FILTER + ", filters: [load]", "events.filters", "must be a mapping of names"),
     ("costs: {alert: 1, capacity: 1}", "costs:", "costs", "must be a mapping of keys, not nothing"),
     ("reference_rows: 10", "reference_rows: 50000", "monitoring.reference_rows", "at most 30000"),
 ]  # fmt: skip
@@ -155,6 +172,21 @@ def test_a_file_that_cannot_be_read_is_named(tmp_path: Path) -> None:
     path.write_bytes(b"project: meters\ngoal: caf\xe9\n")
     with pytest.raises(ScopeError, match=r"params\.yaml:2: not UTF-8"):
         scope.read(path)
+
+
+def test_a_filter_over_what_becomes_known_with_the_label_is_refused_with_both_lines() -> None:
+    def filtered(expression: str) -> str:
+        return hourly.PARAMS.replace("label_horizon: 1h}", f"label_horizon: 1h, filters: {{full: {expression}}}}}")
+
+    text = filtered("\"phase = 1 AND LOAD > 5\"")
+    lines = [line.strip() for line in text.splitlines()]
+    first = next(n for n, line in enumerate(lines, 1) if line.startswith("events: "))
+    other = next(n for n, line in enumerate(lines, 1) if line.startswith("read: "))
+    message = refusal(text)
+    assert message.startswith(f"params.yaml:{first}: events.filters.full: uses 'load', which becomes known with ")
+    assert message.endswith(f"(the other is sources.readings.known_at.read, line {other})")
+    allowed = "phase = 1 AND meter <> 'load'"
+    assert scope.parse(filtered(f'"{allowed}"')).events.filters == {"full": allowed}
 
 
 def test_a_scope_is_read_into_types_and_written_back() -> None:

@@ -7,7 +7,7 @@ import pytest
 
 from homeostat.core.errors import ScopeError, UsageError
 from homeostat.project import scope
-from homeostat.project.scope_values import changes, priced, with_values
+from homeostat.project.scope_values import changes, priced, with_prices, with_values
 
 NOTED = hourly.PARAMS.replace(
     "costs: {alert: 1, capacity: 2}", "costs:\n  alert: 1   # the unit\n  capacity: 2  # what the desk can do"
@@ -21,6 +21,29 @@ def test_only_weights_and_costs_count_as_a_change() -> None:
     assert changes(before, scope.parse(other)) == {"high": (2, 3.5), "costs.capacity": (2, 5)}
     assert changes(before, scope.parse(hourly.PARAMS.replace("holdout: 12h", "holdout: 11h"))) == {}
     assert changes(before, scope.parse(hourly.PARAMS.replace("weight: 2", "weight: 2.0"))) == {}
+
+
+ABSTAIN = "costs:\n  alert: 1\n  capacity: 3  # two more\n  abstain: {margin: 0.2, scores: {high: [0.1, 0.3]}}\n"
+
+
+def test_a_section_that_came_or_went_is_a_change_and_is_taken_over_as_it_stands() -> None:
+    other = hourly.PARAMS.replace("costs: {alert: 1, capacity: 2}\n", ABSTAIN).replace("weight: 2", "weight: 3")
+    before, after = scope.parse(hourly.PARAMS), scope.parse(other)
+    assert changes(before, after) == {
+        "high": (2, 3), "costs.capacity": (2, 3), "costs.abstain.margin": (None, 0.2),
+        "costs.abstain.scores.high": (None, "0.1 to 0.3"), "costs.abstain.then": (None, "person"),
+        "costs.abstain.most": (None, 1.0),
+    }  # fmt: skip
+    assert with_prices(hourly.PARAMS, other) == other
+    assert with_prices(other, hourly.PARAMS) == hourly.PARAMS
+    elsewhere = other.replace("holdout: 12h", "holdout: 11h")
+    assert with_prices(hourly.PARAMS, elsewhere) == other  # and nothing else of it
+    assert with_values(other, {"costs.abstain.margin": 0.5}) == other.replace("margin: 0.2", "margin: 0.5")
+
+
+def test_numbers_alone_are_written_in_their_place() -> None:
+    other = hourly.PARAMS.replace("capacity: 2", "capacity: 4")
+    assert with_prices(NOTED, other) == NOTED.replace("capacity: 2 ", "capacity: 4 ")
 
 
 @pytest.mark.parametrize(

@@ -22,6 +22,7 @@ from homeostat.core.incidents import Incident
 from homeostat.core.rules import Rule
 from homeostat.project.layout import Project
 from homeostat.reports import incident
+from homeostat.reports.forms import forms
 from homeostat.reports.html import report_page
 from homeostat.reports.incident_page import incident_page
 
@@ -33,6 +34,10 @@ INCIDENTS = {
     "0003": Incident(
         Finding(Rule.CALIBRATION, "high", "fail", 0.6, 0.35, Interval(1.3, 1.9, 0.95), rows=80, facts={"ratio": 1.6}),
         OPENED, OPENED, passes=1, last_passed=OPENED + timedelta(hours=1), release="v0.2.0",
+    ),
+    "0004": Incident(
+        Finding(Rule.FALLBACK, "", "fail", facts={"version": "v0.2.0", "since": OPENED.isoformat()}), OPENED, OPENED,
+        passes=1, last_passed=OPENED + timedelta(hours=1),
     ),
 }  # fmt: skip
 
@@ -82,6 +87,15 @@ def test_quality_says_what_it_costs_what_was_done_and_the_way_back(project: Proj
     assert "homeostat rollback" in shown["type"]
 
 
+@pytest.mark.parametrize("number", ["1", "2", "3", "4"])
+def test_the_button_is_there_where_the_command_is(project: Project, number: str) -> None:
+    read = incident.read(project, number)
+    assert read is not None
+    typed = any(command.text == "homeostat rollback" for command in incident.commands(read))
+    assert typed is (number in ("3", "4"))  # of a model, a fallback among them
+    assert ('value="rollback"' in forms(read, "page.html", "seal")) is typed
+
+
 def test_quality_shows_the_events_that_were_predicted_worst(project: Project) -> None:
     """With all that their source says of them; those of a window that ends with what was measured."""
     read = incident.read(project, "3")
@@ -106,7 +120,7 @@ def test_the_command_prints_it_and_names_what_there_is(project: Project, tmp_pat
     run = CliRunner().invoke(main, ["-C", str(project.home), "status", "--incident", "2"])
     assert run.exit_code == 0 and run.stdout.startswith("incident   0002  load: history\n")
     wrong = CliRunner().invoke(main, ["-C", str(project.home), "status", "--incident", "17"])
-    assert wrong.exit_code == 2 and "no incident 0017; on record are 0000 to 0003" in wrong.stderr
+    assert wrong.exit_code == 2 and "no incident 0017; on record are 0000 to 0004" in wrong.stderr
 
 
 def test_a_project_in_which_nothing_failed_has_none(tmp_path: Path) -> None:
@@ -130,7 +144,7 @@ def pages(project: Project) -> dict[str, Tags]:
 
 
 def test_every_incident_has_a_page_that_the_report_links(project: Project, pages: dict[str, Tags]) -> None:
-    assert sorted(pages) == ["0000", "0001", "0002", "0003"]
+    assert sorted(pages) == ["0000", "0001", "0002", "0003", "0004"]
     links = parsed(project.report_page.read_text()).links
     assert {f"incidents/{number}.html" for number in pages} <= set(links)
     for number, page in pages.items():

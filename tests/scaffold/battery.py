@@ -59,7 +59,66 @@ ENERO = ["enero", "febrero", "marzo", "abril", "mayo", "junio", "julio", "agosto
 JANV = ["janv.", "févr.", "mars", "avr.", "mai", "juin", "juil.", "août", "sept.", "oct.", "nov.", "déc."]
 
 
+JANEIRO = ["janeiro", "fevereiro", "março", "abril", "maio", "junho", "julho", "agosto", "setembro", "outubro",
+           "novembro", "dezembro"]  # fmt: skip
+LUNES = ["lunes", "martes", "miércoles", "jueves", "viernes", "sábado", "domingo"]
+MONTHLY = [datetime(2014 + n // 12, n % 12 + 1, 1) for n in range(ROWS)]
+ARABIC, PERSIAN, HINDI, FULL = (
+    str.maketrans("0123456789.,/:-", digits)
+    for digits in ("٠١٢٣٤٥٦٧٨٩٫٬/:-", "۰۱۲۳۴۵۶۷۸۹٫٬/:-", "०१२३४५६७८९.,/:-", "０１２３４５６７８９．，／：－")
+)
+
+
+def _quarter(t: datetime) -> int:
+    return (t.month + 2) // 3
+
+
+def _milliseconds(t: datetime) -> int:
+    return (t - EPOCH) // timedelta(milliseconds=1)
+
+
+def _ordinal(day: int) -> str:
+    """An ordinal number in English."""
+    ending = {1: "st", 2: "nd", 3: "rd"}.get(day % 10, "th")
+    return f"{day}{'th' if 10 < day < 20 else ending}"
+
+
+def _months(name: str, write: Callable[[datetime], str], note: str = "month") -> Case:
+    """Months, or the first ones of quarters."""
+    right = [t if note == "month" else t.replace(month=_quarter(t) * 3 - 2) for t in MONTHLY]
+    return Case(name, "time", [write(t) for t in MONTHLY], right, note)
+
+
 TIME_CASES = [
+    _times("Arabic digits", lambda t: f"{t:%d/%m/%Y %H:%M:%S}".translate(ARABIC)),
+    _times("Persian digits", lambda t: f"{t:%Y/%m/%d %H:%M:%S}".translate(PERSIAN)),
+    _times("Hindi digits", lambda t: f"{t:%d-%m-%Y %H:%M:%S}".translate(HINDI)),
+    _times("full-width digits", lambda t: f"{t:%Y/%m/%d %H:%M:%S}".translate(FULL)),
+    _times("marks of direction", lambda t: f"\u200e{t.month}\u200e/\u200e{t.day}\u200e/\u200e{t.year}", _day),
+    _times("Spanish halves of the day",
+           lambda t: f"{t:%d/%m/%Y} {t.hour % 12 or 12:02d}:{t:%M:%S} {_half(t, 'a. m.', 'p. m.')}"),
+    _times("Portuguese months", lambda t: f"{t.day} de {JANEIRO[t.month - 1]} de {t.year}", _day),
+    _times("Spanish weekdays", lambda t: f"{LUNES[t.weekday()]}, {t.day} de {ENERO[t.month - 1]} de {t.year}", _day),
+    _times("German clocks", lambda t: f"{t.day}. {MAI[t.month - 1]} {t.year}, {t:%H:%M} Uhr", _minute),
+    _times("French first days", lambda t: f"{'1er' if t.day == 1 else t.day} {JANV[t.month - 1]} {t.year}", _day),
+    _times("English ordinals", lambda t: f"{t:%B} {_ordinal(t.day)}, {t.year}", _day),
+    _times("commas before fractions", lambda t: f"{t:%Y-%m-%dT%H:%M:%S},250Z",
+           lambda t: t + timedelta(milliseconds=250)),
+    _times(".NET's JSON", lambda t: f"/Date({_milliseconds(t)})/"),
+    _times(".NET's JSON with an offset", lambda t: f"/Date({_milliseconds(t)}+0100)/"),
+    _times("MongoDB's shell", lambda t: f'ISODate("{t:%Y-%m-%dT%H:%M:%S}.000Z")'),
+    _times("intervals", lambda t: f"{t:%d.%m.%Y %H:%M} - {t + timedelta(hours=1):%d.%m.%Y %H:%M}", _minute, "start"),
+    _times("intervals of ISO", lambda t: f"{t:%Y-%m-%dT%H:%M}Z/{t + timedelta(hours=1):%Y-%m-%dT%H:%M}Z", _minute,
+           "start"),
+    _months("months with a point", lambda t: f"{t:%m.%Y}"),
+    _months("months after a point", lambda t: f"{t:%Y.%m}"),
+    *(_months(f"quarters as {name}", write, "quarter")  # type: ignore[arg-type]
+      for name, write in (("2013Q1", lambda t: f"{t.year}Q{_quarter(t)}"), ("1Q13", lambda t: f"{_quarter(t)}Q{t:%y}"),
+                          ("13Q1", lambda t: f"{t:%y}Q{_quarter(t)}"), ("2013:1", lambda t: f"{t.year}:{_quarter(t)}"),
+                          ("T1 2013", lambda t: f"T{_quarter(t)} {t.year}"))),
+    Case("both orders of day and month", "string", [f"{t:%d/%m/%Y}" if n % 2 else f"{t:%m/%d/%Y}"
+                                                   for n, t in enumerate(TIMES)],
+         [f"{t:%d/%m/%Y}" if n % 2 else f"{t:%m/%d/%Y}" for n, t in enumerate(TIMES)], "month before day in others"),
     _times("ISO", lambda t: f"{t:%Y-%m-%d %H:%M:%S}"),
     _times("ISO with T and Z", lambda t: f"{t:%Y-%m-%dT%H:%M:%S}Z"),
     _times("ISO days", lambda t: f"{t:%Y-%m-%d}", _day),
@@ -151,6 +210,12 @@ COUNTED = {
     "YYYYMMDDHH": (lambda t: f"{t:%Y%m%d%H}", lambda t: t.replace(minute=0, second=0)),
     "YYYYMMDDHHMM": (lambda t: f"{t:%Y%m%d%H%M}", _minute),
     "YYYYMMDDHHMMSS": (lambda t: f"{t:%Y%m%d%H%M%S}", lambda t: t),
+    "YYYYDDD": (lambda t: f"{t:%Y%j}", _day),
+    "days of MATLAB": (lambda t: f"{(t - EPOCH) / timedelta(days=1) + 719529:.10f}", lambda t: t),
+    "ticks of Windows": (lambda t: f"{((t - EPOCH) // timedelta(seconds=1) + 11644473600) * 10**7}", lambda t: t),
+    "ticks of .NET": (lambda t: f"{((t - EPOCH) // timedelta(seconds=1) + 62135596800) * 10**7}", lambda t: t),
+    "microseconds of WebKit": (lambda t: f"{((t - EPOCH) // timedelta(seconds=1) + 11644473600) * 10**6}", lambda t: t),
+    "seconds of SPSS": (lambda t: f"{(t - datetime(1582, 10, 14)) // timedelta(seconds=1)}", lambda t: t),
     "YYYYMM": (lambda t: f"{t:%Y%m}", lambda t: datetime(t.year, t.month, 1)),
 }
 
@@ -167,6 +232,11 @@ def _comma(text: str) -> str:
 def _numbers(name: str, write: Callable[[float], str], values: Sequence[float] = NUMBERS, note: str = "",
              kind: str = "float") -> Case:  # fmt: skip
     return Case(name, kind, [write(v) for v in values], values, note)
+
+
+def _left(name: str, write: Callable[[int], str], note: str) -> Case:
+    """Numbers that are no column of numbers, and stay as they are."""
+    return Case(name, "string", [write(n) for n in range(ROWS)], [write(n) for n in range(ROWS)], note)
 
 
 def _lakh(n: int) -> str:
@@ -195,6 +265,28 @@ NUMBER_CASES = [
     _numbers("euros behind", lambda v: f"{v:.2f} €", note="€"),
     _numbers("per cent", lambda v: f"{v} %", note="%"),
     _numbers("a unit", lambda v: f"{v} kg", note="kg"),
+    *(_numbers(f"{name} digits", lambda v, digits=digits: f"{v:,.2f}".translate(digits), note="thousands")  # type: ignore[misc]
+      for name, digits in (("Arabic", ARABIC), ("Persian", PERSIAN), ("Hindi", HINDI), ("full-width", FULL))),
+    _numbers("Arabic per cent", lambda v: f"{v:.2f}٪".translate(ARABIC), note="%"),
+    _numbers("full-width yen", lambda v: f"￥{v:,.2f}".translate(FULL), note="¥"),
+    _numbers("apostrophes before, as a spreadsheet's text", lambda v: f"'{v}", note="'"),
+    _numbers("marks of direction before", lambda v: f"\u200f{v:.2f}".translate(ARABIC)),
+    _numbers("narrow blanks between groups", lambda v: f"{v:,.2f}".replace(",", "\u202f"), note="blanks"),
+    _numbers("two marks of one currency", lambda v: f"US${v:.2f}" if int(v) % 2 else f"{v:.2f} USD", note="USD"),
+    _numbers("a currency in some rows", lambda v: f"${v:.2f}" if int(v) % 2 else f"{v:.2f}", note="a choice"),
+    _numbers("one day, more days", lambda v: f"{v} day{'' if v == 1 else 's'}", [n % 9 for n in range(ROWS)], "day",
+             "integer"),
+    *(_left(name, write, "several units or currencies")  # type: ignore[arg-type]
+      for name, write in (("dollars and euros", lambda n: f"{'$€'[n % 2]}{n}.50"),
+                          ("codes of currencies", lambda n: f"{n}.50 {('USD', 'EUR', 'GBP')[n % 3]}"),
+                          ("one dollar among euros", lambda n: f"{'$' if n == 50 else '€'}{n}.50"),
+                          ("kilograms and pounds", lambda n: f"{n}.5 {('kg', 'lb')[n % 2]}"),
+                          ("Celsius and Fahrenheit", lambda n: f"{n} {('°C', '°F')[n % 2]}"),
+                          ("kilometres and metres", lambda n: f"{n}{('km', 'm')[n % 2]}"),
+                          ("thousands and millions", lambda n: f"1.{n}{('K', 'M')[n % 2]}"),
+                          ("per cent and shares", lambda n: f"{n}%" if n % 2 else f"0.{n:02d}"))),
+    _left("points and commas", lambda n: f"{n}.50" if n % 2 else f"{n},50", "a decimal comma"),
+    _left("seats", lambda n: f"{n}{'ABC'[n % 3]}", ""),
     _numbers("scientific", lambda v: f"{v:.6e}", [float(f"{v:.6e}") for v in NUMBERS]),
     Case("minus behind", "float", [f"{v}-" if n % 3 else f"{v}" for n, v in enumerate(NUMBERS)],
          [-v if n % 3 else v for n, v in enumerate(NUMBERS)], "minus"),
@@ -207,7 +299,7 @@ NUMBER_CASES = [
     *(Case(f"odd: {odd}", "float", _some([str(v) for v in NUMBERS], odd, 60), _some(NUMBERS, None, 60), odd)  # type: ignore[arg-type]
       for odd in ("inf", "-inf", "<0.5", ">500", "#DIV/0!", "#REF!", "#VALUE!", "1.#INF")),
     *(Case(f"null: {null}", "float", _some([str(v) for v in NUMBERS], null), _some(NUMBERS, None), null.strip())  # type: ignore[arg-type]
-      for null in ("NULL", "NaN", "N/A", "None", "\\N", "<NA>", "-", "nil", "(null)", "n.a.")),
+      for null in ("NULL", "NaN", "N/A", "None", "\\N", "<NA>", "-", ":", "nil", "(null)", "n.a.")),
     Case("null: bcp's empty word", "float", _some([str(v) for v in NUMBERS], "\0"), _some(NUMBERS, None), "x00"),  # type: ignore[arg-type]
     _numbers("wide whole numbers", lambda v: str(int(v)), [9007199254740993 + n for n in range(ROWS)], kind="integer"),
     Case("unsigned 64-bit names", "string", [str(2**63 + 7919 * n) for n in range(ROWS)],

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import io
+import json
 import zipfile
 from collections.abc import Sequence
 from datetime import datetime
@@ -54,6 +55,26 @@ def parquet(rows: pl.DataFrame) -> bytes:
     return out.getvalue()
 
 
+def drawn(bar: str, rule: str, closed: bool = False, count: str = "") -> str:
+    """The rows as a program prints them, each column as wide as its widest value; ``rule`` crosses ``bar``."""
+    rows = [HEAD, *((i, t, str(v), r) for i, t, v, r in ROWS)]
+    widths = [max(len(row[n]) for row in rows) for n in range(len(HEAD))]
+    lines = [bar.join(value.ljust(width) for value, width in zip(row, widths, strict=True)) for row in rows]
+    dashes = rule.join("-" * width for width in widths)
+    if closed:
+        lines = [f"{bar.strip()} {line} {bar.strip()}" for line in lines]
+        dashes = f"+-{dashes}-+"
+    body = [*([dashes] if closed else []), lines[0], dashes, *lines[1:], *([dashes] if closed else []), count]
+    return "\n".join(body) + "\n"
+
+
+def of_r(delimiter: str, names: bool) -> str:
+    """As R's write.table writes it: a name of each row, for which the heading has none, or a blank one."""
+    head = delimiter.join(f'"{name}"' for name in (("", *HEAD) if names else HEAD))
+    body = (delimiter.join((f'"{n}"', f'"{i}"', f'"{t}"', str(v), f'"{r}"')) for n, (i, t, v, r) in enumerate(ROWS, 1))
+    return "\n".join([head, *body]) + "\n"
+
+
 # a name, the files by path, what is given as the address, and what is said of it
 FILES: list[tuple[str, dict[str, str | bytes], str, str]] = [
     ("plain", {"t.csv": csv()}, "t.csv", ""),
@@ -76,6 +97,24 @@ FILES: list[tuple[str, dict[str, str | bytes], str, str]] = [
     ("a star in the name of its folder", {"a*b/t.csv": csv()}, "a*b/t.csv", ""),
     ("blanks and other letters in its path", {"my dätä/t é.csv": csv()}, "my dätä/t é.csv", ""),
     ("a capital ending", {"T.CSV": csv()}, "T.CSV", ""),
+    ("psql", {"t.txt": drawn(" | ", "-+-", count="(60 rows)")}, "t.txt", "a rule of dashes"),
+    ("mysql", {"t.txt": drawn(" | ", "-+-", closed=True, count="60 rows in set (0.01 sec)")}, "t.txt", "a rule"),
+    ("SQL*Plus", {"t.lst": "SQL> SELECT * FROM t;\n\n" + drawn(" ", " ", count="\n60 rows selected.")}, "t.lst",
+     "a rule of dashes"),
+    ("SQL*Plus in pages", {"t.lst": drawn(" ", " ") + "\n".join(drawn(" ", " ").split("\n")[:2]) + "\n"}, "t.lst",
+     "a rule of dashes"),
+    ("sqlite3's columns", {"t.txt": drawn("  ", "  ")}, "t.txt", "a rule of dashes"),
+    ("Markdown", {"t.md": drawn(" | ", "-|-", closed=True).split("\n", 1)[1]}, "t.md", "a rule of dashes"),
+    ("DuckDB's box", {"t.txt": drawn(" │ ", "─┼─", closed=True).replace("-", "─").replace("2024─01─", "2024-01-")},
+     "t.txt", "a rule of dashes"),
+    ("R's tables", {"t.txt": of_r(" ", names=False)}, "t.txt", "blanks stand between"),
+    ("R's CSV", {"t.csv": of_r(",", names=True)}, "t.csv", "without a name in the heading: called column0"),
+    ("R's CSV without a name for those of rows", {"t.csv": of_r(",", names=False)}, "t.csv", "one name less"),
+    ("formulas of a spreadsheet that keep text", {"t.csv": csv().replace("\na", '\n="a').replace(",2024", '",2024')},
+     "t.csv", ""),
+    ("full-width commas", {"t.csv": csv("，")}, "t.csv", "'，'"),
+    ("types above the heading", {"t.csv": "#group,false,true,false\n#datatype,string,double,string\n" + csv()}, "t.csv",
+     "first 2 lines"),
     ("gz", {"t.csv.gz": gzip.compress(csv().encode())}, "t.csv.gz", ""),
     ("zip", {"t.zip": zipped(csv())}, "t.zip", ""),
     ("zst", {"t.csv.zst": zstd(csv())}, "t.csv.zst", ""),
@@ -133,6 +172,140 @@ def test_backslashes_and_line_breaks_within_quotes(tmp_path: Path) -> None:
     assert lands is not None and lands.sort("id").equals(rows)
 
 
+NOTE = 'a tab\t, a "quote", a \\ and\ntwo lines'
+ESCAPES = {"\\": "\\\\", "\t": "\\t", "\n": "\\n"}  # of PostgreSQL's COPY and MySQL's --batch
+BEFORE = {"\\": "\\\\", "\t": "\\\t", "\n": "\\\n"}  # of MySQL's --tab, where the sign itself follows
+
+
+def _dumped(escapes: dict[str, str], delimiter: str = "\t", heading: bool = True) -> str:
+    """The rows as a database writes them, a third of the notes none."""
+    note = "".join(escapes.get(sign, sign) for sign in NOTE)
+    lines = [delimiter.join((i, t, "\\N" if n % 3 == 0 else note, str(v))) for n, (i, t, v, _) in enumerate(ROWS)]
+    return "\n".join([*([delimiter.join(("id", "at", "note", "load"))] if heading else []), *lines]) + "\n"
+
+
+@pytest.mark.parametrize(
+    ("text", "names"),
+    [
+        (_dumped(ESCAPES), ("id", "note", "load")),
+        (_dumped(ESCAPES) + "\\.\n", ("id", "note", "load")),
+        (_dumped(ESCAPES, heading=False), ("column1", "column3", "column4")),
+        (_dumped(BEFORE), ("id", "note", "load")),
+        (_dumped(ESCAPES | {"|": "\\|"}, "|").replace("quote", "pipe \\| within"), ("id", "note", "load")),
+        (_dumped({"\\": "\\\\", "\n": "\\n"}, "\x01"), ("id", "note", "load")),
+    ],
+    ids=["COPY with a heading", "COPY up to its end", "COPY", "--tab", "COPY with bars", "Hive"],
+)
+def test_backslashes_of_databases_stand_for_what_they_mean(text: str, names: tuple[str, ...], tmp_path: Path) -> None:
+    put({"t.txt": text}, tmp_path)
+    rows, lands, notes = read_both("t.txt", tmp_path, names[0])
+    note = NOTE.replace("quote", "pipe | within") if "pipe" in text else NOTE
+    assert rows[names[1]].to_list() == [None if n % 3 == 0 else note for n in _order(rows[names[0]])]
+    assert rows[names[2]].to_list() == [ROWS[n][2] for n in _order(rows[names[0]])]
+    assert lands is not None and lands.sort(names[0]).equals(rows)
+    assert "a backslash stands before signs within values" in str(notes)
+
+
+def _order(identifiers: pl.Series) -> list[int]:
+    return [int(one[1:]) for one in identifiers]
+
+
+def test_paths_of_windows_are_no_backslashes_of_a_database(tmp_path: Path) -> None:
+    text = "id\tpath\tload\n" + "".join(f"a{n}\tC:\\temp\\new{n}\t{n}\n" for n in range(40))
+    put({"t.tsv": text}, tmp_path)
+    rows, lands, notes = read_both("t.tsv", tmp_path)
+    assert rows["path"].to_list() == [f"C:\\temp\\new{n}" for n in _order(rows["id"])]
+    assert lands is not None and lands.sort("id").equals(rows)
+    assert notes == ()
+
+
+def test_names_that_a_heading_has_twice_or_leaves_blank_are_named_with_what_they_became(tmp_path: Path) -> None:
+    put({"t.csv": "id,load,load,Load,\n" + "".join(f"a{n},{n},{n + 1},{n + 2},x{n}\n" for n in range(40))}, tmp_path)
+    rows, lands, notes = read_both("t.csv", tmp_path)
+    assert rows.columns == ["id", "load", "load_1", "Load_2", "column4"]
+    assert lands is not None and lands.sort("id").equals(rows)
+    assert "the heading has 'load' 3 times: the later ones are called load_1, Load_2" in notes
+    assert "without a name in the heading: called column4" in notes
+
+
+def test_a_name_that_a_sheet_has_twice_is_named_too(tmp_path: Path) -> None:
+    write_workbook(tmp_path / "t.xlsx", names=("id", "at", "load", "load"))
+    rows, lands, notes = read_both("t.xlsx", tmp_path)
+    assert rows.columns == ["id", "at", "load", "load_1"]
+    assert lands is not None and lands.sort("id").equals(rows)
+    assert notes == ("the heading has 'load' 2 times: the later ones are called load_1",)
+
+
+def test_numbers_of_files_that_differ_in_the_decimal_sign_are_left_as_words(tmp_path: Path) -> None:
+    comma = "id;load;share;count\n" + "".join(f"a{n};{n + 1}.{n + 100};{n},5;{n}\n" for n in range(40))
+    point = "id,load,share,count\n" + "".join(f"b{n},{n + 1}.{n + 100},{n}.5,{n}\n" for n in range(40))
+    put({"d/1.csv": comma, "d/2.csv": point}, tmp_path)
+    with open_workspace() as work:
+        made = read_table(work, "t", Address.of(str(tmp_path / "d")))
+    kinds = {c.raw: (c.kind, c.reading.mostly) for c in made.columns}
+    assert kinds["load"] == kinds["share"] == ("string", "number")
+    assert kinds["count"] == ("integer", "")
+    note = made.column("load").reading.note
+    assert "a decimal comma in some files and a decimal point in others: left as words" in note
+
+
+def test_lists_within_records_are_no_columns(tmp_path: Path) -> None:
+    records = [{"id": f"a{n}", "who": {"name": {"first": "Ann"}}, "tags": ["x"] * (n % 3)} for n in range(40)]
+    put({"t.json": json.dumps({"answer": {"hits": {"rows": records}}})}, tmp_path)
+    with open_workspace() as work:
+        made = read_table(work, "t", Address.of(str(tmp_path / "t.json")))
+    assert [c.raw for c in made.columns] == ["id", "who.name.first"]
+    assert made.unusable == ("tags",)
+
+
+def test_columns_that_are_called_by_months_have_their_names(tmp_path: Path) -> None:
+    months = [f"{2020 + n // 12}-{n % 12 + 1:02d}" for n in range(24)]
+    lines = [",".join([f"a{n}", *(str(n + m / 10) for m in range(24))]) for n in range(40)]
+    put({"t.csv": "\n".join([",".join(["id", *months]), *lines]) + "\n"}, tmp_path)
+    with open_workspace() as work:
+        made = read_table(work, "t", Address.of(str(tmp_path / "t.csv")))
+    assert [c.raw for c in made.columns] == ["id", *months]
+    assert {c.kind for c in made.columns[1:]} == {"float"}
+
+
+def test_logs_of_web_servers_are_read(tmp_path: Path) -> None:
+    agent = '"-" "Mozilla/5.0 (X11; Linux)"'
+    combined = "".join(
+        f'10.0.0.{n} - - [{n % 28 + 1:02d}/Jan/2024:06:00:00 +0000] "GET /a?b={n} HTTP/1.1" 200 {n * 9} {agent}\n'
+        for n in range(60)
+    )
+    extended = "#Software: a server\n#Fields: date time s-ip sc-status time-taken\n" + "".join(
+        f"2024-01-{n % 28 + 1:02d} 06:00:00 10.0.0.{n} 200 {n * 9}\n" for n in range(60)
+    )
+    put({"access.log": combined, "u_ex.log": extended}, tmp_path)
+    rows, lands, _ = read_both("access.log", tmp_path, "column7")
+    assert rows["column4"].to_list() == [datetime(2024, 1, n % 28 + 1, 6) for n in range(60)]
+    assert rows["column5"][1] == "GET /a?b=1 HTTP/1.1" and rows["column9"][0] == "Mozilla/5.0 (X11; Linux)"
+    assert lands is not None and lands.sort("column7").equals(rows)
+    rows, _, _ = read_both("u_ex.log", tmp_path, "time_taken")
+    assert rows.columns == ["date", "time", "s_ip", "sc_status", "time_taken"]
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("\n".join(f"load,region=north value={n} 170000000000000000{n}" for n in range(9)), "line protocol; export"),
+        ("# HELP a b\n" + "\n".join(f'load{{region="n"}} {n} 1700000000' for n in range(9)), "Prometheus"),
+        ("\n".join(f"-[ RECORD {n} ]---\nid | {n}\nat | 2024-01-01" for n in range(1, 9)), "one below the other"),
+        ("\n".join(f'time="2024-01-01" level=info load={n}' for n in range(9)), "logfmt"),
+        ("\n".join(f"- at: 2024-01-01\n  load: {n}" for n in range(9)), "YAML"),
+        ("-- a dump\n" + "\n".join(f"INSERT INTO t VALUES ({n}, 'a');" for n in range(9)), "a dump of SQL; load it"),
+        ("<?xml version='1.0'?>\n<rows>\n" + "\n".join(f"<row>{n}</row>" for n in range(9)), "is XML; write"),
+        ("    id                  at  load\n" + "\n".join(f"{n}  a{n}  2024-01-01 06:00:00  {n}" for n in range(30)),
+         "only blanks between its values, and blanks within them; write it as CSV"),
+    ],
+)  # fmt: skip
+def test_text_that_is_no_table_is_refused_by_what_it_is(text: str, words: str, tmp_path: Path) -> None:
+    put({"t.txt": text}, tmp_path)
+    with pytest.raises(DataError, match=words):
+        read_both("t.txt", tmp_path)
+
+
 def test_a_workbook_is_read(tmp_path: Path) -> None:
     write_workbook(tmp_path / "t.xlsx")
     assert fastexcel.read_excel(tmp_path / "t.xlsx").sheet_names == ["notes", "data"]
@@ -149,7 +322,7 @@ def test_of_several_sheets_the_one_with_the_most_rows_is_read_and_named(tmp_path
     assert "'data' is read, which has the most rows; another: sources.file.sheet: 'notes' (1 row)" in str(notes)
 
 
-def write_workbook(path: Path, before: Sequence[tuple[object, ...]] = ()) -> None:
+def write_workbook(path: Path, before: Sequence[tuple[object, ...]] = (), names: Sequence[str] = HEAD) -> None:
     """The smallest workbook: a sheet with the lines ``before``, and one with the rows as text and numbers."""
     letters = "ABCD"
 
@@ -163,7 +336,7 @@ def write_workbook(path: Path, before: Sequence[tuple[object, ...]] = ()) -> Non
         cells = ("".join(cell(c, n, v) for c, v in enumerate(line)) for n, line in enumerate(lines, 1))
         return "".join(f'<row r="{n}">{row}</row>' for n, row in enumerate(cells, 1))
 
-    lines = [("A report of loads",), HEAD, *ROWS]
+    lines = [("A report of loads",), names, *ROWS]
     space = 'xmlns="http://schemas.openxmlformats.org/spreadsheetml/2006/main"'
     office = "http://schemas.openxmlformats.org/officeDocument/2006/relationships"
     package = "http://schemas.openxmlformats.org/package/2006"

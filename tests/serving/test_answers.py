@@ -116,6 +116,14 @@ def test_feature_rows_are_used_where_they_are(project: Project) -> None:
     assert ready == computed
 
 
+def test_an_answer_carries_the_decision_and_the_expected_costs(client: TestClient) -> None:
+    for one in predict(client, *(event(50, n) for n in range(hourly.METERS)))["predictions"]:
+        chance = one["scores"]["high"]
+        assert one["decision"] == ("act" if 2 * chance > 1 - chance else "do not act")
+        assert one["alert"] == (one["decision"] == "act")
+        assert one["reason"] == f"not acting is expected to cost {2 * chance:.4g}, acting {1 - chance:.4g}"
+
+
 def test_rank_puts_the_riskiest_first_and_warns_of_as_many_as_can_be_acted_on(client: TestClient) -> None:
     events = [event(50, n) for n in range(hourly.METERS)]
     response = client.post("/rank", json={"events": events}).json()["predictions"]
@@ -124,6 +132,9 @@ def test_rank_puts_the_riskiest_first_and_warns_of_as_many_as_can_be_acted_on(cl
     worth = sum(p["alert"] for p in predict(client, *events)["predictions"])
     assert worth > 2  # the capacity of a period
     assert [p["alert"] for p in response] == [True, True] + [False] * (len(response) - 2)
+    cut = response[2:worth]
+    assert {p["decision"] for p in cut} == {"do not act"}
+    assert all(p["reason"].endswith("; the 2 riskiest of its period take the capacity") for p in cut)
 
 
 BAD: list[tuple[Any, str, str]] = [

@@ -10,10 +10,12 @@ import pytest
 from tides import START, gauges, only, tides
 
 from homeostat.core.errors import DataError
+from homeostat.core.oracle_share import BY_COSTS, HALF, ORACLE
 from homeostat.features.tables import read_features
 from homeostat.project.layout import Project
 from homeostat.stages import evaluate as evaluate_stage
 from homeostat.training.evaluate import (
+    Report,
     alerts_of,
     blocks,
     compare_models,
@@ -111,6 +113,17 @@ def test_one_class_held_out_is_no_failure(tmp_path: Path) -> None:
     assert flood.candidate.metric("auc").value is None
     assert flood.candidate.metric("log_loss").value is not None
     assert flood.against_baseline.overall.share.value is not None
+
+
+def test_what_decisions_save_of_what_an_oracle_would_is_promised(judged: Project) -> None:
+    report = read_report(judged.evaluation / "evaluation.json")
+    assert list(report.saved) == [BY_COSTS, HALF, *(f"{name} alone" for name in judged.scope.objectives), ORACLE]
+    ours, best, money = report.saved[BY_COSTS], report.saved[ORACLE], report.money["candidate"]
+    assert (ours.rows, ours.alerts, round(ours.cost, 6)) == (money.rows, money.alerts, round(money.cost.value or 0, 6))
+    assert best.cost <= min(one.cost for one in report.saved.values())
+    assert ours.share.value == pytest.approx((money.silence - ours.cost) / (money.silence - best.cost))
+    older = {key: value for key, value in report.to_dict().items() if key != "saved"}
+    assert Report.from_dict(older).saved == {}
 
 
 def test_nothing_trained_yet(tmp_path: Path) -> None:

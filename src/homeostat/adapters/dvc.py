@@ -19,6 +19,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, TypeVar
 
+from homeostat.adapters.dvc_inputs import inputs_hashed_once
 from homeostat.adapters.dvc_lock import quick_lock_file
 from homeostat.adapters.dvc_state import remove_caches, repair_state
 from homeostat.adapters.stage_process import StageProcess, stage_of
@@ -55,7 +56,7 @@ def reproduce(
     ran: list[str] = []
 
     def once() -> None:
-        with _repo(root) as repo, _commands(root, worker, ran), quick_lock_file():
+        with _repo(root) as repo, _commands(root, worker, ran), quick_lock_file(), inputs_hashed_once():
             repair_state(repo)
             for stage in repo.reproduce(targets or None, force=force):
                 if stage.addressing not in ran:
@@ -73,7 +74,7 @@ def reproduce_alone(root: Path, stages: Sequence[str], worker: StageProcess | No
     """
 
     def once() -> None:
-        with _repo(root) as repo, _commands(root, worker, []), quick_lock_file():
+        with _repo(root) as repo, _commands(root, worker, []), quick_lock_file(), inputs_hashed_once():
             of_stages = [stage for stage in repo.index.stages if stage.addressing in stages]
             made = {out.def_path for out in repo.index.outs if out.use_cache}
             used = {part.def_path for stage in of_stages for part in (*stage.deps, *stage.outs)}
@@ -99,6 +100,7 @@ def changed_inputs(root: Path) -> list[str]:
 
     def once() -> list[str]:
         with _repo(root) as repo:
+            repair_state(repo)
             outs = {out.def_path for out in repo.index.outs}
             changes = [change for stage in repo.status().values() for change in stage if isinstance(change, dict)]
             deps = {path for change in changes for path in change.get("changed deps", {})}

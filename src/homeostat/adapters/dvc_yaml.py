@@ -15,6 +15,7 @@ from ruamel.yaml import YAML
 
 from homeostat.adapters.import_graph import reached
 from homeostat.core.errors import ScopeError
+from homeostat.project.layout import BEHAVIOUR
 from homeostat.project.whole_files import write_text
 
 # Parts of an objective that these stages do not read; other stages list objectives whole or not at all.
@@ -42,11 +43,18 @@ def deps(root: Path, stage: str, listed: Iterable[str], params: dict[str, Any]) 
     kept = [d for d in dict.fromkeys(listed) if not d.startswith(CODE)]
     if stage == "ingest":
         kept += [f for f in source_files(params) if f not in kept]
+    if stage == "evaluate":
+        kept = [d for d in kept if d != BEHAVIOUR] + behaviour_deps(root)
     own = root / "src"
     if not own.is_dir():
         return kept
     code = [p.relative_to(root) for p in reached(f"homeostat.stages.{stage}", own)]
     return kept + list(dict.fromkeys((room_of(p) if stage in BY_ROOM else p).as_posix() for p in code))
+
+
+def behaviour_deps(root: Path) -> list[str]:
+    """The folder of behavioural tests, where the project has one."""
+    return [BEHAVIOUR] if (root / BEHAVIOUR).is_dir() else []
 
 
 def with_dep(stage: str, dep: str, text: str) -> str:
@@ -115,6 +123,10 @@ def check_objectives(root: Path) -> None:
             raise ScopeError(f"dvc.yaml: params of stage {name} lack {missing}; rewrite them with `make dag`")
         for stale in [p for p in listed if p not in wanted]:
             raise ScopeError(f"dvc.yaml: params of stage {name} name {stale}, now gone; rewrite them with `make dag`")
+    listed = [d for d in dag["stages"].get("evaluate", {}).get("deps", []) if d == BEHAVIOUR]
+    if listed != behaviour_deps(root):
+        change = "names" if listed else "lacks"
+        raise ScopeError(f"dvc.yaml: stage evaluate {change} {BEHAVIOUR}; rewrite it with `make dag`")
 
 
 def _yaml() -> YAML:

@@ -111,6 +111,12 @@ def head(tree: Path) -> str:
     return done.stdout.strip()
 
 
+def file_at(home: Path, commit: str, path: str) -> str | None:
+    """The text of a file at a commit; None where that has no such file."""
+    done = attempt(home, "show", "--end-of-options", f"{commit}:{path}")
+    return None if done.returncode else done.stdout
+
+
 def common_folder(home: Path) -> Path:
     """Where the repository keeps its tags, whichever worktree ``home`` is."""
     return Path(run(home, "rev-parse", "--path-format=absolute", "--git-common-dir"))

@@ -52,6 +52,8 @@ from homeostat.core.findings import Decision
 from homeostat.core.headlines import headline
 from homeostat.core.incidents import Incident
 from homeostat.core.periods import DAY, floor
+from homeostat.core.rules import Reason
+from homeostat.core.text import typed_time
 from homeostat.project.clock import clock_now
 from homeostat.project.layout import Project
 from homeostat.project.process import alive
@@ -199,6 +201,9 @@ def page_of(project: str, decision: Decision, at: datetime) -> str:
     rows = [_row(*table.headings), "|---|---:|---:|---:|---|", *(_row(*row.cells) for row in table.rows)]
     evidence = [f"Evidence: {', '.join(f'`{e}`' for e in decision.evidence)}"] if decision.evidence else []
     head = [f"# {headline(decision)}", f"{project}, {at:%Y-%m-%d %H:%M} project time"]
+    if decision.reason == Reason.WAITS:
+        typed = f"homeostat approve {typed_time(at)} --why TEXT"
+        head.append(f"To answer, run the deployment `approval` here, or type `{typed}`, with `--decline` for no.")
     return "\n\n".join([*head, *(["\n".join(rows)] if table.rows else []), *evidence])
 
 

@@ -5,13 +5,15 @@ from __future__ import annotations
 import itertools
 import textwrap
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from homeostat.checks.scope_problems import scope_problems
+from homeostat.core.approval import DONE_UNANSWERED
+from homeostat.core.costs import threshold
 from homeostat.core.errors import ScopeError
 from homeostat.core.text import count, metric_name, percent
 from homeostat.project.layout import WORKTREE
@@ -19,7 +21,7 @@ from homeostat.project.value_types import format_duration
 
 if TYPE_CHECKING:
     from homeostat.project.layout import Project
-    from homeostat.project.scope import Objective, Rollout, Scope, Source
+    from homeostat.project.scope import Abstain, Approval, Objective, Rollout, Scope, Source
 
 WIDTH = 100
 TASKS = {"binary": "yes or no", "regression": "an amount", "ranking": "an order within each group"}
@@ -40,8 +42,11 @@ HISTORY = {
 }
 
 
-def scope_page(project: Project) -> Page:
-    """The scope in sentences; contracts, SQL expressions and features.sql are checked against it."""
+def scope_page(project: Project, gates: Iterable[str] = ()) -> Page:
+    """The scope in sentences; contracts, SQL expressions and features.sql are checked against it.
+
+    ``gates``: a line each, on how the release in service stands at them.
+    """
     scope = project.scope
     problems = scope_problems(project)
     sections = [
@@ -52,8 +57,10 @@ def scope_page(project: Project) -> Page:
         ("What a release must pass", _release(scope)),
         *([("How a release begins to serve", _rollout(scope.rollout))] if scope.rollout else []),
         ("What is watched, and what happens then", _monitoring(scope)),
+        *([("What waits for a person", _approval(scope.approval))] if scope.approval else []),
         ("Who is paged, and when", _paging(scope)),
         ("Rhythm", _rhythm(scope)),
+        *([("Gates, and the release in service", lines)] if (lines := list(gates)) else []),
         ("Problems", list(problems) or ["None found."]),
     ]
     body = "\n\n".join(f"{title.upper()}\n" + "\n".join(map(_wrapped, lines)) for title, lines in sections)
@@ -168,14 +175,34 @@ def _costs(scope: Scope) -> Iterator[str]:
     yield f"A false alert costs {scope.costs.alert:g}; a missed event costs the weight of its objective."
     most = count(scope.costs.capacity, "alert")
     yield f"At most {most} in one period of {scope.events.source}: for the riskiest events."
+    for name, objective in scope.objectives.items():
+        from_on = threshold(objective, scope.costs.alert)
+        if from_on is not None:
+            yield f"- {name}: by itself worth an alert above a score of {from_on:.3g}."
+    if scope.costs.abstain is not None:
+        yield from _abstain(scope.costs.abstain)
+    for name, expression in scope.events.filters.items():
+        yield f"- Filter {name}: an event with {expression} is neither ranked nor acted on."
+
+
+def _abstain(abstain: Abstain) -> Iterator[str]:
+    if abstain.margin is not None:
+        yield f"- Where acting and not acting are expected to cost the same within {abstain.margin:g}, it abstains."
+    for name, (low, high) in abstain.scores.items():
+        yield f"- Where the score of {name} lies from {low:g} to {high:g}, it abstains."
+    what = {"drop": "nothing is done", "ask for more": "more is asked for", "person": "a person decides"}
+    yield f"  Then {what[abstain.then]}; a release may leave {percent(abstain.most)} of events so at most."
 
 
 def _training(scope: Scope) -> Iterator[str]:
     windows, training, evaluation = scope.windows, scope.training, scope.evaluation
     length = "all history" if windows.train == "all" else f"the last {_span(windows.train)}"
     yield f"The model is {training.model}, trained on {length}; the last {_span(windows.holdout)} judge it."
-    if training.calibrate != "none" and any(o.task == "binary" for o in scope.objectives.values()):
+    if training.calibrate and any(o.task == "binary" for o in scope.objectives.values()):
         yield "Where things happen more or less often than it says, in the same order, its scores are calibrated again."
+        if training.calibrate != ("platt",):
+            kinds = " or ".join(training.calibrate)
+            yield f"That is {kinds} calibration: the plainest, unless another is better on later events."
     again = "it is fitted once more on everything" if training.refit else "it is released as it is"
     yield f"Once judged, {again}. Until {_span(windows.warm_up)} of history, the baseline is in service."
     baseline = training.baseline
@@ -246,6 +273,16 @@ def _monitoring(scope: Scope) -> Iterator[str]:
     )
 
 
+def _approval(approval: Approval) -> Iterator[str]:
+    limit = "" if approval.above is None else f"more than {percent(approval.above)} above the champion"
+    above = f", where they may cost {limit}" if limit else ""
+    yield f"These wait for approval for {_span(approval.within)}{above}:"
+    for place, action in enumerate(approval.actions, 1):
+        unanswered = "it is done" if action in DONE_UNANSWERED else "the release in service stays"
+        yield f"- {action}; if nobody answers, {unanswered}{'.' if place == len(approval.actions) else ';'}"
+    yield f"{' or '.join(approval.by) or 'Anybody'} may answer."
+
+
 def _paging(scope: Scope) -> Iterator[str]:
     """What pages (``alarms``), and who hears of it (``alerts``)."""
     if scope.alarms is None:
@@ -256,6 +293,11 @@ def _paging(scope: Scope) -> Iterator[str]:
             f"Alarm budget (alarms): at most {pages} in {_span(scope.alarms.within)}. What may be chance is noted; a "
             "person is paged where something moved further than the budget leaves to chance, and where a fault is "
             "certain."
+        )
+    if (business := scope.business) is not None:
+        yield (
+            f"Business (business): the mean of {business.value} over {business.source}, {business.better} is better; a "
+            "person is paged where a release's loss fell and that got worse."
         )
     alerts = scope.alerts
     sent = f"messages go to the addresses in the variable {alerts.notify}" if alerts.notify else "no messages are sent"

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 from homeostat.core.errors import HomeostatError, ScopeError
 from homeostat.core.text import count
 from homeostat.features.sql import read_features_sql
+from homeostat.project.sql_columns import columns_in
+from homeostat.training.behaviour import read_tests
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -31,6 +33,10 @@ def _contract_problems(project: Project) -> Iterator[str]:
             contract_problems(path, project.scope)
         except ScopeError as error:
             yield str(error)
+    try:
+        read_tests(project)
+    except ScopeError as error:
+        yield str(error)
 
 
 def _sql_problems(project: Project) -> Iterator[str]:
@@ -45,6 +51,7 @@ def _sql_problems(project: Project) -> Iterator[str]:
         events = _judged(scope, tables[scope.events.source])
         _try_features(project, tables, events)
         yield from _known_too_early(project)
+        yield from _filters_known_too_late(project)
     except HomeostatError as error:
         yield str(error)
 
@@ -65,6 +72,7 @@ def _tried(name: str, source: Source, tables: dict[str, pl.DataFrame]) -> Iterat
 def _judged(scope: Scope, rows: pl.DataFrame) -> pl.DataFrame:
     """``rows`` of the events with ``predict_at``, and every other expression over them tried."""
     from homeostat.adapters.duckdb import Expression, evaluate
+    from homeostat.features.filters import with_filtered
 
     timed = evaluate(rows, [Expression("predict_at", scope.events.predict_at, "TIMESTAMP", "events.predict_at")])
     for name, objective in scope.objectives.items():
@@ -73,6 +81,7 @@ def _judged(scope: Scope, rows: pl.DataFrame) -> pl.DataFrame:
         evaluate(timed, [label, where])
         if objective.group is not None:
             evaluate(timed, [Expression("__group", objective.group, "VARCHAR", f"objectives.{name}.group")])
+    with_filtered(scope, timed)
     if scope.training.baseline.sql is not None:
         evaluate(timed, [Expression("__baseline", scope.training.baseline.sql, "DOUBLE", "training.baseline.sql")])
     return timed
@@ -105,3 +114,22 @@ def _known_too_early(project: Project) -> Iterator[str]:
                 where = f"params.yaml: objectives.{name}: in batch {path.stem} the label of {early} of "
                 where += count(len(rows), "event")
                 yield f"{where} is known before predict_at; set events.predict_at earlier, or known later"
+
+
+def _filters_known_too_late(project: Project) -> Iterator[str]:
+    """On the last accepted batch of events: a filter over a column that is blank when the event is predicted."""
+    import polars as pl
+
+    from homeostat.data.known_at import known_column, with_known_at
+
+    scope, source = project.scope, project.scope.events.source
+    last: list[Path] = sorted((project.accepted / source).glob("*.parquet"))[-1:] if scope.events.filters else []
+    for path in last:
+        rows = _judged(scope, with_known_at(source, scope.event_source, pl.read_parquet(path)))
+        for group, known in scope.event_source.known_at.items():
+            late = int((rows[known_column(group)] >= rows["predict_at"]).sum())
+            for name, expression in scope.events.filters.items() if late else ():
+                if used := columns_in(expression, known.columns):
+                    where = f"params.yaml: events.filters.{name}: in batch {path.stem} {', '.join(sorted(used))} of "
+                    where += f"{late:,} of {count(len(rows), 'event')}"
+                    yield f"{where} becomes known only after predict_at; filter by columns that are known before"

@@ -11,18 +11,25 @@ import polars as pl
 
 from homeostat.adapters import dvc
 from homeostat.adapters.parquet import read_table
+from homeostat.core.costs import threshold
 from homeostat.core.errors import UsageError
+from homeostat.core.oracle_share import BY_COSTS, ORACLE, Saved
+from homeostat.core.release_gate import covers
+from homeostat.core.sentences import sentence
 from homeostat.core.text import percent
 from homeostat.core.weight_sweep import Held, Point, points, sweep
 from homeostat.features.tables import read_features
 from homeostat.models.heuristic import GIVEN
-from homeostat.project.scope_values import Value, priced, with_values
+from homeostat.project.scope_values import priced, with_values
 from homeostat.project.whole_files import write_text
 from homeostat.releases.registry import Registry, Serving
 from homeostat.training import evaluate
+from homeostat.training.event_decisions import filtered
 
 if TYPE_CHECKING:
+    from homeostat.core.intervals import Measure
     from homeostat.project.layout import Project
+    from homeostat.project.scope import Scope
 
 SCORES = "models/holdout_scores.parquet"
 
@@ -45,15 +52,23 @@ def page(project: Project) -> Iterator[str]:
     theirs = {name: objective.weight for name, objective in serving.bundle.scope.objectives.items()}
     tried = points(scope.objectives)
     tried += [theirs] if theirs not in tried else []
-    made = sweep(held, scope.objectives, tried, price.capacity, price.alert, scope.evaluation.min_slice)
+    made = sweep(
+        held, scope.objectives, tried, price.capacity, price.alert, scope.evaluation.min_slice, price.abstain
+    )
     yield f"{len(rows):,} held-out events of {serving.event.version}, at most {price.capacity} alerts in each period,"
     yield "every point priced at the weights of params.yaml; * captures more of one objective than any that captures"
     yield "as much of the others"
     yield ""
     yield from _table(made, {"params.yaml": tried[0], serving.event.version: theirs})
+    yield ""
+    yield from _decided(scope, evaluate.saved_of(scope, rows, held.scores, _judged_at(serving)))
+    alert = evaluate.alerts_of(scope, rows, held.scores)
+    coverage = evaluate.coverage_of(scope, rows, held.scores, alert, _judged_at(serving))
+    if coverage is not None:
+        yield sentence(covers(coverage, scope.costs.abstain.most if scope.costs.abstain else 1.0))
 
 
-def write(project: Project, values: Mapping[str, Value]) -> Iterator[str]:
+def write(project: Project, values: Mapping[str, float]) -> Iterator[str]:
     """Set weights and costs in the folder's ``params.yaml``, its comments as they were; the change as a diff.
 
     Raises:
@@ -82,12 +97,17 @@ def _held_out(project: Project, serving: Serving) -> pl.DataFrame:
     return rows.join(scores, on=list(project.scope.key), how="inner", nulls_equal=True, maintain_order="left")
 
 
+def _judged_at(serving: Serving) -> datetime:
+    """When the holdout of a release was judged: what was mature then counts."""
+    return datetime.fromisoformat(serving.bundle.training["as_of"])
+
+
 def _held(project: Project, serving: Serving, rows: pl.DataFrame) -> Held:
-    scope, judged_at = project.scope, datetime.fromisoformat(serving.bundle.training["as_of"])
+    scope = project.scope
     return Held(
         {name: rows[f"score__{name}"].to_numpy() for name in scope.objectives},
-        evaluate.mature_labels(scope, rows, judged_at), evaluate.periods(scope, rows),
-        {column: rows[GIVEN + column].to_numpy() for column in scope.evaluation.slices},
+        evaluate.mature_labels(scope, rows, _judged_at(serving)), evaluate.periods(scope, rows),
+        {column: rows[GIVEN + column].to_numpy() for column in scope.evaluation.slices}, filtered(rows),
     )  # fmt: skip
 
 
@@ -103,6 +123,33 @@ def _table(made: list[Point], marked: Mapping[str, Mapping[str, float]]) -> Iter
             f"{worst.column} {worst.value} {percent(worst.saved)}" if worst else "none is large enough",
             f"<- {', '.join(of)}" if of else "",
         ])  # fmt: skip
-    widths = [max(len(line[place]) for line in lines) for place in range(len(heading))]
+    yield from _aligned(lines)
+
+
+def _decided(scope: Scope, saved: Mapping[str, Saved]) -> Iterator[str]:
+    """What decisions by costs save of what an oracle would, beside other ways to decide, and the thresholds."""
+    level = percent(scope.evaluation.confidence)
+    if saved:
+        yield f"of what an oracle that knew the outcomes saves with as many alerts ({level} CI):"
+        lines = [["decided by", "alerts", "cost", "share", "behind costs by"]]
+        for way, one in saved.items():
+            behind = "" if way in (BY_COSTS, ORACLE) else _points(one.behind)
+            lines.append([way, f"{one.alerts:,}", f"{one.cost:,.0f}", _points(one.share), behind])
+        yield from _aligned(lines)
+    for name, objective in scope.objectives.items():
+        from_on = threshold(objective, scope.costs.alert)
+        if from_on is not None:
+            yield f"{name}: alone worth an alert above a score of {from_on:.3g}, by weight {objective.weight:g}"
+
+
+def _points(share: Measure) -> str:
+    if share.value is None:
+        return "too few to say"
+    within = "" if share.low is None else f" ({100 * share.low:.1f} to {100 * (share.high or 0):.1f})"
+    return f"{100 * share.value:.1f} %{within}"
+
+
+def _aligned(lines: list[list[str]]) -> Iterator[str]:
+    widths = [max(len(line[place]) for line in lines) for place in range(len(lines[0]))]
     for line in lines:
         yield "  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip()

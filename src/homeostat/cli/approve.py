@@ -1,4 +1,4 @@
-"""Approve: a person's yes to what an incident or a decision waits for."""
+"""Approve: a person's yes, or no, to what an incident or a decision waits for."""
 
 from __future__ import annotations
 
@@ -20,12 +20,14 @@ if TYPE_CHECKING:
 
 @click.command(cls=Verb, short_help="Approve what an incident or a decision waits for.")
 @click.argument("what", metavar="INCIDENT|DECISION", shell_complete=approvable)
+@click.option("--decline", is_flag=True, help="Say no: what waits is not done, and the champion stays.")
 @why
 @who
-def approve(what: str, why: str, who: str | None) -> None:
+def approve(what: str, decline: bool, why: str, who: str | None) -> None:
     """Approve what waits for a person: an incident by its number, or a decision by its time.
 
-    A batch in doubt or quarantined is right as it is; a candidate that did not pass by itself is released.
+    A decision that waits (`approval` in the scope) is done by the next tick. A batch in doubt or quarantined is right
+    as it is; a candidate that did not pass by itself is released.
 
     Example: homeostat approve 7 --why "the storm was real"
     """
@@ -35,8 +37,16 @@ def approve(what: str, why: str, who: str | None) -> None:
         proposal = _proposal(of, what)
         if proposal is None:
             raise UsageError(f"{what}: nothing of it waits for approval; see `homeostat status --incident`")
-        say(f"approved: {proposal.sentence}")
-        say(approvals.approve(of, working(of), proposal, authorship(of, who, why, now)))
+        by = authorship(of, who, why, now)
+        if decline:
+            if proposal.waits is None:
+                raise UsageError(f"{what}: waits for no answer, so there is nothing to decline; it stays as it is")
+            done = approvals.answer_waiting(of, proposal.about, proposal.waits, "decline", by)
+            say(f"declined: {proposal.waits.action}")
+        else:
+            done = approvals.approve(of, working(of), proposal, by)
+            say(f"approved: {proposal.sentence}")
+        say(done)
 
 
 def _proposal(of: Project, what: str) -> Proposal | None:

@@ -41,15 +41,23 @@ def check(context: click.Context) -> None:
 
 
 @check.command()
-def scope() -> None:
-    """Print the scope as a page that a domain expert can read, and what is wrong with it.
+@click.option("--since", metavar="COMMIT", help="Print what changed since a commit, and which gates that touches.")
+def scope(since: str | None = None) -> None:
+    """Print the scope as a page for a scoping meeting: each gate, how the release in service stands, and what is wrong.
 
-    Example: homeostat check scope
+    Example: homeostat check scope --since HEAD
     """
+    from homeostat.checks.scope_diff import changes_since
     from homeostat.checks.scope_page import scope_page
     from homeostat.checks.worktree_view import worktree_view
+    from homeostat.reports.gates import gate_lines
 
-    page = scope_page(worktree_view(project()))
+    of = project()
+    if since is not None:
+        for line in changes_since(of, since):
+            say(line)
+        return
+    page = scope_page(worktree_view(of), gate_lines(of))
     say(page.text)
     if page.problems:
         raise ScopeError(f"{count(len(page.problems), 'problem')} in the scope: see the end of the page")
@@ -107,6 +115,54 @@ def contracts() -> None:
     from homeostat.checks.worktree_view import worktree_view
 
     say(what_if(worktree_view(project())))
+
+
+@check.command()
+def learning() -> None:
+    """The learning curve: how good a model is that learns from an eighth, a quarter, half and all of the events.
+
+    Says whether more data would help. It fits four models an objective.
+
+    Example: homeostat check learning
+    """
+    from homeostat.checks.learning import learning_curve
+    from homeostat.checks.worktree_view import worktree_view
+
+    for line in learning_curve(worktree_view(project())):
+        say(line)
+
+
+@check.command()
+def business() -> None:
+    """Whether the business's own figure moves with each metric of the models, by block and release, and which most.
+
+    Example: homeostat check business
+    """
+    from homeostat.reports.business import business_lines
+
+    for line in business_lines(project()):
+        say(line)
+
+
+@check.command()
+@click.option("--least", type=click.FloatRange(0, 7), default=0.0, help="Fail where a section has less than that.")
+def score(least: float) -> None:
+    """The ML Test Score: 28 tests of data, model, infrastructure and monitoring, each from evidence of this project.
+
+    Example: homeostat check score --least 4
+    """
+    from homeostat.core.ml_test_score import score as score_tests
+    from homeostat.core.ml_test_score import total
+    from homeostat.project.clock import clock_now
+    from homeostat.reports.ml_test_score import evidence, lines
+
+    of = project()
+    sections = score_tests(evidence(of, clock_now(of)))
+    for line in lines(sections):
+        say(line)
+    below = [name for name, tests in sections.items() if total(tests) < least]
+    if below:
+        raise ScopeError(f"{' and '.join(below)}: less than {least:g} of 7 points; see what is to do above")
 
 
 @check.command()

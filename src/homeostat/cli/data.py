@@ -38,7 +38,7 @@ def data(context: click.Context) -> None:
 @click.argument("batch", required=False, shell_complete=quarantined_batches)
 @click.option("--last", type=click.IntRange(min=1), default=20, show_default=True, help="Lines to list.")
 def review(source: str | None = None, batch: str | None = None, last: int = 20) -> None:
-    """List marks, and what is missing or quarantined, and why; with a source and a batch, its rows.
+    """List marks, events left to a person, and what is missing or quarantined; with a source and a batch, its rows.
 
     Example: homeostat data review readings 2024-03-01
     """
@@ -53,9 +53,18 @@ def review(source: str | None = None, batch: str | None = None, last: int = 20) 
 
     if source is None:
         from homeostat.data.contamination import read_marks
+        from homeostat.data.label_amendments import read_label_amendments
 
         for mark in read_marks(tree):
             say(mark.sentence)
+    if source in (None, of.scope.events.source):
+        from homeostat.monitoring import for_people
+
+        for line in for_people.lines(of, last):
+            say(line)
+        for labels in read_label_amendments(tree):
+            if labels.differ:
+                say(labels.sentence)
     lines = list(sentences(b for b in not_accepted(tree) if source in (None, b.source)))
     for line in lines[-last:]:
         say(line)

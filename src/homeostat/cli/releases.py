@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 def releases(context: click.Context) -> None:
     """Every release: its state, the loss it promised and the one observed; then the events, and what newer models gain.
 
-    ``show`` has the evidence of the decision that made a release.
+    ``show`` has the evidence of the decision that made a release, ``card`` is its model card.
 
     Example: homeostat releases show v0.3.0
     """
@@ -79,6 +79,24 @@ def show(version: str) -> None:
     if (decided := decision_of(of, release)) is not None:
         for line in ("", *evidence(decided.decision)):
             say(line)
+
+
+@releases.command()
+@click.argument("version", shell_complete=versions)
+@click.option("--markdown", is_flag=True, help="Write it as Markdown, for a wiki or a review.")
+def card(version: str, markdown: bool) -> None:
+    """Write the model card of a release, and print its path: purpose, data, quality, limits, approvals, the way back.
+
+    Example: homeostat releases card v0.3.0 --markdown
+    """
+    from homeostat.project.whole_files import write_text
+    from homeostat.reports import card_page
+
+    of = project()
+    written = card_page.card_of(of, version)
+    path = card_page.page_of(of, written.version)
+    text = card_page.markdown(written) if markdown else card_page.html(written)
+    say(f"card  {write_text(text, path.with_suffix('.md') if markdown else path)}")
 
 
 @releases.command()
@@ -191,6 +209,30 @@ def served_at(time: datetime) -> None:
     say(f"{event.version} since {event.at} ({event.what} by {event.who}: {event.why})")
     if (tried := ledger.beside_at(time)) is not None:
         say(f"beside it {tried.version} since {tried.at} ({tried.what} by {tried.who}: {tried.why})")
+
+
+@releases.command()
+@click.argument("version", shell_complete=versions)
+@click.option("--to", required=True, type=click.Path(path_type=Path), help="The folder; an export there is replaced.")
+def export(version: str, to: Path) -> None:
+    """A release as a folder that predicts on a device: ONNX models, a small runner, a page, and no Homeostat.
+
+    Example: homeostat releases export v0.3.0 --to on-device
+    """
+    try:
+        import onnx  # noqa: F401
+        import onnxruntime  # noqa: F401
+    except ImportError as error:
+        raise UsageError(f"{error.name} is not installed; pip install 'homeostat[device]'") from error
+    from homeostat.device.export import export as write
+    from homeostat.device.export import lines
+    from homeostat.releases.registry import Registry
+
+    of = project()
+    registry = Registry.open(of)
+    release = _registered(registry.ledger, version)
+    for line in lines(write(of, registry.load(release.version), release.version, to.absolute(), of.scope.device)):
+        say(line)
 
 
 @click.command(cls=Verb)

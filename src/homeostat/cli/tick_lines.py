@@ -24,6 +24,8 @@ def lines(tick: Tick) -> Iterator[str]:
     for incident in tick.opened:
         if incident.finding.rule not in (Rule.BATCH, Rule.HISTORY):  # the batch has its own line
             yield f"alert  {incident.sentence}"
-    for decision in (tick.weights, tick.step, tick.decision):
+    if tick.approval is not None and tick.approval.action == "nothing":
+        yield f"approval  {summary(tick.approval)}"
+    for decision in (tick.weights, tick.step, tick.approval, tick.decision):
         if decision is not None and decision.action not in QUIET:
             yield f"{decision.action}  {summary(decision)}"

@@ -8,9 +8,9 @@ from datetime import datetime, timedelta
 from typing import Any, Literal
 
 from homeostat.core.findings import Finding
-from homeostat.core.incidents import Incident
+from homeostat.core.incidents import ANSWERED, Incident
 
-Kind = Literal["snooze", "owner", "approve"]
+Kind = Literal["snooze", "owner", "approve", "decline"]
 WORSE = 1.25  # times as far beyond its limit: a snoozed incident needs a person again
 
 
@@ -42,6 +42,7 @@ class Answer:
             "snooze": f"snoozed it until {self.until:%Y-%m-%d %H:%M}" if self.until else "snoozed it",
             "owner": f"gave it to {self.owner}",
             "approve": "approved it",
+            "decline": "declined it",
         }[self.kind]
         return f"{self.who} {did}: {self.why}" if self.why else f"{self.who} {did}"
 
@@ -98,6 +99,12 @@ class Answered:
     def owner(self) -> str:
         """The last owner that it was given; empty for none."""
         return next((a.owner for a in reversed(self.answers) if a.kind == "owner"), "")
+
+    @property
+    def settled(self) -> Answer | None:
+        """The answer that an open question has, which the next tick acts on; None where it needs one."""
+        asked = self.incident.finding.rule in ANSWERED and self.incident.closed is None
+        return next((a for a in reversed(self.answers) if asked and a.kind in ("approve", "decline")), None)
 
     def snooze(self, now: datetime) -> Answer | None:
         """The snooze that it rests on at ``now``; None where it needs a person, or is over."""

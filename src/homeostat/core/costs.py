@@ -64,36 +64,83 @@ def risk(scores: Mapping[str, Array], weights: Mapping[str, float]) -> Array:
     return total
 
 
+def cost_of_acting(scores: Mapping[str, Array], stakes: Mapping[str, Stake], alert_cost: float) -> Array:
+    """Expected cost of an alert, (n,): its price times P(false alert).
+
+    A ranking score orders and measures nothing, so with one of those an alert is taken to cost nothing.
+
+    >>> Binary = type("Binary", (), {"task": "binary", "weight": 5.0})
+    >>> cost_of_acting({"a": np.array([0.25])}, {"a": Binary()}, 1.0).tolist()
+    [0.75]
+    """
+    none = np.ones(len(next(iter(scores.values()))))
+    for name, score in scores.items():
+        if stakes[name].task == "ranking":
+            return np.zeros(len(score))
+        if stakes[name].task == "binary":
+            none = none * (1 - score)
+    return alert_cost * none
+
+
 def worth(scores: Mapping[str, Array], stakes: Mapping[str, Stake], alert_cost: float) -> Flags:
-    """Where silence is expected to cost more than an alert would: risk against the price times P(false alert).
+    """Where silence is expected to cost more than an alert would (Elkan, 2001, IJCAI 17).
 
     A ranking score orders and measures nothing, so with one of those every event is worth its place in the order.
     """
     silence = risk(scores, {name: stakes[name].weight for name in scores})
     if any(stakes[name].task == "ranking" for name in scores):
         return np.isfinite(silence)
-    none = np.ones(len(silence))
-    for name, score in scores.items():
-        if stakes[name].task == "binary":
-            none = none * (1 - score)
-    flags: Flags = silence > alert_cost * none
+    flags: Flags = silence > cost_of_acting(scores, stakes, alert_cost)
     return flags
 
 
+def threshold(stake: Stake, alert_cost: float) -> float | None:
+    """The score of one objective above which an alert is worth it by itself; None where scores only order.
+
+    >>> threshold(type("Binary", (), {"task": "binary", "weight": 3.0})(), 1.0)
+    0.25
+    """
+    if stake.task == "ranking" or not stake.weight:
+        return None
+    return alert_cost / (alert_cost + stake.weight) if stake.task == "binary" else alert_cost / stake.weight
+
+
 def alerts(
-    scores: Mapping[str, Array], stakes: Mapping[str, Stake], period: NDArray[Any], capacity: int, alert_cost: float
-) -> Flags:
-    """Which events to warn of: in each period the riskiest that are worth it, ``capacity`` at most; ties in order."""
+    scores: Mapping[str, Array], stakes: Mapping[str, Stake], period: NDArray[Any], capacity: int, alert_cost: float,
+    open_to: Flags | None = None,
+) -> Flags:  # fmt: skip
+    """Which events to warn of: in each period the riskiest that are worth it, ``capacity`` at most; ties in order.
+
+    ``open_to`` are the events that may be acted on at all; None: every one.
+    """
     silence = risk(scores, {name: stakes[name].weight for name in scores})
-    chosen = np.zeros(len(silence), dtype=bool)
-    eligible = np.flatnonzero(worth(scores, stakes, alert_cost))
-    if len(eligible) == 0:
+    eligible = worth(scores, stakes, alert_cost)
+    return largest(silence, eligible if open_to is None else eligible & open_to, period, capacity)
+
+
+def oracle(
+    labels: Mapping[str, Array], stakes: Mapping[str, Stake], period: NDArray[Any], capacity: int, alert_cost: float
+) -> Flags:
+    """Whom somebody would warn who knew the outcomes: of what an alert saves, in each period the most, within capacity.
+
+    ``labels`` are as ``money`` takes them.
+    """
+    everyone = np.ones(len(period), dtype=bool)
+    acting, _, silence = _outcomes(labels, everyone, stakes, alert_cost)
+    return largest(silence - acting, silence > acting, period, capacity)
+
+
+def largest(value: Array, eligible: Flags, period: NDArray[Any], capacity: int) -> Flags:
+    """Of the eligible rows, in each period those of the largest values, ``capacity`` at most; ties in order."""
+    chosen = np.zeros(len(value), dtype=bool)
+    places = np.flatnonzero(eligible)
+    if len(places) == 0:
         return chosen
-    _, ids = np.unique(period[eligible], return_inverse=True)
-    order = np.lexsort((-silence[eligible], ids))  # stable: ties keep the order of the rows
+    _, ids = np.unique(period[places], return_inverse=True)
+    order = np.lexsort((-value[places], ids))  # stable: ties keep the order of the rows
     starts = np.searchsorted(ids[order], np.arange(np.max(ids) + 1))
     place = np.arange(len(order)) - starts[ids[order]]
-    chosen[eligible[order[place < capacity]]] = True
+    chosen[places[order[place < capacity]]] = True
     return chosen
 
 

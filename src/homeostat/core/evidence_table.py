@@ -80,6 +80,8 @@ def row(finding: Finding) -> Row:
     measured = "" if value is None else write(value)
     carried = finding.facts.get("carried")  # from the gate of the release that the same models served as
     what = f"{finding.name} (of {carried})" if carried else finding.name
+    if finding.rule == Rule.BEHAVIOUR:  # an objective has several
+        what = f"{what}, {finding.facts['test']}"
     return Row(what, measured, allowed, _interval(interval, write), finding.outcome, finding)
 
 
@@ -141,6 +143,8 @@ UNITS: Mapping[Rule, Callable[[float], str]] = {
     Rule.BEATS_BASELINE: change,
     Rule.BETTER: change,
     Rule.PAYS: change,
+    Rule.COVERAGE: percent,
+    Rule.BEHAVIOUR: percent,
     Rule.NOT_WORSE: change,
     Rule.UNJUDGED: _count,
     Rule.SLICES: change,

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
 from datetime import datetime, timedelta
 
+from homeostat.core.approval import Outcome, PendingApproval
 from homeostat.core.evidence_table import row
 from homeostat.core.findings import Decision, Due, Finding, objections
 from homeostat.core.rules import Reason, Rule
@@ -26,12 +28,22 @@ def headline(decision: Decision) -> str:
         return decision.text
     trigger = [*([_due(decision.trigger.due)] if decision.trigger.due else []), *_quoted(decision.trigger.findings)]
     started = f" Trigger: {listed(trigger, NAMED)}." if trigger else ""
-    return f"{_verb(decision)}: {summary(decision)}.{started}"
+    return f"{_verb(decision)}: {summary(decision)}.{started}{_answered(decision)}"
 
 
 def summary(decision: Decision) -> str:
     """What was decided, without the action and what started it: ``v0.5.0 replaces v0.4.0 (late -4.6 %)``."""
     return decision.text or SUMMARIES[decision.reason](decision)
+
+
+def _answered(decision: Decision) -> str:
+    """Who approved what was done, or that nobody did in time."""
+    outcome = Outcome.of(decision)
+    if outcome is None or decision.action == "nothing":
+        return ""
+    if outcome.answer == "approve":
+        return f" Approved by {outcome.who}: {outcome.why}."
+    return f" Nobody answered until {outcome.until:%Y-%m-%d %H:%M}."
 
 
 def _verb(decision: Decision) -> str:
@@ -65,7 +77,8 @@ def _passed(decision: Decision) -> str:
 
 def _replaces_champion(decision: Decision) -> str:
     versions = decision.versions
-    return f"{versions.candidate} replaces {versions.champion}{_bracketed(_gate_changes(decision, named=False))}"
+    changes = _bracketed(_gate_changes(decision, named=False))
+    return f"{_candidate(decision)} replaces {versions.champion}{changes}"
 
 
 def _doubts(decision: Decision) -> str:
@@ -95,12 +108,12 @@ def _objections(decision: Decision) -> str:
 
 
 def _previous_better(decision: Decision) -> str:
-    champion, previous, candidate = decision.versions.champion, decision.versions.previous, decision.versions.candidate
+    champion, previous, candidate = decision.versions.champion, decision.versions.previous, _candidate(decision)
     better = _bracketed(_changes(decision, previous, champion))
     if decision.action == "roll back":
         return f"{previous} replaces {champion}{better}"
     replaced = _replaces_champion(decision)
-    ahead = _bracketed(_changes(decision, candidate, previous))
+    ahead = _bracketed(_changes(decision, decision.versions.candidate, previous))
     return f"{replaced}, which {previous} beats too{better}; {candidate} beats {previous}{ahead}"
 
 
@@ -146,17 +159,58 @@ def _not_as_judged(decision: Decision) -> str:
 
 def _weights(decision: Decision) -> str:
     versions, weights = decision.versions, decision.facts["weights"]
-    changed = listed([f"{name} {was:g} -> {now:g}" for name, (was, now) in weights.items()], NAMED)
+    changed = listed([f"{name} {_value(was)} -> {_value(now)}" for name, (was, now) in weights.items()], NAMED)
     models = f"weights changed: {changed}; the models are those of {versions.champion}"
     if decision.action == "release":
         return f"{versions.candidate}, {models}"
     return f"{models}, and they fail their gate: {_objections(decision)}"
 
 
+def _value(value: float | str | None) -> str:
+    """A weight or cost; none where the scope has no such entry."""
+    return "none" if value is None else value if isinstance(value, str) else f"{value:g}"
+
+
 def _level(decision: Decision) -> str:
     versions, ratios = decision.versions, decision.facts["calibrators"]
     moved = listed([f"{name} {was:.2f} -> {now:.2f}" for name, (was, now) in ratios.items()], NAMED)
-    return f"{versions.candidate}, predicted/observed {moved}; the models are those of {versions.champion}"
+    made = versions.candidate or "new calibrators"
+    return f"{made}, predicted/observed {moved}; the models are those of {versions.champion}"
+
+
+def _waits(decision: Decision) -> str:
+    """What is proposed, until when a person may answer, and what is done otherwise."""
+    pending = PendingApproval.of(decision)
+    unanswered = f"{decision.versions.champion} stays" if pending.default == "keep" else "it is done"
+    until = f"waits for approval until {pending.until:%Y-%m-%d %H:%M}; if nobody answers, {unanswered}"
+    proposed = SUMMARIES[pending.reason](replace(decision, action=pending.action, reason=pending.reason))
+    return f"{pending.action} {until}: {proposed}"
+
+
+def _approval_first(_: Decision) -> str:
+    return "an earlier decision waits for approval, and no other change is made meanwhile"
+
+
+def _declined(decision: Decision) -> str:
+    outcome = _outcome(decision)
+    return f"{outcome.who} declined to {outcome.action}, as decided on {outcome.asked:%Y-%m-%d %H:%M}: {outcome.why}"
+
+
+def _unanswered(decision: Decision) -> str:
+    outcome = _outcome(decision)
+    asked = f"to {outcome.action}, as decided on {outcome.asked:%Y-%m-%d %H:%M}"
+    return f"nobody approved {asked}, until {outcome.until:%Y-%m-%d %H:%M}"
+
+
+def _void(decision: Decision) -> str:
+    outcome = _outcome(decision)
+    return f"the decision of {outcome.asked:%Y-%m-%d %H:%M} to {outcome.action} is void: {outcome.why}"
+
+
+def _outcome(decision: Decision) -> Outcome:
+    outcome = Outcome.of(decision)
+    assert outcome is not None, "it waited"
+    return outcome
 
 
 def _labels(decision: Decision) -> str:
@@ -223,6 +277,11 @@ SUMMARIES: Mapping[Reason, Callable[[Decision], str]] = {
     Reason.WORSE_THAN_BASELINE: _worse_than_baseline,
     Reason.LABELS: _labels,
     Reason.NOTHING_DUE: _nothing_due,
+    Reason.WAITS: _waits,
+    Reason.APPROVAL_FIRST: _approval_first,
+    Reason.DECLINED: _declined,
+    Reason.UNANSWERED: _unanswered,
+    Reason.VOID: _void,
     Reason.STEP_PASSED: _step_passed,
     Reason.STEP_FAILED: _step_failed,
     Reason.STEP_WAITS: _step_waits,

@@ -168,7 +168,7 @@ def _as_usual_elsewhere(profile: Profile, history: Sequence[Profile], lost: Sequ
 
 def _shift(profile: Profile, history: Sequence[Profile], columns: Sequence[str] | None = None) -> int:
     """By how many parts of the period the rows and their values come late (> 0) or early; 0: no shift fits better."""
-    fits = shift_fits([profile, *history], history, columns)
+    fits = shift_fits(profile, history, columns)
     best = int(fits[0].argmax())
     if not best or fits[0, best] < max(fits[0, 0] + GAIN, FITS * float(np.median(fits[1:, 0]))):
         return 0

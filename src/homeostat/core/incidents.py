@@ -17,6 +17,7 @@ from homeostat.core.sentences import sentence
 from homeostat.core.text import count
 
 ENDS = 2  # evaluations in a row that pass and so end it, so that a problem at the limit does not alert every week
+ANSWERED = frozenset({Rule.APPROVAL})  # a question, which is over at once
 
 
 @dataclass(frozen=True)
@@ -60,6 +61,8 @@ class Incident:
         on = f" on {self.release}" if self.release else ""
         left = count(ENDS - self.passes, "more quiet check" if self.passes else "quiet check")
         noted = "noted, pages nobody; " if self.noted else ""
+        if self.finding.rule in ANSWERED:
+            return f"asked {self.opened:%Y-%m-%d %H:%M}{on}; closes with the answer, or the deadline"
         return f"{noted}last seen {self.last_failed:%Y-%m-%d %H:%M}{on}; closes after {left}"
 
     def to_dict(self) -> dict[str, Any]:
@@ -126,7 +129,7 @@ def update_incidents(
             paged += [kept[-1]] if incident.noted and not noted else []
         elif problem in unsure or rule not in evaluated or incident.last_passed == now:
             kept.append(incident)
-        elif incident.passes + 1 >= ENDS:
+        elif incident.passes + 1 >= (1 if rule in ANSWERED else ENDS):
             closed.append(replace(incident, passes=incident.passes + 1, last_passed=now, closed=now))
         else:
             kept.append(replace(incident, passes=incident.passes + 1, last_passed=now))

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 from typing import Any, Literal, TypeVar, get_args
@@ -173,13 +173,17 @@ class Ledger:
             return "rolled back"
         return "replaced" if any(e.version == version for e in self.terms) else "never in service"
 
-    def previous_healthy(self) -> str | None:
-        """The version to go back to: the last before the champion that was neither rolled back from nor yanked."""
+    def previous_healthy(self, is_alike: Callable[[str], bool] = lambda version: False) -> str | None:
+        """The version to go back to: the last before the champion that was neither rolled back from nor yanked.
+
+        One that ``is_alike`` the champion is passed over: to go back to it would change nothing that matters.
+        """
         champion = self.champion
         if champion is None:
             return None
         barred = self.barred() | {champion.version}
-        return next((e.version for e in reversed(self.terms) if e.version not in barred), None)
+        healthy = dict.fromkeys(e.version for e in reversed(self.terms) if e.version not in barred)
+        return next((version for version in healthy if not is_alike(version)), None)
 
     def served_at(self, time: datetime) -> ReleaseEvent | None:
         """The event by which a release served at ``time`` (naive UTC); None before the first."""

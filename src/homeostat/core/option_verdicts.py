@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from homeostat.core.approval import PendingApproval
 from homeostat.core.findings import QUIET, Action, Decision, Option, objections
 from homeostat.core.rules import Reason, Rule
 from homeostat.core.text import listed
@@ -9,6 +10,8 @@ from homeostat.core.text import listed
 
 def verdict_on(option: Option, decision: Decision) -> str:
     """Whether it was taken; if not, what of the evidence speaks against it."""
+    if decision.reason == Reason.WAITS and option.action == PendingApproval.of(decision).action:
+        return "waits for approval"
     chosen: Action = "nothing" if decision.action in (*QUIET, "keep") else decision.action
     if option.action == chosen:
         return "taken"

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 EPOCH = datetime(2001, 1, 1)  # a Monday, so that periods of a week start on one
 DAY = timedelta(days=1)
+LABEL = re.compile(r"\d{4}-\d\d-\d\d(T\d\d(\d\d)?)?")
 
 
 @dataclass(frozen=True, order=True)
@@ -54,15 +56,18 @@ def period_containing(time: datetime, every: timedelta, offset: timedelta) -> Pe
 def period_of(label: str, every: timedelta, offset: timedelta) -> Period:
     """The period that a label names.
 
+    Raises:
+        ValueError: it is no label.
+
     >>> period_of("2013-01-01", timedelta(days=1), timedelta(hours=5)).start.isoformat()
     '2013-01-01T05:00:00'
     >>> period_of("2013-01-01T0530", timedelta(minutes=30), timedelta(0)).end.isoformat()
     '2013-01-01T06:00:00'
     """
-    if "T" not in label:
-        start = datetime.strptime(label, "%Y-%m-%d") + offset
-    else:
-        start = datetime.strptime(label, "%Y-%m-%dT%H%M" if len(label) > 13 else "%Y-%m-%dT%H")
+    if not LABEL.fullmatch(label):
+        raise ValueError(f"{label!r} is the label of no period")
+    start = datetime.fromisoformat(label)  # a fifth of the time of strptime; every tick asks for all
+    start = start if "T" in label else start + offset
     return Period(start, start + every, label)
 
 

@@ -52,7 +52,8 @@ class Evidence:
     ``recalibrated``: the gate of the champion's models with new calibrators, where only the level is off.
     ``options``: what each action is expected to cost; that of the baseline is there where a model is the champion.
     ``cooling``: a release was taken out of service less than a cool-down ago. ``spent``: how many candidates findings
-    have asked for since the last change in service, where they may ask for no more; else 0.
+    have asked for since the last change in service, where they may ask for no more; else 0. ``waits``: an earlier
+    decision waits for approval.
     """
 
     champion: str
@@ -69,6 +70,7 @@ class Evidence:
     options: tuple[Option, ...] = ()
     cooling: bool = False
     spent: int = 0
+    waits: bool = False
 
 
 @dataclass(frozen=True)
@@ -209,6 +211,11 @@ def a_rollout_decides_first(case: Case) -> Decision | None:
     return _decision(case, "nothing", Reason.ROLLOUT_FIRST) if case.evidence.tried else None
 
 
+def a_decision_waits_for_approval(case: Case) -> Decision | None:
+    """One change at a time: while a person is asked about one, no other is made; the answer or the deadline decides."""
+    return _decision(case, "nothing", Reason.APPROVAL_FIRST) if case.evidence.waits else None
+
+
 def champion_is_not_as_judged(case: Case) -> Decision | None:
     """Its scores on the same events as the release before are not those of its holdout: known good first.
 
@@ -314,6 +321,7 @@ def all_is_well(case: Case) -> Decision:
 
 RULES: tuple[Callable[[Case], Decision | None], ...] = (
     a_rollout_decides_first,
+    a_decision_waits_for_approval,
     champion_is_not_as_judged,
     labels_are_in_doubt,
     level_has_moved,

@@ -13,6 +13,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Container, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import chain
 from math import log, sqrt
 from typing import Any
 
@@ -129,7 +130,7 @@ class _Series:
     column: str
     statistic: str
     value: float
-    before: Sequence[float]
+    before: Sequence[float] | Array
     noise: float
     wider: float = 1.0
     other: str = ""
@@ -173,7 +174,8 @@ def compare(profile: Profile, past: Sequence[Past]) -> list[Compared]:
     history = [p.profile for p in past]
     if len(history) < ENOUGH or not profile.rows:
         return []
-    series = [*_rows(profile, history), *_columns(profile, history), *_texts(profile, history)]
+    labels = {c for c in profile.quantiles if is_label(c, history)}
+    series = [*_rows(profile, history), *_columns(profile, history, labels), *_texts(profile, history)]
     series += [*_apart(profile, history), *_pairs(profile, history)]
     before = _scaled_history(series)
     noise, wider = (np.array([getattr(s, name) for s in series]) for name in ("noise", "wider"))
@@ -191,7 +193,7 @@ def compare(profile: Profile, past: Sequence[Past]) -> list[Compared]:
         for s, a, b, median in zip(series, low, high, usual, strict=True)
         if not np.isnan(median)
     ]
-    return [*compared, *_repairable(profile, history)]
+    return [*compared, *_repairable(profile, history, labels)]
 
 
 def scaled(statistic: str, value: float) -> float:
@@ -260,7 +262,7 @@ def _plainly(series: Sequence[_Series], before: Array, usual: Array) -> Array:
 
 def _mean_excess(excess: Array) -> Array:
     """The mean of what is above zero in each column; 0 where nothing is."""
-    above = np.nan_to_num(np.maximum(excess, 0.0))
+    above = np.where(excess > 0, excess, 0.0)
     return above.sum(axis=0) / np.maximum((above > 0).sum(axis=0), 1)
 
 
@@ -315,7 +317,7 @@ def _rows(profile: Profile, history: Sequence[Profile]) -> Iterator[_Series]:
     yield from _parts(profile, history, max(sizes))
     empty = _lost(profile, history)
     yield _Series(CLOCK, "lost", empty[0], empty[1:], LOST)
-    fits = shift_fits([profile, *history], history)
+    fits = shift_fits(profile, history)
     gains = fits.max(axis=1) - fits[:, 0]
     yield _Series(CLOCK, "shift", float(gains[0]), gains[1:].tolist(), 0.5 / sqrt(usual), wider)
 
@@ -342,26 +344,24 @@ def _lost(profile: Profile, history: Sequence[Profile]) -> list[float]:
     return [float(v) for v in np.where(several, (empty * share).sum(axis=1), 0.0)]
 
 
-def shift_fits(profiles: Sequence[Profile], history: Sequence[Profile], columns: Sequence[str] | None = None) -> Array:
-    """(n, PARTS): how well each fits the usual course of a period or day, if it is moved back by 0, 1, 2, ... parts.
+def shift_fits(profile: Profile, history: Sequence[Profile], columns: Sequence[str] | None = None) -> Array:
+    """(1 + K, PARTS): how well the batch, and each before, fits the usual course of a period or day, if it is moved
+    back by 0, 1, 2, ... parts.
 
     ``columns``: by these alone, rather than by all and the number of rows. Fit is the correlation with the usual of the
     mean of each column, and of the rows, by part of the period; a column weighs by how well the batches before agree.
     """
-    ranked = profiles[0].ranked
-    courses = np.array([
-        np.vstack([p.by_part, p.course[None] / max(p.rows, 1)]) if p.ranked == ranked
-        else np.full((len(ranked) + 1, PARTS), np.nan)
-        for p in (*profiles, *history)
-    ])  # fmt: skip
+    ranked = profile.ranked
+    courses = np.full((1 + len(history), len(ranked) + 1, PARTS), np.nan)
+    for own, p in zip(courses, (profile, *history), strict=True):
+        if p.ranked == ranked:
+            own[:-1], own[-1] = p.by_part, p.course / max(p.rows, 1)
     wanted = [i for i, c in enumerate((*ranked, ROWS)) if c != CLOCK and (columns is None or c in columns)]
-    courses = courses[:, wanted]
-    courses = _unit(courses)
-    own, before = courses[: len(profiles)], courses[len(profiles) :]
-    usual = _unit(before.mean(axis=0))
-    weight = np.clip(np.einsum("kcp,cp->kc", before, usual).mean(axis=0), 0, None) ** 2
+    courses = _unit(courses[:, wanted])
+    usual = _unit(courses[1:].mean(axis=0))
+    weight = np.clip(np.einsum("kcp,cp->kc", courses[1:], usual).mean(axis=0), 0, None) ** 2
     turned = np.array([np.roll(usual, k, axis=1) for k in range(PARTS)])
-    fits: Array = np.einsum("ncp,scp,c->ns", own, turned, weight) / max(float(weight.sum()), 1e-9)
+    fits: Array = np.einsum("ncp,scp,c->ns", courses, turned, weight) / max(float(weight.sum()), 1e-9)
     return fits
 
 
@@ -374,48 +374,59 @@ def _unit(courses: Array) -> Array:
     return np.divide(moved, size, out=np.zeros_like(moved), where=size > 1e-9)
 
 
-def _columns(profile: Profile, history: Sequence[Profile]) -> Iterator[_Series]:
-    labels = {c for c in profile.quantiles if is_label(c, history)}
-    values = {c: _counts(c, profile, history) for c in {column for column, _ in profile.stats}}
-    for (column, statistic), value in profile.stats.items():
-        if column in labels and statistic != "missing":
+def _columns(profile: Profile, history: Sequence[Profile], labels: Container[str]) -> Iterator[_Series]:
+    named = {c for c in profile.values if any(p.values.get(c) for p in history)}
+    keys = [
+        (column, statistic) for column, statistic in profile.stats
+        if (column not in labels or statistic == "missing") and (column not in named or statistic not in LIKE_A_NAME)
+    ]  # fmt: skip
+    table = np.array([[p.stats.get(key, np.nan) for key in keys] for p in history]).reshape(len(history), len(keys))
+    absent = np.isnan(table)
+    single = absent.all(axis=0) | (table == table[0]).all(axis=0)
+    empty = np.where(absent, 1.0, table).min(axis=0) == 1.0
+    errors = _StandardErrors(profile, history, list(dict.fromkeys(column for column, _ in keys)))
+    for place, (column, statistic) in enumerate(keys):
+        before = table[:, place]
+        if statistic in LEVELS and single[place]:
             continue
-        if statistic in LIKE_A_NAME and any(p.values.get(column) for p in history):
-            continue
-        before = [p.stats.get((column, statistic), np.nan) for p in history]
-        if statistic in LEVELS and len(set(before)) == 1:
-            continue
-        if statistic == "missing" and np.nanmin(before) == 1.0:
+        if statistic == "missing" and empty[place]:
             continue  # it never had a value: there is nothing that it is unlike
         if statistic in MOSTLY and np.nanmedian(before) >= MOSTLY[statistic]:
             continue
-        usual, wider = values[column]
-        noise = _standard_error(column, statistic, history, usual)
-        yield _Series(column, statistic, value, before, noise, wider)
+        noise, wider = errors.of(column, statistic)
+        yield _Series(column, statistic, profile.stats[column, statistic], before, noise, wider)
 
 
-def _counts(column: str, profile: Profile, history: Sequence[Profile]) -> tuple[float, float]:
-    """How many values of a column there usually are, and by how much fewer widen its limits now."""
-    usual = float(np.median([p.rows * (1 - p.stats.get((column, "missing"), 1.0)) for p in history]))
-    now = profile.rows * (1 - profile.stats.get((column, "missing"), 1.0))
-    return max(usual, 1.0), sqrt(max(1.0, usual / max(now, 1.0)))
+class _StandardErrors:
+    """Of the statistics of some columns: by how many values there usually are, and how many there are now."""
+
+    def __init__(self, profile: Profile, history: Sequence[Profile], columns: Sequence[str]) -> None:
+        self._columns = columns
+        missing = np.array([[p.stats.get((c, "missing"), 1.0) for c in columns] for p in (profile, *history)])
+        rows = np.array([p.rows for p in (profile, *history)])
+        filled = rows[:, None] * (1 - missing.reshape(len(rows), len(columns)))
+        spreads = np.array([[p.spread.get(c, 0.0) for c in columns] for p in history])
+        self._rows = float(np.median(rows[1:]))
+        self._values = np.maximum(np.median(filled[1:], axis=0), 1.0)
+        self._wider = np.sqrt(np.maximum(1.0, self._values / np.maximum(filled[0], 1.0)))
+        self._spread = np.median(spreads.reshape(len(history), len(columns)), axis=0)
+
+    def of(self, column: str, statistic: str) -> tuple[float, float]:
+        """The usual standard error of a statistic, and by how much fewer values widen its limits now."""
+        place = self._columns.index(column)
+        values, wider = float(self._values[place]), float(self._wider[place])
+        if statistic == "missing":
+            return 0.5 / sqrt(self._rows), wider
+        if statistic in SHARES:
+            return 0.5 / sqrt(values), wider
+        return (float(self._spread[place]) if statistic in LEVELS else 1.0) / sqrt(values), wider
 
 
-def _standard_error(column: str, statistic: str, history: Sequence[Profile], values: float) -> float:
-    if statistic == "missing":
-        return 0.5 / sqrt(float(np.median([p.rows for p in history])))
-    if statistic in SHARES:
-        return 0.5 / sqrt(values)
-    if statistic in LEVELS:
-        return float(np.median([p.spread.get(column, 0.0) for p in history])) / sqrt(values)
-    return 1 / sqrt(values)
-
-
-def _repairable(profile: Profile, history: Sequence[Profile]) -> Iterator[Compared]:
+def _repairable(profile: Profile, history: Sequence[Profile], labels: Container[str]) -> Iterator[Compared]:
     """Columns of numbers that lie outside what they ever were, where a change of unit or sign leads back inside."""
     for column, quantiles in profile.quantiles.items():
         before = [p.quantiles[column] for p in history if column in p.quantiles]
-        if len(before) < ENOUGH or is_label(column, history):
+        if len(before) < ENOUGH or column in labels:
             continue
         band = Band.of(before)
         misfit = band.misfits(quantiles)
@@ -441,7 +452,7 @@ def _texts(profile: Profile, history: Sequence[Profile]) -> Iterator[_Series]:
         before = [p.values.get(column, {}) for p in history]
         if sum(map(bool, before)) < ENOUGH or profile.stats.get((column, "missing"), 1.0) == 1.0:
             continue
-        batches = Counter(value for counts in before for value in counts)
+        batches = Counter(chain.from_iterable(before))
         single = {value for value, many in batches.items() if many == 1}
         new = sum(many for value, many in values.items() if value not in batches)
         shares = [_part(counts, counts.keys() & single) if counts else np.nan for counts in before]
@@ -471,16 +482,17 @@ def _slices(
     rows: int, history: Sequence[Profile],
 ) -> Iterator[_Series]:  # fmt: skip
     """The rows of each category that was in every batch, had the batch as many as usual."""
-    typical = float(np.median([p.rows for p in history]))
-    there = sum(map(bool, before))
-    for value, many in batches.items():
-        if many < there:
-            continue
-        counts = [b[value] * typical / p.rows if b else np.nan for b, p in zip(before, history, strict=True)]
-        least = float(np.nanmin(counts))
+    sizes = np.array([p.rows for p in history], dtype=float)
+    typical = float(np.median(sizes))
+    there = np.array(list(map(bool, before)))
+    names = [value for value, many in batches.items() if many >= there.sum()]
+    table = np.array([[counts.get(name, np.nan) for name in names] for counts in before])
+    table = table.reshape(len(before), len(names)) * typical / sizes[:, None]
+    for place, (value, least) in enumerate(zip(names, table[there].min(axis=0), strict=True)):
         if least >= SLICE and least * rows / typical >= SLICE:
             wider = sqrt(max(1.0, typical / rows))
-            yield _Series(column, "slice", values.get(value, 0) * typical / rows, counts, 1 / sqrt(least), wider, value)
+            now = values.get(value, 0) * typical / rows
+            yield _Series(column, "slice", now, table[:, place], 1 / sqrt(least), wider, value)
 
 
 def _apart(profile: Profile, history: Sequence[Profile]) -> Iterator[_Series]:
@@ -509,12 +521,14 @@ def _pairs(profile: Profile, history: Sequence[Profile]) -> Iterator[_Series]:
     alike = [p for p in history if p.ranked == profile.ranked]
     if len(alike) < ENOUGH:
         return
-    table = np.array([p.order for p in alike])
+    upper = np.triu_indices(len(profile.ranked), 1)
+    table = np.array([p.order[upper] for p in alike])
     there = np.sum(~np.isnan(table), axis=0) >= ENOUGH
     usual = np.where(there, np.nanmedian(np.where(there, table, 0.0), axis=0), 0.0)
-    pairs = [(i, j) for i, j in np.argwhere(np.triu(np.abs(usual) >= RELATED, 1)) if not np.isnan(profile.order[i, j])]
+    related = {(i, j): -abs(u) for i, j, u in zip(*upper, usual, strict=True) if abs(u) >= RELATED}
+    pairs = [pair for pair in related if not np.isnan(profile.order[pair])]
     rows = float(np.median([p.rows for p in history]))
-    for i, j in sorted(pairs, key=lambda pair: -abs(usual[pair]))[:PAIRS]:
+    for i, j in sorted(pairs, key=related.__getitem__)[:PAIRS]:
         before = [p.order[i, j] if p.ranked == profile.ranked else np.nan for p in history]
         one, other = profile.ranked[i], profile.ranked[j]
         yield _Series(one, "order", float(profile.order[i, j]), before, 1 / sqrt(rows) + RELATION, other=other)

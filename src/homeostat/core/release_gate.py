@@ -14,12 +14,15 @@ from datetime import datetime
 from itertools import takewhile
 from typing import TYPE_CHECKING, Protocol
 
-from homeostat.core.findings import CANNOT_JUDGE, TOO_FEW, Decision, Finding, Interval, Outcome, objections
+from homeostat.core.behaviour import EXPECTED
+from homeostat.core.findings import CANNOT_JUDGE, EXPLAINS, TOO_FEW, Decision, Finding, Interval, Outcome, objections
 from homeostat.core.margins import Margin
 from homeostat.core.paired_losses import FEWEST_GROUPS, Paired, pool, shrunk, surely_above
 from homeostat.core.rules import Reason, Rule
 
 if TYPE_CHECKING:
+    from homeostat.core.abstention import Coverage
+    from homeostat.core.behaviour import Behaviour
     from homeostat.core.costs import Money
     from homeostat.core.evaluation import Comparison, Evaluation
 
@@ -96,13 +99,14 @@ def decide_release(
     is_baseline: bool,
     confidence: float,
     earlier: Iterable[Finding] = (),
+    more: Iterable[Finding] = (),
 ) -> Decision:
     """Release only if every rule passes; the findings are kept either way.
 
     The mappings are by objective; ``baseline`` compares the candidate with its own baseline on the holdout. ``beside``
     is None where nothing is in service, or nothing that predicts the same objectives. ``is_baseline``: the candidate is
     the baseline, which need not beat itself. ``confidence`` is that of every interval; ``earlier`` are the findings of
-    earlier gates, the newest last.
+    earlier gates, the newest last; ``more`` those of rules that the scope or behavioural tests add.
     """
     findings: list[Finding] = []
     for name, evaluation in candidate.items():
@@ -115,6 +119,7 @@ def decide_release(
         if evaluation.task != "ranking":  # its scores order and measure nothing
             theirs = beside.objectives.get(name) if beside is not None else None
             findings.append(calibrated(evaluation, theirs.calibration if theirs else None, limits, confidence))
+    findings += more
     if is_baseline and beside is None:
         return Decision("release", Reason.FIRST, findings=tuple(findings))
     if not objections(findings):
@@ -313,6 +318,15 @@ def too_good(evaluation: Evaluation, against: Comparison) -> Finding | None:
     return None
 
 
+def covers(coverage: Coverage, most: float) -> Finding:
+    """The share of held-out events that scores leave undecided is within the scope's limit."""
+    money = coverage.rest
+    facts = {"abstained": coverage.abstained, "then": coverage.then, "filtered": dict(coverage.filtered)}
+    facts |= {"rows": money.rows, "cost": money.cost.value, "silence": money.silence}
+    outcome: Outcome = "pass" if coverage.share <= most else "fail"
+    return Finding(Rule.COVERAGE, "", outcome, coverage.share, most, rows=coverage.rows, facts=facts)
+
+
 def pays(candidate: Money, baseline: Money, confidence: float) -> Finding:
     """What the alerts of held-out events cost, against the baseline's: they fail where the intervals lie apart."""
     cost, other = candidate.cost, baseline.cost
@@ -322,3 +336,14 @@ def pays(candidate: Money, baseline: Money, confidence: float) -> Finding:
     share = (cost.value - other.value) / other.value if other.value else float(cost.value > 0)
     facts = {"cost": cost.value, "other": other.value, "confidence": confidence}
     return Finding(Rule.PAYS, "", "fail" if worse else "pass", share, 0.0, rows=candidate.rows, facts=facts)
+
+
+def behaviour_finding(result: Behaviour) -> Finding:
+    """A test as a finding: a critical one that does not hold stops the release, a warning explains."""
+    outcome: Outcome = TOO_FEW if not result.rows else "pass" if result.holds else "fail"
+    if outcome == "fail" and result.severity == "warning":
+        outcome = EXPLAINS
+    value = result.broken / result.rows if result.rows else None
+    facts = {"test": result.test, "reason": result.reason, "broken": result.broken, "worst": result.worst,
+             "expected": EXPECTED[result.expected].format(result.bound)}  # fmt: skip
+    return Finding(Rule.BEHAVIOUR, result.objective, outcome, value, result.share, rows=result.rows, facts=facts)

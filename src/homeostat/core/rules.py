@@ -31,6 +31,7 @@ class Rule(StrEnum):
     # the labels themselves
     LABELS = "labels"
     LABEL_RATE = "label rate"
+    BUSINESS = "business"  # the business's own figure, beside the loss of two releases
     # a release just put in service, by its scores beside those of the one before it
     SWITCH = "scores since the switch"
     FALLBACK = "fallback"  # the baseline serves in the place of a model that lost to it
@@ -50,8 +51,11 @@ class Rule(StrEnum):
     SLICES = "no slice gets worse"
     HELD_OUT_CALIBRATION = "held-out calibration"
     UNJUDGED = "unjudged candidates"  # several in a row
+    APPROVAL = "approval"  # a decision waits for a person
     TOO_GOOD = "too good"
     PAYS = "cost at these weights"
+    COVERAGE = "coverage"  # of what is decided by scores
+    BEHAVIOUR = "behaviour"  # one of the tests of expectations/behaviour
     # a challenger beside the champion, in one step of its rollout
     ENOUGH_EVENTS = "enough events"
     ERRORS = "errors"
@@ -93,6 +97,11 @@ class Reason(StrEnum):
     WORSE_THAN_BASELINE = "worse than its baseline"
     LABELS = "labels cannot be trusted"
     NOTHING_DUE = "nothing due"
+    WAITS = "waits for approval"
+    APPROVAL_FIRST = "approval decides first"
+    DECLINED = "declined"
+    UNANSWERED = "nobody approved"
+    VOID = "void before it was approved"
     STEP_PASSED = "step passed"
     STEP_FAILED = "step failed"
     STEP_WAITS = "step waits"
@@ -107,9 +116,9 @@ BUDGETED = DRIFT | OUTCOMES | {Rule.METRICS, Rule.SERVED_SLICES, Rule.LABEL_RATE
 OF_DATA = frozenset({Rule.BATCH, Rule.HISTORY})  # of the batches of a source
 # Each opens an incident; the other rules explain one.
 OF_THE_LOOP = {
-    Rule.BATCH, Rule.HISTORY, Rule.FALLBACK, Rule.UNJUDGED, Rule.ROLLOUT, Rule.RUN, Rule.RUN_HISTORY,
+    Rule.BATCH, Rule.HISTORY, Rule.FALLBACK, Rule.UNJUDGED, Rule.APPROVAL, Rule.ROLLOUT, Rule.RUN, Rule.RUN_HISTORY,
 }  # fmt: skip
-ALERTING = DRIFT | ON_QUALITY | OF_THE_LOOP | {Rule.CHANGE}
+ALERTING = DRIFT | ON_QUALITY | OF_THE_LOOP | {Rule.CHANGE, Rule.BUSINESS}
 # One problem, one alert: while the first fails, the others open none.
 COVERED = {Rule.FALLBACK: OUTCOMES | {Rule.METRICS, Rule.SERVED_SLICES, Rule.DRIFT_SHARE, Rule.SCORE_DRIFT}}
 
@@ -125,12 +134,14 @@ FIRST_COMMAND = {
     Rule.LABELS: "homeostat data review",
     Rule.LABEL_RATE: "homeostat status --page",
     Rule.SWITCH: "homeostat releases",
+    Rule.BUSINESS: "homeostat check business",
     Rule.FALLBACK: "homeostat run training",
     Rule.SCORE_DRIFT: "homeostat status --drift",
     Rule.DRIFT_SHARE: "homeostat status --drift",
     Rule.MISSING: "homeostat data review",
     Rule.CHANGE: "homeostat status --drift",
     Rule.UNJUDGED: "homeostat run evaluation",
+    Rule.APPROVAL: "homeostat status --incident",
     Rule.ROLLOUT: "homeostat run deployment",
     Rule.RUN: "homeostat run lifecycle",
     Rule.RUN_HISTORY: "homeostat run lifecycle",

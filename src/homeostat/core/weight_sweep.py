@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from homeostat.core.abstention import Band, abstained
 from homeostat.core.costs import Flags, Stake, alerts, cost_of_each, is_labelled
 from homeostat.core.metrics import Array
 
@@ -27,12 +28,16 @@ class Reweighed:
 
 
 class Held(NamedTuple):
-    """Held-out events: scores and labels by objective, (n,) each, NaN where there is no label; periods; slices."""
+    """Held-out events: scores and labels by objective, (n,) each, NaN where there is no label; periods; slices.
+
+    ``filtered`` are those that nobody may act on, if any.
+    """
 
     scores: Mapping[str, Array]
     labels: Mapping[str, Array]
     period: NDArray[Any]
     slices: Mapping[str, NDArray[Any]]
+    filtered: Flags | None = None
 
 
 class Slice(NamedTuple):
@@ -74,13 +79,16 @@ def points(stakes: Mapping[str, Stake]) -> list[dict[str, float]]:
 
 def sweep(
     held: Held, stakes: Mapping[str, Stake], tried: Sequence[Mapping[str, float]], capacity: int, alert_cost: float,
-    min_slice: int,
+    min_slice: int, band: Band | None = None,
 ) -> list[Point]:  # fmt: skip
-    """Each of the weights that are ``tried``, priced by ``stakes``, in order."""
+    """Each of the weights that are ``tried``, priced by ``stakes``, in order; it abstains where ``band`` says so."""
 
     def chosen(weights: Mapping[str, float]) -> Flags:
         weighed = {name: Reweighed(stake.task, weights[name]) for name, stake in stakes.items()}
-        return alerts(held.scores, weighed, held.period, capacity, alert_cost)
+        may = np.ones(len(held.period), dtype=bool) if held.filtered is None else ~held.filtered
+        if band is not None:
+            may &= ~abstained(held.scores, weighed, alert_cost, band)
+        return alerts(held.scores, weighed, held.period, capacity, alert_cost, may)
 
     silence = cost_of_each(held.labels, np.zeros(len(held.period), dtype=bool), stakes, alert_cost)
     made = []

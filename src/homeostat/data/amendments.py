@@ -1,4 +1,5 @@
-"""Append-only records of what was done to the data: rows released, a batch corrected; marks (``contamination``)."""
+"""Append-only records of what was done to the data: rows released, a batch corrected; marks (``contamination``), labels
+that came by themselves (``label_amendments``)."""
 
 from __future__ import annotations
 
@@ -26,10 +27,12 @@ if TYPE_CHECKING:
 
 Kind = Literal["release", "correct"]
 WHO = {"number", "kind", "who", "why", "known"}
+LABELS = "labels"
 FIELDS = {
     "release": WHO | {"source", "batch"},
     "correct": WHO | {"source", "batch"},
     "contaminated": WHO | {"version", "since", "until"},
+    LABELS: WHO | {"source", "batch", "file", "sha256", "differ"},
     "cleared": WHO | {"mark"},
 }
 OPTIONAL = {"rows", "file", "sha256"}  # of batches
@@ -72,6 +75,8 @@ def read_records(project: Project, *kinds: str) -> list[dict[str, Any]]:
     """
     records = []
     for path in project.amendments.glob("*.yaml"):
+        if path.name.split("-")[1:2] == [LABELS] and LABELS not in kinds:
+            continue  # there may be one a batch and day: they are not read for nothing
         raw = _read(path)
         if raw.get("kind") in kinds:
             if not FIELDS[raw["kind"]] <= raw.keys() <= FIELDS[raw["kind"]] | OPTIONAL:

@@ -7,6 +7,7 @@ from typing import Any
 
 import polars as pl
 
+from homeostat.data.plain_digits import plain_digits
 from homeostat.data.plain_numbers import plain_numbers
 from homeostat.data.time_forms import of_zone, read_times, second_time
 from homeostat.project.writing import PLAIN, Writing
@@ -22,7 +23,7 @@ TYPES: dict[str, pl.DataType] = {
 YES, NO = ("true", "t", "1", "yes", "y", "on"), ("false", "f", "0", "no", "n", "off")
 TRUTH = dict.fromkeys(YES, True) | dict.fromkeys(NO, False)
 WRITTEN = "__written__"  # before a column's name: its values that do not fit its type, as they are written
-INVISIBLE = r"[\x{0}\x{200b}\x{200c}\x{200d}\x{2060}\x{feff}\x{ad}]"
+INVISIBLE = r"[\x{0}\x{200b}-\x{200f}\x{202a}-\x{202e}\x{2060}\x{2066}-\x{2069}\x{61c}\x{feff}\x{ad}]"
 LIMIT = r"^\s*[<>≤≥]=?\s*[+-]?\d"  # of what an instrument can measure
 AROUND = r"^[\s\x{a0}\x{202f}\x{2009}]+|[\s\x{a0}\x{202f}\x{2009}]+$"
 
@@ -154,7 +155,8 @@ def _times(values: pl.Series, writing: Writing) -> pl.Series:
         times = values.cast(wanted)
         return times if writing.zone is None else of_zone(times, writing.zone)
     if values.dtype == pl.String or values.dtype.is_numeric() and writing.times:
-        return read_times(values, writing.times, writing.zone)
+        text = plain_digits(values) if values.dtype == pl.String else values
+        return read_times(text, writing.times, writing.zone)
     if getattr(values.dtype, "time_zone", None):
         return values.dt.convert_time_zone("UTC").dt.replace_time_zone(None).cast(wanted)
     if values.dtype in (pl.Datetime, pl.Date):
@@ -169,6 +171,7 @@ def _numbers(values: pl.Series, kind: str, writing: Writing) -> pl.Series:
         return pl.Series(values.name, [None] * len(values), dtype=wanted)  # a time counts no known unit
     text = values.dtype == pl.String
     if text:
+        values = plain_digits(values)
         values = plain_numbers(values, writing) if writing != PLAIN else values.str.strip_chars()
     if kind == "integer" and (text or values.dtype.is_float()):
         real = values.cast(pl.Float64, strict=False)

@@ -24,7 +24,7 @@ from homeostat.project.whole_files import beside, remove, scratch_folder, write_
 if TYPE_CHECKING:
     from homeostat.project.scope import Source
 
-FORMAT = "5"  # of the converted files; a new number converts again
+FORMAT = "6"  # of the converted files; a new number converts again
 ABOUT = "about.json"  # what a conversion consists of: (file, bytes, first, last event time) each
 CELLS = 4_000_000  # values of a source in memory at a time
 MEMORY = "500MB"  # of the engine that reads; what needs more goes to disk

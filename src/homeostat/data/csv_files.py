@@ -13,18 +13,21 @@ import duckdb
 
 from homeostat.core.errors import DataError
 from homeostat.core.text import count
+from homeostat.data.backslashes import without_backslashes
 from homeostat.data.casts import NULLS
 from homeostat.data.csv_records import Signs, records
+from homeostat.data.drawn_tables import without_blanks, without_rules
 from homeostat.data.uneven_rows import fit_rows, set_heading
 from homeostat.project.file_form import PLAIN, FileForm
 
 DELIMITERS = (",", ";", "\t", "|")
-RARE = ("\x01", "\x1f", "^", "~", "¦", ":")  # delimiters where none of the usual ones divides the lines
+RARE = ("\x01", "\x1f", "^", "~", "¦", "，", "；", ":")  # delimiters where none of the usual ones divides the lines
 LOOK = 1 << 18  # bytes of a file that its layout is read from
 WINDOWS = "cp1252"
 MIXED = "utf-8, cp1252"  # UTF-8 with bytes that are not
 HIGH = re.compile(rb"[\x80-\xff]")
 WHOLE = re.compile(rb"[\xc3-\xdf][\x80-\xbf]|[\xe1-\xec\xee\xef][\x80-\xbf]{2}")  # a letter in UTF-8
+FORMULA = re.compile(rb'(?<![^,;\t|\n])(?:"=""([^"\n]*)"""|="([^"\n]*)")(?=[,;\t|\r\n]|$)')  # text in a spreadsheet
 SEPARATOR = re.compile(r'^\ufeff?"?sep=(.)"?\s*$', re.IGNORECASE)  # what a spreadsheet writes before the heading
 
 
@@ -50,6 +53,7 @@ def prepare(path: Path, form: FileForm, called: str, say: Callable[[str], None])
     """
     make_utf8(path, form.encoding)
     make_even(path)
+    make_plain(path)
     with path.open(encoding="utf-8", newline="") as stream:
         first = stream.readline()
     separator = SEPARATOR.match(first)
@@ -58,6 +62,12 @@ def prepare(path: Path, form: FileForm, called: str, say: Callable[[str], None])
         _cut(path, skip, form.footer)
     if separator and form.delimiter is None:
         form = form.model_copy(update={"delimiter": separator[1]})
+    if form.columns != "delimited":
+        (without_rules if form.columns == "ruled" else without_blanks)(path, called)
+        form = PLAIN.model_copy(update={"delimiter": ",", "heading": form.heading})
+    if form.backslashes:
+        without_backslashes(path, form.delimiter or delimiter_of(path))
+        form = form.model_copy(update={"delimiter": ",", "quote": '"', "escape": None})
     if form.uneven:
         fitted = fit_rows(path, signs_of(path, form), form.heading, skip, called)
         for sentence in fitted.sentences:
@@ -175,6 +185,17 @@ def make_even(path: Path) -> None:
                 new.write(block.replace(b"\r", b"\n"))
         else:
             new.writelines(line.removesuffix(b"\n").removesuffix(b"\r") + b"\n" for line in old)
+    fresh.replace(path)
+
+
+def make_plain(path: Path) -> None:
+    """Take values out of the formulas that keep them text in a spreadsheet, such as ="007"."""
+    with path.open("rb") as stream:
+        if not any(b'="' in line and FORMULA.search(line) for line in stream):
+            return
+    fresh = path.with_name(path.name + ".values")
+    with path.open("rb") as old, fresh.open("wb") as new:
+        new.writelines(FORMULA.sub(rb'"\1\2"', line) for line in old)
     fresh.replace(path)
 
 

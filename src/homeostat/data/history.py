@@ -8,6 +8,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
+import numpy as np
 import polars as pl
 
 from homeostat.adapters.parquet import digest
@@ -57,8 +58,11 @@ def history_findings(
     """
     if not case.before or case.span is None:
         return []
-    own = workspace.profiles.get(_key(case, case.content), partial(profile_of, rows, times, case.span))
-    before = [Past(_profile(workspace, case, b), frozenset(b.suspect), b.released) for b in case.before]
+    declared = _declaration(case)
+    own = workspace.profiles.get(declared + case.content, partial(profile_of, rows, times, case.span))
+    makers = [(b, partial(_profiled, workspace, case, b)) for b in case.before]
+    kept = [(b, workspace.profiles.get(declared + b.content, make)) for b, make in makers]
+    before = [Past(profile, frozenset(b.suspect), b.released) for b, profile in kept]
     past = trusted(before, normal_after(case.source.length))
     compared = compare(own, past)
     outside = _outside(workspace, compared)
@@ -96,21 +100,15 @@ def _outside(workspace: Workspace, compared: Sequence[Compared]) -> list[Compare
     """The statistics that lie outside their limits, as Great Expectations finds."""
     if not compared:
         return []
-    table = pl.DataFrame(
-        [(c.value, c.low, c.high) for c in compared], schema=["value", "low", "high"], orient="row"
-    ).cast(pl.Float64)
+    table = pl.DataFrame({name: np.array([getattr(c, name) for c in compared]) for name in ("value", "low", "high")})
     failures = workspace.contracts.check(table, SUITE, "the history of a source")
     return [compared[row] for row in sorted({row for failure in failures for row in failure.rows})]
 
 
-def _profile(workspace: Workspace, case: Case, before: Before) -> Profile:
-    return workspace.profiles.get(_key(case, before.content), partial(_profiled, workspace, case, before))
-
-
-def _key(case: Case, content: str) -> str:
-    """What a profile follows from."""
+def _declaration(case: Case) -> str:
+    """What a profile follows from, beside the content of its batch."""
     source = case.source
-    return digest(f"{case.name} {content} {source.time} {source.columns} {source.period}".encode())
+    return digest(f"{case.name} {source.time} {source.columns} {source.period}".encode())
 
 
 def _profiled(workspace: Workspace, case: Case, before: Before) -> Profile:

@@ -58,6 +58,7 @@ def judge_due(workspace: Workspace, now: datetime, last: datetime, done: Callabl
         schema_changes.declare(workspace, name)
     done()
     accepted = [b.label for b in batches if b.source == scope.events.source and b.verdict.status == "accepted"]
+    accepted += _newly_labelled(workspace, now, last)
     return DataOutcome(tuple(batches), tuple(dict.fromkeys(accepted)), tuple(remarks))
 
 
@@ -117,6 +118,14 @@ def _comes_again(workspace: Workspace, name: str, period: Period) -> str:
     """A sentence on the end of a gap of several batches; nothing where there was none."""
     many = _missing_before(workspace, name, period)
     return f"{name} comes again with {period.label}; {many} batches before it are missing" if many > 1 else ""
+
+
+def _newly_labelled(workspace: Workspace, now: datetime, last: datetime) -> list[str]:
+    """Accepted batches of events whose labels came since the last tick."""
+    labelled = workspace.label_amendments.items()
+    new = [batch for batch, files in labelled if any(last < one.known <= now for one in files)]
+    verdicts = {batch: workspace.verdicts.get(workspace.scope.events.source, batch) for batch in new}
+    return [batch for batch, verdict in verdicts.items() if verdict is not None and verdict.status == "accepted"]
 
 
 def _amended(workspace: Workspace, now: datetime, last: datetime) -> list[Batch]:

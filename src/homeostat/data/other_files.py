@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from homeostat.adapters.sql_names import quoted, sql_string
 from homeostat.core.errors import DataError
-from homeostat.core.text import first_line
+from homeostat.core.text import first_line, listed
 
 if TYPE_CHECKING:
     import duckdb
@@ -19,6 +20,7 @@ SUFFIXES = {
     ".arrow": "arrow", ".feather": "arrow", ".ipc": "arrow", ".arrows": "arrow", ".orc": "orc", ".avro": "avro",
 }  # fmt: skip
 SQL = "name its address and a query: --from sqlite:///FILE --query 'SELECT ...'"
+SQL_DUMP = "load it into a database and name that, or write its table as CSV"
 CONVERT = "write its table as CSV or Parquet"
 STARTS = {  # the first bytes of files that are no text, and what to do
     b"SQLite format 3\x00": ("a SQLite database", SQL),
@@ -35,10 +37,40 @@ STARTS = {  # the first bytes of files that are no text, and what to do
     b"<stata_dta>": ("a file of Stata", CONVERT),
     b"$FL2": ("a file of SPSS", CONVERT),
     b"RDX": ("a file of R", CONVERT),
+    b"@relation": ("Weka's ARFF", CONVERT),
+    b"@RELATION": ("Weka's ARFF", CONVERT),
+    b"PGDMP": ("a dump of PostgreSQL", SQL_DUMP),
+    b"<?xml": ("XML", CONVERT),
+    b"<html": ("HTML", CONVERT),
+    b"<!DOCTYPE": ("HTML", CONVERT),
+    b"<table": ("HTML", CONVERT),
     b"%PDF": ("a PDF", "give the table itself"),
 }
+LOOK = 1 << 12  # bytes that say what a file is
 DUCK, DUCK_AT = b"DUCK", 8  # in a database of DuckDB's
 SMALL_RECORD, LARGE_RECORD = 1 << 24, 1 << 27  # bytes of a JSON record; twice as many are held in memory
+MOST_NAMED = 8  # objects alike within an object, from which they are records
+RECORDS_BELOW = re.compile(rb"-\[ RECORD \d+ \]|\*{9,} 1\. row \*{9,}")  # of psql's \x and mysql's \G
+LINE_PROTOCOL = re.compile(
+    rb'(?:[^\s,=#]+(?:,[^\s,=]+=[^\s,]+)* [^\s=,]+=(?:[^\s,"]+|"[^"\n]*")(?:,[^\s=,]+=(?:[^\s,"]+|"[^"\n]*"))*'
+    rb"(?: \d{9,19})?\s+){3}"
+)
+EXPOSITION = re.compile(rb"(?:#[^\n]*\n)*(?:[A-Za-z_:][\w:]*\{[^}\n]*\} [-+\d.eENaInf]+(?: \d+)?\n){2}")
+DUMP = re.compile(
+    rb"(?=\s*(?:--|/\*|(?:SET|USE|DROP|BEGIN|PRAGMA|CREATE|INSERT|COPY)\s))(?s:.*?)"
+    rb"^(?:INSERT INTO \S+ (?:\(.*\) )?VALUES|CREATE TABLE |COPY \S+ \(.*\) FROM stdin;)",
+    re.IGNORECASE | re.MULTILINE,
+)
+PAIRS = re.compile(rb'(?:(?:[\w.]+=(?:"[^"\n]*"|[^\s"]*)[ \t]+){2,}[\w.]+=(?:"[^"\n]*"|[^\s"]*)\r?\n){2}')
+YAML = re.compile(rb"(?:---\r?\n)?- [\w ]+: .*\r?\n  [\w ]+: ")
+LINES = {
+    DUMP: ("a dump of SQL", SQL_DUMP),
+    PAIRS: ("lines of names and values (logfmt)", CONVERT),
+    YAML: ("YAML", CONVERT),
+    RECORDS_BELOW: ("of records one below the other", "print it as CSV (psql --csv, mysql --batch)"),
+    LINE_PROTOCOL: ("InfluxDB's line protocol", "export it as CSV (influx query --raw)"),
+    EXPOSITION: ("Prometheus' text format", "export the answers of a query as CSV"),
+}
 JSON_STARTS = (b'{"', b"[{", b"{ ", b"[ {", b"[\n", b"{\n")
 
 
@@ -70,12 +102,15 @@ def refuse_other(name: str, path: str, file: Path) -> None:
         DataError: it says what the file is, and what to do.
     """
     with file.open("rb") as stream:
-        start = stream.read(64)
+        start = stream.read(LOOK)
     for first, (what, hint) in STARTS.items():
         if start.startswith(first):
             raise DataError(f"{name}: {path} is {what}; {hint}")
     if start[DUCK_AT : DUCK_AT + len(DUCK)] == DUCK:
         raise DataError(f"{name}: {path} is a DuckDB database; {CONVERT}")
+    for form, (what, hint) in LINES.items():
+        if form.match(start):
+            raise DataError(f"{name}: {path} is {what}; {hint}")
     if start.lstrip(b"\xef\xbb\xbf \r\n\t").startswith(JSON_STARTS):
         raise DataError(f"{name}: {path} holds JSON; call it .json or .jsonl")
 
@@ -91,13 +126,16 @@ def _json(connection: duckdb.DuckDBPyConnection, name: str, path: str, file: Pat
     source = f"read_json_objects({sql_string(file)}, format = 'auto', maximum_object_size = {largest})"
     try:
         structures = _structures(connection, source)
-        if (inside := _the_list_in(structures)) is not None:
-            records = sql_string(_path((inside,)) + "[*]")
+        if (inside := _the_list_in(name, path, structures)) is not None:
+            records = sql_string(_path(inside) + "[*]")
             source = f"(SELECT unnest(json_extract(json, {records})) AS json FROM {source})"
             structures = _structures(connection, source)
         if any(not isinstance(one, dict) for one in structures):
             raise DataError(f"{name}: {path} holds values that are no records; give objects, one a line or in a list")
-        _refuse_columns(name, path, structures)
+        if len(structures) == 1:
+            _refuse_columns(name, path, structures[0])
+            if len(connection.sql(f"SELECT 1 FROM {source} LIMIT 2").fetchall()) == 1:
+                _refuse_inner_tables(name, path, {"the file": structures[0]})
         paths = list(dict.fromkeys(p for one in structures for p in _leaves(one)))
         if not paths:
             raise DataError(f"{name}: {path} has no records; give objects, one a line or in a list")
@@ -116,31 +154,65 @@ def _structures(connection: duckdb.DuckDBPyConnection, source: str) -> list[Any]
     return [json.loads(s) for (s,) in rows]
 
 
-def _the_list_in(structures: list[Any]) -> str | None:
-    """The only member of the only object that is a list of records, as answers of an interface hold them."""
+def _the_list_in(name: str, path: str, structures: list[Any]) -> tuple[str, ...] | None:
+    """The path of the only list of records in the only object, as answers of an interface hold them.
+
+    Raises:
+        DataError: several lists may be meant.
+    """
     if len(structures) != 1 or not isinstance(structures[0], dict):
         return None
-    lists = [k for k, v in structures[0].items() if isinstance(v, list) and v and isinstance(v[0], dict)]
-    return lists[0] if len(lists) == 1 else None
+    level: list[tuple[tuple[str, ...], Any]] = [((), structures[0])]
+    while level:
+        level = [((*keys, key), v) for keys, one in level if isinstance(one, dict) for key, v in one.items()]
+        lists = [keys for keys, one in level if isinstance(one, list) and one and isinstance(one[0], dict)]
+        if len(lists) > 1:
+            names = listed([".".join(keys) for keys in lists], 4)
+            raise DataError(f"{name}: {path} holds several lists of records, {names}; give the records of one alone")
+        if lists:
+            return lists[0]
+        if any(isinstance(one, list) and one and isinstance(one[0], list) for _, one in level):
+            return None  # the rows, without names
+    return None
 
 
-def _refuse_columns(name: str, path: str, structures: list[Any]) -> None:
-    """Refuse one object that holds columns, as pandas writes by default, or a heading and lists of values.
+def _refuse_columns(name: str, path: str, record: dict[str, Any]) -> None:
+    """Refuse a record that holds columns, as pandas writes by default, or a heading and lists of values.
 
     Raises:
         DataError: it says how to write records.
     """
-    if len(structures) != 1 or len(structures[0]) < 2:
-        return
-    members = structures[0].values()
+    members = record.values()
     numbered = all(isinstance(m, dict) and len(m) > 1 and all(map(str.isdigit, m)) for m in members)
     lists = all(isinstance(m, list) for m in members)
-    parted = {"columns", "fields"} & structures[0].keys() and {"data", "rows", "values"} & structures[0].keys()
-    if numbered or lists or parted:
+    parted = {"columns", "fields"} & record.keys() and {"data", "rows", "values"} & record.keys()
+    if len(record) > 1 and (numbered or lists or parted):
         raise DataError(
             f"{name}: {path} holds columns, not records; write objects, one a line "
             "(pandas: to_json(orient='records', lines=True))"
         )
+
+
+def _refuse_inner_tables(name: str, path: str, record: dict[str, Any]) -> None:
+    """Refuse a file's only record where an object in it holds the table: as columns, lists, or records by their name.
+
+    Raises:
+        DataError: it says where the table stands.
+    """
+    for key, inner in record.items():
+        if isinstance(inner, list) and inner and isinstance(inner[0], list):
+            raise DataError(f"{name}: {path} holds rows without names in {key!r}; write objects, one a line")
+        if not isinstance(inner, dict):
+            continue
+        _refuse_columns(name, path, inner)
+        named = [m.keys() for m in inner.values() if isinstance(m, dict)]
+        if len(named) == len(inner) >= MOST_NAMED and all(keys == named[0] for keys in named):
+            first = next(iter(inner))
+            raise DataError(
+                f"{name}: {path} holds a record for each name in {key!r}, such as {first!r}; write objects, one a "
+                "line, each with its name as a value"
+            )
+        _refuse_inner_tables(name, path, inner)
 
 
 def _leaves(structure: dict[str, Any], above: tuple[str, ...] = ()) -> Iterator[tuple[str, ...]]:

@@ -4,9 +4,9 @@ A form is written with the codes of ``strptime`` and a few more. Blanks in it st
 them. ``%S`` takes a fraction of any length after it, ``%H`` takes 24 as the midnight that follows, ``%k`` the hours 1
 to 24 that end where they are named, ``%b`` a month's name or its abbreviation in any of the languages below, ``%a`` a
 weekday's name, ``%j`` a day of the year in three digits (two are a month), ``%p`` a marker of the half of the day,
-``%z`` an offset, a zone's abbreviation or its name.
-Whole forms of numbers are ``epoch s``, ``epoch ms``, ``epoch us``, ``epoch ns``, ``epoch days``, ``excel days`` and
-``julian days``.
+``%z`` an offset, a zone's abbreviation or its name, ``%e`` the end of an interval, which is left aside, ``%E``
+milliseconds from 1970, ``%K`` minutes since midnight, in a zone also of a day of 23 or 25 hours, ``%r`` a letter that
+says that the hour is the second of two with its name: B, X or ``*``. Whole forms of numbers are those of ``COUNTS``.
 """
 
 from __future__ import annotations
@@ -22,34 +22,39 @@ ISO = ("%Y-%m-%d", "%Y-%m-%d %H:%M", "%Y-%m-%d %H:%M:%S", "%Y-%m-%dT%H:%M", "%Y-
 DAY = 86_400_000_000  # microseconds
 COUNTS = {  # of a number: its unit in microseconds, and its zero in days from 1970
     "epoch s": (1e6, 0.0), "epoch ms": (1e3, 0.0), "epoch us": (1.0, 0.0), "epoch ns": (1e-3, 0.0),
-    "epoch days": (DAY, 0.0), "excel days": (DAY, -25569.0), "julian days": (DAY, -2440587.5),
-    "days of the era": (DAY, -719163.0),
+    "epoch days": (DAY, 0.0), "excel days": (DAY, -25569.0), "excel days from 1904": (DAY, -24107.0),
+    "julian days": (DAY, -2440587.5), "days of the era": (DAY, -719163.0), "matlab days": (DAY, -719529.0),
+    "sas days": (DAY, -3653.0), "sas s": (1e6, -3653.0), "spss s": (1e6, -141428.0),
+    "windows ticks": (0.1, -134774.0), "windows us": (1.0, -134774.0), ".net ticks": (0.1, -719162.0),
 }  # fmt: skip
 MONTHS = (
-    "jan january januar janvier janv enero ene janeiro gennaio gen januari styczeń stycznia sty leden ledna led jän "
-    "jänner янв января january. jaanuar 1月 tammikuuta ocak",
-    "feb february februar février févr fév fevr febrero fevereiro fev febbraio februari luty lutego lut únor února "
-    "úno фев февраля 2月 helmikuuta şubat",
-    "mar march märz mrz mär maerz mars marzo março marco maart mrt marzec marca brezen března bře мар марта march. "
-    "3月 maaliskuuta mart",
-    "apr april avril avr abril abr aprile kwiecień kwietnia kwi duben dubna dub апр апреля 4月 huhtikuuta nisan",
-    "may mai mayo maio maggio mag mei maj maja květen května kvě май мая 5月 toukokuuta mayıs",
-    "jun june juni juin junio junho giugno giu czerwiec czerwca cze červen června čvn июн июня 6月 kesäkuuta haziran",
-    "jul july juli juillet juil julio julho luglio lug lipiec lipca lip červenec července čvc июл июля 7月 heinäkuuta "
-    "temmuz",
-    "aug august août aout agosto ago augustus augusti sierpień sierpnia sie srpen srpna srp авг августа 8月 elokuuta "
-    "ağustos",
-    "sep sept september septembre septiembre set setembro settembre wrzesień września wrz září zář сен сентября 9月 "
-    "syyskuuta eylül",
-    "oct okt october oktober octobre octubre outubro out ottobre ott październik października paź říjen října říj окт "
-    "октября 10月 lokakuuta ekim",
-    "nov november novembre noviembre novembro listopad listopada lis listopadu ноя ноября 11月 marraskuuta kasım",
-    "dec dez december dezember décembre déc decembre diciembre dic dezembro dicembre grudzień grudnia gru prosinec "
-    "prosince pro дек декабря 12月 joulukuuta aralık",
+    "jan january januar janvier janv enero ene janeiro gennaio gen januari styczeń stycznia sty leden ledna led "
+    "jän jänner янв января january. jaanuar 1月 tammikuuta ocak ianuarie ιανουαρίου ιαν يناير",
+    "feb february februar février févr fév fevr febrero fevereiro fev febbraio februari luty lutego lut únor "
+    "února úno фев февраля 2月 helmikuuta şubat februarie φεβρουαρίου φεβ فبراير",
+    "mar march märz mrz mär maerz mars marzo março marco maart mrt marzec marca brezen března bře мар марта "
+    "march. 3月 maaliskuuta mart marts martie μαρτίου μαρ مارس",
+    "apr april avril avr abril abr aprile kwiecień kwietnia kwi duben dubna dub апр апреля 4月 huhtikuuta nisan "
+    "aprilie απριλίου απρ أبريل ابريل إبريل",
+    "may mai mayo maio maggio mag mei maj maja květen května kvě май мая 5月 toukokuuta mayıs μαΐου μαι مايو",
+    "jun june juni juin junio junho giugno giu czerwiec czerwca cze červen června čvn июн июня 6月 kesäkuuta "
+    "haziran iunie ιουνίου ιουν يونيو",
+    "jul july juli juillet juil julio julho luglio lug lipiec lipca lip červenec července čvc июл июля 7月 "
+    "heinäkuuta temmuz iulie ιουλίου ιουλ يوليو",
+    "aug august août aout agosto ago augustus augusti sierpień sierpnia sie srpen srpna srp авг августа 8月 "
+    "elokuuta ağustos αυγούστου αυγ أغسطس اغسطس",
+    "sep sept september septembre septiembre set setembro settembre wrzesień września wrz září zář сен сентября "
+    "9月 syyskuuta eylül septembrie σεπτεμβρίου σεπ سبتمبر",
+    "oct okt october oktober octobre octubre outubro out ottobre ott październik października paź říjen října říj "
+    "окт октября 10月 lokakuuta ekim octombrie οκτωβρίου οκτ أكتوبر اكتوبر",
+    "nov november novembre noviembre novembro listopad listopada lis listopadu ноя ноября 11月 marraskuuta kasım "
+    "noiembrie νοεμβρίου νοε نوفمبر",
+    "dec dez december dezember décembre déc decembre diciembre dic dezembro dicembre grudzień grudnia gru "
+    "prosinec prosince pro дек декабря 12月 joulukuuta aralık desember decembrie δεκεμβρίου δεκ ديسمبر",
 )
 MONTH_OF = {word: number for number, words in enumerate(MONTHS, 1) for word in words.split()}
-AFTERNOON = ("pm", "p", "下午", "午後", "오후", "μμ")
-MORNING = ("am", "a", "上午", "午前", "오전", "πμ")
+AFTERNOON = ("pm", "p", "下午", "午後", "오후", "μμ", "م")
+MORNING = ("am", "a", "上午", "午前", "오전", "πμ", "ص")
 HOURS = {  # of zones' abbreviations: hours from UTC
     "z": 0.0, "utc": 0.0, "gmt": 0.0, "ut": 0.0, "wet": 0.0, "west": 1.0, "bst": 1.0, "cet": 1.0, "mez": 1.0,
     "cest": 2.0, "mesz": 2.0, "eet": 2.0, "eest": 3.0, "msk": 3.0, "sast": 2.0, "ist": 5.5, "pkt": 5.0, "hkt": 8.0,
@@ -59,16 +64,18 @@ HOURS = {  # of zones' abbreviations: hours from UTC
     "hst": -10.0,
 }  # fmt: skip
 BLANK = r"[\s\x{a0}\x{202f}\x{2009}]"
-OFFSET = r"[+\-\x{2212}]\d\d(?::?\d\d)?(?::?\d\d)?"
-ZONE = rf"(?:(?:UTC|GMT|UT)?{BLANK}?(?P<offset>{OFFSET})|(?P<zone>[A-Za-z][A-Za-z_]*(?:/[A-Za-z_+\-0-9]+)*))"
+OFFSET = r"[+\-\x{2212}](?:\d\d(?::?\d\d)?(?::?\d\d)?|\d(?::\d\d)?)"
+ZONE = rf"(?:(?:UTC|GMT|UT)?{BLANK}?(?P<offset>{OFFSET})|(?P<zone>[A-Za-z][A-Za-z_]*(?:/[A-Za-z_][A-Za-z_+\-0-9]*)*))"
 AFTER_ZONE = rf"(?:{BLANK}*(?:\([^)]*\)|\[[^\]]*\]|[A-Z]{{2,5}}|[+-]\d\d(?:\d\d)?))?(?:{BLANK}m=[+-][\d.]+)?"
 CODES = {
     "Y": r"(?P<Y>\d{4})", "y": r"(?P<y>\d\d)", "b": r"(?P<b>(?:\d\d?月|[^\W\d_]{3,})\.?)", "a": r"[^\W\d_]{2,}\.?",
-    "m": r"(?P<m>\d{1,2})", "d": r"(?P<d>\d{1,2})", "H": r"(?P<H>\d{1,2})", "k": r"(?P<k>\d{1,2})",
+    "m": r"(?P<m>\d{1,2})", "d": r"(?P<d>\d{1,2})(?:st|nd|rd|th|er|º)?", "H": r"(?P<H>\d{1,2})", "k": r"(?P<k>\d{1,2})",
     "I": r"(?P<I>\d{1,2})", "M": r"(?P<M>\d{1,2})", "S": r"(?P<S>\d{1,2})(?:[.,:](?P<f>\d{1,9}))?",
-    "p": rf"(?P<p>[AaPp](?:\.?{BLANK}?[Mm])?\.?|上午|下午|午前|午後|오전|오후|[πμ]\.?μ\.?)",
+    "p": rf"(?P<p>[AaPp](?:\.?{BLANK}?[Mm])?\.?|上午|下午|午前|午後|오전|오후|[صم]|[πμ]\.?μ\.?)",
     "z": ZONE + AFTER_ZONE, "j": r"(?P<j>\d{3})", "G": r"(?P<G>\d{4})", "V": r"(?P<V>\d{1,2})", "u": r"(?P<u>[1-7])",
-    "q": r"(?P<q>[1-4])", "f": r"(?P<f>\d{1,9})",
+    "q": r"(?P<q>[1-4])", "f": r"(?P<f>\d{1,9})", "E": r"(?P<E>-?\d+)(?:[+-]\d{4})?",
+    "K": r"(?P<K>\d{1,4})", "r": r"(?P<r>[ABXabx*]?)",
+    "e": rf"{BLANK}*(?:-|–|—|/|~|to|bis){BLANK}*\d[^,;]*:\d\d.*",
 }  # fmt: skip
 
 
@@ -98,7 +105,7 @@ def read_times(values: pl.Series, forms: tuple[str, ...] = (), zone: str | None 
 def _of_form(values: pl.Series, form: str, zone: str | None) -> pl.Series:
     if form in COUNTS:
         return count_times(values, form)
-    if re.fullmatch(r"(%\w)+", form):  # a whole number, which pandas writes with a point where some are missing
+    if re.fullmatch(r"\d?(%\w)+", form):  # a whole number, which pandas writes with a point where some are missing
         values = values.str.replace(r"\.0+$", "")
     return parse_times(values, form, zone)
 
@@ -133,7 +140,7 @@ def count_times(values: pl.Series, form: str) -> pl.Series:
         whole = values.cast(pl.Int64, strict=False)
         exact = whole * int(unit) + int(zero * DAY)
     else:
-        exact = values.cast(pl.Int64, strict=False) // 1000
+        exact = values.cast(pl.Int64, strict=False) // round(1 / unit) + int(zero * DAY)
     real = values.cast(pl.Float64, strict=False)
     inexact = (real * unit + zero * DAY).round()
     sound = exact.is_not_null() & (exact.cast(pl.Float64) - inexact).abs().le(2048).fill_null(False)
@@ -153,13 +160,29 @@ def parse_times(text: pl.Series, form: str, zone: str | None = None) -> pl.Serie
     names = group_names(pattern)
     parts = text.str.extract_groups(pattern).struct.unnest()
     part = {n: parts[n] for n in names}
+    if "E" in part:
+        return count_times(part["E"], "epoch ms").alias(text.name)
     days = _days(part)
     seconds, fraction = _seconds(part)
     local = days * DAY + seconds * 1_000_000 + fraction
     if "offset" in part:
         return _zoned(local, part["offset"], part["zone"]).alias(text.name)
     times = local.cast(TYPE)
-    return (times if zone is None else of_zone(times, zone)).alias(text.name)
+    if zone is not None:
+        times = _in_zone(times, part, zone)
+    return times.alias(text.name)
+
+
+def _in_zone(times: pl.Series, part: dict[str, pl.Series], zone: str) -> pl.Series:
+    """UTC times from a zone's own, with what the form says of days on which its clocks change."""
+    if "K" in part:
+        since = part["K"].cast(pl.Int64) * 60_000_000
+        return (of_zone((times.cast(pl.Int64) - since).cast(TYPE), zone).cast(pl.Int64) + since).cast(TYPE)
+    first = of_zone(times, zone)
+    if "r" not in part:
+        return first
+    again = part["r"].str.to_uppercase().is_in(["B", "X", "*"]).fill_null(False)
+    return first.zip_with(~again, second_time(first, zone))
 
 
 @cache
@@ -180,7 +203,7 @@ def pattern_of(form: str) -> str:
                 f"{form!r} has {piece}, which is no code of a time; use {', '.join('%' + c for c in CODES)}"
             )
         near = [pieces[m] for m in (n - 1, n + 1) if 0 <= m < len(pieces)]
-        packed = any(p[0] == "%" and p[1] not in "bapz" for p in near) and piece[1] not in "bapz"
+        packed = any(p[0] == "%" and p[1] not in "bapzer" for p in near) and piece[1] not in "bapzer"
         code = r"(?P<S>\d{1,2})" if piece == "%S" and "%f" in near else CODES[piece[1]]
         out.append(code.replace(r"\d{1,2}", r"\d{2}", 1).replace(r"\d{1,3}", r"\d{3}", 1) if packed else code)
     return rf"^{BLANK}*{''.join(out)}{BLANK}*$"
@@ -195,7 +218,7 @@ def check_form(form: str) -> None:
     if form in COUNTS:
         return
     names = group_names(pattern_of(form))
-    if not {"Y", "y", "G"} & set(names):
+    if not {"Y", "y", "G", "E"} & set(names):
         raise ValueError(f"{form!r} says no year; write a form such as '%d.%m.%Y %H:%M', or one of {', '.join(COUNTS)}")
 
 
@@ -263,6 +286,9 @@ def _seconds(part: dict[str, pl.Series]) -> tuple[pl.Series, pl.Series]:
     if "k" in part:
         hour = _whole(part, "k", 1) - 1
         sound = (hour >= 0) & (hour <= 23) & (minute <= 59) & (second <= 60)
+    if "K" in part:
+        hour, minute = _whole(part, "K", 0) // 60, _whole(part, "K", 0) % 60
+        return hour * 3600 + minute * 60, hour * 0
     if "I" in part:
         hour = _whole(part, "I", 12)
         sound = (hour >= 1) & (hour <= 12) & (minute <= 59) & (second <= 60)
@@ -285,7 +311,8 @@ def _seconds(part: dict[str, pl.Series]) -> tuple[pl.Series, pl.Series]:
 
 def _zoned(local: pl.Series, offset: pl.Series, zone: pl.Series) -> pl.Series:
     """UTC times from local microseconds with an offset, or else a zone's abbreviation or name."""
-    signs = offset.str.replace_all(r"[\x{2212}]", "-").str.replace_all(":", "")
+    signs = offset.str.replace_all(r"[\x{2212}]", "-").str.replace(r"^([+-])(\d)(:|$)", "${1}0${2}")
+    signs = signs.str.replace_all(":", "")
     sign = pl.select(pl.when(signs.str.starts_with("-")).then(-1).otherwise(1))[:, 0]
     digits = signs.str.slice(1).str.pad_end(6, "0")
     size = [digits.str.slice(n, 2).cast(pl.Int64, strict=False) for n in (0, 2, 4)]

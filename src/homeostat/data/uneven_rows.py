@@ -12,6 +12,7 @@ from pathlib import Path
 from homeostat.core.errors import DataError
 from homeostat.core.text import count
 from homeostat.data.csv_records import FITS, Record, Signs, records, usual_width
+from homeostat.data.drawn_tables import UNNAMED
 
 SAMPLE = 400  # records that the usual number of values is taken of
 FEW = 3  # records of a file too short to have a usual number
@@ -34,17 +35,21 @@ def position_names(width: int) -> list[str]:
 class Fitted:
     """What was done to the rows of a file: how many of each way of ``FITS``, with the first line of each.
 
-    ``left_out``: the lines of another table below the first, and where it begins.
+    ``left_out``: the lines of another table below the first, and where it begins; ``unnamed``: the heading has no name
+    for the first value of a row.
     """
 
     rows: int = 0
     ways: Counter[str] = field(default_factory=Counter)
     first: dict[str, int] = field(default_factory=dict)
     left_out: tuple[int, int] = (0, 0)
+    unnamed: bool = False
 
     @property
     def sentences(self) -> Iterator[str]:
         """What a person should know of it, one thing each."""
+        if self.unnamed:
+            yield f"the heading has one name less than rows have values: the first column is called {UNNAMED}"
         for way, many in self.ways.items():
             yield f"{count(many, 'line')} {FITS[way]} (the first is line {self.first[way]:,})"
         many, number = self.left_out
@@ -68,6 +73,7 @@ def fit_rows(path: Path, signs: Signs, heading: int, skipped: int, called: str) 
         top = list(islice(read, heading))
         names = _names(top, width, called, skipped)
         write = csv.writer(new, lineterminator="\n").writerow
+        fitted.unnamed = names[0] == UNNAMED and len(top[0].values) == width and top[0].how == "short"
         write(names)
         for record in _rows(read, fitted, top, width):
             if len(record.values) != width:
@@ -97,12 +103,18 @@ def _width(path: Path, signs: Signs, heading: int) -> int:
 
 
 def _names(top: Sequence[Record], width: int, called: str, skipped: int) -> list[str]:
-    """The names of the columns, by the lines of the heading; a blank one that rows have no value for is left out."""
+    """The names of the columns, by the lines of the heading; a blank one that rows have no value for is left out.
+
+    Where one is missing it is the first, as R writes it.
+    """
     parts: list[list[str]] = []
     for record in top:
         names = record.values
         if len(names) == width + 1 and sum(bool(name.strip()) for name in names) == width:
             names = [name for name in names if name.strip()]
+        elif record.how == "short" and not any(parts) and all(names[:-1]):
+            parts.append([UNNAMED, *names[:-1]])
+            continue
         if len(names) != width or record.how == "short":
             raise _misfit(record, width, called, skipped)
         parts.append(names)

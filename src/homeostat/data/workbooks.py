@@ -22,15 +22,18 @@ def _opened(file: Path) -> Any:
     return fastexcel.read_excel(file.read_bytes())
 
 
-def _rows(book: Any, sheet: str) -> Any:
-    """The rows below the heading, the first line in which most columns have a name; None for an empty sheet."""
+def _rows(book: Any, sheet: str) -> tuple[int, Any] | None:
+    """The lines above the heading, the first in which most columns have a name, and the rows below it.
+
+    None for an empty sheet.
+    """
     for line in range(MOST_SKIPPED):
         table = book.load_sheet(sheet, header_row=line)
         if not table.height:
             return None
         names = [c.name for c in table.available_columns()]
         if sum(name.startswith(UNNAMED) for name in names) <= len(names) / 2:
-            return table
+            return line, table
     return None
 
 
@@ -47,7 +50,15 @@ def sheets_with_rows(name: str, path: str, file: Path) -> dict[str, int]:
         tables = {sheet: _rows(book, sheet) for sheet in book.sheet_names}
     except fastexcel.FastExcelError as error:
         raise _damaged(name, path, error) from error
-    return {sheet: int(table.height) for sheet, table in tables.items() if table is not None}
+    return {sheet: int(read[1].height) for sheet, read in tables.items() if read is not None}
+
+
+def heading_of(file: Path, sheet: str) -> list[str]:
+    """The names of the columns of a sheet that has rows, as they are written."""
+    book = _opened(file)
+    line, _ = _rows(book, sheet) or (0, None)
+    names = book.load_sheet(sheet, header_row=None, skip_rows=line, n_rows=1, dtypes="string").to_arrow().to_pydict()
+    return [value or "" for (value,) in names.values()]
 
 
 def _damaged(name: str, path: str, error: Exception) -> DataError:
@@ -71,9 +82,9 @@ def as_parquet(name: str, path: str, file: Path, sheet: str | None, target: Path
             raise DataError(f"{name}: {path} has no sheet {sheet!r}; there {'are' if len(names) > 1 else 'is'} "
                             f"{', '.join(names)}")  # fmt: skip
         for one in [sheet] if sheet is not None else names:
-            table = _rows(book, one)
-            if table is not None:
-                pq.write_table(pa.table(table.to_arrow()), target)
+            read = _rows(book, one)
+            if read is not None:
+                pq.write_table(pa.table(read[1].to_arrow()), target)
                 return target
     except fastexcel.FastExcelError as error:
         raise _damaged(name, path, error) from error

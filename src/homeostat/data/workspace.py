@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from homeostat.adapters.gx import Contracts
 from homeostat.adapters.import_graph import work_hash
 from homeostat.data.amendments import Amendment, read_amendments
+from homeostat.data.label_amendments import LabelAmendment, read_label_amendments
 from homeostat.data.monthly_records import MonthlyRecords
 from homeostat.data.profile import Profiles
 from homeostat.data.sources import SourceReader
@@ -56,6 +57,14 @@ class Workspace:
     def amendments(self) -> tuple[Amendment, ...]:
         """All amendments of data, in order of their number, those known later than now among them."""
         return tuple(read_amendments(self.project))
+
+    @cached_property
+    def label_amendments(self) -> dict[str, tuple[LabelAmendment, ...]]:
+        """Labels that were received, by batch of events, in order of their number."""
+        by_batch: dict[str, tuple[LabelAmendment, ...]] = {}
+        for one in read_label_amendments(self.project):
+            by_batch[one.batch] = (*by_batch.get(one.batch, ()), one)
+        return by_batch
 
     @cached_property
     def judging_code(self) -> str:

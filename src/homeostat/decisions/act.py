@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -12,10 +13,12 @@ from homeostat.adapters import worktree
 from homeostat.core.authorship import Authorship
 from homeostat.core.findings import Decision
 from homeostat.core.headlines import headline
+from homeostat.core.ledger import Ledger
 from homeostat.decisions import pending, rollout
 from homeostat.decisions.session import WHO, Session
 from homeostat.project.whole_files import write_text
 
+RELEASES = ("retrain", "release", "recalibrate", "fall back")  # actions that put another bundle in service
 
 def settle(session: Session, now: datetime) -> None:
     """What earlier runs had decided when they were interrupted: on record if it was done, forgotten if not."""
@@ -36,6 +39,17 @@ def carry_out(session: Session, plan: Path, now: datetime) -> Decision:
     """Do what was decided, once however often this is called, and make the plan the record of it.
 
     Raises:
+        HomeostatError: as ``do``.
+    """
+    decision = do(session, plan, now)
+    session.note_decision(pending.done(plan))
+    return decision
+
+
+def do(session: Session, plan: Path, now: datetime) -> Decision:
+    """Do what a plan says, once however often this is called.
+
+    Raises:
         HomeostatError: the deployment was stopped; the release in service is whole, and the next run carries on.
     """
     body = json.loads(plan.read_text())
@@ -44,16 +58,27 @@ def carry_out(session: Session, plan: Path, now: datetime) -> Decision:
     by = Authorship(WHO, headline(decision), now, tuple(dict.fromkeys([*decision.evidence, record])))
     if decision.action == "roll back":
         session.registry.rollback(by, to=body["previous"])
-    elif decision.action in ("retrain", "release", "fall back"):
-        commit = worktree.commit_kept(session.tree.root, f"candidate of {now:%Y-%m-%d %H:%M}", now)
-        session.note_commit(commit)
-        bundle = body["candidate"]["bundle"]
+    elif decision.action in RELEASES:
+        made = body.get("made") or {"commit": commit_of(session, now), "bundle": body["candidate"]["bundle"]}
         if decision.action == "fall back":
-            session.registry.fall_back(commit, bundle, by)
+            session.registry.fall_back(made["commit"], made["bundle"], by)
         else:
-            session.registry.release(commit, bundle, by, *rollout.first_step(session.tree.scope))
-    elif decision.action == "recalibrate":
-        made = body["made"]
-        session.registry.release(made["commit"], made["bundle"], by, *rollout.first_step(session.tree.scope))
-    session.note_decision(pending.done(plan))
+            session.registry.release(made["commit"], made["bundle"], by, *rollout.first_step(session.tree.scope))
     return decision
+
+
+def commit_of(session: Session, now: datetime) -> str:
+    """The commit that makes the candidate which the tree has just made, as of ``now``."""
+    commit = worktree.commit_kept(session.tree.root, f"candidate of {now:%Y-%m-%d %H:%M}", now)
+    session.note_commit(commit)
+    return commit
+
+
+def named(decision: Decision, bundle: str, ledger: Ledger) -> Decision:
+    """With the version that the bundle is released as, where it is."""
+    if not bundle or decision.action not in RELEASES:
+        return decision
+    version = ledger.version_of(bundle) or ledger.next_version()
+    if decision.action == "fall back":
+        return replace(decision, facts={**decision.facts, "baseline": version})
+    return decision.with_candidate(version)

@@ -60,6 +60,17 @@ def release_candidate(
         UsageError: no candidate was evaluated, or the last one or its inputs are not there any more.
         HomeostatError: as ``Registry.release``.
     """
+    candidate, commit = commit_candidate(session, of, by.at)
+    cited = tuple(dict.fromkeys([*by.evidence, session.project.cited(candidate.record)]))
+    return session.registry.release(commit, candidate.bundle, replace(by, evidence=cited), beside, share)
+
+
+def commit_candidate(session: Session, of: datetime | None, now: datetime) -> tuple[Evaluated, str]:
+    """The candidate that was evaluated last, that ``of`` a time if it is given, and a commit that makes it.
+
+    Raises:
+        UsageError: no candidate was evaluated, or the last one or its inputs are not there any more.
+    """
     candidate, tree = _evaluated(session), session.tree
     if of is not None and of != candidate.at:
         raise UsageError(f"the candidate of {of} is gone: another was made at {candidate.at}; look at that one")
@@ -71,11 +82,11 @@ def release_candidate(
     try:
         if changed := dvc.changed_inputs(tree.root):
             raise UsageError(f"{', '.join(changed)} changed since the candidate of {candidate.at}; {FRESH}")
-        commit = worktree.commit_kept(tree.root, f"candidate of {candidate.at:%Y-%m-%d %H:%M}", by.at)
+        commit = worktree.commit_kept(tree.root, f"candidate of {candidate.at:%Y-%m-%d %H:%M}", now)
     finally:
         write_window(tree, *window)  # the ticks since then have moved it on
-    cited = tuple(dict.fromkeys([*by.evidence, session.project.cited(candidate.record)]))
-    return session.registry.release(commit, candidate.bundle, replace(by, evidence=cited), beside, share)
+    session.note_commit(commit)
+    return candidate, commit
 
 
 def _evaluated(session: Session) -> Evaluated:

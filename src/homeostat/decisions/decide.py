@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from datetime import datetime
 
+from homeostat.core.approval import put_off
 from homeostat.core.findings import Decision, Due, Finding
 from homeostat.core.policy import (
     Evidence,
@@ -25,8 +26,10 @@ from homeostat.decisions.evidence import Candidate, Judge
 from homeostat.decisions.fallback import fallback_findings
 from homeostat.decisions.first_release import first_release
 from homeostat.decisions.options import expected_costs
+from homeostat.decisions.pending import decision_that_waits
 from homeostat.decisions.recalibrate import Recalibration, recalibrated
 from homeostat.decisions.session import Session
+from homeostat.decisions.waiting import declined
 from homeostat.decisions.weighed import Weighed
 from homeostat.monitoring import champion
 from homeostat.monitoring.champion import Check
@@ -45,7 +48,9 @@ def decide(session: Session, now: datetime, due: Due | None = None) -> Decision:
     act.settle(session, now)
     plan = act.plan_of(session, now)
     if not plan.is_file():
-        act.write_plan(_named(session, _weighed(session, now, due)).to_dict(now), plan)
+        weighed = _weighed(session, now, due)
+        decision = act.named(weighed.decision, weighed.bundle, session.registry.ledger)
+        act.write_plan(replace(weighed, decision=decision).to_dict(now), plan)
     return act.carry_out(session, plan, now)
 
 
@@ -54,22 +59,24 @@ def weigh(session: Session, now: datetime, check: Check, features: FeatureRows, 
     ledger, watch = session.registry.ledger, session.tree.scope.monitoring
     assert ledger.champion is not None, "nothing serves"
     version = ledger.champion.version
-    case = Evidence(version, session.tree.scope.evaluation.confidence, check.paths)
-    if ledger.rollout is not None:
-        case = replace(case, tried=ledger.rollout.version)
+    tried, waits = ledger.rollout, decision_that_waits(session.project, session.decisions) is not None
+    case = Evidence(version, session.tree.scope.evaluation.confidence, check.paths, waits=waits)
+    if tried is not None or waits:
+        case = replace(case, tried=tried.version if tried else "")
         return Weighed(decide_action(check.findings, case, watch.roll_back), None, version, "", check.quality)
     case = replace(case, previous_version=evidence.previous_version(session.registry))
     due, findings = due or retrain_is_due(session, now), noted(check.findings)
     signs = starts_decision(findings, now, last_drift_start(session), watch.cool_down)
     gathered = _gathered(session, now, case, findings, signs, due, features)
     candidate, new_level = gathered.candidate, gathered.new_level
-    decision = decide_action(findings, gathered.case, watch.roll_back)
+    proposed = decide_action(findings, gathered.case, watch.roll_back)
+    made = new_level.made if new_level is not None and proposed.action == "recalibrate" else None
+    decision = put_off(proposed, session.tree.scope.approval, now, declined(session, now))
     of_loop = (*_unjudged(session, decision, candidate), *fallback_findings(session, decision))
     decision = replace(decision, findings=(*decision.findings, *of_loop))
     if decision.action == "fall back":
         candidate, _ = evidence.fresh_candidate(session, now, baseline=True)
     started = "" if not signs else "drift" if only_drift(signs) else "quality"
-    made = new_level.made if new_level is not None and decision.action == "recalibrate" else None
     return Weighed(decision, candidate, version, case.previous_version, check.quality, started, made)
 
 
@@ -129,18 +136,6 @@ def _weighed(session: Session, now: datetime, due: Due | None) -> Weighed:
     features = FeatureRows(session.tree)
     champion.record_drift(session.tree, serving, features, now)
     return weigh(session, now, champion.check_champion(session.tree, session.registry, serving, now), features, due)
-
-
-def _named(session: Session, weighed: Weighed) -> Weighed:
-    """With the version that the candidate is released as, if it is."""
-    decision, candidate, ledger = weighed.decision, weighed.candidate, session.registry.ledger
-    bundle = weighed.made.bundle.hash if weighed.made else candidate.bundle if candidate else ""
-    if not bundle or decision.action not in ("retrain", "release", "recalibrate", "fall back"):
-        return weighed
-    version = ledger.version_of(bundle) or ledger.next_version()
-    if decision.action == "fall back":
-        return replace(weighed, decision=replace(decision, facts={**decision.facts, "baseline": version}))
-    return replace(weighed, decision=decision.with_candidate(version))
 
 
 def _candidate(

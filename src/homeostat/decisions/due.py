@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from datetime import datetime
 
+from homeostat.core.approval import PendingApproval
 from homeostat.core.findings import Due
 from homeostat.core.periods import floor
 from homeostat.decisions.fallback import fell_back
+from homeostat.decisions.pending import decision_that_waits
 from homeostat.decisions.session import Session
 from homeostat.monitoring.labels import labels_matured
 from homeostat.training import bundle as bundles
@@ -20,9 +22,13 @@ def decision_is_due(session: Session, now: datetime) -> bool:
 
 
 def next_decision(session: Session, now: datetime) -> datetime:
-    """When the rhythm next asks for a decision: ``now``, or later."""
+    """When the next decision may be taken: by the rhythm, or when one that waits for approval is over."""
     rhythm = session.tree.scope.rhythm
-    return now if decision_is_due(session, now) else floor(now, rhythm.decide, rhythm.offset) + rhythm.decide
+    if decision_is_due(session, now):
+        return now
+    waits = decision_that_waits(session.project, session.decisions)
+    by_rhythm = floor(now, rhythm.decide, rhythm.offset) + rhythm.decide
+    return by_rhythm if waits is None else max(now, min(by_rhythm, PendingApproval.of(waits.decision).until))
 
 
 def retrain_is_due(session: Session, now: datetime) -> Due | None:

@@ -17,7 +17,16 @@ from homeostat.core.evaluation import Comparison
 from homeostat.core.findings import Decision, Finding, Versions
 from homeostat.core.policy import Bar, barred_by
 from homeostat.core.promises import WindowFigures
-from homeostat.core.release_gate import MONEY, WEIGHTED_LOSS, BesideChampion, Endpoint, decide_release, too_good
+from homeostat.core.release_gate import (
+    MONEY,
+    WEIGHTED_LOSS,
+    BesideChampion,
+    Endpoint,
+    behaviour_finding,
+    covers,
+    decide_release,
+    too_good,
+)
 from homeostat.data.contamination import left_out
 from homeostat.decisions.pairing import Pairing, Scores, margins, recipe, same_models
 from homeostat.decisions.session import Session
@@ -25,6 +34,7 @@ from homeostat.features.sql import read_features_sql
 from homeostat.features.tables import without
 from homeostat.monitoring.quality import windows_on_record
 from homeostat.project.layout import Project
+from homeostat.project.scope import Scope
 from homeostat.project.scope_values import changes
 from homeostat.project.window import write_window
 from homeostat.releases.feature_rows import FeatureRows
@@ -197,12 +207,19 @@ def fresh_candidate(
         bundles.is_baseline(training),
         tree.scope.evaluation.confidence,
         [finding for decided in session.decisions if decided.at < now for finding in decided.decision.gate],
+        [*scope_findings(tree.scope, report), *map(behaviour_finding, report.behaviour)],
     )
     gate = replace(gate, findings=(*gate.findings, *_too_good(tree, report)))
     against_previous = judge.against(training, scores, registry.load(previous) if previous else None)
     champion, version = serving.event.version if serving else "", ledger.version_of(candidate.hash)
     gate = replace(gate, versions=Versions(champion, previous, version))
     return Candidate(candidate.hash, candidate.manifest["inputs"], gate, against_previous, training, scores), judge
+
+
+def scope_findings(scope: Scope, report: evaluate.Report) -> list[Finding]:
+    """Findings of rules that the scope adds to the gate; none where it has none of these sections."""
+    abstain = scope.costs.abstain
+    return [covers(report.coverage, abstain.most if abstain else 1.0)] if report.coverage else []
 
 
 def _too_good(tree: Project, report: evaluate.Report) -> Iterator[Finding]:
@@ -251,13 +268,11 @@ def trained_to(bundle: Bundle, kind: Kind = "models") -> datetime:
 
 
 def previous_version(registry: Registry) -> str:
-    """The version to go back to: the last healthy one that differs from the champion in more than weights, if any."""
-    ledger, serving = registry.ledger, registry.load_champion()
+    """The version to go back to where the champion's scores are bad, if any: other weights alone do not change them."""
+    serving = registry.load_champion()
     if serving is None:
         return ""
-    barred = ledger.barred() | {serving.event.version}
-    served = dict.fromkeys(event.version for event in reversed(ledger.terms) if event.version not in barred)
-    return next((version for version in served if not _reweighed(registry.load(version), serving.bundle)), "")
+    return registry.ledger.previous_healthy(lambda one: _reweighed(registry.load(one), serving.bundle)) or ""
 
 
 def _reweighed(one: Bundle, other: Bundle) -> bool:

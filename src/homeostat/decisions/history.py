@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import partial
@@ -14,6 +14,7 @@ from homeostat.core.errors import EnvironmentFault, UsageError
 from homeostat.core.findings import Decision
 from homeostat.core.headlines import headline
 from homeostat.core.incidents import Incident
+from homeostat.core.rules import Reason
 from homeostat.core.text import count, metric_name, metric_value, typed_time
 from homeostat.data.batch import Batch
 from homeostat.data.staged_files import StagedFiles
@@ -65,6 +66,13 @@ def decisions(project: Project, last: int | None = None) -> list[Decided]:
     return [read_decision(path) for path in (paths if last is None else paths[-last:])]
 
 
+def with_outcomes(project: Project, decided: Iterable[Decided]) -> list[Decided]:
+    """Those decisions with what became of each that waited for approval, oldest first."""
+    decided = list(decided)
+    outcomes = (project.approvals / one.path.name for one in decided if one.decision.reason == Reason.WAITS)
+    return sorted([*decided, *(read_decision(path) for path in outcomes if path.is_file())], key=lambda one: one.at)
+
+
 def read_decision(path: Path) -> Decided:
     """The decision on record in that file.
 
@@ -81,7 +89,7 @@ def decided_at(project: Project, when: datetime, whole_day: bool) -> list[Decide
         UsageError: there is none; the line names the nearest.
         EnvironmentFault: a record is damaged.
     """
-    folders = (project.decisions, project.rollouts, project.candidates, project.weights)
+    folders = (project.decisions, project.approvals, project.rollouts, project.candidates, project.weights)
     every = sorted((read_decision(p) for f in folders for p in f.glob("*.json")), key=lambda one: one.at)
     chosen = [one for one in every if (one.at.date() == when.date() if whole_day else one.at == when)]
     if not chosen:
@@ -94,7 +102,7 @@ def decided_at(project: Project, when: datetime, whole_day: bool) -> list[Decide
 def decision_of(project: Project, release: Register) -> Decided | None:
     """The decision that made a release, or the evaluation of it, where its record is here: the last that it cites."""
     cited = [project.home / path for path in reversed(release.evidence)]
-    folders = (project.decisions, project.candidates, project.weights)
+    folders = (project.decisions, project.approvals, project.candidates, project.weights)
     path = next((p for p in cited if p.parent in folders and p.is_file()), None)
     return read_decision(path) if path else None
 

@@ -7,10 +7,14 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from homeostat.core.rules import Reason
 from homeostat.project.layout import stamp
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from homeostat.core.ledger import Ledger
+    from homeostat.decisions.history import Decided
     from homeostat.project.layout import Project
 
 PLAN = ".plan"
@@ -30,6 +34,12 @@ def record(plan: Path) -> Path:
 def done(plan: Path) -> Path:
     """Make a plan the record of what was done; the record."""
     return plan.replace(record(plan))
+
+
+def decision_that_waits(project: Project, decisions: Sequence[Decided]) -> Decided | None:
+    """The one of ``decisions``, in order of time, that waits for approval; one does at a time."""
+    last = next((one for one in reversed(decisions) if one.decision.reason == Reason.WAITS), None)
+    return None if last is None or (project.approvals / last.path.name).is_file() else last
 
 
 def settle(project: Project, folder: Path, ledger: Ledger, now: datetime) -> list[Path]:

@@ -1,12 +1,14 @@
-"""What waits for a person's approval: a batch in doubt, or a candidate that was judged and not released."""
+"""What a person may approve: a decision that waits for it, a batch in doubt, a candidate that was not released."""
 
 from __future__ import annotations
 
 from datetime import datetime
 from typing import TYPE_CHECKING, NamedTuple
 
+from homeostat.core.approval import PendingApproval
 from homeostat.core.findings import QUIET
-from homeostat.core.rules import OF_DATA
+from homeostat.core.rules import OF_DATA, Rule
+from homeostat.decisions.pending import decision_that_waits
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -17,15 +19,20 @@ if TYPE_CHECKING:
 
 
 class Proposal(NamedTuple):
-    """What approving does: the rows of a ``batch`` of a ``source`` are released, or the ``candidate`` of a time is."""
+    """What approving does: what a decision that ``waits`` proposes is done by the next tick, the rows of a ``batch`` of
+    a ``source`` are released, or the ``candidate`` of a time is.
+    """
 
     about: str  # the record that is approved, as a path from the project's folder
     source: str = ""
     batch: str = ""
     candidate: datetime | None = None
+    waits: PendingApproval | None = None
 
     @property
     def sentence(self) -> str:
+        if self.waits is not None:
+            return f"{self.waits.action}, by the next tick; it waits until {self.waits.until:%Y-%m-%d %H:%M}"
         if self.candidate is not None:
             return f"release the candidate of {self.candidate:%Y-%m-%d %H:%M}"
         return f"{self.source} {self.batch} is right as it is: its rows train"
@@ -43,15 +50,27 @@ def of_incident(
         if not batch or finding.facts.get("status") == "missing":
             return None
         return Proposal(about, finding.facts.get("source") or finding.subject, batch)
+    if finding.rule == Rule.APPROVAL:
+        return _that_waits(project, decisions)
     during = [d for d in decisions if d.at >= incident.opened]
-    last = next((d for d in reversed(during) if _waits(d)), None)
-    return Proposal(about, candidate=last.at) if last and last is during[-1] else None
+    last = next((d for d in reversed(during) if _has_candidate(d)), None)
+    if last is None or last is not during[-1]:
+        return None
+    return _that_waits(project, [last]) or Proposal(about, candidate=last.at)
 
 
 def of_decision(project: Project, decided: Decided) -> Proposal | None:
-    """The candidate that a decision judged and did not release; None where it has none."""
-    return Proposal(project.cited(decided.path), candidate=decided.at) if _waits(decided) else None
+    """What a decision that waits proposes, or the candidate that it judged and did not release; None without either."""
+    candidate = Proposal(project.cited(decided.path), candidate=decided.at) if _has_candidate(decided) else None
+    return _that_waits(project, [decided]) or candidate
 
 
-def _waits(decided: Decided) -> bool:
+def _that_waits(project: Project, decisions: Sequence[Decided]) -> Proposal | None:
+    decided = decision_that_waits(project, decisions)
+    if decided is None:
+        return None
+    return Proposal(project.cited(decided.path), waits=PendingApproval.of(decided.decision))
+
+
+def _has_candidate(decided: Decided) -> bool:
     return decided.candidate and decided.decision.action in (*QUIET, "keep")

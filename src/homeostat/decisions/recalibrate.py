@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import logging
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import partial
 
@@ -15,7 +15,7 @@ import polars as pl
 from homeostat import models
 from homeostat.adapters import dvc_yaml
 from homeostat.core import metrics
-from homeostat.core.calibration import Calibrator, fit_platt
+from homeostat.core.calibrators import FITS, Calibrator, Kind
 from homeostat.core.errors import EnvironmentFault
 from homeostat.core.findings import Decision, Finding, Versions, objections
 from homeostat.core.policy import is_cooling, off_level
@@ -23,6 +23,7 @@ from homeostat.core.promises import CALIBRATION as RATIO
 from homeostat.core.release_gate import WEIGHTED_LOSS, BesideChampion, Endpoint, against_champion
 from homeostat.core.rules import Reason
 from homeostat.data.contamination import left_out
+from homeostat.decisions.calibration_kind import choose_kinds
 from homeostat.decisions.evidence import trained_to
 from homeostat.decisions.pairing import Pairing, Scores, margins
 from homeostat.decisions.session import Session
@@ -57,16 +58,18 @@ def recalibrated(
     """
     scope, bundle = session.tree.scope, serving.bundle
     names = [name for name in off_level(findings) if scope.objectives[name].task == "binary" and name in bundle.models]
-    if scope.training.calibrate == "none" or bundles.is_baseline(bundle.training) or not names:
+    if not scope.training.calibrate or bundles.is_baseline(bundle.training) or not names:
         return None
     if _taken_back(session, now):
         return None
     recent = recent_events(session, bundle, features, names, now)
-    trial = recent.fitted(recent.judged_since)
+    kinds = choose_kinds(scope, recent, now)
+    trial = recent.fitted(kinds, recent.judged_since)
     gate = _judged(session, serving, recent, trial, now) if trial else None
     if gate is None or gate.action != "release":
         return None
-    wanted = {**bundle.calibrators, **recent.fitted()}
+    gate = replace(gate, facts={**gate.facts, "kinds": {name: kinds[name] for name in trial}})
+    wanted = {**bundle.calibrators, **recent.fitted(kinds)}
     try:
         made = derive(session.project, serving.event, edits_with(wanted), now)
     except EnvironmentFault as error:
@@ -98,21 +101,28 @@ class Recent:
     scores: Scores
     judged_since: datetime
 
-    def fitted(self, until: datetime | None = None) -> dict[str, Calibrator]:
+    @property
+    def first(self) -> datetime:
+        """The time of the first event."""
+        first = self.rows["event_time"].min()
+        return first if isinstance(first, datetime) else self.judged_since
+
+    def fitted(self, kinds: Mapping[str, Kind], until: datetime | None = None) -> dict[str, Calibrator]:
         """A calibrator by objective, of the events up to a time, or of all; without those that cannot be fitted."""
-        fits = {name: self._fitted(name, until) for name in self.scores}
+        fits = {name: self.fit(name, kind, until) for name, kind in kinds.items()}
         return {name: one for name, one in fits.items() if one is not None}
 
-    def _fitted(self, name: str, until: datetime | None) -> Calibrator | None:
+    def fit(self, name: str, kind: Kind, until: datetime | None) -> Calibrator | None:
+        """One objective's calibrator of a kind; None where it cannot be fitted."""
         mature = ~np.isnan(self.labels[name])
         if until is not None:
             mature &= (self.rows["event_time"] <= until).to_numpy()
-        answer = fit_platt(self.scores[name][mature], self.labels[name][mature])
+        curve = FITS[kind](self.scores[name][mature], self.labels[name][mature])
         times = self.rows["event_time"].filter(pl.Series(mature, dtype=pl.Boolean))
         first, last = times.min(), times.max()
-        if answer is None or not (isinstance(first, datetime) and isinstance(last, datetime)):
+        if curve is None or not (isinstance(first, datetime) and isinstance(last, datetime)):
             return None
-        return Calibrator(*answer, first, last, len(times))
+        return Calibrator(curve, first, last, len(times))
 
 
 def recent_events(

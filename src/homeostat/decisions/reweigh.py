@@ -18,10 +18,11 @@ from homeostat.core.headlines import headline
 from homeostat.core.release_gate import pays
 from homeostat.core.rules import Reason, Rule
 from homeostat.decisions import pending, rollout
+from homeostat.decisions.evidence import scope_findings
 from homeostat.decisions.history import decision_of
 from homeostat.decisions.session import WHO, Session
 from homeostat.project.layout import stamp
-from homeostat.project.scope_values import Value, changes, with_values
+from homeostat.project.scope_values import Value, changes, with_prices
 from homeostat.project.whole_files import write_text
 from homeostat.releases.derived import derive
 from homeostat.releases.registry import Serving
@@ -102,15 +103,17 @@ def _decided(
     session: Session, serving: Serving, changed: Changed, now: datetime, by: Authorship | None
 ) -> dict[str, Any]:
     """The record: made of the champion's models, judged by what weights bear on, the rest of its gate carried over."""
-    edit = partial(with_values, values={name: value for name, (_, value) in changed.items()})
+    edit = partial(with_prices, other=(session.tree.root / PARAMS).read_text(encoding="utf-8"))
     made = derive(session.project, serving.event, {PARAMS: edit}, now)
-    money, scope = Report.from_dict(made.bundle.evaluation).money, session.tree.scope
-    finding = pays(money["candidate"], money["baseline"], scope.evaluation.confidence)
+    report, scope = Report.from_dict(made.bundle.evaluation), session.tree.scope
+    judged = [pays(report.money["candidate"], report.money["baseline"], scope.evaluation.confidence)]
+    judged += scope_findings(scope, report)
+    failed = any(finding.failed for finding in judged)
     ledger = session.registry.ledger
     version = ledger.version_of(made.bundle.hash) or ledger.next_version()
     decision = Decision(
-        "keep" if finding.failed and by is None else "release", Reason.WEIGHTS,
-        Versions(serving.event.version, "", version), gate=(finding, *_carried(session, serving.event.version)),
+        "keep" if failed and by is None else "release", Reason.WEIGHTS,
+        Versions(serving.event.version, "", version), gate=(*judged, *_carried(session, serving.event.version)),
         facts={"weights": {name: list(pair) for name, pair in changed.items()}},
     )  # fmt: skip
     body = {"at": now.isoformat(), "headline": headline(decision), **decision.to_dict()}
@@ -123,7 +126,7 @@ def _carried(session: Session, version: str) -> tuple[Finding, ...]:
     decided = decision_of(session.project, release) if release else None
     gate = decided.decision.gate or decided.decision.findings if decided else ()  # the latter of one on request
     return tuple(
-        replace(f, facts={"carried": version, **f.facts}) for f in gate if f.rule != Rule.PAYS
+        replace(f, facts={"carried": version, **f.facts}) for f in gate if f.rule not in (Rule.PAYS, Rule.COVERAGE)
     )  # fmt: skip
 
 

@@ -28,6 +28,13 @@ class Weighed:
     started: str = ""
     made: Derived | None = None
 
+    @property
+    def bundle(self) -> str:
+        """The hash of the bundle that would be released; empty where none was made."""
+        if self.made is not None:
+            return self.made.bundle.hash
+        return self.candidate.bundle if self.candidate else ""
+
     def to_dict(self, now: datetime) -> dict[str, Any]:
         """The record that is kept of it."""
         decision = {"headline": headline(self.decision), **self.decision.to_dict()}

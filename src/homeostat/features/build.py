@@ -104,7 +104,7 @@ class FeatureTables:
     def _tables(self, looks: Sequence[LookBack], sql: str, needed: Iterable[str]) -> list[pl.DataFrame]:
         scope = self.workspace.scope
         key = list(scope.key)
-        rows = [self.point.events(look) for look in looks]
+        rows = self.point.joint_events(looks)
         parts: list[list[pl.DataFrame]] = [[] for _ in looks]
         for events, tables in self.point.joint_views(looks, rows):
             features = feature_sql.build(sql, scope, tables, pl.concat(events), scope.threads, needed)
@@ -114,8 +114,8 @@ class FeatureTables:
         return [
             pl.concat(of_batch)
             .sort(key, nulls_last=True)
-            .join(labels(self.point, look, own), on=key, how="left", nulls_equal=True, maintain_order="left")
-            for look, own, of_batch in zip(looks, rows, parts, strict=True)
+            .join(own, on=key, how="left", nulls_equal=True, maintain_order="left")
+            for own, of_batch in zip(labels(self.point, looks, rows), parts, strict=True)
         ]
 
     # ---- what a table follows from

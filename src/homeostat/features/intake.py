@@ -118,6 +118,7 @@ def _cause(workspace: Workspace) -> str:
     project = workspace.project
     texts = [project.root / "params.yaml", project.features_sql]
     texts += [path for folder in (project.contracts, project.amendments) for path in sorted(folder.glob("*"))]
+    texts = [path for path in texts if not path.is_dir()]
     parts = [f"{path.name} {digest(workspace.files.read(path) or b'')}" for path in texts]
     parts += [str(workspace.sources.content_key(name, source)) for name, source in workspace.scope.sources.items()]
     return digest("\n".join([*parts, str(workspace.start)]).encode())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING
 
@@ -9,6 +10,8 @@ import polars as pl
 
 from homeostat.adapters.duckdb import Expression, evaluate
 from homeostat.data.known_at import FAR, known_column
+from homeostat.data.label_amendments import OBJECTIVE, RECEIVED, VALUE
+from homeostat.features.point_in_time import apart
 
 if TYPE_CHECKING:
     from homeostat.features.lookback import LookBack
@@ -16,16 +19,32 @@ if TYPE_CHECKING:
     from homeostat.project.scope import Scope
 
 
-def labels(point: PointInTime, look: LookBack, rows: pl.DataFrame) -> pl.DataFrame:
-    """Key, and for each objective label, when it became known, and group; over the events as accepted now.
+def labels(point: PointInTime, looks: Sequence[LookBack], rows: Sequence[pl.DataFrame]) -> Iterator[pl.DataFrame]:
+    """Of each batch: key, and for each objective label, when it became known, and group; over the ``rows`` of its
+    events as accepted now.
 
-    A label that an amendment brought or changed became known with it.
+    A label that an amendment brought or changed became known with it; one that was received by itself when it was.
     """
     scope = point.scope
-    table = _labelled(scope, rows)
-    for until in point.amended(look):
-        table = _known_since(scope, table, _labelled(scope, point.events_until(look, until)), until)
-    return _held_out(table, look.trains_after).select(*scope.key, *label_columns(scope))
+    for look, table in zip(looks, apart(_labelled(scope, pl.concat(rows)), rows), strict=True):
+        for until in point.amended(look):
+            table = _known_since(scope, table, _labelled(scope, point.events_until(look, until)), until)
+        if (received := point.received(look)) is not None:
+            table = _with_received(scope, table, received)
+        yield _held_out(table, look.trains_after).select(*scope.key, *label_columns(scope))
+
+
+def _with_received(scope: Scope, table: pl.DataFrame, received: pl.DataFrame) -> pl.DataFrame:
+    """``table`` with labels that the source lacks; one that the source has too is known when the first of them was."""
+    key, value, known = list(scope.key), pl.col(VALUE), pl.col(RECEIVED)
+    for name in scope.objectives:
+        own = received.filter(pl.col(OBJECTIVE) == name).drop(OBJECTIVE)
+        label, since = pl.col(f"label__{name}"), pl.col(f"known__{name}")
+        table = table.join(own, on=key, how="left", nulls_equal=True, maintain_order="left")
+        same = label.is_null() | (label == value)
+        first = pl.when(same & value.is_not_null()).then(pl.min_horizontal(since, known)).otherwise(since)
+        table = table.with_columns(label.fill_null(value), first.alias(f"known__{name}")).drop(VALUE, RECEIVED)
+    return table
 
 
 def _held_out(table: pl.DataFrame, until: datetime | None) -> pl.DataFrame:

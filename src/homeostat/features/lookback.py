@@ -38,6 +38,7 @@ class LookBack:
     start: datetime
     batches: tuple[Batch, ...]
     trains_after: datetime | None = None  # before it nothing trains on the events: a batch of their time is in doubt
+    received: tuple[str, ...] = ()  # hashes of the files of labels that came by themselves
 
     @property
     def epochs(self) -> list[tuple[datetime, datetime]]:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import replace
 from datetime import datetime
 from functools import partial
+from itertools import accumulate
 from typing import TYPE_CHECKING
 
 import polars as pl
@@ -15,6 +17,7 @@ from homeostat.adapters.parquet import digest, parse_table
 from homeostat.core.errors import DataError, ScopeError
 from homeostat.data.casts import TYPES
 from homeostat.data.known_at import FAR, as_known, known_column, times, with_known_at
+from homeostat.data.label_amendments import received_labels
 from homeostat.data.versions import EMPTY, version_path
 from homeostat.features.lookback import Batch, LookBack, joint, look_back
 
@@ -23,24 +26,41 @@ if TYPE_CHECKING:
     from homeostat.project.scope import Scope, Source
 
 Tables = dict[str, pl.DataFrame]  # by source
+Reads = Sequence[tuple[str, Callable[[], pl.DataFrame]]]  # hashes of accepted rows, each with what reads them
 
 
 class AcceptedRows:
     """Accepted batches with event time and known-at, by how their source is declared and by hash."""
 
     def __init__(self) -> None:
+        self._read: dict[tuple[str, str], pl.DataFrame] = {}  # as they were accepted, to be used yet
         self._kept: OrderedDict[tuple[str, str], pl.DataFrame] = OrderedDict()
 
-    def get(self, name: str, source: Source, sha256: str, read: Callable[[], pl.DataFrame]) -> pl.DataFrame:
-        """The rows of that hash; ``read`` is called where they are not kept."""
-        key = (source.meaning(), sha256)
-        if key not in self._kept:
-            self._kept[key] = with_known_at(name, source, read())
-        self._kept.move_to_end(key)
-        return self._kept[key]
+    def load(self, source: Source, wanted: Reads) -> None:
+        """Read the batches of these hashes that are not at hand."""
+        meaning = source.meaning()
+        for sha256, read in wanted:
+            key = (meaning, sha256)
+            if key not in self._kept and key not in self._read:
+                self._read[key] = read()
+
+    def get(self, name: str, source: Source, wanted: Reads) -> list[pl.DataFrame]:
+        """The rows of each hash; what is worked out for each row is worked out for all new ones together."""
+        self.load(source, wanted)
+        meaning = source.meaning()
+        keys = [(meaning, sha256) for sha256, _ in wanted]
+        new = {key: rows for key in keys if (rows := self._read.get(key)) is not None}
+        if new:
+            parts = list(new.values())
+            self._kept |= zip(new, apart(with_known_at(name, source, pl.concat(parts)), parts), strict=True)
+        for key in keys:
+            self._read.pop(key, None)
+            self._kept.move_to_end(key)
+        return [self._kept[key] for key in keys]
 
     def keep(self, batches: int) -> None:
         """Let go of all but the ``batches`` used last."""
+        self._read.clear()
         while len(self._kept) > batches:
             self._kept.popitem(last=False)
 
@@ -55,13 +75,20 @@ class PointInTime:
 
     def look_back(self, label: str) -> LookBack:
         """The accepted batches that features of the batch of events ``label`` may be made from."""
-        return look_back(self.scope, self.workspace.verdicts, label)
+        look = look_back(self.scope, self.workspace.verdicts, label)
+        files = self.workspace.label_amendments.get(label, ())
+        return replace(look, received=tuple(one.sha256 for one in files)) if files else look
+
+    def received(self, look: LookBack) -> pl.DataFrame | None:
+        """The labels of its events that did not come with the source; None where there are none."""
+        files = self.workspace.label_amendments.get(look.period.label, ()) if look.received else ()
+        return received_labels(self.workspace.project, files)
 
     def load(self, look: LookBack) -> None:
         """Read what the look-back may use, in every version: its files may have changed when it is used."""
         for until in {until for batch in look.batches for until, _ in batch.versions}:
-            for name in self.scope.sources:
-                self._rows(name, [(b, until) for b in look.batches if b.source == name])
+            for name, source in self.scope.sources.items():
+                self.rows.load(source, self._reads((b, until) for b in look.batches if b.source == name))
 
     # ---- events
 
@@ -69,14 +96,23 @@ class PointInTime:
         """The events of the batch as they are accepted now, with everything known since, and ``predict_at``."""
         return self.events_until(look, FAR)
 
+    def joint_events(self, looks: Sequence[LookBack]) -> list[pl.DataFrame]:
+        """``events`` of each batch; what is worked out for each row is worked out for all of them together."""
+        parts = [self.accepted([look]) for look in looks]
+        return apart(with_predict_at(self.scope, pl.concat(parts)), parts)
+
+    def accepted(self, looks: Iterable[LookBack], time: datetime = FAR) -> pl.DataFrame:
+        """The rows of the batches of the events in the version seen as of ``time``, without ``predict_at``."""
+        return self._rows(self.scope.events.source, [(b, time) for look in looks for b in self._own(look)])
+
     def size(self, look: LookBack) -> int:
         """How many rows the batch of the events has, as it is accepted now."""
-        return self._rows(self.scope.events.source, [(b, FAR) for b in self._own(look)]).height
+        verdict = self.workspace.verdicts.get(self.scope.events.source, look.period.label)
+        return 0 if verdict is None else verdict.rows_accepted
 
     def events_until(self, look: LookBack, time: datetime) -> pl.DataFrame:
         """The same in the version seen as of ``time``."""
-        name = self.scope.events.source
-        return with_predict_at(self.scope, self._rows(name, [(b, time) for b in self._own(look)]))
+        return with_predict_at(self.scope, self.accepted([look], time))
 
     def amended(self, look: LookBack) -> list[datetime]:
         """Until when each version of the events before the one in force was seen."""
@@ -134,12 +170,14 @@ class PointInTime:
     def _rows(self, name: str, wanted: Iterable[tuple[Batch, datetime]]) -> pl.DataFrame:
         """The rows of batches of one source, each in its version as of a time, with event time and known-at."""
         source = self.scope.sources[name]
-        versions = [(batch, sha256) for batch, time in wanted if (sha256 := batch.as_of(time)) != EMPTY]
-        parts = [
-            self.rows.get(name, source, sha256, partial(self._accepted, batch, sha256)) for batch, sha256 in versions
-        ]
+        parts = self.rows.get(name, source, self._reads(wanted))
         nothing = pl.DataFrame(schema={c: TYPES[kind] for c, kind in source.columns.items()})
         return pl.concat(parts) if parts else with_known_at(name, source, nothing)
+
+    def _reads(self, wanted: Iterable[tuple[Batch, datetime]]) -> Reads:
+        """What reads each batch in its version as of a time, where that has rows."""
+        versions = [(batch, sha256) for batch, time in wanted if (sha256 := batch.as_of(time)) != EMPTY]
+        return [(sha256, partial(self._accepted, batch, sha256)) for batch, sha256 in versions]
 
     def _accepted(self, batch: Batch, sha256: str) -> pl.DataFrame:
         project = self.workspace.project
@@ -163,6 +201,12 @@ def _by_epoch(look: LookBack, rows: Sequence[pl.DataFrame]) -> Iterator[tuple[da
         parts = [table.filter(*inside) for table in rows]
         if any(part.height for part in parts):
             yield until, parts
+
+
+def apart(table: pl.DataFrame, parts: Sequence[pl.DataFrame]) -> list[pl.DataFrame]:
+    """What was made of the rows of ``parts`` one after another, as parts of the same heights."""
+    starts = accumulate((part.height for part in parts), initial=0)
+    return [table.slice(start, part.height) for start, part in zip(starts, parts, strict=False)]
 
 
 # ---- when events are predicted

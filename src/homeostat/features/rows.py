@@ -7,18 +7,20 @@ from typing import TYPE_CHECKING
 import polars as pl
 
 from homeostat.adapters.duckdb import Expression, evaluate
+from homeostat.features.filters import FILTERED, with_filtered
 
 if TYPE_CHECKING:
     from homeostat.project.scope import Scope
 
 
 def joined(scope: Scope, events: pl.DataFrame, features: pl.DataFrame) -> pl.DataFrame:
-    """Key, times, features and the ``given__`` columns of events; both tables hold the same events."""
+    """Key, times, features, ``given__`` columns and filter of events; both tables hold the same events."""
     key = list(scope.key)
-    given = _given(scope, events).sort(key, nulls_last=True)
+    given = with_filtered(scope, _given(scope, events)).sort(key, nulls_last=True)
     features = features.select(pl.exclude(key))
     return pl.concat(
-        [given.select(*key, "event_time", "predict_at"), features, given.select("^given__.*$")], how="horizontal"
+        [given.select(*key, "event_time", "predict_at"), features, given.select(f"^(given__.*|{FILTERED})$")],
+        how="horizontal",
     )
 
 

@@ -19,7 +19,9 @@ if TYPE_CHECKING:
     from homeostat.project.layout import Project
     from homeostat.project.scope import Scope
 
-RESERVED = ("given__", "label__", "known__", "group__", "score__", "baseline__", "never__")
+RESERVED = (
+    "given__", "label__", "known__", "group__", "score__", "baseline__", "never__", "filtered__", "decided__"
+)  # fmt: skip
 TAKEN = {"event_time", "predict_at", "as_of", "tick", "release", "risk", "alert"}
 PLAIN = {pl.Int64, pl.Float64, pl.Boolean, pl.String}  # what a feature is in the end
 

@@ -55,7 +55,7 @@ class Together:
         sql, labels = read_features_sql(tables.workspace.project), [look.period.label for look in looks]
         guard = len(looks) // 2  # in the middle: the run adds rows on both sides of what it may use
         together = None
-        if sql not in self._separate and len(looks) >= FEWEST:
+        if sql not in self._separate and len(looks) >= FEWEST and not _share_keys(tables, looks):
             with ThreadPoolExecutor(1) as beside:
                 alone_too = beside.submit(tables.tables, [looks[guard]])
                 together = _at_once(tables, looks)
@@ -74,12 +74,13 @@ class Together:
         )
 
 
+def _share_keys(tables: FeatureTables, looks: Sequence[LookBack]) -> bool:
+    """Whether an event of one batch has the key of another's."""
+    return bool(tables.point.accepted(looks).select(tables.workspace.scope.key).is_duplicated().any())
+
+
 def _at_once(tables: FeatureTables, looks: Sequence[LookBack]) -> list[pl.DataFrame] | None:
-    """The tables by one run; None where an event of one batch has the key of another's, or the SQL fails on many."""
-    key = list(tables.workspace.scope.key)
-    events = pl.concat([tables.point.events(look).select(key) for look in looks])
-    if events.is_duplicated().any():
-        return None
+    """The tables by one run; None where the SQL fails on many."""
     try:
         return tables.tables(looks)
     except ScopeError:  # what is wrong with it shows where a batch is made alone

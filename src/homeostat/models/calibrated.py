@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from homeostat.core.calibration import Calibrator
+from homeostat.core.calibrators import Calibrator
 
 if TYPE_CHECKING:
     import numpy as np

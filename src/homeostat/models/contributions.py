@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from homeostat.core.calibration import Platt
+from homeostat.core.calibrators import Curve
 from homeostat.models import encoding
 from homeostat.models.calibrated import Calibrated
 from homeostat.models.lightgbm import Trees
@@ -46,10 +48,15 @@ def contributions(model: Model, row: pl.DataFrame) -> Contributions | None:
             by_feature = {f.name: float(_contribution(term, encoding.codes(f, row))[0]) for f, term in pairs}
             return Contributions(model.intercept, by_feature)
         case Calibrated():  # on the log odds, where trees and linear models of a binary label add
-            inner, slope = contributions(model.model, row), model.calibrator.slope
-            if inner is None:
-                return None
-            moved = slope * inner.base + model.calibrator.intercept
-            return Contributions(moved, {name: slope * part for name, part in inner.by_feature.items()})
+            inner = contributions(model.model, row)
+            return None if inner is None else _moved(inner, model.calibrator.curve)
         case _:
             return None
+
+
+def _moved(inner: Contributions, curve: Curve) -> Contributions:
+    """What a model adds up, through a calibrator: each part grows as the whole does between base and total."""
+    base, total = (float(curve.moved(np.array([odds]))[0]) for odds in (inner.base, inner.total))
+    whole = inner.total - inner.base
+    steep = curve.slope if isinstance(curve, Platt) else (total - base) / whole if whole else 0.0
+    return Contributions(base, {name: steep * part for name, part in inner.by_feature.items()})

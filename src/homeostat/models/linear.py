@@ -57,10 +57,15 @@ class Linear:
         return tuple(f.name for f in self.encoded)
 
     def predict(self, table: pl.DataFrame) -> np.ndarray:
+        score = self.raw(table)
+        return _sigmoid(score) if self.task == "binary" else score
+
+    def raw(self, table: pl.DataFrame) -> np.ndarray:
+        """The sum (n,), before any sigmoid."""
         score = np.full(len(table), self.intercept)
         for feature, term in zip(self.encoded, self.terms, strict=True):  # by column: BLAS would sum by batch size
             score += _contribution(term, encoding.codes(feature, table))
-        return _sigmoid(score) if self.task == "binary" else score
+        return score
 
     def strongest(self, many: int) -> tuple[str, ...]:
         size = [abs(t.weight) if isinstance(t, Number) else max(map(abs, t), default=0.0) for t in self.terms]

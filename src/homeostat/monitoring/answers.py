@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from homeostat.core.answers import Answer, Answered, excess, named_columns
 from homeostat.core.errors import UsageError
+from homeostat.core.rules import Rule
 from homeostat.monitoring.alerts import read_incidents
 from homeostat.serving import jsonl
 
@@ -32,9 +33,15 @@ def answered_incidents(project: Project, on_record: Mapping[str, Incident] | Non
     """Every incident with what people answered it, in order of number; those ``on_record``, where they are at hand."""
     answers = read_answers(project)
     return [
-        Answered(number, incident, tuple(answers[project.cited(project.incidents / f"{number}.json")]))
+        Answered(number, incident, tuple(a for record in _records(project, number, incident) for a in answers[record]))
         for number, incident in (read_incidents(project) if on_record is None else on_record).items()
     ]
+
+
+def _records(project: Project, number: str, incident: Incident) -> list[str]:
+    """What an answer to an incident may be about: the incident, or the decision that waits for one."""
+    waits = [incident.finding.facts["record"]] if incident.finding.rule == Rule.APPROVAL else []
+    return [project.cited(project.incidents / f"{number}.json"), *waits]
 
 
 def answer_incident(

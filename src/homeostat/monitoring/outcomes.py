@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -14,17 +15,20 @@ import polars.selectors as cs
 
 from homeostat.core import metrics
 from homeostat.core.errors import DataError
+from homeostat.core.event_decision import UNDECIDED, EventDecision
 from homeostat.core.periods import labels_overlapping
+from homeostat.features.filters import FILTERED
 from homeostat.features.tables import mature
 from homeostat.project.window import read_window
 from homeostat.training import evaluate
+from homeostat.training.event_decisions import DECIDED
 
 if TYPE_CHECKING:
     from homeostat.project.layout import Project
     from homeostat.project.scope import Scope
 
 MODELS = {"served": "score__", "never": "never__", "baseline": "baseline__"}
-SCORED = ("event_time", "release", "alert")
+SCORED = ("event_time", "release", "alert", FILTERED, DECIDED)
 
 
 @dataclass(frozen=True)
@@ -92,8 +96,14 @@ def figures(scope: Scope, objective: str, rows: Observed) -> dict[str, float | N
 
 
 def money(scope: Scope, table: pl.DataFrame, until: datetime) -> dict[str, Any]:
-    """What the alerts on ``table`` (of ``rows``) came to on events mature as of ``until``: ``core.costs.Money``."""
-    return evaluate.realised(scope, table, table["alert"].fill_null(False).to_numpy(), until).to_dict()
+    """What the alerts on ``table`` (of ``rows``) came to on events mature as of ``until``: ``core.costs.Money``.
+
+    Beside it, where events were filtered or left undecided, ``undecided``: how many of ``table`` by what is done.
+    """
+    body = evaluate.realised(scope, table, table["alert"].fill_null(False).to_numpy(), until).to_dict()
+    many = Counter(table[DECIDED].drop_nulls().to_list()) if DECIDED in table.columns else Counter()
+    undecided = {str(one): many[one] for one in (EventDecision.FILTERED, *UNDECIDED) if many[one]}
+    return body | ({"undecided": undecided} if undecided else {})
 
 
 def rows(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -18,8 +18,9 @@ class FileForm(BaseModel):
 
     ``heading``: its lines, 0 where there is none and columns are named by position; ``uneven``: rows with too few
     values end with blanks, and stray quotes are part of a value. ``footer``: lines after the last row; ``escape``: what
-    stands before a quote within a value, by default another quote; ``sheet``: of a workbook, by default the first that
-    has rows.
+    stands before a quote within a value, by default another quote; ``backslashes``: no value is quoted, ``\\N`` is none
+    and ``\\t`` a tab, as databases write text; ``sheet``: of a workbook, by default the first that has rows.
+    ``columns``: ``ruled`` where a rule of dashes and lines divide them as programs print them, or ``blanks``.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -27,6 +28,8 @@ class FileForm(BaseModel):
     delimiter: Delimiter | None = None
     quote: Sign = '"'
     escape: Sign | None = None
+    backslashes: bool = False
+    columns: Literal["delimited", "ruled", "blanks"] = "delimited"
     skip: Lines = 0
     heading: Lines = 1
     footer: Lines = 0

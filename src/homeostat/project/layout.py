@@ -17,6 +17,7 @@ from homeostat.project.scope import Scope
 
 WORKTREE = Path(".homeostat") / "ledger"  # of scheduled work; projects of earlier versions have it by that name
 BUNDLE = "models/bundle"  # below the top of any tree of the project
+BEHAVIOUR = "expectations/behaviour"  # likewise; there where a project has such tests
 CALIBRATION = "data/calibration.json"  # likewise
 
 
@@ -54,6 +55,10 @@ class Project:
     @property
     def contracts(self) -> Path:  # <source>.json, one suite a source; people
         return self.root / "expectations"
+
+    @property
+    def behaviour(self) -> Path:  # *.yaml, what must hold of the scores of a model; people
+        return self.root / BEHAVIOUR
 
     @property
     def features_sql(self) -> Path:  # every feature, once; people
@@ -158,6 +163,10 @@ class Project:
         return self.home / "reports" / "candidates"
 
     @property
+    def approvals(self) -> Path:  # <time of the decision that waited>.json, what became of it, append-only; the loop
+        return self.home / "reports" / "approvals"
+
+    @property
     def incidents(self) -> Path:  # <number>.json, one problem each; the loop
         return self.home / "reports" / "incidents"
 
@@ -168,6 +177,10 @@ class Project:
     @property
     def notices(self) -> Path:  # what was sent to people about incidents, a line each, append-only; flows
         return self.home / "reports" / "notices.jsonl"
+
+    @property
+    def cards(self) -> Path:  # <version>.html and .md, the model card of a release; replay, status and releases card
+        return self.home / "reports" / "releases"
 
     @property
     def report_page(self) -> Path:  # what came of all this, for a reader; replay and status

@@ -8,7 +8,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, Strict, ValidationError, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, Strict, ValidationError, model_validator
 from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
@@ -16,6 +16,7 @@ from homeostat.core.errors import ScopeError
 from homeostat.project import scope_errors
 from homeostat.project.file_form import FileForm
 from homeostat.project.scope_errors import Contradiction
+from homeostat.project.sql_columns import columns_in
 from homeostat.project.value_types import (
     Count,
     Duration,
@@ -45,9 +46,11 @@ class Part(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
 
-def _require(holds: object, path: tuple[int | str, ...], problem: str) -> None:
+def _require(
+    holds: object, path: tuple[int | str, ...], problem: str, other: tuple[int | str, ...] = ()
+) -> None:
     if not holds:
-        raise Contradiction(path, problem)
+        raise Contradiction(path, problem, other)
 
 
 class Clock(Part):
@@ -171,6 +174,7 @@ class Events(Part):
     label_horizon: Duration
     labels_until: Moment | None = None  # events from then on teach and judge nothing
     acted_on: bool = False  # what is done about a prediction changes what happens, and so the label
+    filters: dict[Name, Text] = {}  # by name, SQL that holds for events that are neither ranked nor acted on
 
 
 class Features(Part):
@@ -189,9 +193,27 @@ class Objective(Part):
     group: str | None = None
 
 
+class Abstain(Part):
+    """Events that the scores do not decide, and what is done about them; name ``margin`` or ``scores``, or both."""
+
+    margin: Positive | None = None  # expected costs of acting and of not acting that differ by less
+    scores: dict[Name, tuple[Number, Number]] = {}  # by objective, the scores from and to which it abstains
+    then: Literal["drop", "ask for more", "person"] = "person"
+    most: Annotated[Number, Field(gt=0, le=1)] = 1.0  # share of events that a release may leave undecided
+
+    @model_validator(mode="after")
+    def consistent(self) -> Abstain:
+        _require(self.margin is not None or self.scores, (), "says for which events; add margin or scores")
+        for name, (low, high) in self.scores.items():
+            crossed = f"begins at {low:g} and ends at {high:g}, below that; exchange them"
+            _require(low < high, ("scores", name), crossed)
+        return self
+
+
 class Costs(Part):
     alert: Positive
     capacity: Count
+    abstain: Abstain | None = None  # without it every event is decided
 
 
 class Windows(Part):
@@ -233,12 +255,18 @@ class Baseline(Part):
         return self
 
 
+def _kinds(written: Any) -> Any:
+    """One kind of calibrator, several, or the word none."""
+    return () if written == "none" else (written,) if isinstance(written, str) else written
+
+
 class Training(Part):
     model: Literal["heuristic", "linear", "lightgbm"]
     refit: Annotated[bool, Strict()]
     lightgbm: LightGBM
     baseline: Baseline
-    calibrate: Literal["none", "platt"] = "platt"  # what is done where the level of a label moved and nothing else
+    # calibrators that may be fitted where the level of a label moved and nothing else
+    calibrate: Annotated[tuple[Literal["platt", "beta", "isotonic"], ...], BeforeValidator(_kinds)] = ("platt",)
 
 
 class Metrics(Part):
@@ -320,6 +348,28 @@ class Alarms(Part):
     within: Length = Field(alias="in")
 
 
+class Business(Part):
+    """The business's own figure: the mean of ``value``, SQL over a row of ``source``, over a stretch of time."""
+
+    source: str
+    value: Text
+    better: Literal["higher", "lower"]
+
+
+class Device(Part):
+    """What an export for a device may come to; no limit where none is named.
+
+    It answers until ``expires`` after it was made, its stored answers until ``fresh``.
+    """
+
+    megabytes: Positive | None = None
+    milliseconds: Positive | None = None
+    memory: Positive | None = None
+    expires: Length = timedelta(days=90)
+    fresh: Length = timedelta(days=7)
+    answers: Whole = 1000
+
+
 class Alerts(Part):
     """Who hears of an incident, and when it is escalated.
 
@@ -328,6 +378,17 @@ class Alerts(Part):
 
     escalate_after: Length = timedelta(days=3)
     notify: Variable | None = None
+
+
+class Approval(Part):
+    """The actions that wait for a person, and how long; ``above`` is the risk from which on, ``by`` who may answer."""
+
+    actions: Annotated[
+        tuple[Literal["retrain", "recalibrate", "roll back", "fall back"], ...], Field(min_length=1)
+    ]  # fmt: skip
+    above: Number | None = None
+    within: Length
+    by: tuple[Text, ...] = ()
 
 
 class Rhythm(Part):
@@ -367,6 +428,9 @@ class Scope(Part):
     monitoring: Monitoring
     alarms: Alarms | None = None  # without it every incident pages
     alerts: Alerts = Alerts()
+    approval: Approval | None = None  # without it no decision waits for a person
+    business: Business | None = None
+    device: Device = Device()
     rhythm: Rhythm
 
     @model_validator(mode="after")
@@ -383,9 +447,15 @@ class Scope(Part):
             every = max(self.rhythm.decide, self.events_period)
             looks = f"allows a page at every check, one every {format_duration(every)}; lower it or lengthen alarms.in"
             _require(self.alarms.false_pages * every < self.alarms.within, ("alarms", "false_pages"), looks)
+        if self.business is not None:
+            named = f"names {self.business.source!r}, which is no source with a time; correct it"
+            timed = self.business.source in self.sources and self.sources[self.business.source].timed
+            _require(timed, ("business", "source"), named)
         self._check_objectives()
         self._check_features()
         self._check_columns()
+        self._check_abstain()
+        self._check_filters()
         return self
 
     def _check_objectives(self) -> None:
@@ -432,6 +502,35 @@ class Scope(Part):
         for path, column in given:
             stray = f"names {column!r}, which is no column of {self.events.source}; correct it"
             _require(column is None or column in self.event_source.columns, path, stray)
+
+    def _check_abstain(self) -> None:
+        """Check that some event can be decided, and that ranges are of scores that measure something."""
+        abstain, path = self.costs.abstain, ("costs", "abstain")
+        if abstain is None:
+            return
+        for name in abstain.scores:
+            stray = f"names {name!r}; use one of {', '.join(self.objectives)}"
+            _require(name in self.objectives, (*path, "scores", name), stray)
+        for name, objective in self.objectives.items():
+            order = f"needs scores that measure; those of {name}, a ranking, only order: remove it"
+            _require(objective.task != "ranking", path, order, ("objectives", name, "task"))
+        wide = "is not below the cost of an alert, so that no event would ever be left alone; lower it"
+        _require((abstain.margin or 0) < self.costs.alert, (*path, "margin"), wide, ("costs", "alert"))
+
+    def _check_filters(self) -> None:
+        """Check that filters use no column that makes a label known: that becomes known after predict-at."""
+        source = self.event_source
+        first = next(iter(source.known_at))  # it makes an event visible, so it is known whenever one is predicted
+        for name, expression in self.events.filters.items():
+            used = columns_in(expression, source.columns)
+            for objective, target in self.objectives.items():
+                for column in source.known_at[target.known].columns if target.known != first else ():
+                    late = (
+                        f"uses {column!r}, which becomes known with the label of {objective}, after predict-at; use "
+                        "columns that are known before"
+                    )
+                    group = ("sources", self.events.source, "known_at", target.known)
+                    _require(column not in used, ("events", "filters", name), late, group)
 
     @property
     def event_source(self) -> Source:

@@ -31,11 +31,14 @@ BY_YAML = {  # messages of the YAML reader, in words about the file
 
 
 class Contradiction(ValueError):
-    """Two entries that contradict each other; ``path`` leads from the part that is checked to the key to fix."""
+    """Two entries that contradict each other; ``path`` leads from the part that is checked to the key to fix.
 
-    def __init__(self, path: Path, problem: str) -> None:
+    ``other`` leads to the other entry, from the top of the scope, where it is worth naming.
+    """
+
+    def __init__(self, path: Path, problem: str, other: Path = ()) -> None:
         super().__init__(problem)
-        self.path = path
+        self.path, self.other = path, other
 
 
 def of_yaml(error: YAMLError | ValueError, text: str) -> tuple[int, str]:
@@ -61,6 +64,8 @@ def of_validation(error: ValidationError, text: str, kind: type[BaseModel]) -> t
     if isinstance(cause, Contradiction):
         path += cause.path
     fix = _unknown(path, kind) if first["type"] == "extra_forbidden" else _fix(dict(first))
+    if isinstance(cause, Contradiction) and cause.other:
+        fix += f" (the other is {'.'.join(map(str, cause.other))}, line {line_of(text, cause.other)})"
     return line_of(text, path), ".".join(map(str, path)) or "scope", fix
 
 
@@ -121,8 +126,8 @@ def _keys_at(path: Path, kind: type[BaseModel]) -> list[str]:
         fields = getattr(part, "model_fields", None)
         if fields is not None and step in fields:
             part = _without_none(fields[step].annotation)
-        elif getattr(part, "__args__", None):  # dict[Name, Part]: the step is a name
-            part = part.__args__[-1]
+        elif getattr(part, "__args__", None):  # dict[Name, Part] or tuple[Part, ...]: the step is a name or a place
+            part = [kind for kind in part.__args__ if kind is not ...][-1]
     return [field.alias or name for name, field in getattr(part, "model_fields", {}).items()]
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from ruamel.yaml import YAML
@@ -12,23 +12,70 @@ from homeostat.core.errors import UsageError
 from homeostat.project import scope as scopes
 from homeostat.project.scope import Scope
 
-Value = int | float
+Value = int | float | str | None
 BY_HAND = "edit params.yaml by hand"
 
 
 def priced(scope: Scope) -> dict[str, Value]:
     """Every weight and cost, by the name of its objective or as ``costs.NAME``."""
     weights: dict[str, Value] = {name: objective.weight for name, objective in scope.objectives.items()}
-    return weights | {f"costs.{name}": value for name, value in scope.costs.model_dump().items()}
+    return weights | dict(_flat("costs", scope.costs.model_dump(exclude_none=True)))
+
+
+def _flat(name: str, value: Any) -> Iterator[tuple[str, Value]]:
+    if isinstance(value, dict):
+        for key, part in value.items():
+            yield from _flat(f"{name}.{key}", part)
+    else:
+        yield name, " to ".join(f"{end:g}" for end in value) if isinstance(value, tuple) else value
 
 
 def changes(before: Scope, now: Scope) -> dict[str, tuple[Value, Value]]:
-    """Each weight and cost that both have and that differs: before, and now."""
+    """Each weight and cost that differs: before, and now; of an objective that both have, None for a missing entry."""
     was, wanted = priced(before), priced(now)
-    return {name: (was[name], wanted[name]) for name in was if name in wanted and was[name] != wanted[name]}
+    names = [n for n in {**was, **wanted} if n.startswith("costs.") or (n in was and n in wanted)]
+    return {name: (was.get(name), wanted.get(name)) for name in names if was.get(name) != wanted.get(name)}
 
 
-def with_values(text: str, values: Mapping[str, Value]) -> str:
+def with_prices(text: str, other: str) -> str:
+    """The text of a ``params.yaml`` with the weights of ``other``, and with its section ``costs`` as it stands there.
+
+    Raises:
+        UsageError, ScopeError: as ``with_values``.
+    """
+    wanted = scopes.parse(other)
+    changed = _numbers(changes(scopes.parse(text), wanted))
+    if changed is None:  # an entry came or went, or is no number
+        text = _with_section(text, other, "costs")
+        changed = _numbers(changes(scopes.parse(text), wanted)) or {}
+    return with_values(text, changed)
+
+
+def _numbers(changed: Mapping[str, tuple[Value, Value]]) -> dict[str, int | float] | None:
+    """What each is now; None unless all were numbers and are."""
+    pairs = changed.values()
+    if not all(isinstance(value, int | float) for pair in pairs for value in pair):
+        return None
+    return {name: now for name, (_, now) in changed.items() if isinstance(now, int | float)}
+
+
+def _with_section(text: str, other: str, name: str) -> str:
+    """``text`` with a top-level section, and the comments in it, as ``other`` has it."""
+    (start, end), (begin, until) = _lines_of(text, name), _lines_of(other, name)
+    lines, theirs = text.splitlines(keepends=True), other.splitlines(keepends=True)
+    return "".join([*lines[:start], *theirs[begin:until], *lines[end:]])
+
+
+def _lines_of(text: str, name: str) -> tuple[int, int]:
+    """The lines of a top-level section, from 0: its first, and the one after its last."""
+    node = YAML(typ="safe", pure=True).compose(text)
+    starts = [(key.value, key.start_mark.line) for key, _ in node.value]
+    place = [key for key, _ in starts].index(name)
+    later = [line for _, line in starts[place + 1 :]]
+    return starts[place][1], later[0] if later else text.count("\n") + 1
+
+
+def with_values(text: str, values: Mapping[str, int | float]) -> str:
     """The text of a ``params.yaml`` with these weights and costs; comments and everything else stay as they are.
 
     Raises:

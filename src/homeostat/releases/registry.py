@@ -94,12 +94,12 @@ class Registry:
             EnvironmentFault: the cache lacks the bundle.
             DataError: the bundle there is not the one released.
         """
-        release = self._registered(version)
+        release = self.registered(version)
         return self._bundles.load(release.commit, release.bundle)
 
     def restored(self, version: str) -> str:
         """Why its bundle was unpacked again when it was loaded; empty where it was whole."""
-        return self._bundles.restored.get(self._registered(version).bundle, "")
+        return self._bundles.restored.get(self.registered(version).bundle, "")
 
     def load_champion(self, at: datetime | None = None) -> Serving | None:
         """The release in service, now or ``at`` a time; None before the first.
@@ -166,7 +166,7 @@ class Registry:
             UsageError: there is no such version.
         """
         self._agree()
-        return self._promoted(self._registered(version), by)
+        return self._promoted(self.registered(version), by)
 
     def try_beside(self, version: str, act: Beside, share: float | None, by: Authorship) -> Switch:
         """Have a version answer ``share`` of the keys (canary) or score without answering (shadow) beside the champion.
@@ -177,7 +177,7 @@ class Registry:
             EnvironmentFault, DataError: as ``promote``.
         """
         self._agree()
-        return self._tried_beside(self._registered(version), act, share, by)
+        return self._tried_beside(self.registered(version), act, share, by)
 
     def rollback(self, by: Authorship, to: str | None = None) -> Switch:
         """Go back to ``to``, or to the last version that served before and was not rolled back from.
@@ -206,7 +206,7 @@ class Registry:
                 f"{ledger.project}: no version to go back to from {champion.version}, none before it is healthy; "
                 "promote another or name one with --to"
             )
-        release = self._registered(wanted)
+        release = self.registered(wanted)
         already = self._serving_already(release)
         if already is not None:
             return already
@@ -222,7 +222,7 @@ class Registry:
             EnvironmentFault: another run was first.
         """
         self._agree()
-        ledger, release = self.ledger, self._registered(version)
+        ledger, release = self.ledger, self.registered(version)
         if (already := ledger.yanked(release.version)) is not None:
             return f"{release.version} is yanked already, since {already.at} by {already.who}; nothing to do"
         for event, state in ((ledger.champion, "serves now"), (ledger.rollout, "is being tried")):
@@ -277,7 +277,12 @@ class Registry:
     def _rehearse_once(self, release: Register) -> None:
         self._rehearsals.once(self._bundles.load(release.commit, release.bundle), release.version)
 
-    def _registered(self, version: str) -> Register:
+    def registered(self, version: str) -> Register:
+        """The release of that version.
+
+        Raises:
+            UsageError: there is no such version.
+        """
         release = self.ledger.release(version if version.startswith("v") else f"v{version}")
         if release is None:
             have = ", ".join(r.version for r in self.ledger.releases[-3:]) or "none"

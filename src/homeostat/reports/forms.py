@@ -5,7 +5,6 @@ from __future__ import annotations
 from html import escape
 from typing import TYPE_CHECKING
 
-from homeostat.core.rules import ON_QUALITY
 from homeostat.reports.incident import commands
 
 if TYPE_CHECKING:
@@ -27,6 +26,7 @@ def forms(screen: Screen, action: str, seal: str) -> str:
         f'<span>{_button("snooze", "Snooze")} <select name="for" aria-label="for how long">{lengths}</select></span>',
         _button("owner", "Take it", "formnovalidate"),
         _button("approve", f"Approve: {screen.proposal.sentence}") if screen.proposal else "",
+        _button("decline", "Decline") if screen.proposal and screen.proposal.waits else "",
         _button("rollback", "Roll back", 'class="bad"') if _may_roll_back(screen) else "",
     ]
     who = '<label>Your name <input name="who" autocomplete="name" required></label>'
@@ -36,7 +36,7 @@ def forms(screen: Screen, action: str, seal: str) -> str:
 
 
 def _may_roll_back(screen: Screen) -> bool:
-    return screen.incident.finding.rule in ON_QUALITY and any(c.text == ROLLBACK for c in commands(screen))
+    return any(command.text == ROLLBACK for command in commands(screen))
 
 
 def _button(action: str, name: str, more: str = "") -> str:

@@ -17,6 +17,8 @@ from homeostat.project.layout import working_tree
 from homeostat.project.whole_files import write_text
 from homeostat.project.window import read_window
 from homeostat.reports import charts
+from homeostat.reports.card import Records
+from homeostat.reports.card_page import page_of, write_cards
 from homeostat.reports.charts import Cell, Line
 from homeostat.reports.document import document, figure, grid, prose, wide
 from homeostat.reports.estimates import NOTE as NOTE_ON_ESTIMATES
@@ -29,6 +31,7 @@ from homeostat.reports.status import read, when
 from homeostat.reports.timeline import timeline
 
 if TYPE_CHECKING:
+    from homeostat.core.ledger import ReleaseEvent
     from homeostat.project.layout import Project
     from homeostat.project.scope import Scope
 
@@ -38,7 +41,7 @@ BETTER = {"auc": "higher", "average_precision": "higher", "r2": "higher", "ndcg"
 
 
 def write_report(project: Project, path: Path, outcome: Results | None = None) -> Path:
-    """Write the page of everything that is on record to ``path``, and beside the incidents a page of each.
+    """Write the page of everything that is on record to ``path``, the page of each incident and each release's card.
 
     ``outcome``: the project's results, where they have been read.
 
@@ -46,6 +49,8 @@ def write_report(project: Project, path: Path, outcome: Results | None = None) -
     """
     for number in read_incidents(project):
         write_incident(project, number)
+    outcome = outcome or results(project)
+    write_cards(project, Records(outcome.ledger, outcome.batches, outcome.decisions))
     return write_text(report_page(project, path, outcome), path)
 
 
@@ -65,7 +70,7 @@ def report_page(project: Project, path: Path, outcome: Results | None = None) ->
         *_incidents(project, path),
         *_quality(project.scope, outcome),
         *_table(outcome),
-        *_releases(outcome),
+        *_releases(project, outcome, path),
         *_decisions(outcome, path),
         *_batches(outcome),
     ]
@@ -208,18 +213,24 @@ def _timeline(project: Project, outcome: Results, page: Path, start: datetime, e
     yield timeline(project, _to(project.incidents, page) + "/")
 
 
-def _releases(outcome: Results) -> Iterator[str]:
+def _releases(project: Project, outcome: Results, page: Path) -> Iterator[str]:
     yield "<h2>Releases in service</h2>"
     events = outcome.ledger.events
     if not events:
         yield '<p class="soft">Nothing has been released yet.</p>'
         return
     rows = [
-        f"<td>{when(e.at)}</td><td>{e.version}</td><td>{e.what}</td><td>{escape(e.who)}</td>"
+        f"<td>{when(e.at)}</td><td>{_card(project, e, page)}</td><td>{e.what}</td><td>{escape(e.who)}</td>"
         f'<td class="text">{escape(e.why)}</td>'
         for e in events
     ]
     yield grid('<tr><th>when</th><th>version</th><th>event</th><th>who</th><th class="text">why</th></tr>', rows)
+
+
+def _card(project: Project, event: ReleaseEvent, page: Path) -> str:
+    """The version, with a link to its model card where the release is unpacked here."""
+    here = (project.releases / event.bundle).is_dir()
+    return _link(page_of(project, event.version), page, event.version) if here else escape(event.version)
 
 
 def _decisions(outcome: Results, page: Path) -> Iterator[str]:

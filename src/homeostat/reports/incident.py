@@ -13,7 +13,7 @@ from homeostat.core.errors import UsageError
 from homeostat.core.evidence_table import Row, evidence_table, option_row
 from homeostat.core.findings import QUIET, Finding, objections
 from homeostat.core.headlines import headline
-from homeostat.core.incidents import Incident
+from homeostat.core.incidents import ANSWERED, Incident
 from homeostat.core.rules import FIRST_COMMAND, OF_DATA, ON_QUALITY, OUTCOMES, Rule
 from homeostat.core.sentences import sentence
 from homeostat.core.text import change, count, listed, percent
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 
 SHOWN = 5  # decisions, rows, or incidents before
 NAMED = 8  # columns or values in a line
-OF_MODEL = ON_QUALITY | {Rule.FALLBACK}
+OF_MODEL = ON_QUALITY | {Rule.FALLBACK, Rule.APPROVAL}
 
 OF_EVENTS = OUTCOMES | {Rule.METRICS, Rule.SERVED_SLICES}
 
@@ -106,12 +106,14 @@ def read(project: Project, number: str | None) -> Screen | None:
     alike = {n for n, i in on_record.items() if i.finding.rule == rule and i.finding.subject == subject}
     before = tuple((n, on_record[n]) for n in sorted(alike) if n < number)
     decisions = history.decisions(project)
-    during = [d for d in decisions if incident.opened <= d.at <= (incident.closed or d.at)]
-    approved = any(answer.kind == "approve" for answer in answered[number].answers)
-    proposal = None if approved else of_incident(project, number, incident, decisions)
+    taken = history.with_outcomes(project, decisions)
+    during = [d for d in taken if incident.opened <= d.at <= (incident.closed or d.at)]
+    answers = answered[number].answers
+    given = any(answer.kind in ("approve", "decline") for answer in answers)
+    proposal = None if given else of_incident(project, number, incident, decisions)
     return Screen(
         number, incident, before, read_ledger(project.home, project.scope.project), tuple(during[::-1]),
-        _rows(project, incident), answered[number].answers, answered[number].owner,
+        _rows(project, incident), answers, answered[number].owner,
         answered[number].snooze(clock_now(project)), proposal,
     )  # fmt: skip
 
@@ -163,7 +165,10 @@ def commands(screen: Screen) -> list[Command]:
         typed.append(Command(f"homeostat data correct {source} {batch} FILE", "put the right rows in its place"))
         typed.append(Command(f"homeostat data release-rows {source} {batch}", "it is right as it is"))
     if screen.proposal is not None:
-        typed.append(Command(f"homeostat approve {int(screen.number)} --why TEXT", screen.proposal.sentence))
+        approve = f"homeostat approve {int(screen.number)}"
+        typed.append(Command(f"{approve} --why TEXT", screen.proposal.sentence))
+        if screen.proposal.waits is not None:
+            typed.append(Command(f"{approve} --decline --why TEXT", "no: the release in service stays"))
     if screen.decisions:
         typed.append(Command(screen.decisions[0].command, "the last decision, whole"))
     if screen.incident.closed is None:
@@ -215,13 +220,16 @@ def _worst(answered: Sequence[Answered], now: datetime) -> str:
     opened = [one for one in answered if one.incident.closed is None]
     opened = [one for one in opened if not one.incident.noted] or opened
     failing = [one for one in opened if not one.incident.passes]
-    urgent = [one for one in failing if one.snooze(now) is None]
+    urgent = [one for one in failing if one.snooze(now) is None and one.settled is None]
+    urgent.sort(key=lambda one: one.incident.finding.rule != Rule.APPROVAL)  # it has a deadline
     return next(iter(urgent or failing or opened), answered[-1]).number
 
 
 def _state(screen: Screen) -> str:
     incident, snooze = screen.incident, screen.snooze
     if incident.closed is not None:
+        if incident.finding.rule in ANSWERED:
+            return f"closed at {when(incident.closed)}"
         return f"closed by itself at {when(incident.closed)}, after quiet checks"
     if snooze is not None and snooze.until is not None:
         return f"snoozed until {when(snooze.until)}, or until it gets worse; {incident.progress}"

@@ -92,9 +92,9 @@ def results(project: Project) -> Results:
         if row["money"] is not None:
             money[model, month] = row["money"]
         rows[objective, model, month] = row["rows"]
-    tree = labelled(project)
+    tree, taken = labelled(project), history.with_outcomes(project, history.decisions(project))
     return Results(
-        read_ledger(project.home, scope.project), tuple(history.batches(tree)), tuple(history.decisions(project)),
+        read_ledger(project.home, scope.project), tuple(history.batches(tree)), tuple(taken),
         {name: _shown(getattr(scope.evaluation.metrics, o.task)) for name, o in scope.objectives.items()},
         tuple(sorted({month for _, _, month, _ in figures})), figures, money, rows,
     )  # fmt: skip

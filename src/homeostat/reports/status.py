@@ -73,7 +73,7 @@ def read(project: Project) -> Status:
     recent = tuple(_recent(project, as_of)) if as_of is not None else ()
     now = clock_now(project)
     answered = [one for one in answered_incidents(project) if one.incident.closed is None]
-    rests = {one.incident.problem: rest for one in answered if (rest := one.snooze(now)) is not None}
+    rests = {one.incident.problem: rest for one in answered if (rest := one.settled or one.snooze(now)) is not None}
     owners = {one.incident.problem: one.owner for one in answered}
     measured = next((d for d in reversed(last) if champion and d.release == champion.version and d.quality), None)
     return Status(
@@ -88,7 +88,7 @@ def read(project: Project) -> Status:
             *_unsent(project),
             *open_items(loop_findings(project, now), [a.incident for a in answered], recent, rests, owners),
         ),
-        decisions=tuple(reversed(last[-SHOWN:])),
+        decisions=tuple(reversed(history.with_outcomes(project, last)[-SHOWN:])),
         next=tuple(_next(project, as_of)),
         up=running(project),
         page=str(project.report_page) if project.report_page.is_file() else None,
@@ -238,6 +238,9 @@ def _cost(money: Mapping[str, Any] | None) -> Iterator[Row]:
     saved = f"{percent(1 - cost / silence)} less than" if cost <= silence and silence else "no less than"
     alerts = f"{count(money['alerts'], 'alert')}, {money['needless']:,} false"
     yield "cost", f"{cost:,.0f}, {saved} the {silence:,.0f} of no alerts at all; {alerts}", PLAIN
+    if money.get("undecided"):
+        left = ", ".join(f"{many:,} {decision}" for decision, many in money["undecided"].items())
+        yield "", f"not decided by scores, of the events of the window: {left}", PLAIN
 
 
 def _health(measured: Decided) -> Iterator[Row]:

@@ -37,7 +37,8 @@ def timeline(project: Project, incidents: str) -> str:
         Term(e.version, e.at, over, e.action == "rollback", f"{e.version} from {when(e.at)}: {e.why}")
         for e, over in zip(whole, [*(e.at for e in whole[1:]), end], strict=True)
     ]
-    decisions = [(d.at, d.decision.action, d.headline) for d in history.decisions(project)]
+    taken = history.with_outcomes(project, history.decisions(project))
+    decisions = [(d.at, d.decision.action, d.headline) for d in taken]
     spans = [
         Span(i.opened, i.closed or end, i.closed is None, i.sentence, f"{incidents}{number}.html")
         for number, i in read_incidents(project).items()

@@ -30,6 +30,7 @@ from homeostat.core.errors import HomeostatError, UsageError
 from homeostat.project.layout import Project
 from homeostat.project.machine import known_projects, note_project, project_id
 from homeostat.reports import incident
+from homeostat.reports.card_page import card_of, html
 from homeostat.reports.document import document
 from homeostat.reports.forms import forms
 from homeostat.reports.html import report_page
@@ -95,6 +96,7 @@ def application(project: Project) -> ASGIApp:
         Route("/{project}/index.html", _shown(pages.report)),
         Route(r"/{project}/incidents/{number}.html", _shown(pages.incident)),
         Route(r"/{project}/incidents/{number}.html", pages.act, methods=["POST"]),
+        Route(r"/{project}/releases/{version}.html", _shown(pages.card)),
         Route("/{project}/{path:path}", _shown(pages.file)),
     ]
     return TokenAuth(Starlette(routes=routes), token, ())
@@ -118,6 +120,10 @@ class Pages:
     def incident(self, request: Request) -> Response:
         """The page of an incident, with its form where the project is the one of this token."""
         return _html(self._incident(self._project(request), _number(request)))
+
+    def card(self, request: Request) -> Response:
+        """The model card of a release."""
+        return _html(html(card_of(self._project(request), request.path_params["version"])))
 
     def file(self, request: Request) -> Response:
         """A record or a page below the project's reports."""
@@ -182,6 +188,7 @@ def _type(project: Project, number: str, given: Mapping[str, str]) -> str:
         "snooze": ["status", f"--incident={number}", f"--snooze={given.get('for', '')}", f"--why={why}"],
         "owner": ["status", f"--incident={number}", f"--owner={who}", f"--why={why}"],
         "approve": ["approve", f"--why={why}", "--", number],
+        "decline": ["approve", "--decline", f"--why={why}", "--", number],
         "rollback": ["rollback", f"--why={why}"],
     }
     verb = verbs.get(given.get("action", ""))

@@ -65,7 +65,7 @@ def publish(session: Session, answer: Answer, at: datetime) -> Answer:
 
 def decisions_of(answer: object) -> list[Decision]:
     """The decisions in the result of a flow, in order."""
-    parts = (answer.weights, answer.step, answer.decision) if isinstance(answer, Tick) else answer
+    parts = (answer.weights, answer.step, answer.approval, answer.decision) if isinstance(answer, Tick) else answer
     return [part for part in (parts if isinstance(parts, tuple) else (parts,)) if isinstance(part, Decision)]
 
 
@@ -127,5 +127,5 @@ def _(answer: DataOutcome) -> str:
 
 @sentence.register
 def _(answer: Tick) -> str:
-    parts = (answer.data, answer.predicted, answer.weights, answer.step, answer.decision)
+    parts = (answer.data, answer.predicted, answer.weights, answer.step, answer.approval, answer.decision)
     return f"{answer.now:%Y-%m-%d %H:%M}: {sentence(parts)}"

@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
+from homeostat.core.event_decision import EventDecision
+
 Key = tuple[Any, ...]
 
 
@@ -24,9 +26,16 @@ class Answer:
     as_of: datetime
     scores: tuple[float, ...]  # in the order of the release's objectives
     risk: float
-    alert: bool  # no alert is expected to cost more than an alert
+    acting: float  # expected cost of acting; of not acting it is the risk
+    decision: EventDecision
+    reason: str
     how: str
     context: str  # id of the tables, or label of the batch, that it was made from
+
+    @property
+    def alert(self) -> bool:
+        """Whether it is to be acted on."""
+        return self.decision == EventDecision.ACT
 
 
 @dataclass(frozen=True)

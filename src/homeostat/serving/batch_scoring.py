@@ -30,6 +30,7 @@ from homeostat.serving.prediction_log import PredictionLog
 from homeostat.training import bundle as bundles
 from homeostat.training import evaluate
 from homeostat.training.bundle import Bundle
+from homeostat.training.event_decisions import DECIDED, decide
 
 SHADOW = "shadow__"  # score of a challenger that answers nobody, by objective
 
@@ -141,9 +142,16 @@ class Scoring:
 
 
 def with_alerts(scope: Scope, rows: pl.DataFrame) -> pl.DataFrame:
-    """Mark the events that the capacity of their period allows to act on, the riskiest first."""
+    """Mark the events that the capacity of their period allows to act on, the riskiest first.
+
+    Where the scope has filters or abstains, ``DECIDED`` says what is done about each event.
+    """
     scores = {name: rows[f"score__{name}"].to_numpy() for name in scope.objectives}
-    return rows.with_columns(pl.Series("alert", evaluate.alerts_of(scope, rows, scores)))
+    alert = evaluate.alerts_of(scope, rows, scores)
+    rows = rows.with_columns(pl.Series("alert", alert))
+    if scope.costs.abstain is None and not scope.events.filters:
+        return rows
+    return rows.with_columns(pl.Series(DECIDED, list(map(str, decide(scope, rows, scores, alert))), dtype=pl.String))
 
 
 def _labels(scope: Scope, rows: pl.DataFrame) -> pl.Series:

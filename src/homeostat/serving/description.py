@@ -9,6 +9,7 @@ from pydantic_core import from_json, to_json
 
 from homeostat import __version__
 from homeostat.adapters.parquet import read_table
+from homeostat.core.event_decision import EventDecision
 from homeostat.serving.precomputed import answers
 from homeostat.serving.prediction_log import entry, prediction_id
 from homeostat.training import golden
@@ -78,7 +79,7 @@ def examples(state: State) -> tuple[list[dict[str, Any]], dict[str, Any]]:
             "id": prediction_id(entry(event, answer, columns_sent)), "key": dict(zip(key, answer.key, strict=True)),
             "event_time": answer.event_time, "predict_at": answer.predict_at, "as_of": answer.as_of,
             "scores": dict(zip(objectives, answer.scores, strict=True)), "risk": answer.risk, "alert": answer.alert,
-            "how": answer.how,
+            "decision": answer.decision, "reason": answer.reason, "how": answer.how,
         }
         for (answer, _), columns_sent in zip(pairs, given, strict=True)
     ]  # fmt: skip
@@ -182,6 +183,9 @@ def _predictions(state: State) -> dict[str, Any]:
         "risk": number | {"description": "The scores by their weights: the expected cost of no alert."},
         "alert": {"type": "boolean", "description": "No alert is expected to cost more than an alert; from /rank also: "
                   f"among the {scope.costs.capacity} of its period that can be acted on."},
+        "decision": {"type": "string", "enum": [str(one) for one in EventDecision],
+                     "description": "What is to be done about the event, by the costs of the release."},
+        "reason": text | {"description": "Why, with the expected costs of not acting and of acting."},
         "how": {"type": "string", "enum": ["prediction", "features", "ahead", "computed"], "description":
                 "prediction: the loop's; features: from a feature row of the batch; "
                 "ahead: by the service in advance, when the data last changed; computed: on request."},

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
 
+from homeostat.core.event_decision import EventDecision, out_of_capacity
 from homeostat.serving import description, metrics, sync
 from homeostat.serving.answer import Answer
 from homeostat.serving.answering import answer_all, require_finite
@@ -68,7 +69,8 @@ class Endpoints:
             period = state.context.period(answers[n].event_time).label
             alerts[period] = alerts.get(period, 0) + answers[n].alert
             if answers[n].alert and alerts[period] > capacity:
-                answers[n] = replace(answers[n], alert=False)
+                why = out_of_capacity(answers[n].reason, capacity)
+                answers[n] = replace(answers[n], decision=EventDecision.LEAVE, reason=why)
         return _predictions(state, [answers[n] for n in order], [ids[n] for n in order])
 
     async def labels(self, body: bytes) -> dict[str, Any]:
@@ -207,6 +209,8 @@ def _predictions(state: State, answers: Sequence[Answer], ids: Sequence[str]) ->
                 "scores": dict(zip(scope.objectives, answer.scores, strict=True)),
                 "risk": answer.risk,
                 "alert": answer.alert,
+                "decision": answer.decision,
+                "reason": answer.reason,
                 "how": answer.how,
             }
             for name, answer in zip(ids, answers, strict=True)

@@ -113,9 +113,10 @@ def lines(explained: Explained) -> Iterator[str]:
     for (name, objective), score in zip(scope.objectives.items(), entry["scores"], strict=True):
         yield f"{name}: score {score!r} times weight {objective.weight:g}"
         yield from _parts(explained, name)
-    costs = scope.costs
-    decision = "alert" if entry["alert"] else "no alert"
-    yield f"risk       {entry['risk']!r} against the cost of an alert, {costs.alert:g}: {decision}"
+    decision = entry.get("decision") or ("alert" if entry["alert"] else "no alert")  # older answers carried none
+    yield f"risk       {entry['risk']!r} against the cost of an alert, {scope.costs.alert:g}: {decision}"
+    if "reason" in entry:
+        yield f"reason     {entry['reason']}"
     if explained.same:
         yield "recomputed to the last bit"
     else:

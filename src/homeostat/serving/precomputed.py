@@ -10,9 +10,12 @@ import numpy as np
 import polars as pl
 
 from homeostat.adapters.parquet import read_table
-from homeostat.core.costs import worth
+from homeostat.core.costs import cost_of_acting
+from homeostat.core.event_decision import reason
+from homeostat.features.filters import FILTERED
 from homeostat.serving.answer import Answer, Key, Precomputed
 from homeostat.training import bundle as bundles
+from homeostat.training.event_decisions import decide
 
 if TYPE_CHECKING:
     from homeostat.serving.context import Context
@@ -44,12 +47,19 @@ def answers(bundle: Bundle, scored: pl.DataFrame, as_of: list[datetime], how: st
     scope = bundle.scope
     names = list(scope.objectives)
     columns = {name: scored[f"score__{name}"].to_numpy() for name in names}
-    alert = worth(columns, scope.objectives, scope.costs.alert).tolist()
+    ranked = any(objective.task == "ranking" for objective in scope.objectives.values())
+    acting = cost_of_acting(columns, scope.objectives, scope.costs.alert).tolist()
+    decisions = decide(scope, scored, columns)
+    barred = scored[FILTERED].to_list() if FILTERED in scored.columns else [None] * len(scored)
     scores = np.stack([columns[name] for name in names], axis=1).tolist()
     rows = scored.select(*scope.key, "event_time", "predict_at", "risk").iter_rows()
     for n, row in enumerate(rows):
         *key, event_time, predict_at, risk = row
-        yield Answer(tuple(key), event_time, predict_at, as_of[n], tuple(scores[n]), risk, alert[n], how, ids[n])
+        why = reason(decisions[n], risk, acting[n], ranked, barred[n])
+        yield Answer(
+            tuple(key), event_time, predict_at, as_of[n], tuple(scores[n]), risk, acting[n], decisions[n], why, how,
+            ids[n],
+        )  # fmt: skip
 
 
 def _ahead(context: Context, bundle: Bundle, upcoming: list[pl.DataFrame]) -> Iterator[Answer]:

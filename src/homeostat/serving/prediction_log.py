@@ -126,8 +126,9 @@ def entry(event: ReleaseEvent, answer: Answer, given: tuple[Any, ...]) -> dict[s
     return {
         "release": event.version, "bundle": event.bundle, "event": event.number, "given": given,
         "event_time": answer.event_time, "predict_at": answer.predict_at, "as_of": answer.as_of,
-        "scores": answer.scores, "risk": answer.risk, "alert": answer.alert, "how": answer.how,
-        "context": answer.context,
+        "scores": answer.scores, "risk": answer.risk, "alert": answer.alert,
+        "decision": answer.decision, "reason": answer.reason,
+        "how": answer.how, "context": answer.context,
     }  # fmt: skip
 
 

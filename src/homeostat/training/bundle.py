@@ -24,7 +24,7 @@ from homeostat.project.whole_files import write_text
 if TYPE_CHECKING:
     import polars as pl
 
-    from homeostat.core.calibration import Calibrator
+    from homeostat.core.calibrators import Calibrator
     from homeostat.models import Model
     from homeostat.project.scope import Scope
 
@@ -58,7 +58,7 @@ class Bundle:
         """By objective what its scores pass through; none of one whose scores count as the model gives them."""
         path = self.folder / CALIBRATION
         raw = json.loads(path.read_text()) if path.is_file() else {}
-        from homeostat.core.calibration import Calibrator  # with numpy, which a rollback does without
+        from homeostat.core.calibrators import Calibrator  # with numpy, which a rollback does without
 
         return {name: Calibrator.from_dict(one) for name, one in raw.items()}
 
@@ -179,17 +179,21 @@ def load(folder: Path, expected_hash: str | None = None) -> Bundle:
 
 
 def score(bundle: Bundle, table: pl.DataFrame, baselines: bool = True) -> pl.DataFrame:
-    """The scores of feature rows: key, event_time, predict_at, then score__<o>, baseline__<o> and risk, as Float64."""
+    """The scores of feature rows: key, event_time, predict_at, then score__<o>, baseline__<o> and risk, as Float64.
+
+    Rows that were held to filters carry the one that holds.
+    """
     import polars as pl
 
     from homeostat import models
     from homeostat.core.costs import risk
+    from homeostat.features.filters import FILTERED
 
     scope = bundle.scope
     scores = models.predict_each(bundle.models, table)
     theirs = models.predict_each(bundle.baseline, table) if baselines else {}
     total = risk(scores, {name: objective.weight for name, objective in scope.objectives.items()})
-    return table.select(*scope.key, "event_time", "predict_at").with_columns(
+    return table.select(*scope.key, "event_time", "predict_at", f"^{FILTERED}$").with_columns(
         *(pl.Series(f"score__{name}", values) for name, values in scores.items()),
         *(pl.Series(f"baseline__{name}", values) for name, values in theirs.items()),
         pl.Series("risk", total),

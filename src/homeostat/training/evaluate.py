@@ -5,8 +5,10 @@ from __future__ import annotations
 import csv
 import io
 import json
+import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,16 +18,22 @@ import polars as pl
 
 from homeostat import models
 from homeostat.adapters.parquet import read_table, write_table
-from homeostat.core import costs
+from homeostat.core import costs, oracle_share
+from homeostat.core.abstention import Coverage
+from homeostat.core.behaviour import Behaviour
 from homeostat.core.costs import Money
 from homeostat.core.errors import DataError
 from homeostat.core.evaluation import Comparison, Evaluation, Scored, Settings, compare, evaluate
 from homeostat.core.intervals import tidy
+from homeostat.core.oracle_share import Saved
 from homeostat.core.periods import EPOCH
+from homeostat.features.filters import FILTERED
 from homeostat.features.tables import mature, not_left_out, read_features
 from homeostat.models.heuristic import GIVEN
 from homeostat.project.scope import Scope
 from homeostat.project.whole_files import write_text
+from homeostat.training.behaviour import read_tests, run_tests
+from homeostat.training.event_decisions import filtered, open_events, undecided
 
 if TYPE_CHECKING:
     from homeostat.project.layout import Project
@@ -47,11 +55,18 @@ class Trial:
 
 @dataclass(frozen=True)
 class Report:
-    """What a candidate promises: ``evaluation.json``. Money is of all objectives together, by model."""
+    """What a candidate promises: ``evaluation.json``. Money is of all objectives together, by model.
+
+    ``saved`` is what the candidate's scores save, by way to decide, as a share of what an oracle would; ``coverage``
+    how many events they decide, where the scope has filters or abstains; ``behaviour`` are the project's tests, if any.
+    """
 
     as_of: datetime
     trials: Mapping[str, Trial]
     money: Mapping[str, Money]
+    saved: Mapping[str, Saved] = field(default_factory=dict)
+    coverage: Coverage | None = None
+    behaviour: tuple[Behaviour, ...] = ()
 
     def to_dict(self) -> dict[str, Any]:
         trials = {
@@ -59,7 +74,10 @@ class Report:
             for name, trial in self.trials.items()
         }
         money = {model: found.to_dict() for model, found in self.money.items()}
-        return {"as_of": self.as_of.isoformat(), "objectives": trials, "money": money}
+        saved = {way: one.to_dict() for way, one in self.saved.items()}
+        body = {"as_of": self.as_of.isoformat(), "objectives": trials, "money": money, "saved": saved}
+        body |= {"coverage": self.coverage.to_dict()} if self.coverage else {}
+        return body | ({"behaviour": [one.to_dict() for one in self.behaviour]} if self.behaviour else {})
 
     @classmethod
     def from_dict(cls, raw: Mapping[str, Any]) -> Report:
@@ -72,7 +90,10 @@ class Report:
             for name, parts in raw["objectives"].items()
         }
         money = {model: Money.from_dict(found) for model, found in raw["money"].items()}
-        return cls(datetime.fromisoformat(raw["as_of"]), trials, money)
+        saved = {way: Saved.from_dict(one) for way, one in raw.get("saved", {}).items()}  # older ones have none
+        coverage = Coverage.from_dict(raw["coverage"]) if "coverage" in raw else None
+        behaviour = tuple(Behaviour.from_dict(one) for one in raw.get("behaviour", ()))
+        return cls(datetime.fromisoformat(raw["as_of"]), trials, money, saved, coverage, behaviour)
 
 
 def read_report(path: Path) -> Report:
@@ -164,7 +185,12 @@ def scored(scope: Scope, objective: str, rows: pl.DataFrame, score: np.ndarray) 
 
 def evaluate_model(scope: Scope, table: pl.DataFrame, scores: Scores, now: datetime) -> dict[str, Evaluation]:
     """Each objective's scores (n,) of the feature rows, on those that are mature by ``now``."""
-    return {name: _evaluate(scope, name, *_mature(scope, name, table, now, score)) for name, score in scores.items()}
+
+    def of(name: str) -> Evaluation:
+        return _evaluate(scope, name, *_mature(scope, name, table, now, scores[name]))
+
+    with ThreadPoolExecutor(min(len(scores), os.cpu_count() or 1)) as pool:  # NumPy leaves Python's lock alone
+        return dict(zip(scores, pool.map(of, scores), strict=True))
 
 
 def compare_models(
@@ -185,8 +211,34 @@ def money_of(scope: Scope, table: pl.DataFrame, scores: Scores, now: datetime) -
 
 def alerts_of(scope: Scope, table: pl.DataFrame, scores: Scores) -> np.ndarray:
     """Which events the scope's policy warns of."""
-    price = scope.costs
-    return costs.alerts(scores, scope.objectives, periods(scope, table), price.capacity, price.alert)
+    price, may = scope.costs, open_events(scope, table, scores)
+    return costs.alerts(scores, scope.objectives, periods(scope, table), price.capacity, price.alert, may)
+
+
+def saved_of(
+    scope: Scope, table: pl.DataFrame, scores: Scores, now: datetime, more: Mapping[str, np.ndarray] | None = None
+) -> dict[str, Saved]:
+    """What decisions by these scores save of what an oracle would; ``more`` are further ways to decide, (n,) each."""
+    price, period, may = scope.costs, periods(scope, table), open_events(scope, table, scores)
+    ways = oracle_share.ways(scores, scope.objectives, period, price.capacity, price.alert, may) | dict(more or {})
+    return oracle_share.saved(
+        mature_labels(scope, table, now), ways, scope.objectives, period, price.capacity, price.alert,
+        blocks(scope, table), settings(scope),
+    )  # fmt: skip
+
+
+def coverage_of(
+    scope: Scope, table: pl.DataFrame, scores: Scores, alert: np.ndarray, now: datetime
+) -> Coverage | None:
+    """How many events the scores decide, and what ``alert`` came to on those; None where the scope decides on all."""
+    if scope.costs.abstain is None and not scope.events.filters:
+        return None
+    labels, left = mature_labels(scope, table, now), undecided(scope, scores)
+    rest = {name: np.where(left, np.nan, label) for name, label in labels.items()}
+    counts = table[FILTERED].value_counts().drop_nulls().sort(FILTERED).rows() if FILTERED in table.columns else []
+    money = costs.money(rest, alert, scope.objectives, scope.costs.alert, blocks(scope, table), settings(scope))
+    labelled, then = costs.is_labelled(labels), scope.costs.abstain.then if scope.costs.abstain else ""
+    return Coverage(int(labelled.sum()), dict(counts), int((left & labelled).sum()), then, money)
 
 
 def realised(scope: Scope, table: pl.DataFrame, alert: np.ndarray, now: datetime) -> Money:
@@ -196,12 +248,13 @@ def realised(scope: Scope, table: pl.DataFrame, alert: np.ndarray, now: datetime
 
 
 def mature_labels(scope: Scope, table: pl.DataFrame, now: datetime) -> dict[str, np.ndarray]:
-    """By objective the labels (n,) that are mature by ``now``; NaN elsewhere."""
-    labels = {}
+    """By objective the labels (n,) that are mature by ``now``; NaN elsewhere, and where nobody may act on the event."""
+    labels, barred = {}, filtered(table)
     for name in scope.objectives:
         rows, places = _mature(scope, name, table, now, np.arange(len(table)))
         labels[name] = np.full(len(table), np.nan)
         labels[name][places] = rows[f"label__{name}"].to_numpy()
+        labels[name][barred] = np.nan
     return labels
 
 
@@ -254,7 +307,10 @@ def judge(project: Project) -> Report:
     candidate, baseline = evaluate_model(scope, table, ours, now), evaluate_model(scope, table, theirs, now)
     against = compare_models(scope, table, ours, theirs, now)
     money = {"candidate": money_of(scope, table, ours, now), "baseline": money_of(scope, table, theirs, now)}
-    report = Report(now, {name: Trial(candidate[name], baseline[name], against[name]) for name in candidate}, money)
+    trials = {name: Trial(candidate[name], baseline[name], against[name]) for name in candidate}
+    coverage = coverage_of(scope, table, ours, alerts_of(scope, table, ours), now)
+    tested = run_tests(read_tests(project), fitted["judged"], table)
+    report = Report(now, trials, money, saved_of(scope, table, ours, now), coverage, tested)
     folder = project.evaluation
     write_text(json.dumps(report.to_dict(), indent=1) + "\n", folder / "evaluation.json")
     write_text(json.dumps(headline(report), indent=1) + "\n", folder / "metrics.json")

@@ -17,8 +17,8 @@ import numpy as np
 import polars as pl
 
 from homeostat.adapters.parquet import place_of, read_table, write_table
-from homeostat.core.costs import worth
 from homeostat.core.errors import DataError
+from homeostat.core.event_decision import EventDecision
 from homeostat.data.known_at import FAR, as_known, known_column, with_known_at
 from homeostat.data.workspace import Workspace
 from homeostat.features import sql
@@ -27,6 +27,7 @@ from homeostat.features.point_in_time import PointInTime, with_predict_at
 from homeostat.features.rows import joined
 from homeostat.features.tables import listed
 from homeostat.training import bundle as bundles
+from homeostat.training.event_decisions import decide
 
 if TYPE_CHECKING:
     from homeostat.project.layout import Project
@@ -77,7 +78,7 @@ def answered(bundle: Bundle, rows: pl.DataFrame) -> pl.DataFrame:
     scored = bundles.score(bundle, rows)
     scope = bundle.scope
     scores = {name: scored[f"score__{name}"].to_numpy() for name in scope.objectives}
-    alert = pl.Series("alert", worth(scores, scope.objectives, scope.costs.alert))
+    alert = pl.Series("alert", [one == EventDecision.ACT for one in decide(scope, rows, scores)], dtype=pl.Boolean)
     return rows.with_columns(*scored.select(c for c in scored.columns if c not in rows.columns), alert)
 
 

@@ -19,7 +19,7 @@ from homeostat.features.tables import is_mature, mature, not_left_out, read_feat
 from homeostat.models.heuristic import GIVEN
 from homeostat.project.scope import Scope
 from homeostat.project.whole_files import write_text
-from homeostat.project.window import read_window
+from homeostat.project.window import Window, read_window
 
 if TYPE_CHECKING:
     from homeostat.project.layout import Project
@@ -83,8 +83,7 @@ def train(project: Project) -> dict[str, Any]:
     short = window.as_of - window.start < scope.windows.warm_up
     kind = "heuristic" if window.baseline or short else scope.training.model
     shutil.rmtree(project.candidate, ignore_errors=True)
-    trusted = (time for time in (window.labels_until, scope.events.labels_until) if time is not None)
-    until = min([window.as_of, *(time + scope.events.label_horizon for time in trusted)])
+    until = labels_trusted_until(scope, window)
     rows = {name: split(scope, name, table, until) for name in scope.objectives}
     del table
     with ThreadPoolExecutor(_at_once(scope, kind)) as pool:
@@ -95,6 +94,12 @@ def train(project: Project) -> dict[str, Any]:
         training["left_out"] = [[time.isoformat() for time in span] for span in window.left_out]
     write_text(json.dumps(training, indent=1) + "\n", project.candidate / "training.json")
     return training
+
+
+def labels_trusted_until(scope: Scope, window: Window) -> datetime:
+    """As of when events are mature: the window's own time, or that at which labels fell in doubt."""
+    trusted = (time for time in (window.labels_until, scope.events.labels_until) if time is not None)
+    return min([window.as_of, *(time + scope.events.label_horizon for time in trusted)])
 
 
 def _at_once(scope: Scope, kind: str) -> int:

@@ -117,17 +117,3 @@ def test_a_wrong_name_is_reported_with_the_right_one(options: dict[str, str], me
     source = request_of(columns, tmp_path).source
     with pytest.raises(UsageError, match=message):
         create.draft("tried", Request(source, **({"label": "y"} | options)))  # type: ignore[arg-type]
-
-
-@pytest.mark.parametrize("hours", [list(range(1, 26)), [1, 2, "3A", "3B", *range(4, 25)]])
-def test_hours_of_a_day_on_which_clocks_go_back_are_named_where_they_are_not_read(
-    hours: list[object], tmp_path: Path
-) -> None:
-    days = {date(2023, 10, 1) + timedelta(days=n): list(range(1, 25)) for n in range(60)}
-    days[date(2023, 10, 29)] = hours  # type: ignore[assignment]
-    rows = [(day, str(hour), n) for day, of_day in days.items() for n, hour in enumerate(of_day)]
-    pl.DataFrame(rows, schema=["day", "hour", "load"], orient="row").write_csv(tmp_path / "meter.csv")
-    made = create.draft("tried", Request(Address.of(str(tmp_path / "meter.csv")), time="day", label="load"))
-    note = made.profile.time_column.reading.note
-    assert note.startswith("every row at midnight: hour")
-    assert note.endswith("is not read as the hour; bring both to UTC")

@@ -116,7 +116,31 @@ def _pays(finding: Finding) -> str:
     return f"{text}: more, and significantly so" if finding.failed else text
 
 
+def _coverage(finding: Finding) -> str:
+    facts, held_out = finding.facts, count(finding.rows or 0, "held-out event")
+    parts = []
+    if facts["then"]:
+        left = f"{percent(finding.value or 0)} of {held_out} are left undecided (then: {facts['then']})"
+        parts.append(f"{left}, of at most {percent(finding.limit or 0)}")
+    if facts["silence"]:
+        saved = percent(1 - facts["cost"] / facts["silence"])
+        parts.append(f"alerts save {saved} of the {facts['silence']:,.0f} of none on the {facts['rows']:,} others")
+    parts += [f"filter {name} takes out {many:,}" for name, many in facts["filtered"].items()]
+    return "; ".join(parts) or f"every one of {held_out} is decided"
+
+
+def _behaviour(finding: Finding) -> str:
+    facts = finding.facts
+    if finding.value is None:
+        return f"{facts['test']}: no held-out event is changed by it, so that it says nothing"
+    text = f"{facts['test']}: the score {facts['expected']}, but in {facts['broken']:,} of "
+    text += f"{count(finding.rows or 0, 'row')} ({percent(finding.limit or 0)} may)"
+    return f"{text}; furthest off by {facts['worst']:.3g}: {facts['reason']}" if facts["broken"] else text
+
+
 SENTENCES = {
+    Rule.COVERAGE: _coverage,
+    Rule.BEHAVIOUR: _behaviour,
     Rule.PAYS: _pays,
     Rule.SAME_MODEL: _same_model,
     Rule.BETTER: _better,

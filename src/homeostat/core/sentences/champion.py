@@ -117,7 +117,20 @@ def calibration(finding: Finding, kind: str = "mature") -> str:
     return f"{text}, not significant"
 
 
+def _business(finding: Finding) -> str:
+    facts = finding.facts
+    if finding.value is None or finding.interval is None:
+        return "too few blocks under the release in service, or under the one before, to compare what the business made"
+    low, high, confidence = finding.interval
+    text = f"under {facts['release']} the loss moved by {facts['loss_change']:+.4g} against {facts['before']}, and the "
+    text += f"business's figure by {finding.value:+.4g} ({percent(confidence)} CI {low:+.4g} to {high:+.4g})"
+    if not finding.failed:
+        return text
+    return f"{text}: the model is better and the business worse; look for a metric that moves with it"
+
+
 SENTENCES = {
+    Rule.BUSINESS: _business,
     Rule.QUALITY: _quality,
     Rule.METRICS: _metrics,
     Rule.SERVED_SLICES: _slices,

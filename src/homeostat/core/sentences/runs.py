@@ -38,6 +38,16 @@ def _disk(finding: Finding) -> str:
     return f"{finding.value / 1e6:.0f} MB are free for {folder}, so runs will fail; free some space"
 
 
+def _approval(finding: Finding) -> str:
+    if not finding.failed:
+        return "nothing waits for a person"
+    facts, until = finding.facts, datetime.fromisoformat(finding.facts["until"])
+    unanswered = f"{facts['champion']} stays" if facts["default"] == "keep" else f"the loop does it: {facts['action']}"
+    by = f" of {' or '.join(facts['by'])}" if facts["by"] else ""
+    waits = f"to {facts['action']} waits for the approval{by} until {until:%Y-%m-%d %H:%M}"
+    return f"{waits}; if nobody answers, {unanswered}"
+
+
 def _run_history(finding: Finding) -> str:
     if not finding.failed:
         return "Prefect's database is in use"
@@ -45,4 +55,7 @@ def _run_history(finding: Finding) -> str:
     return f"Prefect's database did not open ({finding.facts['why']}); it is kept as {kept}, and a new one begun"
 
 
-SENTENCES = {Rule.RUN: _run, Rule.RUN_HISTORY: _run_history, Rule.SCHEDULE: _schedule, Rule.DISK: _disk}
+SENTENCES = {
+    Rule.RUN: _run, Rule.RUN_HISTORY: _run_history, Rule.SCHEDULE: _schedule, Rule.DISK: _disk,
+    Rule.APPROVAL: _approval,
+}  # fmt: skip

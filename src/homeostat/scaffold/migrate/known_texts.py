@@ -8,7 +8,7 @@ import re
 from collections.abc import Callable
 from importlib import resources
 
-DEPS = re.compile(r"(?m)^    - (?:src/homeostat/|objectives\.).*\n")
+DEPS = re.compile(r"(?m)^    - (?:src/homeostat/|objectives\.|expectations/behaviour).*\n")
 DAYS = re.compile(r"replay --from (\S+) --to (\S+)")
 BIN = re.compile(r'(?<="\$\$found"\)"\),).*(?=\)$)', re.MULTILINE)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -10,9 +11,9 @@ from homeostat.data.casts import AROUND, INVISIBLE, NULLS, TRUTH
 from homeostat.project.writing import PLAIN, Writing
 from homeostat.scaffold.profile.identifiers import always_quoted
 from homeostat.scaffold.profile.null_words import ABSENT_WORDS, ERROR_WORDS, NULL_WRITINGS, plain
-from homeostat.scaffold.profile.number_writing import decimal_sign, number_writing
+from homeostat.scaffold.profile.number_writing import decimal_sign, mixed_measures, number_writing
 from homeostat.scaffold.profile.shapes import ColumnText, Shape, column_text, sample
-from homeostat.scaffold.profile.time_writing import time_writing
+from homeostat.scaffold.profile.time_writing import clash_of_orders, time_writing
 from homeostat.scaffold.profile.workspace import Workspace
 
 YES = {
@@ -102,9 +103,24 @@ def _wide(work: Workspace, table: str, raw: str) -> Reading:
     return Reading("integer", f"CAST({name} AS BIGINT)")
 
 
-def _of_text(work: Workspace, table: str, text: ColumnText, hint: str) -> Reading:
+def _holds_lists(values: Sequence[str]) -> bool:
+    """Whether text is lists or objects of JSON.
+
+    >>> _holds_lists(["[1, 2]", ""]), _holds_lists(["[1/Jan/2024]"])
+    (True, False)
+    """
+    filled = [v for v in values if v.strip()]
+    try:
+        return bool(filled) and all(v[:1] in "[{" and isinstance(json.loads(v), list | dict) for v in filled)
+    except ValueError:
+        return False
+
+
+def _of_text(work: Workspace, table: str, text: ColumnText, hint: str) -> Reading | None:
     """The first of yes or no, number and time that nearly all values have, placeholders such as N/A aside."""
     words = [v for v, _ in text.frequent]
+    if _holds_lists(words):
+        return None
     absent = tuple(v for v in words if plain(v) in ABSENT_WORDS and v not in NULLS)
     flag = _flag(text, absent)
     if flag is not None:
@@ -125,6 +141,10 @@ def _of_text(work: Workspace, table: str, text: ColumnText, hint: str) -> Readin
         infinite = tuple(v for v in words if plain(v) in ("infinity", "-infinity"))
         writing = _with_missing(time.writing, tuple(dict.fromkeys((*absent, *infinite))))
         return Reading("time", None, _joined([*time.notes, _missing_note(absent)]), "", time.ambiguous, writing)
+    for kind, why in (("number", mixed_measures(shapes)), ("time", clash_of_orders(shapes))):
+        if why:
+            reading = _words(work, table, text)
+            return replace(reading, note=_joined([f"{why}: left as words", reading.note]), mostly=kind, ambiguous=True)
     return _mixed(text, shapes, hint) or _words(work, table, text)
 
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 import polars as pl
 
 from homeostat.core.errors import DataError, UsageError
+from homeostat.data.plain_digits import plain_digits
 from homeostat.scaffold.profile.column_types import Reading
 from homeostat.scaffold.profile.request import Request
 from homeostat.scaffold.profile.table import Column, Table, column_list, find_column, typed_copy
@@ -16,6 +18,7 @@ from homeostat.scaffold.profile.workspace import Workspace
 
 STRAY = 0.01  # share of the rows that may lie far from all others
 LEAST_COUNTED = 10_000_000  # number that may be a time, as 20240131 is
+CALENDARS = ((1300, 1500, "Persian or Islamic"), (2400, 2700, "Buddhist"))  # by their years today
 EDGE = 0.005  # share of the rows on either side of the bulk
 
 
@@ -70,6 +73,8 @@ def with_number_as_time(work: Workspace, table: Table, column: Column, option: s
         return table
     times = [c for c in table.columns if c.kind == "time"]
     choice = f"there {'is' if len(times) == 1 else 'are'} {column_list(times)}" if times else "no other column is one"
+    if column.reading.mostly == "time" and column.reading.ambiguous:
+        raise UsageError(f"{option} {column.raw}: {column.reading.note}; fix them, or name another column: {choice}")
     if column.kind == "string" and column.absent < column.rows:
         raise UsageError(
             f"{option} {column.raw}: some of its values are no times, {_bad_example(work, table, column)}; "
@@ -135,7 +140,11 @@ def _bad_example(work: Workspace, table: Table, column: Column) -> str:
         f"SELECT {column.sql} FROM {table.sql} WHERE {column.sql} IS NOT NULL AND "
         f"(NOT regexp_matches({column.sql}, '[0-9]') OR length({column.sql}) < 6) LIMIT 1"
     )
-    return f"such as {odd[0][0]!r}" if odd else f"such as {column.low!r} or {column.high!r}"
+    if odd:
+        return f"such as {odd[0][0]!r}"
+    years = re.findall(r"(?<!\d)\d{4}(?!\d)", plain_digits(pl.Series([column.low or ""]))[0])
+    calendar = next((name for y in map(int, years) for low, high, name in CALENDARS if low <= y < high), "")
+    return f"such as {column.low!r} or {column.high!r}{calendar and f', of the {calendar} calendar'}"
 
 
 def _step(work: Workspace, table: Table) -> timedelta | None:

@@ -8,11 +8,14 @@ from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 
+from homeostat.data.backslashes import uses_backslashes, with_neutral_pairs
 from homeostat.data.casts import NULLS
 from homeostat.data.csv_files import DELIMITERS, LOOK, RARE, SEPARATOR, delimiter_of
 from homeostat.data.csv_records import Record, Signs, records, usual_width
+from homeostat.data.drawn_tables import blank_heading, is_ruled
 from homeostat.project.file_form import PLAIN, FileForm
 
+AT_PLACES = re.compile(r"\s*\S+(?:\s\S+)*(?:\s{2,}\S+(?:\s\S+)*)+\s*")  # names with blanks between them alone
 RECORDS = 400  # that a layout is read from, at most
 MOST_SKIPPED = 60  # lines before the heading
 MOST_FOOTER = 20  # lines after the last row
@@ -30,18 +33,47 @@ def form_of(path: Path) -> FileForm:
         whole = not stream.read(1)
     if SEPARATOR.match(start.split("\n", 1)[0]):
         return PLAIN  # it says so itself
+    lines = start.splitlines()
+    if is_ruled(lines):
+        return PLAIN.model_copy(update={"columns": "ruled"})
     quote = _quote(start)
     escape = "\\" if quote and re.search(r'\\"', start) and not re.search(r'[^,;\t|\n]""', start) else None
-    layouts = [_layout(start, Signs(d, quote, escape), whole) for d in (*DELIMITERS, *RARE)]
+    text = {d: with_neutral_pairs(start) for d in (*DELIMITERS, *RARE) if uses_backslashes(path, start, d)}
+    layouts = [_layout(text.get(d, start), Signs(d, quote, escape), whole) for d in (*DELIMITERS, *RARE)]
     best = max(layouts, key=lambda one: (one.width > 1, one.named, round(one.share, 2), one.usual, one.width))
-    if best.width < 2 or best.share < 0.5:
+    if best.width < 2 or best.signs.delimiter in RARE or _is_stray(lines, best):
+        blanks = blank_heading(lines)
+        if blanks is not None:
+            return FileForm(columns="blanks", skip=blanks[0], heading=blanks[1])
+    if best.width < 2 or best.share < 0.5 or best.signs.delimiter == ":" and _has_clocks(start):
         return PLAIN.model_copy(update={"quote": quote, "escape": escape})
     signs = Signs(best.signs.delimiter + " ", quote, escape) if best.spaced else best.signs
     plain = best.skip == 0 and quote == '"' and signs.delimiter in DELIMITERS
     return FileForm(
         delimiter=None if plain and delimiter_of(path) == signs.delimiter else signs.delimiter, quote=quote,
-        escape=escape, skip=best.skip, footer=_footer(path, best.signs, best.width), heading=best.heading,
+        escape=escape, skip=best.skip, heading=best.heading,
+        footer=0 if best.signs.delimiter in text else _footer(path, best.signs, best.width),
+        backslashes=best.signs.delimiter in text,
     )  # fmt: skip
+
+
+def has_no_signs(path: Path, form: FileForm) -> bool:
+    """Whether values stand at places of a line, with nothing but blanks between them, and blanks within them."""
+    with path.open(encoding="utf-8", errors="replace") as stream:
+        line = stream.readline()
+    divided = form.columns != "delimited" or form.delimiter is not None or delimiter_of(path) in line
+    return not divided and AT_PLACES.fullmatch(line) is not None
+
+
+def _is_stray(lines: Sequence[str], layout: _Layout) -> bool:
+    """Whether the sign stands within quotes that divide nothing, as in the name of a browser."""
+    rows = list(islice(records(lines, layout.signs, layout.width), RECORDS))
+    return sum(row.how == "quote" for row in rows) > len(rows) / 2
+
+
+def _has_clocks(start: str) -> bool:
+    """Whether most colons are those of a clock."""
+    return 2 * len(re.findall(r"(?<=\d):(?=\d\d)", start)) > start.count(":")
 
 
 def _quote(start: str) -> str:
@@ -90,11 +122,12 @@ def _layout(start: str, signs: Signs, whole: bool) -> _Layout:
 def _first_of(rows: Sequence[Record], width: int) -> int:
     """The first record of the table: the lines before it have another number of values, or hardly any."""
     first = next((n for n, row in enumerate(rows) if row.how in ("", "quote")), 0)
-    if first and _one_name_too_many(rows[first - 1], width):
+    if first and (_one_name_too_many(rows[first - 1], width) or _one_name_too_few(rows[first - 1 : first + 2])):
         first -= 1
     full = next((n for n in range(first, min(len(rows), first + MOST_SKIPPED)) if all(rows[n].values)), first)
     if all(2 * sum(map(bool, row.values)) < width for row in rows[first:full]):
         first = full
+    first += _notes_above(rows[first : first + MOST_HEADINGS + 3])
     return 0 if rows[first].number > MOST_SKIPPED else first
 
 
@@ -102,6 +135,20 @@ def _one_name_too_many(row: Record, width: int) -> bool:
     """Whether it is a heading with one blank name more than rows have values."""
     names = [value for value in row.values if value.strip()]
     return len(row.values) == width + 1 and len(names) == width and not any(map(_is_number, names))
+
+
+def _notes_above(rows: Sequence[Record]) -> int:
+    """The lines with a # above the heading that have as many values as it, such as those of types."""
+    notes = next((n for n, row in enumerate(rows) if not row.text.lstrip('"').startswith("#")), 0)
+    measured = [any(map(_is_number, row.values)) for row in rows[notes : notes + 2]]
+    return notes if measured == [False, True] else 0
+
+
+def _one_name_too_few(rows: Sequence[Record]) -> bool:
+    """Whether a heading has no name for the first value of rows, as R leaves it out for the numbers of rows."""
+    *names, last = rows[0].values
+    named = rows[0].how == "short" and not last and all(names) and not any(map(_is_number, names))
+    return named and [row.values[0] for row in rows[1:]] == ["1", "2"]
 
 
 def _heading_lines(rows: Sequence[Sequence[str]]) -> int:
@@ -112,7 +159,7 @@ def _heading_lines(rows: Sequence[Sequence[str]]) -> int:
         return 1
     top = [rows[0][n] for n in measured]
     if all(_is_number(value) for value in top if value) and any(top) and not _counts_up(top, rows[0]):
-        return 0
+        return 1 if _are_periods(top) and not _are_periods([row[measured[0]] for row in body]) else 0
     lines = 1
     while lines < min(MOST_HEADINGS, len(rows) - 1) and rows[lines] != rows[0] and _is_words(rows[lines], measured):
         lines += 1
@@ -144,6 +191,12 @@ def _counts_up(top: Sequence[str], heading: Sequence[str]) -> bool:
         b - a == whole[1] - whole[0] for a, b in zip(whole, whole[1:], strict=False)
     )  # fmt: skip
     return years or list(heading) == [str(n) for n in range(len(heading))]
+
+
+def _are_periods(values: Sequence[str]) -> bool:
+    """Whether values are days, months or quarters, in order, as columns of a wide table are called."""
+    dated = all(re.fullmatch(r"(19|20)\d\d[-/.]?(0[1-9]|1[0-2]|Q[1-4])([-/.]?[0-3]\d)?", v.strip()) for v in values)
+    return dated and len(values) > 1 and list(values) == sorted(set(values))
 
 
 def _is_words(row: Sequence[str], measured: Sequence[int]) -> bool:

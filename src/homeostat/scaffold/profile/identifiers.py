@@ -13,7 +13,9 @@ from homeostat.adapters.sql_names import quoted as always_quoted
 
 # What Homeostat adds to tables and predictions, and the name that features.sql gives the events.
 RESERVED = ("event_time", "predict_at", "reason", "as_of", "tick", "release", "risk", "alert", "events", "row_id")
-PREFIXES = ("given__", "label__", "known__", "group__", "score__", "baseline__", "never__")
+PREFIXES = (
+    "given__", "label__", "known__", "group__", "score__", "baseline__", "never__", "filtered__", "decided__"
+)  # fmt: skip
 
 
 def plain_names(raws: Iterable[str]) -> list[str]:

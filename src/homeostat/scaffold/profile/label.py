@@ -68,6 +68,9 @@ def read_label(work: Workspace, table: Table, column: Column, request: Request) 
         raise UsageError(f"--label {column.raw}: is {only}; there is nothing to predict, name another column")
     if request.task not in (None, *TASKS):
         raise UsageError(f"--task {request.task}: no such task; there are {', '.join(TASKS)}")
+    if column.reading.mostly and len(values) > 2 and request.positive is None:
+        why = f"{column.reading.note}; fix them in the table, or say which class to predict with --positive VALUE"
+        raise UsageError(f"--label {column.raw}: {why}")
     task = request.task or _task(column, values)
     group = _group(work, table, column, request)
     if group is not None and request.task in (None, "ranking"):

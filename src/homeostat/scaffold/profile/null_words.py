@@ -6,18 +6,19 @@ import re
 
 # what databases, languages and spreadsheets write for a null; in a column of words too
 NULL_WORDS = {
-    "null", "(null)", "<null>", "[null]", "\\n", "nan", "-nan", "n/a", "#n/a", "<na>", "nat", "none", "nil",
+    "null", "(null)", "<null>", "[null]", "\\n", "nan", "-nan", "n/a", "#n/a", "#n/a n/a", "<na>", "nat", "none", "nil",
     "undefined",
     "1.#qnan", "-1.#ind", "1.#ind", "#null!", "-nan(ind)", "missing value", "no data", "nodata",
 }  # fmt: skip
 # the same as written in a column of words, where another case may be a word: Undefined is a class of its own
 NULL_WRITINGS = {
     "NULL", "null", "(null)", "(NULL)", "<null>", "<NULL>", "[null]", "[NULL]", "\\N", "NaN", "nan", "NAN", "n/a",
-    "N/A", "#N/A", "<NA>", "<nil>", "NaT", "nil", "undefined", "1.#QNAN", "-1.#IND", "#NULL!",
+    "N/A", "#N/A", "#N/A N/A", "<NA>", "<nil>", "NaT", "nil", "undefined", "1.#QNAN", "-1.#IND", "#NULL!",
 }  # fmt: skip
 # what people write for one, in a column of numbers, times or flags
 ABSENT_WORDS = NULL_WORDS | {
-    "", "\0", "na", "-", "--", "---", "?", "??", ".", "..", "*", "**", "—", "–", "missing", "unknown", "n.a.", "n.v.",
+    "", "\0", "na", ":", "-", "--", "---", "?", "??", ".", "..", "*", "**", "—", "–", "missing", "unknown",
+    "n.a.", "n.v.",
     "k.a.",
     "k. a.", "n/d", "nd", "s/d", "s/i", "n.d.", "void", "blank", "(blank)", "empty", "(empty)", "not available",
     "not applicable", "not set", "never", "tbd", "x.x", "b.d.", "keine", "keine angabe", "0000-00-00",

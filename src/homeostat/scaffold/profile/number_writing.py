@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 
 from homeostat.data.plain_numbers import grouped_pattern
 from homeostat.project.writing import PLAIN, Writing
+from homeostat.scaffold.profile.measures import MARKS, UNIT, UNITS, are_mixed, measure_of
 from homeostat.scaffold.profile.null_words import ERROR_WORDS, LIMIT, plain
 from homeostat.scaffold.profile.shapes import Shape
 
@@ -16,15 +17,6 @@ BODY = re.compile(
     rf"(?P<pre>[^\d.,+\-−–()]*)(?P<sign>[+\-−–(]*)(?P<mid>[^\d.,+\-−–()]*)(?P<second>[+\-−–]?)"
     rf"(?P<body>\d[\d.,'’{BLANKS}]*(?:[eE][+-]?\d+)?|[.,]\d+(?:[eE][+-]?\d+)?)(?P<post>.*)"
 )
-CURRENCIES = (
-    "USD|EUR|GBP|CHF|JPY|CNY|INR|AUD|CAD|NZD|SEK|NOK|DKK|PLN|CZK|HUF|RUB|TRY|BRL|MXN|ZAR|KRW|SGD|HKD|THB|ILS|AED|SAR|"
-    "RON|BGN|PHP|IDR|MYR|VND|UAH|ARS|CLP|COP|PEN|EGP|NGN|KES|PKR|BDT|LKR|TWD"
-)
-MARKS = re.compile(
-    r"US\$|A\$|C\$|R\$|HK\$|NZ\$|S\$|[$€£¥₹₽₩₺₪₫₱฿₴₦₸%‰]|Rs\.?(?![a-z])|Fr\.(?![a-z])|kr\.?(?![a-z])|zł|Kč|Ft(?![a-z])|"
-    rf"lei(?![a-z])|руб\.?|円|元|(?:{CURRENCIES})(?![A-Za-z])"
-)
-UNIT = re.compile(r"[^\W\d_]{1,8}|°[CF]?|[^\W\d_]{1,4}[²³]?/[^\W\d_]{1,4}[²³]?|[^\W\d_]{1,4}[²³]")
 DEBITS = ("DR", "CR")
 COMBINATIONS = ((".", ""), (".", ","), (",", ""), (",", "."), (",", " "), (".", " "), (".", "'"), (",", "'"))
 MOSTLY = 0.95  # share of the rows that are numbers, from which the others are strays
@@ -68,8 +60,9 @@ def number_writing(shapes: Sequence[Shape], hint: str) -> NumberWriting | None:
     if not rows or rows < MOSTLY * (rows + parts.others):
         return None
     texts = [t for _, some in parts.numbers for t in some]
+    measures = {measure_of(t.marks, t.unit) for t in texts}
     units = {t.unit for t in texts}
-    if len(units) > 1 or any(_is_code(t) for t in texts):
+    if are_mixed(measures) or any(_is_code(t) for t in texts) or _are_months(texts):
         return None
     decimal, grouping, fitting = _separators(parts.numbers, hint)
     if fitting < MOSTLY * (rows + parts.others):
@@ -84,9 +77,45 @@ def number_writing(shapes: Sequence[Shape], hint: str) -> NumberWriting | None:
     writing = writing if not unmarked or parts.limits else PLAIN
     whole = all(not re.search(r"[eE]", t.body) and decimal not in t.body for t in texts)
     notes = [*_notes(decimal, grouping, without, units, texts), *notes]
+    notes += ["which only some values have: a choice"] if len(measures) > 1 else []
     return NumberWriting(
         "integer" if whole else "float", writing, tuple(notes), tuple(dict.fromkeys(parts.odd))
     )  # fmt: skip
+
+
+def mixed_measures(shapes: Sequence[Shape]) -> str:
+    """Why numbers are not of one column, with a value of each kind: other units, currencies or decimal signs; or "".
+
+    >>> mixed_measures([Shape(5, ("$5",)), Shape(4, ("€7", "€8"))])
+    "has numbers of several units or currencies ('$5', '€7')"
+    """
+    texts = [(e, number_text(e)) for s in shapes for e in s.examples]
+    sound = [(e, t) for e, t in texts if t is not None and not _is_code(t)]
+    if not sound or len(sound) < MOSTLY * len(texts):
+        return ""
+    by_measure: dict[str, str] = {}
+    for example, text in sound:
+        by_measure.setdefault(measure_of(text.marks, text.unit), example)
+    if are_mixed(set(by_measure)):
+        stated = all(t.marks or not t.unit or t.unit in UNITS or " " in e or "°" in t.unit for e, t in sound)
+        shown = ", ".join(repr(example) for example in list(by_measure.values())[:3])
+        return f"has numbers of several units or currencies ({shown})" if stated else ""
+    by_sign = {sign: e for e, t in reversed(sound) if (sign := decimal_sign([Shape(1, (t.body,))]))}
+    if len(by_sign) > 1:
+        return f"has numbers with a decimal point and with a decimal comma ({by_sign['.']!r}, {by_sign[',']!r})"
+    return ""
+
+
+def _are_months(texts: Sequence[NumberText]) -> bool:
+    """Whether all are a month and its year, such as 02.2014 or 2014.02, and not numbers.
+
+    >>> _are_months([NumberText(b) for b in ("1.2014", "2.2014", "3.2014")]), _are_months([NumberText("1.1999")])
+    (True, False)
+    """
+    bodies = [t.body for t in texts]
+    if all(re.fullmatch(r"(0?[1-9]|1[0-2])[.](19|20)\d\d", b) for b in bodies):
+        return len({b.split(".")[0] for b in bodies}) > 2  # a rate of exchange stays near one number
+    return all(re.fullmatch(r"(19|20)\d\d[.](0[1-9]|1[0-2])", b) for b in bodies) and any(".0" in b for b in bodies)
 
 
 def _sorted(shapes: Sequence[Shape]) -> _Sorted:
@@ -207,7 +236,7 @@ def _notes(
         doubt = grouping in ",." and all(re.fullmatch(r"[1-9]\d{0,2}[,.]\d{3}", t.body) for t in texts)
         notes.append(f"{sign} separate thousands" + (": a choice, they could be decimal signs" if doubt else ""))
     if units - {""}:
-        notes.append(f"without the unit {min(units)} after the number")
+        notes.append(f"without the unit {min(units - {''})} after the number")
     elif without:
         notes.append(f"without the sign{'s' if len(without) > 1 else ''} {', '.join(without)} around the number")
     return notes

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 
 from homeostat.adapters.sql_names import sql_string
@@ -15,18 +16,23 @@ from homeostat.data import workbooks
 from homeostat.data.csv_files import (
     LOOK,
     MIXED,
+    SEPARATOR,
     WINDOWS,
     decoded,
     delimiter_of,
     encoding_of,
     make_even,
+    make_plain,
     make_utf8,
+    signs_of,
 )
+from homeostat.data.csv_records import records
 from homeostat.data.other_files import refuse_other
 from homeostat.data.queries import answered
 from homeostat.data.source_files import SourceFile, files_at, is_empty, local_copy, opened
+from homeostat.data.uneven_rows import joined_names
 from homeostat.project.file_form import PLAIN, FileForm
-from homeostat.scaffold.profile.file_layout import form_of
+from homeostat.scaffold.profile.file_layout import form_of, has_no_signs
 from homeostat.scaffold.profile.identifiers import always_quoted
 from homeostat.scaffold.profile.request import Address
 from homeostat.scaffold.profile.workspace import Workspace
@@ -80,8 +86,9 @@ def _open_files(work: Workspace, name: str, address: Address) -> OpenedTable:
     files = [f for f in files if f not in empty]
     if not files:
         raise DataError(f"{address}: is empty; give a table with a header and rows")
-    form, delimiter, encoded = _form_of(files[0], work.folder / "form")
+    form, delimiter, encoded, heading = _form_of(files[0], work.folder / "form")
     form, parts, fits = _loaded(work, name, files, form)
+    renamed = _renamed_notes(heading, [c for c, _ in next(iter(parts))])
     types = [dict(columns) for columns in parts]
     shared = [c for c in types[0] if all(c in one for one in types)]
     if not shared:
@@ -90,7 +97,7 @@ def _open_files(work: Workspace, name: str, address: Address) -> OpenedTable:
     union = " UNION ALL ".join(f"SELECT {selected} FROM {always_quoted(part)}" for part, _ in parts.values())
     work.execute(f"CREATE VIEW {always_quoted(name)} AS {union}")
     columns = tuple((str(r[0]), str(r[1])) for r in work.rows(f"DESCRIBE {always_quoted(name)}") if r[0] != FILE)
-    notes = [*encoded, *_layout_notes(form), *fits, *_quiet_notes(work, name, files, empty)]
+    notes = [*encoded, *_layout_notes(form), *renamed, *fits, *_quiet_notes(work, name, files, empty)]
     return OpenedTable(columns, form, delimiter, tuple(_changes(parts, shared)), tuple(notes), len(files) > 1)
 
 
@@ -172,35 +179,69 @@ def _changes(parts: Parts, shared: list[str]) -> list[str]:
     return list(dict.fromkeys(changes))
 
 
-def _form_of(file: SourceFile, scratch: Path) -> tuple[FileForm, str, tuple[str, ...]]:
-    """How the files are laid out, by the first of them, its delimiter, and what to say of its encoding."""
+def _form_of(file: SourceFile, scratch: Path) -> tuple[FileForm, str, tuple[str, ...], list[str]]:
+    """How the files are laid out, by the first of them, its delimiter, what to say of its encoding, and its heading."""
     if file.kind == "workbook":
         return _form_of_workbook(file, scratch)
     if file.kind != "text":
-        return PLAIN, "", ()
+        return PLAIN, "", (), []
     with local_copy(INPUT, file, scratch) as copy:
         refuse_other(INPUT, file.path, copy)
         encoding = encoding_of(copy)
         encoded = tuple(_encoding_notes(copy, encoding))
         make_utf8(copy, encoding)
         make_even(copy)
+        make_plain(copy)
         form = form_of(copy)
+        if has_no_signs(copy, form):
+            raise DataError(
+                f"{INPUT}: {file.path} has only blanks between its values, and blanks within them; write it as CSV"
+            )
         delimiter = (form.delimiter or delimiter_of(copy)).strip(" ") or " "
+        heading = _heading(copy, form)
         if encoding == "utf-16-le":  # without a mark, which alone is not seen
             form = form.model_copy(update={"encoding": encoding})
-    return form, delimiter, encoded
+    return form, delimiter, encoded, heading
 
 
-def _form_of_workbook(file: SourceFile, scratch: Path) -> tuple[FileForm, str, tuple[str, ...]]:
+def _heading(copy: Path, form: FileForm) -> list[str]:
+    """The names of the columns as they are written; none where the lines of the heading differ in length."""
+    if form.columns != "delimited":
+        return []
+    with copy.open(encoding="utf-8", errors="replace", newline="") as stream:
+        skip = form.skip or (1 if SEPARATOR.match(stream.readline()) else 0)
+        stream.seek(0)
+        lines = islice(stream, skip, None)
+        top = [record.values for record in islice(records(lines, signs_of(copy, form)), form.heading)]
+    return joined_names(top) if len({len(values) for values in top}) == 1 else []
+
+
+def _renamed_notes(heading: Sequence[str], names: Sequence[str]) -> Iterator[str]:
+    """What became of names that the heading has twice, or leaves blank."""
+    pairs = [(own.strip(), name) for own, name in zip(heading, names, strict=False)]
+    firsts: dict[str, str] = {}
+    again: dict[str, list[str]] = {}
+    for own, name in pairs:
+        first = firsts.setdefault(own.lower(), own)
+        if own and name.lower() != own.lower() and name.lower().startswith(own.lower()):
+            again.setdefault(first, []).append(name)
+    for own, others in again.items():
+        yield f"the heading has {own!r} {len(others) + 1} times: the later ones are called {listed(others, 6)}"
+    if blank := [name for own, name in pairs if not own]:
+        yield f"without a name in the heading: called {listed(blank, 6)}"
+
+
+def _form_of_workbook(file: SourceFile, scratch: Path) -> tuple[FileForm, str, tuple[str, ...], list[str]]:
     """The sheet with the most rows, where several have any."""
     with local_copy(INPUT, file, scratch) as copy:
         rows = workbooks.sheets_with_rows(INPUT, file.path, copy)
+        most = max(rows, key=rows.__getitem__, default="")
+        heading = workbooks.heading_of(copy, most) if rows else []
     if len(rows) < 2:
-        return PLAIN, "", ()
-    most = max(rows, key=rows.__getitem__)
+        return PLAIN, "", (), heading
     others = listed([f"{sheet!r} ({count(n, 'row')})" for sheet, n in rows.items() if sheet != most], 3)
     note = f"of the workbook's sheets {most!r} is read, which has the most rows; another: sources.file.sheet: {others}"
-    return FileForm(sheet=most), "", (note,)
+    return FileForm(sheet=most), "", (note,), heading
 
 
 def _encoding_notes(copy: Path, encoding: str) -> Iterator[str]:
@@ -228,6 +269,11 @@ def _layout_notes(form: FileForm) -> Iterator[str]:
         yield f"the heading goes over {form.heading} lines: each name is of all of them (sources.file.heading)"
     if form.escape is not None:
         yield "a backslash stands before quotes within values"
+    if form.columns != "delimited":
+        between = "lines and a rule of dashes stand" if form.columns == "ruled" else "blanks stand"
+        yield f"{between} between values, as programs print them"
+    if form.backslashes:
+        yield r"no value is quoted: \N is none, and a backslash stands before signs within values, as in databases"
     if form.delimiter is not None:
         yield f"{form.delimiter!r} stands between values"
     if form.quote != '"':

@@ -10,7 +10,7 @@ import polars as pl
 from homeostat.core.errors import DataError, UsageError
 from homeostat.core.text import count
 from homeostat.scaffold.profile.batch_period import DAY, HOUR, Rhythm
-from homeostat.scaffold.profile.composite_time import compose_time
+from homeostat.scaffold.profile.composite_time import compose_time, is_year
 from homeostat.scaffold.profile.context import Context, ContextRequest, read_context
 from homeostat.scaffold.profile.due_time import find_due_time
 from homeostat.scaffold.profile.event_time import (
@@ -84,7 +84,9 @@ def profile_table(work: Workspace, request: Request, contexts: Sequence[ContextR
     typed = with_one_word(work, typed, _label_column(typed, request))
     label_column = _label_column(typed, request)
     time_column = choose_time_column(typed, request, label_column.name)
-    table = compose_time(work, typed, time_column, label_column.name)
+    if not is_year(time_column):  # which other columns may complete
+        typed = with_number_as_time(work, typed, time_column, "--time")
+    table = compose_time(work, typed, typed.column(time_column.name), label_column.name)
     table = with_number_as_time(work, table, table.column(time_column.name), "--time")
     if request.known_at is not None and find_column(table, request.known_at, "--known-at").numeric:
         table = with_number_as_time(work, table, find_column(table, request.known_at, "--known-at"), "--known-at")

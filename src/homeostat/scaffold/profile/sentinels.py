@@ -11,7 +11,10 @@ from homeostat.scaffold.profile.table import Column, Table, typed_copy
 from homeostat.scaffold.profile.time_table import SENTINELS
 from homeostat.scaffold.profile.workspace import Workspace
 
-NUMBERS = (-1, -9, -99, -999, -9999, -99999, 99, 999, 9999, 99999, 999999, 9999999, 99999999, 999999999)
+NUMBERS = (
+    -1, -9, -99, -999, -9999, -99999, -99.9, -999.9, 99.99, 999.9, 9999.9, 99, 999, 9999, 99999, 999999, 9999999,
+    99999999, 999999999,
+)
 FEWEST, SHARE, MOST = 3, 0.002, 0.9  # rows of a sentinel; share of the rows at least and at most
 MINUS_ONE = 0.005  # least share of the rows in which -1 stands, beside numbers that are never negative
 VARIED = 10  # least distinct other values

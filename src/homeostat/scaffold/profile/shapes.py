@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import polars as pl
+
+from homeostat.data.plain_digits import plain_digits, plain_digits_sql
 from homeostat.scaffold.profile.identifiers import always_quoted
 from homeostat.scaffold.profile.workspace import Workspace
 
@@ -16,7 +19,7 @@ PROBED = 3000  # rows that say whether a column is words
 
 @dataclass(frozen=True)
 class Shape:
-    """Values that are equal but for their digits: ``rows`` of them, and examples with the extremes among them."""
+    """Values that are equal but for their digits: ``rows`` of them, and examples in ASCII, the extremes among them."""
 
     rows: int
     examples: tuple[str, ...]
@@ -45,7 +48,7 @@ def column_text(work: Workspace, table: str, raw: str) -> ColumnText:
     )
     probed, digits = work.row(
         f"SELECT count(*), count(*) FILTER (regexp_matches(v, '[0-9]') AND length(v) < {LONG}) "
-        f"FROM (SELECT {name} AS v FROM {relation} WHERE {name} IS NOT NULL LIMIT {PROBED})"
+        f"FROM (SELECT {plain_digits_sql(name)} AS v FROM {relation} WHERE {name} IS NOT NULL LIMIT {PROBED})"
     )
     few = len(frequent) < 60
     shapes = _shapes(work, relation, name) if digits > 0.4 * probed or few and digits else ()
@@ -63,7 +66,7 @@ def _shapes(work: Workspace, relation: str, name: str) -> tuple[Shape, ...]:
         f"FROM (SELECT v, {first} AS first, {second} AS second, {hour} AS hour, hash(v) AS h, "
         f"CASE WHEN regexp_matches(v, '{ZERO_DATE}') THEN v "
         f"ELSE regexp_replace(left(v, {LONG}), '[0-9]', '9', 'g') END AS shape "
-        f"FROM (SELECT {name} AS v FROM {relation} WHERE {name} IS NOT NULL)) "
+        f"FROM (SELECT {plain_digits_sql(name)} AS v FROM {relation} WHERE {name} IS NOT NULL)) "
         f"GROUP BY shape ORDER BY 1 DESC, 2 LIMIT {MOST + 1}"
     )
     if len(rows) > MOST:
@@ -78,4 +81,4 @@ def sample(work: Workspace, table: str, raw: str, many: int = 2000) -> Sequence[
         f"SELECT v FROM (SELECT DISTINCT {name} AS v FROM {always_quoted(table)} WHERE {name} IS NOT NULL) "
         f"ORDER BY hash(v) LIMIT {many}"
     )
-    return [row[0] for row in rows]
+    return plain_digits(pl.Series([row[0] for row in rows], dtype=pl.String)).to_list()

@@ -15,6 +15,7 @@ from homeostat.data.selection import read_columns
 from homeostat.data.uneven_rows import position_names
 from homeostat.project.writing import PLAIN
 from homeostat.scaffold.profile.column_types import Reading, readings_of
+from homeostat.scaffold.profile.decimal_by_file import with_one_decimal_sign
 from homeostat.scaffold.profile.identifiers import always_quoted, plain_names, quoted
 from homeostat.scaffold.profile.open_table import FILE, OpenedTable, open_table
 from homeostat.scaffold.profile.request import Address
@@ -102,6 +103,9 @@ def read_table(work: Workspace, name: str, address: Address) -> Table:
     raw = f"{name}__raw"
     written = open_table(work, raw, address)
     readings = readings_of(work, raw, written.columns, written.delimiter)
+    if written.many:
+        text = [own for own, sql_type in written.columns if sql_type == "VARCHAR"]
+        readings = with_one_decimal_sign(work, raw, readings, text)
     plain = plain_names(own for own, _ in written.columns)
     columns = [
         Column(project, own, reading)

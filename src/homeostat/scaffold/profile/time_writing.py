@@ -21,7 +21,10 @@ YEARS = (1500, 2300)
 EARLIEST = {
     "%Y": 1500,
     "excel days": 1954,
-    **dict.fromkeys(("epoch s", "epoch ms", "epoch us", "epoch ns", "epoch days"), 1973),
+    **dict.fromkeys(("epoch s", "epoch ms", "epoch us", "epoch ns"), 1973),
+    "epoch days": 1976,  # smaller ones are years with a fraction
+    **dict.fromkeys(("windows ticks", ".net ticks", "windows us", "sas days", "sas s", "spss s", "matlab days"), 1995),
+    "excel days from 1904": 1995,
 }
 Sample = Callable[[], Sequence[str]]  # more values of the column
 
@@ -64,6 +67,7 @@ def _described(forms: list[str], doubt: str, shapes: Sequence[Shape]) -> TimeWri
     stated = [f for f in forms if f]
     notes = [f"written as {' or '.join(stated[:3])}"] if stated else []
     notes += dict.fromkeys(table.SPANS[f] for f in stated if f in table.SPANS)
+    notes += ["an interval, as its start"] if any("%e" in f for f in stated) else []
     if "" in forms and stated:
         stated += [
             "%Y-%m-%d %H:%M:%S",
@@ -82,7 +86,7 @@ def _described(forms: list[str], doubt: str, shapes: Sequence[Shape]) -> TimeWri
     ]
     if any(zoned) and not all(zoned) and any("%z" in f or not f for f in forms):
         notes.append("times with and without an offset: those without are taken as UTC")
-    if any(re.search(r"(?<!\d)24:00", e) for e in examples):
+    if any(re.search(r"(?<![\d:])24:00|(?<=\d{4}:)24:00", e) for e in examples):
         notes.append("24:00 is the next midnight")
     for zone in ("IST", "CST", "BST", "AST"):
         if any(re.search(rf"\b{zone}\b", e) for e in examples):
@@ -93,6 +97,7 @@ def _described(forms: list[str], doubt: str, shapes: Sequence[Shape]) -> TimeWri
     return TimeWriting(writing, tuple(notes), bool(doubt))
 
 
+BARE_OFFSET = re.compile(r"(Z|[+-]\d\d:\d\d)\Z")  # after a day without a clock
 ZONES = {
     "IST": "India's time",
     "CST": "that of Chicago in winter",
@@ -132,7 +137,9 @@ def _best(shapes: Sequence[Shape], taken: Sequence[str], sample: Sample) -> tupl
 
 def _swapped(form: str) -> str:
     """The form with day and month in the other order."""
-    return form.translate(str.maketrans("md", "dm")) if "%m" in form and "%d" in form else ""
+    if "%m" not in form or "%d" not in form:
+        return ""
+    return re.sub("%[md]", lambda code: "%d" if code[0] == "%m" else "%m", form)
 
 
 def _order_of(one: str, two: str, sample: Sample) -> tuple[str, str]:
@@ -146,6 +153,24 @@ def _order_of(one: str, two: str, sample: Sample) -> tuple[str, str]:
     american = "/" in one and ("%p" in one or ", " in one)
     first = next(f for f in (one, two) if names[f] == ("month before day" if american else "day before month"))
     return first, f"{names[first]}: a choice, no value tells which"
+
+
+def clash_of_orders(shapes: Sequence[Shape]) -> str:
+    """What is wrong with days that are only times if day and month stand in both orders; empty where they need not.
+
+    >>> clash_of_orders([Shape(2, ("31/03/2021", "03/31/2021"))])
+    "has day before month in some values and month before day in others, such as '31/03/2021' and '03/31/2021'"
+    """
+    for shape in shapes:
+        for form in dict.fromkeys(f for e in shape.examples for f in forms_of(e)):
+            values = pl.Series(shape.examples, dtype=pl.String)
+            one, two = (read_times(values, (f,)) for f in (form, _swapped(form) or form))
+            if one.null_count() and two.null_count() and not one.fill_null(two).null_count():
+                other = values.filter(one.is_null())[0], values.filter(two.is_null())[0]
+                first, second = other if form.index("%m") < form.index("%d") else other[::-1]
+                order = "has day before month in some values and month before day in others"
+                return f"{order}, such as {first!r} and {second!r}"
+    return ""
 
 
 def _span(times: pl.Series) -> timedelta:
@@ -168,7 +193,7 @@ def forms_of(value: str) -> list[str]:
         for clock in table.CLOCKS if "%d" in day or "%j" in day else ("",):
             middle = _prefix(clock).match(text, start.end())
             if middle is not None:
-                zones = table.ZONES if clock else ("", "%z")
+                zones = table.ZONES if clock else ("", "%z") if BARE_OFFSET.search(text) else ("",)
                 forms += [day + clock + z for z in zones if _prefix(z, whole=True).match(text, middle.end())]
     forms += [f for f in table.WHOLE if _prefix(f, whole=True).match(text)]
     return [f for f in dict.fromkeys(forms) if _prefix(f, whole=True).match(text)]
@@ -196,16 +221,20 @@ def number_as_time(low: float, high: float, examples: pl.Series) -> TimeWriting 
         return None
     best = min(likely, key=lambda f: _oddity(readings[f], f))
     others = [f for f in likely if f != best and _oddity(readings[f], f)[0] == 0 and best != "%Y" and f != WEEK]
+    others = [f for f in others if readings[f].min() != readings[best].min()]
     first, last = (str(t) for t in (readings[best].min(), readings[best].max()))
     how = f"written as {best}" if best in table.WRITTEN_NUMBERS else f"counted: {best}"
     note = f"numbers from {low:.15g} to {high:.15g}, read as times from {first} to {last} ({how})"
-    doubt = f"; as {others[0]} they would start in {str(readings[others[0]].min())[:4]}" if others else ""
+    starts = [f"as {f} they would start in {str(readings[f].min())[:4]}" for f in others[:3]]
+    doubt = f"; {', '.join(starts)}" if starts else ""
     return TimeWriting(Writing(times=(best,)), (f"{note}{doubt}",), bool(others))
 
 
 def _plausible(times: pl.Series, form: str) -> bool:
     if times.null_count():
         return False
+    if form == "days of the era" and bool((times != times.dt.truncate("1d")).any()):
+        return False  # which are whole; those of MATLAB have fractions
     low, high = EARLIEST.get(form, 1800), YEARS[1]
     return bool((times.dt.year() >= low).all() and (times.dt.year() < high).all())
 
@@ -214,6 +243,8 @@ def _oddity(times: pl.Series, form: str) -> tuple[int, int]:
     """How unusual a history would be: outside the years in which tables are kept, then by the order of the forms."""
     first, last = times.dt.year().min(), times.dt.year().max()
     within = first >= 1973 and last <= 2060  # type: ignore[operator]
+    if form in table.SHORT_ORDINALS:  # of one year they may be counted days
+        within &= first < last  # type: ignore[operator]
     within |= form in table.WRITTEN_NUMBERS[:4] and first >= 1900 or form == "%Y"  # type: ignore[operator]
     order = (*table.WRITTEN_NUMBERS, *table.COUNTS).index(form)
     return (0 if within else 1, order)

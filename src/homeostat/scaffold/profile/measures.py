@@ -1,0 +1,54 @@
+"""What the numbers of a column are of: currencies and units by their marks, and whether one column mixes them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+CURRENCIES = (
+    "USD|EUR|GBP|CHF|JPY|CNY|INR|AUD|CAD|NZD|SEK|NOK|DKK|PLN|CZK|HUF|RUB|TRY|BRL|MXN|ZAR|KRW|SGD|HKD|THB|ILS|AED|SAR|"
+    "RON|BGN|PHP|IDR|MYR|VND|UAH|ARS|CLP|COP|PEN|EGP|NGN|KES|PKR|BDT|LKR|TWD"
+)
+MARKS = re.compile(
+    r"'|US\$|A\$|C\$|R\$|HK\$|NZ\$|S\$|[$€£¥₹₽₩₺₪₫₱฿₴₦₸%‰]|Rs\.?(?![a-z])|Fr\.(?![a-z])|kr\.?(?![a-z])|zł|Kč|Ft(?![a-z])|"
+    rf"lei(?![a-z])|руб\.?|円|元|ر\.س\.?|د\.إ\.?|ج\.م\.?|﷼|ریال|تومان|(?:{CURRENCIES})(?![A-Za-z])"
+)
+UNIT = re.compile(r"[^\W\d_]{1,8}|°[CF]?|[^\W\d_]{1,4}[²³]?/[^\W\d_]{1,4}[²³]?|[^\W\d_]{1,4}[²³]")
+CURRENCY_OF = {  # of marks that say the same
+    "US$": "USD", "$": "USD", "A$": "AUD", "C$": "CAD", "R$": "BRL", "HK$": "HKD", "NZ$": "NZD", "S$": "SGD",
+    "€": "EUR", "£": "GBP", "¥": "JPY", "円": "JPY", "元": "CNY", "₹": "INR", "Rs": "INR", "Rs.": "INR", "₽": "RUB",
+    "руб": "RUB", "руб.": "RUB", "₩": "KRW", "₺": "TRY", "₪": "ILS", "₫": "VND", "₱": "PHP", "฿": "THB", "₴": "UAH",
+    "'": "", "zł": "PLN", "Kč": "CZK", "Ft": "HUF", "lei": "RON", "Fr": "CHF", "Fr.": "CHF", "kr.": "kr",
+}  # fmt: skip
+UNITS = frozenset({
+    "kg", "g", "mg", "µg", "lb", "lbs", "oz", "t", "ton", "tons", "km", "m", "cm", "mm", "mi", "ft", "in", "yd",
+    "l", "ml", "dl", "gal", "pt", "d", "day", "days", "h", "hr", "hrs", "hour", "hours", "min", "mins", "s", "sec",
+    "secs", "ms", "week", "weeks", "month", "months", "year", "years", "yr", "yrs", "W", "kW", "MW", "GW", "Wh",
+    "kWh", "MWh", "GWh", "J", "kJ", "MJ", "kcal", "cal", "V", "mV", "mA", "Hz", "kHz", "MHz", "GHz", "Pa", "hPa",
+    "kPa", "mbar", "bar", "psi", "bps", "kbps", "Mbps", "Gbps", "KB", "MB", "GB", "TB", "KiB", "MiB", "GiB", "TiB",
+    "kB", "mph", "kmh", "kn", "ppm", "ppb", "pcs", "pc", "rpm", "px", "k", "K", "M", "bn", "mn", "mio", "tsd",
+})  # those of which a column may hold several  # fmt: skip
+SCALES = frozenset({"k", "K", "M", "bn", "mn", "mio", "tsd"})
+BARE_TOO = UNITS - SCALES | {*CURRENCY_OF.values(), *CURRENCIES.split("|")}  # which a number may say or leave out
+
+
+def measure_of(marks: Sequence[str], unit: str) -> str:
+    """The currency and the unit of a number, by one name each; empty for a bare number.
+
+    >>> measure_of(("US$",), ""), measure_of((), "days"), measure_of((), "ms")
+    ('USD', 'day', 'ms')
+    """
+    currencies = [CURRENCY_OF.get(mark, mark) for mark in marks]
+    named = [c for c, mark in zip(currencies, marks, strict=True) if mark.isalpha() and mark.isupper()]
+    several = len(unit) > 2 and unit.endswith("s") and unit[:-1] in UNITS
+    return " ".join(filter(None, [(named or currencies or [""])[0], unit[:-1] if several else unit]))
+
+
+def are_mixed(measures: set[str]) -> bool:
+    """Whether numbers are of several measures, or of one that those without it cannot be of.
+
+    >>> are_mixed({"USD", "EUR"}), are_mixed({"", "%"}), are_mixed({"", "kg"})
+    (True, True, False)
+    """
+    named = measures - {""}
+    return len(named) > 1 or "" in measures and not named <= BARE_TOO
