@@ -194,6 +194,8 @@ def _odd_slice(task: str, batches: Sequence[LabelBatch], length: timedelta, leas
     """A slice whose rate is one that no season explains, or whose labels have turned, alone; the largest of them."""
     last = batches[-1].slices
     for name in sorted(last, key=lambda s: (-last[s][0], s)):
+        if not _stands_out(task, [b.slices[name] for b in batches if name in b.slices]):
+            continue
         own = [replace(b, events=n, labelled=n, mean=mean, relation={} if order is None else {name: order}, slices={})
                for b in batches for n, mean, order in [b.slices.get(name, (0, 0.0, None))] if n]  # fmt: skip
         past = [w for w in list(_windows(own, length))[1:] if w.events >= least][SETTLED:]
@@ -201,6 +203,15 @@ def _odd_slice(task: str, batches: Sequence[LabelBatch], length: timedelta, leas
         if odd is not None:
             return replace(odd, facts={**odd.facts, "slice": name})
     return None
+
+
+def _stands_out(task: str, values: Sequence[tuple[int, float, float | None]]) -> bool:
+    """Whether the last batch of a slice is one that either test could find odd; most slices need no more than that."""
+    many, mean, order = values[-1]
+    usual = median(m for _, m, _ in values)
+    orders = [o for *_, o in values if o is not None]
+    far = task == "binary" and abs(_log_odds(mean, many) - _log_odds(usual, many)) > IMPLAUSIBLE
+    return far or (order is not None and order * median(orders) < UNLIKE * median(orders) ** 2)
 
 
 def turned(batches: Sequence[LabelBatch], past: Sequence[LabelBatch], least: int) -> Finding | None:

@@ -84,10 +84,11 @@ def record_labels(tree: Project, now: datetime) -> pl.DataFrame:
         table = pl.DataFrame(schema=SCHEMA)
     done = set(table["label"].unique())
     matured = (p for p in periods_of(tree) if p.label not in done and p.end + scope.events.label_horizon <= now)
-    usual = usual_relation(table)
-    new = [row for period in matured for row in _measured(tree, period, period.end, usual)]
+    new = False
+    for period in matured:  # one by one: the relation that is usual is that of the batches before
+        rows = list(_measured(tree, period, period.end, usual_relation(table)))
+        table, new = pl.concat([table, pl.DataFrame(rows, schema=SCHEMA)]), True
     if new:
-        table = pl.concat([table, pl.DataFrame(new, schema=SCHEMA)])
         write_table(table, path)
     mature = now - scope.events.label_horizon
     return table.filter(pl.col("end") <= min(mature, scope.events.labels_until or mature))
