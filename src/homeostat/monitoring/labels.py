@@ -178,15 +178,6 @@ def measure_labels(
         }
 
 
-def _slices(rows: pl.DataFrame, y: pl.Series, columns: Sequence[str]) -> Iterator[dict[str, object]]:
-    """The labels of each slice of the scope."""
-    for column in (c for c in columns if f"{GIVEN}{c}" in rows.columns):
-        of = pl.DataFrame({"value": rows[f"{GIVEN}{column}"].cast(pl.String), "y": y}).drop_nulls()
-        counts = of.group_by("value").agg(pl.len(), pl.col("y").mean()).sort("value")
-        for value, many, mean in counts.iter_rows():
-            yield {"slice": f"{column} = {value}", "labelled": many, "mean": mean}
-
-
 def _ranks(rows: pl.DataFrame, features: Sequence[str]) -> pl.DataFrame:
     """The ranks of the features that are numbers, less their mean, in units of their spread; of a missing value 0."""
     kinds = rows.schema
