@@ -32,7 +32,7 @@ def week(number: int) -> pl.DataFrame:
     }).with_columns(pl.col("at", "arrives").cast(pl.Datetime("us")))  # fmt: skip
 
 
-def found(number: int, change: Callable[[pl.DataFrame], pl.DataFrame]) -> list[Fault]:
+def faults_of(number: int, change: Callable[[pl.DataFrame], pl.DataFrame]) -> list[Fault]:
     """The faults of a week, by those before it."""
     *before, now = (
         profile_of(rows, rows["at"], (START + n * WEEK, START + (n + 1) * WEEK))
@@ -62,11 +62,11 @@ def flickering(rows: pl.DataFrame) -> pl.DataFrame:
 def test_a_fault_of_a_week_is_named(
     change: Callable[[pl.DataFrame], pl.DataFrame], kind: str, columns: set[str]
 ) -> None:
-    named = found(WEEKS, change)
+    named = faults_of(WEEKS, change)
     assert (kind, columns) in [(f.kind, set(f.columns)) for f in named], named
 
 
 @pytest.mark.parametrize("number", range(30, WEEKS + 1))
 def test_a_week_like_the_others_is_as_usual(number: int) -> None:
     """Holidays come among them."""
-    assert found(number, lambda rows: rows) == []
+    assert faults_of(number, lambda rows: rows) == []

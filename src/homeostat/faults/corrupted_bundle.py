@@ -25,13 +25,13 @@ def inject(project: Project, who: str, now: datetime) -> str:
     if champion is None or _note(project).is_file():
         return ""
     models = project.releases / champion.bundle / "models"
-    file = max((path for path in models.iterdir() if path.is_file()), key=lambda path: path.stat().st_size)
+    file = max((path for path in models.rglob("*") if path.is_file()), key=lambda path: path.stat().st_size)
     damaged = b"\0" * 64 + file.read_bytes()[64:]
     file.unlink()  # it may be a link to the cache, which stays whole
     file.write_bytes(damaged)
-    note = {"version": champion.version, "file": file.name, "at": now.isoformat()}
-    write_text(json.dumps(note), _note(project))
-    return f"models/{file.name} of {champion.version} is overwritten"
+    name = f"models/{file.relative_to(models).as_posix()}"
+    write_text(json.dumps({"version": champion.version, "file": name, "at": now.isoformat()}), _note(project))
+    return f"{name} of {champion.version} is overwritten"
 
 
 def outcome(project: Project) -> str:
@@ -39,7 +39,7 @@ def outcome(project: Project) -> str:
     if not _note(project).is_file():
         return "nothing was in service whose bundle could be damaged"
     note = json.loads(_note(project).read_text())
-    registry, what = Registry.open(project), f"models/{note['file']} of {note['version']} was overwritten"
+    registry, what = Registry.open(project), f"{note['file']} of {note['version']} was overwritten"
     try:
         registry.load(note["version"])
     except HomeostatError as error:

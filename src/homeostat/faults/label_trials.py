@@ -81,11 +81,11 @@ def feedback_loop(rows: pl.DataFrame, objective: str, size: float, chance: rando
     The model: each feature's rank, times its rank correlation with the label as it would have been.
     """
     label, numbers = f"label__{objective}", rows.select(pl.col(pl.Float64, pl.Float32, pl.Int64, pl.Int32, pl.Boolean))
-    known = numbers.select(pl.exclude("^(label|known|given)__.*$").cast(pl.Float64).rank().fill_null(0))
-    if known.is_empty():
+    features = numbers.select(pl.exclude("^(label|known|given)__.*$").cast(pl.Float64).rank().fill_null(0))
+    if features.is_empty():
         return rows
-    ranks = known.with_columns(rows[label].cast(pl.Float64))
-    weights = ranks.select(pl.corr(c, label).fill_nan(0).fill_null(0) for c in known.columns).row(0, named=True)
+    ranks = features.with_columns(rows[label].cast(pl.Float64))
+    weights = ranks.select(pl.corr(c, label).fill_nan(0).fill_null(0) for c in features.columns).row(0, named=True)
     score = ranks.select(pl.sum_horizontal(pl.col(c) * w for c, w in weights.items())).to_series()
     flagged = score >= score.quantile(1 - size)
     return rows.with_columns(pl.when(flagged & pl.col(label).is_not_null()).then(0).otherwise(label).alias(label))
