@@ -46,7 +46,7 @@ def test_a_score_that_is_a_column_cannot_be_turned_around() -> None:
 @pytest.mark.parametrize(
     ("text", "line"),
     [
-        ("outage@2024-03-02", "--fault outage@2024-03-02: no such fault; there are: bad-release, null-surge, "),
+        ("outage@2024-03-02", "--fault outage@2024-03-02: no such fault; there are: bad-release, corrupted-bundle, "),
         ("bad-release@soon", "'soon' is not a time; write bad-release@2013-05-01T12:00, in UTC"),
         ("bad-release@2024-03-02T17:00+01:00", "the time has an offset; write it in UTC"),
         ("bad-release@2024-03-03T00:00", "choose a time from 2024-03-01 00:00 to 2024-03-02 21:00"),

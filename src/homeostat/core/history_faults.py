@@ -20,6 +20,7 @@ CLEAR = 1.5  # excess of a statistic from which it is far outside
 NEAR = 0.05  # how far a share of ones may lie outside the usual, to be a usual one turned around
 ALIKE = 0.2  # difference of the shares that are missing of two columns that may be swapped
 EXPLAINED = 0.8  # share of the new texts that a repair must turn into known ones
+FAR_NEARER = 0.5  # of the distance to what a column itself usually is, at which it lies to what another is
 FITS = 0.6  # of the usual fit, that a shift of the clock must come to
 ELSEWHERE = 0.15  # total variation of the parts that are left of a truncated batch
 CUT = 3  # parts of the period without rows that show by themselves that a batch is truncated
@@ -213,11 +214,12 @@ def _are_swapped(one: str, other: str, profile: Profile, history: Sequence[Profi
 
 
 def _unlike_themselves(one: str, other: str, profile: Profile, history: Sequence[Profile]) -> bool:
-    """Whether each of two columns of numbers lies nearer to what the other usually is than to what it is itself."""
+    """Whether each of two columns of numbers lies far nearer to what the other usually is than to what it is itself."""
     if not all(any(c in p.quantiles for p in history) for c in (one, other)):
         return False
     bands, now = {c: _band(c, history) for c in (one, other)}, profile.quantiles
-    return all(bands[b].distance(now[a]) < bands[a].distance(now[a]) for a, b in ((one, other), (other, one)))
+    pairs = ((one, other), (other, one))
+    return all(bands[b].distance(now[a]) < FAR_NEARER * bands[a].distance(now[a]) for a, b in pairs)
 
 
 def _band(column: str, history: Sequence[Profile]) -> Band:

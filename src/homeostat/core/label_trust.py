@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from math import exp, log, log1p, sqrt
-from statistics import median, stdev
+from statistics import NormalDist, median
 
 from homeostat.core.findings import TOO_FEW, Finding
 from homeostat.core.intervals import FEWEST
@@ -30,6 +30,7 @@ SETTLED = 3  # windows after which a rate that stays counts as usual
 HALF = 0.5  # of an event on either side of a rate: one of none has log odds too (Anscombe, 1956, Biometrika 43)
 UNLIKE = 0.5  # likeness to the usual relation with the features, nearer to none than to that: of a single batch
 FAR_OFF = 4.0  # standard errors: days of a run are not independent, and it is looked for at every tick
+NORMAL_MAD = 1 / NormalDist().inv_cdf(0.75)
 WINDOWS = 60  # on record that count
 
 
@@ -39,7 +40,8 @@ class LabelBatch:
 
     ``mean`` is their mean, of a binary label its rate; ``common`` the share of the most frequent value; ``only`` the
     value that all have, if it is one; ``wait`` the median time from event to label, as a
-    share of the label horizon. ``relation``: by feature its rank correlation with the label.
+    share of the label horizon. ``relation``: by feature its rank correlation with the label; ``slices``: by slice the
+    number of its labels, their mean, and their rank correlation with what the usual relation says of each event.
     """
 
     label: str
@@ -51,6 +53,7 @@ class LabelBatch:
     only: float | None
     wait: float | None
     relation: Mapping[str, float] = field(default_factory=dict)
+    slices: Mapping[str, tuple[int, float, float | None]] = field(default_factory=dict)
 
 
 def label_findings(
@@ -66,6 +69,7 @@ def label_findings(
     now, past = windows[0], [w for w in windows[1:] if w.events >= least]
     odd = _one_value(task, batches, past, least) or _not_coming(batches, past, least) or _pace(batches, past, least)
     odd = odd or implausible(task, batches, past[SETTLED:], length, least) or turned(batches, past[SETTLED:], least)
+    odd = odd or _odd_slice(task, batches, length, least)
     trust = odd or Finding(Rule.LABELS, "", "pass" if now.labelled >= least else TOO_FEW, rows=now.labelled)
     rate = [] if odd else [_rate(task, batches, now, past, least)]  # one problem, one alert
     return [replace(f, subject=objective) for f in (trust, *rate)]
@@ -92,11 +96,12 @@ def _together(batches: Sequence[LabelBatch]) -> LabelBatch:
     return LabelBatch(
         batches[0].label, batches[-1].end, sum(b.events for b in batches), labelled, weighed(lambda b: b.mean),
         weighed(lambda b: b.common) or 0.0, only.pop() if len(only) == 1 else None, median(waits) if waits else None,
-        _mean_relation(batches),
+        mean_relation(batches),
     )  # fmt: skip
 
 
-def _mean_relation(batches: Iterable[LabelBatch]) -> dict[str, float]:
+def mean_relation(batches: Iterable[LabelBatch]) -> dict[str, float]:
+    """By feature the mean of its rank correlations with the label, by their number of labels."""
     sums: dict[str, list[tuple[float, int]]] = {}
     for batch in batches:
         for name, value in batch.relation.items():
@@ -185,6 +190,30 @@ def implausible(
     return Finding(Rule.LABELS, "", "fail", since=run[0].label, rows=whole.labelled, facts=facts)
 
 
+def _odd_slice(task: str, batches: Sequence[LabelBatch], length: timedelta, least: int) -> Finding | None:
+    """A slice whose rate is one that no season explains, or whose labels have turned, alone; the largest of them."""
+    last = batches[-1].slices
+    for name in sorted(last, key=lambda s: (-last[s][0], s)):
+        if not _stands_out(task, [b.slices[name] for b in batches if name in b.slices]):
+            continue
+        own = [replace(b, events=n, labelled=n, mean=mean, relation={} if order is None else {name: order}, slices={})
+               for b in batches for n, mean, order in [b.slices.get(name, (0, 0.0, None))] if n]  # fmt: skip
+        past = [w for w in list(_windows(own, length))[1:] if w.events >= least][SETTLED:]
+        odd = implausible(task, own, past, length, least) or turned(own, past, least)
+        if odd is not None:
+            return replace(odd, facts={**odd.facts, "slice": name})
+    return None
+
+
+def _stands_out(task: str, values: Sequence[tuple[int, float, float | None]]) -> bool:
+    """Whether the last batch of a slice is one that either test could find odd; most slices need no more than that."""
+    many, mean, order = values[-1]
+    usual = median(m for _, m, _ in values)
+    orders = [o for *_, o in values if o is not None]
+    far = task == "binary" and abs(_log_odds(mean, many) - _log_odds(usual, many)) > IMPLAUSIBLE
+    return far or (order is not None and order * median(orders) < UNLIKE * median(orders) ** 2)
+
+
 def turned(batches: Sequence[LabelBatch], past: Sequence[LabelBatch], least: int) -> Finding | None:
     """The labels of the last batches go with the features the other way round than in every window before.
 
@@ -192,7 +221,7 @@ def turned(batches: Sequence[LabelBatch], past: Sequence[LabelBatch], least: int
     the usual ones: 1 as usual, 1 - 2 s where a share s of the labels is flipped, below 0 where most are.
     """
     before = [w for w in past if w.labelled >= least and w.relation]
-    usual = _mean_relation(before)
+    usual = mean_relation(before)
     of_past = [_likeness(w, usual) for w in before]
     if len(before) < FEWEST_WINDOWS or not any(usual.values()) or min(of_past) <= 0:
         return None
@@ -202,10 +231,16 @@ def turned(batches: Sequence[LabelBatch], past: Sequence[LabelBatch], least: int
     if rows < least or len(days) < FEWEST:
         return None
     now = _likeness(_together(run), usual)
-    if now + FAR_OFF * stdev(days) / sqrt(len(run)) >= 0:
+    if now + FAR_OFF * _spread(days) / sqrt(len(run)) >= 0:
         return None
     facts = {"kind": "turned relation", "likeness": now, "windows": len(before)}
     return Finding(Rule.LABELS, "", "fail", since=run[0].label, rows=rows, facts=facts)
+
+
+def _spread(values: Sequence[float]) -> float:
+    """The standard deviation of normal values with the same median absolute deviation: few odd ones do not count."""
+    middle = median(values)
+    return NORMAL_MAD * median(abs(value - middle) for value in values)
 
 
 def _likeness(window: LabelBatch, usual: Mapping[str, float]) -> float:

@@ -45,9 +45,6 @@ def profile_of(rows: pl.DataFrame, times: pl.Series, span: tuple[datetime, datet
     """Profile the rows of a batch in declared types; ``times`` are their event times, ``span`` the batch's period."""
     if rows.is_empty():
         return Profile(0)
-    if not times.is_sorted():
-        order = times.arg_sort()
-        rows, times = rows[order], times[order]
     numbers, texts, clocks = _numbers(rows, times), rows.select(pl.col(pl.String)), rows.select(pl.col(pl.Datetime))
     sorted_values = {c: numbers[c].drop_nulls().sort().to_numpy() for c in numbers.columns}
     sorted_values = {c: values for c, values in sorted_values.items() if len(values)}

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 from homeostat.core.authorship import DRILL
 from homeostat.core.errors import UsageError
-from homeostat.faults import bad_release, damaged_sources
+from homeostat.faults import bad_release, corrupted_bundle, damaged_sources
 from homeostat.faults.damage import DAMAGES
 
 if TYPE_CHECKING:
@@ -33,10 +33,13 @@ class Kind:
     """
 
     inject: Callable[[Project, str, datetime], str]
-    outcome: Callable[[Ledger, str], str]
+    outcome: Callable[[Project, Ledger, str], str]
 
 
-RELEASES: Mapping[str, Kind] = {"bad-release": Kind(bad_release.inject, bad_release.outcome)}
+RELEASES: Mapping[str, Kind] = {
+    "bad-release": Kind(bad_release.inject, lambda project, ledger, who: bad_release.outcome(ledger, who)),
+    "corrupted-bundle": Kind(corrupted_bundle.inject, lambda project, ledger, who: corrupted_bundle.outcome(project)),
+}
 
 
 KINDS = (*RELEASES, *DAMAGES)
@@ -71,7 +74,7 @@ class Fault:
         """What became of it, in one sentence."""
         if self.name in DAMAGES:
             return damaged_sources.outcome(project, self.name, self.at)
-        return RELEASES[self.name].outcome(ledger, self.who)
+        return RELEASES[self.name].outcome(project, ledger, self.who)
 
 
 def damage_sources(project: Project, faults: Iterable[Fault], start: datetime, end: datetime) -> None:

@@ -180,12 +180,15 @@ def correlation_flip(rows: pl.DataFrame, columns: Sequence[str], size: float, ch
 
 
 def season_before(rows: pl.DataFrame, earlier: pl.DataFrame, kept: Container[str]) -> pl.DataFrame:
-    """Rows with the values of those of an earlier batch, as many as it has, but for their key and times."""
+    """Rows with the values of those of an earlier batch, but for their key; other times as far from the event's."""
     rows, earlier = rows.sort(TIME, maintain_order=True), earlier.sort(TIME, maintain_order=True)
-    moved = [c for c in rows.columns if c in earlier.columns and c not in kept and rows.schema[c] != pl.Datetime]
+    moved = [c for c in rows.columns if c in earlier.columns and c not in kept and c != TIME]
     many = min(rows.height, earlier.height)
     place = [n * earlier.height // many for n in range(many)]
-    values = pl.concat([earlier.select(moved)[place], rows.select(moved)[many:]])
+    later = rows[TIME][:many] - earlier[TIME][place]
+    values = earlier.select(moved)[place]
+    values = values.with_columns(pl.col(c) + later for c in moved if rows.schema[c] == pl.Datetime)
+    values = pl.concat([values, rows.select(moved)[many:]])
     return rows.with_columns(values[c].alias(c) for c in moved)
 
 

@@ -129,10 +129,10 @@ def outcome(project: Project, name: str, at: datetime) -> str:
 def _alerts(project: Project, at: datetime) -> str:
     """What monitoring found since a drift of the world began."""
     since = [incident for incident in read_incidents(project).values() if incident.opened >= at]
-    found = [incident for incident in since if _kind(incident.finding) in WORLD]
-    if not found:
+    alerts = [incident for incident in since if _kind(incident.finding) in WORLD]
+    if not alerts:
         return "nothing of it was found"
-    return "; ".join(f"{'noted' if i.noted else 'alerted'} {i.opened:%Y-%m-%d %H:%M}: {i.sentence}" for i in found)
+    return "; ".join(f"{'noted' if i.noted else 'alerted'} {i.opened:%Y-%m-%d %H:%M}: {i.sentence}" for i in alerts)
 
 
 def _kind(finding: Finding) -> str:

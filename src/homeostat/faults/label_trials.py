@@ -15,10 +15,11 @@ from typing import TYPE_CHECKING
 import polars as pl
 
 from homeostat.core.findings import Decision, Due, Finding
-from homeostat.core.label_trust import LabelBatch, label_findings
+from homeostat.core.label_trust import LabelBatch, label_findings, mean_relation
 from homeostat.core.policy import Evidence, decide_action
 from homeostat.core.rules import Reason, Rule
-from homeostat.monitoring.labels import due_rows, label_batch, measure_labels, periods_of
+from homeostat.models.heuristic import GIVEN
+from homeostat.monitoring.labels import RECENT, Usual, due_rows, label_batch, measure_labels, periods_of
 from homeostat.monitoring.outcomes import window_length
 
 if TYPE_CHECKING:
@@ -41,6 +42,7 @@ class LabelFault:
     sizes: tuple[float, float, float]
     kinds: tuple[str, ...]
     binary: bool = True  # whether it is about yes and no alone
+    slices: bool = False  # whether it is about a slice of the scope
 
 
 def one_class(rows: pl.DataFrame, objective: str, size: float, chance: random.Random) -> pl.DataFrame:
@@ -58,15 +60,47 @@ def flipped(rows: pl.DataFrame, objective: str, size: float, chance: random.Rand
 
 
 def late(rows: pl.DataFrame, objective: str, size: float, chance: random.Random) -> pl.DataFrame:
-    """Labels come later by ``size`` days."""
+    """Labels come later by ``size`` days, or by as many times what they take at the median, where that is more."""
     known = f"known__{objective}"
-    return rows.with_columns((pl.col(known) + timedelta(days=size)).alias(known))
+    usual = rows.select((pl.col(known) - pl.col("event_time")).median()).item() or timedelta(0)
+    return rows.with_columns((pl.col(known) + size * max(usual, timedelta(days=1))).alias(known))
+
+
+def poisoned_slice(rows: pl.DataFrame, objective: str, size: float, chance: random.Random) -> pl.DataFrame:
+    """Yes for no in the most frequent slice of the first column of slices alone."""
+    slices = next(c for c in rows.columns if c.startswith(GIVEN))
+    value = rows[slices].drop_nulls().mode().sort().first()
+    hit = _hit(rows, size, chance) & rows[slices].eq_missing(value)
+    label = f"label__{objective}"
+    return rows.with_columns(pl.when(hit).then(1 - pl.col(label)).otherwise(label).alias(label))
+
+
+def feedback_loop(rows: pl.DataFrame, objective: str, size: float, chance: random.Random) -> pl.DataFrame:
+    """The share of rows that a model would flag first does not happen, since somebody acted on it.
+
+    The model: each feature's rank, times its rank correlation with the label as it would have been.
+    """
+    label, numbers = f"label__{objective}", rows.select(pl.col(pl.Float64, pl.Float32, pl.Int64, pl.Int32, pl.Boolean))
+    features = numbers.select(pl.exclude("^(label|known|given)__.*$").cast(pl.Float64).rank().fill_null(0))
+    if features.is_empty():
+        return rows
+    ranks = features.with_columns(rows[label].cast(pl.Float64))
+    weights = ranks.select(pl.corr(c, label).fill_nan(0).fill_null(0) for c in features.columns).row(0, named=True)
+    score = ranks.select(pl.sum_horizontal(pl.col(c) * w for c, w in weights.items())).to_series()
+    flagged = score >= score.quantile(1 - size)
+    return rows.with_columns(pl.when(flagged & pl.col(label).is_not_null()).then(0).otherwise(label).alias(label))
 
 
 LABEL_FAULTS: Mapping[str, LabelFault] = {
     "one-class-labels": LabelFault(one_class, (0.9, 1.0, 1.0), ("one value", "not coming", "label rate")),
     "stopped-labels": LabelFault(stopped, (0.7, 0.9, 1.0), ("not coming",), binary=False),
     "late-labels": LabelFault(late, (0.5, 1.0, 3.0), ("pace", "not coming"), binary=False),
+    "poisoned-slice": LabelFault(
+        poisoned_slice, (0.5, 0.8, 1.0), ("implausible rate", "turned relation", "label rate"), slices=True
+    ),
+    "feedback-loop": LabelFault(
+        feedback_loop, (0.1, 0.3, 0.6), ("turned relation", "implausible rate", "one value", "label rate")
+    ),
     "flipped-labels": LabelFault(flipped, (0.5, 0.8, 1.0), ("implausible rate", "turned relation", "label rate")),
 }
 
@@ -105,9 +139,10 @@ def try_labels(project: Project, seeds: int, size: int) -> Iterator[LabelTrial]:
     scope, periods = project.scope, periods_of(project)
     if len(periods) < BEFORE + LOOKS:
         return
-    sound = {name: [_batch(project, name, period) for period in periods] for name in scope.objectives}
+    sound = {name: _sound(project, name, periods) for name in scope.objectives}
     for name, fault in LABEL_FAULTS.items():
         suited = [o for o, objective in scope.objectives.items() if objective.task == "binary" or not fault.binary]
+        suited = [o for o in suited if not fault.slices or _has_large_slice(scope, sound[o])]
         for seed in range(seeds if suited else 0):
             objective = suited[seed % len(suited)]
             chance = random.Random(f"{scope.seed} {name} {seed}")
@@ -125,8 +160,9 @@ def _try(
     first = next(place for place, batch in enumerate(sound) if batch.label == trial.batch)
     batches = list(sound[:first])
     for after, period in enumerate(periods):
-        rows, usual = due_rows(project, period)
-        batches.append(_measured(scope, change(rows, objective, size, chance), objective, period, usual))
+        rows, events = due_rows(project, period)
+        damaged = change(rows, objective, size, chance)
+        batches.append(_measured(scope, damaged, objective, period, events, batches))
         there = {_kind(f) for f in _failed(scope, objective, sound[: first + after + 1])}
         new = [f for f in _failed(scope, objective, batches) if _kind(f) not in there]
         if new:
@@ -145,12 +181,26 @@ def _action(findings: Sequence[Finding], now: datetime, roll_back: float) -> str
     return "ask" if decision.reason == Reason.LABELS else decision.action
 
 
-def _batch(project: Project, objective: str, period: Period) -> LabelBatch:
-    rows, usual = due_rows(project, period)
-    return _measured(project.scope, rows, objective, period, usual)
+def _has_large_slice(scope: Scope, batches: Sequence[LabelBatch]) -> bool:
+    """Whether a slice has as many labels in a window as the scope wants of one, to say anything of it."""
+    a_window = max(1, window_length(scope) // scope.events_period)
+    largest = [max((many for many, *_ in b.slices.values()), default=0) for b in batches if b.labelled]
+    return bool(largest) and sum(largest) / len(largest) * a_window >= scope.evaluation.min_slice
 
 
-def _measured(scope: Scope, rows: pl.DataFrame, objective: str, period: Period, usual: int) -> LabelBatch:
+def _sound(project: Project, objective: str, periods: Sequence[Period]) -> list[LabelBatch]:
+    """The labels of each batch as they came."""
+    batches: list[LabelBatch] = []
+    for period in periods:
+        rows, events = due_rows(project, period)
+        batches.append(_measured(project.scope, rows, objective, period, events, batches))
+    return batches
+
+
+def _measured(
+    scope: Scope, rows: pl.DataFrame, objective: str, period: Period, events: int, before: Sequence[LabelBatch]
+) -> LabelBatch:
+    usual = Usual(events, {objective: mean_relation(before[-RECENT:])})
     measured = measure_labels(scope, rows, period, period.end, usual)
     return next(label_batch(row) for row in measured if row["objective"] == objective)
 

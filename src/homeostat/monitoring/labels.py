@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from math import isfinite
 from typing import Any
@@ -12,19 +13,32 @@ import polars as pl
 from homeostat.adapters.parquet import read_table, write_table
 from homeostat.core.findings import Finding
 from homeostat.core.intervals import FEWEST
-from homeostat.core.label_trust import FACTOR, LabelBatch, label_findings
+from homeostat.core.label_trust import FACTOR, LabelBatch, label_findings, mean_relation
 from homeostat.core.periods import Period, period_of
 from homeostat.data.known_at import FAR
+from homeostat.models.heuristic import GIVEN
 from homeostat.monitoring.outcomes import window_length
 from homeostat.project.layout import Project
 from homeostat.project.scope import Scope
 
+RECENT = 28  # batches on record that say what relation is usual
 LABEL = "__label"  # beside the features, while their relation to it is measured
 SCHEMA = {
     "objective": pl.String(), "label": pl.String(), "end": pl.Datetime("us"), "events": pl.Int64(),
     "labelled": pl.Int64(), "mean": pl.Float64(), "common": pl.Float64(), "only": pl.Float64(), "wait": pl.Float64(),
     "relation": pl.List(pl.Struct({"feature": pl.String(), "value": pl.Float64()})),
+    "slices": pl.List(
+        pl.Struct({"slice": pl.String(), "labelled": pl.Int64(), "mean": pl.Float64(), "order": pl.Float64()})
+    ),
 }  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Usual:
+    """How many events a batch usually has, and by objective the usual relation of its label with the features."""
+
+    events: int
+    relation: Mapping[str, Mapping[str, float]]
 
 
 def check_labels(tree: Project, now: datetime) -> list[Finding]:
@@ -33,7 +47,8 @@ def check_labels(tree: Project, now: datetime) -> list[Finding]:
     A batch of which enough has matured to be judged counts as far as it has: a candidate would learn from that too.
     """
     scope = tree.scope
-    table = pl.concat([record_labels(tree, now), _maturing(tree, now)])
+    record = record_labels(tree, now)
+    table = pl.concat([record, _maturing(tree, now, usual_relation(record))])
     findings, length = [], window_length(scope)
     for name, objective in scope.objectives.items():
         rows = table.filter(pl.col("objective") == name).sort("end").iter_rows(named=True)
@@ -42,10 +57,20 @@ def check_labels(tree: Project, now: datetime) -> list[Finding]:
     return findings
 
 
+def usual_relation(record: pl.DataFrame) -> dict[str, dict[str, float]]:
+    """By objective the mean relation of its label with the features, of the last batches on record."""
+    return {
+        str(name): mean_relation(map(label_batch, rows.sort("end").tail(RECENT).iter_rows(named=True)))
+        for (name,), rows in record.group_by("objective")
+    }
+
+
 def label_batch(row: Mapping[str, Any]) -> LabelBatch:
     """A row of what is on record."""
-    values = {name: value for name, value in row.items() if name not in ("objective", "relation")}
-    return LabelBatch(**values, relation={r["feature"]: r["value"] for r in row["relation"]})
+    values = {name: value for name, value in row.items() if name not in ("objective", "relation", "slices")}
+    relation = {r["feature"]: r["value"] for r in row["relation"]}
+    slices = {s["slice"]: (s["labelled"], s["mean"], s["order"]) for s in row["slices"]}
+    return LabelBatch(**values, relation=relation, slices=slices)
 
 
 def record_labels(tree: Project, now: datetime) -> pl.DataFrame:
@@ -59,9 +84,11 @@ def record_labels(tree: Project, now: datetime) -> pl.DataFrame:
         table = pl.DataFrame(schema=SCHEMA)
     done = set(table["label"].unique())
     matured = (p for p in periods_of(tree) if p.label not in done and p.end + scope.events.label_horizon <= now)
-    new = [row for period in matured for row in _measured(tree, period, period.end)]
+    new = False
+    for period in matured:  # one by one: the relation that is usual is that of the batches before
+        rows = list(_measured(tree, period, period.end, usual_relation(table)))
+        table, new = pl.concat([table, pl.DataFrame(rows, schema=SCHEMA)]), True
     if new:
-        table = pl.concat([table, pl.DataFrame(new, schema=SCHEMA)])
         write_table(table, path)
     mature = now - scope.events.label_horizon
     return table.filter(pl.col("end") <= min(mature, scope.events.labels_until or mature))
@@ -73,11 +100,11 @@ def labels_matured(tree: Project, since: datetime, until: datetime) -> int:
     return int(record_labels(tree, until).filter(matured > since)["labelled"].sum())
 
 
-def _maturing(tree: Project, now: datetime) -> pl.DataFrame:
+def _maturing(tree: Project, now: datetime, usual: Mapping[str, Mapping[str, float]]) -> pl.DataFrame:
     """The same of batches of which a part has matured, by that part; without those where it is too small to judge."""
     scope, until = tree.scope, now - tree.scope.events.label_horizon
     partly = (period for period in periods_of(tree) if period.start < until < period.end)
-    rows = [row for period in partly for row in _measured(tree, period, until)]
+    rows = [row for period in partly for row in _measured(tree, period, until, usual)]
     return pl.DataFrame(rows, schema=SCHEMA).filter(pl.col("labelled") >= scope.evaluation.min_slice)
 
 
@@ -87,10 +114,12 @@ def periods_of(tree: Project) -> list[Period]:
     return [period_of(file.stem, every, offset) for file in sorted(tree.features.glob("*.parquet"))]
 
 
-def _measured(tree: Project, period: Period, end: datetime) -> Iterator[dict[str, object]]:
+def _measured(
+    tree: Project, period: Period, end: datetime, relation: Mapping[str, Mapping[str, float]]
+) -> Iterator[dict[str, object]]:
     """The labels of the events of a batch before ``end``, as they were when these had matured."""
-    rows, usual = due_rows(tree, period)
-    yield from measure_labels(tree.scope, rows, period, end, usual)
+    rows, events = due_rows(tree, period)
+    yield from measure_labels(tree.scope, rows, period, end, Usual(events, relation))
 
 
 def due_rows(tree: Project, period: Period) -> tuple[pl.DataFrame, int]:
@@ -115,9 +144,12 @@ def due_rows(tree: Project, period: Period) -> tuple[pl.DataFrame, int]:
 
 
 def measure_labels(
-    scope: Scope, table: pl.DataFrame, period: Period, end: datetime, usual: int
+    scope: Scope, table: pl.DataFrame, period: Period, end: datetime, usual: Usual
 ) -> Iterator[dict[str, object]]:
-    """By objective the labels of a batch's ``due_rows`` before ``end``; the columns of ``SCHEMA``."""
+    """By objective the labels of a batch's ``due_rows`` before ``end``; the columns of ``SCHEMA``.
+
+    Of labels that come late there is no pace: which they are, and so how long they took, differs from batch to batch.
+    """
     names = [f"{part}{o}" for o in scope.objectives for part in ("label__", "known__")]
     own = table.filter(pl.col("event_time") >= period.start)
     if own.select(pl.any_horizontal(pl.col(c) == FAR for c in names if c.startswith("known__")).any()).item():
@@ -130,28 +162,51 @@ def measure_labels(
         late = earlier.height > is_own.sum()
         rows = earlier if late else labelled.filter(is_own)
         y, wait = rows[f"label__{name}"].cast(pl.Float64), rows[f"known__{name}"] - rows["event_time"]
-        most = y.value_counts(sort=True).row(0)[1] if len(y) else 0
+        most, ranks = y.value_counts(sort=True).row(0)[1] if len(y) else 0, _ranks(rows, objective.features)
         yield {
             "objective": name,
             "label": period.label,
             "end": period.end,
-            "events": usual if late else int((table["event_time"] >= period.start).sum()),
+            "events": usual.events if late else int((table["event_time"] >= period.start).sum()),
             "labelled": len(y),
             "mean": y.mean(),
             "common": most / len(y) if len(y) else 0.0,
             "only": y[0] if y.n_unique() == 1 else None,
-            "wait": (wait / (horizon or scope.events_period)).median() if len(y) else None,
-            "relation": _relation(rows, y, objective.features),
+            "wait": (wait / (horizon or scope.events_period)).median() if len(y) and not late else None,
+            "relation": [{"feature": c, "value": v} for c, v in _relation(ranks, y).items()],
+            "slices": list(_slices(rows, y, ranks, scope.evaluation.slices, usual.relation.get(name, {}))),
         }
 
 
-def _relation(rows: pl.DataFrame, y: pl.Series, features: Sequence[str]) -> list[dict[str, object]]:
-    """The rank correlation of the label with each feature that is a number; a missing value counts as average."""
+def _ranks(rows: pl.DataFrame, features: Sequence[str]) -> pl.DataFrame:
+    """The ranks of the features that are numbers, less their mean, in units of their spread; of a missing value 0."""
     kinds = rows.schema
     names = [c for c in features if c in kinds and (kinds[c].is_numeric() or kinds[c] == pl.Boolean)]
-    if len(y) < FEWEST or not names:
-        return []
-    ranks = pl.concat([rows.select(pl.col(names).cast(pl.Float64)), y.alias(LABEL).to_frame()], how="horizontal")
-    ranks = ranks.select(pl.all().rank()).select(pl.all() - pl.all().mean()).fill_null(0.0)
-    values = ranks.select(pl.corr(c, LABEL).alias(c) for c in names).row(0, named=True)
-    return [{"feature": c, "value": v} for c, v in values.items() if v is not None and isfinite(v)]
+    ranks = rows.select(pl.col(names).cast(pl.Float64).rank())
+    units = ranks.select((pl.all() - pl.all().mean()) / pl.all().std())
+    return units.select(pl.when(pl.all().is_finite()).then(pl.all()).otherwise(0.0))
+
+
+def _relation(ranks: pl.DataFrame, y: pl.Series) -> dict[str, float]:
+    """The rank correlation of the label with each feature."""
+    if len(y) < FEWEST or not ranks.columns:
+        return {}
+    both = ranks.with_columns(y.rank().alias(LABEL))
+    values = both.select(pl.corr(c, LABEL).alias(c) for c in ranks.columns)
+    return {c: v for c, v in values.row(0, named=True).items() if v is not None and isfinite(v)}
+
+
+def _slices(
+    rows: pl.DataFrame, y: pl.Series, ranks: pl.DataFrame, columns: Sequence[str], relation: Mapping[str, float]
+) -> Iterator[dict[str, object]]:
+    """The labels of each slice of the scope; ``relation`` is the usual one of all."""
+    usual = [pl.col(c) * w for c, w in relation.items() if c in ranks.columns]
+    score = ranks.select(pl.sum_horizontal(usual)).to_series() if usual else y * 0
+    for column in (c for c in columns if f"{GIVEN}{c}" in rows.columns):
+        of = pl.DataFrame({"value": rows[f"{GIVEN}{column}"].cast(pl.String), "y": y, "score": score})
+        counts = of.drop_nulls(["value", "y"]).group_by("value")
+        order = pl.corr("y", "score", method="spearman")
+        table = counts.agg(pl.len(), pl.col("y").mean(), order.alias("order")).sort("value")
+        for value, many, mean, goes in table.iter_rows():
+            goes = goes if goes is not None and isfinite(goes) else None
+            yield {"slice": f"{column} = {value}", "labelled": many, "mean": mean, "order": goes}

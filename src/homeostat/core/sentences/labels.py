@@ -41,14 +41,16 @@ def _pace(finding: Finding) -> str:
 
 def _implausible(finding: Finding) -> str:
     facts = finding.facts
-    text = f"{percent(facts['rate'])} of {count(finding.rows or 0, 'label')} are positive"
+    of = f" of {facts['slice']}" if "slice" in facts else ""
+    text = f"{percent(facts['rate'])} of {count(finding.rows or 0, 'label')}{of} are positive"
     text += f", {_span('binary', facts['before'])}"
     return f"{text} in {count(facts['windows'], 'earlier window')}; check whether the label still means the same"
 
 
 def _turned(finding: Finding) -> str:
     windows = count(finding.facts["windows"], "earlier window")
-    text = f"{count(finding.rows or 0, 'label')} go with the features the other way round than in {windows}"
+    of = f" of {finding.facts['slice']}" if "slice" in finding.facts else ""
+    text = f"{count(finding.rows or 0, 'label')}{of} go with the features the other way round than in {windows}"
     return f"{text}; check whether yes and no have changed places"
 
 
