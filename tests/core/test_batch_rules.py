@@ -9,6 +9,7 @@ from homeostat.core.batch_rules import (
     column_gone,
     delivered_once,
     failing_since,
+    lacks_rows,
     overdue,
     volume,
     within_period,
@@ -107,3 +108,17 @@ def test_a_verdict_goes_to_text_and_back() -> None:
     verdict = Verdict("accepted", "k", 1, 2, (volume(1, [], 0.5), GONE, CHANGED), "b", "c", {"accepted": "x"})
     assert Verdict.from_dict(json.loads(json.dumps(verdict.to_dict()))) == verdict
     assert verdict.failed == (GONE, CHANGED)
+
+
+@pytest.mark.parametrize(
+    ("finding", "lacks"),
+    [
+        (volume(40, [100] * 28, 0.5), True),
+        (volume(260, [100] * 28, 0.5), False),
+        (Finding(Rule.HISTORY, "", "fail", facts={"kind": "lost hours"}), True),
+        (Finding(Rule.HISTORY, "load", "fail", facts={"kind": "unit change"}), False),
+        (Finding(Rule.SCHEMA, "load", "fail"), False),
+    ],
+)
+def test_a_batch_that_lacks_rows_may_still_get_them(finding: Finding, lacks: bool) -> None:
+    assert lacks_rows(finding) is lacks
