@@ -159,7 +159,7 @@ def test_no_listed_feature_depends_on_a_barred_column(tmp_path: Path, through: s
 
 
 @pytest.mark.parametrize(
-    ("name", "words"), [("high.colour", "is no column of readings"), ("high.meter", "event's key")]
+    ("name", "words"), [("high.colour", "is no column of readings"), ("high.taken", "event's key")]
 )
 def test_a_barred_name_must_be_a_column_that_can_be_hidden(tmp_path: Path, name: str, words: str) -> None:
     with pytest.raises(ScopeError, match=words):

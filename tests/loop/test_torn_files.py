@@ -21,6 +21,7 @@ KINDS = (
     ".homeostat/cache/sources/newest.json", ".homeostat/cache/sources/*/about.json",
     ".homeostat/cache/sources/*/*.parquet", ".homeostat/columns/*.json", ".homeostat/rehearsed/*",
     ".homeostat/releases/*/manifest.json", ".homeostat/releases/*/golden.parquet", ".homeostat/ledger/.git",
+    ".homeostat/ledger/params.yaml", ".homeostat/ledger/features.sql", ".homeostat/ledger/expectations/*.json",
     ".homeostat/ledger/.dvc/config.local", ".homeostat/ledger/data/window.yaml",
     ".homeostat/ledger/data/accepted/*/*.json", ".homeostat/ledger/data/features/*.json", ".git/worktrees/*/gitdir",
 )  # fmt: skip

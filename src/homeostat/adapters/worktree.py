@@ -142,6 +142,14 @@ def restore(tree: Path, path: Path) -> None:
     write_text(run(tree, "show", f"HEAD:{path.relative_to(tree).as_posix()}") + "\n", path)
 
 
+def restore_followed(tree: Path) -> None:
+    """Make the files that the worktree follows what its last commit has; its own (see ``KEPT``) stay as they are."""
+    own = [f":(exclude){name}" for name in KEPT]
+    changed = run(tree, "diff", "--name-only", "-z", "HEAD", "--", ".", *own).split("\0")
+    if names := [name for name in changed if name]:
+        run(tree, "checkout", "HEAD", "--", *names)
+
+
 def _merged(tree: Path, base: str, new: list[str]) -> str:
     """The tree of ``base`` with the worktree's own files and the amendments of ``new`` commits; its id."""
     with own_index(tree) as env:

@@ -22,6 +22,17 @@ from homeostat.releases.registry import Registry
 WHO = "homeostat"  # who acts when the loop does
 
 
+def _whole_tree(project: Project) -> Project:
+    """The tree of scheduled work, its code, scope and contracts as committed.
+
+    The worktree is the loop's own: nobody edits there, so that a file which differs was damaged.
+    """
+    tree = working_tree(project)
+    if tree.root != tree.home:
+        worktree.restore_followed(tree.root)
+    return tree
+
+
 def _window(tree: Project) -> Window:
     """The window of a tree; one that cannot be read in the worktree, the loop's own, is that of its last commit."""
     try:
@@ -64,7 +75,7 @@ class Session:
         Raises:
             HomeostatError: the tags, the scope or a record cannot be read.
         """
-        tree = working_tree(project)
+        tree = _whole_tree(project)
         return cls(
             project, tree, Registry.open(project), history.decisions(project), read_incidents(project),
             _window(tree).start, stands_at(project),
