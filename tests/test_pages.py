@@ -15,7 +15,7 @@ from homeostat.project.layout import Project
 ROOT = Path(__file__).parents[1]
 DOCS = ROOT / "docs"
 TUTORIAL = DOCS / "tutorial.md"
-SCREENS = ("scope", "contract", "history", "release", "candidate", "decision", "quality", "alarms")
+SCREENS = ("scope", "contract", "release", "candidate", "decision", "quality", "alarms")
 CONCEPTS = [DOCS / f"{name}.md" for name in SCREENS]
 HOW_TO = sorted((DOCS / "howto").glob("*.md"))
 SCREEN = 60  # lines of a concept

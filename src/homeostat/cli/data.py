@@ -53,11 +53,11 @@ def review(source: str | None = None, batch: str | None = None, last: int = 20) 
 
     if source is None:
         from homeostat.data.contamination import read_marks
-        from homeostat.data.label_amendments import read_label_amendments
 
         for mark in read_marks(tree):
             say(mark.sentence)
     if source in (None, of.scope.events.source):
+        from homeostat.data.label_amendments import read_label_amendments
         from homeostat.monitoring import for_people
 
         for line in for_people.lines(of, last):
