@@ -22,7 +22,10 @@ SKIPPED = {".homeostat", ".venv", ".git", "src"}  # folders that hold no code of
 
 @dataclass(frozen=True)
 class Change:
-    """One file to rewrite; ``edited``: by a person, so that only names of the package are replaced in it."""
+    """One file to write; ``before`` is empty for a new one.
+
+    ``edited``: by a person, so that only names of the package are replaced in it.
+    """
 
     path: str
     before: str
@@ -61,8 +64,15 @@ def plan_migration(root: Path) -> Migration:
             changes.append(Change(path, before, after, not ours))
         elif path in current and not ours and len(ids[path]) > 1:
             kept.append(path)
+    changes += [Change(path, "", current[path], False) for path in current if _is_missed(root, path, changes)]
     texts = {**{path: read_text(root / path) for path in _files(root)}, **{c.path: c.after for c in changes}}
     return Migration(tuple(changes), tuple(kept), tuple(_unknown(texts, names)))
+
+
+def _is_missed(root: Path, path: str, changes: list[Change]) -> bool:
+    """Whether a file is not there, and one that is rewritten as this version has it imports it."""
+    imported = f"from {path.removesuffix('.py').replace('/', '.')} import "
+    return not (root / path).exists() and any(imported in change.after for change in changes if not change.edited)
 
 
 def write_migration(root: Path, migration: Migration) -> None:
