@@ -88,16 +88,18 @@ def test_again_it_adds_nothing(project: Project) -> None:
 
 def test_one_whose_inputs_have_changed_is_refused_with_what_changed(project: Project) -> None:
     evaluate(project, LATER)
-    params = project.worktree.root / "params.yaml"
-    before = params.read_text()
-    params.write_text(before.replace("holdout: 12h", "holdout: 11h"))
+    tree = project.worktree.root
+    params = (tree / "params.yaml").read_text()
+    (tree / "params.yaml").write_text(params.replace("holdout: 12h", "holdout: 11h"))
+    hourly.run(tree, "commit", "--quiet", "--message", "half a day less", "params.yaml")  # as where the branch moved on
     try:
         with pytest.raises(
             UsageError, match="params.yaml changed since the candidate of 2024-03-01 09:00:00; `homeostat"
         ):
             release(project, LATER)
     finally:
-        params.write_text(before)
+        hourly.run(tree, "reset", "--quiet", "--soft", "HEAD~1")
+        hourly.run(tree, "checkout", "HEAD", "--", "params.yaml")
     assert read_window(project.worktree).as_of == at(LATER)
 
 
