@@ -11,7 +11,7 @@ import killed_verbs
 import pytest
 from replayed import Outcome, outcome, same
 
-from homeostat.core.errors import ScopeError
+from homeostat.core.errors import EnvironmentFault, ScopeError
 from homeostat.project.layout import Project
 from homeostat.project.window import read_window
 
@@ -24,6 +24,7 @@ KINDS = (
     ".homeostat/ledger/params.yaml", ".homeostat/ledger/features.sql", ".homeostat/ledger/expectations/*.json",
     ".homeostat/ledger/.dvc/config.local", ".homeostat/ledger/data/window.yaml",
     ".homeostat/ledger/data/accepted/*/*.json", ".homeostat/ledger/data/features/*.json", ".git/worktrees/*/gitdir",
+    "reports/quality/labels.parquet",
 )  # fmt: skip
 TICKS = 15, 21  # hours: after a release, and two ticks later
 
@@ -66,6 +67,23 @@ def test_a_torn_file_needs_no_hand(whole: Whole, tmp_path: Path, kind: str, half
     project = killed_verbs.ticked(Project(folder, folder), *TICKS)
     same(outcome(project), whole.outcome)
     assert data_of(project) == whole.data
+
+
+@pytest.mark.parametrize("half", [False, True], ids=["empty", "half"])
+@pytest.mark.parametrize("kind", ["reports/decisions/*.json", "reports/incidents/*.json"])
+def test_a_torn_record_is_named_and_the_loop_runs_without_it(
+    whole: Whole, tmp_path: Path, kind: str, half: bool
+) -> None:
+    folder = tmp_path / "meters"
+    shutil.copytree(whole.folder, folder, symlinks=True)
+    (folder / "reports" / "incidents").mkdir(exist_ok=True)
+    path = next(iter(sorted(folder.glob(kind))), folder / "reports" / "incidents" / "0001.json")
+    data = path.read_bytes() if path.exists() else b'{"opened": "2024-03-01T00:00:00"}'
+    path.write_bytes(data[: len(data) // 2 if half else 0])
+    with pytest.raises(EnvironmentFault, match=f"{path.name}: damaged .*; move it away and run again"):
+        killed_verbs.ticked(Project(folder, folder), *TICKS)
+    path.rename(tmp_path / path.name)
+    killed_verbs.ticked(Project(folder, folder), *TICKS)
 
 
 def test_a_persons_own_window_is_not_replaced(whole: Whole, tmp_path: Path) -> None:

@@ -37,6 +37,14 @@ def read_table(path: Path) -> pl.DataFrame:
     return parse_table(path.read_bytes() if path.is_file() else None, path)
 
 
+def read_or_none(path: Path) -> pl.DataFrame | None:
+    """Read one Parquet file of what can be measured again; None where it is missing or damaged."""
+    try:
+        return read_table(path)
+    except DataError:
+        return None
+
+
 def parse_table(data: bytes | None, path: Path) -> pl.DataFrame:
     """The table in the content of a Parquet file, None where there is no file; ``path`` is where it was read.
 

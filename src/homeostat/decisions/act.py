@@ -16,6 +16,7 @@ from homeostat.core.headlines import headline
 from homeostat.core.ledger import Ledger
 from homeostat.decisions import pending, rollout
 from homeostat.decisions.session import WHO, Session
+from homeostat.project.records import read_body
 from homeostat.project.whole_files import write_text
 
 RELEASES = ("retrain", "release", "recalibrate", "fall back")  # actions that put another bundle in service
@@ -52,7 +53,7 @@ def do(session: Session, plan: Path, now: datetime) -> Decision:
     Raises:
         HomeostatError: the deployment was stopped; the release in service is whole, and the next run carries on.
     """
-    body = json.loads(plan.read_text())
+    body = read_body(plan)
     decision = Decision.from_dict(body)
     record = session.project.cited(pending.record(plan))
     by = Authorship(WHO, headline(decision), now, tuple(dict.fromkeys([*decision.evidence, record])))

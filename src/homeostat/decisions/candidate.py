@@ -20,6 +20,7 @@ from homeostat.data.contamination import left_out
 from homeostat.decisions import evidence
 from homeostat.decisions.session import Session
 from homeostat.project.layout import stamp
+from homeostat.project.records import read_body
 from homeostat.project.whole_files import write_text
 from homeostat.project.window import read_window, write_window
 from homeostat.releases.registry import Switch
@@ -93,7 +94,7 @@ def _evaluated(session: Session) -> Evaluated:
     """The last candidate on record, of an evaluation or of a decision."""
     records = [*session.project.candidates.glob("*.json"), *session.project.decisions.glob("*.json")]
     for record in sorted(records, key=lambda path: path.stem, reverse=True):
-        body: dict[str, Any] = json.loads(record.read_text())
+        body: dict[str, Any] = read_body(record)
         if body.get("candidate"):
             return Evaluated(datetime.fromisoformat(body["at"]), body["candidate"]["bundle"], record)
     raise UsageError(f"no candidate has been evaluated yet; {FRESH}")

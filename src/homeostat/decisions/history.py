@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import partial
 from pathlib import Path, PurePath
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
-from homeostat.core.errors import EnvironmentFault, UsageError
+from homeostat.core.errors import UsageError
 from homeostat.core.findings import Decision
 from homeostat.core.headlines import headline
 from homeostat.core.incidents import Incident
@@ -19,12 +18,11 @@ from homeostat.core.text import count, metric_name, metric_value, typed_time
 from homeostat.data.batch import Batch
 from homeostat.data.staged_files import StagedFiles
 from homeostat.data.verdict_store import VerdictStore
+from homeostat.project.records import read_record
 
 if TYPE_CHECKING:
     from homeostat.core.ledger import Register
     from homeostat.project.layout import Project
-
-Record = TypeVar("Record")
 
 
 @dataclass(frozen=True)
@@ -57,7 +55,7 @@ class Decided:
 
 def incidents(project: Project) -> list[Incident]:
     """The incidents on record, oldest first."""
-    return [_read(path, Incident.from_dict) for path in sorted(project.incidents.glob("*.json"))]
+    return [read_record(path, Incident.from_dict) for path in sorted(project.incidents.glob("*.json"))]
 
 
 def decisions(project: Project, last: int | None = None) -> list[Decided]:
@@ -79,7 +77,7 @@ def read_decision(path: Path) -> Decided:
     Raises:
         EnvironmentFault: the file is damaged.
     """
-    return _read(path, partial(_decided, path))
+    return read_record(path, partial(_decided, path))
 
 
 def decided_at(project: Project, when: datetime, whole_day: bool) -> list[Decided]:
@@ -143,10 +141,3 @@ def _decided(path: Path, raw: Mapping[str, Any]) -> Decided:
         path=path, quality=raw.get("quality") or {}, candidate=raw.get("candidate") is not None,
         started=raw.get("started") or "",
     )  # fmt: skip
-
-
-def _read(path: Path, record: Callable[[Mapping[str, Any]], Record]) -> Record:
-    try:
-        return record(json.loads(path.read_text()))
-    except (KeyError, TypeError, ValueError) as error:
-        raise EnvironmentFault(f"{path}: damaged ({error!r}); move it away and run again") from error

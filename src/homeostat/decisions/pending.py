@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from homeostat.core.rules import Reason
 from homeostat.project.layout import stamp
+from homeostat.project.records import read_body
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -52,7 +52,7 @@ def settle(project: Project, folder: Path, ledger: Ledger, now: datetime) -> lis
     for plan in sorted(folder.glob(f"*{PLAN}")):
         if plan.stem == stamp(now):
             continue
-        if json.loads(plan.read_text())["action"] in IDLE or project.cited(record(plan)) in cited:
+        if read_body(plan)["action"] in IDLE or project.cited(record(plan)) in cited:
             records.append(done(plan))
         else:
             plan.unlink()

@@ -22,6 +22,7 @@ from homeostat.decisions.evidence import coverage_findings
 from homeostat.decisions.history import decision_of
 from homeostat.decisions.session import WHO, Session
 from homeostat.project.layout import stamp
+from homeostat.project.records import read_body
 from homeostat.project.scope_values import Value, changes, with_prices
 from homeostat.project.whole_files import write_text
 from homeostat.releases.derived import derive
@@ -82,7 +83,7 @@ def _waits(session: Session, serving: Serving) -> bool:
 def _kept_before(folder: Path, serving: Serving, changed: Changed) -> bool:
     """Whether these very weights have failed their gate with this champion: once is enough."""
     records = sorted(folder.glob("*.json"))
-    body = json.loads(records[-1].read_text()) if records else {}
+    body = read_body(records[-1]) if records else {}
     wanted = {name: list(pair) for name, pair in changed.items()}
     kept = (body.get("action"), body.get("release")) == ("keep", serving.event.version)
     return kept and body["facts"]["weights"] == wanted
@@ -132,7 +133,7 @@ def _carried(session: Session, version: str) -> tuple[Finding, ...]:
 
 def _carry_out(session: Session, plan: Path, now: datetime, by: Authorship | None) -> Decision:
     """Do what was decided, once however often this is called, and make the plan the record of it."""
-    body = json.loads(plan.read_text())
+    body = read_body(plan)
     decision = Decision.from_dict(body)
     if decision.action == "release":
         record = session.project.cited(pending.record(plan))

@@ -16,6 +16,7 @@ from homeostat.decisions import pending
 from homeostat.decisions.rollout_evidence import measure
 from homeostat.decisions.session import WHO, Session
 from homeostat.project.layout import stamp
+from homeostat.project.records import read_body
 from homeostat.project.scope import Scope
 from homeostat.project.whole_files import write_text
 
@@ -61,7 +62,7 @@ def _decided(session: Session, now: datetime) -> dict[str, Any]:
 
 def _carry_out(session: Session, plan: Path, now: datetime) -> Decision:
     """Do what was decided, once however often this is called, and make the plan the record of it."""
-    body = json.loads(plan.read_text())
+    body = read_body(plan)
     decision = Decision.from_dict(body)
     on, registry = session.registry.ledger.rollout, session.registry
     if on is not None and on.number == body["event"]:  # else it is done, or a person has been faster

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -20,6 +19,7 @@ from homeostat.decisions.candidate import commit_candidate
 from homeostat.decisions.history import read_decision
 from homeostat.decisions.pending import decision_that_waits
 from homeostat.monitoring.answers import read_answers
+from homeostat.project.records import read_body
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -54,7 +54,7 @@ def settle_approval(session: Session, now: datetime, at_once: Sequence[Finding])
     decided = decision_that_waits(project, session.decisions)
     if decided is None:
         return None
-    body, record = json.loads(decided.path.read_text()), project.cited(decided.path)
+    body, record = read_body(decided.path), project.cited(decided.path)
     waiting = _Waiting(decided, PendingApproval.of(decided.decision), body, record)
     outcome = _outcome(session, waiting, now, at_once)
     if outcome is None:

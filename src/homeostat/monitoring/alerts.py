@@ -9,6 +9,7 @@ from datetime import datetime
 from homeostat.core.findings import Finding
 from homeostat.core.incidents import Incident, update_incidents
 from homeostat.project.layout import Project
+from homeostat.project.records import read_record
 from homeostat.project.whole_files import write_text
 
 Numbered = dict[str, Incident]  # by number, the name of the incident's file
@@ -17,7 +18,7 @@ Numbered = dict[str, Incident]  # by number, the name of the incident's file
 def read_incidents(project: Project) -> Numbered:
     """The incidents on record, in order of number."""
     paths = sorted(project.incidents.glob("*.json"))
-    return {path.stem: Incident.from_dict(json.loads(path.read_text())) for path in paths}
+    return {path.stem: read_record(path, Incident.from_dict) for path in paths}
 
 
 def raise_alerts(

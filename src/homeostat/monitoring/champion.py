@@ -33,6 +33,7 @@ from homeostat.monitoring.quality import (
 )
 from homeostat.monitoring.switch import check_switch
 from homeostat.project.layout import Project, stamp
+from homeostat.project.records import read_body
 from homeostat.project.whole_files import write_text
 from homeostat.releases.feature_rows import FeatureRows
 from homeostat.releases.registry import Registry, Serving
@@ -60,7 +61,7 @@ def check_champion(tree: Project, registry: Registry, serving: Serving, now: dat
     What is stored decides: ``record_drift`` comes first.
     """
     path = tree.drift / f"{stamp(now)}.json"
-    recorded = path.is_file() and json.loads(path.read_text())["release"] == serving.event.version
+    recorded = path.is_file() and read_body(path)["release"] == serving.event.version
     findings = judge_drift(tree, serving.bundle, path) if recorded else []
     at_once = (*check_switch(tree, registry, now), *check_labels(tree, now))
     doubted = {f.subject: f.since for f in at_once if f.failed and f.rule == Rule.LABELS}
@@ -87,7 +88,7 @@ def record_drift(tree: Project, serving: Serving, features: FeatureRows, now: da
 def _usual_drift(tree: Project, serving: Serving) -> Mapping[str, Sequence[float]]:
     """How far windows of the release's own reference lie from all before them, by column; measured once a release."""
     records = sorted(tree.drift.glob("*.json"))
-    last = json.loads(records[-1].read_text()) if records else {}
+    last = read_body(records[-1]) if records else {}
     if last.get("release") == serving.event.version:
         return {name: column.get("usual", ()) for name, column in last["columns"].items()}
     windows = reference_windows(serving.bundle.reference, tree.scope.rhythm.decide)
@@ -111,7 +112,7 @@ def reference_windows(reference: pl.DataFrame, length: timedelta) -> list[tuple[
 
 def judge_drift(tree: Project, bundle: Bundle, path: Path) -> list[Finding]:
     """The findings of a stored record, by the champion's limits."""
-    return drift_findings(json.loads(path.read_text()), bundle.scope.monitoring, tree.cited(path))
+    return drift_findings(read_body(path), bundle.scope.monitoring, tree.cited(path))
 
 
 def judge_health(

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import polars as pl
 
-from homeostat.adapters.parquet import digest, read_table, write_table
+from homeostat.adapters.parquet import digest, read_or_none, read_table, write_table
 from homeostat.core.alarm_budget import LAST, Budget, Look, latest_look
 from homeostat.core.errors import HomeostatError
 from homeostat.core.findings import TOO_FEW, Finding, Outcome
@@ -166,7 +166,8 @@ def record_windows(units: Units, until: datetime, now: datetime) -> pl.DataFrame
     """The windows that ended by ``until``, in the columns of ``RECORD``; those that are not on record yet are added."""
     scope, path = units.scope, _path(units.tree)
     made_of, length = _made_of(units.tree), window_length(scope)
-    record = read_table(path) if path.is_file() else pl.DataFrame(schema=RECORD)
+    record = read_or_none(path)
+    record = pl.DataFrame(schema=RECORD) if record is None else record  # damaged: measured again
     kept = record.filter(pl.col("made_of") == made_of)
     done = set(kept["until"].unique())
     missing = [end for end in _ends(units, until, length) if end not in done]

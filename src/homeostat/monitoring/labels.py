@@ -10,7 +10,7 @@ from typing import Any
 
 import polars as pl
 
-from homeostat.adapters.parquet import read_table, write_table
+from homeostat.adapters.parquet import read_or_none, write_table
 from homeostat.core.findings import Finding
 from homeostat.core.intervals import FEWEST
 from homeostat.core.label_trust import FACTOR, LabelBatch, label_findings, mean_relation
@@ -79,8 +79,8 @@ def record_labels(tree: Project, now: datetime) -> pl.DataFrame:
     A batch in doubt has no events here: what its labels say is no more trusted than the rest of it.
     """
     path, scope = tree.quality / "labels.parquet", tree.scope
-    table = read_table(path) if path.is_file() else pl.DataFrame(schema=SCHEMA)
-    if table.schema != SCHEMA:  # of an earlier version: measured again
+    table = read_or_none(path)
+    if table is None or table.schema != SCHEMA:  # damaged, or of an earlier version: measured again
         table = pl.DataFrame(schema=SCHEMA)
     done = set(table["label"].unique())
     matured = (p for p in periods_of(tree) if p.label not in done and p.end + scope.events.label_horizon <= now)

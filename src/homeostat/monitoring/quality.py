@@ -29,6 +29,7 @@ from homeostat.features.tables import not_left_out, read_features
 from homeostat.monitoring import outcomes
 from homeostat.monitoring.outcomes import Observed, window_length
 from homeostat.project.layout import Project, stamp
+from homeostat.project.records import read_body
 from homeostat.project.scope import Scope
 from homeostat.project.whole_files import write_text
 from homeostat.releases.registry import Serving
@@ -51,7 +52,7 @@ class QualityRecords:
     def read(cls, tree: Project, until: datetime) -> QualityRecords:
         """The records of ``until`` and before."""
         paths = [path for path in sorted(tree.quality.glob("*.json")) if path.stem <= stamp(until)]
-        return cls(tuple(json.loads(path.read_text()) for path in paths[-RECORDS:]))
+        return cls(tuple(read_body(path) for path in paths[-RECORDS:]))
 
     @cached_property
     def windows(self) -> list[WindowFigures]:
@@ -218,7 +219,7 @@ def _holdouts(tree: Project, serving: Serving) -> Path:
 def _past_windows(tree: Project, serving: Serving | None = None) -> list[WindowFigures]:
     """The windows of past holdouts that are on record, of all releases or of one."""
     paths = [_holdouts(tree, serving)] if serving else sorted((tree.quality / "holdouts").glob("*.json"))
-    return [WindowFigures.from_dict(w) for path in paths for w in json.loads(path.read_text())]
+    return [WindowFigures.from_dict(w) for path in paths for w in read_body(path)]
 
 
 def _measure_holdouts(tree: Project, serving: Serving) -> None:

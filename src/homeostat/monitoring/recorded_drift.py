@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from datetime import datetime, time
 from pathlib import Path
@@ -13,6 +12,7 @@ from homeostat.core.errors import UsageError
 from homeostat.core.text import typed_time
 from homeostat.monitoring.champion import served_rows, watched
 from homeostat.project.layout import Project
+from homeostat.project.records import read_body
 from homeostat.releases.feature_rows import FeatureRows
 from homeostat.releases.registry import Registry, Serving
 
@@ -46,7 +46,7 @@ def read_drift(tree: Project, registry: Registry, now: datetime | None) -> Recor
         HomeostatError: the release of that time cannot be loaded.
     """
     path = _record(tree, now)
-    record = json.loads(path.read_text())
+    record = read_body(path)
     at, version = datetime.fromisoformat(record["at"]), record["release"]
     event = next(e for e in reversed(registry.ledger.events) if e.version == version and e.at <= at)
     serving = Serving(event, registry.load(version))

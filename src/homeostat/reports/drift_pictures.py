@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping
 from datetime import datetime
 from html import escape
@@ -11,6 +10,7 @@ from typing import Any
 
 from homeostat.core.drift import P_VALUES, SCORE
 from homeostat.core.text import percent, typed_time
+from homeostat.project.records import read_body
 from homeostat.reports.document import grid
 
 SHOWN = 10  # columns
@@ -23,7 +23,7 @@ def drift_pictures(path: Path, score_limit: float) -> Iterator[str]:
 
     ``score_limit`` is that of the scores, which a record does not hold.
     """
-    record: dict[str, Any] = json.loads(path.read_text()) if path.suffix == ".json" and path.is_file() else {}
+    record: dict[str, Any] = read_body(path) if path.suffix == ".json" and path.is_file() else {}
     columns: dict[str, dict[str, Any]] = record.get("columns", {})
     if not columns:
         return

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -15,6 +14,7 @@ from homeostat.core.rules import Rule
 from homeostat.core.text import change, listed, percent
 from homeostat.decisions import history
 from homeostat.project.layout import working_tree
+from homeostat.project.records import read_body
 from homeostat.reports.incident import batch_of, columns
 
 if TYPE_CHECKING:
@@ -60,7 +60,7 @@ def _of_drift(project: Project, screen: Screen) -> Measure | None:
     name = f"{SCORE}{finding.subject}" if finding.rule == Rule.SCORE_DRIFT else finding.subject
     points = []
     for path in sorted(project.drift.glob("*.json")):
-        record = json.loads(path.read_text())
+        record = read_body(path)
         column = record["columns"].get(name)
         if column is not None:
             now, before = column["missing"]
