@@ -8,15 +8,13 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, Strict, ValidationError, model_validator
-from ruamel.yaml import YAML
-from ruamel.yaml.error import YAMLError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, Strict, model_validator
 
 from homeostat.core.errors import ScopeError
-from homeostat.project import scope_errors
 from homeostat.project.file_form import FileForm
 from homeostat.project.scope_errors import Contradiction
 from homeostat.project.sql_columns import columns_in
+from homeostat.project.typed_yaml import parse_yaml
 from homeostat.project.value_types import (
     Count,
     Duration,
@@ -583,19 +581,7 @@ def parse(text: str, where: str = "params.yaml") -> Scope:
     Raises:
         ScopeError: one line that names the file, the line, the key and the fix.
     """
-    try:
-        plain: Any = YAML(typ="safe").load(text)
-    except (YAMLError, ValueError) as error:
-        line, problem = scope_errors.of_yaml(error, text)
-        raise ScopeError(f"{where}:{line}: {problem}") from error
-    if not isinstance(plain, dict):
-        kind = "is empty" if plain is None else "has no keys"
-        raise ScopeError(f"{where}:1: {kind}; a scope starts with `project: NAME`")
-    try:
-        return Scope.model_validate(plain)
-    except ValidationError as error:
-        line, key, fix = scope_errors.of_validation(error, text, Scope)
-        raise ScopeError(f"{where}:{line}: {key}: {fix}") from error
+    return parse_yaml(text, where, Scope, "a scope starts with `project: NAME`")
 
 
 def read(path: Path) -> Scope:

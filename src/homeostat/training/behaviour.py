@@ -8,19 +8,18 @@ matter; the others are those of a typical held-out event.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import numpy as np
 import polars as pl
-from pydantic import Field, ValidationError, model_validator
-from ruamel.yaml import YAML
-from ruamel.yaml.error import YAMLError
+from pydantic import Field, model_validator
 
 from homeostat.core.behaviour import EXPECTED, Behaviour, Severity, excess
 from homeostat.core.errors import ScopeError
 from homeostat.project import scope_errors
 from homeostat.project.scope import Part
 from homeostat.project.scope_errors import Contradiction
+from homeostat.project.typed_yaml import parse_yaml
 from homeostat.project.value_types import Number, Text
 
 if TYPE_CHECKING:
@@ -109,18 +108,7 @@ def read_tests(project: Project) -> tuple[Test, ...]:
 
 
 def _read(text: str, where: str, scope: Scope) -> tuple[Test, ...]:
-    try:
-        plain: Any = YAML(typ="safe").load(text)
-    except (YAMLError, ValueError) as error:
-        line, problem = scope_errors.of_yaml(error, text)
-        raise ScopeError(f"{where}:{line}: {problem}") from error
-    if not isinstance(plain, dict):
-        raise ScopeError(f"{where}:1: has no keys; a file of tests starts with `tests:`")
-    try:
-        tests = Tests.model_validate(plain).tests
-    except ValidationError as error:
-        line, key, fix = scope_errors.of_validation(error, text, Tests)
-        raise ScopeError(f"{where}:{line}: {key}: {fix}") from error
+    tests = parse_yaml(text, where, Tests, "a file of tests starts with `tests:`").tests
     for place, test in enumerate(tests):
         for path, problem in _strays(test, scope):
             line = scope_errors.line_of(text, ("tests", place, *path))
