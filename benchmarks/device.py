@@ -19,16 +19,14 @@ sys.path[:0] = [str(Path(__file__).parents[1] / "tests")]
 
 from browser import CHROMIUM, tab  # noqa: E402
 
+from homeostat import models  # noqa: E402
+from homeostat.core.costs import worth  # noqa: E402
 from homeostat.device.export import export, lines  # noqa: E402
-from homeostat.device.onnx_models import encodings  # noqa: E402
+from homeostat.device.onnx_models import runnable  # noqa: E402
 from homeostat.device.runner import Device as Runner  # noqa: E402
 from homeostat.features.tables import listed, read_features  # noqa: E402
-from homeostat.models import encoding  # noqa: E402
-from homeostat.models.lightgbm import Trees  # noqa: E402
 from homeostat.project.layout import Project, working_tree  # noqa: E402
 from homeostat.releases.registry import Registry  # noqa: E402
-from homeostat.training.bundle import Bundle, score  # noqa: E402
-from homeostat.training.golden import answered  # noqa: E402
 
 AT_ONCE = 2000  # rows that a page is given
 
@@ -38,15 +36,6 @@ def with_gaps(rows: pl.DataFrame, features: tuple[str, ...]) -> pl.DataFrame:
     chance = np.random.default_rng(1)
     kept = {name: pl.Series(chance.random(rows.height) > 0.1) for name in features}
     return rows.with_columns(pl.when(kept[name]).then(pl.col(name)).alias(name) for name in features)
-
-
-def raw_of(bundle: Bundle, rows: pl.DataFrame) -> dict[str, list[float]]:
-    """By objective the raw score of LightGBM itself."""
-    raw = {}
-    for name, model in bundle.uncalibrated.items():
-        assert isinstance(model, Trees), f"{name}: a model of trees is compared"
-        raw[name] = model.booster.predict(encoding.matrix(tuple(encodings(model)), rows), raw_score=True).tolist()
-    return raw
 
 
 def main() -> None:
@@ -62,8 +51,9 @@ def main() -> None:
     bundle = registry.load(version)
     features = listed(bundle.scope)
     rows = with_gaps(read_features(working_tree(project)).head(given.rows), features)
-    expected, raw = answered(bundle, rows)["alert"].to_list(), raw_of(bundle, rows)
-    scores = score(bundle, rows, baselines=False)
+    raw = {name: runnable(model, name).raw(rows).tolist() for name, model in bundle.uncalibrated.items()}
+    scores = models.predict_each(bundle.models, rows)
+    expected = worth(scores, bundle.scope.objectives, bundle.scope.costs.alert).tolist()
     requests = rows.select(features).to_dicts()
     with tempfile.TemporaryDirectory() as place:
         made = export(project, bundle, version, Path(place) / "export", project.scope.device)
@@ -87,7 +77,7 @@ def main() -> None:
                 answers = page.run(f"{json.dumps(part)}.map(computed)")
                 unequal += sum(a["alert"] != e for a, e in zip(answers, expected[start : start + AT_ONCE], strict=True))
                 for name in raw:
-                    own = scores[f"score__{name}"][start : start + AT_ONCE].to_list()
+                    own = scores[name][start : start + AT_ONCE].tolist()
                     far = [abs(a["scores"][name] - b) for a, b in zip(answers, own, strict=True)]
                     furthest = max(furthest, *far)
         print(f"browser: scores differ by {furthest:.1e} at most; {unequal} of {len(expected):,} decisions differ")

@@ -22,6 +22,8 @@ from homeostat.device.runner import Device as Runner
 from homeostat.project.layout import Project
 from homeostat.project.scope import Device
 from homeostat.releases.registry import Registry
+from homeostat.training import bundle as bundles
+from homeostat.training import pack
 from homeostat.training.bundle import Bundle
 
 LINES = (Path(__file__).parents[2] / "src" / "homeostat" / "device" / "runner.py").read_text().splitlines()
@@ -129,6 +131,21 @@ def test_the_runner_needs_neither_homeostat_nor_more_than_eighty_lines(folder: P
     done = subprocess.run([sys.executable, "-I", "-c", code], capture_output=True, text=True, check=True)
     assert json.loads(done.stdout)["from"] in ("device", "stored answer")
     assert len(LINES) <= 80
+
+
+def test_where_the_scores_abstain_a_device_says_what_is_worth_an_alert(project: Project, tmp_path: Path) -> None:
+    params = project.root / "params.yaml"
+    before = params.read_text()
+    cheap = "costs: {alert: 0.01, capacity: 2, abstain: {scores: {high: [0.0, 1.0]}}}"
+    params.write_text(before.replace("costs: {alert: 1, capacity: 2}", cheap))
+    try:
+        pack.pack(Project(project.root, project.home))
+    finally:
+        params.write_text(before)
+    abstaining = bundles.load(project.bundle)
+    made = export(project, abstaining, "v0.1.0", tmp_path / "out", Device())
+    golden = json.loads((made.folder / "golden.json").read_text())
+    assert not abstaining.golden["alert"].any() and all(row["alert"] for row in golden)
 
 
 def test_an_unlike_folder_is_left_alone(project: Project, bundle: Bundle, tmp_path: Path) -> None:

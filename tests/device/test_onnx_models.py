@@ -9,10 +9,8 @@ import pytest
 
 from homeostat import models
 from homeostat.core.errors import UsageError
-from homeostat.device.onnx_models import as_onnx
+from homeostat.device.onnx_models import as_onnx, runnable
 from homeostat.models import Model, encoding
-from homeostat.models.lightgbm import Trees
-from homeostat.models.linear import Linear
 from homeostat.project.scope import Baseline, LightGBM, Objective, Training
 
 NAMES = ("size", "age", "flag", "shape", "whole")
@@ -48,19 +46,15 @@ def fitted(kind: str, task: str, gaps: float = 0.2, settings: LightGBM = FEW) ->
 
 
 def answered(model: Model, rows: pl.DataFrame) -> list[float]:
-    assert isinstance(model, Trees | Linear)
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = options.inter_op_num_threads = 1
     session = onnxruntime.InferenceSession(as_onnx(model, "one"), options)
-    codes = np.ascontiguousarray(encoding.matrix(model.encoded, rows))
+    codes = np.ascontiguousarray(encoding.matrix(runnable(model, "one").encoded, rows))
     return session.run(None, {"rows": codes})[0][:, 0].tolist()  # type: ignore[no-any-return]
 
 
 def raw(model: Model, rows: pl.DataFrame) -> list[float]:
-    if isinstance(model, Linear):
-        return model.raw(rows).tolist()  # type: ignore[no-any-return]
-    assert isinstance(model, Trees)
-    return model.booster.predict(encoding.matrix(model.encoded, rows), raw_score=True, num_threads=1).tolist()  # type: ignore[union-attr,no-any-return]
+    return runnable(model, "one").raw(rows).tolist()  # type: ignore[no-any-return]
 
 
 @pytest.mark.parametrize("task", ["binary", "regression", "ranking"])

@@ -22,18 +22,18 @@ import polars as pl
 from homeostat import models
 from homeostat.adapters.parquet import digest
 from homeostat.core.calibration import LEAST
+from homeostat.core.costs import worth
 from homeostat.core.errors import DataError, UsageError
 from homeostat.core.evaluation import Compared
 from homeostat.device.blind import Blindness, as_json, blindness
 from homeostat.device.flat_trees import flat_trees
-from homeostat.device.onnx_models import as_onnx, encodings
+from homeostat.device.onnx_models import as_onnx, runnable
 from homeostat.features.tables import listed
 from homeostat.models.lightgbm import Trees
 from homeostat.models.linear import FAR, Linear, Number
 from homeostat.project.layout import working_tree
 
 if TYPE_CHECKING:
-    from homeostat.models import Model
     from homeostat.project.layout import Project
     from homeostat.project.scope import Device
     from homeostat.training.bundle import Bundle
@@ -136,7 +136,7 @@ def _write(place: Path, bundle: Bundle, version: str, blind: Blindness, limits: 
     }  # fmt: skip
     _write_json(place / MANIFEST, manifest, indent=1)
     shutil.copyfile(HERE / "runner.py", place / "predict.py")
-    walked = {name: _walked(model) for name, model in ours.items()} | {"far": FAR}
+    walked = {name: _walked(runnable(model, name)) for name, model in ours.items()} | {"far": FAR}
     body = {"manifest": manifest, "models": walked, "golden": golden, "stored": stored}
     embedded = json.dumps(body, separators=(",", ":")).replace("<", "\\u003c")
     page = (HERE / "page.html").read_text("utf-8").replace("/*EXPORT*/", embedded)
@@ -162,7 +162,7 @@ def _part(bundle: Bundle, name: str, blind: Blindness) -> dict[str, Any]:
     model, objective = bundle.uncalibrated[name], bundle.scope.objectives[name]
     part: dict[str, Any] = {
         "file": f"{name}.onnx", "task": objective.task, "weight": objective.weight, "kind": model.kind,
-        "features": [feature.to_dict() for feature in encodings(model)],
+        "features": [feature.to_dict() for feature in runnable(model, name).encoded],
         "on_device": as_json(blind.cost[name]),
     }  # fmt: skip
     if (calibrator := bundle.calibrators.get(name)) is not None:
@@ -175,24 +175,17 @@ def _part(bundle: Bundle, name: str, blind: Blindness) -> dict[str, Any]:
 
 
 def _golden(bundle: Bundle) -> list[dict[str, Any]]:
-    """The golden rows that the bundle was sealed with: features, raw scores, and whether to warn."""
-    rows, features = bundle.golden, list(listed(bundle.scope))
-    raw = {name: _raw(model, rows) for name, model in bundle.uncalibrated.items()}
+    """The golden rows that the bundle was sealed with: features, raw scores, and whether an alert is worth it.
+
+    A device knows neither filters nor a band in which it abstains, which the sealed decisions heed.
+    """
+    rows, scope = bundle.golden, bundle.scope
+    raw = {name: runnable(model, name).raw(rows).tolist() for name, model in bundle.uncalibrated.items()}
+    alerts = worth(models.predict_each(bundle.models, rows), scope.objectives, scope.costs.alert).tolist()
     return [
-        {"features": given, "raw": {name: raw[name][n] for name in raw}, "alert": alert}
-        for n, (given, alert) in enumerate(zip(rows.select(features).to_dicts(), rows["alert"].to_list(), strict=True))
+        {"features": given, "raw": {name: raw[name][n] for name in raw}, "alert": alerts[n]}
+        for n, given in enumerate(rows.select(listed(scope)).to_dicts())
     ]
-
-
-def _raw(model: Model, rows: pl.DataFrame) -> list[float]:
-    """The score before any sigmoid."""
-    from homeostat.models import encoding
-
-    if isinstance(model, Trees):
-        x = encoding.matrix(model.encoded, rows)
-        return [float(value) for value in model.booster.predict(x, raw_score=True, num_threads=1)]
-    assert isinstance(model, Linear)  # what ``as_onnx`` refuses does not come here
-    return model.raw(rows).tolist()
 
 
 def _stored(bundle: Bundle, known: list[str], blind: Blindness, many: int) -> list[list[Any]]:
@@ -209,11 +202,10 @@ def _stored(bundle: Bundle, known: list[str], blind: Blindness, many: int) -> li
     ]
 
 
-def _walked(model: Model) -> Any:
+def _walked(model: Trees | Linear) -> Any:
     """A model as the page walks it."""
     if isinstance(model, Trees):
         return {"trees": [asdict(tree) for tree in flat_trees(model)]}
-    assert isinstance(model, Linear)
     terms = [asdict(term) if isinstance(term, Number) else list(term) for term in model.terms]
     return {"intercept": model.intercept, "terms": terms}
 

@@ -7,7 +7,6 @@ converters go through float32, and every twentieth row comes out otherwise.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -35,15 +34,12 @@ def as_onnx(model: Model, name: str) -> bytes:
     import onnx
     from onnx import TensorProto, helper
 
-    constants: list[Any]
-    match model:
-        case Trees():
-            nodes, constants = [_ensemble(list(flat_trees(model)))], []
-        case Linear():
-            nodes, constants = _chain(model)
-        case _:
-            fix = "promote a learned release, or set training.model to lightgbm or linear"
-            raise UsageError(f"objective {name}: its model is a {model.kind}, which a device cannot run; {fix}")
+    constants: list[Any] = []
+    match runnable(model, name):
+        case Trees() as trees:
+            nodes = [_ensemble(list(flat_trees(trees)))]
+        case Linear() as linear:
+            nodes, constants = _chain(linear)
     width = len(model.features)
     graph = helper.make_graph(
         nodes, name,
@@ -55,6 +51,18 @@ def as_onnx(model: Model, name: str) -> bytes:
     made = helper.make_model(graph, opset_imports=opsets, ir_version=10, producer_name="homeostat")
     onnx.checker.check_model(made)
     return bytes(made.SerializeToString(deterministic=True))
+
+
+def runnable(model: Model, name: str) -> Trees | Linear:
+    """The model of objective ``name``, of a kind that a device runs.
+
+    Raises:
+        UsageError: it is none.
+    """
+    if isinstance(model, Trees | Linear):
+        return model
+    fix = "promote a learned release, or set training.model to lightgbm or linear"
+    raise UsageError(f"objective {name}: its model is a {model.kind}, which a device cannot run; {fix}")
 
 
 # ---- trees
@@ -171,9 +179,3 @@ class _Chain:
         name = f"number_{len(self.numbers)}"
         self.numbers[name] = np.asarray(value, dtype=kind)
         return name
-
-
-def encodings(model: Model) -> Iterator[Feature]:
-    """How each column of the graph's input is made of a feature."""
-    if isinstance(model, Trees | Linear):
-        yield from model.encoded

@@ -56,6 +56,11 @@ class Trees:
         scores = self.booster.predict(encoding.matrix(self.encoded, table), num_threads=self.threads)
         return np.asarray(scores, dtype=np.float64)
 
+    def raw(self, table: pl.DataFrame) -> np.ndarray:
+        """The sums (n,) of the trees' leaves, before any sigmoid."""
+        x = encoding.matrix(self.encoded, table)
+        return np.asarray(self.booster.predict(x, raw_score=True, num_threads=self.threads), dtype=np.float64)
+
     def strongest(self, many: int) -> tuple[str, ...]:
         gains = self.booster.feature_importance("gain")
         return tuple(self.features[n] for n in np.argsort(-gains, kind="stable")[:many] if gains[n] > 0)
