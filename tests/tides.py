@@ -100,6 +100,17 @@ def tides(root: Path, days: int = 40, table: pl.DataFrame | None = None, **chang
     return project
 
 
+def judged_tides(root: Path) -> Project:
+    """The project with a candidate, trained and judged."""
+    from homeostat.training.evaluate import judge
+    from homeostat.training.train import train
+
+    project = tides(root)
+    train(project)
+    judge(project)
+    return project
+
+
 def only(name: str) -> dict[str, Any]:
     """A change that leaves one objective."""
     return {"objectives": {name: YAML(typ="safe").load(PARAMS)["objectives"][name]}}

@@ -3,26 +3,24 @@
 from __future__ import annotations
 
 import json
-from datetime import datetime, timedelta
+from datetime import timedelta
 
 import asked
 import hourly
 import polars as pl
 import pytest
 from click.testing import CliRunner
+from first_release import at, in_service
 
 from homeostat import loop
 from homeostat.adapters.parquet import read_table
 from homeostat.checks.scope_page import scope_page
 from homeostat.cli import main
-from homeostat.core.authorship import Authorship
 from homeostat.core.findings import Decision
 from homeostat.core.headlines import headline
 from homeostat.core.rules import Rule
 from homeostat.core.sentences import sentence
-from homeostat.decisions.candidate import judge_candidate, release_candidate
 from homeostat.decisions.reweigh import release_weights
-from homeostat.decisions.session import Session
 from homeostat.monitoring import for_people, outcomes
 from homeostat.project.layout import Project
 from homeostat.releases.registry import Registry
@@ -31,7 +29,7 @@ from homeostat.training.bundle import Bundle
 from homeostat.training.event_decisions import DECIDED
 
 pytestmark = pytest.mark.slow
-FIRST, LATER = 30, 34  # hours
+LATER = 34  # hours
 SPARE = "m5"
 PARAMS = hourly.PARAMS
 for _old, _new in {
@@ -45,18 +43,10 @@ for _old, _new in {
     PARAMS = PARAMS.replace(_old, _new)
 
 
-def at(hour: int) -> datetime:
-    return hourly.START + timedelta(hours=hour)
-
-
 @pytest.fixture(scope="module")
 def project(tmp_path_factory: pytest.TempPathFactory) -> Project:
     """A model in service since ``FIRST``, and data up to ``LATER``."""
-    project = hourly.make(tmp_path_factory.mktemp("undecided") / "meters", params=PARAMS)
-    with loop.run_context(project.home, at(FIRST)) as (session, now):
-        loop.data(session, now)
-        judge_candidate(session, now)
-    release_candidate(Session.open(project), Authorship("ann", "the first", at(FIRST)))
+    project = in_service(tmp_path_factory.mktemp("undecided") / "meters", PARAMS)
     with loop.run_context(project.home, at(LATER)) as (session, now):
         loop.data(session, now)
         loop.predict(session, now)

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import json
-from datetime import datetime, timedelta
 from pathlib import Path
 
 import hourly
 import pytest
+from first_release import at, in_service
 from registered import pending_at
 
 from homeostat import loop
@@ -17,32 +17,22 @@ from homeostat.core.errors import EnvironmentFault, UsageError
 from homeostat.core.findings import Decision
 from homeostat.core.headlines import headline
 from homeostat.core.rules import Rule
-from homeostat.decisions.candidate import judge_candidate, release_candidate
 from homeostat.decisions.evidence import previous_version
 from homeostat.decisions.reweigh import release_weights
-from homeostat.decisions.session import Session
 from homeostat.faults.bad_release import reseal, turn_models_around
 from homeostat.project.layout import Project
 from homeostat.releases import verify
 from homeostat.releases.registry import Registry
 
 pytestmark = pytest.mark.slow
-FIRST, LATER = 30, 34  # hours
+LATER = 34  # hours
 MODELS = ("models/", "judged/", "baseline/", "features.sql", "training.json", "reference.parquet")
-
-
-def at(hour: int) -> datetime:
-    return hourly.START + timedelta(hours=hour)
 
 
 @pytest.fixture(scope="module")
 def project(tmp_path_factory: pytest.TempPathFactory) -> Project:
     """A model in service since ``FIRST``, and data up to ``LATER``."""
-    project = hourly.make(tmp_path_factory.mktemp("weights") / "meters")
-    with loop.run_context(project.home, at(FIRST)) as (session, now):
-        loop.data(session, now)
-        judge_candidate(session, now)
-    release_candidate(Session.open(project), Authorship("ann", "the first", at(FIRST)))
+    project = in_service(tmp_path_factory.mktemp("weights") / "meters")
     with loop.run_context(project.home, at(LATER)) as (session, now):
         loop.data(session, now)
         session.complete(now)

@@ -9,7 +9,7 @@ from pathlib import Path
 import hourly
 import numpy as np
 import pytest
-from tides import START, tides
+from tides import START, judged_tides, tides
 
 from homeostat.adapters import dvc_yaml
 from homeostat.checks.learning import learning_curve
@@ -56,10 +56,7 @@ tests:
 
 @pytest.fixture(scope="module")
 def judged(tmp_path_factory: pytest.TempPathFactory) -> Project:
-    project = tides(tmp_path_factory.mktemp("tides"))
-    train(project)
-    judge(project)
-    return project
+    return judged_tides(tmp_path_factory.mktemp("tides"))
 
 
 def written(project: Project, text: str) -> None:

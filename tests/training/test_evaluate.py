@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 import pytest
-from tides import START, gauges, only, tides
+from tides import START, gauges, judged_tides, only, tides
 
 from homeostat.core.errors import DataError
 from homeostat.core.oracle_share import BY_COSTS, HALF, ORACLE
@@ -33,10 +33,7 @@ AS_OF = START + timedelta(days=40)
 
 @pytest.fixture(scope="module")
 def judged(tmp_path_factory: pytest.TempPathFactory) -> Project:
-    project = tides(tmp_path_factory.mktemp("tides"))
-    train(project)
-    judge(project)
-    return project
+    return judged_tides(tmp_path_factory.mktemp("tides"))
 
 
 def test_the_report_holds_candidate_and_baseline_on_the_same_rows(judged: Project) -> None:
