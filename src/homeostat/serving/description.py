@@ -22,7 +22,7 @@ EXAMPLES = 2
 SCHEMAS = "#/components/schemas/"
 HOW = {
     "name": "how", "in": "query", "required": False, "schema": {"type": "string", "enum": ["computed"]},
-    "description": "computed: use no precomputed answer.",
+    "description": "computed: use no answer that is already there. Left out: one that is there and fits is used.",
 }  # fmt: skip
 REFUSALS = {
     "401": "No token, or a wrong one.", "413": "The body is too large.", "415": "The body is not application/json.",
@@ -52,7 +52,7 @@ def openapi(state: State) -> dict[str, Any]:
         "/release": _get("The release in service, and one that should be and is not"),
         "/metrics": _get("Metrics for Prometheus", "text/plain"),
         "/live": _get("Whether the process answers", token=False),
-        "/ready": _get("Whether a release is loaded, with the data it needs", token=False),
+        "/ready": _get("Whether a release is loaded, with the data it needs, and answers can be kept", token=False),
     }  # fmt: skip
     return {
         "openapi": "3.1.0",
@@ -127,7 +127,7 @@ def _golden(state: State, columns: list[str]) -> list[tuple[Answer, tuple[Any, .
 _LABELS = (
     "Each is on the disk before it is confirmed. kept: new; repeated: on record with this value already, nothing "
     "added; changed: on record with another value, both are kept and the last counts. late: it arrived after the "
-    "label horizon."
+    "label horizon. The loop learns from them, and the example is kept like any other: send true values."
 )
 
 
