@@ -2,23 +2,15 @@
 
 from __future__ import annotations
 
-from operator import itemgetter
 from typing import TYPE_CHECKING, Any
 
-from pydantic_core import from_json, to_json
-
 from homeostat import __version__
-from homeostat.adapters.parquet import read_table
 from homeostat.core.event_decision import EventDecision
-from homeostat.serving.precomputed import answers
-from homeostat.serving.prediction_log import entry, prediction_id
-from homeostat.training import golden
+from homeostat.serving.examples import label_example, prediction_example
 
 if TYPE_CHECKING:
-    from homeostat.serving.answer import Answer
     from homeostat.serving.state import State
 
-EXAMPLES = 2
 SCHEMAS = "#/components/schemas/"
 HOW = {
     "name": "how", "in": "query", "required": False, "schema": {"type": "string", "enum": ["computed"]},
@@ -40,10 +32,10 @@ def openapi(state: State) -> dict[str, Any]:
         schema = kind.json_schema(ref_template=ref)
         schemas |= schema.pop("$defs", {})
         schemas[schema["title"]] = schema
-    events, answer = examples(state)
+    events, answer = prediction_example(state)
     request = {"events": events}
     ranked = dict(answer, predictions=sorted(answer["predictions"], key=lambda p: -p["risk"]))
-    labels, statuses = label_examples(state)
+    labels, statuses = label_example(state)
     ranking = "Combined risk: the scores by their weights. The riskiest first."
     paths = {
         "/predict": _post("Predict events", "In their order.", "Events", request, "Predictions", answer, [HOW]),
@@ -65,63 +57,6 @@ def openapi(state: State) -> dict[str, Any]:
         "security": [{"token": []}],
         "x-homeostat": __version__,
     }
-
-
-def examples(state: State) -> tuple[list[dict[str, Any]], dict[str, Any]]:
-    """Upcoming events as the source has them, or else golden ones of the release; and exactly the answer to them."""
-    columns = [state.shapes.columns[n] for n in state.shapes.visible_at]
-    pairs = _upcoming(state) or _golden(state, columns)
-    events = [dict(zip(columns, values, strict=True)) for _, values in pairs]
-    given = state.shapes.events(to_json({"events": events})) if events else []
-    event, key, objectives = state.live.event, state.context.scope.key, list(state.live.bundle.scope.objectives)
-    predictions = [
-        {
-            "id": prediction_id(entry(event, answer, columns_sent)), "key": dict(zip(key, answer.key, strict=True)),
-            "event_time": answer.event_time, "predict_at": answer.predict_at, "as_of": answer.as_of,
-            "scores": dict(zip(objectives, answer.scores, strict=True)), "risk": answer.risk, "alert": answer.alert,
-            "decision": answer.decision, "reason": answer.reason, "how": answer.how,
-        }
-        for (answer, _), columns_sent in zip(pairs, given, strict=True)
-    ]  # fmt: skip
-    body = {"release": event.version, "bundle": event.bundle, "event": event.number, "worker": 1}
-    return from_json(to_json(events)), from_json(to_json(body | {"predictions": predictions}))
-
-
-def label_examples(state: State) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
-    """Labels of recent events, or else of golden ones; and the answer where they are new."""
-    scope, now = state.context.scope, state.context.now
-    golden_events = state.live.bundle.golden.head(EXAMPLES).select(*scope.key, "event_time").iter_rows()
-    past = [(a.event_time, a.key) for a in state.precomputed.answers.values() if a.event_time <= now]
-    recent = sorted(past, key=itemgetter(0))[-EXAMPLES:]
-    events = recent or [(row[-1], row[:-1]) for row in golden_events]
-    objective = next(iter(scope.objectives))
-    labels = [{"event": dict(zip(scope.key, k, strict=True)), "objective": objective, "value": 0} for _, k in events]
-    late = [now > time + scope.events.label_horizon for time, _ in events]
-    return from_json(to_json(labels)), [{"status": "kept", "late": one} for one in late]
-
-
-def _upcoming(state: State) -> list[tuple[Answer, tuple[Any, ...]]]:
-    """Precomputed answers with the visible columns of their events, those of future events first."""
-    precomputed, now = state.precomputed, state.context.now
-    pairs = [
-        (answer, precomputed.visible[key])
-        for key, answer in precomputed.answers.items()
-        if precomputed.find(key, precomputed.visible[key], now) is answer
-    ]
-    return sorted(pairs, key=lambda one: (one[0].predict_at < now, abs(one[0].predict_at - now)))[:EXAMPLES]
-
-
-def _golden(state: State, columns: list[str]) -> list[tuple[Answer, tuple[Any, ...]]]:
-    """The golden requests of the release, with the answers that were sealed with them."""
-    bundle, key = state.live.bundle, list(state.context.scope.key)
-    path = bundle.folder / golden.REQUESTS
-    if not path.is_file():
-        return []
-    requests = read_table(path).join(bundle.golden, on=key, how="inner", nulls_equal=True, suffix="__feature")
-    requests = requests.head(EXAMPLES)
-    as_of = requests["predict_at"].to_list()
-    sealed = answers(bundle, requests, as_of, "computed", [""] * requests.height)
-    return list(zip(sealed, requests.select(columns).iter_rows(), strict=True))
 
 
 _LABELS = (
