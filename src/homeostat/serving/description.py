@@ -111,10 +111,12 @@ def _predictions(state: State) -> dict[str, Any]:
     }
     one = {
         "id": text | {"description": "For `homeostat releases explain`."},
-        "key": {"type": "object"}, "event_time": time,
+        "key": {"type": "object", "description": "The event's key, as it was sent."},
+        "event_time": time | {"description": "When the event is, UTC."},
         "predict_at": time | {"description": "When the prediction is needed."},
         "as_of": time | {"description": "Only data that were known by then are used."},
-        "scores": {"type": "object", "properties": scores},
+        "scores": {"type": "object", "properties": scores, "description": "What is predicted, by objective: for a "
+                   "binary one the probability of its label, for a regression the expected value."},
         "risk": number | {"description": "The scores by their weights: the expected cost of no alert."},
         "alert": {"type": "boolean", "description": "No alert is expected to cost more than an alert; from /rank also: "
                   f"among the {scope.costs.capacity} of its period that can be acted on."},
