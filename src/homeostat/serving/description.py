@@ -116,7 +116,8 @@ def _predictions(state: State) -> dict[str, Any]:
         "predict_at": time | {"description": "When the prediction is needed."},
         "as_of": time | {"description": "Only data that were known by then are used."},
         "scores": {"type": "object", "properties": scores, "description": "What is predicted, by objective: for a "
-                   "binary one the probability of its label, for a regression the expected value."},
+                   "binary one the probability of its label, for a regression the expected value, for a ranking a "
+                   "number to order by."},
         "risk": number | {"description": "The scores by their weights: the expected cost of no alert."},
         "alert": {"type": "boolean", "description": "No alert is expected to cost more than an alert; from /rank also: "
                   f"among the {scope.costs.capacity} of its period that can be acted on."},
