@@ -50,6 +50,7 @@ def scope(since: str | None = None) -> None:
     from homeostat.checks.scope_diff import changes_since
     from homeostat.checks.scope_page import scope_page
     from homeostat.checks.worktree_view import worktree_view
+    from homeostat.decisions.history import margins
     from homeostat.reports.gates import gate_lines
 
     of = project()
@@ -57,7 +58,7 @@ def scope(since: str | None = None) -> None:
         for line in changes_since(of, since):
             say(line)
         return
-    page = scope_page(worktree_view(of), gate_lines(of))
+    page = scope_page(worktree_view(of), gate_lines(of), margins(of))
     say(page.text)
     if page.problems:
         raise ScopeError(f"{count(len(page.problems), 'problem')} in the scope: see the end of the page")
