@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     help="The incident of that number on one screen; without a number the worst that is open.",
 )  # fmt: skip
 @click.option("--snooze", metavar="LENGTH|TIME", type=Until(), help="With --incident: let it rest, for 2d or so.")
-@click.option("--owner", metavar="NAME", help="With --incident: say who has it.")
+@click.option("--owner", metavar="NAME", help="With --incident: who has it.")
 @click.option("--why", metavar="TEXT", help="With --snooze or --owner: the reason, kept for good.")
 @who
 def status(
