@@ -87,8 +87,10 @@ def _progress(what: str, done: int, of: int) -> None:
 
 
 @check.command()
-@click.option("--histories", type=click.IntRange(min=1), default=40, show_default=True, help="Simulated, without change.")
-@click.option("--beside", type=click.IntRange(min=0), default=1, show_default=True, help="Of those, for other rules too.")
+@click.option("--histories", type=click.IntRange(min=1), default=40, show_default=True,
+              help="Histories to simulate, without any change.")  # fmt: skip
+@click.option("--beside", type=click.IntRange(min=0), default=1, show_default=True,
+              help="How many of them to run other rules on, for comparison.")  # fmt: skip
 def alarms(histories: int, beside: int) -> None:
     """Try the alarm budget (`alarms` of params.yaml) on the project's own history.
 
