@@ -82,7 +82,7 @@ def review(source: str | None = None, batch: str | None = None, last: int = 20) 
 @why
 @who
 def release_rows(source: str, batch: str, keys: tuple[str, ...], why: str, who: str | None) -> None:
-    """Accept quarantined rows, or a batch in doubt.
+    """Accept a batch in doubt, or quarantined rows.
 
     Example: homeostat data release-rows readings 2024-03-01 --why "the gust was real"
     """
