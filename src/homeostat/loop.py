@@ -111,7 +111,7 @@ def tick(
         predicted = predict(session, now, live)
     step = advance_rollout(session, now)
     with _timed(spent, "watch"):
-        at_once = (*check_switch(session.tree, session.registry, now), *check_labels(session.tree, now))
+        at_once = (*check_switch(session.tree, session.registry, now), *check_labels(session.tree, session.labels, now))
     opened = _raise_alerts(session, now, (*_findings_of_loop(session, outcome, step), *at_once))
     with _timed(spent, "decide"):
         approval = settle_approval(session, now, at_once)
