@@ -108,7 +108,9 @@ def replay(
         for fault in faults:
             if sentence := fault.inject(replayed, before):
                 announce(before, sentence)
-        tick = loop.tick(session, now, take_in=partial(loop.data, horizon=min(end, next_decision(session, now))))
+        horizon = min(end, next_decision(session, now))
+        beyond = min(end, horizon + replayed.scope.rhythm.decide)
+        tick = loop.tick(session, now, take_in=partial(loop.data, horizon=horizon, beyond=beyond))
         result.ticks += 1
         result.seconds.update(tick.seconds)
         watch(tick)

@@ -3,12 +3,14 @@
 In a replay the ticks before the next decision are prepared together, because one run of ``features.sql`` over a week
 costs little more than over a day. What is prepared of a tick follows from its own batches, those before, and the
 amendments known by then; it is written and reported at that tick, and is dropped when anything that it follows from has
-changed by then. So nothing tells a prepared tick from one that was taken in by itself.
+changed by then. So nothing tells a prepared tick from one that was taken in by itself. The ticks after that decision
+are prepared in a thread beside what the loop does meanwhile, which seldom changes what they follow from.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import TYPE_CHECKING
@@ -47,11 +49,16 @@ class Intake:
         self._together = Together()
         self._prepared: dict[datetime, Prepared] = {}
         self._cause = ""  # of what is prepared
+        self._thread = ThreadPoolExecutor(1, "intake")
+        self._beside: Future[list[Prepared]] | None = None  # the ticks after those that are prepared
 
-    def take(self, now: datetime, last: datetime, horizon: datetime | None = None) -> DataOutcome:
+    def take(
+        self, now: datetime, last: datetime, horizon: datetime | None = None, beyond: datetime | None = None
+    ) -> DataOutcome:
         """Land, judge and featurize every batch that is due at ``now``, the last completed tick being ``last``.
 
-        Ticks up to ``horizon``, none of which may decide before the last of them, are prepared with it.
+        Ticks up to ``horizon``, none of which may decide before the last of them, are prepared with it; those after
+        them up to ``beyond`` while the caller goes on.
 
         Raises:
             DataError: a source cannot be read; nothing is lost, and the next run carries on.
@@ -59,32 +66,64 @@ class Intake:
         """
         workspace = self._workspace = self._workspace.again()
         horizon = horizon or now
-        cause = _cause(workspace) if self._prepared or horizon > now else ""
+        beyond = max(horizon, beyond or now)
+        cause = _cause(workspace) if self._prepared or self._beside or beyond > now else ""
+        if now not in self._prepared:
+            self._prepared |= self._prepared_beside()
         ready = self._prepared.pop(now, None)
         if ready is None or ready.last != last or cause != self._cause:
+            self._prepared_beside()  # it works on what is kept
             ready, *ahead = self._prepare(workspace, now, last, horizon)
             self._prepared, self._cause = {tick.now: tick for tick in ahead}, cause
         for writes in ready.writes:
             make(writes)
+        self._go_on(workspace, max(self._prepared, default=now), beyond)
         return ready.outcome
+
+    def _go_on(self, workspace: Workspace, last: datetime, beyond: datetime) -> None:
+        """Have the ticks after ``last`` prepared beside, as they will find the files once the others are taken in."""
+        if self._beside is None and last < beyond:
+            workspace = workspace.again()
+            for tick in self._prepared.values():
+                for writes in tick.writes:
+                    workspace.files.assume(writes)
+            self._beside = self._thread.submit(self._prepare_beyond, workspace, last, beyond)
+
+    def _prepared_beside(self) -> dict[datetime, Prepared]:
+        """What was prepared beside, by tick, once it is; nothing where that failed: the tick meets it in its own time.
+
+        It reads what the loop writes to meanwhile, so any error may be of that moment alone.
+        """
+        beside, self._beside = self._beside, None
+        if beside is None or beside.exception() is not None:
+            return {}
+        return {tick.now: tick for tick in beside.result()}
+
+    def _prepare_beyond(self, workspace: Workspace, last: datetime, beyond: datetime) -> list[Prepared]:
+        tables = FeatureTables(workspace, PointInTime(workspace, self._rows))
+        return self._with_features(tables, list(_ahead(tables, last, beyond)))
 
     def _prepare(self, workspace: Workspace, now: datetime, last: datetime, horizon: datetime) -> list[Prepared]:
         """What ``now`` takes in, its batches landed and judged already, and what the ticks after it will."""
         tables = FeatureTables(workspace, PointInTime(workspace, self._rows))
         outcome = judge_due(workspace, now, last, workspace.files.commit)
-        ticks = [Prepared(now, last, outcome, [], _to_make(tables, outcome)), *_ahead(tables, now, horizon)]
+        first = Prepared(now, last, outcome, [], _to_make(tables, outcome))
         try:
-            made, remark = self._together.make(tables, [look for tick in ticks for look in tick.looks])
+            return self._with_features(tables, [first, *_ahead(tables, now, horizon)])
         except HomeostatError:  # a tick ahead meets it in its own time
-            del ticks[1:]
-            made, remark = self._together.make(tables, ticks[0].looks)
+            return self._with_features(tables, [first])
+
+    def _with_features(self, tables: FeatureTables, ticks: list[Prepared]) -> list[Prepared]:
+        """The ticks with the feature tables that they want."""
+        looks = [look for tick in ticks for look in tick.looks]
+        made, remark = self._together.make(tables, looks)
         for tick in ticks:
             for look in tick.looks:
                 tables.stage(look, made[look.period.label])
-            tick.writes.append(workspace.files.cut())
+            tick.writes.append(tables.workspace.files.cut())
         if remark:
-            ticks[0].outcome = replace(outcome, remarks=(*outcome.remarks, remark))
-        if ticks[-1].looks:
+            ticks[0].outcome = replace(ticks[0].outcome, remarks=(*ticks[0].outcome.remarks, remark))
+        if ticks and ticks[-1].looks:
             self._rows.keep(2 * len(ticks[-1].looks[-1].batches))
         return ticks
 
