@@ -172,12 +172,12 @@ def _follow_hosts(project: Project) -> None:
 
 
 def data(
-    session: Session, now: datetime, horizon: datetime | None = None, beyond: datetime | None = None
+    session: Session, now: datetime, horizon: datetime | None = None, beyond: Sequence[datetime] = ()
 ) -> DataOutcome:
     """Land, judge and featurize every batch that is due since the last completed tick.
 
-    Ticks after it up to ``horizon``, none of which may decide before the last, are prepared with it; those from there
-    up to ``beyond`` while the loop goes on.
+    Ticks after it up to ``horizon``, none of which may decide before the last, are prepared with it; the spans after
+    it that end at ``beyond`` while the loop goes on.
 
     Raises:
         DataError: a source cannot be read; nothing is lost, and the next run carries on.

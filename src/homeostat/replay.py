@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import resource
+import sys
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -26,6 +27,9 @@ from homeostat.project.layout import Project
 from homeostat.project.whole_files import remove, remove_leftovers, remove_leftovers_of, write_text
 from homeostat.project.window import write_window
 from homeostat.project.worktree_pointer import repair_worktree_pointer
+
+BESIDE = 4  # spans between decisions that are prepared beside: more than a candidate takes would wait in memory
+SWITCH = 0.0005  # seconds that a thread keeps Python to itself: the loop, which reads many files, waits for it at each
 
 
 @dataclass
@@ -102,14 +106,15 @@ def replay(
     ``watch`` sees each tick; ``announce`` gets a sentence on each fault and the tick after which it was injected.
     """
     remove_leftovers(replayed.home)
+    sys.setswitchinterval(SWITCH)
     result, session = Replay(replayed, start, end), Session.open(replayed)
     for now in ticks(replayed, start, end):
         before = session.stands_at
         for fault in faults:
             if sentence := fault.inject(replayed, before):
                 announce(before, sentence)
-        horizon = min(end, next_decision(session, now))
-        beyond = min(end, horizon + replayed.scope.rhythm.decide)
+        decisions = [next_decision(session, now) + n * replayed.scope.rhythm.decide for n in range(1 + BESIDE)]
+        horizon, *beyond = (min(end, decision) for decision in decisions)
         tick = loop.tick(session, now, take_in=partial(loop.data, horizon=horizon, beyond=beyond))
         result.ticks += 1
         result.seconds.update(tick.seconds)

@@ -149,7 +149,7 @@ def run(
         befall(project, world, tick)
         intake = Intake(project) if tick in resumed else intake
         now = START + tick * HOUR
-        beyond = START + min(horizon + beside, TICKS) * HOUR
+        beyond = [START + min(horizon + more, TICKS) * HOUR for more in (beside // 2, beside)]
         seen.append((intake.take(now, now - HOUR, START + horizon * HOUR, beyond), files(project)))
     return seen
 

@@ -4,13 +4,13 @@ In a replay the ticks before the next decision are prepared together, because on
 costs little more than over a day. What is prepared of a tick follows from its own batches, those before, and the
 amendments known by then; it is written and reported at that tick, and is dropped when anything that it follows from has
 changed by then. So nothing tells a prepared tick from one that was taken in by itself. The ticks after that decision
-are prepared in a thread beside what the loop does meanwhile, which seldom changes what they follow from.
+and the next ones are prepared in a thread beside what the loop does meanwhile: it seldom changes what they follow from.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import TYPE_CHECKING
@@ -50,15 +50,15 @@ class Intake:
         self._prepared: dict[datetime, Prepared] = {}
         self._cause = ""  # of what is prepared
         self._thread = ThreadPoolExecutor(1, "intake")
-        self._beside: Future[list[Prepared]] | None = None  # the ticks after those that are prepared
+        self._beside: dict[datetime, Future[list[Prepared]]] = {}  # by its end, each span after what is prepared
 
     def take(
-        self, now: datetime, last: datetime, horizon: datetime | None = None, beyond: datetime | None = None
+        self, now: datetime, last: datetime, horizon: datetime | None = None, beyond: Sequence[datetime] = ()
     ) -> DataOutcome:
         """Land, judge and featurize every batch that is due at ``now``, the last completed tick being ``last``.
 
-        Ticks up to ``horizon``, none of which may decide before the last of them, are prepared with it; those after
-        them up to ``beyond`` while the caller goes on.
+        Ticks up to ``horizon``, none of which may decide before the last of them, are prepared with it; the spans after
+        it that end at ``beyond`` while the caller goes on.
 
         Raises:
             DataError: a source cannot be read; nothing is lost, and the next run carries on.
@@ -66,42 +66,56 @@ class Intake:
         """
         workspace = self._workspace = self._workspace.again()
         horizon = horizon or now
-        beyond = max(horizon, beyond or now)
-        cause = _cause(workspace) if self._prepared or self._beside or beyond > now else ""
+        cause = _cause(workspace) if self._prepared or self._beside or max([horizon, *beyond]) > now else ""
         if now not in self._prepared:
-            self._prepared |= self._prepared_beside()
+            self._prepared |= self._next_span()
         ready = self._prepared.pop(now, None)
         if ready is None or ready.last != last or cause != self._cause:
-            self._prepared_beside()  # it works on what is kept
+            self._drop_beside()
             ready, *ahead = self._prepare(workspace, now, last, horizon)
             self._prepared, self._cause = {tick.now: tick for tick in ahead}, cause
         for writes in ready.writes:
             make(writes)
-        self._go_on(workspace, max(self._prepared, default=now), beyond)
+        for end in beyond:
+            self._go_on(workspace, max([now, *self._prepared, *self._beside]), end)
         return ready.outcome
 
-    def _go_on(self, workspace: Workspace, last: datetime, beyond: datetime) -> None:
-        """Have the ticks after ``last`` prepared beside, as they will find the files once the others are taken in."""
-        if self._beside is None and last < beyond:
-            workspace = workspace.again()
-            for tick in self._prepared.values():
-                for writes in tick.writes:
-                    workspace.files.assume(writes)
-            self._beside = self._thread.submit(self._prepare_beyond, workspace, last, beyond)
+    def _go_on(self, workspace: Workspace, last: datetime, end: datetime) -> None:
+        """Have the span after ``last`` prepared beside, once those before it are."""
+        if last < end:
+            before = [*self._prepared.values()], [*self._beside.values()]
+            self._beside[end] = self._thread.submit(self._prepare_beyond, workspace, *before, last, end)
 
-    def _prepared_beside(self) -> dict[datetime, Prepared]:
-        """What was prepared beside, by tick, once it is; nothing where that failed: the tick meets it in its own time.
-
-        It reads what the loop writes to meanwhile, so any error may be of that moment alone.
-        """
-        beside, self._beside = self._beside, None
-        if beside is None or beside.exception() is not None:
-            return {}
-        return {tick.now: tick for tick in beside.result()}
-
-    def _prepare_beyond(self, workspace: Workspace, last: datetime, beyond: datetime) -> list[Prepared]:
+    def _prepare_beyond(
+        self, workspace: Workspace, prepared: Sequence[Prepared], beside: Sequence[Future[list[Prepared]]],
+        last: datetime, end: datetime,
+    ) -> list[Prepared]:  # fmt: skip
+        """The ticks of a span as they will find the files once all before them are taken in; none where some lack."""
+        workspace, before = workspace.again(), [*prepared, *(tick for span in beside for tick in span.result())]
+        if before and before[-1].now != last:
+            return []
+        for tick in before:
+            for writes in tick.writes:
+                workspace.files.assume(writes)
         tables = FeatureTables(workspace, PointInTime(workspace, self._rows))
-        return self._with_features(tables, list(_ahead(tables, last, beyond)))
+        return self._with_features(tables, list(_ahead(tables, last, end)))
+
+    def _next_span(self) -> dict[datetime, Prepared]:
+        """The first span beside by tick, once it is prepared; nothing where that failed.
+
+        It reads what the loop writes to meanwhile, so any error may be of that moment alone: a tick meets one that is
+        not in its own time.
+        """
+        end = next(iter(self._beside), None)
+        span = None if end is None else self._beside.pop(end)
+        return {} if span is None or span.exception() is not None else {tick.now: tick for tick in span.result()}
+
+    def _drop_beside(self) -> None:
+        """Forget the spans beside, once none of them is worked on any more: they share what is kept."""
+        for span in self._beside.values():
+            span.cancel()
+        wait(self._beside.values())
+        self._beside.clear()
 
     def _prepare(self, workspace: Workspace, now: datetime, last: datetime, horizon: datetime) -> list[Prepared]:
         """What ``now`` takes in, its batches landed and judged already, and what the ticks after it will."""
