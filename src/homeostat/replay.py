@@ -10,7 +10,8 @@ import json
 import resource
 import sys
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import partial
@@ -29,7 +30,7 @@ from homeostat.project.window import write_window
 from homeostat.project.worktree_pointer import repair_worktree_pointer
 
 BESIDE = 4  # spans between decisions that are prepared beside: more than a candidate takes would wait in memory
-SWITCH = 0.0005  # seconds that a thread keeps Python to itself: the loop, which reads many files, waits for it at each
+SWITCH = 0.0005  # seconds that a thread keeps Python to itself
 
 
 @dataclass
@@ -106,9 +107,20 @@ def replay(
     ``watch`` sees each tick; ``announce`` gets a sentence on each fault and the tick after which it was injected.
     """
     remove_leftovers(replayed.home)
-    sys.setswitchinterval(SWITCH)
     result, session = Replay(replayed, start, end), Session.open(replayed)
-    for now in ticks(replayed, start, end):
+    with _switching_often():
+        _run_ticks(result, session, watch, faults, announce)
+    dvc.WORKER.close()  # a process counts among the children once it has ended
+    result.peak = max(resource.getrusage(w).ru_maxrss for w in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)) / 1e6
+    return result
+
+
+def _run_ticks(
+    result: Replay, session: Session, watch: Callable[[loop.Tick], None], faults: Sequence[Fault],
+    announce: Callable[[datetime, str], None],
+) -> None:  # fmt: skip
+    replayed, end = result.project, result.end
+    for now in ticks(replayed, result.start, end):
         before = session.stands_at
         for fault in faults:
             if sentence := fault.inject(replayed, before):
@@ -119,9 +131,17 @@ def replay(
         result.ticks += 1
         result.seconds.update(tick.seconds)
         watch(tick)
-    dvc.WORKER.close()  # a process counts among the children once it has ended
-    result.peak = max(resource.getrusage(w).ru_maxrss for w in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)) / 1e6
-    return result
+
+
+@contextmanager
+def _switching_often() -> Iterator[None]:
+    """Let no thread keep Python to itself for long: the loop reads many files, and would wait for it at each."""
+    usual = sys.getswitchinterval()
+    sys.setswitchinterval(SWITCH)
+    try:
+        yield
+    finally:
+        sys.setswitchinterval(usual)
 
 
 def take_in_data(replayed: Project, end: datetime) -> None:
