@@ -11,7 +11,7 @@ import resource
 import sys
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import partial
@@ -108,7 +108,7 @@ def replay(
     """
     remove_leftovers(replayed.home)
     result, session = Replay(replayed, start, end), Session.open(replayed)
-    with _switching_often():
+    with _switching_often(), closing(session):
         _run_ticks(result, session, watch, faults, announce)
     dvc.WORKER.close()  # a process counts among the children once it has ended
     result.peak = max(resource.getrusage(w).ru_maxrss for w in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)) / 1e6

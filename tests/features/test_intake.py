@@ -7,6 +7,7 @@ import sqlite3
 import tempfile
 import threading
 from collections.abc import Mapping, Sequence, Set
+from concurrent.futures import wait
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
@@ -222,6 +223,16 @@ def test_a_span_that_was_prepared_beside_is_not_prepared_again(tmp_path: Path, m
     monkeypatch.setattr(data_intake, "validate", noted)
     run(tmp_path, World(), [4] * 4 + [9] * 5 + [TICKS] * 5, beside=5)
     assert (judged.count(("readings", True)), judged.count(("readings", False))) == (4, TICKS - 4)
+
+
+def test_a_closed_intake_prepares_nothing_more(tmp_path: Path) -> None:
+    project = start(tmp_path, World(), BOUNDED)
+    intake = Intake(project)
+    intake.take(START + HOUR, START, START + HOUR, [START + n * HOUR for n in range(2, TICKS + 1)])
+    spans = list(intake._beside.values())
+    intake.close()
+    wait(spans)
+    assert spans[-1].cancelled()
 
 
 def test_a_batch_that_is_replaced_within_the_span_is_seen_as_it_was(tmp_path: Path) -> None:

@@ -92,6 +92,7 @@ class Session:
 
     def note_tree(self) -> None:
         """Read again what the worktree says, after it was brought to another commit: its scope, window and time."""
+        self.close()
         self.tree, self._intake, self._labels = self.project.worktree, None, None
         self.start = read_window(self.tree).start
         self.stands_at = stands_at(self.project)
@@ -105,6 +106,11 @@ class Session:
         """Add a decision that has just been put on record, in the place of an earlier one of the same time."""
         others = [decision for decision in self.decisions if decision.path != record]
         self.decisions = sorted([*others, history.read_decision(record)], key=lambda decision: decision.at)
+
+    def close(self) -> None:
+        """Stop what is prepared beside the run, if anything is."""
+        if self._intake is not None:
+            self._intake.close()
 
     def complete(self, now: datetime) -> None:
         """Note that the tick of ``now`` is completed, which moves the project's time on."""

@@ -110,6 +110,10 @@ class Intake:
         span = None if end is None else self._beside.pop(end)
         return {} if span is None or span.exception() is not None else {tick.now: tick for tick in span.result()}
 
+    def close(self) -> None:
+        """Prepare no further span beside; one that is under way ends by itself."""
+        self._thread.shutdown(wait=False, cancel_futures=True)
+
     def _drop_beside(self) -> None:
         """Forget the spans beside, once none of them is worked on any more: they share what is kept."""
         for span in self._beside.values():
