@@ -87,7 +87,7 @@ def weighed(session: Session) -> Weighed:
     """What is decided at ``NEXT`` by what is on record."""
     serving = session.registry.load_champion()
     assert serving is not None
-    check = champion.check_champion(session.tree, session.registry, serving, NEXT)
+    check = champion.check_champion(session.tree, session.registry, serving, session.labels, NEXT)
     return weigh(session, NEXT, check, FeatureRows(session.tree))
 
 

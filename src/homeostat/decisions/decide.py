@@ -142,7 +142,8 @@ def _weighed(session: Session, now: datetime, due: Due | None) -> Weighed:
         return first_release(session, now)
     features = FeatureRows(session.tree)
     champion.record_drift(session.tree, serving, features, now)
-    return weigh(session, now, champion.check_champion(session.tree, session.registry, serving, now), features, due)
+    check = champion.check_champion(session.tree, session.registry, serving, session.labels, now)
+    return weigh(session, now, check, features, due)
 
 
 def _candidate(
