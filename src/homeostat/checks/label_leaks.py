@@ -47,7 +47,7 @@ class LabelLeak:
         )
         return (
             f"{subject} always goes with label {self.label:g} ({count(self.events, 'event')} with it, no exception; "
-            f"{self.share:.1%} of all events; by chance {max(self.chance, 1e-300):.0e})"
+            f"{self.share:.1%} of all events; p = {max(self.chance, 1e-300):.0e})"
         )
 
 

@@ -38,7 +38,7 @@ def data(context: click.Context) -> None:
 @click.argument("batch", required=False, shell_complete=quarantined_batches)
 @click.option("--last", type=click.IntRange(min=1), default=20, show_default=True, help="Lines to list.")
 def review(source: str | None = None, batch: str | None = None, last: int = 20) -> None:
-    """List marks, events left to a person, and what is missing or quarantined; with a source and a batch, its rows.
+    """List what is missing, quarantined or in doubt, marks, and events left to a person; of a batch, its rows.
 
     Example: homeostat data review readings 2024-03-01
     """
@@ -121,7 +121,7 @@ def correct(source: str, batch: str, file: Path, why: str, who: str | None) -> N
 @why
 @who
 def clear(mark: int, why: str, who: str | None) -> None:
-    """Take away a mark on what a release predicted that was rolled back, so that the events train again.
+    """Remove a mark, so that the events which a rolled-back release predicted train again.
 
     Example: homeostat data clear 3 --why "nobody acted on those alerts"
     """
