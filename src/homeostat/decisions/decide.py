@@ -107,7 +107,12 @@ def _gathered(
     wanted = wants_candidate(signs, due, last, now, cool_down, spent > 0)
     wanted = wanted and (due is not None or learns(session, last, now))
     candidate, judge = _candidate(session, now, case.previous_version, features, wanted)
-    return _Gathered(_evidence(session, now, replace(case, due=due, spent=spent), candidate, judge), candidate)
+    case = _evidence(session, now, replace(case, due=due, spent=spent), candidate, judge)
+    if due is not None and due.kind != "request" and case.gate is not None and case.gate.action != "release":
+        new_level = _new_level(session, now, findings, features)  # which its judged model may be too old to know
+    if new_level is not None:
+        case = replace(case, recalibrated=new_level.gate)
+    return _Gathered(case, candidate, new_level)
 
 
 def _new_level(
