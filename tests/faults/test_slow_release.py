@@ -1,4 +1,4 @@
-"""A slow release: on its first day it is the champion; then its features fade, its quality falls, and it is taken back."""
+"""A slow release: the champion on its first day; then its features fade, its quality falls, and it is rolled back."""
 
 from __future__ import annotations
 

@@ -21,8 +21,7 @@ if TYPE_CHECKING:
 
 
 def inject(project: Project, who: str, now: datetime) -> str:
-    """Release the champion with features that fade out over ``RAMP`` batches, once; a sentence where it was, else nothing.
-    """
+    """Release the champion with features that fade out over ``RAMP`` batches, once; a sentence where it was."""
 
     def fade(folder: Path) -> None:
         scope = bundles.Bundle(folder, "", {}).scope
