@@ -26,6 +26,7 @@ UNSURE = 6.0  # log odds, a factor of 400, either way: what another window may s
 FACTOR = 2.0  # beyond the usual at which labels come too fast, too slowly or too seldom
 MARGIN = 0.35  # of what the windows span: so far beyond them, every batch of several in a row, is no record year
 STORM = 3  # batches in a row: for fewer, which one storm explains, a rarer share still is odd
+OVERDUE = 1.25  # of the horizon: a label that comes later than this comes late, where most came within it
 AT_ONCE = 0.05  # share of the horizon: differences between waits far below it mean nothing
 IMPLAUSIBLE = log(4)  # of log odds beyond every window: no season does that, flipped or mixed up labels do
 SETTLED = 3  # windows after which a rate that stays counts as usual
@@ -44,6 +45,7 @@ class LabelBatch:
     value that all have, if it is one; ``wait`` the median time from event to label, as a
     share of the label horizon. ``relation``: by feature its rank correlation with the label; ``slices``: by slice the
     number of its labels, their mean, and their rank correlation with what the usual relation says of each event.
+    ``top``: how many labels are of the fifth of events that the usual relation puts first, and ``top_mean`` their mean.
     """
 
     label: str
@@ -56,6 +58,8 @@ class LabelBatch:
     wait: float | None
     relation: Mapping[str, float] = field(default_factory=dict)
     slices: Mapping[str, tuple[int, float, float | None]] = field(default_factory=dict)
+    top: int = 0
+    top_mean: float | None = None
 
     @cached_property
     def parts(self) -> dict[str, LabelBatch]:
@@ -80,7 +84,7 @@ def label_findings(
     now, past = _together(spans[0]), _past(spans, least)
     odd = _one_value(task, batches, past, least) or _not_coming(batches, past, least) or _pace(batches, past, least)
     odd = odd or implausible(task, batches, past[SETTLED:], length, least) or turned(batches, past[SETTLED:], least)
-    odd = odd or _odd_slice(task, batches, spans, length, least)
+    odd = odd or acted_on(task, batches, past[SETTLED:], least) or _odd_slice(task, batches, spans, length, least)
     trust = odd or Finding(Rule.LABELS, "", "pass" if now.labelled >= least else TOO_FEW, rows=now.labelled)
     rate = [] if odd else [_rate(task, batches, now, past, least)]  # one problem, one alert
     return [replace(f, subject=objective) for f in (trust, *rate)]
@@ -102,12 +106,14 @@ def _together(batches: Sequence[LabelBatch]) -> LabelBatch:
     labelled = sum([b.labelled for b in filled])
     mean = sum([(b.mean or 0.0) * b.labelled for b in filled])
     common = sum([b.common * b.labelled for b in filled])
-    only = {b.only for b in filled}
+    only, top = {b.only for b in filled}, sum([b.top for b in filled])
+    top_yes = sum([b.top * (b.top_mean or 0.0) for b in filled])
     waits = [b.wait for b in filled if b.wait is not None]
     return LabelBatch(
         batches[0].label, batches[-1].end, sum([b.events for b in batches]), labelled,
         mean / labelled if labelled else None, common / labelled if labelled else 0.0,
         only.pop() if len(only) == 1 else None, median(waits) if waits else None, mean_relation(batches),
+        top=top, top_mean=top_yes / top if top else None,
     )  # fmt: skip
 
 
@@ -170,7 +176,8 @@ def _pace(batches: Sequence[LabelBatch], past: Sequence[LabelBatch], least: int)
 
     def off(batch: LabelBatch) -> bool:
         pace = _pace_of(batch.wait or 0.0)
-        return abs(pace - _pace_of(usual)) > log(FACTOR) and wide is not None and not _inside(pace, wide)
+        far = abs(pace - _pace_of(usual)) > log(FACTOR) or (usual <= 1 and (batch.wait or 0.0) > OVERDUE)
+        return far and wide is not None and not _inside(pace, wide)
 
     run = _last_in_a_row([b for b in batches if b.wait is not None], off)
     rows = sum(batch.labelled for batch in run)
@@ -251,6 +258,48 @@ def turned(batches: Sequence[LabelBatch], past: Sequence[LabelBatch], least: int
         return None
     facts = {"kind": "turned relation", "likeness": now, "windows": len(before)}
     return Finding(Rule.LABELS, "", "fail", since=run[0].label, rows=rows, facts=facts)
+
+
+def acted_on(
+    task: str, batches: Sequence[LabelBatch], past: Sequence[LabelBatch], least: int
+) -> Finding | None:
+    """What the usual relation puts first happens less often than the rest, as it hardly did in any window before.
+
+    So labels are where somebody acts on what a model flags. The rest keeps its rate, and its relation.
+    """
+    before = [w for w in past if w.labelled >= least and w.top]
+    usual = sorted(_ahead(w) for w in before)
+    if task != "binary" or len(before) < FEWEST_WINDOWS or usual[len(usual) // 8] <= 0:
+        return None
+    days = [_ahead(b) for b in batches if b.top and b.end <= before[0].end]
+    run = _last_in_a_row([b for b in batches if b.top], lambda b: _ahead(b) < UNLIKE * median(usual))
+    rows = sum(batch.labelled for batch in run)
+    if rows < least or len(days) < FEWEST:
+        return None
+    whole = _together(run)
+    error = max(_spread(days) / sqrt(len(run)), _noise_ahead(whole))
+    if sum(map(_ahead, run)) / len(run) + FAR_OFF * error >= 0:
+        return None
+    facts = {"kind": "acted on", "rate": whole.top_mean, "rest": _rest(whole)[0], "windows": len(before)}
+    return Finding(Rule.LABELS, "", "fail", since=run[0].label, rows=rows, facts=facts)
+
+
+def _rest(window: LabelBatch) -> tuple[float, int]:
+    """The mean of the labels that are not of the events put first, and their number."""
+    many = window.labelled - window.top
+    ones = (window.mean or 0.0) * window.labelled - (window.top_mean or 0.0) * window.top
+    return max(ones, 0.0) / max(many, 1), many
+
+
+def _ahead(window: LabelBatch) -> float:
+    """By how much, in log odds, what is put first happens more often than the rest."""
+    return _log_odds(window.top_mean or 0.0, window.top) - _log_odds(*_rest(window))
+
+
+def _noise_ahead(window: LabelBatch) -> float:
+    rate, many = _rest(window)
+    parts = [(window.top_mean or 0.0, window.top), (rate, many)]
+    return sqrt(sum(1 / (p * n + HALF) + 1 / (n - p * n + HALF) for p, n in parts))
 
 
 def _spread(values: Sequence[float]) -> float:

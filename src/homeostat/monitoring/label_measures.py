@@ -18,6 +18,7 @@ from homeostat.models.heuristic import GIVEN
 from homeostat.project.layout import Project
 from homeostat.project.scope import Scope
 
+FIRST = 0.2  # share of the events that a relation puts first: as many as there may be people to act on
 LABEL = "__label"  # beside the features, while their relation to it is measured
 SCHEMA = {
     "objective": pl.String(), "label": pl.String(), "end": pl.Datetime("us"), "events": pl.Int64(),
@@ -26,6 +27,7 @@ SCHEMA = {
     "slices": pl.List(
         pl.Struct({"slice": pl.String(), "labelled": pl.Int64(), "mean": pl.Float64(), "order": pl.Float64()})
     ),
+    "top": pl.Int64(), "top_mean": pl.Float64(),
 }  # fmt: skip
 
 
@@ -93,6 +95,8 @@ def measure_labels(
         rows = earlier if late else labelled.filter(is_own)
         y, wait = rows[f"label__{name}"].cast(pl.Float64), rows[f"known__{name}"] - rows["event_time"]
         most, ranks = y.value_counts(sort=True).row(0)[1] if len(y) else 0, _ranks(rows, objective.features)
+        score = _scores(ranks, y, usual.relation.get(name, {}))
+        first = y.filter(score > score.quantile(1 - FIRST)) if len(y) >= FEWEST else y.clear()
         yield {
             "objective": name,
             "label": period.label,
@@ -104,8 +108,16 @@ def measure_labels(
             "only": y[0] if y.n_unique() == 1 else None,
             "wait": (wait / (horizon or scope.events_period)).median() if len(y) and not late else None,
             "relation": [{"feature": c, "value": v} for c, v in _relation(ranks, y).items()],
-            "slices": list(_slices(rows, y, ranks, scope.evaluation.slices, usual.relation.get(name, {}))),
+            "slices": list(_slices(rows, y, score, scope.evaluation.slices)),
+            "top": len(first),
+            "top_mean": first.mean(),
         }
+
+
+def _scores(ranks: pl.DataFrame, y: pl.Series, relation: Mapping[str, float]) -> pl.Series:
+    """What the usual ``relation`` of the labels with the features says of each event; zero where there is none."""
+    usual = [pl.col(c) * w for c, w in relation.items() if c in ranks.columns]
+    return ranks.select(pl.sum_horizontal(usual)).to_series() if usual else y * 0
 
 
 def _ranks(rows: pl.DataFrame, features: Sequence[str]) -> pl.DataFrame:
@@ -127,11 +139,9 @@ def _relation(ranks: pl.DataFrame, y: pl.Series) -> dict[str, float]:
 
 
 def _slices(
-    rows: pl.DataFrame, y: pl.Series, ranks: pl.DataFrame, columns: Sequence[str], relation: Mapping[str, float]
+    rows: pl.DataFrame, y: pl.Series, score: pl.Series, columns: Sequence[str]
 ) -> Iterator[dict[str, object]]:
-    """The labels of each slice of the scope; ``relation`` is the usual one of all."""
-    usual = [pl.col(c) * w for c, w in relation.items() if c in ranks.columns]
-    score = ranks.select(pl.sum_horizontal(usual)).to_series() if usual else y * 0
+    """The labels of each slice of the scope; ``score`` says how the usual relation of all orders them."""
     for column in (c for c in columns if f"{GIVEN}{c}" in rows.columns):
         of = pl.DataFrame({"value": rows[f"{GIVEN}{column}"].cast(pl.String), "y": y, "score": score})
         counts = of.drop_nulls(["value", "y"]).group_by("value")
