@@ -46,7 +46,7 @@ class LabelLeak:
             self.kind, f"{self.column} = {self.what}"
         )
         return (
-            f"{subject} always goes with label {self.label:g} ({count(self.events, 'event')} with it, no exception; "
+            f"{subject} always goes with label {self.label:.15g} ({count(self.events, 'event')} with it, no exception; "
             f"{self.share:.1%} of all events; by chance {max(self.chance, 1e-300):.0e})"
         )
 

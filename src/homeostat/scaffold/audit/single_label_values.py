@@ -79,14 +79,14 @@ def single_label_issue(candidates: Candidates, values: Sequence[SingleLabel]) ->
     absence = next((v for v in values if v.state in (ABSENT, PRESENT)), None)
     if absence is not None:
         text = (
-            f"whenever {raw} is {absence.state}, {label} is {absence.label:g} ({absence.rows:,} rows, as good as all): "
+            f"whenever {raw} is {absence.state}, {label} is {absence.label:.15g} ({absence.rows:,} rows, as good as all): "
             "whether it is filled follows from the label"
         )
         return leak("label leakage by absence", column, text, 0.97, 94)
     filled = next((v for v in values if v.state == POSITIVE), None)
     if filled is not None and power >= STRONG:
         text = (
-            f"whenever {raw} is positive, {label} is {filled.label:g} ({filled.rows:,} rows, as good as all), and it "
+            f"whenever {raw} is positive, {label} is {filled.label:.15g} ({filled.rows:,} rows, as good as all), and it "
             f"predicts {label} well (power {power:.2f}): it is filled when the label is known"
         )
         return leak("label leakage by absence", column, text, 0.9, 93)
@@ -95,7 +95,7 @@ def single_label_issue(candidates: Candidates, values: Sequence[SingleLabel]) ->
     state = f"= {first.value}" if first.state == VALUE else f"is {first.state}"
     more = f", as do {len(exact) - 1} more of its values" if len(exact) > 1 else ""
     text = (
-        f"{raw} {state} always goes with {label} {first.label:g} ({first.rows:,} rows){more}; kept: is it known before?"
+        f"{raw} {state} always goes with {label} {first.label:.15g} ({first.rows:,} rows){more}; kept: is it known before?"
     )
     fix = f"if it is written afterwards: move {column} from features.allowed to features.barred in params.yaml"
     return Issue("value with a single label", column, text, fix, 0.6, 70)
