@@ -22,7 +22,7 @@ ABSENT_WORDS = NULL_WORDS | {
     "k.a.",
     "k. a.", "n/d", "nd", "s/d", "s/i", "n.d.", "void", "blank", "(blank)", "empty", "(empty)", "not available",
     "not applicable", "not set", "never", "tbd", "x.x", "b.d.", "keine", "keine angabe", "0000-00-00",
-    "0000-00-00 00:00:00", "0000-00-00t00:00:00", "00/00/0000", "00.00.0000", "00000000", "infinity", "-infinity",
+    "0000-00-00 00:00:00", "0000-00-00t00:00:00", "1/0/1900", "0/1/1900", "0.1.1900", "00.01.1900", "00/00/0000", "00.00.0000", "00000000", "infinity", "-infinity",
 }  # fmt: skip
 ERROR_WORDS = {
     "#div/0!", "#ref!", "#value!", "#num!", "#name?", "#error!", "#calc!", "#spill!", "err", "err:502", "error",
