@@ -192,6 +192,7 @@ def test_events_that_share_a_time_are_blocks_by_key(tmp_path: Path) -> None:
     assert first[1].tolist() == [2, 2, 2, 2] and not set(first[0]) & set(later)
     shuffled = np.random.default_rng(0).permutation(16)
     assert (blocks(scope, table[shuffled]) == blocks(scope, table)[shuffled]).all()
+    assert (blocks(scope, table.select("event_time")) == blocks(scope, table)).all()
 
 
 def test_blocks_and_months_start_with_the_rhythm(tmp_path: Path) -> None:

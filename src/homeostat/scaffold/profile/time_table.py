@@ -64,7 +64,6 @@ WHOLE = (
     'ISODate("%Y-%m-%dT%H:%M:%S%z")', 'new Date("%Y-%m-%dT%H:%M:%S%z")', "datetime'%Y-%m-%dT%H:%M:%S'",
     "datetimeoffset'%Y-%m-%dT%H:%M:%S%z'", "TIMESTAMP '%Y-%m-%d %H:%M:%S'", "DATE '%Y-%m-%d'",
     "{ts '%Y-%m-%d %H:%M:%S'}", "{d '%Y-%m-%d'}", "Timestamp('%Y-%m-%d %H:%M:%S')",
-    '{"$date":"%Y-%m-%dT%H:%M:%S%z"}', '{"$date":%E}', '{"$date": "%Y-%m-%dT%H:%M:%S%z"}', "[%a %b %d %H:%M:%S %Y]", "<%Y-%m-%d %a %H:%M>", "<%Y-%m-%d %a>",
 )  # fmt: skip
 SPANS = {  # a note on forms that name more than a day
     **dict.fromkeys(MONTHS, "a month, as its first day"),

@@ -98,7 +98,10 @@ def _described(forms: list[str], doubt: str, shapes: Sequence[Shape]) -> TimeWri
 
 
 INTERVAL = re.compile(r"(\d\d?):(\d\d)(?::00)? ?[-–] ?(\d\d?):(\d\d)(?::00)?\Z")
-BARE_OFFSET = re.compile(r"(Z|[+-]\d\d:\d\d)\Z")  # after a day without a clock
+AFTER_DAYS = {  # what may follow a day without a clock: an offset, or the last day of an interval
+    "%z": re.compile(r"(Z|[+-]\d\d:\d\d)\Z"),
+    "%e": re.compile(r"(?: - | – | — |/| to | bis )\d{1,4}[./-]\d\d?[./-]\d{2,4}\Z"),
+}
 ZONES = {
     "IST": "India's time",
     "CST": "that of Chicago in winter",
@@ -232,7 +235,7 @@ def forms_of(value: str) -> list[str]:
         for clock in table.CLOCKS if "%d" in day or "%j" in day else ("",):
             middle = _prefix(clock).match(text, start.end())
             if middle is not None:
-                zones = table.ZONES if clock else ("", "%e", *(("%z",) if BARE_OFFSET.search(text) else ()))
+                zones = table.ZONES if clock else ("", *(end for end, of in AFTER_DAYS.items() if of.search(text)))
                 forms += [day + clock + z for z in zones if _prefix(z, whole=True).match(text, middle.end())]
     forms += [f for f in table.WHOLE if _prefix(f, whole=True).match(text)]
     return [f for f in dict.fromkeys(forms) if _prefix(f, whole=True).match(text)]
