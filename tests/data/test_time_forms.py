@@ -35,7 +35,8 @@ def write(t: datetime, form: str, hours: float) -> str:
         "b": ABBREVIATED[t.month - 1], "a": "Mon", "H": f"{t.hour:02d}", "I": f"{t.hour % 12 or 12:02d}",
         "M": f"{t.minute:02d}", "S": f"{t.second:02d}", "f": "0", "p": "AM" if t.hour < 12 else "PM",
         "j": f"{t.timetuple().tm_yday:03d}", "G": f"{year:04d}", "V": f"{week:02d}", "u": str(day),
-        "q": str((t.month + 2) // 3), "h": str((t.month + 5) // 6), "e": " - 31.12.2068 23:59", "E": str((t - datetime(1970, 1, 1)) // MILLISECOND),
+        "q": str((t.month + 2) // 3), "h": str((t.month + 5) // 6), "e": " - 31.12.2068 23:59",
+        "E": str((t - datetime(1970, 1, 1)) // MILLISECOND),
         "z": f"{'-' if hours < 0 else '+'}{minutes // 60:02d}:{minutes % 60:02d}",
     }  # fmt: skip
     return re.sub(r"%(.)", lambda m: parts[m[1]], form)

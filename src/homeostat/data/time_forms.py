@@ -3,10 +3,11 @@
 A form is written with the codes of ``strptime`` and a few more. Blanks in it stand for any blanks, a narrow one among
 them. ``%S`` takes a fraction of any length after it, ``%H`` takes 24 as the midnight that follows, ``%k`` the hours 1
 to 24 that end where they are named, ``%b`` a month's name or its abbreviation in any of the languages below, ``%a`` a
-weekday's name, ``%h`` a half of the year, ``%j`` a day of the year in three digits (two are a month), ``%p`` a marker of the half of the day,
-``%z`` an offset, a zone's abbreviation or its name, ``%e`` the end of an interval, which is left aside, ``%E``
-milliseconds from 1970, ``%K`` minutes since midnight, in a zone also of a day of 23 or 25 hours, ``%r`` a letter that
-says that the hour is the second of two with its name: B, X or ``*``. Whole forms of numbers are those of ``COUNTS``.
+weekday's name, ``%h`` a half of the year, ``%j`` a day of the year in three digits (two are a month), ``%p`` a marker
+of the half of the day, ``%z`` an offset, a zone's abbreviation or its name, ``%e`` the end of an interval, which is
+left aside, ``%E`` milliseconds from 1970, ``%K`` minutes since midnight, in a zone also of a day of 23 or 25 hours,
+``%r`` a letter that says that the hour is the second of two with its name: B, X or ``*``. Whole forms of numbers are
+those of ``COUNTS``.
 """
 
 from __future__ import annotations

@@ -10,6 +10,7 @@ from statistics import median
 from typing import Any
 
 from homeostat.core.periods import EPOCH
+from homeostat.core.text import number
 from homeostat.scaffold.audit.column_roles import Roles
 from homeostat.scaffold.audit.columns import rarely_negative
 from homeostat.scaffold.profile.context import Context
@@ -122,7 +123,7 @@ def _plain_range(work: Workspace, profile: Profile, column: Column, names: bool)
     low = span.low if span is not None else float(column.low or "nan")
     if names or span is None or span.grows and span.mean_low is not None:
         if low >= 0:
-            reason = f"{column.name} was {low:.15g} or more; a negative one is an error."
+            reason = f"{column.name} was {number(low)} or more; a negative one is an error."
             yield _rule("values_to_be_between", {"column": column.name, "min_value": 0}, "warning", reason)
     elif column.distinct == 2 and (span.low, span.high) == (0, 1):
         limits = {"column": column.name, "min_value": 0, "max_value": 1}
@@ -207,12 +208,12 @@ def _number_rules(column: Column, span: Range, profile: Profile, missing: float)
     measured = span.mean_low is not None
     if span.grows and measured:
         if span.low >= 0:
-            reason = f"{column.name} only grows, from {span.low:.15g}; a negative one is an error."
+            reason = f"{column.name} only grows, from {number(span.low)}; a negative one is an error."
             limits: dict[str, Any] = {"column": column.name, "min_value": 0}
             yield _rule("values_to_be_between", limits, "warning", reason)
         return
     if span.mean_low is not None and span.mean_high is not None and profile.rhythm.rows * (1 - missing) >= 20:
-        ends = (f"{_rounded(end, span.high - span.low):.15g}" for end in (span.mean_low, span.mean_high))
+        ends = (number(_rounded(end, span.high - span.low)) for end in (span.mean_low, span.mean_high))
         reason = f"The mean of a batch was {' to '.join(ends)}; far outside, the unit changed."
         yield _rule("mean_to_be_between", {"column": column.name, **_mean_limits(span)}, "critical", reason)
     yield _far_from_all(column, span)
@@ -224,7 +225,7 @@ def _far_from_all(column: Column, span: Range) -> Rule:
     never_negative = span.low >= 0 or rarely_negative(column, span.negative, span.first_percent)
     least = 0 if never_negative else _rounded(span.near_low - far, far)
     limits = {"column": column.name, "min_value": least, "max_value": _rounded(span.near_high + far, far)}
-    near = " to ".join(f"{_rounded(end, far / FAR):.15g}" for end in (span.near_low, span.near_high))
+    near = " to ".join(number(_rounded(end, far / FAR)) for end in (span.near_low, span.near_high))
     reason = f"{column.name} was {near} in all but two of a thousand rows; so far outside it is an error."
     return _rule("values_to_be_between", limits, "warning", reason)
 

@@ -16,14 +16,16 @@ from homeostat.scaffold.profile.shapes import ColumnText, Shape, column_text, sa
 from homeostat.scaffold.profile.time_writing import clash_of_orders, time_writing
 from homeostat.scaffold.profile.workspace import Workspace
 
-YES = set(
-    "true t yes y on ja j oui si sí sim да так 是 wahr vrai verdadero tak evet はい 예 네 kyllä igen ano áno da "
-    "ναι نعم כן .t. .true. b'1' ✓ ✔ ✅ ☑ checked".split()
-)
-NO = set(
-    "false f no n off nein non não nao нет ні 否 falsch faux falso nie hayır いいえ 아니오 아니요 nej nee ei nem ne όχι لا "
-    "לא .f. .false. b'0' ✗ ✘ ❌ ☐ unchecked".split()
-)
+YES = {
+    "true", "t", "yes", "y", "on", "ja", "j", "oui", "si", "sí", "sim", "да", "так", "是", "wahr", "vrai", "verdadero",
+    "tak", "evet", "はい", "예", "네", "kyllä", "igen", "ano", "áno", "da", "ναι", "نعم", "כן", ".t.", ".true.", "b'1'",
+    "✓", "✔", "✅", "☑", "checked",
+}  # fmt: skip
+NO = {
+    "false", "f", "no", "n", "off", "nein", "non", "não", "nao", "нет", "ні", "否", "falsch", "faux", "falso", "nie",
+    "hayır", "いいえ", "아니오", "아니요", "nej", "nee", "ei", "nem", "ne", "όχι", "لا", "לא", ".f.", ".false.", "b'0'",
+    "✗", "✘", "❌", "☐", "unchecked",
+}  # fmt: skip
 CROSSES = {"x", "✓", "✔", "✅", "☑", "*", "yes", "y", "ja", "j", "true", "t", "oui", "si", "sí", "sim", "1"}
 VARIED, REPEATED = 20, 3  # least numbers or times that differ, and rows of a word, for it to mean none among them
 LIKELY = 0.5  # share of the rows from which a column looks like what it is not

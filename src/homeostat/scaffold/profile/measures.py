@@ -21,7 +21,8 @@ CURRENCY_OF = {  # of marks that say the same
     "US$": "USD", "$": "USD", "A$": "AUD", "C$": "CAD", "R$": "BRL", "HK$": "HKD", "NZ$": "NZD", "S$": "SGD",
     "€": "EUR", "£": "GBP", "¥": "JPY", "円": "JPY", "元": "CNY", "₹": "INR", "Rs": "INR", "Rs.": "INR", "₽": "RUB",
     "руб": "RUB", "руб.": "RUB", "₩": "KRW", "₺": "TRY", "₪": "ILS", "₫": "VND", "₱": "PHP", "฿": "THB", "₴": "UAH",
-    "'": "", "~": "", "≈": "", "±": "", "ca.": "", "Rp": "IDR", "Rp.": "IDR", "zł": "PLN", "Kč": "CZK", "Ft": "HUF", "lei": "RON", "Fr": "CHF", "Fr.": "CHF", "kr.": "kr",
+    "'": "", "~": "", "≈": "", "±": "", "ca.": "", "Rp": "IDR", "Rp.": "IDR", "zł": "PLN", "Kč": "CZK", "Ft": "HUF",
+    "lei": "RON", "Fr": "CHF", "Fr.": "CHF", "kr.": "kr",
 }  # fmt: skip
 UNITS = frozenset({
     "kg", "g", "mg", "µg", "lb", "lbs", "oz", "t", "ton", "tons", "km", "m", "cm", "mm", "mi", "ft", "in", "yd",

@@ -21,8 +21,10 @@ ABSENT_WORDS = NULL_WORDS | {
     "n.a.", "n.v.",
     "k.a.",
     "k. a.", "n/d", "nd", "s/d", "s/i", "n.d.", "void", "blank", "(blank)", "empty", "(empty)", "not available",
-    "not applicable", "not set", "never", "tbd", "x.x", "b.d.", "...", "…", "n/r", "s.d.", "nm", "not measured", "dbnull", "nonetype", "keine", "keine angabe", "0000-00-00",
-    "0000-00-00 00:00:00", "0000-00-00t00:00:00", "1/0/1900", "0/1/1900", "0.1.1900", "00.01.1900", "00/00/0000", "00.00.0000", "00000000", "infinity", "-infinity",
+    "not applicable", "not set", "never", "tbd", "x.x", "b.d.", "...", "…", "n/r", "s.d.", "nm", "not measured",
+    "dbnull", "nonetype", "keine", "keine angabe", "0000-00-00",
+    "0000-00-00 00:00:00", "0000-00-00t00:00:00", "1/0/1900", "0/1/1900", "0.1.1900", "00.01.1900", "00/00/0000",
+    "00.00.0000", "00000000", "infinity", "-infinity",
 }  # fmt: skip
 ERROR_WORDS = {
     "#div/0!", "#ref!", "#value!", "#num!", "#name?", "#error!", "#calc!", "#spill!", "err", "err:502", "error",
@@ -30,7 +32,7 @@ ERROR_WORDS = {
     "ovl", "over", "under",
 }  # fmt: skip
 SPREADSHEET_ERROR = re.compile(r"#[¡]?[^\W\d][\w/]*[!?]?|-?1[.,]#(?:inf|ind|qnan|snan)0*|[+-]?nan\(\w*\)|#{3,}")
-LIMIT = re.compile(r"\s*([<>≤≥]=?)\s*(?:[+-]?\d[\d.,]*\s*\S{0,8}|lo[dq]|ul[oq])", re.IGNORECASE)  # of what an instrument can measure
+LIMIT = re.compile(r"\s*([<>≤≥]=?)\s*(?:[+-]?\d[\d.,]*\s*\S{0,8}|lo[dq]|ul[oq])", re.IGNORECASE)  # of an instrument
 
 
 def plain(value: str) -> str:

@@ -185,7 +185,7 @@ def _is_code(text: NumberText) -> bool:
     digits = re.sub(r"\.0+$", "", text.body)
     if not digits.isdigit():
         return bool(re.fullmatch(r"\d{2,}[eE]\d+", digits))
-    longest = LARGEST + bool(text.negative) if digits == text.body else EXACT
+    longest = LARGEST + 1 if digits == text.body else EXACT  # one more, of which the negative is a number
     return len(digits) > 1 and digits[0] == "0" or int(digits[:25]) > longest
 
 

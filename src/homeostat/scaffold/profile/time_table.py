@@ -21,8 +21,8 @@ DAYS = (
 )  # fmt: skip
 MONTHS = (
     "%m/%Y", "%m-%Y", "%Y/%m", "%Y.%m", "%m.%Y", "%Y-%m", "%b %Y", "%Y %b", "%b-%Y", "%Y-%b", "%b-%y", "%b %y",
-    "%b/%Y",
-    "%b, %Y", "%b. %Y", "%b '%y", "%b'%y", "%YM%m", "%Y-M%m", "%Y年%m月", "%Y년 %m월", "%b%Y", "%b%y", "0%m.%Y", "0%m/%Y",
+    "%b/%Y", "%b, %Y",
+    "%b. %Y", "%b '%y", "%b'%y", "%YM%m", "%Y-M%m", "%Y年%m月", "%Y년 %m월", "%b%Y", "%b%y", "0%m.%Y", "0%m/%Y",
     "%Y/0%m", "%Y.0%m",  # the last four: periods of SAP
 )  # fmt: skip
 WEEKS = ("%G-W%V-%u", "%G-W%V", "%GW%V", "%GW%V%u", "%G-W%V%u", "%G W%V", "%G/W%V", "W%V %G", "W%V/%G", "W%V-%G",
@@ -45,13 +45,15 @@ CLOCKS = (
       for clock in ("%H:%M", "%H:%M:%S", "%H.%M", "%H.%M.%S", "%I:%M %p", "%I:%M:%S %p", "%Hh%M")),
     *(f"{before}{clock}{unit}" for before in (" ", ", ", " um ", ", um ") for clock in ("%H:%M", "%H:%M:%S", "%H")
       for unit in (" Uhr", " uur", " h", "h", " hrs")),
-    " %Hh%M", " %Hh%Mm%Ss", " %H:%M %p", " %H:%M:%S %p", " %H h %M", " %H h %M min", " %H h %M min %S s", " %H時%M分%S秒", " %H時%M分", " %H时%M分%S秒",
+    " %Hh%M", " %Hh%Mm%Ss", " %H:%M %p", " %H:%M:%S %p", " %H h %M", " %H h %M min", " %H h %M min %S s",
+    " %H時%M分%S秒", " %H時%M分", " %H时%M分%S秒",
     " %H时%M分", " %H시 %M분", " %H시 %M분 %S초", "-%H-%M", "-%H-%M-%S", "_%H-%M-%S", "_%H-%M", " %H-%M-%S",
     "T%I:%M:%S %p", " - %H:%M", " - %H:%M:%S", " - %I:%M %p", " | %H:%M", " / %H:%M", "/%H:%M:%S",
 )  # fmt: skip
 ZONES = ("", "%z", " %z", " (%z)", "%e", "%z%e")  # the last two: of an interval
 WHOLE = (
-    "%a %b %d %H:%M:%S %Y", "%a %b %d %H:%M:%S %Y %z", "%a %b %d %H:%M:%S %z %Y", "%a %b %d %I:%M:%S %p %z %Y", "%a %b %d %I:%M:%S %p %Y",
+    "%a %b %d %H:%M:%S %Y", "%a %b %d %H:%M:%S %Y %z", "%a %b %d %H:%M:%S %z %Y", "%a %b %d %I:%M:%S %p %z %Y",
+    "%a %b %d %I:%M:%S %p %Y",
     "%a %d %b %Y %H:%M:%S %p %z", "%a %d %b %H:%M:%S %z %Y", "%b %d %H:%M:%S %Y", "%d %b %H:%M:%S %Y",
     "%H:%M %d.%m.%Y", "%H:%M:%S %d.%m.%Y",
     "%H:%M %d/%m/%Y", "%H:%M:%S %d/%m/%Y", "%H:%M %m/%d/%Y", "%H:%M:%S %m/%d/%Y", "%H:%M %Y-%m-%d",
@@ -73,7 +75,8 @@ SPANS = {  # a note on forms that name more than a day
 }
 SHORT_ORDINALS = ("%y%j", "1%y%j")  # years and their days; the second of JD Edwards, whose 1 is the century
 WRITTEN_NUMBERS = (
-    "%Y%m%d%H%M%S", "%Y%m%d%H%M", "%Y%m%d%H", "%Y%m%d", "%Y%m", "%G%V", "%Y0%m", "%Y%j", *SHORT_ORDINALS, "%y%m%d", "%Y",
+    "%Y%m%d%H%M%S", "%Y%m%d%H%M", "%Y%m%d%H", "%Y%m%d", "%Y%m", "%G%V", "%Y0%m", "%Y%j", *SHORT_ORDINALS, "%y%m%d",
+    "%Y",
 )  # whole numbers that are written times
 COUNTS = ("epoch s", "epoch ms", "epoch us", "windows ticks", ".net ticks", "epoch ns", "windows us", "excel days",
           "epoch days", "julian days", "days of the era", "matlab days", "excel days from 1904", "sas days", "sas s",
