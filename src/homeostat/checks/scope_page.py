@@ -217,6 +217,8 @@ def _training(scope: Scope) -> Iterator[str]:
     within = f"Each figure comes with a {percent(evaluation.confidence)} CI, overall, by month"
     slices = f" and for each {' and '.join(evaluation.slices)} with {count(evaluation.min_slice, 'event')} or more"
     yield f"{within}{slices if evaluation.slices else ''}."
+    if evaluation.runs > 1:
+        yield f"Each time's events are {evaluation.runs} blocks by key, as if they were independent: times are too few."
 
 
 def _release(scope: Scope, margins: Mapping[str, float]) -> Iterator[str]:
