@@ -133,6 +133,18 @@ def learning() -> None:
 
 
 @check.command()
+def ladder() -> None:
+    """How the rungs of the ladder stood when they were last judged, and what more complexity buys in money.
+
+    Example: homeostat check ladder
+    """
+    from homeostat.reports.ladder import ladder_lines
+
+    for line in ladder_lines(project()):
+        say(line)
+
+
+@check.command()
 def business() -> None:
     """Whether the business's own figure moves with each metric of the models, by block and release, and which most.
 
