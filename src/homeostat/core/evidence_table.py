@@ -176,6 +176,7 @@ UNITS: Mapping[Rule, Callable[[float], str]] = {
     Rule.SLICE_FLOOR: change,
     Rule.SLICE_GAP: percent,
     Rule.BUDGET: _number,
+    Rule.RUNG: change,
     Rule.NOT_WORSE: change,
     Rule.UNJUDGED: _count,
     Rule.SLICES: change,
