@@ -78,8 +78,8 @@ def test_decisions_by_costs_cost_the_same_in_each_table() -> None:
     oracle = re.search(r"(?m)^\| costs of all objectives \| ([\d,]+) \| ([\d,]+) \|", RESULTS)
     assert total is not None and oracle is not None
     assert oracle[2] == total[1]
-    page = (ROOT / "docs" / "howto" / "weights.md").read_text()
-    assert f"costs of all objectives  {oracle[1]}   {oracle[2]} " in page
+    weights = (ROOT / "docs" / "howto" / "weights.md").read_text()
+    assert f"costs of all objectives  {oracle[1]}   {oracle[2]} " in weights
 
 
 @whole_year

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     "--incident", metavar="NUMBER", is_flag=False, flag_value="worst", shell_complete=incidents,
     help="The incident of that number on one screen; without a number the worst that is open.",
 )  # fmt: skip
-@click.option("--snooze", metavar="LENGTH|TIME", type=Until(), help="With --incident: put it off: 2d, or until a time.")
+@click.option("--snooze", metavar="LENGTH|TIME", type=Until(), help="With --incident: put it off until then.")
 @click.option("--owner", metavar="NAME", help="With --incident: who has it.")
 @click.option("--why", metavar="TEXT", help="With --snooze or --owner: the reason, kept for good.")
 @who

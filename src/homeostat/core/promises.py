@@ -59,6 +59,11 @@ class Held:
     def worse(self) -> bool:
         return self.now > self.wide.high
 
+    def excludes(self, low: float, high: float) -> bool:
+        """Whether the interval of a ratio that may be off both ways lies outside what good windows showed."""
+        low, high = (log(max(end, LEAST)) for end in (low, high))
+        return low > self.wide.high or high < self.wide.low
+
     @property
     def rise(self) -> float:
         """By what share it is worse than the mean of good windows."""
@@ -135,5 +140,4 @@ def _beyond(held: Held, finding: Finding) -> bool:
     """Worse than good windows; of a ratio that may be off both ways, the whole of its interval."""
     if held.metric != CALIBRATION or finding.interval is None:
         return held.worse
-    low, high = (log(max(end, LEAST)) for end in finding.interval[:2])
-    return (held.now > held.wide.high and low > held.wide.high) or (held.now < held.wide.low and high < held.wide.low)
+    return held.excludes(finding.interval.low, finding.interval.high)

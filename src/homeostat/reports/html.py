@@ -131,9 +131,11 @@ def _incidents(project: Project, page: Path) -> Iterator[str]:
     rows = [
         f"<td>{_link(project.incidents / f'{number}.html', page, number)}</td><td class='text'>{escape(i.problem)}</td>"
         f"<td>{when(i.opened)}</td><td>{when(i.closed) if i.closed else NOTED if i.noted else OPEN}</td>"
+        f"<td>{i.told}</td>"
         for number, i in on_record
     ]
-    yield grid('<tr><th>incident</th><th class="text">problem</th><th>since</th><th>until</th></tr>', rows)
+    head = '<th>incident</th><th class="text">problem</th><th>since</th><th>until</th><th>alert</th>'
+    yield grid(f"<tr>{head}</tr>", rows)
 
 
 def _quality(scope: Scope, outcome: Results) -> Iterator[str]:
