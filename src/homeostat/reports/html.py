@@ -245,8 +245,7 @@ def _decisions(outcome: Results, page: Path) -> Iterator[str]:
 def _decision(decided: Decided, page: Path) -> str:
     decision = decided.decision
     style = {"roll back": "bad", "fall back": "bad", "nothing": "soft", "keep": "soft"}.get(decision.action, "good")
-    verb, _, rest = decided.headline.partition(":")
-    head = f'{decided.at:%Y-%m-%d} <b class="{style}">{escape(verb)}</b>: {escape(rest.strip())}'
+    head = f'{decided.at:%Y-%m-%d} <b class="{style}">{escape(decided.headline)}</b>'
     links = [_link(decided.path, page, "the decision"), *_evidence(decided, page)]
     commands = [f"<code>{escape(c)}</code>" for c in (decided.command, decided.drift_command) if c]
     more = " · ".join([*links, *commands])
