@@ -245,7 +245,7 @@ def _decisions(outcome: Results, page: Path) -> Iterator[str]:
 def _decision(decided: Decided, page: Path) -> str:
     decision = decided.decision
     style = {"roll back": "bad", "fall back": "bad", "nothing": "soft", "keep": "soft"}.get(decision.action, "good")
-    head = f'{decided.at:%Y-%m-%d} <b class="{style}">{escape(decision.action)}</b> {escape(decided.headline)}'
+    head = f'{decided.at:%Y-%m-%d} <b class="{style}">{escape(decided.headline)}</b>'
     links = [_link(decided.path, page, "the decision"), *_evidence(decided, page)]
     commands = [f"<code>{escape(c)}</code>" for c in (decided.command, decided.drift_command) if c]
     more = " · ".join([*links, *commands])
