@@ -43,15 +43,16 @@ HISTORY = {
 }
 
 
-def scope_page(project: Project, gates: Iterable[str] = ()) -> Page:
+def scope_page(project: Project, gates: Iterable[str] = (), questions: Iterable[str] = ()) -> Page:
     """The scope in sentences; contracts, SQL expressions and features.sql are checked against it.
 
-    ``gates``: a line each, on how the release in service stands at them.
+    ``gates`` and ``questions``: a line each, on how the release in service stands at them.
     """
     scope = project.scope
     problems = scope_problems(project)
     sections = [
         ("What we predict, and why", _predicted(scope)),
+        *([("Before a model", answers)] if (answers := list(questions)) else []),
         ("The data, and when they become known", _data(project)),
         ("What mistakes cost", _costs(scope)),
         ("How a model is made and measured", _training(scope)),
