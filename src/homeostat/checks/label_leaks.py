@@ -12,7 +12,7 @@ import polars as pl
 
 from homeostat.core.findings import Finding
 from homeostat.core.rules import Rule
-from homeostat.core.text import count
+from homeostat.core.text import count, number
 from homeostat.data.workspace import Workspace
 from homeostat.features.build import FeatureTables
 
@@ -46,8 +46,9 @@ class LabelLeak:
             self.kind, f"{self.column} = {self.what}"
         )
         return (
-            f"{subject} always goes with label {self.label:g} ({count(self.events, 'event')} with it, no exception; "
-            f"{self.share:.1%} of all events; by chance {max(self.chance, 1e-300):.0e})"
+            f"{subject} always goes with label {number(self.label)} "
+            f"({count(self.events, 'event')} with it, no exception; "
+            f"{self.share:.1%} of all events; p = {max(self.chance, 1e-300):.0e})"
         )
 
 

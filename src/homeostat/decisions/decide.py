@@ -109,7 +109,14 @@ def _gathered(
     wanted = wants_candidate(signs, due, last, now, cool_down, spent > 0)
     wanted = wanted and (due is not None or learns(session, last, now))
     candidate, judge = _candidate(session, now, case.previous_version, features, wanted)
-    return _Gathered(_evidence(session, now, replace(case, due=due, spent=spent), candidate, judge), candidate)
+    rests_until = last + cool_down if candidate is None and last is not None and last > now - cool_down else None
+    case = replace(case, due=due, spent=spent, rests_until=rests_until)
+    case = _evidence(session, now, case, candidate, judge)
+    if due is not None and due.kind != "request" and case.gate is not None and case.gate.action != "release":
+        new_level = _new_level(session, now, findings, features)  # which its judged model may be too old to know
+    if new_level is not None:
+        case = replace(case, recalibrated=new_level.gate)
+    return _Gathered(case, candidate, new_level)
 
 
 def _new_level(
@@ -137,7 +144,8 @@ def _weighed(session: Session, now: datetime, due: Due | None) -> Weighed:
         return first_release(session, now)
     features = FeatureRows(session.tree)
     champion.record_drift(session.tree, serving, features, now)
-    return weigh(session, now, champion.check_champion(session.tree, session.registry, serving, now), features, due)
+    check = champion.check_champion(session.tree, session.registry, serving, session.labels, now)
+    return weigh(session, now, check, features, due)
 
 
 def _candidate(

@@ -11,7 +11,6 @@ from homeostat.decisions.fallback import fell_back
 from homeostat.decisions.ladder import ladder_is_due
 from homeostat.decisions.pending import decision_that_waits
 from homeostat.decisions.session import Session
-from homeostat.monitoring.labels import labels_matured
 from homeostat.training import bundle as bundles
 
 
@@ -59,7 +58,7 @@ def learns(session: Session, last: datetime | None, now: datetime) -> bool:
     scope = session.tree.scope
     before = scope.windows.holdout + scope.events.label_horizon
     spans = ((last, now), (last - before, now - before))
-    return all(labels_matured(session.tree, since, until) for since, until in spans)
+    return all(session.labels.matured(since, until) for since, until in spans)
 
 
 def last_candidate(session: Session) -> datetime | None:

@@ -31,7 +31,7 @@ def first_release(session: Session, now: datetime) -> Weighed:
     for name in tree.scope.objectives:
         if mature(table, name, tree.scope, now).is_empty():
             return Weighed(Decision("nothing", Reason.NOT_MATURE, facts={"objective": name}))
-    labels = check_labels(tree, now)
+    labels = check_labels(tree, session.labels, now)
     if distrusts_labels(labels):
         return _before_the_doubt(session, now, Decision("nothing", Reason.LABELS, findings=tuple(labels)))
     first = _gated(session, now, next_candidate(session, now)[0])

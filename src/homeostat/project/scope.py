@@ -251,6 +251,7 @@ class Evaluation(Part):
     min_slice: Count
     resamples: Annotated[Whole, Field(ge=20)]
     block: Length
+    runs: Count = 1  # parts of a block by key, each a block of its own, where events share too few times
     confidence: Annotated[Number, Field(gt=0.5, lt=1)]
 
 
