@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from recorded import recorded
+import pytest
+from first_release import in_service
 
 from homeostat.project.layout import Project
 from homeostat.reports.questions import question_lines
@@ -16,8 +17,9 @@ questions:
 """
 
 
+@pytest.mark.slow
 def test_answers_stand_with_who_when_and_what_the_release_shows(tmp_path: Path) -> None:
-    project = recorded(tmp_path / "meters")
+    project = in_service(tmp_path / "meters")
     assert list(question_lines(project)) == []
     params = project.root / "params.yaml"
     params.write_text(params.read_text() + QUESTIONS)
