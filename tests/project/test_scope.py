@@ -130,7 +130,7 @@ BAD = [
     ("seed: 1", ASKED.format("simpler", "yes"), "questions.simpler.answer", "(the other is training.model, line "),
     ("seed: 1", ASKED.format("devastating", "yes"), "questions.devastating.answer", "(the other is costs, line "),
     ("seed: 1", ASKED.format("pays", "maybe"), "questions.pays.answer", "use one"),
-    ("seed: 1", ASKED.format("cheap", "yes"), "questions.cheap", "unknown key"),
+    ("seed: 1", ASKED.format("cheap", "yes"), "questions.cheap", "is not one of ethical"),
     (REFIT, LADDER, RUNGS, "is empty; name at least one"),
     (REFIT, LADDER + "same: {model: heuristic}", f"{RUNGS}.same", f"(the other is {RUNGS}.plain, line "),
     (REFIT, LADDER + "line: {model: linear}", f"{RUNGS}.line", "(the other is objectives.high.features, line "),

@@ -13,7 +13,7 @@ from pydantic import Field, model_validator
 from homeostat.core.errors import ScopeError
 from homeostat.project.file_form import FileForm
 from homeostat.project.part import Part, require
-from homeostat.project.questions import Questions
+from homeostat.project.questions import Answer, Question, check_answers
 from homeostat.project.scope_errors import Contradiction
 from homeostat.project.sql_columns import columns_in
 from homeostat.project.training_scope import Training
@@ -410,7 +410,7 @@ class Scope(Part):
     approval: Approval | None = None  # without it no decision waits for a person
     business: Business | None = None
     device: Device = Device()
-    questions: Questions = Questions()
+    questions: dict[Question, Answer] = {}
     rhythm: Rhythm
 
     @model_validator(mode="after")
@@ -439,7 +439,7 @@ class Scope(Part):
         self._check_ladder()
         abstain, ladder = self.costs.abstain, self.training.ladder
         asks = self.approval is not None or (abstain is not None and abstain.then == "person")
-        self.questions.check(self.training.model != "heuristic", ladder is not None, asks)
+        check_answers(self.questions, self.training.model != "heuristic", ladder is not None, asks)
         return self
 
     def _check_objectives(self) -> None:

@@ -11,7 +11,6 @@ from homeostat.releases.registry import Registry
 
 if TYPE_CHECKING:
     from homeostat.project.layout import Project
-    from homeostat.project.questions import Answer
 
 
 def question_lines(project: Project) -> Iterator[str]:
@@ -20,14 +19,13 @@ def question_lines(project: Project) -> Iterator[str]:
     Raises:
         EnvironmentFault, DataError: as ``Registry.load``.
     """
-    questions = project.scope.questions
-    answers: dict[str, Answer | None] = {name: getattr(questions, name) for name in ASKED}
-    if not any(answers.values()):
+    answers = project.scope.questions
+    if not answers:
         return
     serving = Registry.open(project).load_champion()
     shown = dict(_shown(serving.bundle.evaluation, serving.bundle.training)) if serving else {}
     for name, text in ASKED.items():
-        given = answers[name]
+        given = answers.get(name)
         if given is None:
             yield f"- {text} Nobody has answered; add questions.{name}."
             continue
