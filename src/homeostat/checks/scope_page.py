@@ -23,6 +23,7 @@ from homeostat.project.value_types import format_duration
 if TYPE_CHECKING:
     from homeostat.project.layout import Project
     from homeostat.project.scope import Abstain, Approval, Objective, Rollout, Scope, Source
+    from homeostat.project.training_scope import Rung
 
 WIDTH = 100
 TASKS = {"binary": "yes or no", "regression": "an amount", "ranking": "an order within each group"}
@@ -211,6 +212,11 @@ def _training(scope: Scope) -> Iterator[str]:
     baseline = training.baseline
     by = f"the label's rate by {', '.join(baseline.by)}" if baseline.by else baseline.column or baseline.sql
     yield f"The baseline to beat is {by or 'the label rate of all events'}."
+    if training.ladder is not None:
+        yield f"Every {_span(training.ladder.every)} the rungs of the ladder are judged on the same held-out events."
+        margin = percent(scope.ladder_margin)
+        yield f"The simplest whose loss is for certain less than {margin} above the best's makes the candidates:"
+        yield from (f"- {name}: {_rung(rung)}" for name, rung in training.ladder.rungs.items())
     tasks = dict.fromkeys(o.task for o in scope.objectives.values())
     for task in tasks:
         yield f"Measured ({task}): {', '.join(metric_name(m) for m in getattr(evaluation.metrics, task))}."
@@ -219,6 +225,17 @@ def _training(scope: Scope) -> Iterator[str]:
     yield f"{within}{slices if evaluation.slices else ''}."
     if evaluation.runs > 1:
         yield f"Each time's events are {evaluation.runs} blocks by key, as if they were independent: times are too few."
+
+
+def _rung(rung: Rung) -> str:
+    rule = rung.rule
+    parts: list[str] = [rung.model]
+    if rule is not None:
+        parts.append(rule.column or rule.sql or f"the label's rate by {', '.join(rule.by) or 'nothing'}")
+    parts += [f"{count(len(own), 'feature')} for {name}" for name, own in rung.features.items()]
+    if rung.lightgbm is not None:
+        parts.append(f"{rung.lightgbm.trees} trees of {rung.lightgbm.leaves} leaves")
+    return ", ".join(parts)
 
 
 def _release(scope: Scope, margins: Mapping[str, float]) -> Iterator[str]:

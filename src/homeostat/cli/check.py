@@ -136,6 +136,18 @@ def learning() -> None:
 
 
 @check.command()
+def ladder() -> None:
+    """How the rungs of the ladder stood when they were last judged, and what more complexity buys in money.
+
+    Example: homeostat check ladder
+    """
+    from homeostat.reports.ladder import ladder_lines
+
+    for line in ladder_lines(project()):
+        say(line)
+
+
+@check.command()
 def business() -> None:
     """Rank correlation of the business's own figure with each metric of the models, by block and by release.
 

@@ -79,7 +79,11 @@ def row(finding: Finding) -> Row:
         value, write = finding.facts["ratio"], "{:.2f}".format
     elif finding.rule == Rule.BEATS_BASELINE and "share" in finding.facts:  # likewise the change
         value, limit = finding.facts["share"], -(finding.limit or 0.0)
+    if finding.rule == Rule.LABEL_RATE and finding.facts.get("task") == "binary":
+        write = percent
     allowed = "" if limit is None else _around_one(limit) if calibration else write(limit)
+    if finding.rule == Rule.LABEL_RATE and "before" in finding.facts:
+        allowed = " to ".join(dict.fromkeys(map(write, finding.facts["before"])))
     measured = "" if value is None else write(value)
     carried = finding.facts.get("carried")  # from the gate of the release that the same models served as
     what = f"{finding.name} (of {carried})" if carried else finding.name
@@ -176,6 +180,7 @@ UNITS: Mapping[Rule, Callable[[float], str]] = {
     Rule.SLICE_FLOOR: change,
     Rule.SLICE_GAP: percent,
     Rule.BUDGET: _number,
+    Rule.RUNG: change,
     Rule.NOT_WORSE: change,
     Rule.UNJUDGED: _count,
     Rule.SLICES: change,

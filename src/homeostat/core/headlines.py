@@ -68,6 +68,7 @@ def _due(due: Due) -> str:
         "interval": f"scheduled, the last candidate is of {due.since:%Y-%m-%d}" if due.since else "",
         "warm-up": f"the warm-up ended on {due.since:%Y-%m-%d}" if due.since else "",
         "fallback": f"the baseline serves since {due.since:%Y-%m-%d}" if due.since else "",
+        "ladder": f"the ladder was last judged on {due.since:%Y-%m-%d}" if due.since else "the ladder is new",
         "request": due.request,
     }[due.kind]
 

@@ -25,6 +25,7 @@ from homeostat.decisions.due import last_candidate, last_drift_start, learns, re
 from homeostat.decisions.evidence import Candidate, Judge
 from homeostat.decisions.fallback import fallback_findings
 from homeostat.decisions.first_release import first_release
+from homeostat.decisions.ladder import next_candidate
 from homeostat.decisions.options import expected_costs
 from homeostat.decisions.pending import decision_that_waits
 from homeostat.decisions.recalibrate import Recalibration, recalibrated
@@ -73,7 +74,8 @@ def weigh(session: Session, now: datetime, check: Check, features: FeatureRows, 
     made = new_level.made if new_level is not None and proposed.action == "recalibrate" else None
     decision = put_off(proposed, session.tree.scope.approval, now, declined(session, now))
     of_loop = (*_unjudged(session, decision, candidate), *fallback_findings(session, decision))
-    decision = replace(decision, findings=(*decision.findings, *of_loop))
+    of_gate = candidate.gate.facts if candidate else {}
+    decision = replace(decision, findings=(*decision.findings, *of_loop), facts={**decision.facts, **of_gate})
     if decision.action == "fall back":
         candidate, _ = evidence.fresh_candidate(session, now, baseline=True)
     started = "" if not signs else "drift" if only_drift(signs) else "quality"
@@ -151,7 +153,7 @@ def _candidate(
 ) -> tuple[Candidate | None, Judge]:
     """A fresh candidate where one is wanted, and who judges."""
     if wanted:
-        return evidence.fresh_candidate(session, now, previous)
+        return next_candidate(session, now, previous)
     return None, Judge(session.tree, now - session.tree.scope.monitoring.window, now, features)
 
 

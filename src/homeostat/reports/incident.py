@@ -249,7 +249,8 @@ def _state(screen: Screen) -> str:
     if incident.closed is not None:
         if incident.finding.rule in ANSWERED:
             return f"closed at {when(incident.closed)}"
-        return f"closed by itself at {when(incident.closed)}, after quiet checks{_left_out(incident)}"
+        told = "noted, it paged nobody" if incident.noted else incident.told
+        return f"closed by itself at {when(incident.closed)}, after quiet checks; {told}{_left_out(incident)}"
     if snooze is not None and snooze.until is not None:
         return f"snoozed until {when(snooze.until)}, or until it gets worse; {incident.progress}"
     escalated = f", escalated at {when(incident.escalated)}: nobody had answered" if incident.escalated else ""
@@ -317,18 +318,20 @@ def _done(screen: Screen) -> list[str]:
     events = [e for e in screen.ledger.events if screen.incident.opened <= e.at <= (until or e.at)]
     texts += [f"{when(e.at)}  {e.action} {e.version} by {e.who}" for e in events[-SHOWN:]]
     taken = [d for d in screen.decisions if d.decision.action not in QUIET]
-    texts += [f"{when(d.at)}  {headline(d.decision)}" for d in (taken or screen.decisions[:1])[:SHOWN]]
+    texts += [f"{when(d.at)}  {headline(d.decision)}" for d in (taken or screen.decisions[:1])[:SHOWN][::-1]]
     return texts or ["nothing yet; the next decision weighs it"]
 
 
 def _not_done(screen: Screen) -> Iterator[str]:
     """Of the last decision, the actions that it did not take, each with the reason."""
     for decided in screen.decisions[:1]:
+        if screen.incident.closed is not None:
+            yield f"at the decision of {when(decided.at)}:"
         decision, versions = decided.decision, decided.decision.versions
         compared = [c for c in decision.comparisons if c.version == versions.previous and c.other == versions.champion]
         if decision.action != "roll back" and compared:
             losses = ", ".join(f"{c.objective} {change(c.share)}" for c in compared)
-            yield f"roll back: on the same rows the loss of {versions.previous} differs by {losses}"
+            yield f"roll back: the loss of {versions.previous} on the same rows is not significantly lower ({losses})"
         if decision.action not in ("retrain", "release"):
             against = [f"{f.name}: {sentence(f)}" for f in objections(decision.gate)]
             if against:
