@@ -230,7 +230,7 @@ WIDE = 0.05  # chance leaves more than a third of the limit
         ({"x": sure(0.2), "y": sure(0.3)}, "fail", "y", "not within 10 % of it; 2 such slices"),
         # too wide to be judged: no guard rail, unless it is worse for certain
         ({"x": sure(0.09, WIDE), "y": sure(0.0)}, "pass", "y", "the worst of 1 slice judged"),
-        ({"x": sure(0.09, WIDE)}, "too few to say", None, "chance leaves too much in each of 1 slice to judge it"),
+        ({"x": sure(0.09, WIDE)}, "too few to say", None, "the CI is too wide in each of 1 slice to judge it"),
         ({"x": sure(0.2, WIDE), "y": sure(0.0)}, "fail", "x", "kind x is 20 % above"),  # all eight groups are
         ({"x": paired(0.3, groups=3), "y": sure(0.0)}, "pass", "y", "the worst of 1 slice judged"),
         ({"x": paired(None)}, "too few to say", None, "1 slice to judge it"),

@@ -215,7 +215,7 @@ def _training(scope: Scope) -> Iterator[str]:
     if training.ladder is not None:
         yield f"Every {_span(training.ladder.every)} the rungs of the ladder are judged on the same held-out events."
         margin = percent(scope.ladder_margin)
-        yield f"The simplest whose loss is for certain less than {margin} above the best's makes the candidates:"
+        yield f"The simplest whose loss is significantly less than {margin} above the best's makes the candidates:"
         yield from (f"- {name}: {_rung(rung)}" for name, rung in training.ladder.rungs.items())
     tasks = dict.fromkeys(o.task for o in scope.objectives.values())
     for task in tasks:
@@ -224,7 +224,7 @@ def _training(scope: Scope) -> Iterator[str]:
     slices = f" and for each {' and '.join(evaluation.slices)} with {count(evaluation.min_slice, 'event')} or more"
     yield f"{within}{slices if evaluation.slices else ''}."
     if evaluation.runs > 1:
-        yield f"Each time's events are {evaluation.runs} blocks by key, as if they were independent: times are too few."
+        yield f"Times are too few: each time's events count as {evaluation.runs} blocks by key, as if independent."
 
 
 def _rung(rung: Rung) -> str:

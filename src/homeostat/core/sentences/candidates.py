@@ -77,7 +77,7 @@ def _on_rows(finding: Finding) -> str:
 def _slices(finding: Finding) -> str:
     facts = finding.facts
     if finding.value is None or finding.limit is None:
-        return f"chance leaves too much in each of {count(facts['slices'], 'slice')} to judge it"
+        return f"the CI is too wide in each of {count(facts['slices'], 'slice')} to judge it"
     where = f"{metric_name(facts['loss'])} in {facts['column']} {facts['slice']}"
     where += f" is {side(finding.value)} the champion's{_on_rows(finding)}"
     if finding.failed:
@@ -176,7 +176,7 @@ def _rung(finding: Finding) -> str:
     if facts["best"] == finding.subject:
         text += ": the lowest weighted loss"
     else:
-        beside = "within" if finding.outcome == "pass" else "not for certain within"
+        beside = "within" if finding.outcome == "pass" else "not significantly within"
         text += f": weighted loss {side(finding.value)} that of {facts['best']}{_on_rows(finding)}, {beside} "
         text += f"{percent(finding.limit or 0)}"
     text += f"; 1,000 events cost {facts['cost']:,.1f}"
