@@ -138,14 +138,14 @@ def _best(shapes: Sequence[Shape], taken: Sequence[str], sample: Sample) -> tupl
     best = [f for f in best if "0%m" in f] or best  # periods of SAP, which days of a year would not end at
     if _are_intervals(shapes):
         best = [f for f in best if "%e" in f] or best
-    orders = [f for f in best if _codes(f) == _codes(best[0])]
+    orders: dict[tuple[str, ...], str] = {}  # of day, month and year, with the first form that has them so
+    for form in best:
+        codes = tuple(re.findall("%[a-zA-Z]", form))
+        if {"%d", "%m"} <= set(codes) and sorted(codes) == sorted(re.findall("%[a-zA-Z]", best[0])):
+            orders.setdefault(codes, form)
     if len(orders) > 1:
-        return _order_of(orders, sample)
+        return _order_of(tuple(orders.values()), sample)
     return best[0], ""
-
-
-def _codes(form: str) -> list[str]:
-    return sorted(re.findall("%.", form))
 
 
 def _are_intervals(shapes: Sequence[Shape]) -> bool:
