@@ -117,7 +117,7 @@ def _judging(profile: Profile, plan: Plan) -> dict[str, object]:
     period, holdout, horizon = profile.rhythm.period, profile.windows.holdout, profile.delay.horizon
     window = _monitoring_window(profile)
     wait = rounded_up(horizon, period) if horizon >= period else timedelta(0)
-    shortest = min(window, holdout)
+    shortest = min(window, holdout, profile.rhythm.retrain)
     block = next((b for b in (7 * DAY, DAY, HOUR) if shortest / b >= BLOCKS and b <= max(period, DAY)), HOUR)
     return {
         "metrics": METRICS[profile.label.task],
