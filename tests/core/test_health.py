@@ -6,7 +6,7 @@ import pytest
 
 from homeostat.core.health import Window, health_findings, in_doubt
 from homeostat.core.intervals import Measure, Settings
-from homeostat.core.promises import Held
+from homeostat.core.promises import CALIBRATION, Held
 from homeostat.core.ranges import Range
 from homeostat.core.rules import Rule
 from homeostat.core.sentences import sentence
@@ -69,6 +69,24 @@ def test_a_model_that_lost_its_skill_fails_its_promise_without_losing_to_the_bas
 
 def test_a_level_that_is_off_shows_in_calibration() -> None:
     assert outcomes(window(1.0, level=0.8))[Rule.CALIBRATION] == "fail"
+
+
+@pytest.mark.parametrize(
+    ("level", "good", "outcome"),
+    [
+        (0.25, (0.9, 1.1), "fail"),  # a fifth off, where good windows never were
+        (0.25, (0.6, 1.6), "pass"),
+        (0.05, (0.99, 1.01), "pass"),  # less than a quality drop
+        (0.8, (0.2, 5.0), "fail"),  # over the limit of the scope in any case
+    ],
+)
+def test_a_level_that_hardly_ever_moved_is_off_sooner(level: float, good: tuple[float, float], outcome: str) -> None:
+    low, high = np.log(good)
+    held = {CALIBRATION: Held(CALIBRATION, 0.0, 1, Range(low, high, 0.0, 12))}
+    findings = health_findings(window(1.0, level=level), PROMISED, Limits(), SETTINGS, PATH, held)
+    (finding,) = (f for f in findings if f.rule == Rule.CALIBRATION)
+    assert finding.outcome == outcome, finding
+    assert sentence(finding) and finding.usual == (level == 0.8)
 
 
 @pytest.mark.parametrize(

@@ -120,6 +120,41 @@ def test_labels_that_turn_against_the_features_are_not_trusted_until_that_is_how
     assert settled.outcome == "pass"
 
 
+def acted(many: int, first: float, after: int, noise: float = 0.3) -> list[LabelBatch]:
+    """The fifth of the events that the relation puts first: more often yes, and in the last batches in ``first``."""
+    draw = np.random.default_rng(5)
+    rates = [first if n >= many - after else 1 / (1 + np.exp(-draw.normal(0, noise))) for n in range(many)]
+    return [
+        replace(b, top=b.labelled // 5, top_mean=float(rate), mean=0.2 * float(rate) + 0.8 * 0.15)
+        for b, rate in zip(days(many, 0.2), rates, strict=True)
+    ]
+
+
+@pytest.mark.parametrize("after", [2, 5])
+def test_events_that_somebody_acts_on_are_not_learned_from_until_that_is_how_it_is(after: int) -> None:
+    trust, *_ = label_findings("late", "binary", acted(ODD + after, 0.02, after), WEEK, 200)
+    assert (trust.failed, trust.facts["kind"], trust.since) == (True, "acted on", FROM)
+    assert "events that the features put first are yes in 2 %, the others in 15 %" in sentence(trust)
+    settled, *_ = label_findings("late", "binary", acted(ODD + 60, 0.02, 60), WEEK, 200)
+    assert settled.outcome == "pass"
+
+
+@pytest.mark.parametrize(
+    ("batches", "task"),
+    [(acted(ODD, 0.5, 0), "binary"), (acted(ODD, 0.2, 5), "binary"), (acted(ODD, 0.02, 5, noise=4.0), "binary"),
+     (acted(20, 0.02, 5), "binary"), (acted(ODD, 0.02, 5), "regression")],
+    ids=["as usual", "a weaker relation", "it never was ahead for sure", "too short a history", "no yes and no"],
+)  # fmt: skip
+def test_a_weaker_relation_is_nobody_who_acts(batches: list[LabelBatch], task: str) -> None:
+    assert all(f.facts.get("kind") != "acted on" for f in label_findings("late", task, batches, WEEK, 200))
+
+
+def test_labels_that_come_after_the_horizon_come_late() -> None:
+    on_time = [replace(b, wait=1.0) for b in days(ODD + 3)]
+    late = [*on_time[:ODD], *(replace(b, wait=2.0) for b in on_time[ODD:])]
+    assert findings(on_time)[Rule.LABELS] == "pass" and findings(late)[Rule.LABELS] == FROM
+
+
 @pytest.mark.parametrize(
     "batches",
     [related(ODD, 0.0, 0), related(ODD, 0.3, 5), related(ODD, 0.8, 5, noise=2.0), related(20, 0.8, 5)],

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from homeostat.core.profiles import ENOUGH, NORMAL, Compared, Past, Profile, compare, trusted
 
@@ -59,3 +60,44 @@ def test_what_varies_by_construction_is_no_alarm(weekly: float) -> None:
     past = [Past(batch(share)) for share in shares[:-1]]
     compared = judged(shares[-1], past)
     assert compared is not None and compared.low <= compared.value <= compared.high
+
+
+def filled(parts: int, rows: int = 500) -> Profile:
+    """Rows spread evenly over the first parts of the period."""
+    return Profile(rows * parts // 24, clock=np.where(np.arange(24) < parts, rows / 24, 0.0))
+
+
+@pytest.mark.parametrize(
+    ("parts", "rows", "fails"),
+    [(24, 500, False), (23, 500, False), (21, 500, True), (21, 60, False)],
+    ids=["whole", "without its last hour", "without its last three", "too few rows to be sure"],
+)
+def test_an_end_that_does_not_come_is_missed(parts: int, rows: int, fails: bool) -> None:
+    past = [Past(filled(24, rows))] * 50
+    cut = [c for c in compare(filled(parts, rows), past) if c.statistic == "cut"]
+    assert bool(cut) == (rows > 60) and any(c.value > c.high for c in cut) == fails
+
+
+def related(order: float, rows: int = 500) -> Profile:
+    return Profile(rows, ranked=("load", "temp"), order=np.array([[1.0, order], [order, 1.0]]),
+                   by_part=np.full((2, 24), np.nan), clock=np.full(24, rows / 24))  # fmt: skip
+
+
+WEAK, CLOSE = DRAW.uniform(0.1, 0.9, 50), DRAW.uniform(0.8, 0.95, 50)
+
+
+@pytest.mark.parametrize(
+    ("order", "before", "rows", "fails"),
+    [
+        (0.2, WEAK, 500, False), (-0.1, WEAK, 500, False), (-0.5, WEAK, 500, True), (-0.5, WEAK, 60, False),
+        (-0.2, CLOSE, 500, True), (0.5, -CLOSE, 500, True), (-0.5, np.append(WEAK, -0.3), 500, False),
+    ],
+    ids=["weaker", "none", "turned", "turned in few rows", "turned, though weak now", "turned from below",
+         "turned as once before"],
+)  # fmt: skip
+def test_a_relation_that_never_turned_may_not(
+    order: float, before: NDArray[np.float64], rows: int, fails: bool
+) -> None:
+    past = [Past(related(float(r), rows)) for r in before]
+    pair = next(c for c in compare(related(order, rows), past) if c.statistic == "order")
+    assert (not pair.low <= pair.value <= pair.high) == fails, pair

@@ -90,15 +90,15 @@ def test_columns_change_places() -> None:
     ],
 )
 def test_a_fault_is_about_columns_that_suit_it(name: str, columns: list[str]) -> None:
-    assert suitable(DAMAGES[name], ROWS, ROWS, ["id"]) == columns
+    assert suitable(DAMAGES[name], [ROWS], ["id"]) == columns
 
 
 def test_a_percentage_is_no_temperature_and_what_is_mostly_missing_loses_nothing() -> None:
     rows = ROWS.with_columns(humid=pl.int_range(1, 101).cast(pl.Float64), gust=pl.when(pl.col("id") > 60).then("load"))
-    assert suitable(DAMAGES["celsius"], rows, rows, ["id"]) == ["temp"]
-    assert "gust" not in suitable(DAMAGES["null-surge"], rows, rows, ["id"])
+    assert suitable(DAMAGES["celsius"], [rows], ["id"]) == ["temp"]
+    assert "gust" not in suitable(DAMAGES["null-surge"], [rows], ["id"])
     related = rows.select("id", TIME, "late", "temp", "humid", twin=pl.col("temp") * 2)
-    assert suitable(DAMAGES["correlation-flip"], related, related, ["id"]) == ["temp", "humid", "twin"]
+    assert suitable(DAMAGES["correlation-flip"], [related], ["id"]) == ["temp", "humid", "twin"]
 
 
 def test_a_turned_relation_leaves_the_distribution_and_what_is_missing() -> None:

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import subprocess
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
@@ -13,6 +11,7 @@ import hourly
 import polars as pl
 import pytest
 from click.testing import CliRunner
+from small_disk import fill, small_disk
 from steps import read_verdict
 
 from homeostat import loop, replay
@@ -255,31 +254,6 @@ def test_a_replay_runs_the_folder_as_it_is_and_leaves_it_and_scheduled_work_alon
 
 
 # ---- a full disk
-
-
-@contextmanager
-def small_disk(place: Path, size: str) -> Iterator[Path]:
-    place.mkdir()
-    done = subprocess.run(
-        ["mount", "-t", "tmpfs", "-o", f"size={size}", "tmpfs", str(place)], capture_output=True, text=True, check=False
-    )
-    if done.returncode:
-        pytest.skip(f"no small disk can be mounted here: {done.stderr.strip()}")
-    try:
-        yield place
-    finally:
-        subprocess.run(["umount", "-l", str(place)], check=True)
-
-
-def fill(ballast: Path, left: int) -> None:
-    """Fill the disk up to so many bytes."""
-    with ballast.open("wb", buffering=0) as out:
-        try:
-            while out.write(bytes(4096)):
-                pass
-        except OSError:
-            pass
-        out.truncate(max(ballast.stat().st_size - left, 0))
 
 
 FULL = ("the disk is full; free some space", "No space left on device")

@@ -79,6 +79,21 @@ def test_the_decision_says_what_moved_and_that_the_models_are_the_same(project: 
     assert body["candidate"] is None  # nothing was trained
 
 
+def test_it_helps_too_where_the_candidate_that_was_due_knows_nothing_of_the_new_level(tmp_path: Path) -> None:
+    """Its judged model has not seen the holdout, in which the level moved."""
+    params = PARAMS.replace("retrain: 10d", "retrain: 48h").replace("holdout: 9h", "holdout: 36h")
+    params = params.replace("warm_up: 12h", "warm_up: 40h")
+    assert params.count("retrain: 48h") == params.count("holdout: 36h") == params.count("warm_up: 40h") == 1
+    project, decision = ticked(tmp_path / "meters", params)
+    assert (decision.action, decision.reason) == ("recalibrate", Reason.LEVEL), headline(decision)
+    assert decision.trigger.due is not None and decision.trigger.due.kind == "interval"
+    body = json.loads(sorted(project.decisions.glob("*.json"))[-1].read_text())
+    assert body["candidate"] is not None  # judged, and not released
+    new, old = champion(project)
+    models = [Registry.open(project).load(version).manifest["files"] for version in (new, old)]
+    assert all(models[0][name] == models[1][name] for name in models[0] if name.startswith(("models/", "judged/")))
+
+
 def test_everything_else_of_the_release_is_as_it_was_to_the_byte(project: Project) -> None:
     registry, (new, old) = Registry.open(project), champion(project)
     ours, theirs = (registry.load(version).manifest["files"] for version in (new, old))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import signal
 import subprocess
 import sys
@@ -23,7 +24,7 @@ from steps import land, upcoming, validate
 from homeostat.features.tables import read_features
 from homeostat.project.layout import Project
 from homeostat.releases.registry import Registry
-from homeostat.serving import description, paths, prediction_log
+from homeostat.serving import examples, paths, prediction_log
 from homeostat.serving.answer import Precomputed
 from homeostat.training import bundle
 
@@ -322,12 +323,12 @@ def test_the_examples_of_the_description_are_what_is_answered(client: TestClient
     promised, given = example("/labels")
     assert promised == given
     page = client.get("/docs").text
-    assert "Known with read" in page and "http" not in page.replace("HTTP", "")
+    assert "Known with read" in page and "src=" not in page and 'href="http' not in page
 
 
 def test_where_nothing_is_at_hand_the_examples_are_golden(client: TestClient) -> None:
     state = client.app.app.state.endpoints.worker.state  # type: ignore[attr-defined]
-    events, answer = description.examples(replace(state, precomputed=Precomputed({}, {}, timedelta(0))))
+    events, answer = examples.prediction_example(replace(state, precomputed=Precomputed({}, {}, timedelta(0))))
     sealed = state.live.bundle.golden
     assert len(events) == 2
     for request, prediction in zip(events, answer["predictions"], strict=True):
@@ -335,9 +336,29 @@ def test_where_nothing_is_at_hand_the_examples_are_golden(client: TestClient) ->
         assert (prediction["scores"]["high"], prediction["alert"]) == (row["score__high"], row["alert"])
 
 
-def test_nothing_released_yet(made: Project, tmp_path: Any) -> None:
-    import shutil
+def test_by_the_wall_clock_the_examples_of_old_data_are_moved_to_the_present(made: Project, tmp_path: Path) -> None:
+    shutil.copytree(made.root, tmp_path / "meters")
+    project = Project(tmp_path / "meters", tmp_path / "meters")
+    params = project.root / "params.yaml"
+    clock = 'clock:\n  start: "2024-03-03T00:00:00"\n'
+    assert clock in params.read_text()
+    params.write_text(params.read_text().replace(clock, ""))
+    asked.release(project, 0)
+    with asked.asking(project) as client:
+        post = client.get("/openapi.json").json()["paths"]["/predict"]["post"]
+        example = post["requestBody"]["content"]["application/json"]["example"]
+        answer = client.post("/predict", json=example)
+        assert answer.status_code == 200, answer.text
+        promised = post["responses"]["200"]["content"]["application/json"]["example"]["predictions"]
+        given = answer.json()["predictions"]
+        assert [p["key"] for p in given] == [p["key"] for p in promised] and len(given) == 2
+        times = [datetime.fromisoformat(p["event_time"]) for p in given]
+        assert all(abs(datetime.now() - time) < timedelta(days=8) for time in times)
+        old = client.post("/predict", json={"events": [event(50)]})
+        assert old.status_code == 422 and "from now" in old.text
 
+
+def test_nothing_released_yet(made: Project, tmp_path: Any) -> None:
     shutil.copytree(made.root, tmp_path / "meters")
     with asked.asking(Project(tmp_path / "meters", tmp_path / "meters")) as client:
         assert client.get("/live").status_code == 200

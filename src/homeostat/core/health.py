@@ -73,7 +73,7 @@ def health_findings(
     if w.slices and not overall.failed:  # then slices are worse for that: one problem, one alert
         findings.append(slices_against_baseline(w, both, settings.confidence))
     if CALIBRATION in METRICS[w.task]:
-        level = calibration(w, _calibration(w, settings), limits.calibration, settings.confidence)
+        level = calibration(w, _calibration(w, settings), limits, settings.confidence, held.get(CALIBRATION))
         findings.append(within_range(level, held.get(CALIBRATION), usual_if_unknown=True))
     return [replace(f, evidence=(evidence,)) for f in findings]
 
@@ -140,12 +140,21 @@ def slices_against_baseline(window: Window, both: Comparison, confidence: float)
     )  # fmt: skip
 
 
-def calibration(window: Window, ratio: Measure, limit: float, confidence: float) -> Finding:
-    """Mean score over label rate; significant: its interval leaves 1 out."""
+def calibration(
+    window: Window, ratio: Measure, limits: HealthLimits, confidence: float, held: Held | None = None
+) -> Finding:
+    """Mean score over label rate; significant: its interval leaves 1 out.
+
+    Where it lies significantly outside all that good windows promise it fails at ``quality_drop`` already: of a level
+    that hardly ever moved, half of it is a long way.
+    """
+    limit = limits.calibration
     if ratio.value is None or ratio.low is None or ratio.high is None:
         few = _too_few(Rule.CALIBRATION, window, limit, len(window.y))
         return replace(few, facts={**few.facts, **({"ratio": ratio.value} if ratio.value is not None else {})})
     off = abs(ratio.value - 1)
+    if held is not None and held.excludes(ratio.value, Interval(ratio.low, ratio.high, confidence)):
+        limit = min(limit, limits.quality_drop)
     outcome: Outcome = "fail" if off > limit and not ratio.low <= 1 <= ratio.high else "pass"
     return Finding(
         Rule.CALIBRATION, window.objective, outcome, round(off, 6), limit, Interval.of(ratio, confidence),

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from math import sqrt
 from typing import Any
 
 import numpy as np
@@ -128,6 +129,8 @@ def _of_rows(profile: Profile, history: Sequence[Profile], outside: Sequence[Com
     shift = shift or (_shift(profile, history, turned) if turned else 0)
     lost = _lost_parts(profile, history) if outside else []
     if not own and len(lost) < CUT:
+        lost = []
+    if set(own) == {"cut"} and len(lost) < 2:
         lost = []
     renamed = {c.column for c in outside if c.statistic == "new"}
     gone = [c for c in outside if c.statistic == "slice" and c.column not in {CLOCK, *renamed} and _is_lost(c)]
@@ -274,7 +277,8 @@ def _of_column(
 
 def _is_flag(column: str, profiles: Sequence[Profile]) -> bool:
     """Whether a column holds yes and no alone."""
-    return all(set(p.quantiles[column].tolist()) <= {0.0, 1.0} for p in profiles if column in p.quantiles)
+    values = [set(p.quantiles[column].tolist()) for p in profiles if column in p.quantiles]
+    return bool(values) and all(v <= {0.0, 1.0} for v in values)
 
 
 def _shares(c: Compared) -> dict[str, float]:
@@ -402,4 +406,8 @@ def _of_pairs(
         now, usual = natural("order", worst.value), natural("order", worst.usual)
         kind = "turned relation" if now * usual < 0 and abs(now) > abs(usual) / 2 else "lost relation"
         columns = (column, other) if len(own) == 1 and other != CLOCK else (column,)  # either may be the bad one
+        turned = now * usual < 0 and abs(now) > 2 / sqrt(profile.rows)
+        flags = [c for c in columns if turned and _is_flag(c, [profile, *history])]
+        if len(flags) == 1:  # a flag has no other way to turn
+            kind, columns = "flipped values", (flags[0],)
         yield Fault(kind, columns, {"other": other, "now": now, "usual": usual}, excess=worst.excess)

@@ -37,26 +37,28 @@ CERTAIN = log(1 / CHANCE)  # rows, at the least, of which there are none by chan
 SLICE = 5  # rows that a slice must have had in every batch, to be missed
 GAIN = 0.1  # in correlation, that a shift of the clock must bring
 ALWAYS = 0.9  # share of batches in which a part of the period must have had rows, to be missed
+CUT = 0.06  # the least noise of the share of rows after the last, and before the first, that came
 LOST = 0.128  # the least noise of the share of rows in parts that are empty, on its scale: a quarter of all is a loss
 RELATION = 0.08  # the least noise of a rank correlation, of however many rows, on its scale
 MOSTLY_REPEATED = 0.8  # the usual share of values that repeat the one before, from which more of them is no fault
 STEADY = 0.9  # the same, from which fewer are one
 MOSTLY = {"same": 0.5, "run": 0.5}  # the usual share of one value from which more of it is no fault
-RELATED = 0.5  # rank correlation of two columns that is watched
-PAIRS = 12  # of them, the strongest
+RELATED = 0.4  # rank correlation of two columns that is watched
+PAIRS = 24  # of them, the strongest
+TURNED = 0.5  # of the usual relation, on its scale, from which one of the other sign is none by chance
 CLOCK = "event time"  # the place of a row in its period, beside the columns
 
 SHARES = frozenset({
     "missing", "same", "repeated", "run", "zero", "blanks", "lower", "odd", "new", "mix", "clock", "apart",
-    "copies", "shift", "lost", "midnight",
+    "copies", "shift", "lost", "cut", "midnight",
 })  # fmt: skip
-SURGES = frozenset({"missing", "apart", "new", "blanks", "odd"})
+SURGES = frozenset({"missing", "apart", "new", "blanks", "odd", "same"})
 RISE = 0.5  # of all rows
 MANY = 200  # rows of a batch from which that is no chance
 LEVELS = ("low", "middle", "high")
 LIKE_A_NAME = frozenset({"lower", "length"})  # judged where a column's texts are too many to be categories
 ABOVE_ONLY = frozenset({  # less of it is no fault
-    "same", "run", "blanks", "odd", "new", "mix", "clock", "apart", "copies", "shift", "repair", "lost",
+    "same", "run", "blanks", "odd", "new", "mix", "clock", "apart", "copies", "shift", "repair", "lost", "cut",
 })  # fmt: skip
 
 
@@ -68,7 +70,8 @@ class Profile:
     96 %) by column of numbers, times as hours after the event. ``values``: how often each text of a column comes, empty
     where they are too many. ``copies``: the share of rows that repeat another. ``clock``: (PARTS,) rows by part of the
     period; ``course`` the same by part of the day where a period is several days. ``by_part``: (n, PARTS) the mean of
-    each of the columns ``ranked`` in the parts of the course, and ``order`` (n, n) their rank correlations. ``apart``:
+    each of the columns ``ranked`` in the parts of the course, none of texts, and ``order`` (n, n) their rank
+    correlations. ``apart``:
     (m, m) the share of rows in which one of ``columns`` is missing and another is not.
     """
 
@@ -183,6 +186,7 @@ def compare(profile: Profile, past: Sequence[Past]) -> list[Compared]:
     least = np.array([scaled("shift", GAIN) if s.statistic == "shift" else -np.inf for s in series])
     if float(np.median([p.rows for p in history])) >= MANY:
         high = np.minimum(high, _plainly(series, before, usual))
+        low, high = _of_one_sign(series, before, usual, low, high)
     high = np.maximum(high, least)
     released = [i for i, p in enumerate(past) if p.released]
     if released:
@@ -260,6 +264,21 @@ def _plainly(series: Sequence[_Series], before: Array, usual: Array) -> Array:
     return np.maximum(surges, np.nanmax(np.nan_to_num(before, nan=-np.inf), axis=0) + 0.01)
 
 
+def _of_one_sign(
+    series: Sequence[_Series], before: Array, usual: Array, low: Array, high: Array
+) -> tuple[Array, Array]:
+    """Limits within which a relation keeps the sign that it had in every batch before.
+
+    It may turn to ``TURNED`` of the usual; where it was never weaker than that, to no more than noise.
+    """
+    pairs, noise = np.array([s.statistic == "order" for s in series]), np.array([s.noise for s in series])
+    least, most = (f(np.nan_to_num(before, nan=v), axis=0) for f, v in ((np.min, np.inf), (np.max, -np.inf)))
+    edge = TURNED * np.abs(usual)
+    above, below = (np.where(beyond > edge, np.minimum(noise, edge), edge) for beyond in (least, -most))
+    low = np.where(pairs & (least > 0), np.maximum(low, -above), low)
+    return low, np.where(pairs & (most < 0), np.minimum(high, below), high)
+
+
 def _mean_excess(excess: Array) -> Array:
     """The mean of what is above zero in each column; 0 where nothing is."""
     above = np.where(excess > 0, excess, 0.0)
@@ -315,8 +334,10 @@ def _rows(profile: Profile, history: Sequence[Profile]) -> Iterator[_Series]:
     moved = 0.5 * np.abs(table - table[1:].mean(axis=0)).sum(axis=1)
     yield _Series(CLOCK, "clock", float(moved[0]), moved[1:].tolist(), 0.5 / sqrt(usual), wider)
     yield from _parts(profile, history, max(sizes))
-    empty = _lost(profile, history)
+    empty, cut = _lost(profile, history)
     yield _Series(CLOCK, "lost", empty[0], empty[1:], LOST)
+    if usual >= MANY:
+        yield _Series(CLOCK, "cut", cut[0], cut[1:], CUT)
     fits = shift_fits(profile, history)
     gains = fits.max(axis=1) - fits[:, 0]
     yield _Series(CLOCK, "shift", float(gains[0]), gains[1:].tolist(), 0.5 / sqrt(usual), wider)
@@ -332,16 +353,19 @@ def _parts(profile: Profile, history: Sequence[Profile], most: float) -> Iterato
                           other=str(part))  # fmt: skip
 
 
-def _lost(profile: Profile, history: Sequence[Profile]) -> list[float]:
+def _lost(profile: Profile, history: Sequence[Profile]) -> tuple[list[float], list[float]]:
     """Of the batch, and of each before: the share of the usual rows in parts of the period that are empty, if several.
 
-    Of parts that hardly ever are; a single one is a holiday, or an hour of summer time.
+    Of parts that hardly ever are; a single one is a holiday, or an hour of summer time. The second: of those after the
+    last part that has rows, or before the first, alone: where the end of a batch does not come, or its beginning.
     """
     counts = np.array([p.clock for p in (profile, *history)])
     share = counts[1:].mean(axis=0) / max(counts[1:].mean(axis=0).sum(), 1e-9)
     empty = (counts == 0) & ((counts[1:] > 0).mean(axis=0) >= ALWAYS)
-    several = empty.sum(axis=1) > 1
-    return [float(v) for v in np.where(several, (empty * share).sum(axis=1), 0.0)]
+    always = (counts[1:] > 0).mean(axis=0) >= ALWAYS
+    ends = [np.minimum.accumulate((counts == 0)[:, ::way], axis=1)[:, ::way] & always for way in (1, -1)]
+    lost, *cut = (np.where(e.sum(axis=1) > 1, (e * share).sum(axis=1), 0.0) for e in (empty, *ends))
+    return lost.tolist(), np.maximum(*cut).tolist()
 
 
 def shift_fits(profile: Profile, history: Sequence[Profile], columns: Sequence[str] | None = None) -> Array:

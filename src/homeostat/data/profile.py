@@ -42,7 +42,11 @@ class Profiles:
 
 
 def profile_of(rows: pl.DataFrame, times: pl.Series, span: tuple[datetime, datetime]) -> Profile:
-    """Profile the rows of a batch in declared types; ``times`` are their event times, ``span`` the batch's period."""
+    """Profile the rows of a batch in declared types; ``times`` are their event times, ``span`` the batch's period.
+
+    A row without a time, as a correction may hold, is in no batch.
+    """
+    rows, times = rows.filter(times.is_not_null()), times.drop_nulls()
     if rows.is_empty():
         return Profile(0)
     numbers, texts, clocks = _numbers(rows, times), rows.select(pl.col(pl.String)), rows.select(pl.col(pl.Datetime))
@@ -53,6 +57,9 @@ def profile_of(rows: pl.DataFrame, times: pl.Series, span: tuple[datetime, datet
     stats |= {(c, name): level for c, of in levels.items() for name, level in zip(LEVELS, of, strict=True)}
     place = _place(times, span)
     ranked = numbers.with_columns(place.alias(CLOCK)) if CLOCK not in numbers.columns else numbers
+    values = {c: _values(texts[c]) for c in texts.columns}
+    codes = texts.select((pl.col(c) if values[c] else pl.lit(None)).rank("dense").cast(pl.Float64).alias(c)
+                         for c in texts.columns)  # fmt: skip
     part = np.clip((place.to_numpy() * PARTS).astype(int), 0, PARTS - 1)
     course = _course(times, span, part)
     return Profile(
@@ -60,13 +67,13 @@ def profile_of(rows: pl.DataFrame, times: pl.Series, span: tuple[datetime, datet
         stats=stats,
         quantiles={c: _quantiles(values) for c, values in sorted_values.items()},
         spread={c: _spread(values) for c, values in sorted_values.items()},
-        values={c: _values(texts[c]) for c in texts.columns},
+        values=values,
         copies=1 - rows.n_unique() / rows.height,
         clock=np.bincount(part, minlength=PARTS).astype(float),
         course=np.bincount(course, minlength=PARTS).astype(float),
-        ranked=tuple(ranked.columns),
-        by_part=_by_part(ranked.to_numpy(), course),
-        order=_rank_correlations(ranked),
+        ranked=(*ranked.columns, *codes.columns),
+        by_part=np.vstack([_by_part(ranked.to_numpy(), course), np.full((codes.width, PARTS), np.nan)]),
+        order=_rank_correlations(pl.concat([ranked, codes], how="horizontal")),
         columns=tuple(rows.columns),
         apart=_apart(rows),
     )
@@ -189,7 +196,9 @@ def _apart(rows: pl.DataFrame) -> Array:
 
 
 def _rank_correlations(table: pl.DataFrame) -> Array:
-    """(n, n), of each pair of columns; NaN where one is constant. A missing value counts as average."""
+    """(n, n), of each pair of columns, texts in their order; NaN where one is constant. A missing value counts as
+    average.
+    """
     ranks = table.select(pl.all().rank()).select(pl.all() - pl.all().mean()).fill_null(0.0).to_numpy()
     size = np.sqrt((ranks**2).sum(axis=0))
     size[size == 0] = np.nan

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 from homeostat.core.authorship import DRILL
 from homeostat.core.errors import UsageError
-from homeostat.faults import bad_release, corrupted_bundle, damaged_sources
+from homeostat.faults import bad_release, corrupted_bundle, damaged_sources, slow_release
 from homeostat.faults.damage import DAMAGES
 
 if TYPE_CHECKING:
@@ -39,6 +39,7 @@ class Kind:
 RELEASES: Mapping[str, Kind] = {
     "bad-release": Kind(bad_release.inject, lambda project, ledger, who: bad_release.outcome(ledger, who)),
     "corrupted-bundle": Kind(corrupted_bundle.inject, lambda project, ledger, who: corrupted_bundle.outcome(project)),
+    "slow-release": Kind(slow_release.inject, lambda project, ledger, who: bad_release.outcome(ledger, who)),
 }
 
 

@@ -32,17 +32,24 @@ if TYPE_CHECKING:
 def inject(project: Project, who: str, now: datetime) -> str:
     """Release the champion with its scores turned around, once; a sentence where it was, else nothing.
 
-    Before the first release there is nothing to make it from: it waits.
-
     Raises:
         UsageError: the champion's score is a column of the table, which no model file can turn around.
+    """
+    return release_changed(project, who, now, turn_models_around, "with its scores turned around")
+
+
+def release_changed(project: Project, who: str, now: datetime, change: Callable[[Path], None], how: str) -> str:
+    """Release a changed copy of the champion, once; a sentence where it was, else nothing.
+
+    ``change`` gets the unsealed copy's folder, ``how`` says what it did. Before the first release there is nothing to
+    change: it waits.
     """
     registry = Registry.open(project)
     champion = registry.ledger.champion
     if champion is None or any(event.who == who for event in registry.ledger.events):
         return ""
-    bundle = reseal(project, registry.load(champion.version), turn_models_around, fault=who)
-    why = f"{champion.version} with its scores turned around"
+    bundle = reseal(project, registry.load(champion.version), change, fault=who)
+    why = f"{champion.version} {how}"
     event = registry.release(git.head(project.worktree.root), bundle, Authorship(who, why, now)).event
     return f"{event.version} is put in service: {why}"
 

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import random
+from collections import Counter
 from collections.abc import Callable, Container, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
+from itertools import chain
 from typing import Literal
 
+import numpy as np
 import polars as pl
 
 MEASURED = 20  # different values from which a number is a measurement rather than a code
@@ -246,8 +249,10 @@ DAMAGES = {
 }
 
 
-def suitable(damage: Damage, rows: pl.DataFrame, one: pl.DataFrame, key: Sequence[str]) -> list[str]:
-    """The columns that a fault may be about, in order; ``one`` batch of the rows shows which vary within a batch."""
+def suitable(damage: Damage, batches: Sequence[pl.DataFrame], key: Sequence[str]) -> list[str]:
+    """The columns that a fault may be about, in order, by the batches before; the largest shows which vary within one.
+    """
+    rows, one = pl.concat(batches, how="diagonal_relaxed"), max(batches, key=len)
     plain = [c for c in rows.columns if c not in key and c != TIME]
     numbers = [c for c in plain if rows.schema[c].is_numeric() and one[c].n_unique() > MEASURED]
     texts = [c for c in rows.columns if rows.schema[c] == pl.String and c != TIME]
@@ -256,7 +261,7 @@ def suitable(damage: Damage, rows: pl.DataFrame, one: pl.DataFrame, key: Sequenc
         "filled": lambda: [c for c in plain if rows[c].null_count() <= FILLED * rows.height],
         "rows": list,
         "number": lambda: numbers,
-        "related": lambda: _related(one.select(numbers)),
+        "related": lambda: _related([batch.select(numbers) for batch in batches if set(numbers) <= {*batch.columns}]),
         "alike": lambda: max(([c for c in numbers if rows.schema[c] == kind] for kind in TYPES), key=len),
         "positive": lambda: [c for c in numbers if _like_fahrenheit(rows[c])],
         "category": lambda: [c for c in texts if 1 < rows[c].n_unique() <= CATEGORIES],
@@ -266,12 +271,19 @@ def suitable(damage: Damage, rows: pl.DataFrame, one: pl.DataFrame, key: Sequenc
     }[damage.of]()
 
 
-def _related(numbers: pl.DataFrame) -> list[str]:
-    """The columns whose order goes with that of another."""
-    ranks = numbers.select(pl.all().rank())
-    pairs = {(a, b): ranks.select(pl.corr(a, b)).item() for a in ranks.columns for b in ranks.columns if a != b}
-    strong = {pair for pair, r in pairs.items() if r is not None and abs(r) >= RELATED}
-    return [c for c in ranks.columns if any(c in pair for pair in strong)]
+def _related(batches: Sequence[pl.DataFrame]) -> list[str]:
+    """The columns whose order goes with that of another in most batches; in one alone it may by chance."""
+    often = Counter(chain.from_iterable(map(_strong_pairs, batches)))
+    strong = [pair for pair, many in often.items() if many > len(batches) / 2]
+    return [c for c in batches[0].columns if any(c in pair for pair in strong)]
+
+
+def _strong_pairs(numbers: pl.DataFrame) -> list[tuple[str, str]]:
+    ranks = numbers.select(pl.all().cast(pl.Float64).rank()).fill_null(strategy="mean")
+    names = ranks.columns
+    with np.errstate(invalid="ignore"):
+        order = np.corrcoef(ranks.to_numpy(), rowvar=False) if len(names) > 1 else np.zeros((1, 1))
+    return [(names[a], names[b]) for a, b in zip(*np.nonzero(np.abs(order) >= RELATED), strict=True) if a < b]
 
 
 def _like_fahrenheit(values: pl.Series) -> bool:

@@ -157,7 +157,7 @@ def _chosen(
         if source_name not in batches:
             batches[source_name] = _read(project, reader, source_name, start, end)
         every = list(batches[source_name].values())
-        columns = suitable(damage, pl.concat(every), max(every, key=len), source.key) if every else []
+        columns = suitable(damage, every, source.key) if every else []
         if every and len(columns) >= damage.many:
             chosen = tuple(random.Random(f"{scope.seed} {name}").sample(columns, damage.many)) if columns else ()
             batch = next(p.label for p in batches[source_name] if p.end > at)

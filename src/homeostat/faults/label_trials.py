@@ -7,6 +7,7 @@ before; the referee then says whether a candidate that learned from them would b
 from __future__ import annotations
 
 import random
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
@@ -19,7 +20,8 @@ from homeostat.core.label_trust import LabelBatch, label_findings, mean_relation
 from homeostat.core.policy import Evidence, decide_action
 from homeostat.core.rules import Reason, Rule
 from homeostat.models.heuristic import GIVEN
-from homeostat.monitoring.labels import RECENT, Usual, due_rows, label_batch, measure_labels, periods_of
+from homeostat.monitoring.label_measures import Usual, due_rows, label_batch, measure_labels, periods_of
+from homeostat.monitoring.labels import RECENT
 from homeostat.monitoring.outcomes import window_length
 
 if TYPE_CHECKING:
@@ -42,7 +44,7 @@ class LabelFault:
     sizes: tuple[float, float, float]
     kinds: tuple[str, ...]
     binary: bool = True  # whether it is about yes and no alone
-    slices: bool = False  # whether it is about a slice of the scope
+    slices: bool = False  # whether it is about one slice of the scope alone
 
 
 def one_class(rows: pl.DataFrame, objective: str, size: float, chance: random.Random) -> pl.DataFrame:
@@ -66,17 +68,8 @@ def late(rows: pl.DataFrame, objective: str, size: float, chance: random.Random)
     return rows.with_columns((pl.col(known) + size * max(usual, timedelta(days=1))).alias(known))
 
 
-def poisoned_slice(rows: pl.DataFrame, objective: str, size: float, chance: random.Random) -> pl.DataFrame:
-    """Yes for no in the most frequent slice of the first column of slices alone."""
-    slices = next(c for c in rows.columns if c.startswith(GIVEN))
-    value = rows[slices].drop_nulls().mode().sort().first()
-    hit = _hit(rows, size, chance) & rows[slices].eq_missing(value)
-    label = f"label__{objective}"
-    return rows.with_columns(pl.when(hit).then(1 - pl.col(label)).otherwise(label).alias(label))
-
-
 def feedback_loop(rows: pl.DataFrame, objective: str, size: float, chance: random.Random) -> pl.DataFrame:
-    """The share of rows that a model would flag first does not happen, since somebody acted on it.
+    """The share of labelled rows that a model would flag first does not happen, since somebody acted on it.
 
     The model: each feature's rank, times its rank correlation with the label as it would have been.
     """
@@ -87,8 +80,9 @@ def feedback_loop(rows: pl.DataFrame, objective: str, size: float, chance: rando
     ranks = features.with_columns(rows[label].cast(pl.Float64))
     weights = ranks.select(pl.corr(c, label).fill_nan(0).fill_null(0) for c in features.columns).row(0, named=True)
     score = ranks.select(pl.sum_horizontal(pl.col(c) * w for c, w in weights.items())).to_series()
-    flagged = score >= score.quantile(1 - size)
-    return rows.with_columns(pl.when(flagged & pl.col(label).is_not_null()).then(0).otherwise(label).alias(label))
+    labelled = rows[label].is_not_null()
+    flagged = labelled & (score >= score.filter(labelled).quantile(1 - size))
+    return rows.with_columns(pl.when(flagged).then(0).otherwise(label).alias(label))
 
 
 LABEL_FAULTS: Mapping[str, LabelFault] = {
@@ -96,10 +90,10 @@ LABEL_FAULTS: Mapping[str, LabelFault] = {
     "stopped-labels": LabelFault(stopped, (0.7, 0.9, 1.0), ("not coming",), binary=False),
     "late-labels": LabelFault(late, (0.5, 1.0, 3.0), ("pace", "not coming"), binary=False),
     "poisoned-slice": LabelFault(
-        poisoned_slice, (0.5, 0.8, 1.0), ("implausible rate", "turned relation", "label rate"), slices=True
+        flipped, (0.5, 0.8, 1.0), ("implausible rate", "turned relation", "label rate"), slices=True
     ),
     "feedback-loop": LabelFault(
-        feedback_loop, (0.1, 0.3, 0.6), ("turned relation", "implausible rate", "one value", "label rate")
+        feedback_loop, (0.1, 0.3, 0.6), ("acted on", "turned relation", "implausible rate", "one value", "label rate")
     ),
     "flipped-labels": LabelFault(flipped, (0.5, 0.8, 1.0), ("implausible rate", "turned relation", "label rate")),
 }
@@ -142,7 +136,7 @@ def try_labels(project: Project, seeds: int, size: int) -> Iterator[LabelTrial]:
     sound = {name: _sound(project, name, periods) for name in scope.objectives}
     for name, fault in LABEL_FAULTS.items():
         suited = [o for o, objective in scope.objectives.items() if objective.task == "binary" or not fault.binary]
-        suited = [o for o in suited if not fault.slices or _has_large_slice(scope, sound[o])]
+        suited = [o for o in suited if not fault.slices or _largest_slice(scope, sound[o])]
         for seed in range(seeds if suited else 0):
             objective = suited[seed % len(suited)]
             chance = random.Random(f"{scope.seed} {name} {seed}")
@@ -156,12 +150,14 @@ def _try(
     chance: random.Random,
 ) -> LabelTrial:  # fmt: skip
     """Damage the labels from the first of ``periods`` on; ``sound`` are those of all batches, as they came."""
-    scope, change, objective = project.scope, LABEL_FAULTS[trial.fault].change, trial.objective
+    scope, fault, objective = project.scope, LABEL_FAULTS[trial.fault], trial.objective
+    where = _largest_slice(scope, sound) if fault.slices else ""
     first = next(place for place, batch in enumerate(sound) if batch.label == trial.batch)
     batches = list(sound[:first])
     for after, period in enumerate(periods):
         rows, events = due_rows(project, period)
-        damaged = change(rows, objective, size, chance)
+        hit = _in_slice(rows, where)
+        damaged = pl.concat([fault.change(rows.filter(hit), objective, size, chance), rows.filter(~hit)])
         batches.append(_measured(scope, damaged, objective, period, events, batches))
         there = {_kind(f) for f in _failed(scope, objective, sound[: first + after + 1])}
         new = [f for f in _failed(scope, objective, batches) if _kind(f) not in there]
@@ -181,11 +177,23 @@ def _action(findings: Sequence[Finding], now: datetime, roll_back: float) -> str
     return "ask" if decision.reason == Reason.LABELS else decision.action
 
 
-def _has_large_slice(scope: Scope, batches: Sequence[LabelBatch]) -> bool:
-    """Whether a slice has as many labels in a window as the scope wants of one, to say anything of it."""
+def _largest_slice(scope: Scope, batches: Sequence[LabelBatch]) -> str:
+    """The slice with most labels; none if a window has fewer of them than the scope wants to say anything of one."""
     a_window = max(1, window_length(scope) // scope.events_period)
-    largest = [max((many for many, *_ in b.slices.values()), default=0) for b in batches if b.labelled]
-    return bool(largest) and sum(largest) / len(largest) * a_window >= scope.evaluation.min_slice
+    counts: Counter[str] = Counter()
+    for batch in batches:
+        counts.update({name: many for name, (many, *_) in batch.slices.items()})
+    name, many = max(counts.items(), key=lambda one: (one[1], one[0]), default=("", 0))
+    labelled = sum(1 for batch in batches if batch.labelled)
+    return name if labelled and many / labelled * a_window >= scope.evaluation.min_slice else ""
+
+
+def _in_slice(rows: pl.DataFrame, name: str) -> pl.Series:
+    """Which rows are of a slice, named as its labels are on record; all, where none is named."""
+    if not name:
+        return pl.repeat(True, rows.height, dtype=pl.Boolean, eager=True)
+    column, _, value = name.partition(" = ")
+    return rows[f"{GIVEN}{column}"].cast(pl.String).eq_missing(value)
 
 
 def _sound(project: Project, objective: str, periods: Sequence[Period]) -> list[LabelBatch]:

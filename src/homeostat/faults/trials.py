@@ -141,7 +141,7 @@ def _try(
     batches = {label: _rows(workspace, place.source, label) for label in labels}
     before = [_rows(workspace, place.source, label) for label in place.labels[start - ENOUGH : start]]
     key = workspace.scope.sources[place.source].key
-    columns = suitable(damage, pl.concat(before, how="diagonal_relaxed"), max(before, key=len), key)
+    columns = suitable(damage, before, key)
     if len(columns) < damage.many or any(rows.is_empty() for rows in batches.values()):
         return None
     chosen = tuple(chance.sample(columns, damage.many)) if columns else ()
@@ -154,6 +154,8 @@ def _try(
             return None
     if damage.of == "time":
         damaged = _moved(workspace, place.source, damaged)
+    elif name != "renamed-column" and not all(_at_its_time(workspace, place.source, r) for r in damaged.values()):
+        return None  # rows without a time, or at another, come in no batch or in another
     if all(rows.equals(damaged[label]) for label, rows in batches.items()):
         return None
     trial = Trial(name, place.source, labels[0], chosen)

@@ -125,19 +125,27 @@ def outcomes(jobs: Sequence[Job], now: datetime) -> list[list[Answer] | BaseExce
 
 
 def _computed(jobs: Sequence[Job], now: datetime) -> list[list[Answer]]:
-    state = jobs[0].state
-    context, bundle = state.context, state.live.bundle
     by_key: dict[Event, Event] = {}
     for job in jobs:
         by_key |= dict(zip(keys(job), job.events, strict=True))
-    columns = zip(*by_key.values(), strict=True)
+    answered = computed(jobs[0].state, list(by_key.values()), now)
+    return [[answered[key] for key in keys(job)] for job in jobs]
+
+
+def computed(state: State, events: Sequence[Event], now: datetime) -> dict[Event, Answer]:
+    """The answers to events of different keys, by key, from the data of the state as of ``now``.
+
+    Raises:
+        Refused: an event has no time, or one too far from ``now``.
+    """
+    context, bundle = state.context, state.live.bundle
+    columns = zip(*events, strict=True)
     rows = context.events_of_request(dict(zip(state.shapes.columns, map(list, columns), strict=True)))
     _check_times(state, rows, now)
     table, ids = context.features(bundle.sql, rows, now)
     scored = bundles.score(bundle, table, baselines=False)
     as_of = [min(time, now) for time in table["predict_at"]]
-    answered = {a.key: a for a in answers(bundle, scored, as_of, "computed", ids.to_list())}
-    return [[answered[key] for key in keys(job)] for job in jobs]
+    return {a.key: a for a in answers(bundle, scored, as_of, "computed", ids.to_list())}
 
 
 def _check_times(state: State, rows: pl.DataFrame, now: datetime) -> None:

@@ -2,27 +2,19 @@
 
 from __future__ import annotations
 
-from operator import itemgetter
 from typing import TYPE_CHECKING, Any
 
-from pydantic_core import from_json, to_json
-
 from homeostat import __version__
-from homeostat.adapters.parquet import read_table
 from homeostat.core.event_decision import EventDecision
-from homeostat.serving.precomputed import answers
-from homeostat.serving.prediction_log import entry, prediction_id
-from homeostat.training import golden
+from homeostat.serving.examples import label_example, prediction_example
 
 if TYPE_CHECKING:
-    from homeostat.serving.answer import Answer
     from homeostat.serving.state import State
 
-EXAMPLES = 2
 SCHEMAS = "#/components/schemas/"
 HOW = {
     "name": "how", "in": "query", "required": False, "schema": {"type": "string", "enum": ["computed"]},
-    "description": "computed: use no precomputed answer.",
+    "description": "computed: use no answer that is already there. Left out: one that is there and fits is used.",
 }  # fmt: skip
 REFUSALS = {
     "401": "No token, or a wrong one.", "413": "The body is too large.", "415": "The body is not application/json.",
@@ -40,10 +32,10 @@ def openapi(state: State) -> dict[str, Any]:
         schema = kind.json_schema(ref_template=ref)
         schemas |= schema.pop("$defs", {})
         schemas[schema["title"]] = schema
-    events, answer = examples(state)
+    events, answer = prediction_example(state)
     request = {"events": events}
     ranked = dict(answer, predictions=sorted(answer["predictions"], key=lambda p: -p["risk"]))
-    labels, statuses = label_examples(state)
+    labels, statuses = label_example(state)
     ranking = "Combined risk: the scores by their weights. The riskiest first."
     paths = {
         "/predict": _post("Predict events", "In their order.", "Events", request, "Predictions", answer, [HOW]),
@@ -52,7 +44,7 @@ def openapi(state: State) -> dict[str, Any]:
         "/release": _get("The release in service, and one that should be and is not"),
         "/metrics": _get("Metrics for Prometheus", "text/plain"),
         "/live": _get("Whether the process answers", token=False),
-        "/ready": _get("Whether a release is loaded, with the data it needs", token=False),
+        "/ready": _get("Whether a release is loaded, with the data it needs, and answers can be kept", token=False),
     }  # fmt: skip
     return {
         "openapi": "3.1.0",
@@ -67,67 +59,10 @@ def openapi(state: State) -> dict[str, Any]:
     }
 
 
-def examples(state: State) -> tuple[list[dict[str, Any]], dict[str, Any]]:
-    """Upcoming events as the source has them, or else golden ones of the release; and exactly the answer to them."""
-    columns = [state.shapes.columns[n] for n in state.shapes.visible_at]
-    pairs = _upcoming(state) or _golden(state, columns)
-    events = [dict(zip(columns, values, strict=True)) for _, values in pairs]
-    given = state.shapes.events(to_json({"events": events})) if events else []
-    event, key, objectives = state.live.event, state.context.scope.key, list(state.live.bundle.scope.objectives)
-    predictions = [
-        {
-            "id": prediction_id(entry(event, answer, columns_sent)), "key": dict(zip(key, answer.key, strict=True)),
-            "event_time": answer.event_time, "predict_at": answer.predict_at, "as_of": answer.as_of,
-            "scores": dict(zip(objectives, answer.scores, strict=True)), "risk": answer.risk, "alert": answer.alert,
-            "decision": answer.decision, "reason": answer.reason, "how": answer.how,
-        }
-        for (answer, _), columns_sent in zip(pairs, given, strict=True)
-    ]  # fmt: skip
-    body = {"release": event.version, "bundle": event.bundle, "event": event.number, "worker": 1}
-    return from_json(to_json(events)), from_json(to_json(body | {"predictions": predictions}))
-
-
-def label_examples(state: State) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
-    """Labels of recent events, or else of golden ones; and the answer where they are new."""
-    scope, now = state.context.scope, state.context.now
-    golden_events = state.live.bundle.golden.head(EXAMPLES).select(*scope.key, "event_time").iter_rows()
-    past = [(a.event_time, a.key) for a in state.precomputed.answers.values() if a.event_time <= now]
-    recent = sorted(past, key=itemgetter(0))[-EXAMPLES:]
-    events = recent or [(row[-1], row[:-1]) for row in golden_events]
-    objective = next(iter(scope.objectives))
-    labels = [{"event": dict(zip(scope.key, k, strict=True)), "objective": objective, "value": 0} for _, k in events]
-    late = [now > time + scope.events.label_horizon for time, _ in events]
-    return from_json(to_json(labels)), [{"status": "kept", "late": one} for one in late]
-
-
-def _upcoming(state: State) -> list[tuple[Answer, tuple[Any, ...]]]:
-    """Precomputed answers with the visible columns of their events, those of future events first."""
-    precomputed, now = state.precomputed, state.context.now
-    pairs = [
-        (answer, precomputed.visible[key])
-        for key, answer in precomputed.answers.items()
-        if precomputed.find(key, precomputed.visible[key], now) is answer
-    ]
-    return sorted(pairs, key=lambda one: (one[0].predict_at < now, abs(one[0].predict_at - now)))[:EXAMPLES]
-
-
-def _golden(state: State, columns: list[str]) -> list[tuple[Answer, tuple[Any, ...]]]:
-    """The golden requests of the release, with the answers that were sealed with them."""
-    bundle, key = state.live.bundle, list(state.context.scope.key)
-    path = bundle.folder / golden.REQUESTS
-    if not path.is_file():
-        return []
-    requests = read_table(path).join(bundle.golden, on=key, how="inner", nulls_equal=True, suffix="__feature")
-    requests = requests.head(EXAMPLES)
-    as_of = requests["predict_at"].to_list()
-    sealed = answers(bundle, requests, as_of, "computed", [""] * requests.height)
-    return list(zip(sealed, requests.select(columns).iter_rows(), strict=True))
-
-
 _LABELS = (
     "Each is on the disk before it is confirmed. kept: new; repeated: on record with this value already, nothing "
     "added; changed: on record with another value, both are kept and the last counts. late: it arrived after the "
-    "label horizon."
+    "label horizon. The loop learns from them, and the example is kept like any other: send true values."
 )
 
 
@@ -176,10 +111,13 @@ def _predictions(state: State) -> dict[str, Any]:
     }
     one = {
         "id": text | {"description": "For `homeostat releases explain`."},
-        "key": {"type": "object"}, "event_time": time,
+        "key": {"type": "object", "description": "The event's key, as it was sent."},
+        "event_time": time | {"description": "When the event is, UTC."},
         "predict_at": time | {"description": "When the prediction is needed."},
         "as_of": time | {"description": "Only data that were known by then are used."},
-        "scores": {"type": "object", "properties": scores},
+        "scores": {"type": "object", "properties": scores, "description": "What is predicted, by objective: for a "
+                   "binary one the probability of its label, for a regression the expected value, for a ranking a "
+                   "number to order by."},
         "risk": number | {"description": "The scores by their weights: the expected cost of no alert."},
         "alert": {"type": "boolean", "description": "No alert is expected to cost more than an alert; from /rank also: "
                   f"among the {scope.costs.capacity} of its period that can be acted on."},

@@ -5,6 +5,7 @@ Nothing here promotes, rolls back or trains: the ledger says which release answe
 
 from __future__ import annotations
 
+import errno
 import gc
 import logging
 import os
@@ -23,7 +24,7 @@ from homeostat.serving import description, metrics, sync
 from homeostat.serving.answer import Answer
 from homeostat.serving.answering import answer_all, require_finite
 from homeostat.serving.batching import Batcher
-from homeostat.serving.requests import refusal
+from homeostat.serving.requests import Refused, refusal
 from homeostat.serving.shadow import Shadow
 from homeostat.serving.state import State
 from homeostat.serving.worker import Worker
@@ -31,6 +32,7 @@ from homeostat.serving.worker import Worker
 if TYPE_CHECKING:
     from homeostat.core.ledger import ReleaseEvent
 
+FULL = (errno.ENOSPC, errno.EDQUOT)
 SWITCH = 0.0005  # seconds that a request waits at most for another thread at work
 Columns = tuple[Any, ...]
 log = logging.getLogger("homeostat.serving")
@@ -77,7 +79,10 @@ class Endpoints:
         """Keep labels that are sent back; each is on the disk before this is answered."""
         state = self._state()
         labels = state.shapes.received(body)
-        results = await run_in_threadpool(self.worker.labels.keep, state.context.scope, labels, self.worker.now())
+        try:
+            results = await run_in_threadpool(self.worker.labels.keep, state.context.scope, labels, self.worker.now())
+        except OSError as error:
+            raise _unwritable("the received labels", error) from error
         for result in results:
             metrics.LABELS.labels(result["status"]).inc()
         return {"labels": results}
@@ -104,8 +109,12 @@ class Endpoints:
         return {"live": True}
 
     def ready(self) -> dict[str, Any]:
-        """Whether a release is loaded and rehearsed, with the data it needs."""
+        """Whether a release is loaded and rehearsed, with the data it needs, and its answers can be kept."""
         self._state()
+        try:
+            self.worker.predictions.require_writable()
+        except OSError as error:
+            raise _unwritable("the prediction log", error) from error
         return {"ready": True}
 
     def metrics(self) -> bytes:
@@ -169,12 +178,17 @@ class Endpoints:
         try:
             ids = self.worker.predictions.keep(state.live.event, answers, events, self.worker.now(), seconds)
         except OSError as error:
-            why = f"the prediction log cannot be written: {error.strerror}"
-            raise refusal("service", why, "free space on the disk and send it again", 503) from error
+            raise _unwritable("the prediction log", error) from error
         metrics.ANSWER_SECONDS.labels(version).observe(seconds)
         for answer in answers:
             metrics.PREDICTIONS.labels(version, answer.how).inc()
         return ids
+
+
+def _unwritable(what: str, error: OSError) -> Refused:
+    why = f"{what} cannot be written: {error.strerror}"
+    fix = "free space on the disk" if error.errno in FULL else "let the service write to data/served"
+    return refusal("service", why, f"{fix} and send it again", 503)
 
 
 def _keyed(state: State, events: Sequence[Columns]) -> dict[Columns, Columns]:

@@ -14,13 +14,14 @@ from pydantic_core import to_json
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
-from starlette.responses import HTMLResponse, Response
+from starlette.responses import HTMLResponse, RedirectResponse, Response
 from starlette.routing import Route
 
 from homeostat.core.errors import HomeostatError
 from homeostat.project.layout import Project
 from homeostat.serving import metrics
 from homeostat.serving.auth import MAX_BODY, TokenAuth, read_or_make_token
+from homeostat.serving.description import HOW
 from homeostat.serving.description_page import page
 from homeostat.serving.endpoints import Endpoints
 from homeostat.serving.requests import Refused, refusal
@@ -29,6 +30,7 @@ from homeostat.serving.worker import Worker
 
 OPEN = ("/live", "/ready")  # answered without the token
 FIXES = {404: "see /docs for the paths", 405: "see /docs for the method"}
+PARAMETERS: dict[str, dict[str, Any]] = {"/predict": HOW, "/rank": HOW}  # the one of the query that a path takes
 Answered = Callable[[Request], Awaitable[Response]]
 log = logging.getLogger("homeostat.serving")
 
@@ -54,8 +56,10 @@ def application(project: Project, fresh: timedelta | None = None) -> TokenAuth:
         Route("/ready", _on_nothing(endpoints.ready), methods=["GET"]),
         Route("/openapi.json", _on_nothing(endpoints.openapi), methods=["GET"]),
         Route("/docs", _answered(_docs(endpoints)), methods=["GET"]),
+        Route("/", _answered(_to_docs), methods=["GET"]),
     ]
     app = Starlette(routes=routes, lifespan=endpoints.lifespan, exception_handlers={HTTPException: _no_such_path})
+    app.router.redirect_slashes = False  # a redirect would send the client to whatever its Host header says
     app.state.endpoints = endpoints
     return TokenAuth(app, read_or_make_token(project), OPEN)
 
@@ -91,9 +95,15 @@ def _metrics(endpoints: Endpoints) -> Answered:
 
 def _docs(endpoints: Endpoints) -> Answered:
     async def respond(request: Request) -> Response:
-        return HTMLResponse(page(endpoints.openapi()))
+        host, port = request.scope["server"]  # where it was reached, whatever the Host header says
+        address = f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+        return HTMLResponse(page(endpoints.openapi(), address))
 
     return respond
+
+
+async def _to_docs(request: Request) -> Response:
+    return RedirectResponse("/docs")
 
 
 def _answered(handler: Answered) -> Answered:
@@ -102,6 +112,7 @@ def _answered(handler: Answered) -> Answered:
     async def endpoint(request: Request) -> Response:
         began = time.perf_counter()
         try:
+            _require_parameters(request)
             response = await handler(request)
         except Refused as refused:
             response = _refused(refused)
@@ -120,6 +131,25 @@ def _answered(handler: Answered) -> Answered:
 
 def _json(body: dict[str, Any]) -> Response:
     return Response(to_json(body), media_type="application/json")
+
+
+def _require_parameters(request: Request) -> None:
+    """
+    Raises:
+        Refused: the query has a parameter or a value that the path does not take, or one twice.
+    """
+    if request.url.path in OPEN:  # balancers add parameters of their own
+        return
+    takes = PARAMETERS.get(request.url.path)
+    for name, value in request.query_params.multi_items():
+        if takes is None or name != takes["name"]:
+            fix = f"leave it out, or send {takes['name']}" if takes else "leave it out"
+            raise refusal(f"query.{name}", f"query.{name}: {request.url.path} has no such parameter", fix)
+        if value not in takes["schema"]["enum"]:
+            fix = f"send {' or '.join(takes['schema']['enum'])}, or leave it out"
+            raise refusal(f"query.{name}", f"query.{name}: has the value {value!r}", fix)
+        if len(request.query_params.getlist(name)) > 1:
+            raise refusal(f"query.{name}", f"query.{name}: is given more than once", "send it once")
 
 
 async def _body(request: Request) -> bytes:

@@ -50,8 +50,10 @@ class Journal:
             os.fdatasync(self._file)
 
     def close(self) -> None:
-        self.sync()
-        os.close(self._file)
+        try:
+            self.sync()
+        finally:
+            os.close(self._file)
 
     def fileno(self) -> int:
         return self._file

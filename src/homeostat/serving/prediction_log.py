@@ -24,6 +24,7 @@ from pydantic_core import to_json
 from homeostat.project.layout import stamp
 from homeostat.project.private import private_folder
 from homeostat.project.process import alive
+from homeostat.project.whole_files import beside
 from homeostat.serving import jsonl, paths
 from homeostat.serving.jsonl import PACKED, Journal
 
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
 
 REMEMBERED = 50_000  # predictions that a worker does not write a second time
 LINES = 500_000  # of one file; then the next is begun
+BLOCK = 4096  # bytes: what a disk gives at least
 
 
 class PredictionLog:
@@ -109,6 +111,18 @@ class PredictionLog:
                 self._written[line["id"] if "id" in line else f"{line['of']} {line['release']}"] = None
             while len(self._written) > REMEMBERED:
                 self._written.popitem(last=False)
+
+    def require_writable(self) -> None:
+        """Write a block beside the log and remove it.
+
+        Raises:
+            OSError: the disk is full, or the folder cannot be written.
+        """
+        probe = beside(self._folder / "writable")
+        try:
+            probe.write_bytes(bytes(BLOCK))
+        finally:
+            probe.unlink(missing_ok=True)
 
     def sync(self) -> None:
         """Put everything that was written on the disk."""

@@ -15,6 +15,7 @@ import polars as pl
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, create_model
 
 from homeostat.project.scope import Objective, Scope
+from homeostat.serving.repeated_keys import repeated_key
 
 MAX_ITEMS = 1000  # events or labels in one request
 EARLIEST, LATEST = datetime(1900, 1, 1), datetime(2200, 1, 1)  # in which arithmetic with times stays in range
@@ -110,10 +111,14 @@ class Shapes:
 
     def _read(self, shape: TypeAdapter[Any], body: bytes) -> Any:
         try:
-            return shape.validate_json(body)
+            read = shape.validate_json(body)
         except ValidationError as error:
             problems = error.errors(include_url=False, include_context=False, include_input=False)
             raise Refused([_problem(one) for one in problems[:10]]) from None
+        field = repeated_key(body)
+        if field is not None:
+            raise refusal(field, f"{field}: is given more than once", "send it once")
+        return read
 
 
 @dataclass(frozen=True)

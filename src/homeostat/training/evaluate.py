@@ -307,7 +307,7 @@ def judge(project: Project) -> Report:
     """
     scope, training = project.scope, read_training(project)
     now = datetime.fromisoformat(training["as_of"])
-    table = held_out(training, read_features(project, where=_judged_rows(training)))
+    table = judged_rows(project, training)
     fitted = {
         part: {name: models.load(project.candidate / name / part, scope.threads) for name in scope.objectives}
         for part in ("judged", "baseline")
@@ -329,6 +329,11 @@ def judge(project: Project) -> Report:
     write_text(_csv(deciles, CALIBRATION), folder / "calibration.csv")
     write_text(_csv(_by_month(report), MONTHS), folder / "months.csv")
     return report
+
+
+def judged_rows(project: Project, training: Mapping[str, Any]) -> pl.DataFrame:
+    """The feature rows that judge the candidate, in the order of its held-out scores."""
+    return held_out(training, read_features(project, where=_judged_rows(training)))
 
 
 def held_out(training: Mapping[str, Any], table: pl.DataFrame) -> pl.DataFrame:

@@ -28,6 +28,8 @@ def _swapped(columns: str, e: Facts) -> str:
 
 
 def _flipped(columns: str, e: Facts) -> str:
+    if "other" in e:
+        return f"{_relation(columns, e)}: yes for no in some rows"
     if "repair" not in e:
         return f"{_unsteady(columns, e)}: yes for no in some rows"
     return f"{columns} came with yes for no"

@@ -54,9 +54,17 @@ def _turned(finding: Finding) -> str:
     return f"{text}; check whether yes and no have changed places"
 
 
+def _acted_on(finding: Finding) -> str:
+    facts = finding.facts
+    text = f"events that the features put first are yes in {percent(facts['rate'])}, the others in "
+    text += f"{percent(facts['rest'])} ({count(finding.rows or 0, 'label')}); in nearly all of "
+    text += f"{count(facts['windows'], 'earlier window')} the first were ahead; check whether somebody acts on them, "
+    return f"{text}and set events.acted_on"
+
+
 KINDS = {
     "one value": _one_value, "not coming": _not_coming, "pace": _pace, "implausible rate": _implausible,
-    "turned relation": _turned,
+    "turned relation": _turned, "acted on": _acted_on,
 }  # fmt: skip
 
 

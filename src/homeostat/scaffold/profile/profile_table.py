@@ -104,7 +104,7 @@ def profile_table(work: Workspace, request: Request, contexts: Sequence[ContextR
         history = until_rows_thin_out(history)
         delay = read_label_delay(work, table, known_at, history, step, time.column)
     joined = tuple(read_context(work, table, c) for c in contexts)
-    windows = choose_windows(history, delay)
+    history, windows = choose_windows(history, delay)
     return Profile(request, table, time, label, key, history, delay, windows, joined, overlap)
 
 
@@ -117,7 +117,8 @@ def with_leaks_known(work: Workspace, profile: Profile, leaking: Sequence[str]) 
     if profile.key.generated:
         stable = [name for name in table.names if name not in late]
         table = replace(table, columns=(row_id_column(table, profile.key, stable), *table.columns))
-    return replace(profile, table=table, delay=delay, windows=choose_windows(profile.history, delay))
+    history, windows = choose_windows(profile.history, delay)
+    return replace(profile, table=table, delay=delay, history=history, windows=windows)
 
 
 def _source_name(stem: str) -> str:
