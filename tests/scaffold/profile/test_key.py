@@ -74,6 +74,14 @@ def test_tables_and_columns_may_be_called_anything(name: str, tmp_path: Path) ->
     assert made.profile.time.column == "t" and made.profile.table.rows == 400
 
 
+def test_a_row_of_totals_makes_no_amount_of_a_yes_or_no(tmp_path: Path) -> None:
+    table = orders().with_columns(pl.col("late").cast(pl.Int64), pl.col("id").cast(pl.String))
+    total = pl.DataFrame({"id": ["Total"], "at": [None], "kind": [None], "late": [table["late"].sum()]},
+                         schema=table.schema)
+    made = drafted(pl.concat([table, total]), "t.csv", tmp_path, "at", "late")
+    assert made.profile.label.task == "binary" and made.profile.label.positive == "1"
+
+
 def test_months_of_a_table_with_a_short_name_are_counted(tmp_path: Path) -> None:
     months = [f"{month:03d}.{year}" for year in range(2012, 2024) for month in range(1, 13)]
     chance = random.Random(4)
