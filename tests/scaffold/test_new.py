@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
@@ -48,14 +47,6 @@ def test_a_german_table_is_profiled(shop: Draft) -> None:
     assert (profile.label.task, profile.key.columns) == ("binary", ("Bestell_Nr",))
     assert profile.delay.horizon == timedelta(days=9)
     assert 3 <= profile.rhythm.batches <= 420
-
-
-@pytest.mark.parametrize(("days", "expected"), [(3, False), (700, True)])
-def test_a_holdout_longer_than_the_time_between_candidates_is_told(days: int, expected: bool, shop: Draft) -> None:
-    windows = replace(shop.profile.windows, holdout=timedelta(days=days))
-    profile = replace(shop.profile, windows=windows)
-    lines = "\n".join(summary_lines(profile, shop.roles, shop.plan, shop.features))
-    assert ("of these, which trained neither" in lines) == expected
 
 
 def test_a_column_whose_absence_leaks_the_label_is_left_out(shop: Draft) -> None:

@@ -39,9 +39,6 @@ def summary_lines(profile: Profile, roles: Roles, plan: Plan, query: FeatureQuer
         f"  window     from {profile.history.start:%Y-%m-%d}; first model after {format_duration(windows.warm_up)}, "
         f"evaluated on {format_duration(windows.holdout)}"
     )
-    retrain = profile.rhythm.retrain
-    if windows.holdout > retrain:
-        yield f"             against the release before on {format_duration(retrain)} of these, which trained neither"
     if profile.history.waiting:
         rows = count(profile.history.waiting, "row")
         since = f"{profile.history.end:%Y-%m-%d %H:%M}"
