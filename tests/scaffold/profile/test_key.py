@@ -49,12 +49,16 @@ def test_a_measurement_that_never_comes_twice_is_no_key_and_no_identifier(tmp_pa
     made = drafted(statistics(), "t.csv", tmp_path, "year", "growth")
     assert made.profile.key.columns == ("country", "year")
     assert "population" not in made.roles.identifiers
+    assert "  runs: 20" in made.files["params.yaml"]  # of the few years in a holdout no blocks can be made
 
 
 def test_whole_copies_of_rows_do_not_hide_the_key(tmp_path: Path) -> None:
     table = orders()
     made = drafted(pl.concat([table, table[100:140]]), "t.csv", tmp_path, "at", "late")
     assert made.profile.key.columns == ("id",) and "40 that are whole copies" in made.profile.key.note
+    texts = [issue.text for issue in made.issues]
+    assert "40 rows share the key (id) of another: quarantined" in texts
+    assert not any("would quarantine 80" in text for text in texts) and "\n  runs:" not in made.files["params.yaml"]
     assert not any("identifies a row" in issue.text for issue in made.issues if issue.column == "id")
 
 
