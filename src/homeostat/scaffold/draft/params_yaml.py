@@ -134,7 +134,7 @@ def _runs(profile: Profile, shortest: timedelta) -> str:
     times = profile.table.column(profile.time.column).distinct * (shortest / profile.history.covered)
     if times >= BLOCKS or profile.label.task == "ranking":
         return ""
-    return f"  runs: {RUNS}  # parts of a block by key, which are resampled instead: different times in a holdout: {times:.0f}\n"
+    return f"  runs: {RUNS}  # parts of a block by key, each a block: too few times in a holdout, {times:.0f}\n"
 
 
 def _monitoring_window(profile: Profile) -> timedelta:
