@@ -250,9 +250,9 @@ def acted_on(
 
     So labels are where somebody acts on what a model flags. The rest keeps its rate, and its relation.
     """
-    before = [w for w in past if w.labelled >= least and w.top]
+    before = [w for w in past if w.labelled >= least and w.top] if task == "binary" else []
     usual = sorted(_ahead(w) for w in before)
-    if task != "binary" or len(before) < FEWEST_WINDOWS or usual[len(usual) // 8] <= 0:
+    if len(before) < FEWEST_WINDOWS or usual[len(usual) // 8] <= 0:
         return None
     days = [_ahead(b) for b in batches if b.top and b.end <= before[0].end]
     run = _last_in_a_row([b for b in batches if b.top], lambda b: _ahead(b) < UNLIKE * median(usual))
