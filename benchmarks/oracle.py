@@ -15,7 +15,7 @@ from pathlib import Path
 
 from homeostat.core.intervals import Measure
 from homeostat.core.oracle_share import BY_COSTS, ORACLE
-from homeostat.features.tables import read_features
+from homeostat.core.periods import period_of
 from homeostat.monitoring import outcomes
 from homeostat.project.layout import Project
 from homeostat.project.window import read_window
@@ -39,8 +39,9 @@ def main() -> None:
     project = Project.find(given.project)
     scope, tree = project.scope, outcomes.labelled(project)
     now = read_window(tree).as_of
-    began = read_features(tree, sorted(path.stem for path in tree.features.glob("*.parquet"))[:1])["event_time"].min()
-    since = given.since or began + scope.windows.warm_up  # type: ignore[operator]
+    first = min(path.stem for path in tree.features.glob("*.parquet"))
+    began = period_of(first, scope.events_period, scope.rhythm.offset).start  # not its first event: months begin there
+    since = given.since or began + scope.windows.warm_up
     table = outcomes.rows(project, since, now)
     scores = {name: table[f"score__{name}"].fill_null(0.0).to_numpy() for name in scope.objectives}
     others = {

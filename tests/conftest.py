@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 import tempfile
+from collections import Counter
 from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
@@ -58,6 +59,12 @@ quiet_environment()
 os.environ.pop("PREFECT_API_URL", None)
 os.environ.update(lone_environment(Path(tempfile.mkdtemp(prefix="homeostat-tests-"))))
 sys.addaudithook(refuse_outside)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The files with most slow tests first, so that no worker is left with one of them while the others are idle."""
+    slow = Counter(item.path for item in items if item.get_closest_marker("slow"))
+    items.sort(key=lambda item: -slow[item.path])
 
 
 @pytest.fixture

@@ -73,12 +73,22 @@ def test_the_readme_claims_what_the_results_hold() -> None:
 
 
 @whole_year
+def test_decisions_by_costs_cost_the_same_in_each_table() -> None:
+    total = re.search(r"(?m)^  all\* +([\d.,]+) ", YEAR)
+    oracle = re.search(r"(?m)^\| costs of all objectives \| ([\d,]+) \| ([\d,]+) \|", RESULTS)
+    assert total is not None and oracle is not None
+    assert oracle[2] == total[1]
+    weights = (ROOT / "docs" / "howto" / "weights.md").read_text()
+    assert f"costs of all objectives  {oracle[1]}   {oracle[2]} " in weights
+
+
+@whole_year
 def test_the_readme_counts_what_the_results_show() -> None:
     ratio = re.search(r"(?m)^\| the loop / bare \| ([\d.]+) ", YEAR)
     retrains = re.search(r"(\d+) of them a retrain.*; (\d+) rollback", YEAR)
     assert ratio is not None and retrains is not None
     assert f"took {float(ratio[1]):.1f} times the wall time" in README
-    alerts = len(re.findall(r"(?m)^2013-\S+ \S+  (?:alert|in doubt)  ", YEAR))  # a batch in doubt is an incident too
+    alerts = len(re.findall(r"(?m)^2013-\S+ \S+  (?:incident|in doubt)  ", YEAR))  # a batch in doubt is an incident too
     rollbacks = retrains[2].replace("0", "no")
     assert f"the dates of {retrains[1]} retrains, {alerts} alerts and {rollbacks} rollback" in README
     drawn = (ROOT / "docs" / "year.svg").read_text()

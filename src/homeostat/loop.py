@@ -111,7 +111,7 @@ def tick(
         predicted = predict(session, now, live)
     step = advance_rollout(session, now)
     with _timed(spent, "watch"):
-        at_once = (*check_switch(session.tree, session.registry, now), *check_labels(session.tree, now))
+        at_once = (*check_switch(session.tree, session.registry, now), *check_labels(session.tree, session.labels, now))
     opened = _raise_alerts(session, now, (*_findings_of_loop(session, outcome, step), *at_once))
     with _timed(spent, "decide"):
         approval = settle_approval(session, now, at_once)
@@ -171,10 +171,13 @@ def _follow_hosts(project: Project) -> None:
         log.warning("%s; the loop goes on with the releases of this host", error)
 
 
-def data(session: Session, now: datetime, horizon: datetime | None = None) -> DataOutcome:
+def data(
+    session: Session, now: datetime, horizon: datetime | None = None, beyond: Sequence[datetime] = ()
+) -> DataOutcome:
     """Land, judge and featurize every batch that is due since the last completed tick.
 
-    Ticks after it up to ``horizon``, none of which may decide before the last, are prepared with it.
+    Ticks after it up to ``horizon``, none of which may decide before the last, are prepared with it; the spans after
+    it that end at ``beyond`` while the loop goes on.
 
     Raises:
         DataError: a source cannot be read; nothing is lost, and the next run carries on.
@@ -184,7 +187,7 @@ def data(session: Session, now: datetime, horizon: datetime | None = None) -> Da
     # A host that has just joined the ledger of others knows the project's time from it.
     now = max(now, last)
     remarks = amend_with_received(session.tree, now)
-    outcome = session.intake.take(now, last, horizon)
+    outcome = session.intake.take(now, last, horizon, beyond)
     return replace(outcome, remarks=(*remarks, *outcome.remarks)) if remarks else outcome
 
 

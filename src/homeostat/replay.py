@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import json
 import resource
+import sys
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import partial
@@ -26,6 +28,9 @@ from homeostat.project.layout import Project
 from homeostat.project.whole_files import remove, remove_leftovers, remove_leftovers_of, write_text
 from homeostat.project.window import write_window
 from homeostat.project.worktree_pointer import repair_worktree_pointer
+
+BESIDE = 4  # spans between decisions that are prepared beside: more than a candidate takes would wait in memory
+SWITCH = 0.0005  # seconds that a thread keeps Python to itself
 
 
 @dataclass
@@ -103,18 +108,40 @@ def replay(
     """
     remove_leftovers(replayed.home)
     result, session = Replay(replayed, start, end), Session.open(replayed)
-    for now in ticks(replayed, start, end):
+    with _switching_often(), closing(session):
+        _run_ticks(result, session, watch, faults, announce)
+    dvc.WORKER.close()  # a process counts among the children once it has ended
+    result.peak = max(resource.getrusage(w).ru_maxrss for w in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)) / 1e6
+    return result
+
+
+def _run_ticks(
+    result: Replay, session: Session, watch: Callable[[loop.Tick], None], faults: Sequence[Fault],
+    announce: Callable[[datetime, str], None],
+) -> None:  # fmt: skip
+    replayed, end = result.project, result.end
+    for now in ticks(replayed, result.start, end):
         before = session.stands_at
         for fault in faults:
             if sentence := fault.inject(replayed, before):
                 announce(before, sentence)
-        tick = loop.tick(session, now, take_in=partial(loop.data, horizon=min(end, next_decision(session, now))))
+        decisions = [next_decision(session, now) + n * replayed.scope.rhythm.decide for n in range(1 + BESIDE)]
+        horizon, *beyond = (min(end, decision) for decision in decisions)
+        tick = loop.tick(session, now, take_in=partial(loop.data, horizon=horizon, beyond=beyond))
         result.ticks += 1
         result.seconds.update(tick.seconds)
         watch(tick)
-    dvc.WORKER.close()  # a process counts among the children once it has ended
-    result.peak = max(resource.getrusage(w).ru_maxrss for w in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)) / 1e6
-    return result
+
+
+@contextmanager
+def _switching_often() -> Iterator[None]:
+    """Let no thread keep Python to itself for long: the loop reads many files, and would wait for it at each."""
+    usual = sys.getswitchinterval()
+    sys.setswitchinterval(SWITCH)
+    try:
+        yield
+    finally:
+        sys.setswitchinterval(usual)
 
 
 def take_in_data(replayed: Project, end: datetime) -> None:

@@ -42,7 +42,7 @@ DECISION = Decision(
 
 def test_a_decision_as_a_page() -> None:
     page = page_of("meters", DECISION, NOW)
-    assert page.splitlines()[0] == "# Roll back: v0.1.0 replaces v0.2.0 (high -25 %). Trigger: `high: quality`."
+    assert page.splitlines()[0] == "# Roll back: v0.1.0 replaces v0.2.0 (loss: high -25 %). Trigger: `high: quality`."
     assert page.splitlines()[2] == "meters, 2024-03-01 06:00 project time"
     assert "reports/drift/2024-03-01T060000.json" in page
     assert "| what | value | limit | 95 % CI | outcome |" in page

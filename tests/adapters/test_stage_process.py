@@ -185,6 +185,7 @@ assert os.getcwd() == sys.path[0] == str(Path(__file__).parents[3]), sys.path
 assert "LEFT_BEHIND" not in os.environ and "PATH" in os.environ
 assert "/nowhere" not in sys.path and sys.argv == [__file__]
 assert os.environ["DVC_STAGE"] == "square" and __name__ == "__main__"
+assert os.environ["DVC_ROOT"] == os.getcwd()
 assert logging.getLogger().level == logging.WARNING and not logging.getLogger().handlers
 assert logging.getLogger().isEnabledFor(logging.WARNING)
 assert sys.stdout is not sys.stderr
@@ -258,6 +259,16 @@ def test_one_process_runs_every_stage_until_the_code_the_tree_or_the_environment
     monkeypatch.setenv("POLARS_MAX_THREADS", "1")
     dvc.reproduce(other, worker=worker, force=True)
     assert ran_in(other) == [worker.process_id] * 2 and worker.process_id != third
+
+
+def test_trees_that_run_the_installed_package_share_a_process(tmp_path: Path, worker: StageProcess) -> None:
+    processes = set()
+    for name in ("one", "other"):
+        project = hourly.make(tmp_path / name)
+        assert dvc.reproduce(project.root, ["featurize"], worker=worker) == ["ingest", "validate", "featurize"]
+        assert list(project.features.glob("*.parquet"))
+        processes.add(worker.process_id)
+    assert len(processes) == 1
 
 
 def test_a_process_that_holds_too_much_memory_runs_no_further_stage(

@@ -35,9 +35,9 @@ def test_a_domain_expert_reads_sentences(tmp_path: Path) -> None:
         "THE SCOPE OF meters",
         "know tomorrow's load",
         "Every row of readings is an event. A prediction for it is needed at: event_time.",
-        "high: yes or no, whether load > 5; known with the group all; no features yet; a missed event costs 1.",
+        "high: yes or no, whether load > 5; known when column group all is; no features yet; a missed event costs 1.",
         "one batch every 1 hour, from readings.csv; a row is named by meter, at.",
-        "At most 1 alert in one period of readings: for the riskiest events.",
+        "At most 1 alert per period of readings, for the riskiest events.",
         "The baseline to beat is the label's rate by meter.",
         "A fresh candidate every 4 hours at the latest.",
         "Scheduled work runs the code of the git branch main.",
@@ -197,3 +197,14 @@ def test_a_source_outside_the_project_is_named_as_one(tmp_path: Path, path: str,
     line = f"It lies outside the project ({how}): git does not version it, and other hosts need it too."
     assert (line in text) == bool(how)
     assert ("outside the project" in text) == bool(how)
+
+
+def test_the_margin_in_force_is_on_the_page(tmp_path: Path) -> None:
+    (tmp_path / "params.yaml").write_text(PARAMS)
+    project = Project(tmp_path, tmp_path)
+    drafted = "high: half the standard deviation of past windows, from 100 % to 100 %"
+    assert f"{drafted}; now 3.7 %;" in flat(scope_page(project, margins={"high": 0.037}))
+    assert f"{drafted};" in flat(scope_page(project))
+    (tmp_path / "params.yaml").write_text(PARAMS.replace("release: {", "release: {margin: {high: 0.02}, "))
+    own = flat(scope_page(Project(tmp_path, tmp_path), margins={"high": 0.037}))
+    assert "lies below the margin: high: 2 %;" in own

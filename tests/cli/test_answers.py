@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 
+import polars as pl
 import pytest
 from click.testing import CliRunner, Result
 from recorded import recorded
@@ -14,6 +16,8 @@ from homeostat.cli import main
 from homeostat.core.batch_rules import against_history
 from homeostat.core.history_faults import Fault
 from homeostat.core.incidents import Incident
+from homeostat.data.staged_files import StagedFiles
+from homeostat.data.verdict_store import VerdictStore
 from homeostat.monitoring.alerts import read_incidents
 from homeostat.monitoring.answers import answered_incidents
 from homeostat.monitoring.escalation import escalate
@@ -84,6 +88,33 @@ def test_a_batch_in_doubt_is_approved(project: Project) -> None:
     assert [p.name for p in project.worktree.amendments.glob("*")] == [f"0001-release-readings-{HELD}.yaml"]
     shown = typed(project, "status", "--incident", "2").stdout
     assert "ann approved it: they changed the meter" in shown and "homeostat approve" not in shown
+
+
+def test_all_batches_of_one_cause_are_approved_at_once(project: Project) -> None:
+    """Quarantined for the same fault since the first of them; a batch with a fault of its own stays."""
+    files = StagedFiles()
+    store = VerdictStore(files, project.worktree.accepted)
+    unit = Fault("unit change", ("load",), {"unit": "thousandths", "repair": "{c} / 1000"}, exact=True, excess=3.0)
+    stuck = Fault("stuck values", ("phase",), {"now": 1.0, "usual": 0.5}, exact=False, excess=3.0)
+    rows = pl.read_parquet(project.worktree.quarantine / "readings" / f"{HELD}.parquet")
+    for hour, faults in (("06", [unit]), ("07", [unit, stuck]), ("08", [unit])):
+        batch = f"2024-03-01T{hour}"
+        verdict = store.get("readings", batch)
+        assert verdict is not None
+        found = tuple(against_history("readings", batch, f, {"load": "2024-03-01T06"}, True) for f in faults)
+        held = replace(verdict, status="quarantined", rows_quarantined=verdict.rows, findings=found)
+        store.put("readings", {batch: held})
+        rows.write_parquet(project.worktree.quarantine / "readings" / f"{batch}.parquet")
+    files.commit()
+    incident = Incident(
+        against_history("readings", "2024-03-01T08", unit, {"load": "2024-03-01T06"}, True), OPENED, OPENED
+    )
+    (project.incidents / "0002.json").write_text(json.dumps(incident.to_dict()))
+    done = typed(project, "approve", "2", "--why", "they changed the meter", "--who", "ann")
+    assert done.exit_code == 0, done.stderr
+    assert "readings 2024-03-01T06 to 2024-03-01T08 (2 batches) are right as they are: their rows train" in done.stdout
+    released = [p.name.removesuffix(".yaml")[-2:] for p in sorted(project.worktree.amendments.glob("*"))]
+    assert released == ["06", "08"]
 
 
 @pytest.mark.parametrize("what", ["1", "2024-03-01T18:00", "2024-03-02"])

@@ -139,12 +139,12 @@ WHEN = [
 def test_a_decision_is_printed_whole_by_any_time_that_is_shown(project: Project, when: tuple[str, ...]) -> None:
     lines = homeostat("releases", "decision", *when, "-C", project.home).splitlines()
     heads = [line for line in lines if re.match(r"2024-03-01 \d\d:00  ", line)]
-    head = "2024-03-01 18:00  Roll back: v0.1.0 replaces v0.2.0 (high -22.5 %). Trigger: `high: calibration`."
+    head = "2024-03-01 18:00  Roll back: v0.1.0 replaces v0.2.0 (loss: high -22.5 %). Trigger: `high: calibration`."
     assert heads[-1] == head
     assert len(heads) == (3 if when == ("2024-03-01",) else 1)
     rest = lines[lines.index(head) + 1 :]
     assert re.fullmatch(r"what +value +limit +95 % CI +outcome", rest[1])
-    assert any(re.fullmatch(r"high: calibration +1\.60 +1 ± 35 % +1\.30 to 1\.90 +fail", line) for line in rest)
+    assert any(re.fullmatch(r"high: calibration +1\.60 +0.65 to 1.35 +1\.30 to 1\.90 +fail", line) for line in rest)
     assert rest[-2:] == [
         "evidence  reports/drift/2024-03-01T180000.json",
         "drift     homeostat status --drift 2024-03-01T18:00 draws it, column by column",

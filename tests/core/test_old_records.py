@@ -58,7 +58,7 @@ def test_its_findings_have_rule_and_subject() -> None:
 
 def test_its_evidence_is_a_table_too() -> None:
     table = evidence_table(Decision.from_dict(read("decision_nothing")))
-    assert table.rows[0].cells == ("late: calibration", "132.1 %", "1 ± 50 %", "", "fail")
+    assert table.rows[0].cells == ("late: calibration", "132.1 %", "0.50 to 1.50", "", "fail")
     assert len(table.rows) == len(read("decision_nothing")["findings"])
 
 

@@ -232,11 +232,12 @@ def test_the_runbook_has_a_row_for_each_rule_in_the_order_of_the_code() -> None:
     [
         (
             EARNED, [SIGN], Reason.PASSED,
-            "Retrain: v0.4.0 replaces v0.3.0 (high -20 %). Trigger: `high: quality`.",
+            "Retrain: v0.4.0 replaces v0.3.0 (loss: high -20 %). Trigger: `high: quality`.",
         ),
         (
             replace(EARNED, due=DUE), [], Reason.PASSED,
-            "Retrain: v0.4.0 replaces v0.3.0 (high -20 %). Trigger: the last candidate is of 2024-02-02.",
+            "Retrain: v0.4.0 replaces v0.3.0 (loss: high -20 %). Trigger: scheduled, the last candidate is of "
+            "2024-02-02.",
         ),
         (
             BASE, [SWITCHED], Reason.NOT_AS_JUDGED,
@@ -255,13 +256,13 @@ def test_the_runbook_has_a_row_for_each_rule_in_the_order_of_the_code() -> None:
         ),
         (
             GONE_BAD, [SIGN], Reason.PREVIOUS_BETTER,
-            "Roll back: v0.2.0 replaces v0.3.0 (high -40 %). Trigger: `high: quality`.",
+            "Roll back: v0.2.0 replaces v0.3.0 (loss: high -40 %). Trigger: `high: quality`.",
         ),
         (
             replace(GONE_BAD, gate=RELEASE, candidate_previous=on(high=-0.2)), [SIGN],
             Reason.PREVIOUS_BETTER,
-            "Retrain: v0.4.0 replaces v0.3.0 (high -20 %), which v0.2.0 beats too (high -40 %); v0.4.0 beats v0.2.0 "
-            "(high -20 %). Trigger: `high: quality`.",
+            "Retrain: v0.4.0 replaces v0.3.0 (loss: high -20 %), which v0.2.0 beats too (loss: high -40 %); v0.4.0 "
+            "beats v0.2.0 (loss: high -20 %). Trigger: `high: quality`.",
         ),
         (
             BASE, [SIGN], Reason.FAILED,
@@ -270,7 +271,7 @@ def test_the_runbook_has_a_row_for_each_rule_in_the_order_of_the_code() -> None:
         ),
         (
             replace(BASE, gate=UNSURE), [SIGN], Reason.CANNOT_JUDGE,
-            "Keep v0.3.0: v0.4.0 cannot be judged, which proves nothing: `high: not worse than champion` +1 % (limit "
+            "Keep v0.3.0: v0.4.0 cannot be judged: `high: not worse than champion` +1 % (limit "
             "+0.5 %). Trigger: `high: quality`.",
         ),
         (
@@ -285,11 +286,11 @@ def test_the_runbook_has_a_row_for_each_rule_in_the_order_of_the_code() -> None:
         ),
         (
             plain(), [SIGN], Reason.NO_CANDIDATE,
-            "Keep v0.3.0: no candidate was judged. Trigger: `high: quality`.",
+            "Keep v0.3.0: no candidate was made. Trigger: `high: quality`.",
         ),
         (
             plain(), [finding(Rule.QUALITY, "pass"), finding(Rule.QUALITY, "too few to say")], Reason.NOTHING_DUE,
-            "Keep v0.3.0: none of 2 rules failed, 1 had too little to say.",
+            "Keep v0.3.0: none of 2 rules failed, 1 had too few events.",
         ),
         (
             replace(plain(), waits=True), [SIGN], Reason.APPROVAL_FIRST,
@@ -309,7 +310,7 @@ def test_the_runbook_has_a_row_for_each_rule_in_the_order_of_the_code() -> None:
         (
             replace(plain(), due=Due("request", request="new prices")),
             [finding(Rule.QUALITY, subject=name) for name in "abc"], Reason.NO_CANDIDATE,
-            "Keep v0.3.0: no candidate was judged. Trigger: new prices, `a: quality`, `b: quality` and 1 more.",
+            "Keep v0.3.0: no candidate was made. Trigger: new prices, `a: quality`, `b: quality` and 1 more.",
         ),
     ],
 )  # fmt: skip

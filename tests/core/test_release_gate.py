@@ -230,7 +230,7 @@ WIDE = 0.05  # chance leaves more than a third of the limit
         ({"x": sure(0.2), "y": sure(0.3)}, "fail", "y", "not within 10 % of it; 2 such slices"),
         # too wide to be judged: no guard rail, unless it is worse for certain
         ({"x": sure(0.09, WIDE), "y": sure(0.0)}, "pass", "y", "the worst of 1 slice judged"),
-        ({"x": sure(0.09, WIDE)}, "too few to say", None, "chance leaves too much in each of 1 slice to judge it"),
+        ({"x": sure(0.09, WIDE)}, "too few to say", None, "the CI is too wide in each of 1 slice to judge it"),
         ({"x": sure(0.2, WIDE), "y": sure(0.0)}, "fail", "x", "kind x is 20 % above"),  # all eight groups are
         ({"x": paired(0.3, groups=3), "y": sure(0.0)}, "pass", "y", "the worst of 1 slice judged"),
         ({"x": paired(None)}, "too few to say", None, "1 slice to judge it"),
@@ -294,7 +294,7 @@ def test_a_candidate_that_passes_is_released() -> None:
         "o: enough rows", "o: beats baseline", "o: not worse than champion", "o: no slice gets worse",
         "o: held-out calibration",
     ]  # fmt: skip
-    assert headline(found) == "Release: the candidate passes its gate (o -1 % against the champion)."
+    assert headline(found) == "Release: the candidate passes its gate (loss: o -1 % against the champion)."
 
 
 BETTER = Endpoint(MONEY, sure(-0.05))
@@ -313,15 +313,21 @@ WORSE = Endpoint(MONEY, sure(0.05))
         ),
         (
             {"candidate": {"o": evaluation(calibration=Measure(2.0, 1.9, 2.1))}},
-            Reason.FAILED, "o: held-out calibration", "2.00 (limit 1 ± 35 %)",
+            Reason.FAILED, "o: held-out calibration", "2.00 (limit 0.65 to 1.35)",
         ),
         ({"beside": beside(sure(0.0), endpoint=WORSE)}, Reason.FAILED, "better than champion", "+5 %"),
         # missing evidence is no proof
         ({"candidate": {"o": evaluation(rows=20)}}, Reason.CANNOT_JUDGE, "o: enough rows", "20 (limit 200)"),
         ({"baseline": {"o": versus(None)}}, Reason.CANNOT_JUDGE, "o: beats baseline", "(limit -2 %)"),
-        ({"beside": beside(sure(0.0, 0.04))}, Reason.CANNOT_JUDGE, "o: not worse than champion", "0 % (limit +3 %)"),
+        (
+            {"beside": beside(sure(0.0, 0.04))},
+            Reason.CANNOT_JUDGE, "o: not worse than champion", "0 % (-4 % to +4 %; limit +3 %)",
+        ),
         ({"beside": beside(paired(None))}, Reason.CANNOT_JUDGE, "o: not worse than champion", "(limit +3 %)"),
-        ({"beside": beside(sure(0.0), endpoint=LEVEL)}, Reason.CANNOT_JUDGE, "better than champion", "0 % (limit 0 %)"),
+        (
+            {"beside": beside(sure(0.0), endpoint=LEVEL)},
+            Reason.CANNOT_JUDGE, "better than champion", "0 % (-2 % to +2 %; limit 0 %)",
+        ),
     ],
 )  # fmt: skip
 def test_a_candidate_that_loses_is_kept_back_by_what_it_loses_on(
@@ -361,7 +367,7 @@ def test_the_same_model_cannot_be_judged() -> None:
     assert (found.action, found.reason, against(found)) == ("keep", Reason.CANNOT_JUDGE, ["same model"])
     (finding,) = objections(found.findings)
     assert sentence(finding).startswith("cannot be judged: the model that the holdout judged is v0.1.0's own")
-    assert headline(found) == "Nothing in service: the candidate cannot be judged, which proves nothing: `same model`."
+    assert headline(found) == "Nothing in service: the candidate cannot be judged: `same model`."
 
 
 def test_without_a_champion_the_baseline_alone_is_to_beat() -> None:
@@ -487,7 +493,7 @@ def test_a_baseline_made_again_is_compared_with_the_champion_alone() -> None:
 def test_an_evaluation_says_that_the_candidate_would_be_released() -> None:
     evaluated = replace(decide(), action="keep", reason=Reason.WOULD_PASS)
     command = "`homeostat promote candidate --why TEXT` releases it now"
-    passes = f"the candidate passes its gate (o -1 % against the champion) and would be released; {command}."
+    passes = f"the candidate passes its gate (loss: o -1 % against the champion) and would be released; {command}."
     assert headline(evaluated) == f"Nothing in service: {passes}"
     assert headline(replace(evaluated, versions=Versions("v0.2.0"))) == f"Keep v0.2.0: {passes}"
     itself = replace(evaluated, versions=Versions("v0.2.0", candidate="v0.2.0"))
@@ -499,7 +505,7 @@ def test_a_candidate_has_a_version_once_it_is_released() -> None:
     won = Finding(Rule.NOT_WORSE, "o", "pass", -0.25, 0.01, facts={"share": -0.25})
     decision = Decision("retrain", Reason.PASSED, Versions("v0.1.0"), comparisons=compared, gate=(won,))
     released = decision.with_candidate("v0.3.0")
-    assert headline(released) == "Retrain: v0.3.0 replaces v0.1.0 (o -25 %)."
+    assert headline(released) == "Retrain: v0.3.0 replaces v0.1.0 (loss: o -25 %)."
     assert [c.version for c in released.comparisons] == ["v0.3.0", "v0.1.0"]
 
 
@@ -508,7 +514,7 @@ def test_drift_that_explains_is_no_rule_that_failed() -> None:
     unsure = Finding(Rule.QUALITY, "o", "too few to say", None, 0.1)
     drifted = Finding(Rule.COLUMN_DRIFT, "load", "explains", 0.5, 0.2, facts={"method": "psi"})
     quiet = Decision("nothing", Reason.NOTHING_DUE, Versions("v0.1.0"), (passed, unsure, drifted))
-    assert headline(quiet) == "Keep v0.1.0: none of 2 rules failed, 1 had too little to say; 1 feature drifted."
+    assert headline(quiet) == "Keep v0.1.0: none of 2 rules failed, 1 had too few events; 1 feature drifted."
     assert not drifted.failed and [row.outcome for row in evidence_table(quiet).rows] == [
         "explains", "too few to say", "pass",
     ]  # fmt: skip

@@ -19,10 +19,10 @@ SMALLEST = {"S": timedelta(seconds=1), "M": timedelta(minutes=1), "H": timedelta
 MILLISECOND = timedelta(milliseconds=1)
 FORMS = [
     *(d + c + z for d in time_table.DAYS for c in ("", " %H:%M:%S", " %I:%M %p", "T%H:%M:%S") for z in ("", "%z", " %z")
-      if c or not z),
+      if (c or not z) and not (d.endswith("%a") and c.startswith("T"))),
     *("%Y-%m-%d %H:%M:%S" + z for z in time_table.ZONES),
     *("%Y-%m-%d" + c for c in time_table.CLOCKS), *time_table.MONTHS, *time_table.WEEKS, *time_table.QUARTERS,
-    *time_table.WHOLE,
+    *(w + d for w in time_table.WEEKDAYS[1:] for d in time_table.DAYS[:6]), *time_table.HALVES, *time_table.WHOLE,
 ]  # fmt: skip
 
 
@@ -35,7 +35,8 @@ def write(t: datetime, form: str, hours: float) -> str:
         "b": ABBREVIATED[t.month - 1], "a": "Mon", "H": f"{t.hour:02d}", "I": f"{t.hour % 12 or 12:02d}",
         "M": f"{t.minute:02d}", "S": f"{t.second:02d}", "f": "0", "p": "AM" if t.hour < 12 else "PM",
         "j": f"{t.timetuple().tm_yday:03d}", "G": f"{year:04d}", "V": f"{week:02d}", "u": str(day),
-        "q": str((t.month + 2) // 3), "e": " - 31.12.2068 23:59", "E": str((t - datetime(1970, 1, 1)) // MILLISECOND),
+        "q": str((t.month + 2) // 3), "h": str((t.month + 5) // 6), "e": " - 31.12.2068 23:59",
+        "E": str((t - datetime(1970, 1, 1)) // MILLISECOND),
         "z": f"{'-' if hours < 0 else '+'}{minutes // 60:02d}:{minutes % 60:02d}",
     }  # fmt: skip
     return re.sub(r"%(.)", lambda m: parts[m[1]], form)
@@ -46,6 +47,8 @@ def cut(t: datetime, form: str) -> datetime:
     codes = set(re.findall(r"%(.)", form))
     if "E" in codes:
         return t
+    if "h" in codes:
+        return datetime(t.year, (t.month - 1) // 6 * 6 + 1, 1)
     if "q" in codes:
         return datetime(t.year, (t.month - 1) // 3 * 3 + 1, 1)
     midnight = datetime(t.year, t.month, t.day)

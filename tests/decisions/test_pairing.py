@@ -143,3 +143,31 @@ def test_the_scopes_own_margin_comes_before_one_drafted_from_windows_of_the_same
     assert drafted.windows == 4 and drafted.share == pytest.approx(0.0113, abs=1e-4)
     given = scopes.parse(edited(" not_worse: 1", " not_worse: 0.001, margin: {high: 0.03}"))
     assert margins(given, TRAINED, windows)["high"] == Margin(0.03)
+
+
+LADDER = """
+  ladder:
+    every: 4h
+    rungs:
+      desk: {model: heuristic, rule: {sql: "0.1"}}
+      plain: {model: linear, features: {high: [phase]}}
+"""
+
+
+def on_rung(folder: Path, rung: str, kind: str, params: str) -> Bundle:
+    sealed.fill(folder)
+    (folder / "params.yaml").write_text(bundles.sealed_text(params))
+    (folder / "features.sql").write_text(hourly.SQL)
+    (folder / "training.json").write_text(json.dumps({"objectives": {"high": {"kind": kind}}, "rung": rung}))
+    return bundles.load(folder, bundles.seal(folder, "meters", {}))
+
+
+def test_the_recipe_of_a_rung_is_its_own_and_no_other_rung_s(tmp_path: Path) -> None:
+    ladder = edited("  baseline: {by: [meter]}", "  baseline: {by: [meter]}" + LADDER.rstrip())
+    plain = on_rung(tmp_path / "a", "plain", "linear", ladder)
+    same = on_rung(tmp_path / "b", "plain", "linear", ladder.replace('"0.1"', '"0.2"'))
+    written = made(tmp_path / "c", edited("features: [phase, hour, last_load]", "features: [phase]"))
+    assert recipe(plain) == recipe(same) == recipe(written)  # on a ladder or not
+    desk = on_rung(tmp_path / "d", "desk", "heuristic", ladder)
+    other = on_rung(tmp_path / "e", "desk", "heuristic", ladder.replace('"0.1"', '"0.2"'))
+    assert len({recipe(desk), recipe(other), recipe(plain)}) == 3

@@ -11,7 +11,8 @@ from homeostat import models
 from homeostat.core.errors import UsageError
 from homeostat.device.onnx_models import as_onnx, runnable
 from homeostat.models import Model, encoding
-from homeostat.project.scope import Baseline, LightGBM, Objective, Training
+from homeostat.project.scope import Objective
+from homeostat.project.training_scope import Baseline, LightGBM, Training
 
 NAMES = ("size", "age", "flag", "shape", "whole")
 FEW = LightGBM(trees=30, leaves=9, learning_rate=0.3, min_leaf=5)

@@ -12,7 +12,7 @@ import pytest
 
 from homeostat.adapters.parquet import write_table
 from homeostat.faults.label_trials import LABEL_FAULTS, LabelTrial, try_labels
-from homeostat.monitoring.labels import due_rows, periods_of
+from homeostat.monitoring.label_measures import due_rows, periods_of
 from homeostat.project.layout import Project
 
 DAYS, ROWS = 90, 400

@@ -1,11 +1,13 @@
-"""Ticks prepared together leave the same files and tell the same, tick by tick, as ticks taken in one by one."""
+"""Ticks prepared together or beside leave the same files and tell the same, tick by tick, as ticks taken in alone."""
 
 from __future__ import annotations
 
 import json
 import sqlite3
 import tempfile
+import threading
 from collections.abc import Mapping, Sequence, Set
+from concurrent.futures import wait
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
@@ -17,6 +19,7 @@ from hypothesis import strategies as st
 from loads import START, feature, loads, make
 
 from homeostat.core.errors import DataError
+from homeostat.data import intake as data_intake
 from homeostat.data.amendments import correct_batch, release_rows
 from homeostat.data.intake import DataOutcome
 from homeostat.features import sql as feature_sql
@@ -105,7 +108,9 @@ def befall(project: Project, world: World, tick: int) -> None:
     """What happens before a tick."""
     if tick in (world.late or {}).values():
         table = world.table(tick)
-        table.write_csv(project.root / "readings.csv", datetime_format="%Y-%m-%dT%H:%M:%S", null_value="NA")
+        new = project.root / "new.csv"  # and then whole in its place: another thread may be reading there
+        table.write_csv(new, datetime_format="%Y-%m-%dT%H:%M:%S", null_value="NA")
+        new.replace(project.root / "readings.csv")
     for hour, (recorded, known) in sorted((world.corrected or {}).items()):
         label = f"2024-03-01T{hour:02d}"
         if tick == recorded and (project.landed / "readings" / f"{label}.parquet").is_file():
@@ -130,11 +135,13 @@ Seen = list[tuple[DataOutcome, dict[str, bytes]]]
 
 
 def run(
-    folder: Path, world: World, horizons: Sequence[int], sql: str = BOUNDED, resumed: Set[int] = frozenset()
-) -> Seen:
+    folder: Path, world: World, horizons: Sequence[int], sql: str = BOUNDED, resumed: Set[int] = frozenset(),
+    beside: int = 0,
+) -> Seen:  # fmt: skip
     """After each tick what it reported, and all files.
 
-    ``horizons`` are the ticks up to which each one prepares, ``resumed`` those that begin a process.
+    ``horizons`` are the ticks up to which each one prepares, ``resumed`` those that begin a process; ``beside`` is the
+    number of ticks after the horizon that are prepared meanwhile.
     """
     project = start(folder, world, sql)
     intake = Intake(project)
@@ -143,7 +150,8 @@ def run(
         befall(project, world, tick)
         intake = Intake(project) if tick in resumed else intake
         now = START + tick * HOUR
-        seen.append((intake.take(now, now - HOUR, START + horizon * HOUR), files(project)))
+        beyond = [START + min(horizon + more, TICKS) * HOUR for more in (beside // 2, beside)]
+        seen.append((intake.take(now, now - HOUR, START + horizon * HOUR, beyond), files(project)))
     return seen
 
 
@@ -167,12 +175,13 @@ cuts = st.sets(st.integers(1, TICKS), max_size=4).map(
 
 @pytest.mark.slow
 @settings(max_examples=20, deadline=None)
-@given(worlds, cuts, st.sets(st.integers(1, TICKS), max_size=2))
+@given(worlds, cuts, st.sets(st.integers(1, TICKS), max_size=2), st.integers(0, 5))
 def test_any_cut_into_spans_leaves_and_tells_the_same_at_each_tick(
-    world: World, horizons: list[int], resumed: set[int]
+    world: World, horizons: list[int], resumed: set[int], beside: int
 ) -> None:
     with tempfile.TemporaryDirectory() as one, tempfile.TemporaryDirectory() as other:
-        assert run(Path(one), world, horizons, resumed=resumed) == one_by_one(Path(other), world)
+        made = run(Path(one), world, horizons, resumed=resumed, beside=beside)
+        assert made == one_by_one(Path(other), world)
 
 
 EVENTFUL = World(bad_row=frozenset({1}), bad_batch=frozenset({2}), late={1: 5}, corrected={0: (3, 4)}, released={2: 9})
@@ -194,6 +203,36 @@ def test_a_day_with_everything_in_it_is_the_same_in_one_span(tmp_path: Path, mon
     assert ("01", "missing") in states[3] and ("01", "accepted") in states[4]
     assert ("02", "quarantined") in states[2] and ("02", "accepted") in states[8]
     assert states[3][-1] == ("00", "accepted")  # the correction, once it is known
+
+
+def test_a_day_with_everything_in_it_is_the_same_where_spans_are_prepared_beside(tmp_path: Path) -> None:
+    (tmp_path / "one").mkdir()
+    (tmp_path / "other").mkdir()
+    horizons = [4] * 4 + [9] * 5 + [TICKS] * 5
+    assert run(tmp_path / "one", EVENTFUL, horizons, beside=5) == one_by_one(tmp_path / "other", EVENTFUL)
+
+
+def test_a_span_that_was_prepared_beside_is_not_prepared_again(tmp_path: Path, monkeypatch) -> None:
+    judged: list[tuple[str, bool]] = []
+    real = data_intake.validate
+
+    def noted(workspace, source: str, *given) -> object:
+        judged.append((source, threading.current_thread() is threading.main_thread()))
+        return real(workspace, source, *given)
+
+    monkeypatch.setattr(data_intake, "validate", noted)
+    run(tmp_path, World(), [4] * 4 + [9] * 5 + [TICKS] * 5, beside=5)
+    assert (judged.count(("readings", True)), judged.count(("readings", False))) == (4, TICKS - 4)
+
+
+def test_a_closed_intake_prepares_nothing_more(tmp_path: Path) -> None:
+    project = start(tmp_path, World(), BOUNDED)
+    intake = Intake(project)
+    intake.take(START + HOUR, START, START + HOUR, [START + n * HOUR for n in range(2, TICKS + 1)])
+    spans = list(intake._beside.values())
+    intake.close()
+    wait(spans)
+    assert spans[-1].cancelled()
 
 
 def test_a_batch_that_is_replaced_within_the_span_is_seen_as_it_was(tmp_path: Path) -> None:

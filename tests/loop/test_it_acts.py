@@ -87,7 +87,7 @@ def weighed(session: Session) -> Weighed:
     """What is decided at ``NEXT`` by what is on record."""
     serving = session.registry.load_champion()
     assert serving is not None
-    check = champion.check_champion(session.tree, session.registry, serving, NEXT)
+    check = champion.check_champion(session.tree, session.registry, serving, session.labels, NEXT)
     return weigh(session, NEXT, check, FeatureRows(session.tree))
 
 
@@ -107,7 +107,7 @@ def test_the_loop_rolls_a_flipped_release_back_and_cites_why(acted: Acted) -> No
     decision = acted.at(NEXT).decision
     record = f"reports/drift/{stamp(NEXT)}.json"
     assert decision is not None and decision.action == "roll back"
-    assert headline(decision).startswith("Roll back: v0.1.0 replaces v0.2.0 (high -")
+    assert headline(decision).startswith("Roll back: v0.1.0 replaces v0.2.0 (loss: high -")
     assert headline(decision).endswith(" %). Trigger: `high: score drift`.")
     assert record in decision.evidence and decision.trigger.findings == ("high: score drift",)
     (compared,) = [c for c in decision.comparisons if c.version == "v0.1.0"]

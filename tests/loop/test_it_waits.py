@@ -106,7 +106,7 @@ def test_it_is_on_record_once_with_who_until_when_and_the_default(project: Proje
     }  # fmt: skip
     assert body["headline"].startswith(
         "Keep v0.1.0: retrain waits for approval until 2024-03-03 09:00; if nobody answers, v0.1.0 stays: the "
-        "candidate replaces v0.1.0 (high -"
+        "candidate replaces v0.1.0 (loss: high -"
     )
     assert any("the candidate" in line and "waits for approval" in line
                for line in whole_decision(history.read_decision(project.decisions / ASK)))  # fmt: skip
@@ -136,7 +136,7 @@ def test_what_is_approved_is_done_by_the_next_tick_as_it_was_judged(project: Pro
     assert not item.alerts and "ann approved it: looks right; the next tick acts on it" in item.progress
     decision = tick(project, 54).approval
     assert decision is not None and (decision.action, decision.reason) == ("retrain", Reason.PASSED)
-    assert headline(decision).startswith("Retrain: v0.2.0 replaces v0.1.0 (high -")
+    assert headline(decision).startswith("Retrain: v0.2.0 replaces v0.1.0 (loss: high -")
     assert headline(decision).endswith("Approved by ann: looks right.")
     assert events(project)[1:] == [("promote", "v0.2.0")] and approvals(project) == [(False, ASKED)]
     made = Registry.open(project).ledger.releases[-1]

@@ -141,8 +141,8 @@ def test_events_for_a_person_are_listed_until_their_labels_are_due(project: Proj
 
 def test_the_page_of_the_scope_says_so(project: Project) -> None:
     text = " ".join(scope_page(project).text.split())
-    assert "acting and not acting are expected to cost the same within 0.9, it abstains" in text
-    assert "Then a person decides; a release may leave 95 % of events so at most" in text
+    assert "It abstains where the expected costs of acting and not acting differ by under 0.9." in text
+    assert "Then a person decides; a release may abstain from at most 95 % of the events." in text
     assert "Filter spare: an event with meter = 'm5' is neither ranked nor acted on" in text
 
 

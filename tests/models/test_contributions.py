@@ -15,7 +15,8 @@ from homeostat.core.calibrators import Calibrator, Curve
 from homeostat.core.isotonic_calibration import Isotonic
 from homeostat.models.calibrated import Calibrated
 from homeostat.models.contributions import contributions
-from homeostat.project.scope import Baseline, LightGBM, Objective, Training
+from homeostat.project.scope import Objective
+from homeostat.project.training_scope import Baseline, LightGBM, Training
 
 ROWS = 300
 N = np.arange(ROWS)

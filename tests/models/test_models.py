@@ -17,7 +17,8 @@ import pytest
 from homeostat import models
 from homeostat.core.errors import DataError, ScopeError
 from homeostat.core.metrics import METRICS, value
-from homeostat.project.scope import Baseline, LightGBM, Objective, Training
+from homeostat.project.scope import Objective
+from homeostat.project.training_scope import Baseline, LightGBM, Training
 
 FEATURES = ("size", "age", "warm", "shape", "blank", "same", "nothing")
 BY = Baseline(by=("shape", "grade"))

@@ -13,7 +13,7 @@ from homeostat.adapters.parquet import write_table
 from homeostat.core.rules import Rule
 from homeostat.core.sentences import sentence
 from homeostat.data.known_at import FAR
-from homeostat.monitoring.labels import check_labels, record_labels
+from homeostat.monitoring.labels import LabelRecord, check_labels
 from homeostat.project.layout import Project
 
 HOUR = timedelta(hours=1)
@@ -42,7 +42,7 @@ def project(tmp_path: Path) -> Project:
 
 
 def failed(project: Project, now: datetime) -> list[tuple[Rule, str]]:
-    findings = check_labels(project, now)
+    findings = check_labels(project, LabelRecord(project), now)
     assert all(sentence(f) for f in findings)
     return [(f.rule, f.since) for f in findings if f.failed]
 
@@ -77,12 +77,14 @@ def test_a_label_that_comes_after_the_horizon_counts_as_missing(project: Project
 def test_each_batch_is_measured_once(project: Project) -> None:
     for hour in range(5):
         batch(project, hour)
-    first = record_labels(project, START + 10 * HOUR)
+    record = LabelRecord(project)
+    first = record.until(START + 10 * HOUR)["high"]
     batch(project, 2, positive=0.9)  # rewritten later
     batch(project, 5)
-    again = record_labels(project, START + 10 * HOUR)
-    assert again.head(5).equals(first) and len(again) == 6
-    assert len(record_labels(project, START + 4 * HOUR)) == 3  # as of an earlier time
+    kept, read = (one.until(START + 10 * HOUR)["high"] for one in (record, LabelRecord(project)))
+    assert kept == read == LabelRecord(project).until(START + 10 * HOUR)["high"]
+    assert kept[:5] == first and len(kept) == 6
+    assert len(record.until(START + 4 * HOUR)["high"]) == 3  # as of an earlier time
 
 
 def test_labels_of_a_batch_in_doubt_say_nothing(project: Project) -> None:
@@ -95,13 +97,13 @@ def test_labels_of_a_batch_in_doubt_say_nothing(project: Project) -> None:
         write_table(table.with_columns(pl.lit(FAR, pl.Datetime("us")).alias("known__high")), path)
     now = START + 40 * HOUR
     assert failed(project, now) == []
-    assert record_labels(project, now).tail(6)["events"].to_list() == [0] * 6
+    assert [b.events for b in LabelRecord(project).until(now)["high"][-6:]] == [0] * 6
     since = batch(project, 30, positive=1.0)
     assert failed(project, now) == [(Rule.LABELS, since)]
 
 
 def test_nothing_mature_says_nothing(project: Project) -> None:
-    assert check_labels(project, START) == []
+    assert check_labels(project, LabelRecord(project), START) == []
 
 
 def test_a_batch_counts_as_far_as_it_has_matured_where_that_is_enough_to_judge(tmp_path: Path) -> None:
@@ -114,4 +116,4 @@ def test_a_batch_counts_as_far_as_it_has_matured_where_that_is_enough_to_judge(t
     begin = START + 24 * HOUR + horizon
     assert failed(project, begin + timedelta(seconds=least - 1)) == []
     assert failed(project, begin + timedelta(seconds=max(least, 40))) == [(Rule.LABELS, since)]
-    assert len(record_labels(project, begin + timedelta(seconds=40))) == 24  # on record once it is whole
+    assert len(LabelRecord(project).until(begin + timedelta(seconds=40))["high"]) == 24  # on record once it is whole

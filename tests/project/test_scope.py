@@ -31,6 +31,9 @@ def refusal(text: str) -> str:
 COSTS = "costs: {alert: 1, capacity: 1}"
 ABSTAIN = "costs: {{alert: 1, capacity: 1, abstain: {{{}}}}}"
 FILTER = "label_horizon: 1h"
+REFIT = "  refit: true"
+RUNGS = "training.ladder.rungs"
+LADDER = REFIT + "\n  ladder:\n    every: 4h\n    rungs:\n      plain: {model: heuristic}\n      "
 RELEASE = "release: {beats_baseline: 0"
 # What is changed in the small project's scope, the key that is named, and part of the fix.
 BAD = [
@@ -121,6 +124,16 @@ BAD = [
     (RELEASE, RELEASE + ", budget: {megabytes: -1}", "release.budget.megabytes", "must be above 0, not -1"),
     (RELEASE, RELEASE + ", budget: {bytes: 1}", "release.budget.bytes", "did you mean megabytes?"),
     ("history: 1d", "history: 1d, barred: [high.meter]", "evaluation.slices.0", "(the other is features.barred.0"),
+    (REFIT, LADDER, RUNGS, "is empty; name at least one"),
+    (REFIT, LADDER + "same: {model: heuristic}", f"{RUNGS}.same", f"(the other is {RUNGS}.plain, line "),
+    (REFIT, LADDER + "line: {model: linear}", f"{RUNGS}.line", "(the other is objectives.high.features, line "),
+    (REFIT, LADDER + "line: {model: linear, features: {low: [load]}}", f"{RUNGS}.line.features.low", "one of high"),
+    (REFIT, LADDER + "line: {model: linear, rule: {by: [meter]}}", f"{RUNGS}.line.rule", "model: heuristic"),
+    (REFIT, LADDER + "desk: {model: heuristic, rule: {by: [zone]}}", f"{RUNGS}.desk.rule.by.0", "no column"),
+    (
+        REFIT, (LADDER + "desk: {model: heuristic, rule: {column: load}}").replace("4h", "1h"), "training.ladder.every",
+        "(the other is rhythm.decide, line ",
+    ),
     (FILTER, FILTER + ", filters: {full: ''}", "events.filters.full", "is empty; write a few words"),
     (FILTER, FILTER + ", filters: [load]", "events.filters", "must be a mapping of names"),
     ("costs: {alert: 1, capacity: 1}", "costs:", "costs", "must be a mapping of keys, not nothing"),

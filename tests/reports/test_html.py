@@ -54,8 +54,8 @@ def test_links_lead_to_the_evidence(project: Project, page: str) -> None:
     [
         "v0.1.0",
         "roll back",
-        "Roll back: v0.1.0 replaces v0.2.0 (high -22.5 %). Trigger: `high: calibration`.",
-        "high: calibration\n1.60\n1 ± 35 %\n1.30 to 1.90\nfail",
+        "Roll back: v0.1.0 replaces v0.2.0 (loss: high -22.5 %). Trigger: `high: calibration`.",
+        "high: calibration\n1.60\n0.65 to 1.35\n1.30 to 1.90\nfail",
         "high: loss of v0.1.0 against v0.2.0's\n-22.5 % (0.3100, 0.4000; 80 events)\n-40 % to -10 %",
         "rollback v0.1.0, said <the loop>",
         "readings 2024-03-01T05 quarantined (1 of 10 rows): 1 row: Load is in kW. (observed: 900.0)",

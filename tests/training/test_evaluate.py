@@ -181,6 +181,20 @@ def test_rows_in_any_order_give_the_same(judged: Project) -> None:
     assert found.metric("log_loss").value == pytest.approx(shuffled.metric("log_loss").value)
 
 
+def test_events_that_share_a_time_are_blocks_by_key(tmp_path: Path) -> None:
+    scope = tides(tmp_path, evaluation__runs=4).scope
+    table = pl.DataFrame({
+        "event_time": pl.Series([START] * 8 + [START + timedelta(days=400)] * 8, dtype=pl.Datetime("us")),
+        "gauge": ["a"] * 16,
+        "at": pl.Series([START + timedelta(hours=n % 8) for n in range(16)], dtype=pl.Datetime("us")),
+    })  # fmt: skip
+    first, later = np.unique(blocks(scope, table)[:8], return_counts=True), blocks(scope, table)[8:]
+    assert first[1].tolist() == [2, 2, 2, 2] and not set(first[0]) & set(later)
+    shuffled = np.random.default_rng(0).permutation(16)
+    assert (blocks(scope, table[shuffled]) == blocks(scope, table)[shuffled]).all()
+    assert (blocks(scope, table.select("event_time")) == blocks(scope, table)).all()
+
+
 def test_blocks_and_months_start_with_the_rhythm(tmp_path: Path) -> None:
     scope = tides(tmp_path, rhythm__offset="5h").scope
     times = [START.replace(month=4, day=1, hour=h, minute=m) for h, m in ((4, 59), (5, 0), (23, 0))]

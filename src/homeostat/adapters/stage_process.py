@@ -22,7 +22,8 @@ from homeostat.adapters.parquet import digest
 COMMAND = re.compile(r"(?:PYTHONPATH=src:\$PYTHONPATH )?python -m (homeostat\.stages\.\w+)")  # as dvc.yaml has it
 READY = "stage worker, protocol 1"
 LIMIT = 1_200_000_000  # bytes: a worker that holds more after a stage has served long enough
-STAGE = "DVC_STAGE"  # the one variable that is another for each stage
+STAGE = "DVC_STAGE"
+PER_RUN = (STAGE, "DVC_ROOT", "PYTEST_CURRENT_TEST")  # variables that name what runs: they go with each request
 
 
 class StageProcess:
@@ -35,13 +36,16 @@ class StageProcess:
     def ready_for(self, root: Path, environment: Mapping[str, str], log: IO[bytes]) -> bool:
         """Have a process that runs the code of the tree at ``root`` as it is now, in an environment like that.
 
+        Trees that run the installed package share one.
+
         False where the tree's code has no worker, or one that is spoken to in another way, or it does not start; why is
         in the log then.
         """
         package = package_of(root)
         if not (package / "stages" / "worker.py").is_file():
             return False
-        fits = (root, {name: value for name, value in environment.items() if name != STAGE}, _content(package))
+        lasting = {name: value for name, value in environment.items() if name not in PER_RUN}
+        fits = (package, lasting, _content(package))
         if fits == self._fits and self.process_id is not None:
             return True
         self.close()
@@ -62,7 +66,8 @@ class StageProcess:
         As in ``subprocess`` the code is negative where a signal ended the process; the next stage has another one.
         """
         assert self._process is not None and self._process.stdin is not None, "ready_for comes first"
-        request = {"module": module, "folder": str(folder), "stage": environment[STAGE], "output": str(log)}
+        run = {name: environment[name] for name in PER_RUN if name in environment}
+        request = {"module": module, "folder": str(folder), "stage": run[STAGE], "run": run, "output": str(log)}
         try:
             print(json.dumps(request), file=self._process.stdin, flush=True)
             answer = self._answer()

@@ -38,7 +38,7 @@ def check_alarms(units: Units, histories: int, beside: int) -> Iterator[str]:
     a_look = budget.a_look(every)
     promise = f"{count(budget.pages, 'false page')} in {span(budget.length)}"
     windows = history.windows()
-    yield f"budget: {promise}, one look every {span(every)}"
+    yield f"budget: {promise}, one evaluation every {span(every)}"
     own = look_by_look(windows, a_look)
     yield f"history: {count(len(own), 'window')}, {len(windows.series):,} series of features, scores and outcomes"
     yield from _own(own, history.ends, every)
@@ -62,10 +62,11 @@ def _own(looks: Sequence[Look], ends: Sequence[datetime], every: timedelta) -> I
     paged = pages(looks)
     if not paged.looks:
         wait = looks[-1].limit.wait
-        yield f"this budget cannot be promised before {ends[-1] + wait * every:%Y-%m-%d}: {wait} more looks are needed"
+        yield f"this budget cannot be promised before {ends[-1] + wait * every:%Y-%m-%d}: needs {wait} more evaluations"
         return
     methods = dict.fromkeys(look.limit.method for look in looks if look.limit.value is not None)
-    yield f"as it came: {count(paged.opened, 'page')} in {count(paged.looks, 'look')}; limit by {' and '.join(methods)}"
+    opened = f"{count(paged.opened, 'page')} in {count(paged.looks, 'evaluation')}"
+    yield f"as it came: {opened}; limit by {' and '.join(methods)}"
     for number in openings([look.pages for look in looks]):
         first = looks[number].blamed[0]
         yield f"  {ends[number]:%Y-%m-%d}: {first.subject} ({first.aspect}), {first.ratio:.2g} times as far as usual"
@@ -73,9 +74,10 @@ def _own(looks: Sequence[Look], ends: Sequence[datetime], every: timedelta) -> I
 
 def _kept(paged: Pages, budget: Budget, every: timedelta, promise: str, histories: int) -> Iterator[str]:
     rate, low, high = paged.rate(budget.length / every)
-    text = f"{count(histories, 'history')} of chance: {count(paged.opened, 'page')} in {count(paged.looks, 'look')}, "
+    text = f"{count(histories, 'simulated history')} without a change: {count(paged.opened, 'page')} in "
+    text += f"{count(paged.looks, 'evaluation')}, "
     text += f"{rate:.2f} in {span(budget.length)}, at most {high:.2f} ({percent(CONFIDENCE)} Poisson bound)"
-    verdict = "kept" if high <= budget.pages else "broken" if low > budget.pages else "kept as far as so few looks show"
+    verdict = "kept" if high <= budget.pages else "broken" if low > budget.pages else "kept as far as so few show"
     yield f"{text}: {promise} is {verdict}"
 
 
@@ -89,11 +91,11 @@ def _changes(history: History, a_look: float, draw: np.random.Generator, every: 
         yield "history is too short to say which changes would be noticed"
         return
     tried = f"of {TRIALS} changes of each size"
-    yield f"paged about within {count(WITHIN, 'look')} of {span(every)}, {tried}, with the median look:"
+    yield f"paged about within {count(WITHIN, 'evaluation')}, one every {span(every)}, {tried}, with the median one:"
     yield from lines
 
 
 def _noticed(one: Noticed) -> str:
     after = [look for look in one.after if look is not None]
-    look = f" (look {median(after):g})" if after else ""
+    look = f" (after {median(after):g})" if after else ""
     return f"by {percent(one.size)} {percent(one.share)}{look}"

@@ -36,7 +36,7 @@ def barred_findings(project: Project, labels: Sequence[str], report: Callable[[s
     findings = []
     for done, name in enumerate(scope.features.barred):
         objective, column = name.split(".", 1)
-        features = scope.objectives[objective].features
+        features = scope.features_of(objective)
         if column in scope.event_source.columns:  # else a feature, which the scope keeps off the objective's list
             findings.append(_depends(tables, spread, name, column, features))
         report("barred columns checked", done + 1, len(scope.features.barred))

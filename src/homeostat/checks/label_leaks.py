@@ -12,13 +12,13 @@ import polars as pl
 
 from homeostat.core.findings import Finding
 from homeostat.core.rules import Rule
-from homeostat.core.text import count
+from homeostat.core.text import count, number
 from homeostat.data.workspace import Workspace
 from homeostat.features.build import FeatureTables
 
 if TYPE_CHECKING:
     from homeostat.project.layout import Project
-    from homeostat.project.scope import Objective, Scope
+    from homeostat.project.scope import Scope
 
 CHANCE = 1e-6  # a constant label less likely than this at the base rate is a leak
 FEW = 200  # values of a column up to which each is examined by itself
@@ -46,8 +46,9 @@ class LabelLeak:
             self.kind, f"{self.column} = {self.what}"
         )
         return (
-            f"{subject} always goes with label {self.label:g} ({count(self.events, 'event')} with it, no exception; "
-            f"{self.share:.1%} of all events; by chance {max(self.chance, 1e-300):.0e})"
+            f"{subject} always goes with label {number(self.label)} "
+            f"({count(self.events, 'event')} with it, no exception; "
+            f"{self.share:.1%} of all events; p = {max(self.chance, 1e-300):.0e})"
         )
 
 
@@ -115,12 +116,12 @@ def label_leak_findings(
     rates: dict[str, list[pl.DataFrame]] = {name: [] for name in scope.objectives}
     blocks: Counter[str] = Counter()
     for done, table in _chunks(project, labels):
-        for name, objective in scope.objectives.items():
+        for name in scope.objectives:
             part = table.filter(pl.col(f"label__{name}").is_not_null())
             label, block = part[f"label__{name}"].alias("label"), part["event_time"].to_physical() // every
             rates[name].append(label.value_counts(name="n"))
             blocks[name] += block.n_unique()
-            for column in _columns(scope, objective, part):
+            for column in _columns(scope, name, part):
                 counts[name].setdefault(column, Counts()).add(part[column], label, block)
         report("batches searched for label leaks", done, len(labels))
     findings: list[Finding] = []
@@ -148,8 +149,9 @@ def _chunks(project: Project, labels: Sequence[str]) -> Iterator[tuple[int, pl.D
             waiting = []
 
 
-def _columns(scope: Scope, objective: Objective, table: pl.DataFrame) -> list[str]:
-    return [c for c in (*(EVENT + c for c in scope.event_source.columns), *objective.features) if c in table.columns]
+def _columns(scope: Scope, objective: str, table: pl.DataFrame) -> list[str]:
+    names = (*(EVENT + c for c in scope.event_source.columns), *scope.features_of(objective))
+    return [c for c in names if c in table.columns]
 
 
 def _shares(rates: Sequence[pl.DataFrame]) -> dict[float, float]:

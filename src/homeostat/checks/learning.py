@@ -78,4 +78,4 @@ def _verdict(against: Comparison) -> str:
     step += f" ({change(share.low)} to {change(share.high)})"
     if share.high < 0:
         return f"more data would help: {step}"
-    return f"more data alone would not help for certain: {step}; better features or another kind of model might"
+    return f"more data alone would not help significantly: {step}; better features or another kind of model might"

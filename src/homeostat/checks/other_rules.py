@@ -34,7 +34,7 @@ class OtherRule:
 OTHERS = (
     OtherRule("stock Evidently, half of the columns", 0.5),
     OtherRule("stock Evidently, any column", 0.0),
-    OtherRule("stock Evidently, any column in 2 of 5 looks", 0.0, 2, 5),
+    OtherRule("stock Evidently, any column in 2 of 5 evaluations", 0.0, 2, 5),
 )
 
 
@@ -52,8 +52,8 @@ def beside_lines(
         alarms = [rule.alarms(one) for one in shares]
         opened, looks, over = (sum(map(of, alarms)) for of in (episodes, len, sum))
         rate = opened * (budget.length / every) / max(looks, 1)
-        text = f"{count(opened, 'page')} in {count(looks, 'look')}, {rate:.2f} in {span(budget.length)}"
-        yield f"  {rule.name}: {text}, alarmed in {percent(over / max(looks, 1))} of the looks"
+        text = f"{count(opened, 'page')} in {count(looks, 'evaluation')}, {rate:.2f} in {span(budget.length)}"
+        yield f"  {rule.name}: {text}, alarmed in {percent(over / max(looks, 1))} of them"
 
 
 def drifted_shares(

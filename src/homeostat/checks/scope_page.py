@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import textwrap
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from homeostat.checks.scope_problems import scope_problems
 from homeostat.core.approval import DONE_UNANSWERED
 from homeostat.core.costs import threshold
+from homeostat.core.drift import P_VALUES
 from homeostat.core.errors import ScopeError
 from homeostat.core.text import count, metric_name, percent, side
 from homeostat.project.layout import WORKTREE
@@ -22,6 +23,7 @@ from homeostat.project.value_types import format_duration
 if TYPE_CHECKING:
     from homeostat.project.layout import Project
     from homeostat.project.scope import Abstain, Approval, Objective, Rollout, Scope, Source
+    from homeostat.project.training_scope import Rung
 
 WIDTH = 100
 TASKS = {"binary": "yes or no", "regression": "an amount", "ranking": "an order within each group"}
@@ -36,16 +38,18 @@ class Page:
 
 
 HISTORY = {
-    "warn": "A batch unlike those before it trains nothing until it is released; quarantined if a repair fits exactly.",
+    "warn": "A batch unlike those before it trains nothing until a person accepts it; if a repair fits exactly, it is "
+    "quarantined.",
     "quarantine": "A batch unlike those before it is quarantined.",
     "off": "Batches are not compared with those before them.",
 }
 
 
-def scope_page(project: Project, gates: Iterable[str] = ()) -> Page:
+def scope_page(project: Project, gates: Iterable[str] = (), margins: Mapping[str, float] | None = None) -> Page:
     """The scope in sentences; contracts, SQL expressions and features.sql are checked against it.
 
-    ``gates``: a line each, on how the release in service stands at them.
+    ``gates``: a line each, on how the release in service stands at them. ``margins``: those that the last candidate was
+    judged by, shares by objective.
     """
     scope = project.scope
     problems = scope_problems(project)
@@ -54,8 +58,8 @@ def scope_page(project: Project, gates: Iterable[str] = ()) -> Page:
         ("The data, and when they become known", _data(project)),
         ("What mistakes cost", _costs(scope)),
         ("How a model is made and measured", _training(scope)),
-        ("What a release must pass", _release(scope)),
-        *([("How a release begins to serve", _rollout(scope.rollout))] if scope.rollout else []),
+        ("What a release must pass", _release(scope, margins or {})),
+        *([("How a release begins to serve", _rollout(scope, scope.rollout))] if scope.rollout else []),
         ("What is watched, and what happens then", _monitoring(scope)),
         *([("What waits for a person", _approval(scope.approval))] if scope.approval else []),
         ("Who is paged, and when", _paging(scope)),
@@ -97,7 +101,7 @@ def _predicted(scope: Scope) -> Iterator[str]:
     if events.labels_until is not None:
         yield f"Labels of events from {events.labels_until} on are not trusted: they train and judge nothing."
     acted = "changes" if events.acted_on else "does not change"
-    yield f"What is done about a prediction {acted} what happens, and so the label."
+    yield f"Acting on a prediction {acted} the outcome, and so the label."
     for word, columns in (
         ("must not", scope.features.barred),
         ("may, as people have decided,", scope.features.allowed),
@@ -111,7 +115,7 @@ def _objective(objective: Objective) -> str:
     among = "" if objective.where == "true" else f" among rows with {objective.where}"
     uses = count(len(objective.features), "feature") if objective.features else "no features yet"
     return (
-        f"{TASKS[objective.task]}, whether {objective.label}{among}; known with the group {objective.known}; "
+        f"{TASKS[objective.task]}, whether {objective.label}{among}; known when column group {objective.known} is; "
         f"{uses}; a missed event costs {objective.weight:g}."
     )
 
@@ -127,7 +131,7 @@ def _data(project: Project) -> Iterator[str]:
             late = _span(source.late_after)
             yield f"    Its time is {source.time}. A batch that has not arrived {late} after its period is missing."
         for group, known in source.known_at.items():
-            yield f"    {group} ({count(len(known.columns), 'column')}) is known at {known.at}."
+            yield f"    Column group {group} ({count(len(known.columns), 'column')}) is known at {known.at}."
         if source.volume is not None:
             off = percent(source.volume)
             yield f"    A batch is quarantined if its size is more than {off} off the median of the last 28."
@@ -174,11 +178,11 @@ def _contract(project: Project, name: str) -> Iterator[str]:
 def _costs(scope: Scope) -> Iterator[str]:
     yield f"A false alert costs {scope.costs.alert:g}; a missed event costs the weight of its objective."
     most = count(scope.costs.capacity, "alert")
-    yield f"At most {most} in one period of {scope.events.source}: for the riskiest events."
+    yield f"At most {most} per period of {scope.events.source}, for the riskiest events."
     for name, objective in scope.objectives.items():
         from_on = threshold(objective, scope.costs.alert)
         if from_on is not None:
-            yield f"- {name}: by itself worth an alert above a score of {from_on:.3g}."
+            yield f"- {name}: worth an alert by itself above a score of {from_on:.3g}."
     if scope.costs.abstain is not None:
         yield from _abstain(scope.costs.abstain)
     for name, expression in scope.events.filters.items():
@@ -187,11 +191,11 @@ def _costs(scope: Scope) -> Iterator[str]:
 
 def _abstain(abstain: Abstain) -> Iterator[str]:
     if abstain.margin is not None:
-        yield f"- Where acting and not acting are expected to cost the same within {abstain.margin:g}, it abstains."
+        yield f"- It abstains where the expected costs of acting and not acting differ by under {abstain.margin:g}."
     for name, (low, high) in abstain.scores.items():
-        yield f"- Where the score of {name} lies from {low:g} to {high:g}, it abstains."
+        yield f"- It abstains where the score of {name} lies from {low:g} to {high:g}."
     what = {"drop": "nothing is done", "ask for more": "more is asked for", "person": "a person decides"}
-    yield f"  Then {what[abstain.then]}; a release may leave {percent(abstain.most)} of events so at most."
+    yield f"  Then {what[abstain.then]}; a release may abstain from at most {percent(abstain.most)} of the events."
 
 
 def _training(scope: Scope) -> Iterator[str]:
@@ -199,84 +203,132 @@ def _training(scope: Scope) -> Iterator[str]:
     length = "all history" if windows.train == "all" else f"the last {_span(windows.train)}"
     yield f"The model is {training.model}, trained on {length}; the last {_span(windows.holdout)} judge it."
     if training.calibrate and any(o.task == "binary" for o in scope.objectives.values()):
-        yield "Where things happen more or less often than it says, in the same order, its scores are calibrated again."
+        yield "If the ranking holds but the predicted/observed ratio is off, the scores are recalibrated."
         if training.calibrate != ("platt",):
             kinds = " or ".join(training.calibrate)
-            yield f"That is {kinds} calibration: the plainest, unless another is better on later events."
-    again = "it is fitted once more on everything" if training.refit else "it is released as it is"
-    yield f"Once judged, {again}. Until {_span(windows.warm_up)} of history, the baseline is in service."
+            yield f"By {kinds} calibration: the simplest, unless another is significantly better on later events."
+    again = "it is fitted again on everything" if training.refit else "it is released as it is"
+    yield f"Once judged, {again}. The baseline serves until there are {_span(windows.warm_up)} of history."
     baseline = training.baseline
     by = f"the label's rate by {', '.join(baseline.by)}" if baseline.by else baseline.column or baseline.sql
     yield f"The baseline to beat is {by or 'the label rate of all events'}."
+    if training.ladder is not None:
+        yield f"Every {_span(training.ladder.every)} the rungs of the ladder are judged on the same held-out events."
+        margin = percent(scope.ladder_margin)
+        yield f"The simplest whose loss is significantly less than {margin} above the best's makes the candidates:"
+        yield from (f"- {name}: {_rung(rung)}" for name, rung in training.ladder.rungs.items())
     tasks = dict.fromkeys(o.task for o in scope.objectives.values())
     for task in tasks:
         yield f"Measured ({task}): {', '.join(metric_name(m) for m in getattr(evaluation.metrics, task))}."
     within = f"Each figure comes with a {percent(evaluation.confidence)} CI, overall, by month"
     slices = f" and for each {' and '.join(evaluation.slices)} with {count(evaluation.min_slice, 'event')} or more"
     yield f"{within}{slices if evaluation.slices else ''}."
+    if evaluation.runs > 1:
+        yield f"Each time's events are {evaluation.runs} blocks by key, as if they were independent: times are too few."
 
 
-def _release(scope: Scope) -> Iterator[str]:
-    limits = scope.release
-    yield f"- {_loss(scope)} at least {percent(limits.beats_baseline)} below the baseline's;"
-    yield "- on events that trained neither, for certain less above that of the version in service than"
+def _rung(rung: Rung) -> str:
+    rule = rung.rule
+    parts: list[str] = [rung.model]
+    if rule is not None:
+        parts.append(rule.column or rule.sql or f"the label's rate by {', '.join(rule.by) or 'nothing'}")
+    parts += [f"{count(len(own), 'feature')} for {name}" for name, own in rung.features.items()]
+    if rung.lightgbm is not None:
+        parts.append(f"{rung.lightgbm.trees} trees of {rung.lightgbm.leaves} leaves")
+    return ", ".join(parts)
+
+
+def _release(scope: Scope, margins: Mapping[str, float]) -> Iterator[str]:
+    limits, loss = scope.release, _loss(scope)
+    level = percent(2 * scope.evaluation.confidence - 1)  # of two ends that are each one-sided at the confidence
+    yield f"- {loss} at least {percent(limits.beats_baseline)} below the baseline's;"
+    yield (
+        f"- not worse than the champion (the release in service) on events that trained neither: the upper end of the "
+        f"{level} CI of the difference in {loss} lies below the margin:"
+    )
     for name in scope.objectives:
-        drafted = f"half of what past windows differ by ({percent(limits.not_worse)} or more)"
-        yield f"  {name}: {percent(limits.margin[name]) if name in limits.margin else drafted},"
-    yield f"  and in every slice that can be judged less than {percent(limits.slice_not_worse)} above it;"
-    yield "- made by another recipe (features, labels, kind, parameters): costs less, for certain;"
-    yield f"- predicted/observed ratio at most {percent(limits.calibration)} off 1."
+        yield f"  {name}: {_margin(scope, name, margins)};"
+    yield (
+        f"- in no slice worse: there the upper end lies below {percent(limits.slice_not_worse)}; a slice whose CI is "
+        "too wide for that fails only if it is significantly worse, and by more than that;"
+    )
+    yield "- if made by another recipe (features, labels, kind, parameters): significantly lower cost;"
     if limits.slice_floor is not None:
         yield f"- in every slice {side(-limits.slice_floor)} the baseline's, or not significantly short of it;"
     if limits.slice_gap is not None:
-        yield f"- between two slices of a column that gain differs by no more than {percent(limits.slice_gap)};"
+        yield f"- the gain over the baseline differs by at most {_points(limits.slice_gap)} between slices of a column;"
     for name, limit in (limits.budget.model_dump(exclude_none=True) if limits.budget else {}).items():
         what = {"megabytes": "MB of bundle", "score_seconds": "s to score an event", "make_seconds": "s to make it"}
         yield f"- at most {limit:g} {what[name]};"
-    asked = count(limits.ask_after, "candidate")
-    yield f"What cannot be judged is not released; after {asked} in a row a person is asked."
+    low, high = (f"{1 + off:.3g}" for off in (-limits.calibration, limits.calibration))
+    yield f"- predicted/observed ratio not significantly outside {low} to {high}, or as near to 1 as the champion's."
+    yield f"A candidate that cannot be judged is not released; after {limits.ask_after} in a row an incident opens."
 
 
-def _rollout(rollout: Rollout) -> Iterator[str]:
+def _margin(scope: Scope, name: str, margins: Mapping[str, float]) -> str:
+    """The margin of an objective: the scope's own, or how it is drafted and what that last came to."""
+    own = scope.release.margin.get(name)
+    if own is not None:
+        return percent(own)
+    least, most = percent(scope.release.not_worse), percent(scope.monitoring.roll_back)
+    last = f"; now {percent(margins[name])}" if name in margins else ""
+    return f"half the standard deviation of past windows, from {least} to {most}{last}"
+
+
+def _points(share: float) -> str:
+    """A difference of two shares.
+
+    >>> _points(0.2), _points(0.01)
+    ('20 percentage points', '1 percentage point')
+    """
+    return f"{100 * share:g} percentage point{'' if share == 0.01 else 's'}"
+
+
+def _rollout(scope: Scope, rollout: Rollout) -> Iterator[str]:
     steps = ", then ".join(map(percent, rollout.steps))
     yield {
         "at once": "A release that passed is in service at once, for all keys.",
         "shadow": "A release that passed first scores the requests without answering them.",
         "canary": f"A release that passed first answers {steps} of the keys.",
     }[rollout.strategy]
-    lasts = f"A step lasts {_span(rollout.hold)} or more, until {count(rollout.events, 'event', 'were')} scored"
-    yield f"{lasts}; one that waits for them longer than {_span(rollout.patience)} alerts."
-    yield "A release that is tried is taken back where, by a significant difference,"
-    yield f"- it fails {percent(rollout.errors)} of requests more than the version in service;"
-    yield f"- 95 % of its answers take longer than {1000 * rollout.latency:g} ms, and longer than that version's;"
-    yield f"- its scores lie more than {rollout.score_drift:g} from that version's of the same time;"
-    yield "- its loss on mature events is above that version's by more than a release may be."
+    lasts = f"A step of a canary or shadow lasts at least {_span(rollout.hold)}"
+    yield f"{lasts}, and until {count(rollout.events, 'event', 'were')} scored."
+    yield f"A step that waits longer than {_span(rollout.patience)} raises an incident."
+    yield "A release on trial is rolled back if, significantly,"
+    yield f"- it fails {_points(rollout.errors)} more of its requests than the champion;"
+    yield f"- the 95th percentile of its response times is above {1000 * rollout.latency:g} ms and the champion's;"
+    yield f"- its scores drift more than {rollout.score_drift:g} from the champion's of the same time;"
+    yield f"- its loss on mature events is more than {percent(scope.release.not_worse)} above the champion's."
 
 
 def _monitoring(scope: Scope) -> Iterator[str]:
     watch, rhythm = scope.monitoring, scope.rhythm
-    yield f"Every {_span(rhythm.decide)}, the mature events of the last {_span(watch.window)} are judged:"
+    window = f"the mature events of the last {_span(watch.window)}"
+    yield f"Every {_span(rhythm.decide)} a decision evaluates the champion on {window}. A rule fails if"
     yield (
-        f"- {_loss(scope)}, over the baseline's on the same events, more than {percent(watch.quality_drop)} above "
-        "the release's promise, or above the baseline's at all: a finding."
+        f"- {_loss(scope)}, relative to the baseline's on the same events, is more than {percent(watch.quality_drop)} "
+        "above what the release promised, or above the baseline's at all, significantly;"
     )
-    yield f"- The predicted/observed ratio more than {percent(watch.calibration)} off 1: a finding."
-    yield f"- A feature lacks {percent(watch.missing_rise)} more of its values than when the model was made: a finding."
+    yield f"- the predicted/observed ratio is more than {percent(watch.calibration)} off 1, significantly;"
+    yield f"- a feature's share of missing values is more than {_points(watch.missing_rise)} above its training data's;"
+    beyond = "below" if watch.drift_method in P_VALUES else "above"
     yield (
-        f"- {percent(watch.drift_share)} of the columns with a drift score ({watch.drift_method}) above "
-        f"{watch.drift_limit:g}, or predictions above {watch.score_drift:g}: a finding."
+        f"- more than {percent(watch.drift_share)} of the features have drifted ({watch.drift_method} {beyond} "
+        f"{watch.drift_limit:g}), or the scores have ({beyond} {watch.score_drift:g})."
     )
-    yield "A difference is a finding only where it is significant."
-    yield "A finding starts a decision: the previous version and a fresh candidate are judged on the same events."
     yield (
-        f"The previous version comes back if it is at least {percent(watch.roll_back)} better; a candidate is released "
-        "if it passes as a release; otherwise nothing changes, but where a model loses to the baseline and costs more: "
-        "there the baseline serves."
+        "If one fails, the decision compares the champion with the previous version on the same events, and with a "
+        "fresh candidate if cool-down and budget allow one."
     )
-    yield f"After that, drift alone starts no decision for {_span(watch.cool_down)}."
     yield (
-        f"Findings on quality ask for {count(watch.retrain_budget, 'fresh candidate')} at most until something changes "
-        f"in service, one in {_span(watch.cool_down)}."
+        f"The previous version comes back if it is at least {percent(watch.roll_back)} better, significantly; a "
+        "candidate is released if it passes; the baseline replaces a model that is significantly worse, if its alerts "
+        "cost no more. Otherwise the champion stays."
+    )
+    yield (
+        f"Drift alone asks for no candidate, and for that comparison at most once in {_span(watch.cool_down)}. Quality "
+        f"asks for at most {count(watch.retrain_budget, 'candidate')} until something changes in service, one in "
+        f"{_span(watch.cool_down)}."
     )
 
 
@@ -297,18 +349,17 @@ def _paging(scope: Scope) -> Iterator[str]:
     else:
         pages = count(scope.alarms.false_pages, "false page")
         yield (
-            f"Alarm budget (alarms): at most {pages} in {_span(scope.alarms.within)}. What may be chance is noted; a "
-            "person is paged where something moved further than the budget leaves to chance, and where a fault is "
-            "certain."
+            f"Alarm budget (alarms): at most {pages} in {_span(scope.alarms.within)}. A finding that may be chance is "
+            "noted and pages nobody. A person is paged for a change beyond the budget's limit, and for a certain fault."
         )
     if (business := scope.business) is not None:
         yield (
             f"Business (business): the mean of {business.value} over {business.source}, {business.better} is better; a "
-            "person is paged where a release's loss fell and that got worse."
+            "person is paged if a release lowers the loss and worsens this, both significantly."
         )
     alerts = scope.alerts
     sent = f"messages go to the addresses in the variable {alerts.notify}" if alerts.notify else "no messages are sent"
-    unanswered = f"one that nobody has answered for {_span(alerts.escalate_after)} is escalated"
+    unanswered = f"an incident that nobody has answered for {_span(alerts.escalate_after)} is escalated"
     yield f"Incidents are on the status, and {sent} (alerts); {unanswered}."
 
 

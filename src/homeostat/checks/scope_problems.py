@@ -73,6 +73,7 @@ def _judged(scope: Scope, rows: pl.DataFrame) -> pl.DataFrame:
     """``rows`` of the events with ``predict_at``, and every other expression over them tried."""
     from homeostat.adapters.duckdb import Expression, evaluate
     from homeostat.features.filters import with_filtered
+    from homeostat.features.rows import with_given
 
     timed = evaluate(rows, [Expression("predict_at", scope.events.predict_at, "TIMESTAMP", "events.predict_at")])
     for name, objective in scope.objectives.items():
@@ -82,15 +83,15 @@ def _judged(scope: Scope, rows: pl.DataFrame) -> pl.DataFrame:
         if objective.group is not None:
             evaluate(timed, [Expression("__group", objective.group, "VARCHAR", f"objectives.{name}.group")])
     with_filtered(scope, timed)
-    if scope.training.baseline.sql is not None:
-        evaluate(timed, [Expression("__baseline", scope.training.baseline.sql, "DOUBLE", "training.baseline.sql")])
+    with_given(scope, timed)
     return timed
 
 
 def _try_features(project: Project, tables: dict[str, pl.DataFrame], events: pl.DataFrame) -> None:
     from homeostat.features.sql import build
+    from homeostat.features.tables import listed
 
-    needed = {feature for objective in project.scope.objectives.values() for feature in objective.features}
+    needed = listed(project.scope)
     if not project.features_sql.is_file():
         if needed:
             raise ScopeError("features.sql: not there, but objectives name features; write it")

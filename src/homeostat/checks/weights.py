@@ -55,9 +55,9 @@ def page(project: Project) -> Iterator[str]:
     made = sweep(
         held, scope.objectives, tried, price.capacity, price.alert, scope.evaluation.min_slice, price.abstain
     )
-    yield f"{len(rows):,} held-out events of {serving.event.version}, at most {price.capacity} alerts in each period,"
-    yield "every point priced at the weights of params.yaml; * captures more of one objective than any that captures"
-    yield "as much of the others"
+    yield f"{len(rows):,} held-out events of {serving.event.version}, at most {price.capacity} alerts in each period"
+    yield "captured: share of what happened that alerts reached; cost: by the weights of params.yaml, in the unit of"
+    yield "costs.alert; saved: share of the cost without alerts; *: on the Pareto front of what is captured"
     yield ""
     yield from _table(made, {"params.yaml": tried[0], serving.event.version: theirs})
     yield ""
@@ -130,8 +130,8 @@ def _decided(scope: Scope, saved: Mapping[str, Saved]) -> Iterator[str]:
     """What decisions by costs save of what an oracle would, beside other ways to decide, and the thresholds."""
     level = percent(scope.evaluation.confidence)
     if saved:
-        yield f"of what an oracle that knew the outcomes saves with as many alerts ({level} CI):"
-        lines = [["decided by", "alerts", "cost", "share", "behind costs by"]]
+        yield f"share of the saving of an oracle, which knows the outcomes and has the same capacity ({level} CI):"
+        lines = [["decided by", "alerts", "cost", "share", "less than by costs"]]
         for way, one in saved.items():
             behind = "" if way in (BY_COSTS, ORACLE) else _points(one.behind)
             lines.append([way, f"{one.alerts:,}", f"{one.cost:,.0f}", _points(one.share), behind])

@@ -50,6 +50,7 @@ def scope(since: str | None = None) -> None:
     from homeostat.checks.scope_diff import changes_since
     from homeostat.checks.scope_page import scope_page
     from homeostat.checks.worktree_view import worktree_view
+    from homeostat.decisions.history import margins
     from homeostat.reports.gates import gate_lines
 
     of = project()
@@ -57,7 +58,7 @@ def scope(since: str | None = None) -> None:
         for line in changes_since(of, since):
             say(line)
         return
-    page = scope_page(worktree_view(of), gate_lines(of))
+    page = scope_page(worktree_view(of), gate_lines(of), margins(of))
     say(page.text)
     if page.problems:
         raise ScopeError(f"{count(len(page.problems), 'problem')} in the scope: see the end of the page")
@@ -86,12 +87,14 @@ def _progress(what: str, done: int, of: int) -> None:
 
 
 @check.command()
-@click.option("--histories", type=click.IntRange(min=1), default=40, show_default=True, help="Histories of chance.")
-@click.option("--beside", type=click.IntRange(min=0), default=1, show_default=True, help="Of them, for other rules.")
+@click.option("--histories", type=click.IntRange(min=1), default=40, show_default=True,
+              help="Histories to simulate, without any change.")  # fmt: skip
+@click.option("--beside", type=click.IntRange(min=0), default=1, show_default=True,
+              help="How many of them to run other rules on, for comparison.")  # fmt: skip
 def alarms(histories: int, beside: int) -> None:
     """Try the alarm budget (`alarms` of params.yaml) on the project's own history.
 
-    Prints how often it would page by chance, and which changes it would notice how soon.
+    Prints how often it pages without a change, which changes it detects, and after how many evaluations.
 
     Example: homeostat check alarms --histories 100
     """
@@ -107,7 +110,7 @@ def alarms(histories: int, beside: int) -> None:
 
 @check.command()
 def contracts() -> None:
-    """What the contracts as they are in the folder would have done to the history.
+    """What the contracts, as edited in this folder, would have quarantined in the history.
 
     Example: homeostat check contracts
     """
@@ -119,7 +122,7 @@ def contracts() -> None:
 
 @check.command()
 def learning() -> None:
-    """The learning curve: how good a model is that learns from an eighth, a quarter, half and all of the events.
+    """The learning curve: the loss of models fitted on an eighth, a quarter, half and all of the events.
 
     Says whether more data would help. It fits four models an objective.
 
@@ -133,8 +136,20 @@ def learning() -> None:
 
 
 @check.command()
+def ladder() -> None:
+    """How the rungs of the ladder stood when they were last judged, and what more complexity buys in money.
+
+    Example: homeostat check ladder
+    """
+    from homeostat.reports.ladder import ladder_lines
+
+    for line in ladder_lines(project()):
+        say(line)
+
+
+@check.command()
 def business() -> None:
-    """Whether the business's own figure moves with each metric of the models, by block and release, and which most.
+    """Rank correlation of the business's own figure with each metric of the models, by block and by release.
 
     Example: homeostat check business
     """
@@ -145,7 +160,7 @@ def business() -> None:
 
 
 @check.command()
-@click.option("--least", type=click.FloatRange(0, 7), default=0.0, help="Fail where a section has less than that.")
+@click.option("--least", type=click.FloatRange(0, 7), default=0.0, help="Fail if a section scores less than this.")
 def score(least: float) -> None:
     """The ML Test Score: 28 tests of data, model, infrastructure and monitoring, each from evidence of this project.
 
@@ -169,7 +184,7 @@ def score(least: float) -> None:
 @click.option("--write", "values", type=Values(), metavar="NAME=VALUE,...",
               help="Set these weights and costs in params.yaml (late=3,costs.alert=2); show the change.")  # fmt: skip
 def weights(values: dict[str, float] | None) -> None:
-    """What other weights would do with the held-out scores of the release in service: captured, cost, worst slice.
+    """Alerts, share of events reached, cost and worst slice with other weights, on held-out events of the champion.
 
     Example: homeostat check weights
     """

@@ -38,7 +38,7 @@ def data(context: click.Context) -> None:
 @click.argument("batch", required=False, shell_complete=quarantined_batches)
 @click.option("--last", type=click.IntRange(min=1), default=20, show_default=True, help="Lines to list.")
 def review(source: str | None = None, batch: str | None = None, last: int = 20) -> None:
-    """List marks, events left to a person, and what is missing or quarantined; with a source and a batch, its rows.
+    """List what is missing, quarantined or in doubt, marks, and events left to a person; of a batch, its rows.
 
     Example: homeostat data review readings 2024-03-01
     """
@@ -82,7 +82,7 @@ def review(source: str | None = None, batch: str | None = None, last: int = 20) 
 @why
 @who
 def release_rows(source: str, batch: str, keys: tuple[str, ...], why: str, who: str | None) -> None:
-    """Accept quarantined rows.
+    """Accept a batch in doubt, or quarantined rows.
 
     Example: homeostat data release-rows readings 2024-03-01 --why "the gust was real"
     """
@@ -121,7 +121,7 @@ def correct(source: str, batch: str, file: Path, why: str, who: str | None) -> N
 @why
 @who
 def clear(mark: int, why: str, who: str | None) -> None:
-    """Take away a mark on what a release predicted that was rolled back, so that the events train again.
+    """Remove a mark, so that the events which a rolled-back release predicted train again.
 
     Example: homeostat data clear 3 --why "nobody acted on those alerts"
     """
@@ -163,16 +163,28 @@ def _typed(text: str, parts: list[str], source: Source) -> Iterator[Any]:
 
 
 def _show_rows(tree: Project, source: str, batch: str) -> None:
-    path = tree.quarantine / source / f"{batch}.parquet"
+    """The quarantined rows of a batch with their reasons, or else its outcome and its first and last accepted rows."""
+    from homeostat.decisions import history
+
+    known = {b.label: b for b in history.batches(tree) if b.source == source}
+    if batch not in known:
+        there = f"there are {min(known)} to {max(known)}" if known else "none has come"
+        raise UsageError(f"{source} {batch}: no such batch; {there}")
+    quarantined, accepted = (folder / source / f"{batch}.parquet" for folder in (tree.quarantine, tree.accepted))
+    path = quarantined if quarantined.is_file() else accepted
+    if path == accepted:
+        say(known[batch].sentence)
     if not path.is_file():
-        raise UsageError(f"{source} {batch}: no row of it is quarantined; `homeostat data review` lists what is")
+        return
     import polars as pl
 
     rows = pl.read_parquet(path)
-    for reason, many in rows["reason"].value_counts(sort=True).iter_rows():
-        say(f"{count(many, 'row')}: {reason}")
+    if "reason" in rows.columns and path == quarantined:
+        for reason, many in rows["reason"].value_counts(sort=True).iter_rows():
+            say(f"{count(many, 'row')}: {reason}")
+        rows = rows.drop("reason")
     with pl.Config(tbl_rows=20, tbl_cols=-1, tbl_hide_dataframe_shape=True, tbl_width_chars=WIDTH):
-        say(str(rows.drop("reason")))
+        say(str(rows))
 
 
 def _report(of: Project, made: Path) -> None:

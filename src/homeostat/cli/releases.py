@@ -244,10 +244,10 @@ def export(version: str, to: Path) -> None:
 def promote(version: str, canary: float | None, shadow: bool, why: str, who: str | None) -> None:
     """Put a release in service. It is rehearsed first; one that cannot answer never serves.
 
-    VERSION may be `candidate`: the one that was evaluated last is registered as the next version first. Or `weights`:
-    the champion's models with the weights and costs of the scope, as it is committed, are.
+    VERSION may be `candidate`, the one evaluated last, or `weights`, the champion's models with the committed weights
+    and costs of the scope; each is first registered as the next version.
 
-    With --canary or --shadow the champion stays, and the loop takes each further step, or takes the release back.
+    With --canary or --shadow the champion stays; the loop takes each further step, or rolls the release back.
 
     Example: homeostat promote v0.3.0 --why "checked by hand on last week"
     """
@@ -304,7 +304,7 @@ def _promoted_weights(of: Project, by: Authorship) -> Switch:
 def rollback(to: str | None, why: str, who: str | None) -> None:
     """Go back to the last healthy release, or to a named one: everything of a release goes back together.
 
-    While a release is tried beside the champion (canary, shadow), that one goes, and the champion stays.
+    While a canary or shadow is being tried, it ends that one, and the champion stays.
 
     Example: homeostat rollback --why "alerts doubled overnight"
     """

@@ -41,7 +41,7 @@ def run(flow: str, now: datetime | None) -> None:
     say(sentence(answer))
 
 
-@click.command(cls=Verb, short_help="Serve the schedules until Ctrl-C.")
+@click.command(cls=Verb, short_help="Run the schedules until Ctrl-C.")
 def up() -> None:
     """Serve the schedules on the project's clock until Ctrl-C, and say where to look.
 

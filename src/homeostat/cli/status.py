@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 @click.command(cls=Verb, short_help="The release in service, its quality, open problems, what runs next.")
-@click.option("--page", is_flag=True, help="Write the report page too, and print its path.")
+@click.option("--page", is_flag=True, help="Write the report (HTML) too, and print its path.")
 @click.option(
     "--drift", metavar="TIME", is_flag=False, flag_value="last", shell_complete=drifts,
     help="Write the page of the last record of drift, or of that at TIME.",
@@ -34,8 +34,8 @@ if TYPE_CHECKING:
     "--incident", metavar="NUMBER", is_flag=False, flag_value="worst", shell_complete=incidents,
     help="The incident of that number on one screen; without a number the worst that is open.",
 )  # fmt: skip
-@click.option("--snooze", metavar="LENGTH|TIME", type=Until(), help="With --incident: let it rest, for 2d or so.")
-@click.option("--owner", metavar="NAME", help="With --incident: say who has it.")
+@click.option("--snooze", metavar="LENGTH|TIME", type=Until(), help="With --incident: put it off until then.")
+@click.option("--owner", metavar="NAME", help="With --incident: who has it.")
 @click.option("--why", metavar="TEXT", help="With --snooze or --owner: the reason, kept for good.")
 @who
 def status(

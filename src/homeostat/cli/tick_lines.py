@@ -23,7 +23,7 @@ def lines(tick: Tick) -> Iterator[str]:
         yield f"source  {remark}"
     for incident in tick.opened:
         if incident.finding.rule not in (Rule.BATCH, Rule.HISTORY):  # the batch has its own line
-            yield f"alert  {incident.sentence}"
+            yield f"incident  {incident.sentence}"
     if tick.approval is not None and tick.approval.action == "nothing":
         yield f"approval  {summary(tick.approval)}"
     for decision in (tick.weights, tick.step, tick.approval, tick.decision):

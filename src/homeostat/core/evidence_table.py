@@ -10,8 +10,11 @@ from datetime import timedelta
 from homeostat.core.findings import Decision, Finding, Interval, Option, Versus
 from homeostat.core.option_verdicts import verdict_on
 from homeostat.core.rules import Rule
-from homeostat.core.text import change, count, percent, span
+from homeostat.core.text import change, count, metric_name, percent, span
 
+SIGNIFICANCE = {  # rules that fail above their limit only where that is significant
+    Rule.QUALITY, Rule.CALIBRATION, Rule.HELD_OUT_CALIBRATION, Rule.SERVED_SLICES, Rule.AGAINST_BASELINE, Rule.SLICES,
+}  # fmt: skip
 WORST_FIRST = ("fail", "cannot judge", "explains", "too few to say", "pass")
 
 
@@ -51,7 +54,7 @@ def evidence_table(decision: Decision) -> Table:
     levels = Counter(interval.confidence for interval in intervals if interval is not None)
     usual = max(levels, key=lambda level: (levels[level], level), default=None)
     options = [option_row(option, decision) for option in decision.options]
-    rows = [*options, *map(_comparison, decision.comparisons), *map(row, findings)]
+    rows = [*options, *comparison_rows(decision), *map(row, findings)]
     for place, interval in enumerate(intervals):
         if interval is not None and interval.confidence != usual:
             rows[place] = replace(rows[place], interval=f"{rows[place].interval} ({percent(interval.confidence)})")
@@ -76,13 +79,37 @@ def row(finding: Finding) -> Row:
         value, write = finding.facts["ratio"], "{:.2f}".format
     elif finding.rule == Rule.BEATS_BASELINE and "share" in finding.facts:  # likewise the change
         value, limit = finding.facts["share"], -(finding.limit or 0.0)
-    allowed = "" if limit is None else f"1 ± {percent(limit)}" if calibration else write(limit)
+    if finding.rule == Rule.LABEL_RATE and finding.facts.get("task") == "binary":
+        write = percent
+    allowed = "" if limit is None else _around_one(limit) if calibration else write(limit)
+    if finding.rule == Rule.LABEL_RATE and "before" in finding.facts:
+        allowed = " to ".join(dict.fromkeys(map(write, finding.facts["before"])))
     measured = "" if value is None else write(value)
     carried = finding.facts.get("carried")  # from the gate of the release that the same models served as
     what = f"{finding.name} (of {carried})" if carried else finding.name
     if finding.rule == Rule.BEHAVIOUR:  # an objective has several
         what = f"{what}, {finding.facts['test']}"
-    return Row(what, measured, allowed, _interval(interval, write), finding.outcome, finding)
+    elif finding.rule == Rule.METRICS and "metric" in finding.facts:
+        what = f"{what}, {metric_name(finding.facts['metric'])}"
+    elif finding.rule in (Rule.SLICES, Rule.SERVED_SLICES) and finding.facts.get("slice") is not None:
+        what = f"{what}, {finding.facts['column']} {finding.facts['slice']}"
+    return Row(what, measured, allowed, _interval(interval, write), _outcome(finding), finding)
+
+
+def _outcome(finding: Finding) -> str:
+    """The outcome; that a difference over the limit may be chance is said beside it."""
+    over = finding.value is not None and finding.limit is not None and finding.value > finding.limit
+    by_chance = finding.outcome == "pass" and over and finding.rule in SIGNIFICANCE
+    return "pass, not significant" if by_chance else finding.outcome
+
+
+def _around_one(limit: float) -> str:
+    """The ratios that a share off 1 allows, both ways.
+
+    >>> _around_one(0.35)
+    '0.65 to 1.35'
+    """
+    return f"{max(1 - limit, 0.0):.2f} to {1 + limit:.2f}"
 
 
 def option_row(option: Option, decision: Decision) -> Row:
@@ -95,6 +122,11 @@ def option_row(option: Option, decision: Decision) -> Row:
     beside = "" if option.share is None else f"{change(option.share)}, "
     value = f"{option.cost:,.1f} ({beside}{count(option.rows, 'event')})"
     return Row(what, value, "", _interval(option.interval, "{:,.1f}".format), outcome)
+
+
+def comparison_rows(decision: Decision) -> list[Row]:
+    """A row an objective and pair of versions, on the same events."""
+    return [_comparison(compared) for compared in decision.comparisons]
 
 
 def _comparison(compared: Versus) -> Row:
@@ -148,6 +180,7 @@ UNITS: Mapping[Rule, Callable[[float], str]] = {
     Rule.SLICE_FLOOR: change,
     Rule.SLICE_GAP: percent,
     Rule.BUDGET: _number,
+    Rule.RUNG: change,
     Rule.NOT_WORSE: change,
     Rule.UNJUDGED: _count,
     Rule.SLICES: change,

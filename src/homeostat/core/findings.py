@@ -123,13 +123,13 @@ class Versions:
 
 @dataclass(frozen=True)
 class Due:
-    """Why a fresh candidate is due: ``since`` is the time of the last candidate, of the end of the warm-up, or of
-    falling back to the baseline.
+    """Why a fresh candidate is due: ``since`` is the time of the last candidate, of the end of the warm-up, of
+    falling back to the baseline, or when the ladder was last judged.
 
     ``request`` is the reason that a person gave.
     """
 
-    kind: Literal["first", "interval", "warm-up", "fallback", "request"]
+    kind: Literal["first", "interval", "warm-up", "fallback", "ladder", "request"]
     since: datetime | None = None
     request: str = ""
 

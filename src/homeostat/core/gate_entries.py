@@ -32,6 +32,7 @@ GATES: Mapping[str, tuple[Rule, ...]] = {
     "objectives.*.weight": (Rule.PAYS, Rule.BETTER),
     "objectives*": RECIPE,
     "training.baseline*": (Rule.BEATS_BASELINE, Rule.AGAINST_BASELINE),
+    "training.ladder*": (Rule.RUNG,),
     "training*": RECIPE,
     "windows.holdout": AT_RELEASE,
     "windows*": RECIPE,

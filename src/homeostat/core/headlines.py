@@ -9,8 +9,8 @@ from datetime import datetime, timedelta
 
 from homeostat.core.approval import Outcome, PendingApproval
 from homeostat.core.evidence_table import row
-from homeostat.core.findings import Decision, Due, Finding, objections
-from homeostat.core.rules import Reason, Rule
+from homeostat.core.findings import CANNOT_JUDGE, Decision, Due, Finding, objections
+from homeostat.core.rules import DRIFT, Reason, Rule
 from homeostat.core.text import change, count, listed, percent, span
 
 NAMED = 3  # findings that a headline names
@@ -28,12 +28,21 @@ def headline(decision: Decision) -> str:
         return decision.text
     trigger = [*([_due(decision.trigger.due)] if decision.trigger.due else []), *_quoted(decision.trigger.findings)]
     started = f" Trigger: {listed(trigger, NAMED)}." if trigger else ""
-    return f"{_verb(decision)}: {summary(decision)}.{started}{_answered(decision)}"
+    return f"{_verb(decision)}: {summary(decision)}.{started}{_also_failed(decision)}{_answered(decision)}"
 
 
 def summary(decision: Decision) -> str:
-    """What was decided, without the action and what started it: ``v0.5.0 replaces v0.4.0 (late -4.6 %)``."""
+    """What was decided, without the action and what started it: ``v0.5.0 replaces v0.4.0 (loss: late -4.6 %)``."""
     return decision.text or SUMMARIES[decision.reason](decision)
+
+
+def _also_failed(decision: Decision) -> str:
+    """What failed of the champion and started nothing, where the headline does not name it anyway."""
+    if not decision.gate:  # then the findings are what the headline is about
+        return ""
+    named = {*decision.trigger.findings, *(f.name for f in decision.findings if f.rule == Rule.LABELS)}
+    others = [f.name for f in decision.findings if f.failed and f.name not in named]
+    return f" Failed too: {listed(_quoted(others), NAMED)}." if others else ""
 
 
 def _answered(decision: Decision) -> str:
@@ -56,9 +65,10 @@ def _verb(decision: Decision) -> str:
 def _due(due: Due) -> str:
     return {
         "first": "no candidate so far",
-        "interval": f"the last candidate is of {due.since:%Y-%m-%d}" if due.since else "",
+        "interval": f"scheduled, the last candidate is of {due.since:%Y-%m-%d}" if due.since else "",
         "warm-up": f"the warm-up ended on {due.since:%Y-%m-%d}" if due.since else "",
         "fallback": f"the baseline serves since {due.since:%Y-%m-%d}" if due.since else "",
+        "ladder": f"the ladder was last judged on {due.since:%Y-%m-%d}" if due.since else "the ladder is new",
         "request": due.request,
     }[due.kind]
 
@@ -76,9 +86,15 @@ def _passed(decision: Decision) -> str:
 
 
 def _replaces_champion(decision: Decision) -> str:
-    versions = decision.versions
-    changes = _bracketed(_gate_changes(decision, named=False))
-    return f"{_candidate(decision)} replaces {versions.champion}{changes}"
+    candidate, champion = _candidate(decision), decision.versions.champion
+    changes = _gate_changes(decision, named=False)
+    judged = [f for f in decision.gate if f.rule == Rule.NOT_WORSE and f.value is not None]
+    if any((f.value or 0.0) > 0 for f in judged):
+        changes.append("within the margin" if len(judged) == 1 else "within the margins")
+    rules = {f.rule for f in decision.gate}
+    if Rule.ENOUGH_ROWS in rules and Rule.BEATS_BASELINE not in rules:  # it need not beat itself
+        candidate = f"{candidate}, the baseline on newer data,"
+    return f"{candidate} replaces {champion}{_bracketed(changes)}"
 
 
 def _doubts(decision: Decision) -> str:
@@ -99,7 +115,7 @@ def _failed(decision: Decision) -> str:
 
 
 def _cannot_judge(decision: Decision) -> str:
-    return f"{_candidate(decision)} cannot be judged, which proves nothing: {_objections(decision)}"
+    return f"{_candidate(decision)} cannot be judged: {_objections(decision)}"
 
 
 def _objections(decision: Decision) -> str:
@@ -143,9 +159,16 @@ def _rollout_first(decision: Decision) -> str:
 
 
 def _no_candidate(decision: Decision) -> str:
-    spent = decision.facts.get("spent")
-    why = f": findings have asked for {spent} since the last change in service; `homeostat run training` makes one"
-    return f"no candidate was judged{why if spent else ''}"
+    spent, rests = decision.facts.get("spent"), decision.facts.get("rests_until")
+    signs = [f for f in decision.findings if f.name in decision.trigger.findings]
+    why = ""
+    if spent:
+        why = f": findings have asked for {spent} since the last change in service; `homeostat run training` makes one"
+    elif signs and all(f.rule in DRIFT for f in signs):
+        why = ", for drift alone asks for none"
+    elif rests:
+        why = f": the last was judged within a cool-down, which ends on {rests[:10]}"
+    return f"no candidate was made{why}"
 
 
 def _noted(_: Decision) -> str:
@@ -221,9 +244,12 @@ def _labels(decision: Decision) -> str:
 def _nothing_due(decision: Decision) -> str:
     outcomes = Counter(f.outcome for f in decision.findings)
     drifted, unsure = outcomes.pop("explains", 0), outcomes["too few to say"]
-    more = f", {unsure} had too little to say" if unsure else ""
+    more = f", {unsure} had too few events" if unsure else ""
     more += f"; {count(drifted, 'feature')} drifted" if drifted else ""
-    return f"none of {count(outcomes.total(), 'rule')} failed{more}"
+    rules, failed = count(outcomes.total(), "rule"), [f.name for f in decision.findings if f.failed]
+    if failed:
+        return f"{len(failed)} of {rules} failed ({listed(_quoted(failed), NAMED)}) and no action follows{more}"
+    return f"none of {rules} failed{more}"
 
 
 def _no_batch(_: Decision) -> str:
@@ -300,7 +326,12 @@ def _place(decision: Decision) -> str:
 def _changes(decision: Decision, version: str, other: str) -> list[str]:
     """By objective how far the loss of one version lies from that of another."""
     compared = [c for c in decision.comparisons if (c.version, c.other) == (version, other)]
-    return [f"{c.objective} {change(c.share)}" for c in compared]
+    return _losses([f"{c.objective} {change(c.share)}" for c in compared])
+
+
+def _losses(changes: list[str]) -> list[str]:
+    """The changes by objective, of which the first says what has changed."""
+    return [f"loss: {changes[0]}", *changes[1:]] if changes else []
 
 
 def _gate_changes(decision: Decision, named: bool = True) -> list[str]:
@@ -309,14 +340,15 @@ def _gate_changes(decision: Decision, named: bool = True) -> list[str]:
     for rule, other in COMPARING.items():
         if compared := [f for f in findings if f.rule == rule and f.value is not None]:
             against = f" against {other}" if named else ""
-            return [f"{f.subject} {change(f.facts['share'])}{against}" for f in compared]
+            return _losses([f"{f.subject} {change(f.facts['share'])}{against}" for f in compared])
     return []
 
 
 def _measured(finding: Finding) -> str:
-    """A finding by name, with its value and limit."""
+    """A finding by name, with its value and limit; with its interval, where that is why it cannot be judged."""
     shown = row(finding)
-    value = " ".join(part for part in (shown.value, f"(limit {shown.limit})" if shown.limit else "") if part)
+    ends = f"{shown.interval}; " if finding.outcome == CANNOT_JUDGE and shown.interval else ""
+    value = " ".join(part for part in (shown.value, f"({ends}limit {shown.limit})" if shown.limit else "") if part)
     return f"`{finding.name}` {value}".rstrip()
 
 

@@ -145,15 +145,15 @@ def calibration(
 ) -> Finding:
     """Mean score over label rate; significant: its interval leaves 1 out.
 
-    Where its interval lies outside all that good windows promise it fails at ``quality_drop`` already: of a level that
-    hardly ever moved, half of it is a long way.
+    Where it lies significantly outside all that good windows promise it fails at ``quality_drop`` already: of a level
+    that hardly ever moved, half of it is a long way.
     """
     limit = limits.calibration
     if ratio.value is None or ratio.low is None or ratio.high is None:
         few = _too_few(Rule.CALIBRATION, window, limit, len(window.y))
         return replace(few, facts={**few.facts, **({"ratio": ratio.value} if ratio.value is not None else {})})
     off = abs(ratio.value - 1)
-    if held is not None and held.excludes(ratio.low, ratio.high):
+    if held is not None and held.excludes(ratio.value, Interval(ratio.low, ratio.high, confidence)):
         limit = min(limit, limits.quality_drop)
     outcome: Outcome = "fail" if off > limit and not ratio.low <= 1 <= ratio.high else "pass"
     return Finding(

@@ -50,6 +50,13 @@ class Incident:
         return f"{self.problem}: {sentence(self.finding)}"
 
     @property
+    def told(self) -> str:
+        """Whether it paged a person."""
+        if self.noted:
+            return "noted"
+        return f"paged, escalated {self.escalated:%Y-%m-%d}" if self.escalated else "paged"
+
+    @property
     def progress(self) -> str:
         """When it was last seen, on which release, and what closes it.
 

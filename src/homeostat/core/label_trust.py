@@ -10,6 +10,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
+from functools import cached_property
+from itertools import groupby
 from math import exp, log, log1p, sqrt
 from statistics import NormalDist, median
 
@@ -59,6 +61,15 @@ class LabelBatch:
     top: int = 0
     top_mean: float | None = None
 
+    @cached_property
+    def parts(self) -> dict[str, LabelBatch]:
+        """Each slice as a batch of its own, whose only relation is that with the usual one of all."""
+        return {
+            name: replace(self, events=rows, labelled=rows, mean=mean, slices={},
+                          relation={} if order is None else {name: order})
+            for name, (rows, mean, order) in self.slices.items()
+        }  # fmt: skip
+
 
 def label_findings(
     objective: str, task: str, batches: Sequence[LabelBatch], length: timedelta, least: int
@@ -67,51 +78,54 @@ def label_findings(
 
     ``batches`` are in order of time; ``least`` is the number of labels below which nothing is judged.
     """
-    windows = list(_windows(batches, length))
-    if not windows:
+    spans = list(_spans(batches, length))
+    if not spans:
         return []
-    now, past = windows[0], [w for w in windows[1:] if w.events >= least]
+    now, past = _together(spans[0]), _past(spans, least)
     odd = _one_value(task, batches, past, least) or _not_coming(batches, past, least) or _pace(batches, past, least)
     odd = odd or implausible(task, batches, past[SETTLED:], length, least) or turned(batches, past[SETTLED:], least)
-    odd = odd or acted_on(task, batches, past[SETTLED:], least) or _odd_slice(task, batches, length, least)
+    odd = odd or acted_on(task, batches, past[SETTLED:], least) or _odd_slice(task, batches, spans, length, least)
     trust = odd or Finding(Rule.LABELS, "", "pass" if now.labelled >= least else TOO_FEW, rows=now.labelled)
     rate = [] if odd else [_rate(task, batches, now, past, least)]  # one problem, one alert
     return [replace(f, subject=objective) for f in (trust, *rate)]
 
 
-def _windows(batches: Sequence[LabelBatch], length: timedelta) -> Iterator[LabelBatch]:
-    """Windows that end with the last batch, the newest first; those without a batch are left out."""
-    inside: dict[int, list[LabelBatch]] = {}
-    for batch in batches:
-        inside.setdefault((batches[-1].end - batch.end) // length, []).append(batch)
-    for number in sorted(inside)[:WINDOWS]:
-        yield _together(inside[number])
+def _spans(batches: Sequence[LabelBatch], length: timedelta) -> Iterator[list[LabelBatch]]:
+    """The batches of windows that end with the last batch, the newest first; those without a batch are left out."""
+    newest_first = groupby(reversed(batches), lambda batch: (batches[-1].end - batch.end) // length)
+    return (list(span)[::-1] for _, span in newest_first)
+
+
+def _past(spans: Sequence[Sequence[LabelBatch]], least: int) -> list[LabelBatch]:
+    """The windows on record that count, but for the newest."""
+    return [_together(span) for span in spans[1:WINDOWS] if sum(batch.events for batch in span) >= least]
 
 
 def _together(batches: Sequence[LabelBatch]) -> LabelBatch:
-    labelled = sum(b.labelled for b in batches)
     filled = [b for b in batches if b.labelled]
-
-    def weighed(value: Callable[[LabelBatch], float | None]) -> float | None:
-        return sum((value(b) or 0.0) * b.labelled for b in filled) / labelled if labelled else None
-
-    only, top = {b.only for b in filled}, sum(b.top for b in filled)
-    yes = sum(b.top * (b.top_mean or 0.0) for b in filled)
+    labelled = sum([b.labelled for b in filled])
+    mean = sum([(b.mean or 0.0) * b.labelled for b in filled])
+    common = sum([b.common * b.labelled for b in filled])
+    only, top = {b.only for b in filled}, sum([b.top for b in filled])
+    top_yes = sum([b.top * (b.top_mean or 0.0) for b in filled])
     waits = [b.wait for b in filled if b.wait is not None]
     return LabelBatch(
-        batches[0].label, batches[-1].end, sum(b.events for b in batches), labelled, weighed(lambda b: b.mean),
-        weighed(lambda b: b.common) or 0.0, only.pop() if len(only) == 1 else None, median(waits) if waits else None,
-        mean_relation(batches), top=top, top_mean=yes / top if top else None,
+        batches[0].label, batches[-1].end, sum([b.events for b in batches]), labelled,
+        mean / labelled if labelled else None, common / labelled if labelled else 0.0,
+        only.pop() if len(only) == 1 else None, median(waits) if waits else None, mean_relation(batches),
+        top=top, top_mean=top_yes / top if top else None,
     )  # fmt: skip
 
 
 def mean_relation(batches: Iterable[LabelBatch]) -> dict[str, float]:
     """By feature the mean of its rank correlations with the label, by their number of labels."""
-    sums: dict[str, list[tuple[float, int]]] = {}
+    sums: dict[str, float] = {}
+    labels: dict[str, int] = {}
     for batch in batches:
         for name, value in batch.relation.items():
-            sums.setdefault(name, []).append((value, batch.labelled))
-    return {name: sum(v * n for v, n in of) / sum(n for _, n in of) for name, of in sums.items()}
+            sums[name] = sums.get(name, 0.0) + value * batch.labelled
+            labels[name] = labels.get(name, 0) + batch.labelled
+    return {name: total / labels[name] for name, total in sums.items()}
 
 
 def _one_value(task: str, batches: Sequence[LabelBatch], past: Sequence[LabelBatch], least: int) -> Finding | None:
@@ -196,16 +210,17 @@ def implausible(
     return Finding(Rule.LABELS, "", "fail", since=run[0].label, rows=whole.labelled, facts=facts)
 
 
-def _odd_slice(task: str, batches: Sequence[LabelBatch], length: timedelta, least: int) -> Finding | None:
+def _odd_slice(
+    task: str, batches: Sequence[LabelBatch], spans: Sequence[Sequence[LabelBatch]], length: timedelta, least: int
+) -> Finding | None:
     """A slice whose rate is one that no season explains, or whose labels have turned, alone; the largest of them."""
     last = batches[-1].slices
     for name in sorted(last, key=lambda s: (-last[s][0], s)):
         if not _stands_out(task, [b.slices[name] for b in batches if name in b.slices]):
             continue
-        own = [replace(b, events=n, labelled=n, mean=mean, relation={} if order is None else {name: order}, slices={})
-               for b in batches for n, mean, order in [b.slices.get(name, (0, 0.0, None))] if n]  # fmt: skip
-        past = [w for w in list(_windows(own, length))[1:] if w.events >= least][SETTLED:]
-        odd = implausible(task, own, past, length, least) or turned(own, past, least)
+        own = [[b.parts[name] for b in span if name in b.slices] for span in spans]
+        past, days = _past([span for span in own if span], least)[SETTLED:], [b for span in own[::-1] for b in span]
+        odd = implausible(task, days, past, length, least) or turned(days, past, least)
         if odd is not None:
             return replace(odd, facts={**odd.facts, "slice": name})
     return None
@@ -231,10 +246,12 @@ def turned(batches: Sequence[LabelBatch], past: Sequence[LabelBatch], least: int
     of_past = [_likeness(w, usual) for w in before]
     if len(before) < FEWEST_WINDOWS or not any(usual.values()) or min(of_past) <= 0:
         return None
-    days = [_likeness(b, usual) for b in batches if b.relation and b.end <= before[0].end]
     run = _last_in_a_row([b for b in batches if b.relation], lambda b: _likeness(b, usual) < UNLIKE)
     rows = sum(batch.labelled for batch in run)
-    if rows < least or len(days) < FEWEST:
+    if rows < least:
+        return None
+    days = [_likeness(b, usual) for b in batches if b.relation and b.end <= before[0].end]
+    if len(days) < FEWEST:
         return None
     now = _likeness(_together(run), usual)
     if now + FAR_OFF * _spread(days) / sqrt(len(run)) >= 0:

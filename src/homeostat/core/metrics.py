@@ -176,6 +176,9 @@ _CALIBRATION = Sums(lambda y, score, _: np.stack([score, y]), lambda sums: _divi
 _NDCG = Sums(_ndcg_terms, lambda sums: _divide(sums[0], sums[1]))
 _SQUARES = _mean_of(lambda y, score: (score - y) ** 2)
 
+UP_TO_ONE = frozenset({"auc", "average_precision", "brier", "ndcg", "ndcg_loss", "r2"})
+ANY_SIGN = frozenset({"r2"})
+
 METRICS: Mapping[str, Mapping[str, Metric]] = {
     "binary": {
         "log_loss": _mean_of(log_losses),
@@ -196,3 +199,13 @@ METRICS: Mapping[str, Mapping[str, Metric]] = {
         "average_precision": Sums(_precision_terms, lambda sums: _divide(sums[0], sums[1])),
     },
 }
+
+
+def inside(metric: str, value: float) -> float:
+    """The value, or else the nearest that the metric can have.
+
+    >>> inside("log_loss", -0.02), inside("auc", 1.001), inside("r2", -0.3), inside("rmse", 12.5)
+    (0.0, 1.0, -0.3, 12.5)
+    """
+    least = value if metric in ANY_SIGN else max(value, 0.0)
+    return min(least, 1.0) if metric in UP_TO_ONE else least

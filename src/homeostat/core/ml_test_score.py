@@ -207,7 +207,7 @@ def _good_slices(e: Evidence) -> Point:
         return Point(0, "no slice is judged", "name columns: evaluation.slices")
     if worse:
         return Point(0.5, f"{count(e.slices, 'slice')} judged; released in spite of one that got worse", "retrain")
-    return Point(1, f"{count(e.slices, 'slice')} judged before it was released, and none worse for certain")
+    return Point(1, f"{count(e.slices, 'slice')} judged before it was released, and none significantly worse")
 
 
 def _inclusion(e: Evidence) -> Point:

@@ -52,8 +52,8 @@ class Evidence:
     ``recalibrated``: the gate of the champion's models with new calibrators, where only the level is off.
     ``options``: what each action is expected to cost; that of the baseline is there where a model is the champion.
     ``cooling``: a release was taken out of service less than a cool-down ago. ``spent``: how many candidates findings
-    have asked for since the last change in service, where they may ask for no more; else 0. ``waits``: an earlier
-    decision waits for approval.
+    have asked for since the last change in service, where they may ask for no more; else 0. ``rests_until``: until
+    when findings ask for none, since one has just been judged. ``waits``: an earlier decision waits for approval.
     """
 
     champion: str
@@ -70,6 +70,7 @@ class Evidence:
     options: tuple[Option, ...] = ()
     cooling: bool = False
     spent: int = 0
+    rests_until: datetime | None = None
     waits: bool = False
 
 
@@ -366,6 +367,7 @@ def _decision(case: Case, action: Action, reason: Reason) -> Decision:
         facts={
             **({"barred": evidence.barred.to_dict()} if evidence.barred else {}),
             **({"spent": evidence.spent} if evidence.spent else {}),
+            **({"rests_until": evidence.rests_until.isoformat()} if evidence.rests_until else {}),
         },
     )  # fmt: skip
 

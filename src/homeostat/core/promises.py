@@ -11,9 +11,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from math import exp, log, log1p
+from statistics import NormalDist
 from typing import Any
 
-from homeostat.core.findings import TOO_FEW, Finding, Outcome
+from homeostat.core.findings import TOO_FEW, Finding, Interval, Outcome
 from homeostat.core.ranges import FEWEST_WINDOWS, LEAST, Range, badness, range_of, readable, scale_of
 from homeostat.core.rules import Rule
 
@@ -59,10 +60,15 @@ class Held:
     def worse(self) -> bool:
         return self.now > self.wide.high
 
-    def excludes(self, low: float, high: float) -> bool:
-        """Whether the interval of a ratio that may be off both ways lies outside what good windows showed."""
-        low, high = (log(max(end, LEAST)) for end in (low, high))
-        return low > self.wide.high or high < self.wide.low
+    def excludes(self, ratio: float, interval: Interval) -> bool:
+        """Whether a ratio that may be off both ways lies significantly outside what good windows showed.
+
+        A one-sided test at the interval's confidence, normal on the log scale: it matters on which side it is.
+        """
+        now, low, high = (log(max(x, LEAST)) for x in (ratio, interval.low, interval.high))
+        normal = NormalDist()
+        part = normal.inv_cdf(interval.confidence) / normal.inv_cdf((1 + interval.confidence) / 2)
+        return now - part * (now - low) > self.wide.high or now + part * (high - now) < self.wide.low
 
     @property
     def rise(self) -> float:
@@ -137,7 +143,7 @@ def within_range(finding: Finding, held: Held | None, usual_if_unknown: bool) ->
 
 
 def _beyond(held: Held, finding: Finding) -> bool:
-    """Worse than good windows; of a ratio that may be off both ways, the whole of its interval."""
+    """Worse than good windows; of a ratio that may be off both ways, significantly so."""
     if held.metric != CALIBRATION or finding.interval is None:
         return held.worse
-    return held.excludes(finding.interval.low, finding.interval.high)
+    return held.excludes(finding.facts["ratio"], finding.interval)

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from homeostat.core.costs import Money
     from homeostat.core.evaluation import Comparison, Evaluation
 
-SHARP = 3.0  # times what chance leaves of a slice has room in its limit
+SHARP = 3.0  # times that the half width of a slice's CI has room in its limit
 MONEY, WEIGHTED_LOSS = "cost of 1,000 events", "weighted loss"  # endpoints
 GOOD_AUC = 0.98  # from which a model of people's tables has a leak more often than not
 GOOD_SHARE = 0.9  # of the baseline's loss, likewise
@@ -194,7 +194,7 @@ def _paired(
     rule: Rule, subject: str, loss: str, paired: Paired, margin: Margin, beside: BesideChampion, confidence: float,
     earlier: tuple[Finding, ...],
 ) -> Finding:  # fmt: skip
-    """Below the margin for certain, above no difference for certain, or neither: then it cannot be judged."""
+    """Significantly below the margin, significantly above no difference, or neither: then it cannot be judged."""
     alike = _alike(rule, subject, beside, earlier)
     before = [group for f in alike for group in f.facts["groups"]] if len(paired.groups) < FEWEST_GROUPS else []
     paired = pool(paired, before, confidence)
@@ -242,9 +242,9 @@ def no_slice_gets_worse(
 ) -> Finding:
     """No slice is worse by the limit's share.
 
-    A slice is judged where chance leaves less than a third of the limit: there the upper end has to lie below it, and
-    one that is no worse fails by chance once in hundreds. Where chance leaves more, a slice is an objection only if it
-    is worse by more than the limit, and significantly so for as many slices as there are.
+    A slice is judged where its CI above the value is narrower than a third of the limit: there the upper end has to lie
+    below it, and one that is no worse fails by chance once in hundreds. Any other slice is an objection only if it is
+    worse by more than the limit, significantly after correction for the number of slices.
     """
     limit = limits.slice_not_worse
     slices = [(column, value, one) for column, values in paired.slices.items() for value, one in values.items()]
@@ -262,7 +262,7 @@ def no_slice_gets_worse(
 
 
 def _sharp(paired: Paired, limit: float) -> bool:
-    """Whether chance leaves less than a third of the limit."""
+    """Whether the CI above the value is narrower than a third of the limit."""
     assert paired.share is not None and paired.high is not None
     return SHARP * (paired.high - paired.share) < limit
 

@@ -59,6 +59,7 @@ class Rule(StrEnum):
     SLICE_FLOOR = "floor of slices"
     SLICE_GAP = "gap between slices"
     BUDGET = "budget"
+    RUNG = "rung"  # of the ladder, beside the best of it
     # a challenger beside the champion, in one step of its rollout
     ENOUGH_EVENTS = "enough events"
     ERRORS = "errors"

@@ -21,6 +21,15 @@ def listed(names: Sequence[str], most: int) -> str:
     return ", ".join(names[:most]) + more
 
 
+def number(value: float) -> str:
+    """A value of the data: whole to its last digit, others to nine.
+
+    >>> number(1000127.0), number(326.2016300000001), number(1e-9), number(float("inf"))
+    ('1000127', '326.20163', '1e-09', 'inf')
+    """
+    return f"{value:.15g}" if float(value).is_integer() else f"{value:.9g}"
+
+
 def first_line(error: BaseException) -> str:
     """The first line of what an error says, or else its kind.
 

@@ -130,8 +130,8 @@ def _cast(values: pl.Series, kind: str, writing: Writing) -> pl.Series:
 def _words(values: pl.Series, writing: Writing) -> pl.Series:
     if writing.words == "as written":
         return values
-    plain = values.str.replace_all(INVISIBLE, "").str.replace_all(AROUND, "")
-    plain = plain.str.normalize("NFC").str.to_lowercase() if writing.words == "folded" else plain
+    plain = values.str.replace_all(INVISIBLE, "").str.replace_all(AROUND, "").str.normalize("NFC")
+    plain = plain.str.to_lowercase() if writing.words == "folded" else plain
     return plain.set((plain == "").fill_null(False), None)
 
 

@@ -20,11 +20,13 @@ def plain_numbers(text: pl.Series, writing: Writing) -> pl.Series:
     >>> plain_numbers(pl.Series(["1.234,50-", "€ 7", "(3)"]), Writing(
     ...     decimal=",", grouping=".", without=("€",), negative=("-", "()"))).to_list()
     ['-1234.50', '7', '-3']
+    >>> plain_numbers(pl.Series(["12,- Kč", "3,--"]), Writing(decimal=",", without=("Kč",))).to_list()
+    ['12', '3']
     """
-    bare = text.str.replace_all(BLANKS + "+", "").str.replace_all(r"[\x{2212}\x{2013}]", "-")
+    bare = text.str.replace_all(BLANKS + "+", "").str.replace_all(r"[\x{2212}\x{2013}\x{2014}]", "-")
     for word in sorted(writing.without, key=len, reverse=True):
         bare = bare.str.replace_all(word.replace(" ", ""), "", literal=True)
-    bare = _signed(bare, writing.negative)
+    bare = _signed(bare.str.replace(r"[.,]-{1,2}$", ""), writing.negative)  # 12,- euros have no cents
     if writing.decimal == "," or writing.grouping:
         bare = _with_point(bare, writing)
     plain = bare.str.contains(PLAIN)

@@ -57,6 +57,10 @@ class StagedFiles:
         if self.exists(path):
             self._stage(path, None)
 
+    def assume(self, writes: Writes) -> None:
+        """Have reads see writes that another makes, in the time to come."""
+        self._staged.update(writes)
+
     def cut(self) -> Writes:
         """The writes since the last cut or commit, to be made later; reads go on seeing them."""
         writes, self._writes = self._writes, []

@@ -3,10 +3,11 @@
 A form is written with the codes of ``strptime`` and a few more. Blanks in it stand for any blanks, a narrow one among
 them. ``%S`` takes a fraction of any length after it, ``%H`` takes 24 as the midnight that follows, ``%k`` the hours 1
 to 24 that end where they are named, ``%b`` a month's name or its abbreviation in any of the languages below, ``%a`` a
-weekday's name, ``%j`` a day of the year in three digits (two are a month), ``%p`` a marker of the half of the day,
-``%z`` an offset, a zone's abbreviation or its name, ``%e`` the end of an interval, which is left aside, ``%E``
-milliseconds from 1970, ``%K`` minutes since midnight, in a zone also of a day of 23 or 25 hours, ``%r`` a letter that
-says that the hour is the second of two with its name: B, X or ``*``. Whole forms of numbers are those of ``COUNTS``.
+weekday's name, ``%h`` a half of the year, ``%j`` a day of the year in three digits (two are a month), ``%p`` a marker
+of the half of the day, ``%z`` an offset, a zone's abbreviation or its name, ``%e`` the end of an interval, which is
+left aside, ``%E`` milliseconds from 1970, ``%K`` minutes since midnight, in a zone also of a day of 23 or 25 hours,
+``%r`` a letter that says that the hour is the second of two with its name: B, X or ``*``. Whole forms of numbers are
+those of ``COUNTS``.
 """
 
 from __future__ import annotations
@@ -29,28 +30,39 @@ COUNTS = {  # of a number: its unit in microseconds, and its zero in days from 1
 }  # fmt: skip
 MONTHS = (
     "jan january januar janvier janv enero ene janeiro gennaio gen januari styczeń stycznia sty leden ledna led "
-    "jän jänner янв января january. jaanuar 1月 tammikuuta ocak ianuarie ιανουαρίου ιαν يناير",
+    "jän jänner янв января january. jaanuar 1月 tammikuuta ocak ianuarie ιανουαρίου ιαν يناير січня január ian oca "
+    "ינואר בינואר януари januára sausio janvāris gener januarie",
     "feb february februar février févr fév fevr febrero fevereiro fev febbraio februari luty lutego lut únor "
-    "února úno фев февраля 2月 helmikuuta şubat februarie φεβρουαρίου φεβ فبراير",
+    "února úno фев февраля 2月 helmikuuta şubat februarie φεβρουαρίου φεβ فبراير февр лютого február febr şub "
+    "פברואר בפברואר февруари februára vasario februāris veebruar febrer",
     "mar march märz mrz mär maerz mars marzo março marco maart mrt marzec marca brezen března bře мар марта "
-    "march. 3月 maaliskuuta mart marts martie μαρτίου μαρ مارس",
+    "march. 3月 maaliskuuta mart marts martie μαρτίου μαρ مارس березня március márc maret מרץ במרץ март marec kovo "
+    "märts març",
     "apr april avril avr abril abr aprile kwiecień kwietnia kwi duben dubna dub апр апреля 4月 huhtikuuta nisan "
-    "aprilie απριλίου απρ أبريل ابريل إبريل",
-    "may mai mayo maio maggio mag mei maj maja květen května kvě май мая 5月 toukokuuta mayıs μαΐου μαι مايو",
+    "aprilie απριλίου απρ أبريل ابريل إبريل квітня április ápr nis אפריל באפריל април apríla balandžio aprīlis "
+    "aprill",
+    "may mai mayo maio maggio mag mei maj maja květen května kvě май мая 5月 toukokuuta mayıs μαΐου μαι مايو "
+    "травня május máj מאי במאי mája gegužės maijs μαΐ maig",
     "jun june juni juin junio junho giugno giu czerwiec czerwca cze červen června čvn июн июня 6月 kesäkuuta "
-    "haziran iunie ιουνίου ιουν يونيو",
+    "haziran iunie ιουνίου ιουν يونيو червня június jún iun haz יוני ביוני юни júna junij birželio jūnijs juuni "
+    "juny junie",
     "jul july juli juillet juil julio julho luglio lug lipiec lipca lip červenec července čvc июл июля 7月 "
-    "heinäkuuta temmuz iulie ιουλίου ιουλ يوليو",
+    "heinäkuuta temmuz iulie ιουλίου ιουλ يوليو липня július júl iul tem יולי ביולי юли júla julij liepos jūlijs "
+    "juuli juliol julie",
     "aug august août aout agosto ago augustus augusti sierpień sierpnia sie srpen srpna srp авг августа 8月 "
-    "elokuuta ağustos αυγούστου αυγ أغسطس اغسطس",
+    "elokuuta ağustos αυγούστου αυγ أغسطس اغسطس серпня augusztus ağu agustus agu אוגוסט באוגוסט август augusta "
+    "avgust rugpjūčio augusts agost",
     "sep sept september septembre septiembre set setembro settembre wrzesień września wrz září zář сен сентября "
-    "9月 syyskuuta eylül septembrie σεπτεμβρίου σεπ سبتمبر",
+    "9月 syyskuuta eylül septembrie σεπτεμβρίου σεπ سبتمبر сент вересня szeptember szept eyl ספטמבר בספטמבר "
+    "септември septembra rugsėjo septembris setembre",
     "oct okt october oktober octobre octubre outubro out ottobre ott październik października paź říjen října říj "
-    "окт октября 10月 lokakuuta ekim octombrie οκτωβρίου οκτ أكتوبر اكتوبر",
+    "окт октября 10月 lokakuuta ekim octombrie οκτωβρίου οκτ أكتوبر اكتوبر жовтня október eki אוקטובר באוקטובר "
+    "октомври októbra spalio oktobris oktoober",
     "nov november novembre noviembre novembro listopad listopada lis listopadu ноя ноября 11月 marraskuuta kasım "
-    "noiembrie νοεμβρίου νοε نوفمبر",
+    "noiembrie νοεμβρίου νοε نوفمبر нояб листопада kas נובמבר בנובמבר ноември novembra lapkričio novembris",
     "dec dez december dezember décembre déc decembre diciembre dic dezembro dicembre grudzień grudnia gru "
-    "prosinec prosince pro дек декабря 12月 joulukuuta aralık desember decembrie δεκεμβρίου δεκ ديسمبر",
+    "prosinec prosince pro дек декабря 12月 joulukuuta aralık desember decembrie δεκεμβρίου δεκ ديسمبر грудня ara "
+    "des דצמבר בדצמבר декември decembra gruodžio decembris detsember desembre",
 )
 MONTH_OF = {word: number for number, words in enumerate(MONTHS, 1) for word in words.split()}
 AFTERNOON = ("pm", "p", "下午", "午後", "오후", "μμ", "م")
@@ -68,14 +80,14 @@ OFFSET = r"[+\-\x{2212}](?:\d\d(?::?\d\d)?(?::?\d\d)?|\d(?::\d\d)?)"
 ZONE = rf"(?:(?:UTC|GMT|UT)?{BLANK}?(?P<offset>{OFFSET})|(?P<zone>[A-Za-z][A-Za-z_]*(?:/[A-Za-z_][A-Za-z_+\-0-9]*)*))"
 AFTER_ZONE = rf"(?:{BLANK}*(?:\([^)]*\)|\[[^\]]*\]|[A-Z]{{2,5}}|[+-]\d\d(?:\d\d)?))?(?:{BLANK}m=[+-][\d.]+)?"
 CODES = {
-    "Y": r"(?P<Y>\d{4})", "y": r"(?P<y>\d\d)", "b": r"(?P<b>(?:\d\d?月|[^\W\d_]{3,})\.?)", "a": r"[^\W\d_]{2,}\.?",
+    "Y": r"(?P<Y>\d{4})", "y": r"(?P<y>\d\d)", "b": r"(?P<b>(?:\d\d?月|[^\W\d_]{3,})\.?)", "a": r"[^\W\d_]+\.?",
     "m": r"(?P<m>\d{1,2})", "d": r"(?P<d>\d{1,2})(?:st|nd|rd|th|er|º)?", "H": r"(?P<H>\d{1,2})", "k": r"(?P<k>\d{1,2})",
     "I": r"(?P<I>\d{1,2})", "M": r"(?P<M>\d{1,2})", "S": r"(?P<S>\d{1,2})(?:[.,:](?P<f>\d{1,9}))?",
     "p": rf"(?P<p>[AaPp](?:\.?{BLANK}?[Mm])?\.?|上午|下午|午前|午後|오전|오후|[صم]|[πμ]\.?μ\.?)",
     "z": ZONE + AFTER_ZONE, "j": r"(?P<j>\d{3})", "G": r"(?P<G>\d{4})", "V": r"(?P<V>\d{1,2})", "u": r"(?P<u>[1-7])",
-    "q": r"(?P<q>[1-4])", "f": r"(?P<f>\d{1,9})", "E": r"(?P<E>-?\d+)(?:[+-]\d{4})?",
+    "q": r"(?P<q>[1-4])", "h": r"(?P<h>[12])", "f": r"(?P<f>\d{1,9})", "E": r"(?P<E>-?\d+)(?:[+-]\d{4})?",
     "K": r"(?P<K>\d{1,4})", "r": r"(?P<r>[ABXabx*]?)",
-    "e": rf"{BLANK}*(?:-|–|—|/|~|to|bis){BLANK}*\d[^,;]*:\d\d.*",
+    "e": rf"{BLANK}*(?:-|–|—|/|~|to|bis){BLANK}*\d(?:[^,;]*:\d\d|\d{{0,3}}[./-]\d\d?[./-]\d).*",
 }  # fmt: skip
 
 
@@ -105,7 +117,7 @@ def read_times(values: pl.Series, forms: tuple[str, ...] = (), zone: str | None 
 def _of_form(values: pl.Series, form: str, zone: str | None) -> pl.Series:
     if form in COUNTS:
         return count_times(values, form)
-    if re.fullmatch(r"\d?(%\w)+", form):  # a whole number, which pandas writes with a point where some are missing
+    if re.fullmatch(r"(\d?%\w)+", form):  # a whole number, which pandas writes with a point where some are missing
         values = values.str.replace(r"\.0+$", "")
     return parse_times(values, form, zone)
 
@@ -243,8 +255,9 @@ def _days(part: dict[str, pl.Series]) -> pl.Series:
         sound = (day >= 1) & (day <= leap.cast(pl.Int64) + 365)
         return (_civil(year, year * 0 + 1, year * 0 + 1) + day - 1).set(~sound.fill_null(False), None)
     month, day = _whole(part, "m", 1), _whole(part, "d", 1)
-    if "q" in part:
-        month = _whole(part, "q", 1) * 3 - 2
+    for code, months in (("q", 3), ("h", 6)):
+        if code in part:
+            month = (_whole(part, code, 1) - 1) * months + 1
     if "b" in part:
         words = part["b"].str.to_lowercase().str.strip_suffix(".")
         month = words.replace_strict(MONTH_OF, default=None, return_dtype=pl.Int64)

@@ -35,7 +35,8 @@ def approve(project: Project, tree: Project, proposal: Proposal, by: Authorship)
         session = Session.open(project)
         done = release_candidate(session, by, of=proposal.candidate).sentence
     else:
-        kept = amendments.release_rows(tree, proposal.source, proposal.batch, None, by.who, by.why, by.at)
+        for batch in proposal.batches:
+            kept = amendments.release_rows(tree, proposal.source, batch, None, by.who, by.why, by.at)
         done = f"kept as {kept}; the next tick applies it: homeostat -C {project.home} run data"
     note_answer(project, Answer(proposal.about, "approve", by.who, by.why, by.at))
     return done

@@ -18,12 +18,14 @@ from homeostat.core.ledger import Beside
 from homeostat.core.rules import Reason
 from homeostat.data.contamination import left_out
 from homeostat.decisions import evidence
+from homeostat.decisions.ladder import next_candidate
 from homeostat.decisions.session import Session
 from homeostat.project.layout import stamp
 from homeostat.project.records import read_body
 from homeostat.project.whole_files import write_text
 from homeostat.project.window import read_window, write_window
 from homeostat.releases.registry import Switch
+from homeostat.training.evaluate import read_training
 
 FRESH = "`homeostat run evaluation` makes and judges a fresh one"
 
@@ -38,7 +40,7 @@ class Evaluated(NamedTuple):
 
 def judge_candidate(session: Session, now: datetime) -> Decision:
     """What the gate says of a fresh candidate; it is kept on record, and nothing is released."""
-    candidate, _ = evidence.fresh_candidate(session, now)
+    candidate, _ = next_candidate(session, now)
     decision = candidate.gate
     if decision.action == "release":
         decision = replace(decision, action="keep", reason=Reason.WOULD_PASS)
@@ -79,7 +81,8 @@ def commit_candidate(session: Session, of: datetime | None, now: datetime) -> tu
     if not manifest.is_file() or digest(manifest.read_bytes()) != candidate.bundle:
         raise UsageError(f"{tree.bundle}: is not the candidate of {candidate.at} any more; {FRESH}")
     window = read_window(tree)
-    write_window(tree, *window._replace(as_of=candidate.at, left_out=left_out(tree)))
+    rung = read_training(tree).get("rung", "")
+    write_window(tree, *window._replace(as_of=candidate.at, left_out=left_out(tree), rung=rung))
     try:
         if changed := dvc.changed_inputs(tree.root):
             raise UsageError(f"{', '.join(changed)} changed since the candidate of {candidate.at}; {FRESH}")

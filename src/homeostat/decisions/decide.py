@@ -25,6 +25,7 @@ from homeostat.decisions.due import last_candidate, last_drift_start, learns, re
 from homeostat.decisions.evidence import Candidate, Judge
 from homeostat.decisions.fallback import fallback_findings
 from homeostat.decisions.first_release import first_release
+from homeostat.decisions.ladder import next_candidate
 from homeostat.decisions.options import expected_costs
 from homeostat.decisions.pending import decision_that_waits
 from homeostat.decisions.recalibrate import Recalibration, recalibrated
@@ -73,7 +74,8 @@ def weigh(session: Session, now: datetime, check: Check, features: FeatureRows, 
     made = new_level.made if new_level is not None and proposed.action == "recalibrate" else None
     decision = put_off(proposed, session.tree.scope.approval, now, declined(session, now))
     of_loop = (*_unjudged(session, decision, candidate), *fallback_findings(session, decision))
-    decision = replace(decision, findings=(*decision.findings, *of_loop))
+    of_gate = candidate.gate.facts if candidate else {}
+    decision = replace(decision, findings=(*decision.findings, *of_loop), facts={**decision.facts, **of_gate})
     if decision.action == "fall back":
         candidate, _ = evidence.fresh_candidate(session, now, baseline=True)
     started = "" if not signs else "drift" if only_drift(signs) else "quality"
@@ -107,7 +109,9 @@ def _gathered(
     wanted = wants_candidate(signs, due, last, now, cool_down, spent > 0)
     wanted = wanted and (due is not None or learns(session, last, now))
     candidate, judge = _candidate(session, now, case.previous_version, features, wanted)
-    case = _evidence(session, now, replace(case, due=due, spent=spent), candidate, judge)
+    rests_until = last + cool_down if candidate is None and last is not None and last > now - cool_down else None
+    case = replace(case, due=due, spent=spent, rests_until=rests_until)
+    case = _evidence(session, now, case, candidate, judge)
     if due is not None and due.kind != "request" and case.gate is not None and case.gate.action != "release":
         new_level = _new_level(session, now, findings, features)  # which its judged model may be too old to know
     if new_level is not None:
@@ -140,7 +144,8 @@ def _weighed(session: Session, now: datetime, due: Due | None) -> Weighed:
         return first_release(session, now)
     features = FeatureRows(session.tree)
     champion.record_drift(session.tree, serving, features, now)
-    return weigh(session, now, champion.check_champion(session.tree, session.registry, serving, now), features, due)
+    check = champion.check_champion(session.tree, session.registry, serving, session.labels, now)
+    return weigh(session, now, check, features, due)
 
 
 def _candidate(
@@ -148,7 +153,7 @@ def _candidate(
 ) -> tuple[Candidate | None, Judge]:
     """A fresh candidate where one is wanted, and who judges."""
     if wanted:
-        return evidence.fresh_candidate(session, now, previous)
+        return next_candidate(session, now, previous)
     return None, Judge(session.tree, now - session.tree.scope.monitoring.window, now, features)
 
 

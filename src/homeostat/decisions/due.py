@@ -8,9 +8,9 @@ from homeostat.core.approval import PendingApproval
 from homeostat.core.findings import Due
 from homeostat.core.periods import floor
 from homeostat.decisions.fallback import fell_back
+from homeostat.decisions.ladder import ladder_is_due
 from homeostat.decisions.pending import decision_that_waits
 from homeostat.decisions.session import Session
-from homeostat.monitoring.labels import labels_matured
 from homeostat.training import bundle as bundles
 
 
@@ -35,15 +35,17 @@ def retrain_is_due(session: Session, now: datetime) -> Due | None:
     """Why the rhythm asks for a fresh candidate at ``now``, if it does."""
     scope, serving, last = session.tree.scope, session.registry.load_champion(), last_candidate(session)
     assert serving is not None, "nothing serves"
-    if scope.training.model != "heuristic" and bundles.is_baseline(serving.bundle.training):
+    if scope.training.model != "heuristic" and bundles.lacks_model(serving.bundle):
         due = session.start + scope.windows.warm_up
         tried = last is not None and due <= last > now - scope.monitoring.cool_down
         since = fell_back(session)
-        because = Due("fallback", since) if since else Due("warm-up", due)
-        return because if now >= due and not tried and learns(session, last, now) else None
+        waited = Due("fallback", since) if since else Due("warm-up", due)
+        return waited if now >= due and not tried and learns(session, last, now) else None
     if last is None:
         return Due("first")
-    return Due("interval", last) if now - last >= scope.rhythm.retrain and learns(session, last, now) else None
+    interval = Due("interval", last) if now - last >= scope.rhythm.retrain else None
+    because = ladder_is_due(session, now) or interval
+    return because if because and learns(session, last, now) else None
 
 
 def learns(session: Session, last: datetime | None, now: datetime) -> bool:
@@ -56,7 +58,7 @@ def learns(session: Session, last: datetime | None, now: datetime) -> bool:
     scope = session.tree.scope
     before = scope.windows.holdout + scope.events.label_horizon
     spans = ((last, now), (last - before, now - before))
-    return all(labels_matured(session.tree, since, until) for since, until in spans)
+    return all(session.labels.matured(since, until) for since, until in spans)
 
 
 def last_candidate(session: Session) -> datetime | None:

@@ -16,6 +16,7 @@ from homeostat import models
 from homeostat.adapters import dvc
 from homeostat.core.evaluation import Comparison
 from homeostat.core.findings import Decision, Finding, Versions
+from homeostat.core.margins import Margin
 from homeostat.core.optional_gates import covers, slice_floor, slice_gap, within_budget
 from homeostat.core.policy import Bar, barred_by
 from homeostat.core.promises import WindowFigures
@@ -143,12 +144,15 @@ class Judge:
         if same_models(candidate, champion):
             return BesideChampion(serving.event.version, since, until, same_models=True)
         pairing, recipes = self._pairing(training, scores, champion, kind, since), (recipe(champion), recipe(candidate))
-        last = None
-        if len(set(recipes)) > 1:
+        last, limits = None, margins(self._scope, training, windows)
+        if _steps_down(self._scope, candidate, champion):  # all rungs were judged alike, and this one is good enough
+            least = self._scope.ladder_margin
+            limits = {name: max(margin, Margin(least)) for name, margin in limits.items()}
+        elif len(set(recipes)) > 1:
             name = WEIGHTED_LOSS if bundles.is_baseline(champion.training) else MONEY
             last = Endpoint(name, pairing.endpoint(name), *self._refit(name, training, scores, champion))
         return BesideChampion(
-            serving.event.version, since, until, pairing.objectives(), margins(self._scope, training, windows), last,
+            serving.event.version, since, until, pairing.objectives(), limits, last,
             " ".join(one[:12] for one in recipes),
         )  # fmt: skip
 
@@ -183,17 +187,18 @@ class Judge:
 
 
 def fresh_candidate(
-    session: Session, now: datetime, previous: str = "", baseline: bool = False, labels_until: datetime | None = None
-) -> tuple[Candidate, Judge]:
+    session: Session, now: datetime, previous: str = "", baseline: bool = False, labels_until: datetime | None = None,
+    rung: str = "",
+) -> tuple[Candidate, Judge]:  # fmt: skip
     """Reproduce the DAG as of ``now`` and judge what comes out; with who judged it, for further questions.
 
-    ``baseline``: of the baseline alone; ``labels_until``: of events up to then.
+    ``baseline``: of the baseline alone; ``labels_until``: of events up to then; ``rung``: by that of the ladder.
 
     Raises:
         HomeostatError: what stops the DAG; the champion goes on serving.
     """
     tree, registry = session.tree, session.registry
-    write_window(tree, session.start, now, baseline, labels_until, left_out(tree))
+    write_window(tree, session.start, now, baseline, labels_until, left_out(tree), rung)
     began = time.perf_counter()
     dvc.reproduce(tree.root)
     seconds = time.perf_counter() - began
@@ -314,6 +319,11 @@ def holdout_start(training: Mapping[str, Any]) -> datetime:
 def holdout_end(training: Mapping[str, Any]) -> datetime:
     """When the last objective's holdout ends."""
     return max(datetime.fromisoformat(o["holdout"]["to"]) for o in training["objectives"].values())
+
+
+def _steps_down(scope: Scope, candidate: Bundle, champion: Bundle) -> bool:
+    """Whether a candidate is of a simpler rung of the ladder than the champion, which is no mere stand-in."""
+    return not bundles.lacks_model(champion) and scope.training.is_simpler(candidate.rung, champion.rung)
 
 
 def _spread(values: np.ndarray, where: np.ndarray) -> np.ndarray:

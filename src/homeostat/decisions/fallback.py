@@ -15,8 +15,8 @@ def fell_back(session: Session) -> datetime | None:
     serving = session.registry.load_champion()
     if serving is None or session.tree.scope.training.model == "heuristic":
         return None
-    event, training = serving.event, serving.bundle.training
-    return event.at if (event.action, event.who) == ("rollback", WHO) and bundles.is_baseline(training) else None
+    event, stands_in = serving.event, bundles.lacks_model(serving.bundle)
+    return event.at if (event.action, event.who) == ("rollback", WHO) and stands_in else None
 
 
 def fallback_findings(session: Session, decision: Decision) -> list[Finding]:

@@ -12,6 +12,7 @@ from homeostat.core.policy import distrusts_labels
 from homeostat.core.rules import Reason, Rule
 from homeostat.decisions import evidence
 from homeostat.decisions.evidence import Candidate
+from homeostat.decisions.ladder import next_candidate
 from homeostat.decisions.session import Session
 from homeostat.decisions.weighed import Weighed
 from homeostat.features.tables import mature, read_features
@@ -30,10 +31,10 @@ def first_release(session: Session, now: datetime) -> Weighed:
     for name in tree.scope.objectives:
         if mature(table, name, tree.scope, now).is_empty():
             return Weighed(Decision("nothing", Reason.NOT_MATURE, facts={"objective": name}))
-    labels = check_labels(tree, now)
+    labels = check_labels(tree, session.labels, now)
     if distrusts_labels(labels):
         return _before_the_doubt(session, now, Decision("nothing", Reason.LABELS, findings=tuple(labels)))
-    first = _gated(session, now, evidence.fresh_candidate(session, now)[0])
+    first = _gated(session, now, next_candidate(session, now)[0])
     if first.decision.action == "release" or tree.scope.training.model == "heuristic":
         return first
     return _baseline_instead(session, now, first.decision)

@@ -13,7 +13,7 @@ from homeostat.core.errors import UsageError
 from homeostat.core.findings import Decision
 from homeostat.core.headlines import headline
 from homeostat.core.incidents import Incident
-from homeostat.core.rules import Reason
+from homeostat.core.rules import Reason, Rule
 from homeostat.core.text import count, metric_name, metric_value, typed_time
 from homeostat.data.batch import Batch
 from homeostat.data.staged_files import StagedFiles
@@ -103,6 +103,15 @@ def decision_of(project: Project, release: Register) -> Decided | None:
     folders = (project.decisions, project.approvals, project.candidates, project.weights)
     path = next((p for p in cited if p.parent in folders and p.is_file()), None)
     return read_decision(path) if path else None
+
+
+def margins(project: Project) -> dict[str, float]:
+    """The margin of each objective, a share, that the last candidate beside the champion was judged by; none before."""
+    for made in reversed(decisions(project)):
+        limits = {f.subject: f.limit for f in made.decision.gate if f.rule == Rule.NOT_WORSE and f.limit is not None}
+        if limits:
+            return limits
+    return {}
 
 
 def batches(project: Project, last: int | None = None) -> list[Batch]:

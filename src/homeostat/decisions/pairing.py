@@ -39,9 +39,9 @@ def recipe(bundle: Bundle) -> str:
 
     The code of this package is left out: a new version of it is no new recipe, and has to pass as a newer model does.
     """
-    scope = bundle.scope
+    scope = bundle.recipe
     kinds = {name: trained["kind"] for name, trained in bundle.training["objectives"].items()}
-    unread = {"model", "calibrate", *(part for kind, part in OF_KIND.items() if kind not in kinds.values())}
+    unread = {"model", "calibrate", "ladder", *(part for kind, part in OF_KIND.items() if kind not in kinds.values())}
     parts = {
         "sql": bundle.sql,
         "objectives": {name: objective.model_dump(include=RECIPE) for name, objective in scope.objectives.items()},
@@ -49,6 +49,8 @@ def recipe(bundle: Bundle) -> str:
         "window": str(scope.windows.train),
         "kinds": kinds,
     }
+    _, rule = scope.training.rules.get(f"sql__{bundle.rung}", ((), None))
+    parts |= {"rule": rule.sql} if rule and rule.sql else {}
     return digest(json.dumps(parts, sort_keys=True).encode())
 
 

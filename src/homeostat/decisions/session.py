@@ -14,6 +14,7 @@ from homeostat.decisions import history
 from homeostat.decisions.history import Decided
 from homeostat.features.intake import Intake
 from homeostat.monitoring.alerts import read_incidents
+from homeostat.monitoring.labels import LabelRecord
 from homeostat.project.clock import move_on, stands_at
 from homeostat.project.layout import Project, working_tree
 from homeostat.project.window import Window, read_window, write_window
@@ -60,6 +61,7 @@ class Session:
     stands_at: datetime  # the last completed tick
     followed: Branches | None = None  # where the branches were when the worktree was last brought to them
     _intake: Intake | None = None
+    _labels: LabelRecord | None = None
 
     @property
     def intake(self) -> Intake:
@@ -67,6 +69,13 @@ class Session:
         if self._intake is None:
             self._intake = Intake(self.tree)
         return self._intake
+
+    @property
+    def labels(self) -> LabelRecord:
+        """The labels of the batches that have matured, as measured when they had."""
+        if self._labels is None:
+            self._labels = LabelRecord(self.tree)
+        return self._labels
 
     @classmethod
     def open(cls, project: Project) -> Session:
@@ -83,7 +92,8 @@ class Session:
 
     def note_tree(self) -> None:
         """Read again what the worktree says, after it was brought to another commit: its scope, window and time."""
-        self.tree, self._intake = self.project.worktree, None
+        self.close()
+        self.tree, self._intake, self._labels = self.project.worktree, None, None
         self.start = read_window(self.tree).start
         self.stands_at = stands_at(self.project)
 
@@ -96,6 +106,11 @@ class Session:
         """Add a decision that has just been put on record, in the place of an earlier one of the same time."""
         others = [decision for decision in self.decisions if decision.path != record]
         self.decisions = sorted([*others, history.read_decision(record)], key=lambda decision: decision.at)
+
+    def close(self) -> None:
+        """Stop what is prepared beside the run, if anything is."""
+        if self._intake is not None:
+            self._intake.close()
 
     def complete(self, now: datetime) -> None:
         """Note that the tick of ``now`` is completed, which moves the project's time on."""

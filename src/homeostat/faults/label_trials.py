@@ -20,7 +20,8 @@ from homeostat.core.label_trust import LabelBatch, label_findings, mean_relation
 from homeostat.core.policy import Evidence, decide_action
 from homeostat.core.rules import Reason, Rule
 from homeostat.models.heuristic import GIVEN
-from homeostat.monitoring.labels import RECENT, Usual, due_rows, label_batch, measure_labels, periods_of
+from homeostat.monitoring.label_measures import Usual, due_rows, label_batch, measure_labels, periods_of
+from homeostat.monitoring.labels import RECENT
 from homeostat.monitoring.outcomes import window_length
 
 if TYPE_CHECKING:

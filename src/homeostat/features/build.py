@@ -128,6 +128,7 @@ class FeatureTables:
     def _cause(self) -> str:
         """What decides on every table: the code, its tools and the scope."""
         scope = self.workspace.scope
+        _, *of_rungs = scope.training.rules.items()
         cause = {
             "code": work_hash("homeostat.features.build"),
             "sources": {name: source.meaning() for name, source in scope.sources.items()},
@@ -137,7 +138,10 @@ class FeatureTables:
                 name: objective.model_dump(mode="json", include={"label", "where", "known", "group"})
                 for name, objective in scope.objectives.items()
             },
-            "given": [scope.evaluation.slices, scope.training.baseline.model_dump(mode="json")],
+            "given": [
+                scope.evaluation.slices, scope.training.baseline.model_dump(mode="json"),
+                *((column, rule.model_dump(mode="json")) for column, (_, rule) in of_rungs),
+            ],
             "needed": listed(scope),
         }
         return json.dumps(cause, default=str)

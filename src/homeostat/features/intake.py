@@ -3,12 +3,14 @@
 In a replay the ticks before the next decision are prepared together, because one run of ``features.sql`` over a week
 costs little more than over a day. What is prepared of a tick follows from its own batches, those before, and the
 amendments known by then; it is written and reported at that tick, and is dropped when anything that it follows from has
-changed by then. So nothing tells a prepared tick from one that was taken in by itself.
+changed by then. So nothing tells a prepared tick from one that was taken in by itself. The ticks after that decision
+and the next ones are prepared in a thread beside what the loop does meanwhile: it seldom changes what they follow from.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import TYPE_CHECKING
@@ -47,11 +49,16 @@ class Intake:
         self._together = Together()
         self._prepared: dict[datetime, Prepared] = {}
         self._cause = ""  # of what is prepared
+        self._thread = ThreadPoolExecutor(1, "intake")
+        self._beside: dict[datetime, Future[list[Prepared]]] = {}  # by its end, each span after what is prepared
 
-    def take(self, now: datetime, last: datetime, horizon: datetime | None = None) -> DataOutcome:
+    def take(
+        self, now: datetime, last: datetime, horizon: datetime | None = None, beyond: Sequence[datetime] = ()
+    ) -> DataOutcome:
         """Land, judge and featurize every batch that is due at ``now``, the last completed tick being ``last``.
 
-        Ticks up to ``horizon``, none of which may decide before the last of them, are prepared with it.
+        Ticks up to ``horizon``, none of which may decide before the last of them, are prepared with it; the spans after
+        it that end at ``beyond`` while the caller goes on.
 
         Raises:
             DataError: a source cannot be read; nothing is lost, and the next run carries on.
@@ -59,32 +66,82 @@ class Intake:
         """
         workspace = self._workspace = self._workspace.again()
         horizon = horizon or now
-        cause = _cause(workspace) if self._prepared or horizon > now else ""
+        cause = _cause(workspace) if self._prepared or self._beside or max([horizon, *beyond]) > now else ""
+        if now not in self._prepared:
+            self._prepared |= self._next_span()
         ready = self._prepared.pop(now, None)
         if ready is None or ready.last != last or cause != self._cause:
+            self._drop_beside()
             ready, *ahead = self._prepare(workspace, now, last, horizon)
             self._prepared, self._cause = {tick.now: tick for tick in ahead}, cause
         for writes in ready.writes:
             make(writes)
+        for end in beyond:
+            self._go_on(workspace, max([now, *self._prepared, *self._beside]), end)
         return ready.outcome
+
+    def _go_on(self, workspace: Workspace, last: datetime, end: datetime) -> None:
+        """Have the span after ``last`` prepared beside, once those before it are."""
+        if last < end:
+            before = [*self._prepared.values()], [*self._beside.values()]
+            self._beside[end] = self._thread.submit(self._prepare_beyond, workspace, *before, last, end)
+
+    def _prepare_beyond(
+        self, workspace: Workspace, prepared: Sequence[Prepared], beside: Sequence[Future[list[Prepared]]],
+        last: datetime, end: datetime,
+    ) -> list[Prepared]:  # fmt: skip
+        """The ticks of a span as they will find the files once all before them are taken in; none where some lack."""
+        workspace, before = workspace.again(), [*prepared, *(tick for span in beside for tick in span.result())]
+        if before and before[-1].now != last:
+            return []
+        for tick in before:
+            for writes in tick.writes:
+                workspace.files.assume(writes)
+        tables = FeatureTables(workspace, PointInTime(workspace, self._rows))
+        return self._with_features(tables, list(_ahead(tables, last, end)))
+
+    def _next_span(self) -> dict[datetime, Prepared]:
+        """The first span beside by tick, once it is prepared; nothing where that failed.
+
+        It reads what the loop writes to meanwhile, so any error may be of that moment alone: a tick meets one that is
+        not in its own time.
+        """
+        end = next(iter(self._beside), None)
+        span = None if end is None else self._beside.pop(end)
+        return {} if span is None or span.exception() is not None else {tick.now: tick for tick in span.result()}
+
+    def close(self) -> None:
+        """Prepare no further span beside; one that is under way ends by itself."""
+        self._thread.shutdown(wait=False, cancel_futures=True)
+
+    def _drop_beside(self) -> None:
+        """Forget the spans beside, once none of them is worked on any more: they share what is kept."""
+        for span in self._beside.values():
+            span.cancel()
+        wait(self._beside.values())
+        self._beside.clear()
 
     def _prepare(self, workspace: Workspace, now: datetime, last: datetime, horizon: datetime) -> list[Prepared]:
         """What ``now`` takes in, its batches landed and judged already, and what the ticks after it will."""
         tables = FeatureTables(workspace, PointInTime(workspace, self._rows))
         outcome = judge_due(workspace, now, last, workspace.files.commit)
-        ticks = [Prepared(now, last, outcome, [], _to_make(tables, outcome)), *_ahead(tables, now, horizon)]
+        first = Prepared(now, last, outcome, [], _to_make(tables, outcome))
         try:
-            made, remark = self._together.make(tables, [look for tick in ticks for look in tick.looks])
+            return self._with_features(tables, [first, *_ahead(tables, now, horizon)])
         except HomeostatError:  # a tick ahead meets it in its own time
-            del ticks[1:]
-            made, remark = self._together.make(tables, ticks[0].looks)
+            return self._with_features(tables, [first])
+
+    def _with_features(self, tables: FeatureTables, ticks: list[Prepared]) -> list[Prepared]:
+        """The ticks with the feature tables that they want."""
+        looks = [look for tick in ticks for look in tick.looks]
+        made, remark = self._together.make(tables, looks)
         for tick in ticks:
             for look in tick.looks:
                 tables.stage(look, made[look.period.label])
-            tick.writes.append(workspace.files.cut())
+            tick.writes.append(tables.workspace.files.cut())
         if remark:
-            ticks[0].outcome = replace(outcome, remarks=(*outcome.remarks, remark))
-        if ticks[-1].looks:
+            ticks[0].outcome = replace(ticks[0].outcome, remarks=(*ticks[0].outcome.remarks, remark))
+        if ticks and ticks[-1].looks:
             self._rows.keep(2 * len(ticks[-1].looks[-1].batches))
         return ticks
 

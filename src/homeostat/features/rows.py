@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 def joined(scope: Scope, events: pl.DataFrame, features: pl.DataFrame) -> pl.DataFrame:
     """Key, times, features, ``given__`` columns and filter of events; both tables hold the same events."""
     key = list(scope.key)
-    given = with_filtered(scope, _given(scope, events)).sort(key, nulls_last=True)
+    given = with_filtered(scope, with_given(scope, events)).sort(key, nulls_last=True)
     features = features.select(pl.exclude(key))
     return pl.concat(
         [given.select(*key, "event_time", "predict_at"), features, given.select(f"^(given__.*|{FILTERED})$")],
@@ -24,11 +24,15 @@ def joined(scope: Scope, events: pl.DataFrame, features: pl.DataFrame) -> pl.Dat
     )
 
 
-def _given(scope: Scope, events: pl.DataFrame) -> pl.DataFrame:
-    """Events with the columns that slices and the baseline go by, as ``given__<column>``, and its rule."""
-    baseline = scope.training.baseline
-    named = dict.fromkeys([*scope.evaluation.slices, *baseline.by, *([baseline.column] if baseline.column else [])])
+def with_given(scope: Scope, events: pl.DataFrame) -> pl.DataFrame:
+    """Events with the columns that slices, the baseline and other rules go by, as ``given__<column>``, and scores."""
+    rules = scope.training.rules
+    used = (column for _, rule in rules.values() for column in (*rule.by, rule.column) if column is not None)
+    named = dict.fromkeys([*scope.evaluation.slices, *used])
     events = events.with_columns(pl.col(c).alias(f"given__{c}") for c in named)
-    if baseline.sql is None:
-        return events
-    return evaluate(events, [Expression("given__sql", baseline.sql, "DOUBLE", "training.baseline.sql")])
+    scores = [
+        Expression(f"given__{column}", rule.sql, "DOUBLE", ".".join(map(str, (*path, "sql"))))
+        for column, (path, rule) in rules.items()
+        if rule.sql is not None
+    ]
+    return evaluate(events, scores) if scores else events

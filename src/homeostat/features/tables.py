@@ -68,5 +68,5 @@ def without(rows: pl.DataFrame, spans: Iterable[tuple[datetime, datetime]]) -> p
 
 
 def listed(scope: Scope) -> tuple[str, ...]:
-    """Every feature that an objective lists, once."""
-    return tuple(dict.fromkeys(name for o in scope.objectives.values() for name in o.features))
+    """Every feature that an objective lists, or a rung for it, once."""
+    return tuple(dict.fromkeys(name for objective in scope.objectives for name in scope.features_of(objective)))

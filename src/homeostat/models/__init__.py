@@ -17,7 +17,8 @@ if TYPE_CHECKING:
     import numpy as np
     import polars as pl
 
-    from homeostat.project.scope import Objective, Training
+    from homeostat.project.scope import Objective
+    from homeostat.project.training_scope import Training
 
 MANY = 200  # rows from which on models predict side by side: starting a thread costs what a few rows do
 

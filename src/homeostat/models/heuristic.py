@@ -14,7 +14,8 @@ from homeostat.core.errors import DataError
 from homeostat.models import stored
 
 if TYPE_CHECKING:
-    from homeostat.project.scope import Baseline, Objective
+    from homeostat.project.scope import Objective
+    from homeostat.project.training_scope import Baseline
 
 GIVEN = "given__"
 PRIOR = 20.0  # rows that the overall rate counts for beside a group's own

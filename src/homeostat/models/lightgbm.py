@@ -24,7 +24,8 @@ if TYPE_CHECKING:
     import polars as pl
     from lightgbm import Booster
 
-    from homeostat.project.scope import LightGBM, Objective
+    from homeostat.project.scope import Objective
+    from homeostat.project.training_scope import LightGBM
 
 NAME = "trees.txt"
 _importing = threading.Lock()  # a name that cannot be imported meanwhile cannot be in any thread

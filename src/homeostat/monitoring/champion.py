@@ -22,7 +22,7 @@ from homeostat.core.promises import metrics_finding
 from homeostat.core.rules import Rule
 from homeostat.monitoring import outcomes
 from homeostat.monitoring.change import check_change, importance_of
-from homeostat.monitoring.labels import check_labels
+from homeostat.monitoring.labels import LabelRecord, check_labels
 from homeostat.monitoring.quality import (
     MONEY,
     QualityRecords,
@@ -55,7 +55,9 @@ class Check:
     quality: dict[str, Any]
 
 
-def check_champion(tree: Project, registry: Registry, serving: Serving, now: datetime) -> Check:
+def check_champion(
+    tree: Project, registry: Registry, serving: Serving, labels: LabelRecord, now: datetime
+) -> Check:
     """Judge the drift record that is stored for ``now``, the outcomes of the window, the labels, and a fresh switch.
 
     What is stored decides: ``record_drift`` comes first.
@@ -63,7 +65,7 @@ def check_champion(tree: Project, registry: Registry, serving: Serving, now: dat
     path = tree.drift / f"{stamp(now)}.json"
     recorded = path.is_file() and read_body(path)["release"] == serving.event.version
     findings = judge_drift(tree, serving.bundle, path) if recorded else []
-    at_once = (*check_switch(tree, registry, now), *check_labels(tree, now))
+    at_once = (*check_switch(tree, registry, now), *check_labels(tree, labels, now))
     doubted = {f.subject: f.since for f in at_once if f.failed and f.rule == Rule.LABELS}
     health, quality = judge_health(tree, serving, now, registry.ledger.barred(), doubted)
     paths = [path, tree.quality / f"{stamp(now)}.json"] if recorded else [tree.quality / f"{stamp(now)}.json"]

@@ -2,221 +2,105 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
 from datetime import datetime
-from math import isfinite
-from typing import Any
 
 import polars as pl
 
 from homeostat.adapters.parquet import read_or_none, write_table
 from homeostat.core.findings import Finding
-from homeostat.core.intervals import FEWEST
-from homeostat.core.label_trust import FACTOR, LabelBatch, label_findings, mean_relation
-from homeostat.core.periods import Period, period_of
-from homeostat.data.known_at import FAR
-from homeostat.models.heuristic import GIVEN
+from homeostat.core.label_trust import LabelBatch, label_findings, mean_relation
+from homeostat.core.periods import Period, period_containing
+from homeostat.monitoring.label_measures import SCHEMA, Usual, due_rows, label_batch, measure_labels, periods_of
 from homeostat.monitoring.outcomes import window_length
 from homeostat.project.layout import Project
-from homeostat.project.scope import Scope
 
 RECENT = 28  # batches on record that say what relation is usual
-FIRST = 0.2  # share of the events that a relation puts first: as many as there may be people to act on
-LABEL = "__label"  # beside the features, while their relation to it is measured
-SCHEMA = {
-    "objective": pl.String(), "label": pl.String(), "end": pl.Datetime("us"), "events": pl.Int64(),
-    "labelled": pl.Int64(), "mean": pl.Float64(), "common": pl.Float64(), "only": pl.Float64(), "wait": pl.Float64(),
-    "relation": pl.List(pl.Struct({"feature": pl.String(), "value": pl.Float64()})),
-    "slices": pl.List(
-        pl.Struct({"slice": pl.String(), "labelled": pl.Int64(), "mean": pl.Float64(), "order": pl.Float64()})
-    ),
-    "top": pl.Int64(), "top_mean": pl.Float64(),
-}  # fmt: skip
+Batches = Mapping[str, Sequence[LabelBatch]]  # by objective, in order of time
 
 
-@dataclass(frozen=True)
-class Usual:
-    """How many events a batch usually has, and by objective the usual relation of its label with the features."""
+class LabelRecord:
+    """The labels of each batch as they were when the last of its events had matured; ``labels.parquet``.
 
-    events: int
-    relation: Mapping[str, Mapping[str, float]]
+    It is read once, and grows as batches mature. A batch in doubt has no events here: what its labels say is no more
+    trusted than the rest of it.
+    """
+
+    def __init__(self, tree: Project) -> None:
+        self._tree, self._path = tree, tree.quality / "labels.parquet"
+        table = read_or_none(self._path)
+        whole = table is not None and table.schema == SCHEMA  # else damaged, or of an earlier version: measured again
+        self._table = table if table is not None and whole else pl.DataFrame(schema=SCHEMA)
+        self._batches = _by_objective(self._table)
+
+    def until(self, now: datetime) -> dict[str, list[LabelBatch]]:
+        """By objective the batches whose events are all mature by ``now`` and trusted by the scope, in order of time.
+
+        Those that have matured since are put on record first.
+        """
+        events = self._tree.scope.events
+        mature = now - events.label_horizon
+        self._measure(mature)
+        end = min(mature, events.labels_until or mature)
+        return {name: [b for b in self._batches.get(name, ()) if b.end <= end] for name in self._tree.scope.objectives}
+
+    def maturing(self, now: datetime, before: Batches) -> dict[str, list[LabelBatch]]:
+        """The same of batches of which a part has matured, by that part; without those where it is too small to judge.
+
+        ``before``: the batches that say what relation is usual.
+        """
+        scope, until = self._tree.scope, now - self._tree.scope.events.label_horizon
+        period = period_containing(until, scope.events_period, scope.rhythm.offset)
+        if period.start == until or not (self._tree.features / f"{period.label}.parquet").is_file():
+            return {}
+        table = _measured(self._tree, period, until, before)
+        return _by_objective(table.filter(pl.col("labelled") >= scope.evaluation.min_slice))
+
+    def matured(self, since: datetime, until: datetime) -> int:
+        """How many labels of all objectives are of batches that matured after ``since`` and by ``until``."""
+        start, batches = since - self._tree.scope.events.label_horizon, self.until(until)
+        return sum(batch.labelled for of in batches.values() for batch in of if batch.end > start)
+
+    def _measure(self, mature: datetime) -> None:
+        done = set(self._table["label"].unique())
+        new = [p for p in periods_of(self._tree, but=done) if p.end <= mature]
+        for period in new:  # one by one: the relation that is usual is that of the batches before
+            table = _measured(self._tree, period, period.end, self._batches)
+            self._table = pl.concat([self._table, table])
+            for name, batches in _by_objective(table).items():
+                self._batches[name] = sorted([*self._batches[name], *batches], key=lambda batch: batch.end)
+        if new:
+            write_table(self._table, self._path)
 
 
-def check_labels(tree: Project, now: datetime) -> list[Finding]:
+def check_labels(tree: Project, record: LabelRecord, now: datetime) -> list[Finding]:
     """Put on record the labels of the batches that have matured since, and judge them by those before.
 
     A batch of which enough has matured to be judged counts as far as it has: a candidate would learn from that too.
     """
-    scope = tree.scope
-    record = record_labels(tree, now)
-    table = pl.concat([record, _maturing(tree, now, usual_relation(record))])
-    findings, length = [], window_length(scope)
+    scope, whole = tree.scope, record.until(now)
+    part, findings = record.maturing(now, whole), []
     for name, objective in scope.objectives.items():
-        rows = table.filter(pl.col("objective") == name).sort("end").iter_rows(named=True)
-        batches = [batch for row in rows if (batch := label_batch(row)).events]
-        findings += label_findings(name, objective.task, batches, length, scope.evaluation.min_slice)
+        batches = [batch for batch in [*whole[name], *part.get(name, ())] if batch.events]
+        findings += label_findings(name, objective.task, batches, window_length(scope), scope.evaluation.min_slice)
     return findings
 
 
-def usual_relation(record: pl.DataFrame) -> dict[str, dict[str, float]]:
-    """By objective the mean relation of its label with the features, of the last batches on record."""
-    return {
-        str(name): mean_relation(map(label_batch, rows.sort("end").tail(RECENT).iter_rows(named=True)))
-        for (name,), rows in record.group_by("objective")
-    }
+def _usual_relation(batches: Batches) -> dict[str, dict[str, float]]:
+    """By objective the mean relation of its label with the features, of the last batches."""
+    return {name: mean_relation(of[-RECENT:]) for name, of in batches.items()}
 
 
-def label_batch(row: Mapping[str, Any]) -> LabelBatch:
-    """A row of what is on record."""
-    values = {name: value for name, value in row.items() if name not in ("objective", "relation", "slices")}
-    relation = {r["feature"]: r["value"] for r in row["relation"]}
-    slices = {s["slice"]: (s["labelled"], s["mean"], s["order"]) for s in row["slices"]}
-    return LabelBatch(**values, relation=relation, slices=slices)
-
-
-def record_labels(tree: Project, now: datetime) -> pl.DataFrame:
-    """One row an objective and batch whose events are all mature by ``now``, as its labels were when they were.
-
-    A batch in doubt has no events here: what its labels say is no more trusted than the rest of it.
-    """
-    path, scope = tree.quality / "labels.parquet", tree.scope
-    table = read_or_none(path)
-    if table is None or table.schema != SCHEMA:  # damaged, or of an earlier version: measured again
-        table = pl.DataFrame(schema=SCHEMA)
-    done = set(table["label"].unique())
-    matured = (p for p in periods_of(tree) if p.label not in done and p.end + scope.events.label_horizon <= now)
-    new = False
-    for period in matured:  # one by one: the relation that is usual is that of the batches before
-        rows = list(_measured(tree, period, period.end, usual_relation(table)))
-        table, new = pl.concat([table, pl.DataFrame(rows, schema=SCHEMA)]), True
-    if new:
-        write_table(table, path)
-    mature = now - scope.events.label_horizon
-    return table.filter(pl.col("end") <= min(mature, scope.events.labels_until or mature))
-
-
-def labels_matured(tree: Project, since: datetime, until: datetime) -> int:
-    """How many labels of all objectives are of batches that matured after ``since`` and by ``until``."""
-    matured = pl.col("end") + tree.scope.events.label_horizon
-    return int(record_labels(tree, until).filter(matured > since)["labelled"].sum())
-
-
-def _maturing(tree: Project, now: datetime, usual: Mapping[str, Mapping[str, float]]) -> pl.DataFrame:
-    """The same of batches of which a part has matured, by that part; without those where it is too small to judge."""
-    scope, until = tree.scope, now - tree.scope.events.label_horizon
-    partly = (period for period in periods_of(tree) if period.start < until < period.end)
-    rows = [row for period in partly for row in _measured(tree, period, until, usual)]
-    return pl.DataFrame(rows, schema=SCHEMA).filter(pl.col("labelled") >= scope.evaluation.min_slice)
-
-
-def periods_of(tree: Project) -> list[Period]:
-    """The periods of the batches that have features, in order."""
-    every, offset = tree.scope.events_period, tree.scope.rhythm.offset
-    return [period_of(file.stem, every, offset) for file in sorted(tree.features.glob("*.parquet"))]
-
-
-def _measured(
-    tree: Project, period: Period, end: datetime, relation: Mapping[str, Mapping[str, float]]
-) -> Iterator[dict[str, object]]:
+def _measured(tree: Project, period: Period, end: datetime, before: Batches) -> pl.DataFrame:
     """The labels of the events of a batch before ``end``, as they were when these had matured."""
     rows, events = due_rows(tree, period)
-    yield from measure_labels(tree.scope, rows, period, end, Usual(events, relation))
+    usual = Usual(events, _usual_relation(before))
+    return pl.DataFrame(list(measure_labels(tree.scope, rows, period, end, usual)), schema=SCHEMA)
 
 
-def due_rows(tree: Project, period: Period) -> tuple[pl.DataFrame, int]:
-    """The feature rows by which the labels of a batch are measured, and how many events a batch usually has.
-
-    Its own, and, where the labels of most of them come later than the label horizon, those of earlier batches whose
-    labels came in the period of a batch: what a candidate learns from, from one to the next.
-    """
-    scope, horizon = tree.scope, tree.scope.events.label_horizon
-    names = [f"known__{o}" for o in scope.objectives]
-    own = pl.read_parquet(tree.features / f"{period.label}.parquet")
-    in_time = own.select(pl.max_horizontal((pl.col(c) < period.end + horizon).sum() for c in names)).item() or 0
-    earlier = [p for p in periods_of(tree) if period.start - scope.features.history <= p.start < period.start]
-    if FACTOR * in_time >= own.height or not earlier:
-        return own, own.height
-    tables = pl.scan_parquet([tree.features / f"{p.label}.parquet" for p in earlier])
-    came = pl.any_horizontal(
-        pl.col(c).is_between(period.start + horizon, period.end + horizon, closed="left") for c in names
-    )
-    every = tables.select(pl.len()).collect().item()
-    return pl.concat([tables.filter(came).collect(), own], how="diagonal_relaxed"), round(every / len(earlier))
-
-
-def measure_labels(
-    scope: Scope, table: pl.DataFrame, period: Period, end: datetime, usual: Usual
-) -> Iterator[dict[str, object]]:
-    """By objective the labels of a batch's ``due_rows`` before ``end``; the columns of ``SCHEMA``.
-
-    Of labels that come late there is no pace: which they are, and so how long they took, differs from batch to batch.
-    """
-    names = [f"{part}{o}" for o in scope.objectives for part in ("label__", "known__")]
-    own = table.filter(pl.col("event_time") >= period.start)
-    if own.select(pl.any_horizontal(pl.col(c) == FAR for c in names if c.startswith("known__")).any()).item():
-        table = table.clear()
-    table, horizon = table.filter(pl.col("event_time") < end), scope.events.label_horizon
-    for name, objective in scope.objectives.items():
-        labelled = table.drop_nulls(f"label__{name}").filter(pl.col(f"known__{name}") < end + horizon)
-        is_own = labelled["event_time"] >= period.start
-        earlier = labelled.filter(~is_own).filter(pl.col(f"known__{name}") >= period.start + horizon)
-        late = earlier.height > is_own.sum()
-        rows = earlier if late else labelled.filter(is_own)
-        y, wait = rows[f"label__{name}"].cast(pl.Float64), rows[f"known__{name}"] - rows["event_time"]
-        most, ranks = y.value_counts(sort=True).row(0)[1] if len(y) else 0, _ranks(rows, objective.features)
-        score = _scores(ranks, y, usual.relation.get(name, {}))
-        first = y.filter(score > score.quantile(1 - FIRST)) if len(y) >= FEWEST else y.clear()
-        yield {
-            "objective": name,
-            "label": period.label,
-            "end": period.end,
-            "events": usual.events if late else int((table["event_time"] >= period.start).sum()),
-            "labelled": len(y),
-            "mean": y.mean(),
-            "common": most / len(y) if len(y) else 0.0,
-            "only": y[0] if y.n_unique() == 1 else None,
-            "wait": (wait / (horizon or scope.events_period)).median() if len(y) and not late else None,
-            "relation": [{"feature": c, "value": v} for c, v in _relation(ranks, y).items()],
-            "slices": list(_slices(rows, y, score, scope.evaluation.slices)),
-            "top": len(first),
-            "top_mean": first.mean(),
-        }
-
-
-def _scores(ranks: pl.DataFrame, y: pl.Series, relation: Mapping[str, float]) -> pl.Series:
-    """What the usual ``relation`` of the labels with the features says of each event; zero where there is none."""
-    usual = [pl.col(c) * w for c, w in relation.items() if c in ranks.columns]
-    return ranks.select(pl.sum_horizontal(usual)).to_series() if usual else y * 0
-
-
-def _ranks(rows: pl.DataFrame, features: Sequence[str]) -> pl.DataFrame:
-    """The ranks of the features that are numbers, less their mean, in units of their spread; of a missing value 0."""
-    kinds = rows.schema
-    names = [c for c in features if c in kinds and (kinds[c].is_numeric() or kinds[c] == pl.Boolean)]
-    ranks = rows.select(pl.col(names).cast(pl.Float64).rank())
-    units = ranks.select((pl.all() - pl.all().mean()) / pl.all().std())
-    return units.select(pl.when(pl.all().is_finite()).then(pl.all()).otherwise(0.0))
-
-
-def _relation(ranks: pl.DataFrame, y: pl.Series) -> dict[str, float]:
-    """The rank correlation of the label with each feature."""
-    if len(y) < FEWEST or not ranks.columns:
-        return {}
-    both = ranks.with_columns(y.rank().alias(LABEL))
-    values = both.select(pl.corr(c, LABEL).alias(c) for c in ranks.columns)
-    return {c: v for c, v in values.row(0, named=True).items() if v is not None and isfinite(v)}
-
-
-def _slices(
-    rows: pl.DataFrame, y: pl.Series, score: pl.Series, columns: Sequence[str]
-) -> Iterator[dict[str, object]]:
-    """The labels of each slice of the scope; ``score``: what the usual relation of all says of each event."""
-    for column in (c for c in columns if f"{GIVEN}{c}" in rows.columns):
-        of = pl.DataFrame({"value": rows[f"{GIVEN}{column}"].cast(pl.String), "y": y, "score": score})
-        counts = of.drop_nulls(["value", "y"]).group_by("value")
-        order = pl.corr("y", "score", method="spearman")
-        table = counts.agg(pl.len(), pl.col("y").mean(), order.alias("order")).sort("value")
-        for value, many, mean, goes in table.iter_rows():
-            goes = goes if goes is not None and isfinite(goes) else None
-            yield {"slice": f"{column} = {value}", "labelled": many, "mean": mean, "order": goes}
+def _by_objective(table: pl.DataFrame) -> dict[str, list[LabelBatch]]:
+    batches: dict[str, list[LabelBatch]] = defaultdict(list)
+    for row in table.sort("end").iter_rows(named=True):
+        batches[row["objective"]].append(label_batch(row))
+    return batches

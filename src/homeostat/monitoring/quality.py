@@ -138,7 +138,8 @@ def estimated(records: QualityRecords) -> dict[str, dict[str, dict[str, Any]]]:
             half, value, earned = one["half"], one["value"], records.trust(one["objective"], one["metric"])
             found.setdefault(one["objective"], {})[one["metric"]] = {
                 "value": value, "rows": one["rows"], "since": one["since"],
-                "low": None if half is None else value - half, "high": None if half is None else value + half,
+                "low": None if half is None else metrics.inside(one["metric"], value - half),
+                "high": None if half is None else metrics.inside(one["metric"], value + half),
                 "trusted": earned.earned if earned else None,
                 "grades": len(records.graded(one["objective"], one["metric"])),
             }  # fmt: skip

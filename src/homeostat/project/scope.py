@@ -6,14 +6,16 @@ import re
 from datetime import timedelta
 from functools import lru_cache
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, Strict, model_validator
+from pydantic import Field, model_validator
 
 from homeostat.core.errors import ScopeError
 from homeostat.project.file_form import FileForm
+from homeostat.project.part import Part, require
 from homeostat.project.scope_errors import Contradiction
 from homeostat.project.sql_columns import columns_in
+from homeostat.project.training_scope import Training
 from homeostat.project.typed_yaml import parse_yaml
 from homeostat.project.value_types import (
     Count,
@@ -40,17 +42,6 @@ RESERVED = ("event_time", "predict_at", "reason")  # what Homeostat itself adds 
 ONCE: Literal["once"] = "once"  # the period of a source without time, and the label of its one batch
 
 
-class Part(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
-
-
-def _require(
-    holds: object, path: tuple[int | str, ...], problem: str, other: tuple[int | str, ...] = ()
-) -> None:
-    if not holds:
-        raise Contradiction(path, problem, other)
-
-
 class Clock(Part):
     """Project time: the wall clock, or a start and a speed (project seconds a second)."""
 
@@ -59,7 +50,7 @@ class Clock(Part):
 
     @model_validator(mode="after")
     def consistent(self) -> Clock:
-        _require(self.start or self.speed == 1, ("speed",), "the wall clock has no speed; add start or remove speed")
+        require(self.start or self.speed == 1, ("speed",), "the wall clock has no speed; add start or remove speed")
         return self
 
 
@@ -110,13 +101,13 @@ class Source(Part):
     @model_validator(mode="after")
     def consistent(self) -> Source:
         place = "name one: path (with package, or a file or glob of its own), or url with query"
-        _require((self.url is None) != (self.path is None), (), place)
-        _require(self.package is None or self.path is not None, ("package",), "goes with path; add path")
-        _require((self.url is None) == (self.query is None), (), "url and query go together; add the other")
+        require((self.url is None) != (self.path is None), (), place)
+        require(self.package is None or self.path is not None, ("package",), "goes with path; add path")
+        require((self.url is None) == (self.query is None), (), "url and query go together; add the other")
         grid = "a source with a time needs a period such as 1d; one without has period: once"
-        _require((self.time is None) == (self.period == "once"), ("period",), grid)
+        require((self.time is None) == (self.period == "once"), ("period",), grid)
         for column in RESERVED:
-            _require(column not in self.columns, ("columns", column), "is a name that Homeostat adds; rename it")
+            require(column not in self.columns, ("columns", column), "is a name that Homeostat adds; rename it")
         for number, column in enumerate(self.key):
             self._check_declared(column, ("key", number))
         for column in self.read:
@@ -126,32 +117,32 @@ class Source(Part):
         for number, column in enumerate(self.optional):
             self._check_declared(column, ("optional", number))
             key = f"{column!r} is part of the key, which every row needs; remove it"
-            _require(column not in self.key, ("optional", number), key)
+            require(column not in self.key, ("optional", number), key)
         self._check_known_at()
         return self
 
     def _check_declared(self, column: str, path: tuple[int | str, ...]) -> None:
-        _require(column in self.columns, path, f"names {column!r}, which is not among columns; correct it")
+        require(column in self.columns, path, f"names {column!r}, which is not among columns; correct it")
 
     def _check_known_at(self) -> None:
         """Every column of a source with a time is in one group; the first group makes the row visible."""
         if not self.timed:
-            _require(not self.known_at, ("known_at",), "a source with period: once is known from the start; remove it")
+            require(not self.known_at, ("known_at",), "a source with period: once is known from the start; remove it")
             return
         grouped: set[str] = set()
         for name, group in self.known_at.items():
             for number, column in enumerate(group.columns):
                 path = ("known_at", name, "columns", number)
                 self._check_declared(column, path)
-                _require(column not in grouped, path, f"names {column!r} twice; a column becomes known once")
+                require(column not in grouped, path, f"names {column!r} twice; a column becomes known once")
                 grouped.add(column)
         for column in self.columns:
             lacks = f"column {column!r} has no known_at; put it in the group that makes it known"
-            _require(column in grouped, ("columns", column), lacks)
+            require(column in grouped, ("columns", column), lacks)
         first = next(iter(self.known_at))
         for column in self.key:
             early = f"is the first group, so it makes a row visible: {column!r}, a column of the key, belongs in it"
-            _require(column in self.known_at[first].columns, ("known_at", first), early)
+            require(column in self.known_at[first].columns, ("known_at", first), early)
 
     @property
     def timed(self) -> bool:
@@ -201,10 +192,10 @@ class Abstain(Part):
 
     @model_validator(mode="after")
     def consistent(self) -> Abstain:
-        _require(self.margin is not None or self.scores, (), "says for which events; add margin or scores")
+        require(self.margin is not None or self.scores, (), "says for which events; add margin or scores")
         for name, (low, high) in self.scores.items():
             crossed = f"begins at {low:g} and ends at {high:g}, below that; exchange them"
-            _require(low < high, ("scores", name), crossed)
+            require(low < high, ("scores", name), crossed)
         return self
 
 
@@ -225,46 +216,8 @@ class Windows(Part):
             problem = (
                 f"must be longer than windows.holdout ({format_duration(self.holdout)}); nothing is left to train on"
             )
-            _require(isinstance(longer, str) or longer > self.holdout, (name,), problem)
+            require(isinstance(longer, str) or longer > self.holdout, (name,), problem)
         return self
-
-
-class LightGBM(Part):
-    trees: Count
-    leaves: Annotated[Whole, Field(gt=1)]
-    learning_rate: Positive
-    min_leaf: Count
-    feature_share: Share = 1.0
-    row_share: Share = 1.0
-    l2: Annotated[Number, Field(ge=0)] = 0.0
-
-
-class Baseline(Part):
-    """Version 0: the label's rate by columns of the events, or a score that exists already."""
-
-    by: tuple[str, ...] = ()
-    column: str | None = None
-    sql: str | None = None
-
-    @model_validator(mode="after")
-    def one(self) -> Baseline:
-        named = [bool(self.by), self.column is not None, self.sql is not None]
-        _require(sum(named) <= 1, (), "name one of by, column and sql; remove the others")
-        return self
-
-
-def _kinds(written: Any) -> Any:
-    """One kind of calibrator, several, or the word none."""
-    return () if written == "none" else (written,) if isinstance(written, str) else written
-
-
-class Training(Part):
-    model: Literal["heuristic", "linear", "lightgbm"]
-    refit: Annotated[bool, Strict()]
-    lightgbm: LightGBM
-    baseline: Baseline
-    # calibrators that may be fitted where the level of a label moved and nothing else
-    calibrate: Annotated[tuple[Literal["platt", "beta", "isotonic"], ...], BeforeValidator(_kinds)] = ("platt",)
 
 
 class Metrics(Part):
@@ -289,6 +242,7 @@ class Evaluation(Part):
     min_slice: Count
     resamples: Annotated[Whole, Field(ge=20)]
     block: Length
+    runs: Count = 1  # parts of a block by key, each a block of its own, where events share too few times
     confidence: Annotated[Number, Field(gt=0.5, lt=1)]
 
 
@@ -317,7 +271,7 @@ class Release(Part):
     def consistent(self) -> Release:
         above = f"is above what all events together must reach, {self.beats_baseline:g}; lower it"
         floor = self.beats_baseline if self.slice_floor is None else self.slice_floor
-        _require(floor <= self.beats_baseline, ("slice_floor",), above, ("release", "beats_baseline"))
+        require(floor <= self.beats_baseline, ("slice_floor",), above, ("release", "beats_baseline"))
         return self
 
 
@@ -336,9 +290,9 @@ class Rollout(Part):
     @model_validator(mode="after")
     def consistent(self) -> Rollout:
         rising = all(one < other for one, other in zip(self.steps, self.steps[1:], strict=False))
-        _require(rising, ("steps",), "must rise from step to step; 1 is no step, it follows the last")
+        require(rising, ("steps",), "must rise from step to step; 1 is no step, it follows the last")
         problem = f"must be longer than hold ({format_duration(self.hold)}); correct one of them"
-        _require(self.patience > self.hold, ("patience",), problem)
+        require(self.patience > self.hold, ("patience",), problem)
         return self
 
 
@@ -417,7 +371,7 @@ class Rhythm(Part):
     def consistent(self) -> Rhythm:
         for name, longer in (("decide", self.decide), ("retrain", self.retrain)):
             problem = f"must be a whole number of ticks of {format_duration(self.tick)}; correct it or rhythm.tick"
-            _require(longer % self.tick == timedelta(0), (name,), problem)
+            require(longer % self.tick == timedelta(0), (name,), problem)
         return self
 
 
@@ -451,27 +405,28 @@ class Scope(Part):
 
     @model_validator(mode="after")
     def consistent(self) -> Scope:
-        _require("events" not in self.sources, ("sources", "events"), "features.sql calls the events so; rename it")
+        require("events" not in self.sources, ("sources", "events"), "features.sql calls the events so; rename it")
         named = f"names {self.events.source!r}, which is not among sources; correct it"
-        _require(self.events.source in self.sources, ("events", "source"), named)
+        require(self.events.source in self.sources, ("events", "source"), named)
         timeless = f"names {self.events.source!r}, which has no time; events need one"
-        _require(self.event_source.timed, ("events", "source"), timeless)
+        require(self.event_source.timed, ("events", "source"), timeless)
         waiting = format_duration(self.events.label_horizon)
         blind = f"must be longer than events.label_horizon ({waiting}); no event in it would be mature"
-        _require(self.monitoring.window > self.events.label_horizon, ("monitoring", "window"), blind)
+        require(self.monitoring.window > self.events.label_horizon, ("monitoring", "window"), blind)
         if self.alarms is not None:
             every = max(self.rhythm.decide, self.events_period)
             looks = f"allows a page at every check, one every {format_duration(every)}; lower it or lengthen alarms.in"
-            _require(self.alarms.false_pages * every < self.alarms.within, ("alarms", "false_pages"), looks)
+            require(self.alarms.false_pages * every < self.alarms.within, ("alarms", "false_pages"), looks)
         if self.business is not None:
             named = f"names {self.business.source!r}, which is no source with a time; correct it"
             timed = self.business.source in self.sources and self.sources[self.business.source].timed
-            _require(timed, ("business", "source"), named)
+            require(timed, ("business", "source"), named)
         self._check_objectives()
         self._check_features()
         self._check_columns()
         self._check_abstain()
         self._check_filters()
+        self._check_ladder()
         return self
 
     def _check_objectives(self) -> None:
@@ -479,56 +434,74 @@ class Scope(Part):
             path = ("objectives", name)
             groups = ", ".join(self.event_source.known_at)
             stray = f"names {objective.known!r}, which is no known_at group of {self.events.source}; use {groups}"
-            _require(objective.known in self.event_source.known_at, (*path, "known"), stray)
+            require(objective.known in self.event_source.known_at, (*path, "known"), stray)
             ranked = (objective.task == "ranking") == (objective.group is not None)
-            _require(ranked, path, "group goes with task ranking, and ranking needs it; add or remove group")
+            require(ranked, path, "group goes with task ranking, and ranking needs it; add or remove group")
             measured = getattr(self.evaluation.metrics, objective.task)
             none = f"is empty, but objective {name} is judged by it; name the loss"
-            _require(measured, ("evaluation", "metrics", objective.task), none)
+            require(measured, ("evaluation", "metrics", objective.task), none)
         for name in self.release.margin:
             stray = f"names {name!r}; use one of {', '.join(self.objectives)}"
-            _require(name in self.objectives, ("release", "margin", name), stray)
+            require(name in self.objectives, ("release", "margin", name), stray)
         weightless = "every objective weighs 0, so no risk is ever above another; give one a weight"
         last = ("objectives", list(self.objectives)[-1], "weight")
-        _require(any(o.weight for o in self.objectives.values()), ("objectives",), weightless, last)
+        require(any(o.weight for o in self.objectives.values()), ("objectives",), weightless, last)
 
     def _check_features(self) -> None:
         for list_name in ("allowed", "barred"):
             for number, name in enumerate(getattr(self.features, list_name)):
                 objective, dot, _ = name.partition(".")
                 stray = f"names {name!r}; write objective.column, the objective one of {', '.join(self.objectives)}"
-                _require(dot and objective in self.objectives, ("features", list_name, number), stray)
+                require(dot and objective in self.objectives, ("features", list_name, number), stray)
         for number, name in enumerate(self.features.barred):
             both = f"{name} is both barred and allowed; remove it from one"
-            _require(name not in self.features.allowed, ("features", "barred", number), both)
+            require(name not in self.features.allowed, ("features", "barred", number), both)
         for name, objective in self.objectives.items():
-            for number, feature in enumerate(objective.features):
-                path = ("objectives", name, "features", number)
-                _require(objective.features.index(feature) == number, path, f"names {feature!r} twice; remove one")
-                barred = f"uses {feature!r}, which features.barred bars; remove it from one"
-                _require(f"{name}.{feature}" not in self.features.barred, path, barred)
+            self._check_list(name, objective.features, ("objectives", name, "features"))
+
+    def _check_list(self, objective: str, features: tuple[str, ...], path: tuple[int | str, ...]) -> None:
+        """Check the features that the models of an objective are made from."""
+        for number, feature in enumerate(features):
+            place = (*path, number)
+            require(features.index(feature) == number, place, f"names {feature!r} twice; remove one")
+            barred = f"uses {feature!r}, which features.barred bars; remove it from one"
+            require(f"{objective}.{feature}" not in self.features.barred, place, barred)
+
+    def _check_ladder(self) -> None:
+        """Check that each rung has features to learn from, and that it is judged when decisions are taken."""
+        self.training.check_rhythm(self.rhythm.decide)
+        ladder, path = self.training.ladder, ("training", "ladder", "rungs")
+        for rung, recipe in ladder.rungs.items() if ladder else ():
+            for name, features in recipe.features.items():
+                stray = f"names {name!r}; use one of {', '.join(self.objectives)}"
+                require(name in self.objectives, (*path, rung, "features", name), stray)
+                self._check_list(name, features, (*path, rung, "features", name))
+            for name, objective in self.objectives.items():
+                none = f"learns, and objective {name} has no features; name some"
+                learns = recipe.model != "heuristic"
+                has = objective.features or name in recipe.features or not learns
+                require(has, (*path, rung), none, ("objectives", name, "features"))
 
     def _check_columns(self) -> None:
-        """Check that slices and the baseline use columns of the events."""
-        by = ("training", "baseline", "by")
+        """Check that slices, the baseline and rules of the ladder use columns of the events."""
         given: list[tuple[tuple[int | str, ...], str | None]] = [
-            *((("evaluation", "slices", n), c) for n, c in enumerate(self.evaluation.slices)),
-            *(((*by, n), c) for n, c in enumerate(self.training.baseline.by)),
-            (("training", "baseline", "column"), self.training.baseline.column),
+            (("evaluation", "slices", n), c) for n, c in enumerate(self.evaluation.slices)
         ]
+        for where, rule in self.training.rules.values():
+            given += [((*where, "by", n), c) for n, c in enumerate(rule.by)] + [((*where, "column"), rule.column)]
         for path, column in given:
             stray = f"names {column!r}, which is no column of {self.events.source}; correct it"
-            _require(column is None or column in self.event_source.columns, path, stray)
+            require(column is None or column in self.event_source.columns, path, stray)
         barred = [name.partition(".")[2] for name in self.features.barred]
         for number, column in enumerate(self.evaluation.slices):
             place = barred.index(column) if column in barred else 0
             away = f"names {column!r}, which is barred: its slices would tell the label; remove one of them"
             path = ("evaluation", "slices", number)
-            _require(column not in barred, path, away, ("features", "barred", place))
+            require(column not in barred, path, away, ("features", "barred", place))
         floor, gap = self.release.slice_floor, self.release.slice_gap
         for name, value in (("slice_floor", floor), ("slice_gap", gap)):
             none = "needs slices, and there are none; name columns there"
-            _require(value is None or self.evaluation.slices, ("release", name), none, ("evaluation", "slices"))
+            require(value is None or self.evaluation.slices, ("release", name), none, ("evaluation", "slices"))
 
     def _check_abstain(self) -> None:
         """Check that some event can be decided, and that ranges are of scores that measure something."""
@@ -537,12 +510,12 @@ class Scope(Part):
             return
         for name in abstain.scores:
             stray = f"names {name!r}; use one of {', '.join(self.objectives)}"
-            _require(name in self.objectives, (*path, "scores", name), stray)
+            require(name in self.objectives, (*path, "scores", name), stray)
         for name, objective in self.objectives.items():
             order = f"needs scores that measure; those of {name}, a ranking, only order: remove it"
-            _require(objective.task != "ranking", path, order, ("objectives", name, "task"))
+            require(objective.task != "ranking", path, order, ("objectives", name, "task"))
         wide = "is not below the cost of an alert, so that no event would ever be left alone; lower it"
-        _require((abstain.margin or 0) < self.costs.alert, (*path, "margin"), wide, ("costs", "alert"))
+        require((abstain.margin or 0) < self.costs.alert, (*path, "margin"), wide, ("costs", "alert"))
 
     def _check_filters(self) -> None:
         """Check that filters use no column that makes a label known: that becomes known after predict-at."""
@@ -557,7 +530,37 @@ class Scope(Part):
                         "columns that are known before"
                     )
                     group = ("sources", self.events.source, "known_at", target.known)
-                    _require(column not in used, ("events", "filters", name), late, group)
+                    require(column not in used, ("events", "filters", name), late, group)
+
+    def on_rung(self, rung: str) -> Scope:
+        """The scope with the recipe of a rung of the ladder in the place of its own; itself for none.
+
+        Raises:
+            ScopeError: the ladder has no such rung.
+        """
+        if not rung:
+            return self
+        ladder = self.training.ladder
+        if ladder is None or rung not in ladder.rungs:
+            raise ScopeError(f"params.yaml: training.ladder.rungs: has no {rung!r}; put it back")
+        own = ladder.rungs[rung].features
+        objectives = {
+            name: objective.model_copy(update={"features": own.get(name, objective.features)})
+            for name, objective in self.objectives.items()
+        }
+        return self.model_copy(update={"training": self.training.on_rung(rung), "objectives": objectives})
+
+    def features_of(self, objective: str) -> tuple[str, ...]:
+        """The features that the models of an objective may use: its own, and those of rungs."""
+        ladder = self.training.ladder
+        of_rungs = (rung.features.get(objective, ()) for rung in ladder.rungs.values()) if ladder else ()
+        return tuple(dict.fromkeys([*self.objectives[objective].features, *(f for own in of_rungs for f in own)]))
+
+    @property
+    def ladder_margin(self) -> float:
+        """The share that the loss of a rung may lie above the best's."""
+        ladder = self.training.ladder
+        return self.release.not_worse if ladder is None or ladder.margin is None else ladder.margin
 
     @property
     def event_source(self) -> Source:

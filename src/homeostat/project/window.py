@@ -23,7 +23,7 @@ class Window(NamedTuple):
 
     ``baseline``: it trains the baseline, although its history is long enough for a model. ``labels_until``: events
     after it teach and judge nothing, since their labels are in doubt. ``left_out``: nor do those that were to be
-    predicted in these spans, by a release that was rolled back.
+    predicted in these spans, by a release that was rolled back. ``rung``: the one of the ladder whose recipe it trains.
     """
 
     start: datetime
@@ -31,6 +31,7 @@ class Window(NamedTuple):
     baseline: bool = False
     labels_until: datetime | None = None
     left_out: tuple[Span, ...] = ()
+    rung: str = ""
 
 
 def read_window(project: Project) -> Window:
@@ -43,7 +44,8 @@ def read_window(project: Project) -> Window:
     try:
         raw = YAML(typ="safe").load(path.read_text())
         spans = tuple((span["since"], span["until"]) for span in raw.get("left_out", ()))
-        window = Window(raw["from"], raw["as_of"], raw.get("baseline", False), raw.get("labels_until"), spans)
+        of = (raw.get("baseline", False), raw.get("labels_until"), spans, str(raw.get("rung", "")))
+        window = Window(raw["from"], raw["as_of"], *of)
     except FileNotFoundError as error:
         raise ScopeError(f"{path}: not there; {FIX}") from error
     except (YAMLError, KeyError, TypeError, ValueError, AttributeError, OSError) as error:
@@ -56,12 +58,13 @@ def read_window(project: Project) -> Window:
 
 def write_window(
     project: Project, start: datetime, as_of: datetime, baseline: bool = False, labels_until: datetime | None = None,
-    left_out: tuple[Span, ...] = (),
+    left_out: tuple[Span, ...] = (), rung: str = "",
 ) -> None:  # fmt: skip
     """Write the window of a tree whole or not at all."""
     text = "# The data that this version of the project stands for, in UTC; the loop moves as_of on.\n"
     text += f"from: {start.isoformat()}\nas_of: {as_of.isoformat()}\n"
     text += "baseline: true  # no model was fit to serve\n" if baseline else ""
+    text += f"rung: {rung}  # of the ladder: whose recipe it trains\n" if rung else ""
     text += f"labels_until: {labels_until.isoformat()}  # later ones are in doubt\n" if labels_until else ""
     if left_out:
         text += "left_out:  # predicted by a release that was rolled back: these events teach and judge nothing\n"

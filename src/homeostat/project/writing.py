@@ -15,8 +15,8 @@ class Writing(BaseModel):
     ``decimal`` and ``grouping``: the signs of a number; ``without``: currencies and units around it; ``negative``:
     marks beside a negative one, ``()`` for brackets. ``yes`` and ``no``: the values of a flag, ``""`` for a blank.
     ``missing``: values that mean none; ``limits``: what a number such as ``<0.5`` is. ``words``: ``trimmed`` of the
-    blanks and invisible characters around them, or ``folded``, in small letters too, so that writings which differ
-    only so are one.
+    blanks and invisible characters around them (accents join their letters), or ``folded``, in small letters too,
+    so that writings which differ only so are one.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")

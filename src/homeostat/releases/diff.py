@@ -29,7 +29,7 @@ def lines(one: Bundle, other: Bundle, names: tuple[str, str]) -> Iterator[str]:
         yield f"{name}:"
         yield from _trained(one, other, name, names)
         yield from _measures(trials[0]["candidate"], trials[1]["candidate"])
-        yield from _listed(one.scope.objectives[name].features, other.scope.objectives[name].features, names)
+        yield from _listed(one.recipe.objectives[name].features, other.recipe.objectives[name].features, names)
     yield from _differing("features.sql", one.sql, other.sql, names)
     yield from _differing("scope", _scope(one), _scope(other), names)
     for contract in sorted(one.contracts.keys() | other.contracts.keys()):
@@ -40,7 +40,8 @@ def lines(one: Bundle, other: Bundle, names: tuple[str, str]) -> Iterator[str]:
 def _trained(one: Bundle, other: Bundle, name: str, names: tuple[str, str]) -> Iterator[str]:
     for version, bundle in zip(names, (one, other), strict=True):
         training = bundle.training["objectives"][name]
-        yield f"  {version}  {training['kind']} on {training['rows']:,} events, {training['from']} to {training['to']}"
+        kind = f"{training['kind']} (rung {bundle.rung})" if bundle.rung else training["kind"]
+        yield f"  {version}  {kind} on {training['rows']:,} events, {training['from']} to {training['to']}"
 
 
 def _measures(one: Measured, other: Measured) -> Iterator[str]:

@@ -140,6 +140,7 @@ def _release(ledger: Ledger, release: Register, bundle: Bundle) -> Iterator[Part
         ("state", ledger.state(release.version)),
         ("made", f"{when(release.at)} UTC by {release.who}"),
         ("phase", "; ".join(PHASES.get(kind, kind) for kind in kinds)),
+        *([("rung", bundle.rung)] if bundle.rung else []),
         ("commit", release.commit),
         ("bundle", release.bundle),
     ))  # fmt: skip

@@ -36,7 +36,7 @@ def forms(screen: Screen, action: str, seal: str) -> str:
 
 
 def _may_roll_back(screen: Screen) -> bool:
-    return any(command.text == ROLLBACK for command in commands(screen))
+    return any(command.text.startswith(ROLLBACK) for command in commands(screen))
 
 
 def _button(action: str, name: str, more: str = "") -> str:

@@ -131,9 +131,11 @@ def _incidents(project: Project, page: Path) -> Iterator[str]:
     rows = [
         f"<td>{_link(project.incidents / f'{number}.html', page, number)}</td><td class='text'>{escape(i.problem)}</td>"
         f"<td>{when(i.opened)}</td><td>{when(i.closed) if i.closed else NOTED if i.noted else OPEN}</td>"
+        f"<td>{i.told}</td>"
         for number, i in on_record
     ]
-    yield grid('<tr><th>incident</th><th class="text">problem</th><th>since</th><th>until</th></tr>', rows)
+    head = '<th>incident</th><th class="text">problem</th><th>since</th><th>until</th><th>alert</th>'
+    yield grid(f"<tr>{head}</tr>", rows)
 
 
 def _quality(scope: Scope, outcome: Results) -> Iterator[str]:
@@ -243,7 +245,7 @@ def _decisions(outcome: Results, page: Path) -> Iterator[str]:
 def _decision(decided: Decided, page: Path) -> str:
     decision = decided.decision
     style = {"roll back": "bad", "fall back": "bad", "nothing": "soft", "keep": "soft"}.get(decision.action, "good")
-    head = f'{decided.at:%Y-%m-%d} <b class="{style}">{escape(decision.action)}</b> {escape(decided.headline)}'
+    head = f'{decided.at:%Y-%m-%d} <b class="{style}">{escape(decided.headline)}</b>'
     links = [_link(decided.path, page, "the decision"), *_evidence(decided, page)]
     commands = [f"<code>{escape(c)}</code>" for c in (decided.command, decided.drift_command) if c]
     more = " · ".join([*links, *commands])

@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from homeostat.core.errors import UsageError
-from homeostat.core.evidence_table import Row, evidence_table, option_row
+from homeostat.core.evidence_table import Row, comparison_rows, option_row
+from homeostat.core.evidence_table import row as finding_row
 from homeostat.core.findings import QUIET, Finding, objections
 from homeostat.core.headlines import headline
 from homeostat.core.incidents import ANSWERED, Incident
@@ -157,10 +158,15 @@ def lines(screen: Screen) -> Iterator[Line]:
 
 
 def commands(screen: Screen) -> list[Command]:
-    """What to type first, then what fixes it, then the way back."""
+    """What to type first, then what fixes it, then the way back; of a closed one what is left to look at."""
     finding, champion = screen.incident.finding, screen.ledger.champion
-    typed = [Command(FIRST_COMMAND[finding.rule], "look first")]
     source, batch = batch_of(finding)
+    if screen.incident.closed is not None:
+        typed = [Command(d.command, "the last decision of its time, whole") for d in screen.decisions[:1]]
+        if batch and finding.facts.get("status") != "missing":
+            typed.append(Command(f"homeostat data review {source} {batch}", "what came, and what was done with it"))
+        return typed
+    typed = [_look_first(screen)]
     if batch and finding.facts.get("status") != "missing":
         typed.append(Command(f"homeostat data correct {source} {batch} FILE", "put the right rows in its place"))
         typed.append(Command(f"homeostat data release-rows {source} {batch}", "it is right as it is"))
@@ -171,13 +177,26 @@ def commands(screen: Screen) -> list[Command]:
             typed.append(Command(f"{approve} --decline --why TEXT", "no: the release in service stays"))
     if screen.decisions:
         typed.append(Command(screen.decisions[0].command, "the last decision, whole"))
-    if screen.incident.closed is None:
-        this = f"homeostat status --incident {int(screen.number)}"
-        typed.append(Command(f"{this} --snooze 2d --why TEXT", "let it rest, until it ends or gets worse"))
-        typed.append(Command(f"{this} --owner NAME", "say who has it"))
+    this = f"homeostat status --incident {int(screen.number)}"
+    typed.append(Command(f"{this} --snooze 2d --why TEXT", "let it rest, until it ends or gets worse"))
+    typed.append(Command(f"{this} --owner NAME", "say who has it"))
     if finding.rule in OF_MODEL and champion is not None and len({e.version for e in screen.ledger.terms}) > 1:
-        typed.append(Command("homeostat rollback", "back to the last healthy release"))
+        typed.append(Command("homeostat rollback --why TEXT", "back to the last healthy release"))
     return typed
+
+
+def _look_first(screen: Screen) -> Command:
+    """What shows the evidence: drift as of the last decision, or the decision itself where an objective moved."""
+    finding, text = screen.incident.finding, FIRST_COMMAND[screen.incident.finding.rule]
+    if finding.rule == Rule.CHANGE and screen.decisions:
+        last = screen.decisions[0]
+        blamed = {one["subject"] for one in finding.facts.get("blamed", ())[:1]}
+        of_objective = blamed <= {f.subject for f in last.decision.findings if f.rule in ON_QUALITY}
+        text = last.command if of_objective else last.drift_command or text
+    source, batch = batch_of(finding)
+    if batch and finding.facts.get("status") != "missing":
+        text = f"homeostat data review {source} {batch}"
+    return Command(text, "look first")
 
 
 def counterfactuals(screen: Screen) -> list[Row]:
@@ -187,8 +206,8 @@ def counterfactuals(screen: Screen) -> list[Row]:
     """
     compared = [d for d in screen.decisions if d.decision.comparisons]
     for decided in (*compared[:1], *screen.decisions):
-        table = evidence_table(decided.decision).rows
-        rows = [r for r in table if r.finding is None or (r.finding.rule == Rule.AGAINST_BASELINE and r.finding.value)]
+        against = [f for f in decided.decision.findings if f.rule == Rule.AGAINST_BASELINE and f.value]
+        rows = [*comparison_rows(decided.decision), *map(finding_row, against)]
         if rows:
             return rows
     return []
@@ -230,11 +249,20 @@ def _state(screen: Screen) -> str:
     if incident.closed is not None:
         if incident.finding.rule in ANSWERED:
             return f"closed at {when(incident.closed)}"
-        return f"closed by itself at {when(incident.closed)}, after quiet checks"
+        told = "noted, it paged nobody" if incident.noted else incident.told
+        return f"closed by itself at {when(incident.closed)}, after quiet checks; {told}{_left_out(incident)}"
     if snooze is not None and snooze.until is not None:
         return f"snoozed until {when(snooze.until)}, or until it gets worse; {incident.progress}"
     escalated = f", escalated at {when(incident.escalated)}: nobody had answered" if incident.escalated else ""
     return f"open{escalated}; {incident.progress}"
+
+
+def _left_out(incident: Incident) -> str:
+    """What of a closed incident still holds: a batch in doubt trains nothing until a person accepts it."""
+    source, batch = batch_of(incident.finding)
+    if incident.finding.rule != Rule.HISTORY or not batch or not incident.finding.facts.get("suspect"):
+        return ""
+    return f"; {source} {batch} stays out of training, unless `homeostat data release-rows {source} {batch}`"
 
 
 def _since(incident: Incident) -> str:
@@ -290,18 +318,20 @@ def _done(screen: Screen) -> list[str]:
     events = [e for e in screen.ledger.events if screen.incident.opened <= e.at <= (until or e.at)]
     texts += [f"{when(e.at)}  {e.action} {e.version} by {e.who}" for e in events[-SHOWN:]]
     taken = [d for d in screen.decisions if d.decision.action not in QUIET]
-    texts += [f"{when(d.at)}  {headline(d.decision)}" for d in (taken or screen.decisions[:1])[:SHOWN]]
+    texts += [f"{when(d.at)}  {headline(d.decision)}" for d in (taken or screen.decisions[:1])[:SHOWN][::-1]]
     return texts or ["nothing yet; the next decision weighs it"]
 
 
 def _not_done(screen: Screen) -> Iterator[str]:
     """Of the last decision, the actions that it did not take, each with the reason."""
     for decided in screen.decisions[:1]:
+        if screen.incident.closed is not None:
+            yield f"at the decision of {when(decided.at)}:"
         decision, versions = decided.decision, decided.decision.versions
         compared = [c for c in decision.comparisons if c.version == versions.previous and c.other == versions.champion]
         if decision.action != "roll back" and compared:
             losses = ", ".join(f"{c.objective} {change(c.share)}" for c in compared)
-            yield f"roll back: on the same rows the loss of {versions.previous} differs by {losses}"
+            yield f"roll back: the loss of {versions.previous} on the same rows is not significantly lower ({losses})"
         if decision.action not in ("retrain", "release"):
             against = [f"{f.name}: {sentence(f)}" for f in objections(decision.gate)]
             if against:

@@ -8,7 +8,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from homeostat.core.evidence_table import evidence_table
+from homeostat.core.findings import Finding
 from homeostat.core.ledger import Ledger, Register, describe
+from homeostat.core.rules import Rule
 from homeostat.core.text import metric_name
 from homeostat.decisions import history as records
 
@@ -18,7 +20,7 @@ if TYPE_CHECKING:
     from homeostat.project.layout import Project
 
 WHY = 120  # characters of a reason in the list
-HEADINGS = ("release", "made", "state", "promised", "observed")
+HEADINGS = ("release", "made", "state", "promised loss (its ratio to the baseline's)", "observed loss (ratio)")
 
 
 def table(project: Project, ledger: Ledger) -> Iterator[str]:
@@ -92,7 +94,7 @@ def observed(project: Project, version: str) -> str:
 def _losses(quality: Mapping[str, Any] | None) -> str:
     if quality is None:
         return "not measured yet"
-    return ", ".join(f"{name} {_loss(measured)}" for name, measured in quality.items())
+    return ", ".join(f"{name} {_loss(name, measured)}" for name, measured in quality.items())
 
 
 def _promised(evaluation: Mapping[str, Any]) -> str:
@@ -101,7 +103,8 @@ def _promised(evaluation: Mapping[str, Any]) -> str:
     for name, trial in evaluation.get("objectives", {}).items():
         loss = trial["candidate"]["loss"]
         value = trial["candidate"]["overall"]["metrics"].get(loss, {}).get("value")
-        shown = "too little to say" if value is None else f"{metric_name(loss)} {value:.3f}"
+        share = trial["against_baseline"]["overall"]["share"]["value"]
+        shown = "too few events" if value is None else f"{metric_name(loss)} {value:.3f}{_beside_baseline(share)}"
         parts.append(f"{name} {shown}")
     return ", ".join(parts) or "nothing"
 
@@ -112,7 +115,15 @@ def _quality(project: Project) -> dict[str, dict[str, Any]]:
     return {version: {k: v for k, v in quality.items() if k != "money"} for version, quality in last.items()}
 
 
-def _loss(measured: Mapping[str, Any]) -> str:
+def _loss(objective: str, measured: Mapping[str, Any]) -> str:
     loss = next(iter(measured.get("metrics", {}).values()), None)
     value = loss["realised"] if loss else None
-    return "too little to say" if value is None else f"{value:.3f} on {measured['rows']:,}"
+    if value is None:
+        return "too few events"
+    beside = _beside_baseline(measured.get(Finding(Rule.AGAINST_BASELINE, objective, "pass").name))
+    return f"{value:.3f}{beside} on {measured['rows']:,}"
+
+
+def _beside_baseline(share: float | None) -> str:
+    """A loss beside the baseline's on the same events: seasons move both, so this is what compares two windows."""
+    return "" if share is None else f" ({1 + share:.2f})"

@@ -38,6 +38,7 @@ def main() -> None:
             surroundings.enter_context(_process_as_it_was())
             surroundings.enter_context(_output_to(request["output"]))
             signal.signal(signal.SIGINT, on_interrupt)
+            os.environ.update(request.get("run", {}))  # which earlier callers do not send
             code = run(request["module"], request["folder"], request["stage"])
             signal.signal(signal.SIGINT, signal.SIG_IGN)
         _give_memory_back()

@@ -17,7 +17,7 @@ from pydantic import Field, model_validator
 from homeostat.core.behaviour import EXPECTED, Behaviour, Severity, excess
 from homeostat.core.errors import ScopeError
 from homeostat.project import scope_errors
-from homeostat.project.scope import Part
+from homeostat.project.part import Part
 from homeostat.project.scope_errors import Contradiction
 from homeostat.project.typed_yaml import parse_yaml
 from homeostat.project.value_types import Number, Text
@@ -120,7 +120,7 @@ def _strays(test: Test, scope: Scope) -> Iterator[tuple[tuple[int | str, ...], s
     if test.objective not in scope.objectives:
         yield ("objective",), f"names {test.objective!r}; use one of {', '.join(scope.objectives)}"
         return
-    own = scope.objectives[test.objective].features
+    own = scope.features_of(test.objective)
     for path, name in test.features():
         if name not in own:
             yield path, f"names {name!r}, which is no feature of {test.objective}; use one of {', '.join(own)}"

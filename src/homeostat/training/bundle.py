@@ -53,6 +53,16 @@ class Bundle:
         """The scope as it was sealed; threads, clock, branch and rhythm are placeholders, not the project's."""
         return sealed_scope((self.folder / "params.yaml").read_text(), f"{self.folder}/params.yaml")
 
+    @property
+    def rung(self) -> str:
+        """The rung of the ladder whose recipe it was made by; empty where it was made by the scope's own."""
+        return str(self.training.get("rung", ""))
+
+    @property
+    def recipe(self) -> Scope:
+        """The scope with the recipe that its models were made by."""
+        return self.scope.on_rung(self.rung)
+
     @cached_property
     def calibrators(self) -> Mapping[str, Calibrator]:
         """By objective what its scores pass through; none of one whose scores count as the model gives them."""
@@ -131,6 +141,11 @@ class Bundle:
 def is_baseline(training: Mapping[str, Any]) -> bool:
     """Whether all that was trained is the baseline itself."""
     return all(o["kind"] == "heuristic" for o in training["objectives"].values())
+
+
+def lacks_model(bundle: Bundle) -> bool:
+    """Whether the baseline stands in for a model, and was not chosen as a rung of the ladder."""
+    return is_baseline(bundle.training) and not bundle.rung
 
 
 def seal(folder: Path, project: str, inputs: Mapping[str, str]) -> str:

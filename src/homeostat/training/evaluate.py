@@ -150,8 +150,19 @@ def metrics_of(scope: Scope, objective: str) -> tuple[str, ...]:
 
 
 def blocks(scope: Scope, table: pl.DataFrame) -> np.ndarray:
-    """The id of each row's block: rows of one ``evaluation.block`` of event time are resampled together."""
-    return _numbered(table, scope, int(scope.evaluation.block.total_seconds()))
+    """The id of each row's block: rows of one ``evaluation.block`` of event time are resampled together.
+
+    With ``evaluation.runs``, each of those is as many blocks: neighbours in the order of the key, about equally many.
+    A release's reference keeps no key, but the order.
+    """
+    numbers, runs = _numbered(table, scope, int(scope.evaluation.block.total_seconds())), scope.evaluation.runs
+    if runs == 1:
+        return numbers
+    key = [column for column in scope.key if column in table.columns]
+    keyed = table.select(pl.Series("block__", numbers), *key).with_row_index("row__")
+    run = pl.int_range(pl.len()).over("block__") * runs // pl.len().over("block__")
+    numbered = keyed.sort("block__", *key, maintain_order=True).with_columns(id__=pl.col("block__") * runs + run)
+    return np.asarray(numbered.sort("row__")["id__"].to_numpy())
 
 
 def periods(scope: Scope, table: pl.DataFrame) -> np.ndarray:
@@ -296,7 +307,7 @@ def judge(project: Project) -> Report:
     """
     scope, training = project.scope, read_training(project)
     now = datetime.fromisoformat(training["as_of"])
-    table = held_out(training, read_features(project, where=_judged_rows(training)))
+    table = judged_rows(project, training)
     fitted = {
         part: {name: models.load(project.candidate / name / part, scope.threads) for name in scope.objectives}
         for part in ("judged", "baseline")
@@ -318,6 +329,11 @@ def judge(project: Project) -> Report:
     write_text(_csv(deciles, CALIBRATION), folder / "calibration.csv")
     write_text(_csv(_by_month(report), MONTHS), folder / "months.csv")
     return report
+
+
+def judged_rows(project: Project, training: Mapping[str, Any]) -> pl.DataFrame:
+    """The feature rows that judge the candidate, in the order of its held-out scores."""
+    return held_out(training, read_features(project, where=_judged_rows(training)))
 
 
 def held_out(training: Mapping[str, Any], table: pl.DataFrame) -> pl.DataFrame:

@@ -38,7 +38,7 @@ def pack(project: Project) -> str:
     rows = with_judged(project, training, read_table(project.reference / reference.ROWS))
     write_table(_calibrated(unsealed, rows), folder / "reference.parquet")
     golden.write_answers(unsealed)
-    return bundle.seal(folder, project.scope.project, inputs(project))
+    return bundle.seal(folder, project.scope.project, inputs(project, training.get("rung", "")))
 
 
 def with_judged(project: Project, training: Mapping[str, Any], rows: pl.DataFrame) -> pl.DataFrame:
@@ -60,8 +60,8 @@ def _calibrated(unsealed: bundle.Bundle, rows: pl.DataFrame) -> pl.DataFrame:
     )
 
 
-def inputs(project: Project) -> dict[str, str]:
-    """What the bundle was made from, by content: feature rows; all code, SQL and contracts on the way; scope."""
+def inputs(project: Project, rung: str = "") -> dict[str, str]:
+    """What the bundle was made from, by content: feature rows; all code, SQL and contracts; scope and rung."""
     rows = [f"{p.name} {digest(p.read_bytes())}" for p in sorted(project.features.glob("*.parquet"))]
     if not rows:
         raise DataError(f"{project.features}: holds no features; run dvc repro")
@@ -71,7 +71,7 @@ def inputs(project: Project) -> dict[str, str]:
     return {
         "data": digest("\n".join(rows).encode()),
         "code": digest("\n".join(code).encode()),
-        "scope": digest((project.bundle / "params.yaml").read_bytes()),
+        "scope": digest((project.bundle / "params.yaml").read_bytes() + rung.encode()),
     }
 
 

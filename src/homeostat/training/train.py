@@ -77,8 +77,8 @@ def train(project: Project) -> dict[str, Any]:
     Raises:
         DataError: an objective has no mature event, or features or labels cannot be used.
     """
-    scope = project.scope
     window = read_window(project)
+    scope = project.scope.on_rung(window.rung)
     table = read_features(project, where=not_left_out(window.left_out))
     short = window.as_of - window.start < scope.windows.warm_up
     kind = "heuristic" if window.baseline or short else scope.training.model
@@ -87,9 +87,11 @@ def train(project: Project) -> dict[str, Any]:
     rows = {name: split(scope, name, table, until) for name in scope.objectives}
     del table
     with ThreadPoolExecutor(_at_once(scope, kind)) as pool:
-        fitting = {name: _fits(pool, scope, name, kind, of_objective) for name, of_objective in rows.items()}
+        fitting = {name: _fits(pool, (scope, project.scope), name, kind, own) for name, own in rows.items()}
         fitted = {name: _keep(project, name, rows[name], fits) for name, fits in fitting.items()}
     training: dict[str, Any] = {"as_of": until.isoformat(), "objectives": fitted}
+    if window.rung:
+        training["rung"] = window.rung
     if window.left_out:
         training["left_out"] = [[time.isoformat() for time in span] for span in window.left_out]
     write_text(json.dumps(training, indent=1) + "\n", project.candidate / "training.json")
@@ -110,12 +112,21 @@ def _at_once(scope: Scope, kind: str) -> int:
     return max(1, (os.cpu_count() or 1) // max(1, scope.threads)) if kind == "lightgbm" else 1
 
 
-def _fits(pool: ThreadPoolExecutor, scope: Scope, name: str, kind: str, rows: Split) -> dict[str, Future[models.Model]]:
-    """One objective's models under way, by folder: judged and baseline before the holdout, and both for service."""
-    wanted = {"judged": (kind, False), "baseline": ("heuristic", False)}
-    wanted |= {"final": (kind, True)} if scope.training.refit else {}
-    wanted |= {"baseline-final": ("heuristic", True)}
-    return {part: pool.submit(fit_model, scope, name, which, rows, every) for part, (which, every) in wanted.items()}
+def _fits(
+    pool: ThreadPoolExecutor, scopes: tuple[Scope, Scope], name: str, kind: str, rows: Split
+) -> dict[str, Future[models.Model]]:
+    """One objective's models under way, by folder: judged and baseline before the holdout, and both for service.
+
+    ``scopes``: of the recipe, and of the baseline, which is the same on every rung.
+    """
+    own, others = scopes
+    wanted = {"judged": (own, kind, False), "baseline": (others, "heuristic", False)}
+    wanted |= {"final": (own, kind, True)} if own.training.refit else {}
+    wanted |= {"baseline-final": (others, "heuristic", True)}
+    return {
+        part: pool.submit(fit_model, scope, name, which, rows, every)
+        for part, (scope, which, every) in wanted.items()
+    }  # fmt: skip
 
 
 def _keep(project: Project, name: str, rows: Split, fits: Mapping[str, Future[models.Model]]) -> dict[str, Any]:

@@ -17,7 +17,9 @@ from homeostat.scaffold.profile.request import Address, Request
 def test_every_number_has_limits_and_every_key_is_unique(rows: int, tmp_path: Path) -> None:
     table = healthy().head(rows).with_columns(
         floor=pl.int_range(pl.len()) % 3 - 1, counter=pl.int_range(pl.len()) + 5, flag=pl.int_range(pl.len()) % 2,
-        refund=pl.when(pl.col("back") == 1).then(pl.col("spent")),
+        refund=pl.when(pl.col("back") == 1).then(pl.col("spent")), code=pl.int_range(pl.len()) % 3 + 1_000_125,
+        opened=1_700_000_000 + pl.int_range(pl.len()) % 40, rare=(pl.int_range(pl.len()) == 7).cast(pl.Int64) * 5,
+        tiny=pl.int_range(pl.len()) % 5 * 1e-13 + 1e-9,
     )  # fmt: skip
     table.write_csv(tmp_path / "t.csv")
     made = create.draft("tried", Request(Address.of(str(tmp_path / "t.csv")), time="at", label="back"))

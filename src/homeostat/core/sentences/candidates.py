@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from homeostat.core.findings import Finding
+from homeostat.core.findings import Finding, Interval
 from homeostat.core.rules import Rule
 from homeostat.core.sentences.champion import calibration
 from homeostat.core.text import change, confidence_interval, count, listed, metric_name, percent, side
@@ -77,7 +77,7 @@ def _on_rows(finding: Finding) -> str:
 def _slices(finding: Finding) -> str:
     facts = finding.facts
     if finding.value is None or finding.limit is None:
-        return f"chance leaves too much in each of {count(facts['slices'], 'slice')} to judge it"
+        return f"the CI is too wide in each of {count(facts['slices'], 'slice')} to judge it"
     where = f"{metric_name(facts['loss'])} in {facts['column']} {facts['slice']}"
     where += f" is {side(finding.value)} the champion's{_on_rows(finding)}"
     if finding.failed:
@@ -168,7 +168,27 @@ def _budget(finding: Finding) -> str:
     return f"{spent}, {'more than' if finding.failed else 'of'} {finding.limit:g} (release.budget.{finding.subject})"
 
 
+def _rung(finding: Finding) -> str:
+    facts = finding.facts
+    text = f"{facts['kind']}{', which makes the candidate' if facts['used'] else ''}"
+    if finding.value is None or facts["cost"] is None:
+        return f"{text}; too few held-out events to judge it"
+    if facts["best"] == finding.subject:
+        text += ": the lowest weighted loss"
+    else:
+        beside = "within" if finding.outcome == "pass" else "not significantly within"
+        text += f": weighted loss {side(finding.value)} that of {facts['best']}{_on_rows(finding)}, {beside} "
+        text += f"{percent(finding.limit or 0)}"
+    text += f"; 1,000 events cost {facts['cost']:,.1f}"
+    if facts["below"] != finding.subject:
+        within = confidence_interval(Interval(*facts["buys_interval"]) if facts["buys_interval"] else None, change)
+        text += f", {side(facts['buys'])} the cost of {facts['below']}{within}"
+    refused = f"; chosen, but its gate refused it: {listed(facts['refused'], 2)}" if facts["refused"] else ""
+    return text + (refused if not facts["used"] else "")
+
+
 SENTENCES = {
+    Rule.RUNG: _rung,
     Rule.COVERAGE: _coverage,
     Rule.BEHAVIOUR: _behaviour,
     Rule.SLICE_FLOOR: _slice_floor,

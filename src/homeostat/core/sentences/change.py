@@ -26,8 +26,8 @@ def _change(finding: Finding) -> str:
     if not finding.failed:
         return f"nothing moved more than {finding.value:.2g} times as far as it usually does ({behind})"
     first, *others = facts["blamed"]
-    text = f"{first['subject']} ({first['aspect']}) lies {first['ratio']:.2g} times as far from the windows before"
-    text += f" as it usually does, and it lasts ({behind})"
+    text = f"{first['subject']} ({first['aspect']}) has moved {first['ratio']:.2g} times as far from the windows before"
+    text += f" as windows usually do, and stays there ({behind})"
     names = ", ".join(one["subject"] for one in others[:NAMED])
     more = f" and {len(others) - NAMED:,} more" if len(others) > NAMED else ""
     return f"{text}; with it {names}{more}" if names else text

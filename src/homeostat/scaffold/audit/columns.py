@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-from homeostat.core.text import count
+from homeostat.core.text import count, number
 from homeostat.scaffold.audit.column_changes import change_issues
 from homeostat.scaffold.audit.column_roles import Roles, names_each_row
 from homeostat.scaffold.audit.issue import Issue
@@ -111,7 +111,7 @@ def _held_by(work: Workspace, profile: Profile, column: Column, limits: ValueLim
     (rows,) = work.row(f"SELECT count(*) FROM {profile.table.sql} WHERE {condition}")
     if not rows:
         return f"kept: no rule of {file} quarantines them; narrow the limits of {column.name} there if they are errors"
-    span = " to ".join("any" if v is None else f"{v:g}" for v in (low, high))
+    span = " to ".join("any" if v is None else number(v) for v in (low, high))
     return f"the contract quarantines {count(rows, 'such row')}, those outside {span}: {file}"
 
 
@@ -128,7 +128,7 @@ def _implausible(work: Workspace, profile: Profile, column: Column, limits: AllL
         return
     clauses = []
     if negative and rarely_negative(column, negative, one):
-        clauses.append(f"negative in {negative} row{'s' if negative > 1 else ''} (down to {least:g})")
+        clauses.append(f"negative in {negative} row{'s' if negative > 1 else ''} (down to {number(least)})")
     width = 3 * max(high - low, 3 * (three - middle))
     if most > high + width or least < low - width:
         worst = most if most > high + width else least
@@ -136,7 +136,7 @@ def _implausible(work: Workspace, profile: Profile, column: Column, limits: AllL
             f"SELECT count(*) FROM {profile.table.sql} WHERE {name} > {high + width} OR {name} < {low - width}"
         )
         where = "a row" if beyond == 1 else f"the worst of {beyond} rows"
-        clauses.append(f"{worst:g} in {where}, where nearly all are between {low:g} and {high:g}")
+        clauses.append(f"{number(worst)} in {where}, where nearly all are between {number(low)} and {number(high)}")
     if clauses:
         fix = _held_by(work, profile, column, limits.get(column.name))
         yield Issue("implausible values", column.name, f"{column.raw} is {' and '.join(clauses)}", fix, 0.8, 52)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
+from homeostat.core.text import number
 from homeostat.project.value_types import format_duration
 from homeostat.scaffold.audit.issue import Issue
 from homeostat.scaffold.audit.time_bins import TimeBins
@@ -148,8 +149,8 @@ def _censored(work: Workspace, profile: Profile) -> Iterator[Issue]:
         return
     for limit, count, which in ((most, at_most, "maximum"), (least, at_least, "minimum")):
         if count > max(20, 0.02 * rows) and limit != 0:
-            text = f"{profile.label.column} is exactly {limit:g}, its {which}, in {count / rows:.1%} of the rows: it "
-            text += "looks censored there"
+            text = f"{profile.label.column} is exactly {number(limit)}, its {which}, in {count / rows:.1%} of the rows"
+            text += ": it looks censored there"
             fix = "ask for the values as measured, or predict whether the limit is reached"
             yield Issue("censored labels", profile.label.column, text, fix, 0.75, 57)
 

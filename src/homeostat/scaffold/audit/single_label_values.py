@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from math import log
 
+from homeostat.core.text import number
 from homeostat.scaffold.audit.candidates import Candidates
 from homeostat.scaffold.audit.issue import Issue, leak
 from homeostat.scaffold.audit.late_columns import STRONG
@@ -79,15 +80,15 @@ def single_label_issue(candidates: Candidates, values: Sequence[SingleLabel]) ->
     absence = next((v for v in values if v.state in (ABSENT, PRESENT)), None)
     if absence is not None:
         text = (
-            f"whenever {raw} is {absence.state}, {label} is {absence.label:g} ({absence.rows:,} rows, as good as all): "
-            "whether it is filled follows from the label"
+            f"whenever {raw} is {absence.state}, {label} is {number(absence.label)} ({absence.rows:,} rows, as good as "
+            "all): whether it is filled follows from the label"
         )
         return leak("label leakage by absence", column, text, 0.97, 94)
     filled = next((v for v in values if v.state == POSITIVE), None)
     if filled is not None and power >= STRONG:
         text = (
-            f"whenever {raw} is positive, {label} is {filled.label:g} ({filled.rows:,} rows, as good as all), and it "
-            f"predicts {label} well (power {power:.2f}): it is filled when the label is known"
+            f"whenever {raw} is positive, {label} is {number(filled.label)} ({filled.rows:,} rows, as good as all), "
+            f"and it predicts {label} well (power {power:.2f}): it is filled when the label is known"
         )
         return leak("label leakage by absence", column, text, 0.9, 93)
     exact = [v for v in values if v.state == VALUE] or values
@@ -95,7 +96,8 @@ def single_label_issue(candidates: Candidates, values: Sequence[SingleLabel]) ->
     state = f"= {first.value}" if first.state == VALUE else f"is {first.state}"
     more = f", as do {len(exact) - 1} more of its values" if len(exact) > 1 else ""
     text = (
-        f"{raw} {state} always goes with {label} {first.label:g} ({first.rows:,} rows){more}; kept: is it known before?"
+        f"{raw} {state} always goes with {label} {number(first.label)} ({first.rows:,} rows){more}; "
+        "kept: is it known before?"
     )
     fix = f"if it is written afterwards: move {column} from features.allowed to features.barred in params.yaml"
     return Issue("value with a single label", column, text, fix, 0.6, 70)

@@ -5,10 +5,12 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from math import floor, log10
 from statistics import median
 from typing import Any
 
 from homeostat.core.periods import EPOCH
+from homeostat.core.text import number
 from homeostat.scaffold.audit.column_roles import Roles
 from homeostat.scaffold.audit.columns import rarely_negative
 from homeostat.scaffold.profile.context import Context
@@ -121,7 +123,7 @@ def _plain_range(work: Workspace, profile: Profile, column: Column, names: bool)
     low = span.low if span is not None else float(column.low or "nan")
     if names or span is None or span.grows and span.mean_low is not None:
         if low >= 0:
-            reason = f"{column.name} was {low:.4g} or more; a negative one is an error."
+            reason = f"{column.name} was {number(low)} or more; a negative one is an error."
             yield _rule("values_to_be_between", {"column": column.name, "min_value": 0}, "warning", reason)
     elif column.distinct == 2 and (span.low, span.high) == (0, 1):
         limits = {"column": column.name, "min_value": 0, "max_value": 1}
@@ -206,23 +208,24 @@ def _number_rules(column: Column, span: Range, profile: Profile, missing: float)
     measured = span.mean_low is not None
     if span.grows and measured:
         if span.low >= 0:
-            reason = f"{column.name} only grows, from {span.low:.4g}; a negative one is an error."
+            reason = f"{column.name} only grows, from {number(span.low)}; a negative one is an error."
             limits: dict[str, Any] = {"column": column.name, "min_value": 0}
             yield _rule("values_to_be_between", limits, "warning", reason)
         return
     if span.mean_low is not None and span.mean_high is not None and profile.rhythm.rows * (1 - missing) >= 20:
-        reason = f"The mean of a batch was {span.mean_low:.4g} to {span.mean_high:.4g}; far outside, the unit changed."
+        ends = (number(_rounded(end, span.high - span.low)) for end in (span.mean_low, span.mean_high))
+        reason = f"The mean of a batch was {' to '.join(ends)}; far outside, the unit changed."
         yield _rule("mean_to_be_between", {"column": column.name, **_mean_limits(span)}, "critical", reason)
     yield _far_from_all(column, span)
 
 
 def _far_from_all(column: Column, span: Range) -> Rule:
     """Limits of each value far beyond nearly all."""
-    far = FAR * max(span.near_high - span.near_low, 1e-9)
+    far = FAR * (span.near_high - span.near_low or span.high - span.low)
     never_negative = span.low >= 0 or rarely_negative(column, span.negative, span.first_percent)
-    least = 0 if never_negative else _rounded(span.near_low - far)
-    limits = {"column": column.name, "min_value": least, "max_value": _rounded(span.near_high + far)}
-    near = f"{span.near_low:.4g} to {span.near_high:.4g}"
+    least = 0 if never_negative else _rounded(span.near_low - far, far)
+    limits = {"column": column.name, "min_value": least, "max_value": _rounded(span.near_high + far, far)}
+    near = " to ".join(number(_rounded(end, far / FAR)) for end in (span.near_low, span.near_high))
     reason = f"{column.name} was {near} in all but two of a thousand rows; so far outside it is an error."
     return _rule("values_to_be_between", limits, "warning", reason)
 
@@ -230,19 +233,20 @@ def _far_from_all(column: Column, span: Range) -> Rule:
 def _mean_limits(span: Range) -> dict[str, float]:
     low, high = float(span.mean_low or 0), float(span.mean_high or 0)
     wide = max(high - low, 0.25 * max(abs(high), abs(low)))
-    least = _rounded(low - SLACK * wide)
+    least = _rounded(low - SLACK * wide, wide)
     if span.low >= 0:
-        least = _rounded(max(0.0, min(low / 10, least if least > 0 else low / 10)))
-    return {"min_value": least, "max_value": _rounded(high + SLACK * wide)}
+        least = max(0.0, min(low / 10, least if least > 0 else low / 10))
+        least = _rounded(least, least)
+    return {"min_value": least, "max_value": _rounded(high + SLACK * wide, wide)}
 
 
-def _rounded(value: float) -> float:
-    """Three digits are enough for a limit.
+def _rounded(value: float, spread: float) -> float:
+    """A limit to three digits of the spread of the values: those of the value itself would cut off a narrow range.
 
-    >>> _rounded(1234.5), _rounded(-0.012345)
-    (1230.0, -0.0123)
+    >>> _rounded(1234.5, 1000), _rounded(-0.012345, 0.05), _rounded(1000127.0, 10), _rounded(3.0, 0.0)
+    (1230.0, -0.0123, 1000127.0, 3.0)
     """
-    return float(f"{value:.3g}")
+    return round(value, 2 - floor(log10(spread))) if spread > 0 else value
 
 
 def volume(profile: Profile) -> float | None:

@@ -16,6 +16,7 @@ from homeostat.scaffold.profile.batch_period import DAY, HOUR, interval, rounded
 from homeostat.scaffold.profile.profile_table import Profile
 
 BLOCKS = 8  # least of the shortest stretch that is judged, for an interval to mean something
+RUNS = 20  # blocks of a time that many events share
 ON_THE_WALL = 20  # seconds a batch of the history takes under `homeostat up`: a run takes some five
 QUARTER = 90 * DAY
 EVENTS = 400  # least events of a monitoring window
@@ -123,8 +124,17 @@ def _judging(profile: Profile, plan: Plan) -> dict[str, object]:
         "slices": name_list(plan.slices, 10),
         "min_slice": int(max(30, min(1000, holdout / period * max(profile.rhythm.rows, 1) // 10))),
         "block": format_duration(block),
+        "runs": _runs(profile, shortest),
         "monitoring_window": format_duration(window + wait),
     }
+
+
+def _runs(profile: Profile, shortest: timedelta) -> str:
+    """Lines that make blocks of the events of one time, where the shortest stretch that is judged has too few times."""
+    times = profile.table.column(profile.time.column).distinct * (shortest / profile.history.covered)
+    if times >= BLOCKS or profile.label.task == "ranking":
+        return ""
+    return f"  runs: {RUNS}  # parts of a block by key, which are resampled instead: events share {times:.0f} times\n"
 
 
 def _monitoring_window(profile: Profile) -> timedelta:

@@ -4,39 +4,30 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 from homeostat.data.casts import AROUND, INVISIBLE, NULLS, TRUTH
 from homeostat.project.writing import PLAIN, Writing
 from homeostat.scaffold.profile.identifiers import always_quoted
-from homeostat.scaffold.profile.null_words import ABSENT_WORDS, ERROR_WORDS, NULL_WRITINGS, plain
+from homeostat.scaffold.profile.null_words import ABSENT_WORDS, NULL_WRITINGS, is_error, plain
 from homeostat.scaffold.profile.number_writing import decimal_sign, mixed_measures, number_writing
 from homeostat.scaffold.profile.shapes import ColumnText, Shape, column_text, sample
 from homeostat.scaffold.profile.time_writing import clash_of_orders, time_writing
 from homeostat.scaffold.profile.workspace import Workspace
 
 YES = {
-    "true",
-    "t",
-    "yes",
-    "y",
-    "on",
-    "ja",
-    "j",
-    "oui",
-    "si",
-    "sí",
-    "sim",
-    "да",
-    "是",
-    "wahr",
-    "vrai",
-    "verdadero",
-    "tak",
-}
-NO = {"false", "f", "no", "n", "off", "nein", "non", "não", "nao", "нет", "否", "falsch", "faux", "falso", "nie"}
-CROSSES = {"x", "✓", "✔", "☑", "*", "yes", "y", "ja", "j", "true", "t", "oui", "si", "sí", "sim", "1"}
+    "true", "t", "yes", "y", "on", "ja", "j", "oui", "si", "sí", "sim", "да", "так", "是", "wahr", "vrai", "verdadero",
+    "tak", "evet", "はい", "예", "네", "kyllä", "igen", "ano", "áno", "da", "ναι", "نعم", "כן", ".t.", ".true.", "b'1'",
+    "✓", "✔", "✅", "☑", "checked",
+}  # fmt: skip
+NO = {
+    "false", "f", "no", "n", "off", "nein", "non", "não", "nao", "нет", "ні", "否", "falsch", "faux", "falso", "nie",
+    "hayır", "いいえ", "아니오", "아니요", "nej", "nee", "ei", "nem", "ne", "όχι", "لا", "לא", ".f.", ".false.", "b'0'",
+    "✗", "✘", "❌", "☐", "unchecked",
+}  # fmt: skip
+CROSSES = {"x", "✓", "✔", "✅", "☑", "*", "yes", "y", "ja", "j", "true", "t", "oui", "si", "sí", "sim", "1"}
+VARIED, REPEATED = 20, 3  # least numbers or times that differ, and rows of a word, for it to mean none among them
 LIKELY = 0.5  # share of the rows from which a column looks like what it is not
 
 
@@ -121,26 +112,32 @@ def _of_text(work: Workspace, table: str, text: ColumnText, hint: str) -> Readin
     words = [v for v, _ in text.frequent]
     if _holds_lists(words):
         return None
-    absent = tuple(v for v in words if plain(v) in ABSENT_WORDS and v not in NULLS)
+    absent = tuple(v for v in words if plain(v) in ABSENT_WORDS and v)
     flag = _flag(text, absent)
     if flag is not None:
         return flag
-    shapes = _without(text.shapes, ABSENT_WORDS)
+    shapes = _without(text.shapes, lambda value: plain(value) in ABSENT_WORDS)
     if not shapes:
         return _words(work, table, text)
     absent = tuple(dict.fromkeys([*absent, *(e for s in text.shapes if s not in shapes for e in s.examples)]))
+    strays = _stray_words(text, shapes)
+    shapes = [s for s in shapes if s not in strays]
+    strange = ", ".join(f"{s.examples[0]!r} in {s.rows:,} rows" for s in strays)
+    strange = f"{strange} read as missing: a choice" if strays else ""
+    unnamed = (*absent, *(s.examples[0] for s in strays))
     number = number_writing(shapes, hint)
     if number is not None:
-        odd = tuple(v for v in number.odd if plain(v) in ERROR_WORDS)
+        odd = tuple(v for v in number.odd if is_error(v))
         limits = tuple(v for v in number.odd if v not in odd)
-        writing = _with_missing(number.writing, (*absent, *odd))
-        notes = [*number.notes, _missing_note(absent), _odd_note(odd, limits)]
+        writing = _with_missing(number.writing, (*unnamed, *odd))
+        notes = [*number.notes, strange, _missing_note(absent), _odd_note(odd, limits)]
         return Reading(number.kind, None, _joined(notes), "", "a choice" in _joined(notes), writing, number.odd)
-    time = time_writing(_without(shapes, ERROR_WORDS), lambda: sample(work, table, text.raw))
+    time = time_writing(_without(shapes, is_error), lambda: sample(work, table, text.raw))
     if time is not None:
         infinite = tuple(v for v in words if plain(v) in ("infinity", "-infinity"))
-        writing = _with_missing(time.writing, tuple(dict.fromkeys((*absent, *infinite))))
-        return Reading("time", None, _joined([*time.notes, _missing_note(absent)]), "", time.ambiguous, writing)
+        writing = _with_missing(time.writing, tuple(dict.fromkeys((*unnamed, *infinite))))
+        notes = [*time.notes, strange, _missing_note(absent)]
+        return Reading("time", None, _joined(notes), "", time.ambiguous or bool(strays), writing)
     for kind, why in (("number", mixed_measures(shapes)), ("time", clash_of_orders(shapes))):
         if why:
             reading = _words(work, table, text)
@@ -148,12 +145,21 @@ def _of_text(work: Workspace, table: str, text: ColumnText, hint: str) -> Readin
     return _mixed(text, shapes, hint) or _words(work, table, text)
 
 
-def _without(shapes: Sequence[Shape], words: set[str]) -> list[Shape]:
-    return [s for s in shapes if not all(plain(e) in words for e in s.examples)]
+def _without(shapes: Sequence[Shape], is_none: Callable[[str], bool]) -> list[Shape]:
+    return [s for s in shapes if not all(is_none(e) for e in s.examples)]
+
+
+def _stray_words(text: ColumnText, shapes: Sequence[Shape]) -> list[Shape]:
+    """One or two words that stand, again and again, among many different numbers or times: they can only mean none."""
+    strays = [s for s in shapes if not any(re.search(r"\d", e) or is_error(e) for e in s.examples)]
+    varied = sum(bool(re.search(r"\d", value)) for value, _ in text.frequent) >= VARIED
+    rows = sum(s.rows for s in strays)
+    sound = varied and len(strays) <= 2 and all(s.rows >= REPEATED for s in strays)
+    return strays if sound and rows < (1 - LIKELY) * sum(s.rows for s in shapes) else []
 
 
 def _with_missing(writing: Writing, missing: Sequence[str]) -> Writing:
-    bare = tuple(dict.fromkeys(v.strip() for v in missing if v.strip()))
+    bare = tuple(dict.fromkeys(v.strip() for v in missing if v.strip() and v not in NULLS))
     return writing.model_copy(update={"missing": bare}) if bare else writing
 
 
@@ -207,7 +213,7 @@ def _flag(text: ColumnText, absent: Sequence[str]) -> Reading | None:
 def _words(work: Workspace, table: str, text: ColumnText) -> Reading:
     """Words; the blanks around them are no part of them."""
     name = always_quoted(text.raw)
-    nulls = tuple(v for v, _ in text.frequent if v.strip() in NULL_WRITINGS and v not in NULLS)
+    nulls = tuple(v for v, _ in text.frequent if v.strip() in NULL_WRITINGS or v == "NA")
     around, example = work.row(
         f"SELECT count(*), min(v) FROM (SELECT {name} AS v FROM {always_quoted(table)}) "
         f"WHERE regexp_matches(v, '{AROUND}') OR regexp_matches(v, '{INVISIBLE}')"
@@ -218,6 +224,12 @@ def _words(work: Workspace, table: str, text: ColumnText) -> Reading:
         notes.append(
             f"blanks or invisible characters around {around:,} values, such as {example!r}, are no part of them"
         )
+        writing = writing.model_copy(update={"words": "trimmed"})
+    apart, example = work.row(
+        f"SELECT count(*), min(v) FROM (SELECT {name} AS v FROM {always_quoted(table)}) WHERE nfc_normalize(v) <> v"
+    )
+    if apart:
+        notes.append(f"letters and their accents stand apart in {apart:,} values, such as {example!r}: joined")
         writing = writing.model_copy(update={"words": "trimmed"})
     return Reading("string", None, _joined(notes), writing=writing)
 

@@ -98,7 +98,8 @@ def _day_forms(work: Workspace, table: Table, day: Column) -> list[tuple[str, st
     if sql_type == "DATE" or sql_type.startswith("TIMESTAMP"):
         return [("%Y-%m-%d", f"strftime({always_quoted(day.raw)}, '%Y-%m-%d')")]
     forms = day.reading.writing.times or ISO
-    days = [max((d for d in time_table.DAYS if f.startswith(d)), key=len, default="") for f in forms]
+    known = [weekday + day for weekday in time_table.WEEKDAYS for day in time_table.DAYS]
+    days = [max((d for d in known if f.startswith(d)), key=len, default="") for f in forms]
     if "" in days:
         return []
     text = as_written(day) if sql_type == "VARCHAR" else whole_number(day)

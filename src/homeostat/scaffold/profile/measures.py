@@ -10,15 +10,19 @@ CURRENCIES = (
     "RON|BGN|PHP|IDR|MYR|VND|UAH|ARS|CLP|COP|PEN|EGP|NGN|KES|PKR|BDT|LKR|TWD"
 )
 MARKS = re.compile(
-    r"'|US\$|A\$|C\$|R\$|HK\$|NZ\$|S\$|[$€£¥₹₽₩₺₪₫₱฿₴₦₸%‰]|Rs\.?(?![a-z])|Fr\.(?![a-z])|kr\.?(?![a-z])|zł|Kč|Ft(?![a-z])|"
+    r"'|~|≈|±|ca\.|Rp\.?(?![a-z])|US\$|A\$|C\$|R\$|HK\$|NZ\$|S\$|[$€£¥₹₽₩₺₪₫₱฿₴₦₸%‰]|Rs\.?(?![a-z])|Fr\.(?![a-z])|kr\.?(?![a-z])|zł|Kč|Ft(?![a-z])|"
     rf"lei(?![a-z])|руб\.?|円|元|ر\.س\.?|د\.إ\.?|ج\.م\.?|﷼|ریال|تومان|(?:{CURRENCIES})(?![A-Za-z])"
 )
-UNIT = re.compile(r"[^\W\d_]{1,8}|°[CF]?|[^\W\d_]{1,4}[²³]?/[^\W\d_]{1,4}[²³]?|[^\W\d_]{1,4}[²³]")
+UNIT = re.compile(
+    r"[^\W\d_]{1,8}\.?|°[CF]?|[\"″′]|[^\W\d_]{1,4}[²³]?|[kc]?m[23]|(?:sq|cu)\.? ?(?:ft|m|mi|in|yd)\.?|"
+    r"[^\s\d.,;:()]{1,8}/[^\s\d.,;:()]{1,8}"
+)
 CURRENCY_OF = {  # of marks that say the same
     "US$": "USD", "$": "USD", "A$": "AUD", "C$": "CAD", "R$": "BRL", "HK$": "HKD", "NZ$": "NZD", "S$": "SGD",
     "€": "EUR", "£": "GBP", "¥": "JPY", "円": "JPY", "元": "CNY", "₹": "INR", "Rs": "INR", "Rs.": "INR", "₽": "RUB",
     "руб": "RUB", "руб.": "RUB", "₩": "KRW", "₺": "TRY", "₪": "ILS", "₫": "VND", "₱": "PHP", "฿": "THB", "₴": "UAH",
-    "'": "", "zł": "PLN", "Kč": "CZK", "Ft": "HUF", "lei": "RON", "Fr": "CHF", "Fr.": "CHF", "kr.": "kr",
+    "'": "", "~": "", "≈": "", "±": "", "ca.": "", "Rp": "IDR", "Rp.": "IDR", "zł": "PLN", "Kč": "CZK", "Ft": "HUF",
+    "lei": "RON", "Fr": "CHF", "Fr.": "CHF", "kr.": "kr",
 }  # fmt: skip
 UNITS = frozenset({
     "kg", "g", "mg", "µg", "lb", "lbs", "oz", "t", "ton", "tons", "km", "m", "cm", "mm", "mi", "ft", "in", "yd",

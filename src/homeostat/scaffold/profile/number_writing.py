@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from homeostat.data.plain_numbers import grouped_pattern
 from homeostat.project.writing import PLAIN, Writing
 from homeostat.scaffold.profile.measures import MARKS, UNIT, UNITS, are_mixed, measure_of
-from homeostat.scaffold.profile.null_words import ERROR_WORDS, LIMIT, plain
+from homeostat.scaffold.profile.null_words import LIMIT, is_error
 from homeostat.scaffold.profile.shapes import Shape
 
 BLANKS = r"\s\u00a0\u202f\u2009"
@@ -21,6 +21,7 @@ DEBITS = ("DR", "CR")
 COMBINATIONS = ((".", ""), (".", ","), (",", ""), (",", "."), (",", " "), (".", " "), (".", "'"), (",", "'"))
 MOSTLY = 0.95  # share of the rows that are numbers, from which the others are strays
 LARGEST = 2**63 - 1  # whole number of 64 bits
+EXACT = 2**53  # whole number up to which a float keeps every digit
 
 
 @dataclass(frozen=True)
@@ -113,7 +114,7 @@ def _are_months(texts: Sequence[NumberText]) -> bool:
     (True, False)
     """
     bodies = [t.body for t in texts]
-    if all(re.fullmatch(r"(0?[1-9]|1[0-2])[.](19|20)\d\d", b) for b in bodies):
+    if all(re.fullmatch(r"0?(0?[1-9]|1[0-2])[.](19|20)\d\d", b) for b in bodies):
         return len({b.split(".")[0] for b in bodies}) > 2  # a rate of exchange stays near one number
     return all(re.fullmatch(r"(19|20)\d\d[.](0[1-9]|1[0-2])", b) for b in bodies) and any(".0" in b for b in bodies)
 
@@ -124,7 +125,7 @@ def _sorted(shapes: Sequence[Shape]) -> _Sorted:
         texts = [number_text(e) for e in shape.examples]
         if all(t is not None for t in texts):
             parts.numbers.append((shape.rows, [t for t in texts if t is not None]))
-        elif all(plain(e) in ERROR_WORDS for e in shape.examples):
+        elif all(is_error(e) for e in shape.examples):
             parts.odd += shape.examples
         elif all(LIMIT.fullmatch(e) for e in shape.examples):
             parts.limits = True
@@ -151,6 +152,7 @@ def number_text(value: str) -> NumberText | None:
         if not MARKS.fullmatch(word):
             return None
         marks.append(word)
+    body = re.sub(rf"[{BLANKS}]", " ", match["body"]).strip().replace("’", "'")
     post = match["post"].strip(" \u00a0\u202f")
     if match["sign"].startswith("("):
         if not post.endswith(")"):
@@ -158,6 +160,8 @@ def number_text(value: str) -> NumberText | None:
         post, negative = post[:-1].strip(" \u00a0\u202f"), "()"
     elif re.search("[−–]", match["sign"] + match["second"]):
         negative = "−"
+    elif (body.endswith(",") or "'" in body and body.endswith(".")) and re.match("--?|[–—−]", post):  # 12,- euros
+        post = post.lstrip("-–—−").strip()
     elif post.endswith(("-", "−")):
         post, negative = post[:-1].strip(), "-"
     debit = re.search(r"(?i)(?<![a-z])(cr|dr)\.?$", post)
@@ -169,14 +173,20 @@ def number_text(value: str) -> NumberText | None:
         unit = post
     elif post:
         return None
-    body = re.sub(rf"[{BLANKS}]", " ", match["body"]).strip().replace("’", "'")
     return NumberText(body, tuple(marks), unit, negative)
 
 
 def _is_code(text: NumberText) -> bool:
-    """Whether digits only name something: 007 is not 7, and a longer number than 64 bits is a name."""
-    digits = text.body
-    return digits.isdigit() and (len(digits) > 1 and digits[0] == "0" or int(digits[:25]) > LARGEST)
+    """Whether digits only name something: 007, more than 64 bits, more than a float keeps before .0, 1005E5.
+
+    >>> [_is_code(NumberText(b)) for b in ("007", "9007199254740993.0", "1005E5", "1E5", "1.5E5", "9007199254740993")]
+    [True, True, True, False, False, False]
+    """
+    digits = re.sub(r"\.0+$", "", text.body)
+    if not digits.isdigit():
+        return bool(re.fullmatch(r"\d{2,}[eE]\d+", digits))
+    longest = LARGEST + 1 if digits == text.body else EXACT  # one more, of which the negative is a number
+    return len(digits) > 1 and digits[0] == "0" or int(digits[:25]) > longest
 
 
 def _separators(numbers: Sequence[tuple[int, list[NumberText]]], hint: str) -> tuple[str, str, int]:

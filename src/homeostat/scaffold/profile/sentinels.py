@@ -13,10 +13,12 @@ from homeostat.scaffold.profile.workspace import Workspace
 
 NUMBERS = (
     -1, -9, -99, -999, -9999, -99999, -99.9, -999.9, 99.99, 999.9, 9999.9, 99, 999, 9999, 99999, 999999, 9999999,
-    99999999, 999999999,
+    99999999, 999999999, -8888, -32768, 32767, 65535, -2147483648, 2147483647, 4294967295, -9223372036854775808,
+    9223372036854775807, -3.4028234663852886e38, 3.4028234663852886e38, -3.40282e38, 3.40282e38, 9.969209968386869e36,
+    9.96921e36, 1e20, 1e30, -1e30, -1.7976931348623157e308, 1.7976931348623157e308,
 )
 FEWEST, SHARE, MOST = 3, 0.002, 0.9  # rows of a sentinel; share of the rows at least and at most
-MINUS_ONE = 0.005  # least share of the rows in which -1 stands, beside numbers that are never negative
+NEGATIVE = 0.005  # least share of the rows in which one negative number stands, beside others that never are
 VARIED = 10  # least distinct other values
 YEAR = timedelta(days=365)
 SIGNED = {"change", "delta", "diff", "difference", "lat", "lon", "lng", "latitude", "longitude", "sign", "label",
@@ -41,11 +43,9 @@ def _with_missing(work: Workspace, table: Table, column: Column, values: list[st
     number = column.kind != "time"
     listed = ", ".join(values if number else [f"TIMESTAMP '{v}'" for v in values])
     (rows,) = work.row(f"SELECT count(*) FROM {table.sql} WHERE {column.sql} IN ({listed})")
-    note = (
-        f"{', '.join(values)} in {rows:,} row{'s' if rows > 1 else ''} read as missing, far from all others: a choice"
-    )
-    if values == ["-1"]:
-        note = f"-1 in {rows:,} rows read as missing, since no other value is negative: a choice"
+    negative = number and all(v.startswith("-") for v in values)
+    why = "below all others" if negative else "far from all others"
+    note = f"{', '.join(values)} in {rows:,} row{'s' if rows > 1 else ''} read as missing, {why}: a choice"
     writing = column.reading.writing
     writing = writing.model_copy(update={"missing": (*writing.missing, *values)})
     notes = "; ".join(filter(None, [column.reading.note, note]))
@@ -79,7 +79,7 @@ def _far_numbers(work: Workspace, table: Table, column: Column) -> Iterator[str]
     """Numbers of the list that are an extreme, frequent, and alone."""
     if column.low is None or column.high is None or words(column.raw) & SIGNED:
         return
-    extremes = [n for n in NUMBERS if n in (float(column.low), float(column.high))]
+    extremes = [n for n in NUMBERS if float(n) in (float(column.low), float(column.high))]
     for number in extremes:
         rows, low, high, distinct = work.row(
             f"SELECT count(*) FILTER ({column.sql} = {number}), min(v), max(v), approx_count_distinct(v) FROM "
@@ -89,7 +89,6 @@ def _far_numbers(work: Workspace, table: Table, column: Column) -> Iterator[str]
         if low is None or distinct < VARIED or rows < max(FEWEST, SHARE * filled) or rows > MOST * filled:
             continue
         alone = max(low - number, number - high) > high - low
-        if number == -1:
-            alone = low >= 0 and rows >= MINUS_ONE * filled
-        if alone:
+        negative = number < 0 <= low and rows >= NEGATIVE * filled
+        if negative or alone and number != -1:
             yield str(number)

@@ -13,7 +13,7 @@ from homeostat.scaffold.profile.workspace import Workspace
 
 MOST = 600  # shapes of a column that are looked at; one of words has more
 LONG = 90  # characters of a value from which it is no number and no time
-ZERO_DATE = r"^\s*(0000[-/.]?00[-/.]?00|00[-/.]00[-/.]0000)"  # a shape of its own: it means none
+ZERO_DATE = r"^\s*(0000[-/.]?00[-/.]?00|00[-/.]00[-/.]0000|1/0/1900|0/1/1900|00?\.0?1\.1900)"  # of its own: means none
 PROBED = 3000  # rows that say whether a column is words
 
 

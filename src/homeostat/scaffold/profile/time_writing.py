@@ -97,7 +97,11 @@ def _described(forms: list[str], doubt: str, shapes: Sequence[Shape]) -> TimeWri
     return TimeWriting(writing, tuple(notes), bool(doubt))
 
 
-BARE_OFFSET = re.compile(r"(Z|[+-]\d\d:\d\d)\Z")  # after a day without a clock
+INTERVAL = re.compile(r"(\d\d?):(\d\d)(?::00)? ?[-–] ?(\d\d?):(\d\d)(?::00)?\Z")
+AFTER_DAYS = {  # what may follow a day without a clock: an offset, or the last day of an interval
+    "%z": re.compile(r"(Z|[+-]\d\d:\d\d)\Z"),
+    "%e": re.compile(r"(?: - | – | — |/| to | bis )\d{1,4}[./-]\d\d?[./-]\d{2,4}\Z"),
+}
 ZONES = {
     "IST": "India's time",
     "CST": "that of Chicago in winter",
@@ -113,7 +117,9 @@ def _without(shapes: Sequence[Shape], forms: tuple[str, ...]) -> list[Shape]:
 
 def _reads(shape: Shape, forms: tuple[str, ...]) -> bool:
     times = read_times(pl.Series(shape.examples, dtype=pl.String), forms)
-    return times.null_count() == 0 and bool(((times.dt.year() >= YEARS[0]) & _year_below(times)).all())
+    years = times.dt.year()
+    sound = (years >= YEARS[0]) | (years == 1)  # the first of all is .NET's for none
+    return times.null_count() == 0 and bool((sound & _year_below(times)).all())
 
 
 def _year_below(times: pl.Series) -> pl.Series:
@@ -129,10 +135,31 @@ def _best(shapes: Sequence[Shape], taken: Sequence[str], sample: Sample) -> tupl
         return None
     most = max(weights.values())
     best = [f for f in candidates if weights[f] == most]
-    other = _swapped(best[0])
-    if other in best:
-        return _order_of(best[0], other, sample)
+    best = [f for f in best if "0%m" in f] or best  # periods of SAP, which days of a year would not end at
+    if _are_intervals(shapes):
+        best = [f for f in best if "%e" in f] or best
+    orders = [f for f in best if _codes(f) == _codes(best[0])]
+    if len(orders) > 1:
+        return _order_of(orders, sample)
     return best[0], ""
+
+
+def _codes(form: str) -> list[str]:
+    return sorted(re.findall("%.", form))
+
+
+def _are_intervals(shapes: Sequence[Shape]) -> bool:
+    """Whether what follows a clock is the end of an interval, as of 06:00-07:00, and no offset from UTC.
+
+    >>> _are_intervals([Shape(2, ("1.5.2024 06:00-07:00", "1.5.2024 23:00-00:00"))])
+    True
+    >>> _are_intervals([Shape(2, ("1.5.2024 06:00-07:00", "1.5.2024 09:00-07:00"))])
+    False
+    """
+    spans = [INTERVAL.search(e) for s in shapes for e in s.examples]
+    clocks = [[60 * int(m[n]) + int(m[n + 1]) for n in (1, 3)] for m in spans if m is not None]
+    lengths = {(end - start) % 1440 for start, end in clocks}
+    return len(clocks) == len(spans) and len(lengths) == 1 and len({end for _, end in clocks}) > 1
 
 
 def _swapped(form: str) -> str:
@@ -142,17 +169,30 @@ def _swapped(form: str) -> str:
     return re.sub("%[md]", lambda code: "%d" if code[0] == "%m" else "%m", form)
 
 
-def _order_of(one: str, two: str, sample: Sample) -> tuple[str, str]:
-    """Which order of day and month gives the closer history: wrong days scatter over the months."""
+def _order_of(forms: Sequence[str], sample: Sample) -> tuple[str, str]:
+    """Which order of day, month and year gives the closest history: wrong days scatter over months and years."""
     values = pl.Series(sample(), dtype=pl.String)
-    spans = {f: _span(read_times(values, (f,))) for f in (one, two)}
-    names = {f: "day before month" if f.index("%d") < f.index("%m") else "month before day" for f in (one, two)}
-    if abs(spans[one] - spans[two]) > timedelta(days=1):
-        chosen = min((one, two), key=spans.__getitem__)
-        return chosen, f"{names[chosen]}, which gives the closer history: a choice"
-    american = "/" in one and ("%p" in one or ", " in one)
-    first = next(f for f in (one, two) if names[f] == ("month before day" if american else "day before month"))
-    return first, f"{names[first]}: a choice, no value tells which"
+    spans = {f: _span(read_times(values, (f,))) for f in forms}
+    closest = min(forms, key=spans.__getitem__)
+    near = [f for f in forms if spans[f] - spans[closest] <= timedelta(days=1)]
+    if len(near) == 1:
+        return closest, f"{_order_name(closest)}, which gives the closer history: a choice"
+    american = "/" in closest and ("%p" in closest or ", " in closest)
+    wanted = "month before day" if american else "day before month"
+    chosen = next((f for f in near if _order_name(f) == wanted), closest)
+    return chosen, f"{_order_name(chosen)}: a choice, no value tells which"
+
+
+def _order_name(form: str) -> str:
+    """The order of day, month and year in a form.
+
+    >>> _order_name("%m/%d/%y"), _order_name("%y/%m/%d %H:%M")
+    ('month before day', 'year before month')
+    """
+    codes = re.findall("%[dmyY]", form)
+    if codes[0] in ("%y", "%Y"):
+        return "year before month"
+    return "day before month" if codes.index("%d") < codes.index("%m") else "month before day"
 
 
 def clash_of_orders(shapes: Sequence[Shape]) -> str:
@@ -186,14 +226,16 @@ def forms_of(value: str) -> list[str]:
     """
     text = value.strip('\u00a0\u202f \t"')
     forms = []
-    for day in (*table.DAYS, *table.MONTHS, *table.WEEKS, *table.QUARTERS):
+    weekdays = table.WEEKDAYS if text[:1].isalpha() else ("",)
+    days = (weekday + day for weekday in weekdays for day in table.DAYS)
+    for day in (*days, *table.MONTHS, *table.WEEKS, *table.QUARTERS, *table.HALVES):
         start = _prefix(day).match(text)
         if start is None:
             continue
         for clock in table.CLOCKS if "%d" in day or "%j" in day else ("",):
             middle = _prefix(clock).match(text, start.end())
             if middle is not None:
-                zones = table.ZONES if clock else ("", "%z") if BARE_OFFSET.search(text) else ("",)
+                zones = table.ZONES if clock else ("", *(end for end, of in AFTER_DAYS.items() if of.search(text)))
                 forms += [day + clock + z for z in zones if _prefix(z, whole=True).match(text, middle.end())]
     forms += [f for f in table.WHOLE if _prefix(f, whole=True).match(text)]
     return [f for f in dict.fromkeys(forms) if _prefix(f, whole=True).match(text)]

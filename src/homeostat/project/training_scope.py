@@ -1,0 +1,126 @@
+"""The section ``training`` of a scope: the recipe that models are made by, and a ladder of others."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Annotated, Any, Literal
+
+from pydantic import BeforeValidator, Field, Strict, model_validator
+
+from homeostat.project.part import Part, require
+from homeostat.project.value_types import Count, Length, Name, Names, Number, Positive, Share, Whole, format_duration
+
+ModelKind = Literal["heuristic", "linear", "lightgbm"]
+Path = tuple[int | str, ...]
+
+
+class LightGBM(Part):
+    trees: Count
+    leaves: Annotated[Whole, Field(gt=1)]
+    learning_rate: Positive
+    min_leaf: Count
+    feature_share: Share = 1.0
+    row_share: Share = 1.0
+    l2: Annotated[Number, Field(ge=0)] = 0.0
+
+
+class Baseline(Part):
+    """Version 0: the label's rate by columns of the events, or a score that exists already."""
+
+    by: tuple[str, ...] = ()
+    column: str | None = None
+    sql: str | None = None
+
+    @model_validator(mode="after")
+    def one(self) -> Baseline:
+        named = [bool(self.by), self.column is not None, self.sql is not None]
+        require(sum(named) <= 1, (), "name one of by, column and sql; remove the others")
+        return self
+
+
+class Rung(Part):
+    """One recipe of a ladder; what it leaves out is as ``training`` and the objectives have it.
+
+    ``rule``: the label's rate, or the score of a system that exists already, for a heuristic.
+    """
+
+    model: ModelKind
+    rule: Baseline | None = None
+    features: dict[Name, Names] = {}  # by objective
+    lightgbm: LightGBM | None = None
+
+    @model_validator(mode="after")
+    def consistent(self) -> Rung:
+        for name, part, kinds in (
+            ("rule", self.rule, ("heuristic",)),
+            ("features", self.features, ("linear", "lightgbm")),
+            ("lightgbm", self.lightgbm, ("lightgbm",)),
+        ):
+            require(not part or self.model in kinds, (name,), f"goes with model: {' or '.join(kinds)}; remove it")
+        return self
+
+
+class Ladder(Part):
+    """Recipes, the simplest first, all judged on the same held-out events ``every`` so often.
+
+    Candidates are made by the simplest whose loss is not above the best's by ``margin``, or by ``release.not_worse``.
+    """
+
+    every: Length
+    margin: Positive | None = None
+    rungs: Annotated[dict[Name, Rung], Field(min_length=2)]
+
+    @model_validator(mode="after")
+    def consistent(self) -> Ladder:
+        names = list(self.rungs)
+        for number, name in enumerate(names):
+            twin = next((one for one in names[:number] if self.rungs[one] == self.rungs[name]), "")
+            other = ("training", "ladder", "rungs", twin)
+            require(not twin, ("rungs", name), f"is the same recipe as {twin}; remove one", other)
+        return self
+
+
+def _kinds(written: Any) -> Any:
+    """One kind of calibrator, several, or the word none."""
+    return () if written == "none" else (written,) if isinstance(written, str) else written
+
+
+class Training(Part):
+    model: ModelKind
+    refit: Annotated[bool, Strict()]
+    lightgbm: LightGBM
+    baseline: Baseline
+    # calibrators that may be fitted where the level of a label moved and nothing else
+    calibrate: Annotated[tuple[Literal["platt", "beta", "isotonic"], ...], BeforeValidator(_kinds)] = ("platt",)
+    ladder: Ladder | None = None  # without it every candidate is made by the recipe above
+
+    @property
+    def rules(self) -> dict[str, tuple[Path, Baseline]]:
+        """By the column that an SQL expression would fill: the baseline, and what heuristic rungs go by, with where."""
+        rungs = self.ladder.rungs if self.ladder else {}
+        of_rungs = {
+            f"sql__{name}": (("training", "ladder", "rungs", name, "rule"), rung.rule)
+            for name, rung in rungs.items()
+            if rung.rule is not None
+        }
+        return {"sql": (("training", "baseline"), self.baseline), **of_rungs}
+
+    def on_rung(self, name: str) -> Training:
+        """With the recipe of a rung in the place of its own."""
+        assert self.ladder is not None, "a rung is one of a ladder"
+        rung, rule = self.ladder.rungs[name], self.ladder.rungs[name].rule
+        if rule is not None and rule.sql is not None:
+            rule = Baseline(column=f"sql__{name}")  # the rows of features have it so
+        changed = {"model": rung.model, "lightgbm": rung.lightgbm, "baseline": rule}
+        return self.model_copy(update={key: value for key, value in changed.items() if value is not None})
+
+    def is_simpler(self, rung: str, other: str) -> bool:
+        """Whether a rung lies below ``other``, or that is none of the ladder."""
+        names = list(self.ladder.rungs) if self.ladder else []
+        return rung in names and (other not in names or names.index(rung) < names.index(other))
+
+    def check_rhythm(self, decide: timedelta) -> None:
+        """Check that the ladder is judged when decisions are taken, at the most."""
+        often = f"is shorter than rhythm.decide ({format_duration(decide)}), when decisions are taken; lengthen it"
+        holds = self.ladder is None or self.ladder.every >= decide
+        require(holds, ("training", "ladder", "every"), often, ("rhythm", "decide"))
