@@ -224,7 +224,7 @@ def _training(scope: Scope) -> Iterator[str]:
     slices = f" and for each {' and '.join(evaluation.slices)} with {count(evaluation.min_slice, 'event')} or more"
     yield f"{within}{slices if evaluation.slices else ''}."
     if evaluation.runs > 1:
-        yield f"Each time's events are {evaluation.runs} blocks by key, as if they were independent: times are too few."
+        yield f"Times are too few: each time's events count as {evaluation.runs} blocks by key, as if independent."
 
 
 def _rung(rung: Rung) -> str:

@@ -26,8 +26,8 @@ if TYPE_CHECKING:
 def approve(what: str, decline: bool, why: str, who: str | None) -> None:
     """Approve what waits for a person: an incident by its number, or a decision by its time.
 
-    A decision that waits (`approval` in the scope) is done by the next tick. A batch in doubt or quarantined is right
-    as it is; a candidate that did not pass by itself is released.
+    A decision that waits (`approval` in the scope) is done by the next tick. A batch in doubt or quarantined is
+    accepted; a candidate that was judged and not released is released.
 
     Example: homeostat approve 7 --why "the storm was real"
     """

@@ -49,7 +49,7 @@ if TYPE_CHECKING:
 @click.option("--group", metavar="COL", help="For a ranking: the column that its rows share.")
 @click.option("--period", metavar="LENGTH", help="How long a batch is: 7d; by default by the density of the rows.")
 @click.option("--yes", is_flag=True, help="Ask nothing.")
-@click.option("--migrate", is_flag=True, help="Bring a project that an earlier version made to this one.")
+@click.option("--migrate", is_flag=True, help="Migrate a project of an earlier version to this one.")
 def new(directory: str | None, source: str | None, yes: bool, migrate: bool, **_: object) -> None:
     """Make a project in DIR from a time-stamped table: scope, contracts, features, flows and tests.
 

@@ -43,7 +43,7 @@ def run(flow: str, now: datetime | None) -> None:
 
 @click.command(cls=Verb, short_help="Run the schedules until Ctrl-C.")
 def up() -> None:
-    """Serve the schedules on the project's clock until Ctrl-C, and say where to look.
+    """Run the schedules on the project's clock until Ctrl-C, and print the address of the live pages.
 
     Example: homeostat up
     """
@@ -55,10 +55,10 @@ def up() -> None:
     serving.up(project(), say)
 
 
-@click.command(cls=Verb, short_help="The loop over history, with a table and a page at the end.")
+@click.command(cls=Verb, short_help="Replay history through the loop.")
 @click.option("--from", "first", type=Moment(), required=True, help="First day.")
 @click.option("--to", "last", type=Moment(), required=True, help="Last day, whole.")
-@click.option("--name", help="What to call the replay; made from the range and the folder if not given.")
+@click.option("--name", help="Name of the replay; from the range and the folder if not given.")
 @click.option("--force", is_flag=True, help="Replace a replay of that name.")
 @click.option("--fault", "faults", type=FaultAt(), multiple=True, shell_complete=faults_offered,
               help="Inject a fault, to see what the loop does: NAME@TIME; may be repeated. "
@@ -71,10 +71,10 @@ def replay(
     first: datetime, last: datetime, name: str | None, force: bool, faults: tuple[Fault | str, ...], tries: int,
     size: Size,
 ) -> None:  # fmt: skip
-    """The loop over history with a simulated clock, on the folder as it is; ends with a table and a report page.
+    """Replay history through the loop on a simulated clock, with this folder's files; ends with a table and a report.
 
-    One that was interrupted carries on when it is run again. With --fault it is a drill, and says what became of it;
-    with --fault all the data alone are replayed, and the table says which faults of data and labels would be found.
+    An interrupted replay carries on when it is run again. With --fault it is a drill, and reports what became of the
+    fault. With --fault all, only the data are replayed, and the table says which faults would be found.
 
     Example: homeostat replay --from 2013-01-01 --to 2013-12-31
     """

@@ -33,7 +33,7 @@ def best_rung(losses: Sequence[Paired]) -> int | None:
 
 
 def simplest(standings: Sequence[Standing], margin: float) -> str:
-    """The simplest rung whose loss is for certain less than ``margin`` above the best's; at last the best itself."""
+    """The simplest rung whose loss is significantly less than ``margin`` above the best's; at last the best itself."""
     return next(one.rung for one in standings if one.rung == one.best or _not_worse(one, margin))
 
 
