@@ -142,7 +142,8 @@ def test_events_that_somebody_acts_on_are_not_learned_from_until_that_is_how_it_
 @pytest.mark.parametrize(
     ("batches", "task"),
     [(acted(ODD, 0.5, 0), "binary"), (acted(ODD, 0.2, 5), "binary"), (acted(ODD, 0.02, 5, noise=4.0), "binary"),
-     (acted(20, 0.02, 5), "binary"), (acted(ODD, 0.02, 5), "regression")],
+     (acted(20, 0.02, 5), "binary"),
+     ([replace(b, mean=100.0, top_mean=150.0) for b in acted(ODD, 0.02, 5)], "regression")],
     ids=["as usual", "a weaker relation", "it never was ahead for sure", "too short a history", "no yes and no"],
 )  # fmt: skip
 def test_a_weaker_relation_is_nobody_who_acts(batches: list[LabelBatch], task: str) -> None:

@@ -113,6 +113,7 @@ def test_an_earlier_season_keeps_times_and_keys() -> None:
     moved = season_before(later, ROWS, ["id"])
     assert moved.select("id", TIME, "at").equals(later.select("id", TIME, "at"))
     assert moved["load"].equals(ROWS["load"]) and moved["depot"].equals(ROWS["depot"])
+    assert season_before(later.reverse(), ROWS, ["id"]).equals(moved.reverse())  # rows stay where they were
 
 
 @pytest.mark.parametrize(

@@ -104,12 +104,12 @@ def test_a_draw_that_changes_nothing_is_drawn_again(project: Project, monkeypatc
 
 def test_the_table_counts_by_fault() -> None:
     found = Trial("sign-flip", "parcels", "d", ("load",), 1, ("sign flip",), named=True, action="in doubt")
-    asks = LabelTrial("flipped-labels", "late", "d", 4, ("implausible rate",), "ask")
+    asks = LabelTrial("flipped-labels", "late", "d", 3, ("implausible rate",), "ask", 4)
     missed = Trial("sign-flip", "parcels", "d", ("load",))
     lines = list(table([found, missed], (10, 1), "small", [asks, LabelTrial("flipped-labels", "late", "d")]))
     assert lines[0].split()[:3] == ["fault,", "small", "tried"]
-    assert " ".join(lines[1].split()) == "sign-flip 2 50 % 50 % 50 % 1 sign flip 1, nothing 1"
-    assert " ".join(lines[2].split()) == "flipped-labels 2 50 % 50 % 50 % 4 implausible rate 1, nothing 1"
+    assert " ".join(lines[1].split()) == "sign-flip 2 50 % 50 % 50 % 1 3.0 sign flip 1, nothing 1"
+    assert " ".join(lines[2].split()) == "flipped-labels 2 50 % 50 % 50 % 3 7.0 implausible rate 1, nothing 1"
     assert lines[4] == "as they came: 1 batch of 10 at fault (10 %)"
 
 

@@ -92,7 +92,7 @@ def _in_unit(fault: Fault, units: Sequence[str], profile: Profile, history: Sequ
 def _named(profile: Profile, history: Sequence[Profile], outside: Sequence[Compared]) -> Iterator[Fault]:
     by_column: dict[str, dict[str, Compared]] = {}
     for c in outside:
-        if c.statistic not in ("order", "slice"):
+        if c.statistic not in ("order", "slice", "swap"):
             by_column.setdefault(c.column, {})[c.statistic] = c
     done: set[str] = {CLOCK, ROWS}
     for fault in _of_rows(profile, history, outside):
@@ -112,6 +112,10 @@ def _named(profile: Profile, history: Sequence[Profile], outside: Sequence[Compa
         if of_column is not None:
             done.add(column)
             yield of_column
+    if done == {CLOCK, ROWS}:  # another fault of a column also changes how it differs from others
+        swaps = [c for c in outside if c.statistic == "swap"]
+        done |= {name for c in swaps for name in (c.column, c.other)}
+        yield from (_swap(c) for c in swaps)
     yield from _of_slices([c for c in outside if c.statistic == "slice" and c.column not in done])
     yield from _of_pairs(profile, history, outside, done)
 
@@ -182,7 +186,7 @@ def _shift(profile: Profile, history: Sequence[Profile], columns: Sequence[str] 
 
 
 def _swapped(
-    profile: Profile, history: Sequence[Profile], by_column: Outside, outside: Iterable[Compared]
+    profile: Profile, history: Sequence[Profile], by_column: Outside, outside: Sequence[Compared]
 ) -> Iterator[Fault]:
     suspects = {c: max(s.excess for s in stats.values()) for c, stats in by_column.items() if c not in (ROWS, CLOCK)}
     related = {n for c in outside if c.statistic == "order" for n in (c.column, c.other)}
@@ -195,6 +199,10 @@ def _swapped(
                 excess = max(suspects[one], suspects.get(other, 0.0))
                 yield Fault("swapped columns", (one, other), {"repair": f"{one} and {other}"}, True, excess)
                 break
+
+
+def _swap(c: Compared) -> Fault:
+    return Fault("swapped columns", (c.column, c.other), {"repair": f"{c.column} and {c.other}"}, excess=c.excess)
 
 
 def _are_swapped(one: str, other: str, profile: Profile, history: Sequence[Profile]) -> bool:

@@ -23,7 +23,8 @@ from homeostat.core.rules import Rule
 SURE = 0.999  # confidence of these ranges: they are looked at every tick, and distrust stops all learning
 CHANCE = 1e-6  # of so long a run of one value; a rarer one is no chance
 UNSURE = 6.0  # log odds, a factor of 400, either way: what another window may show where few are on record
-FACTOR = 2.0  # beyond the usual at which labels come too fast, too slowly or too seldom
+FACTOR = 2.0  # beyond the usual at which labels come too seldom
+PACE = 1.5  # the same at which they come too fast or too slowly, where they never did
 MARGIN = 0.35  # of what the windows span: so far beyond them, every batch of several in a row, is no record year
 STORM = 3  # batches in a row: for fewer, which one storm explains, a rarer share still is odd
 OVERDUE = 1.25  # of the horizon: a label that comes later than this comes late, where most came within it
@@ -171,12 +172,12 @@ def _pace(batches: Sequence[LabelBatch], past: Sequence[LabelBatch], least: int)
     if len(waits) < FEWEST_WINDOWS:
         return None
     usual = median(waits)
-    near = [_pace_of(w) for w in waits if abs(_pace_of(w) - _pace_of(usual)) < log(FACTOR)]
+    near = [_pace_of(w) for w in waits if abs(_pace_of(w) - _pace_of(usual)) < log(PACE)]
     wide = range_of(near, SURE)
 
     def off(batch: LabelBatch) -> bool:
         pace = _pace_of(batch.wait or 0.0)
-        far = abs(pace - _pace_of(usual)) > log(FACTOR) or (usual <= 1 and (batch.wait or 0.0) > OVERDUE)
+        far = abs(pace - _pace_of(usual)) > log(PACE) or (usual <= 1 and (batch.wait or 0.0) > OVERDUE)
         return far and wide is not None and not _inside(pace, wide)
 
     run = _last_in_a_row([b for b in batches if b.wait is not None], off)
@@ -267,9 +268,9 @@ def acted_on(
 
     So labels are where somebody acts on what a model flags. The rest keeps its rate, and its relation.
     """
-    before = [w for w in past if w.labelled >= least and w.top]
+    before = [w for w in past if w.labelled >= least and w.top] if task == "binary" else []
     usual = sorted(_ahead(w) for w in before)
-    if task != "binary" or len(before) < FEWEST_WINDOWS or usual[len(usual) // 8] <= 0:
+    if len(before) < FEWEST_WINDOWS or usual[len(usual) // 8] <= 0:
         return None
     days = [_ahead(b) for b in batches if b.top and b.end <= before[0].end]
     run = _last_in_a_row([b for b in batches if b.top], lambda b: _ahead(b) < UNLIKE * median(usual))

@@ -20,6 +20,7 @@ from typing import Any
 import numpy as np
 
 from homeostat.core.batch_rules import ROWS
+from homeostat.core.column_swap import likenesses
 from homeostat.core.repairs import CLOSE, Array, Band, named_repair
 
 ENOUGH = 28  # accepted batches in which a statistic must have had a value, to say anything
@@ -36,6 +37,7 @@ CATEGORIES = 200  # texts in a column's history up to which each is a slice
 CERTAIN = log(1 / CHANCE)  # rows, at the least, of which there are none by chance as rarely (Poisson)
 SLICE = 5  # rows that a slice must have had in every batch, to be missed
 GAIN = 0.1  # in correlation, that a shift of the clock must bring
+SWAPPED = 0.5  # of the likeness of two columns to each other: nearer to it than to nothing that tells them apart
 ALWAYS = 0.9  # share of batches in which a part of the period must have had rows, to be missed
 CUT = 0.06  # the least noise of the share of rows after the last, and before the first, that came
 LOST = 0.128  # the least noise of the share of rows in parts that are empty, on its scale: a quarter of all is a loss
@@ -58,7 +60,7 @@ MANY = 200  # rows of a batch from which that is no chance
 LEVELS = ("low", "middle", "high")
 LIKE_A_NAME = frozenset({"lower", "length"})  # judged where a column's texts are too many to be categories
 ABOVE_ONLY = frozenset({  # less of it is no fault
-    "same", "run", "blanks", "odd", "new", "mix", "clock", "apart", "copies", "shift", "repair", "lost", "cut",
+    "same", "run", "blanks", "odd", "new", "mix", "clock", "apart", "copies", "shift", "repair", "lost", "cut", "swap",
 })  # fmt: skip
 
 
@@ -179,11 +181,12 @@ def compare(profile: Profile, past: Sequence[Past]) -> list[Compared]:
         return []
     labels = {c for c in profile.quantiles if is_label(c, history)}
     series = [*_rows(profile, history), *_columns(profile, history, labels), *_texts(profile, history)]
-    series += [*_apart(profile, history), *_pairs(profile, history)]
+    series += [*_apart(profile, history), *_pairs(profile, history), *_swaps(profile, history, labels)]
     before = _scaled_history(series)
     noise, wider = (np.array([getattr(s, name) for s in series]) for name in ("noise", "wider"))
     low, high, usual = _limits(before, noise, wider)
-    least = np.array([scaled("shift", GAIN) if s.statistic == "shift" else -np.inf for s in series])
+    floors = {"shift": scaled("shift", GAIN), "swap": SWAPPED}
+    least = np.array([floors.get(s.statistic, -np.inf) for s in series])
     if float(np.median([p.rows for p in history])) >= MANY:
         high = np.minimum(high, _plainly(series, before, usual))
         low, high = _of_one_sign(series, before, usual, low, high)
@@ -556,3 +559,13 @@ def _pairs(profile: Profile, history: Sequence[Profile]) -> Iterator[_Series]:
         before = [p.order[i, j] if p.ranked == profile.ranked else np.nan for p in history]
         one, other = profile.ranked[i], profile.ranked[j]
         yield _Series(one, "order", float(profile.order[i, j]), before, 1 / sqrt(rows) + RELATION, other=other)
+
+
+def _swaps(profile: Profile, history: Sequence[Profile], labels: Container[str]) -> Iterator[_Series]:
+    """How much two columns that lie alike differ as if each were the other: -1 as usual, 1 where they are."""
+    numbers = [
+        c for c in profile.quantiles
+        if c not in labels and all(len(set(p.quantiles.get(c, ()))) > 2 for p in (profile, history[-1]))
+    ]  # fmt: skip
+    for likeness in likenesses(profile, history, numbers):
+        yield _Series(likeness.one, "swap", -likeness.now, -likeness.before, likeness.noise, other=likeness.other)

@@ -18,6 +18,7 @@ RELATED = 0.7  # rank correlation of two columns from which a change of their re
 FILLED = 0.5  # of a column's values that may be missing: of one that mostly is, it is no loss if more are
 CATEGORIES, SLICES = 5_000, 60  # different texts up to which they are categories, and slices
 TIME = "__event_time"  # of each row, beside the columns of its source
+PLACE = "__place"  # of a row in its batch
 TYPES = (pl.Float64, pl.Int64)  # of numbers: those of one type can stand in each other's place
 SEASON = "season-only-drift"  # the values of an earlier batch, where they are put: ``season_before``
 WORLD = ("change", "drift share", "score drift", "quality", "calibration", "moved values", "unit change")
@@ -183,16 +184,18 @@ def correlation_flip(rows: pl.DataFrame, columns: Sequence[str], size: float, ch
 
 
 def season_before(rows: pl.DataFrame, earlier: pl.DataFrame, kept: Container[str]) -> pl.DataFrame:
-    """Rows with the values of those of an earlier batch, but for their key; other times as far from the event's."""
-    rows, earlier = rows.sort(TIME, maintain_order=True), earlier.sort(TIME, maintain_order=True)
-    moved = [c for c in rows.columns if c in earlier.columns and c not in kept and c != TIME]
+    """Rows with the values of those of an earlier batch, but for key and order; other times as far from the event's."""
+    names = rows.columns
+    moved = [c for c in names if c in earlier.columns and c not in kept and c != TIME]
+    rows = rows.with_row_index(PLACE).sort(TIME, maintain_order=True)
+    earlier = earlier.sort(TIME, maintain_order=True)
     many = min(rows.height, earlier.height)
     place = [n * earlier.height // many for n in range(many)]
     later = rows[TIME][:many] - earlier[TIME][place]
     values = earlier.select(moved)[place]
     values = values.with_columns(pl.col(c) + later for c in moved if rows.schema[c] == pl.Datetime)
     values = pl.concat([values, rows.select(moved)[many:]])
-    return rows.with_columns(values[c].alias(c) for c in moved)
+    return rows.with_columns(values[c].alias(c) for c in moved).sort(PLACE).select(names)
 
 
 def as_they_are(rows: pl.DataFrame, columns: Sequence[str], size: float, chance: random.Random) -> pl.DataFrame:

@@ -104,7 +104,7 @@ class LabelTrial:
     """One fault of one objective's labels from a batch on, and what the rules made of it.
 
     ``after``: how many batches after its first it was found; None: it was not. ``action``: what the referee would do
-    where a candidate that had learned from these labels passes its gate.
+    where a candidate that had learned from these labels passes its gate, ``acted`` batches after the first.
     """
 
     fault: str
@@ -113,6 +113,7 @@ class LabelTrial:
     after: int | None = None
     kinds: tuple[str, ...] = ()
     action: str = "retrain"
+    acted: int | None = None
 
     @property
     def right(self) -> bool:
@@ -121,6 +122,11 @@ class LabelTrial:
     @property
     def detected(self) -> bool:
         return self.after is not None
+
+    @property
+    def let_in(self) -> int:
+        """Batches whose labels would have been learned from; an oracle lets in none."""
+        return (self.acted or 0) if self.acted_right else LOOKS
 
     @property
     def acted_right(self) -> bool:
@@ -163,7 +169,7 @@ def _try(
         new = [f for f in _failed(scope, objective, batches) if _kind(f) not in there]
         if new:
             kinds = tuple(sorted({*trial.kinds, *map(_kind, new)}))
-            trial = replace(trial, after=after if trial.after is None else trial.after, kinds=kinds,
+            trial = replace(trial, after=after if trial.after is None else trial.after, acted=after, kinds=kinds,
                             action=_action(new, period.end, scope.monitoring.roll_back))  # fmt: skip
         if trial.action == "ask":
             break

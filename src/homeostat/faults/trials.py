@@ -71,6 +71,12 @@ class Trial:
         return self.detected and self.action in DAMAGES[self.fault].actions
 
     @property
+    def let_in(self) -> int:
+        """Of the batches tried, those with the fault that came in before the right action; an oracle lets in none."""
+        every = LOOKS if DAMAGES[self.fault].lasts else 1
+        return (self.after or 0) if self.acted_right else every
+
+    @property
     def right(self) -> bool:
         """Whether it was detected, under the right name and with a damaged column."""
         if not DAMAGES[self.fault].kinds:
@@ -230,7 +236,7 @@ def table(
     """A line a fault: how many were found, rightly named, and rightly acted on; then what was taken for what."""
     every: list[Trial | LabelTrial] = [*trials, *labels]
     by_fault = {name: of for name in (*DAMAGES, *LABEL_FAULTS) if (of := [t for t in every if t.fault == name])}
-    yield f"{'fault, ' + size:22}{'tried':>6}{'found':>8}{'named':>8}{'acted':>10}{'after':>7}  found as"
+    yield f"{'fault, ' + size:22}{'tried':>6}{'found':>8}{'named':>8}{'acted':>10}{'after':>7}{'let in':>8}  found as"
     for name, of in by_fault.items():
         yield f"{name:22}{_shares(of)}  {_taken_for(of)}"
     yield f"{'all':22}{_shares(every)}"
@@ -238,7 +244,8 @@ def table(
     share = f" ({percent(failed / judged)})" if judged else ""
     yield f"as they came: {count(failed, 'batch')} of {judged:,} at fault{share}"
     yield "found: by any rule; named: the right kind and a damaged column; acted: the right action, so that nothing"
-    yield "trains on it; after: batches until then, the median"
+    yield "trains on it; after: batches until then, the median; let in: batches with the fault before the right action,"
+    yield "on average, of those that it was tried in, where an oracle that acts at once lets in none"
 
 
 def _shares(trials: Sequence[Trial | LabelTrial]) -> str:
@@ -246,7 +253,8 @@ def _shares(trials: Sequence[Trial | LabelTrial]) -> str:
     shares = [sum(of) / many for of in ([t.detected for t in trials], [t.right for t in trials],
                                         [t.acted_right for t in trials])]  # fmt: skip
     after = f"{median(found):g}" if found else "-"
-    return f"{many:>6}{percent(shares[0]):>8}{percent(shares[1]):>8}{percent(shares[2]):>10}{after:>7}"
+    let_in = sum(t.let_in for t in trials) / many
+    return f"{many:>6}{percent(shares[0]):>8}{percent(shares[1]):>8}{percent(shares[2]):>10}{after:>7}{let_in:>8.1f}"
 
 
 def _taken_for(trials: Sequence[Trial | LabelTrial]) -> str:
