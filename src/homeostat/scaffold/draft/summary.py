@@ -38,6 +38,7 @@ def summary_lines(profile: Profile, roles: Roles, plan: Plan, query: FeatureQuer
     yield (
         f"  window     from {profile.history.start:%Y-%m-%d}; first model after {format_duration(windows.warm_up)}, "
         f"evaluated on {format_duration(windows.holdout)}"
+        f"{', longer than between two candidates' if windows.holdout > profile.rhythm.retrain else ''}"
     )
     if profile.history.waiting:
         rows = count(profile.history.waiting, "row")

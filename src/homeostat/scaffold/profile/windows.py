@@ -10,7 +10,7 @@ from homeostat.scaffold.profile.history import History
 from homeostat.scaffold.profile.label_delay import LabelDelay
 
 EVENTS = 400  # least events of a holdout
-NEW = 2 / 3  # of the time between two candidates, at most: the rest is new to the judged model
+NEW = 2 / 3  # of the time between two candidates; a holdout nearer to it judges a model that serves already
 
 
 @dataclass(frozen=True)
@@ -25,8 +25,9 @@ def choose_windows(history: History, delay: LabelDelay) -> tuple[History, Window
     """A twelfth of the history as holdout, but no more than half of what comes until the next candidate, and a fifth as
     warm-up; more where batches are small or labels late.
 
-    A candidate is judged by a model that has not seen the holdout: with a holdout as long as the wait for the next
-    candidate that model would be the one in service. Where the holdout has to be long, candidates are made less often.
+    A candidate is judged by a model that has not seen the holdout: with a holdout about as long as the wait for the
+    next candidate that model would be the one in service. Where the holdout has to be that long, candidates are made
+    less often; where it is much longer, since labels are late, each is judged beside the one that judged the last.
     Of a history without its gaps: of a season's rows neither is longer for the months in which nothing comes.
     """
     rhythm, length = history.rhythm, history.covered
@@ -42,6 +43,6 @@ def choose_windows(history: History, delay: LabelDelay) -> tuple[History, Window
     warm_up = rounded_up(max(wait + holdout + max(holdout, length * 0.1), length * 0.2), period)
     most = max(length * 0.6 // period * period, rounded_up(wait + holdout + period, period))
     windows = Windows(holdout, history.with_gaps(max(min(warm_up, most), holdout + period)))
-    if holdout > NEW * rhythm.retrain:
+    if NEW * rhythm.retrain < holdout < rhythm.retrain / NEW:
         rhythm = replace(rhythm, retrain=rounded_up(holdout / NEW, rhythm.decide))
     return replace(history, rhythm=rhythm), windows
