@@ -1,16 +1,17 @@
-"""What a project's loop served, beside a bare script that fits plain LightGBM to the raw columns on the same dates.
+"""What a project's loop served, beside a bare script that fits plain LightGBM to the raw columns each month.
 
 Give folders of finished replays, or `new` and the options of `homeostat new` to draft, replay and compare a table in a
 temporary folder:
 
-    .venv/bin/python benchmarks/tables.py REPLAY...
+    .venv/bin/python benchmarks/tables.py REPLAY[:COLUMN,...]...
     .venv/bin/python benchmarks/tables.py new --from FILE --time COL --label COL ...
 
-The bare model has LightGBM's own defaults and gets the columns that are known at predict-at as they are, without those
-that give the label away. It is fitted whenever the loop made a candidate, to the labels that were mature by then, and
-predicts until the next. A line for each objective: each loss over the same events, and by what share the served loss is
-above the bare model's (below: < 0), with a confidence interval by block bootstrap: over the scope's blocks of time, or,
-for a table with fewer than five of them, over 200 runs of rows by key.
+The bare model has LightGBM's own defaults and gets the columns that are known at predict-at as they are, without
+those that give the label away, and without those after the colon, which an expert would not keep. It is fitted every
+30 days from the end of the warm-up on, to the labels that were mature by then, and predicts until the next. A line
+for each objective: each loss over the same events, and by what share the served loss is above the bare model's
+(below: < 0), with a confidence interval by block bootstrap: over the scope's blocks of time, or, for a table with
+fewer than five of them, over 200 runs of rows by key.
 """
 
 from __future__ import annotations
@@ -18,8 +19,9 @@ from __future__ import annotations
 import re
 import sys
 import tempfile
+from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import numpy as np
@@ -29,7 +31,6 @@ from whole_process import BIN, run
 from homeostat.core import metrics
 from homeostat.core.evaluation import compare
 from homeostat.core.intervals import FEWEST
-from homeostat.decisions import history
 from homeostat.features.tables import mature as mature_rows
 from homeostat.features.tables import read_features
 from homeostat.models import lightgbm as ours
@@ -40,6 +41,7 @@ from homeostat.training import evaluate
 
 PLAIN = {"num_threads": 1, "seed": 1, "deterministic": True, "force_row_wise": True, "verbosity": -1}
 ROUNDS = 100
+MONTH = timedelta(days=30)
 RUNS = 200
 MODELS = ("served", "never", "baseline", "bare")
 
@@ -68,25 +70,26 @@ def _share(value: float | None, low: float | None, high: float | None) -> str:
 
 
 def dates(project: Project) -> list[datetime]:
-    """When the loop made a candidate that learns."""
-    start = read_window(project.worktree).start + project.scope.windows.warm_up
-    return [d.at for d in history.decisions(project) if d.candidate and d.at >= start]
+    """When the bare model is fitted: each month after the warm-up."""
+    window = read_window(project.worktree)
+    first = window.start + project.scope.windows.warm_up
+    return [first + MONTH * n for n in range((window.as_of - first) // MONTH + 1)]
 
 
-def raw_columns(project: Project) -> tuple[str, ...]:
-    """The columns that are known at predict-at, without the label, columns that give it away, and row ids."""
+def raw_columns(project: Project, unwanted: Sequence[str]) -> tuple[str, ...]:
+    """The columns that are known at predict-at, without the label, columns that give it away, row ids and others."""
     scope = project.scope
     source = scope.event_source
     first = next(iter(source.known_at.values())).columns
     barred = {name.split(".", 1)[1] for name in scope.features.barred}
     made = {k for k in source.key if k == "row_id" and k in source.read}
-    return tuple(c for c in first if c not in barred | made)
+    return tuple(c for c in first if c not in barred | made | set(unwanted))
 
 
-def raw(project: Project) -> pl.DataFrame:
+def raw(project: Project, columns: Sequence[str]) -> pl.DataFrame:
     """Key and raw columns of every accepted event."""
     scope = project.scope
-    wanted = list(dict.fromkeys([*scope.key, *raw_columns(project)]))
+    wanted = list(dict.fromkeys([*scope.key, *columns]))
     files = sorted((project.worktree.accepted / scope.events.source).glob("*.parquet"))
     return pl.concat([pl.read_parquet(f, columns=wanted) for f in files], how="vertical_relaxed").unique(
         list(scope.key), keep="last", maintain_order=True
@@ -107,14 +110,15 @@ def matrix(table: pl.DataFrame, columns: tuple[str, ...]) -> tuple[np.ndarray, l
     return np.column_stack(numbers), words
 
 
-def bare_scores(project: Project, objective: str, rows: pl.DataFrame) -> np.ndarray:
+def bare_scores(project: Project, objective: str, rows: pl.DataFrame, columns: tuple[str, ...]) -> np.ndarray:
     """Scores (n,) of the feature rows by the bare model that was last fitted before each; NaN before the first."""
     import lightgbm
 
     scope = project.scope
     task = scope.objectives[objective].task
-    table = rows.join(raw(project), list(scope.key), "left", nulls_equal=True, maintain_order="left", suffix="__raw")
-    x, words = matrix(table, raw_columns(project))
+    own = raw(project, columns)
+    table = rows.join(own, list(scope.key), "left", nulls_equal=True, maintain_order="left", suffix="__raw")
+    x, words = matrix(table, columns)
     y = rows[f"label__{objective}"].to_numpy()
     numbered = rows.with_row_index("row__")
     predict_at = rows["predict_at"].to_numpy()
@@ -145,13 +149,14 @@ def blocks(project: Project, table: pl.DataFrame) -> np.ndarray:
     return np.asarray(place * RUNS // table.height)
 
 
-def beside(project: Project, objective: str) -> Beside:
+def beside(project: Project, objective: str, columns: tuple[str, ...]) -> Beside:
     """Everything over the events that all four models have scored and whose labels are mature at the end."""
     scope, now = project.scope, read_window(project.worktree).as_of
     task = scope.objectives[objective].task
     loss = evaluate.metrics_of(scope, objective)[0]
     features = read_features(project.worktree).sort("event_time", maintain_order=True)
-    bare = features.select(*scope.key, pl.Series("bare__" + objective, bare_scores(project, objective, features)))
+    scores_of_bare = bare_scores(project, objective, features, columns)
+    bare = features.select(*scope.key, pl.Series("bare__" + objective, scores_of_bare))
     table = outcomes.rows(project).join(bare, list(scope.key), "left", nulls_equal=True, maintain_order="left")
     names = {model: f"{prefix}{objective}" for model, prefix in [*outcomes.MODELS.items(), ("bare", "bare__")]}
     names["served"] = f"score__{objective}"
@@ -189,12 +194,14 @@ def main() -> None:
     print("|---" * 10 + "|")
     with tempfile.TemporaryDirectory() as folder:
         if sys.argv[1] == "new":
-            folders = [replayed(sys.argv[2:], Path(folder))]
+            named = [str(replayed(sys.argv[2:], Path(folder)))]
         else:
-            folders = [Path(name) for name in sys.argv[1:]]
-        for project in map(Project.find, folders):
+            named = sys.argv[1:]
+        for name in named:
+            place, _, unwanted = name.partition(":")
+            project = Project.find(Path(place))
             for objective in project.scope.objectives:
-                print(beside(project, objective), flush=True)
+                print(beside(project, objective, raw_columns(project, unwanted.split(","))), flush=True)
 
 
 if __name__ == "__main__":

@@ -296,3 +296,8 @@ def test_events_ahead_see_what_is_known_now(tmp_path: Path) -> None:
     assert counted is not None and set(counted["n"]) == {23}
     ahead = upcoming(project, now, "SELECT meter, taken, (SELECT count(*) FROM readings) AS n FROM events")
     assert ahead is not None and set(ahead["n"]) == {36}  # the plan of hours 4 and 5 is known
+
+
+def test_a_rule_may_go_by_a_feature(tmp_path: Path) -> None:
+    table = features_of(make(tmp_path, baseline="{by: [phase, total]}"), LABELS[3])
+    assert table["given__total"].equals(table["total"].alias("given__total")) and "given__phase" in table.columns

@@ -130,7 +130,7 @@ def test_going_back_to_the_old_weights_is_a_release_too(project: Project) -> Non
 
 
 def test_the_sweep_marks_the_weights_of_the_folder_and_writes_others(project: Project) -> None:
-    lines = list(checked.page(project))
+    lines = list(checked.page(project, checked.swept(project)))
     champion = Registry.open(project).ledger.champion
     assert champion is not None and [line.split()[:2] for line in lines if "<-" in line] == [["*", "2"]]
     assert sum(line.endswith(f"<- params.yaml, {champion.version}") for line in lines) == 1
@@ -151,7 +151,7 @@ def test_a_person_who_has_nothing_to_promote_hears_it(project: Project) -> None:
         loop.begin(session, now)
         assert release_weights(session, now, Authorship("ann", "again", now)) is None
     with pytest.raises(UsageError, match="nothing serves yet"):
-        list(checked.page(hourly.make(project.home.parent / "empty")))
+        checked.swept(hourly.make(project.home.parent / "empty"))
 
 
 def test_a_release_whose_commit_makes_other_models_keeps_its_weights_and_stops_no_loop(project: Project) -> None:

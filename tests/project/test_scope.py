@@ -32,6 +32,7 @@ COSTS = "costs: {alert: 1, capacity: 1}"
 ABSTAIN = "costs: {{alert: 1, capacity: 1, abstain: {{{}}}}}"
 FILTER = "label_horizon: 1h"
 REFIT = "  refit: true"
+ASKED = "seed: 1\nquestions: {{{}: {{answer: {}, who: Ann, when: \"2024-01-02\"}}}}"
 RUNGS = "training.ladder.rungs"
 LADDER = REFIT + "\n  ladder:\n    every: 4h\n    rungs:\n      plain: {model: heuristic}\n      "
 RELEASE = "release: {beats_baseline: 0"
@@ -100,7 +101,7 @@ BAD = [
     ("weight: 1", "weight: -1", "objectives.high.weight", "must be at least 0, not -1"),
     ("task: binary", "task: ranking", "objectives.high", "ranking needs it"),
     ("{slices: [meter]", "{slices: [zone]", "evaluation.slices.0", "'zone', which is no column of readings"),
-    ("by: [meter]", "by: [zone]", "training.baseline.by.0", "'zone', which is no column of readings"),
+    ("by: [meter]", "by: [zone]", "training.baseline.by.0", "'zone', which is no column of readings and no feature"),
     ("by: [meter]", "by: [meter], column: load", "training.baseline", "name one of by, column and sql"),
     ("{slices:", "{metrics: {binary: [auc]}, slices:", "evaluation.metrics.binary", "must start with its loss"),
     ("{slices:", "{metrics: {binary: []}, slices:", "evaluation.metrics.binary", "is empty"),
@@ -124,6 +125,12 @@ BAD = [
     (RELEASE, RELEASE + ", budget: {megabytes: -1}", "release.budget.megabytes", "must be above 0, not -1"),
     (RELEASE, RELEASE + ", budget: {bytes: 1}", "release.budget.bytes", "did you mean megabytes?"),
     ("history: 1d", "history: 1d, barred: [high.meter]", "evaluation.slices.0", "(the other is features.barred.0"),
+    ("history: 1d", "history: 1d, groups: {sky: {of: [wind]}}", "features.groups.sky.of.0", "no objective lists"),
+    ("seed: 1", ASKED.format("ethical", "no"), "questions.ethical.answer", "nothing should be built then"),
+    ("seed: 1", ASKED.format("simpler", "yes"), "questions.simpler.answer", "(the other is training.model, line "),
+    ("seed: 1", ASKED.format("devastating", "yes"), "questions.devastating.answer", "(the other is costs, line "),
+    ("seed: 1", ASKED.format("pays", "maybe"), "questions.pays.answer", "use one"),
+    ("seed: 1", ASKED.format("cheap", "yes"), "questions.cheap", "is not one of ethical"),
     (REFIT, LADDER, RUNGS, "is empty; name at least one"),
     (REFIT, LADDER + "same: {model: heuristic}", f"{RUNGS}.same", f"(the other is {RUNGS}.plain, line "),
     (REFIT, LADDER + "line: {model: linear}", f"{RUNGS}.line", "(the other is objectives.high.features, line "),

@@ -62,6 +62,7 @@ JANV = ["janv.", "févr.", "mars", "avr.", "mai", "juin", "juil.", "août", "sep
 JANEIRO = ["janeiro", "fevereiro", "março", "abril", "maio", "junho", "julho", "agosto", "setembro", "outubro",
            "novembro", "dezembro"]  # fmt: skip
 LUNES = ["lunes", "martes", "miércoles", "jueves", "viernes", "sábado", "domingo"]
+WEEKDAYS = ["Mo", "Di", "Mi", "Do", "Fr", "Sa", "So"]
 MONTHLY = [datetime(2014 + n // 12, n % 12 + 1, 1) for n in range(ROWS)]
 ARABIC, PERSIAN, HINDI, FULL = (
     str.maketrans("0123456789.,/:-", digits)
@@ -89,7 +90,80 @@ def _months(name: str, write: Callable[[datetime], str], note: str = "month") ->
     return Case(name, "time", [write(t) for t in MONTHLY], right, note)
 
 
+# months of a language, and a day of it from a time and its month
+LOCALES: dict[str, tuple[str, Callable[[datetime, str], str]]] = {
+    "Italian": ("gennaio febbraio marzo aprile maggio giugno luglio agosto settembre ottobre novembre dicembre",
+                lambda t, m: f"{t.day} {m} {t.year}"),
+    "Dutch": ("januari februari maart april mei juni juli augustus september oktober november december",
+              lambda t, m: f"{t.day} {m} {t.year}"),
+    "Swedish": ("januari februari mars april maj juni juli augusti september oktober november december",
+                lambda t, m: f"{t.day} {m} {t.year}"),
+    "Danish": ("jan. feb. mar. apr. maj. jun. jul. aug. sep. okt. nov. dec.", lambda t, m: f"{t.day}. {m} {t.year}"),
+    "Polish": ("stycznia lutego marca kwietnia maja czerwca lipca sierpnia września października listopada grudnia",
+               lambda t, m: f"{t.day} {m} {t.year} r."),
+    "Russian": ("янв. февр. мар. апр. мая июн. июл. авг. сент. окт. нояб. дек.",
+                lambda t, m: f"{t.day} {m} {t.year} г."),
+    "Ukrainian": ("січня лютого березня квітня травня червня липня серпня вересня жовтня листопада грудня",
+                  lambda t, m: f"{t.day} {m} {t.year} р."),
+    "Bulgarian": ("януари февруари март април май юни юли август септември октомври ноември декември",
+                  lambda t, m: f"{t.day} {m} {t.year} г."),
+    "Hungarian": ("január február március április május június július augusztus szeptember október november december",
+                  lambda t, m: f"{t.year}. {m} {t.day}."),
+    "Romanian": ("ianuarie februarie martie aprilie mai iunie iulie august septembrie octombrie noiembrie decembrie",
+                 lambda t, m: f"{t.day} {m} {t.year}"),
+    "Turkish": ("Oca Şub Mar Nis May Haz Tem Ağu Eyl Eki Kas Ara", lambda t, m: f"{t.day} {m} {t.year}"),
+    "Indonesian": ("Jan Feb Mar Apr Mei Jun Jul Agu Sep Okt Nov Des", lambda t, m: f"{t.day:02d}-{m}-{t:%y}"),
+    "Hebrew": ("ינואר פברואר מרץ אפריל מאי יוני יולי אוגוסט ספטמבר אוקטובר נובמבר דצמבר",
+               lambda t, m: f"{t.day} ב{m} {t.year}"),
+    "Spanish": ("ene feb mar abr may jun jul ago sep oct nov dic", lambda t, m: f"{t.day:02d}-{m}-{t.year}"),
+}  # fmt: skip
+# a time to the minute as it is written between a day and its clock, or around them, and the form for strftime
+AROUND_CLOCKS = {
+    "German": "%d.%m.%Y - %H:%M", "German, in words": "%d.%m.%Y um %H:%M Uhr", "German hours": "%d.%m.%Y %H.%M Uhr",
+    "French": "%d/%m/%Y à %Hh%M", "French, in words": "%d/%m/%Y à %H:%M", "Dutch": "%d-%m-%Y om %H:%M",
+    "Polish": "%d.%m.%Y godz. %H:%M", "Russian": "%d.%m.%Y в %H:%M", "Portuguese": "%d/%m/%Y às %H:%M",
+    "Spanish": "%d/%m/%Y %H:%M h", "Mexican": "%d/%m/%Y %H:%M hrs", "Swedish": "%Y-%m-%d kl. %H:%M",
+    "Chinese": "%Y年%m月%d日 %H时%M分", "Canadian": "%Y-%m-%d %H h %M", "of a broker": "%Y.%m.%d,%H:%M",
+    "of a camera": "%Y:%m:%d %H:%M:00", "of Vietnam": "%H:%M:00 %d/%m/%Y", "of git": "%a %b %d %H:%M:00 %Y +0000",
+    "of PHP's cookies": "%A, %d-%b-%Y %H:%M:00 GMT", "of OData": "datetime'%Y-%m-%dT%H:%M:00'",
+    "of SQL": "TIMESTAMP '%Y-%m-%d %H:%M:00'", "of ODBC": "{ts '%Y-%m-%d %H:%M:00'}",
+    "of a shell": 'new Date("%Y-%m-%dT%H:%M:00.000Z")', "of Python": "Timestamp('%Y-%m-%d %H:%M:00')",
+    "twelve hours of 0 to 11": "",
+}  # fmt: skip
+
+
+def _of_months(words: str, write: Callable[[datetime, str], str]) -> Callable[[datetime], str]:
+    return lambda t: write(t, words.split()[t.month - 1])
+
+
+def _around(form: str) -> Callable[[datetime], str]:
+    return lambda t: t.strftime(form or f"%Y-%m-%d {t.hour % 12:02d}:%M %p")
+
+
 TIME_CASES = [
+    *(_times(f"{name} days", _of_months(*locale), _day) for name, locale in LOCALES.items()),
+    *(_times(f"clocks, {name}", _around(form), _minute) for name, form in AROUND_CLOCKS.items()),
+    _times("German weekdays", lambda t: f"{WEEKDAYS[t.weekday()]}. {t:%d.%m.%y %H:%M:%S}"),
+    _times("Japanese weekdays", lambda t: f"{t.year}/{t:%m/%d}({'月火水木金土日'[t.weekday()]}) {t:%H:%M}", _minute),
+    _times("Chinese weekdays", lambda t: f"{t.year}年{t.month}月{t.day}日 星期{'一二三四五六日'[t.weekday()]}", _day),
+    _times("Korean weekdays", lambda t: f"{t:%Y-%m-%d} ({'월화수목금토일'[t.weekday()]}) {t:%H:%M}", _minute),
+    _times("ordinals in words", lambda t: f"{_ordinal(t.day)} of {t:%B} {t.year}", _day),
+    _times("short years first", lambda t: f"{t:%y/%m/%d}", _day, "year before month"),
+    _times("intervals of an hour", lambda t: f"{t:%d.%m.%Y %H:00}-{t + timedelta(hours=1):%H:00}",
+           lambda t: t.replace(minute=0, second=0), "start"),
+    _times("intervals of a week", lambda t: f"{t:%Y-%m-%d} - {t + timedelta(days=6):%Y-%m-%d}", _day, "start"),
+    _times("hours alone", lambda t: f"{t:%d.%m.%Y %H} Uhr", lambda t: t.replace(minute=0, second=0)),
+    *(_months(f"periods of SAP, {form}", lambda t, form=form: t.strftime(form))  # type: ignore[misc]
+      for form in ("0%m.%Y", "0%m/%Y", "%Y/0%m")),
+    _months("Korean months", lambda t: f"{t.year}년 {t.month}월"),
+    _months("apostrophes", lambda t: f"{t:%b}'{t:%y}"),
+    *(Case(f"halves of a year, {name}", "time", [write(t, 1 + (t.month > 6)) for t in MONTHLY],
+           [t.replace(month=7 if t.month > 6 else 1) for t in MONTHLY], "half a year")
+      for name, write in (("H1 2024", lambda t, h: f"H{h} {t.year}"), ("2024-S1", lambda t, h: f"{t.year}-S{h}"))),
+    *(Case(f"none as {none}", "time", [none if n % 9 == 0 else f"{t:{form}}" for n, t in enumerate(TIMES)],
+           [None if n % 9 == 0 else _day(t) for n, t in enumerate(TIMES)], "missing")
+      for none, form in (("0001-01-01T00:00:00", "%Y-%m-%dT00:00:00"), ("1/0/1900", "%m/%d/%Y"),
+                         ("30.12.1899", "%d.%m.%Y"), ("not measured", "%d.%m.%Y"), ("gone", "%d.%m.%Y"))),
     _times("Arabic digits", lambda t: f"{t:%d/%m/%Y %H:%M:%S}".translate(ARABIC)),
     _times("Persian digits", lambda t: f"{t:%Y/%m/%d %H:%M:%S}".translate(PERSIAN)),
     _times("Hindi digits", lambda t: f"{t:%d-%m-%Y %H:%M:%S}".translate(HINDI)),
@@ -216,6 +290,7 @@ COUNTED = {
     "ticks of .NET": (lambda t: f"{((t - EPOCH) // timedelta(seconds=1) + 62135596800) * 10**7}", lambda t: t),
     "microseconds of WebKit": (lambda t: f"{((t - EPOCH) // timedelta(seconds=1) + 11644473600) * 10**6}", lambda t: t),
     "seconds of SPSS": (lambda t: f"{(t - datetime(1582, 10, 14)) // timedelta(seconds=1)}", lambda t: t),
+    "YYYY0MM": (lambda t: f"{t:%Y0%m}", lambda t: datetime(t.year, t.month, 1)),
     "YYYYMM": (lambda t: f"{t:%Y%m}", lambda t: datetime(t.year, t.month, 1)),
 }
 
@@ -285,6 +360,28 @@ NUMBER_CASES = [
                           ("kilometres and metres", lambda n: f"{n}{('km', 'm')[n % 2]}"),
                           ("thousands and millions", lambda n: f"1.{n}{('K', 'M')[n % 2]}"),
                           ("per cent and shares", lambda n: f"{n}%" if n % 2 else f"0.{n:02d}"))),
+    *(_numbers(f"marks: {name}", write, note=note)  # type: ignore[arg-type]
+      for name, write, note in (("about", lambda v: f"~{v}", "~"),
+                                ("roughly", lambda v: f"ca. {v}", "ca."),
+                                ("rupiahs", lambda v: f"Rp {v:.2f}", "Rp"), ("inches", lambda v: f'{v}"', '"'),
+                                ("square feet", lambda v: f"{v} sq ft", "sq ft"),
+                                ("pieces", lambda v: f"{v} Stk.", "Stk."),
+                                ("prices of energy", lambda v: f"{v} €/kWh", "€/kWh"),
+                                ("areas", lambda v: f"{v} m2", "m2"))),
+    _numbers("no hundredths, in Switzerland", lambda v: f"{int(v):,}.–".replace(",", "'"), [float(w) for w in WHOLES]),
+    Case("codes like powers of ten", "string", [f"{n + 1000}E{n % 10}" for n in range(ROWS)],
+         [f"{n + 1000}E{n % 10}" for n in range(ROWS)]),
+    Case("64-bit names of pandas", "string", [f"{2**60 + n}.0" for n in range(ROWS)],
+         [f"{2**60 + n}.0" for n in range(ROWS)]),
+    *(Case(f"odd: {odd}", "float", _some([str(v) for v in NUMBERS], odd, 60), _some(NUMBERS, None, 60), odd)  # type: ignore[arg-type]
+      for odd in ("#WERT!", "#¡REF!", "#NV", "#N/D", "1.#INF00", "nan(ind)", "<LOD", "≤0.5")),
+    *(Case(f"none: {none}", "float", _some([str(v) for v in NUMBERS], none), _some(NUMBERS, None), none)  # type: ignore[arg-type]
+      for none in ("T", "NM", "see note", "...", "brak", "†", "&nbsp;", "-9999", "-99")),
+    *(Case(f"none: {none}", "integer", _some([str(n % 28) for n in range(ROWS)], none, 10),  # type: ignore[arg-type]
+           _some([n % 28 for n in range(ROWS)], None, 10), none)
+      for none in ("65535", "-2147483648", "-9223372036854775808", "9223372036854775807")),
+    *(Case(f"none: {none}", "float", _some([str(v) for v in NUMBERS], none, 10), _some(NUMBERS, None, 10), "missing")  # type: ignore[arg-type]
+      for none in ("-3.4028234663852886e+38", "9.96921e+36", "-8888")),
     _left("points and commas", lambda n: f"{n}.50" if n % 2 else f"{n},50", "a decimal comma"),
     _left("seats", lambda n: f"{n}{'ABC'[n % 3]}", ""),
     _numbers("scientific", lambda v: f"{v:.6e}", [float(f"{v:.6e}") for v in NUMBERS]),
@@ -315,6 +412,8 @@ NUMBER_CASES = [
 
 # of a file with semicolons
 COMMA_CASES = [
+    _numbers("no cents", lambda v: f"{int(v)},-", [float(w) for w in WHOLES], "comma"),
+    _numbers("no hellers", lambda v: f"{int(v)},-- Kč", [float(w) for w in WHOLES], "Kč"),
     _numbers("decimal comma", lambda v: str(v).replace(".", ","), note="comma"),
     _numbers("three decimals below one", lambda v: f"{v:.3f}".replace(".", ","), SMALL, "comma"),
     _numbers("three decimals", lambda v: f"{v:.3f}".replace(".", ","), [1 + v for v in SMALL], "a choice"),
@@ -328,6 +427,11 @@ WORD_CASES = [
     Case("yes and no", "boolean", ["yes", "no"] * 60, [True, False] * 60),
     Case("ja and nein", "boolean", ["Ja", "nein"] * 60, [True, False] * 60, "ja"),
     Case("T and F", "boolean", ["T", "F"] * 60, [True, False] * 60),
+    *(Case(f"{yes} and {no}", "boolean", [yes, no] * 60, [True, False] * 60)
+      for yes, no in (("Evet", "Hayır"), ("はい", "いいえ"), ("ja", "nej"), ("Kyllä", "Ei"), ("igen", "nem"),
+                      ("ano", "ne"), (".T.", ".F."), ("✔", "✘"), ("☑", "☐"), ("b'1'", "b'0'"))),
+    Case("accents apart", "string", ["Mu\u0308nchen", "München", "Köln"] * 40, ["München", "München", "Köln"] * 40,
+         "apart"),
     Case("X or blank", "boolean", ["X", None, None] * 40, [True, False, False] * 40, "blank"),
     Case("a tick or blank", "boolean", ["✓", None, None] * 40, [True, False, False] * 40, "blank"),
     Case("words", "string", ["red", "green", "blue"] * 40, ["red", "green", "blue"] * 40),

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 import re
 import subprocess
 import sys
@@ -17,13 +18,13 @@ from typing import IO, Any
 
 import homeostat
 from homeostat.adapters import allocators
-from homeostat.adapters.parquet import digest
 
 COMMAND = re.compile(r"(?:PYTHONPATH=src:\$PYTHONPATH )?python -m (homeostat\.stages\.\w+)")  # as dvc.yaml has it
 READY = "stage worker, protocol 1"
 LIMIT = 1_200_000_000  # bytes: a worker that holds more after a stage has served long enough
 STAGE = "DVC_STAGE"
 PER_RUN = (STAGE, "DVC_ROOT", "PYTEST_CURRENT_TEST")  # variables that name what runs: they go with each request
+State = frozenset[tuple[str, int, int, int]]  # of the modules of a package: path, time, size and number of the file
 
 
 class StageProcess:
@@ -31,7 +32,7 @@ class StageProcess:
 
     def __init__(self) -> None:
         self._process: subprocess.Popen[str] | None = None
-        self._fits: tuple[Path, dict[str, str], str] | None = None
+        self._fits: tuple[dict[str, str], State] | None = None
 
     def ready_for(self, root: Path, environment: Mapping[str, str], log: IO[bytes]) -> bool:
         """Have a process that runs the code of the tree at ``root`` as it is now, in an environment like that.
@@ -45,13 +46,13 @@ class StageProcess:
         if not (package / "stages" / "worker.py").is_file():
             return False
         lasting = {name: value for name, value in environment.items() if name not in PER_RUN}
-        fits = (package, lasting, _content(package))
+        fits = (lasting, _state(package))
         if fits == self._fits and self.process_id is not None:
             return True
         self.close()
         # Its standard input closes when this process ends, however it ends, and then it ends too.
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "homeostat.stages.worker"], cwd=root, env=fits[1] | allocators.FOR_FRAMES,
+            [sys.executable, "-m", "homeostat.stages.worker"], cwd=root, env=lasting | allocators.FOR_FRAMES,
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=log, text=True, encoding="utf-8",
         )  # fmt: skip
         self._fits = fits
@@ -126,7 +127,8 @@ def package_of(root: Path) -> Path:
     return own if own.is_dir() else Path(homeostat.__file__).parent
 
 
-def _content(package: Path) -> str:
-    """A hash of the code of a package."""
-    files = sorted(package.rglob("*.py"))
-    return digest("\n".join(f"{p.relative_to(package)} {digest(p.read_bytes())}" for p in files).encode())
+def _state(package: Path) -> State:
+    """What is another once the code of a package is."""
+    paths = (os.path.join(folder, name) for folder, _, names in os.walk(package) for name in names)
+    modules = ((path, os.stat(path)) for path in paths if path.endswith(".py"))
+    return frozenset((path, stat.st_mtime_ns, stat.st_size, stat.st_ino) for path, stat in modules)

@@ -45,16 +45,20 @@ HISTORY = {
 }
 
 
-def scope_page(project: Project, gates: Iterable[str] = (), margins: Mapping[str, float] | None = None) -> Page:
+def scope_page(
+    project: Project, gates: Iterable[str] = (), margins: Mapping[str, float] | None = None,
+    questions: Iterable[str] = (),
+) -> Page:  # fmt: skip
     """The scope in sentences; contracts, SQL expressions and features.sql are checked against it.
 
-    ``gates``: a line each, on how the release in service stands at them. ``margins``: those that the last candidate was
-    judged by, shares by objective.
+    ``gates`` and ``questions``: a line each, on how the release in service stands at them. ``margins``: those that the
+    last candidate was judged by, shares by objective.
     """
     scope = project.scope
     problems = scope_problems(project)
     sections = [
         ("What we predict, and why", _predicted(scope)),
+        *([("Before a model", answers)] if (answers := list(questions)) else []),
         ("The data, and when they become known", _data(project)),
         ("What mistakes cost", _costs(scope)),
         ("How a model is made and measured", _training(scope)),

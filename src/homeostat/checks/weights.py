@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING
 
@@ -34,8 +35,19 @@ if TYPE_CHECKING:
 SCORES = "models/holdout_scores.parquet"
 
 
-def page(project: Project) -> Iterator[str]:
-    """The sweep, a line a point, the cheapest first; prices are those of the folder's scope.
+@dataclass(frozen=True)
+class Swept:
+    """The points of a sweep over held-out ``rows`` of the release in service; ``marked`` are weights by name."""
+
+    serving: Serving
+    rows: pl.DataFrame
+    held: Held
+    points: list[Point]
+    marked: Mapping[str, Mapping[str, float]]
+
+
+def swept(project: Project) -> Swept:
+    """What other weights would do; prices are those of the folder's scope.
 
     Raises:
         UsageError: nothing is in service yet, or the scope has other objectives.
@@ -55,15 +67,21 @@ def page(project: Project) -> Iterator[str]:
     made = sweep(
         held, scope.objectives, tried, price.capacity, price.alert, scope.evaluation.min_slice, price.abstain
     )
+    return Swept(serving, rows, held, made, {"params.yaml": tried[0], serving.event.version: theirs})
+
+
+def page(project: Project, of: Swept) -> Iterator[str]:
+    """The sweep, a line a point, the cheapest first; then what decisions by costs save."""
+    scope, price, rows, serving = project.scope, project.scope.costs, of.rows, of.serving
     yield f"{len(rows):,} held-out events of {serving.event.version}, at most {price.capacity} alerts in each period"
     yield "captured: share of what happened that alerts reached; cost: by the weights of params.yaml, in the unit of"
     yield "costs.alert; saved: share of the cost without alerts; *: on the Pareto front of what is captured"
     yield ""
-    yield from _table(made, {"params.yaml": tried[0], serving.event.version: theirs})
+    yield from _table(of.points, of.marked)
     yield ""
-    yield from _decided(scope, evaluate.saved_of(scope, rows, held.scores, _judged_at(serving)))
-    alert = evaluate.alerts_of(scope, rows, held.scores)
-    coverage = evaluate.coverage_of(scope, rows, held.scores, alert, _judged_at(serving))
+    yield from _decided(scope, evaluate.saved_of(scope, rows, of.held.scores, _judged_at(serving)))
+    alert = evaluate.alerts_of(scope, rows, of.held.scores)
+    coverage = evaluate.coverage_of(scope, rows, of.held.scores, alert, _judged_at(serving))
     if coverage is not None:
         yield sentence(covers(coverage, scope.costs.abstain.most if scope.costs.abstain else 1.0))
 

@@ -52,13 +52,14 @@ def scope(since: str | None = None) -> None:
     from homeostat.checks.worktree_view import worktree_view
     from homeostat.decisions.history import margins
     from homeostat.reports.gates import gate_lines
+    from homeostat.reports.questions import question_lines
 
     of = project()
     if since is not None:
         for line in changes_since(of, since):
             say(line)
         return
-    page = scope_page(worktree_view(of), gate_lines(of), margins(of))
+    page = scope_page(worktree_view(of), gate_lines(of), margins(of), question_lines(of))
     say(page.text)
     if page.problems:
         raise ScopeError(f"{count(len(page.problems), 'problem')} in the scope: see the end of the page")
@@ -118,6 +119,21 @@ def contracts() -> None:
     from homeostat.checks.worktree_view import worktree_view
 
     say(what_if(worktree_view(project())))
+
+
+@check.command()
+def features() -> None:
+    """Whether each feature earns its place: losses and money without it, or without its group, and what it costs.
+
+    It fits a model for each feature, or group of `features.groups`, and objective.
+
+    Example: homeostat check features
+    """
+    from homeostat.checks.ablation import ablation
+    from homeostat.checks.worktree_view import worktree_view
+
+    for line in ablation(worktree_view(project())):
+        say(line)
 
 
 @check.command()
@@ -189,6 +205,16 @@ def weights(values: dict[str, float] | None) -> None:
     Example: homeostat check weights
     """
     from homeostat.checks import weights as checked
+    from homeostat.reports.weight_picture import write_front
 
-    for line in checked.write(project(), values) if values else checked.page(project()):
+    of = project()
+    if values:
+        for line in checked.write(of, values):
+            say(line)
+        return
+    swept = checked.swept(of)
+    for line in checked.page(of, swept):
         say(line)
+    drawn = write_front(of, swept.points, swept.marked)
+    if drawn is not None:
+        say(f"drawn: {of.cited(drawn)}, and on the page that `homeostat status --page` writes")

@@ -13,6 +13,7 @@ from pydantic import Field, model_validator
 from homeostat.core.errors import ScopeError
 from homeostat.project.file_form import FileForm
 from homeostat.project.part import Part, require
+from homeostat.project.questions import Answer, Question, check_answers
 from homeostat.project.scope_errors import Contradiction
 from homeostat.project.sql_columns import columns_in
 from homeostat.project.training_scope import Training
@@ -166,8 +167,16 @@ class Events(Part):
     filters: dict[Name, Text] = {}  # by name, SQL that holds for events that are neither ranked nor acted on
 
 
+class FeatureGroup(Part):
+    """Features that are had, or not, together; ``cost`` of having them for 1,000 events, in the unit of costs."""
+
+    of: Names
+    cost: Annotated[Number, Field(ge=0)] = 0.0
+
+
 class Features(Part):
     history: Length
+    groups: dict[Name, FeatureGroup] = {}
     allowed: tuple[str, ...] = ()
     barred: tuple[str, ...] = ()
 
@@ -401,6 +410,7 @@ class Scope(Part):
     approval: Approval | None = None  # without it no decision waits for a person
     business: Business | None = None
     device: Device = Device()
+    questions: dict[Question, Answer] = {}
     rhythm: Rhythm
 
     @model_validator(mode="after")
@@ -427,6 +437,9 @@ class Scope(Part):
         self._check_abstain()
         self._check_filters()
         self._check_ladder()
+        abstain, ladder = self.costs.abstain, self.training.ladder
+        asks = self.approval is not None or (abstain is not None and abstain.then == "person")
+        check_answers(self.questions, self.training.model != "heuristic", ladder is not None, asks)
         return self
 
     def _check_objectives(self) -> None:
@@ -458,6 +471,19 @@ class Scope(Part):
             require(name not in self.features.allowed, ("features", "barred", number), both)
         for name, objective in self.objectives.items():
             self._check_list(name, objective.features, ("objectives", name, "features"))
+        self._check_groups()
+
+    def _check_groups(self) -> None:
+        """Check that each group holds features, and that a feature is in one group."""
+        every = {feature for name in self.objectives for feature in self.features_of(name)}
+        places: dict[str, tuple[int | str, ...]] = {}
+        for name, group in self.features.groups.items():
+            for number, feature in enumerate(group.of):
+                path = ("features", "groups", name, "of", number)
+                require(feature in every, path, f"names {feature!r}, which no objective lists as a feature; correct it")
+                twice = f"names {feature!r}, which is in a group already; remove it from one"
+                require(feature not in places, path, twice, places.get(feature, ()))
+                places[feature] = path
 
     def _check_list(self, objective: str, features: tuple[str, ...], path: tuple[int | str, ...]) -> None:
         """Check the features that the models of an objective are made from."""
@@ -484,14 +510,17 @@ class Scope(Part):
 
     def _check_columns(self) -> None:
         """Check that slices, the baseline and rules of the ladder use columns of the events."""
-        given: list[tuple[tuple[int | str, ...], str | None]] = [
-            (("evaluation", "slices", n), c) for n, c in enumerate(self.evaluation.slices)
-        ]
-        for where, rule in self.training.rules.values():
-            given += [((*where, "by", n), c) for n, c in enumerate(rule.by)] + [((*where, "column"), rule.column)]
-        for path, column in given:
+        features = {feature for name in self.objectives for feature in self.features_of(name)}
+        for number, column in enumerate(self.evaluation.slices):
             stray = f"names {column!r}, which is no column of {self.events.source}; correct it"
-            require(column is None or column in self.event_source.columns, path, stray)
+            require(column in self.event_source.columns, ("evaluation", "slices", number), stray)
+        for where, rule in self.training.rules.values():
+            columns: list[tuple[tuple[int | str, ...], str | None]] = [(("column",), rule.column)]
+            columns += [(("by", n), c) for n, c in enumerate(rule.by)]
+            for entry, used in columns:
+                stray = f"names {used!r}, which is no column of {self.events.source} and no feature; correct it"
+                there = used is None or used in self.event_source.columns or used in features
+                require(there, (*where, *entry), stray)
         barred = [name.partition(".")[2] for name in self.features.barred]
         for number, column in enumerate(self.evaluation.slices):
             place = barred.index(column) if column in barred else 0

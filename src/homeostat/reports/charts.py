@@ -115,6 +115,41 @@ def bars(labels: Sequence[str], values: Sequence[float | None], digits: int) -> 
     return _svg(WIDTH, BAR * len(labels), parts, "bars: " + ", ".join(labels))
 
 
+@dataclass(frozen=True)
+class Spot:
+    """A point: one of the ``front`` or not, and named where it is marked."""
+
+    x: float
+    y: float
+    front: bool
+    title: str
+    name: str = ""
+
+
+def scatter(spots: Sequence[Spot], x_name: str, y_name: str) -> str:
+    """Points between two axes of shares from 0 to 1, the front joined by a line."""
+    end = WIDTH - RIGHT
+
+    def x(value: float) -> float:
+        return LEFT + (end - LEFT) * value
+
+    def y(value: float) -> float:
+        return TOP + (HEIGHT - TOP - BOTTOM) * (1 - value)
+
+    steps = ticks(0.0, 1.0)
+    parts = [_grid(y(step), _number(step, steps), end) for step in steps]
+    parts += [_text(x(step), HEIGHT - BOTTOM + 12, _number(step, steps), "middle") for step in steps]
+    front = sorted((spot.x, spot.y) for spot in spots if spot.front)
+    parts.append(f'<path class="never" d="M{" L".join(f"{x(a):.1f} {y(b):.1f}" for a, b in front)}"/>')
+    for spot in sorted(spots, key=lambda one: bool(one.name)):  # what is marked lies on top
+        style, size = ("served", 5.5) if spot.name else ("act" if spot.front else "calm", 3.5)
+        dot = f'<circle class="{style}" cx="{x(spot.x):.1f}" cy="{y(spot.y):.1f}" r="{size}">'
+        parts.append(f"{dot}<title>{escape(spot.title)}</title></circle>")
+        parts += [_text(x(spot.x) + 9, y(spot.y) + 4, spot.name, style="served")] if spot.name else []
+    parts += [_text(end, HEIGHT - 2, x_name, "end"), _text(0, TOP - 3, y_name)]
+    return _svg(WIDTH, HEIGHT, parts, f"{y_name} against {x_name}")
+
+
 def ticks(low: float, high: float) -> list[float]:
     """Round numbers that span a range.
 

@@ -29,6 +29,7 @@ from homeostat.reports.open_items import OpenItem
 from homeostat.reports.results import DIGITS, MODELS, NOTE, Results, results
 from homeostat.reports.status import read, when
 from homeostat.reports.timeline import timeline
+from homeostat.reports.weight_picture import front_drawn
 
 if TYPE_CHECKING:
     from homeostat.core.ledger import ReleaseEvent
@@ -69,6 +70,7 @@ def report_page(project: Project, path: Path, outcome: Results | None = None) ->
         *_timeline(project, outcome, path, start, end),
         *_incidents(project, path),
         *_quality(project.scope, outcome),
+        *_weights(project),
         *_table(outcome),
         *_releases(project, outcome, path),
         *_decisions(outcome, path),
@@ -157,6 +159,13 @@ def _quality(scope: Scope, outcome: Results) -> Iterator[str]:
     drawn = [Line(name, model, [outcome.money.get((model, m)) for m in outcome.months]) for model, name in _named()]
     title = f"<b>cost</b>, in false alerts ({_price(scope)}); lower is better"
     yield figure(title, charts.lines(outcome.months, drawn, 0)) + "</div>"
+
+
+def _weights(project: Project) -> Iterator[str]:
+    """The last sweep of weights that was drawn."""
+    if drawing := front_drawn(project):
+        yield "<h2>Other weights</h2>"
+        yield figure("<b>What alerts capture</b> of held-out events; the line joins the Pareto front", drawing)
 
 
 def _named() -> list[tuple[str, str]]:

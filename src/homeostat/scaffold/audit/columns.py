@@ -6,12 +6,12 @@ from collections.abc import Iterator, Mapping
 
 from homeostat.core.text import count, number
 from homeostat.scaffold.audit.column_changes import change_issues
-from homeostat.scaffold.audit.column_roles import Roles, names_each_row
+from homeostat.scaffold.audit.column_roles import Roles
 from homeostat.scaffold.audit.issue import Issue
 from homeostat.scaffold.audit.time_bins import TimeBins
 from homeostat.scaffold.profile.identifiers import words
 from homeostat.scaffold.profile.profile_table import Profile
-from homeostat.scaffold.profile.table import COUNTED, Column
+from homeostat.scaffold.profile.table import Column
 from homeostat.scaffold.profile.workspace import Workspace
 
 SIGNED = {"temp", "temperature", "tmin", "tmax", "dewp", "dew", "dewpoint", "balance", "profit", "net", "margin",
@@ -28,7 +28,7 @@ def column_issues(
     work: Workspace, profile: Profile, roles: Roles, bins: TimeBins, limits: AllLimits
 ) -> Iterator[Issue]:
     """Issues of each column; ``limits`` are those of the contract."""
-    yield from _uninformative(profile, roles)
+    yield from _uninformative(work, profile, roles)
     for change in profile.table.changes:
         fix = "only columns of all files are used, as words where types differ: add it to all, or --from later files"
         yield Issue("schema changes between files", change.split(" is ")[0], change, fix, 1.0, 76)
@@ -54,20 +54,22 @@ def _useless(column: str, text: str, fix: str, confidence: float, severity: floa
     return Issue("uninformative column", column, text, fix, confidence, severity)
 
 
-def _uninformative(profile: Profile, roles: Roles) -> Iterator[Issue]:
+def _uninformative(work: Workspace, profile: Profile, roles: Roles) -> Iterator[Issue]:
     for column in map(profile.table.column, roles.constant):
         if column.absent == profile.table.rows:
             yield _useless(column.name, f"{column.raw} is empty", "left out; --drop it if it stays so", 0.99, 40)
         else:
             fix = f"left out; homeostat new ... --drop {column.raw!r} takes it off the scope"
-            yield _useless(column.name, f"{column.raw} is {column.low} in every row", fix, 0.99, 25)
+            where = f"the {count(column.rows - column.absent, 'row')} that have it" if column.absent else "every row"
+            yield _useless(column.name, f"{column.raw} is {column.low} in {where}", fix, 0.99, 25)
     for column in map(profile.table.column, roles.identifiers):
-        about = "about " if column.distinct >= COUNTED else ""
+        filled, distinct = work.row(
+            f"SELECT count({column.sql}), count(DISTINCT {column.sql}) FROM {profile.table.sql}"
+        )
         how = "looks like a number and identifies a row" if column.kind == "integer" else "identifies a row"
-        text = f"{column.raw} {how} ({about}{column.distinct:,} distinct values)"
-        if not names_each_row(column):
-            values = f"{about}{column.distinct:,} distinct values in {column.rows - column.absent:,} rows"
-            text = f"{column.raw} has {values}, too few of each to learn from"
+        text = f"{column.raw} {how} ({distinct:,} distinct values)"
+        if distinct < filled:
+            text = f"{column.raw} has {distinct:,} distinct values in {filled:,} rows, too few of each to learn from"
         yield _useless(column.name, text, "left out of the features", 0.9, 30)
     for column in map(profile.table.column, roles.codes):
         text = f"{column.raw} looks like a number and is a code: its values predict, their order does not"

@@ -67,15 +67,16 @@ def _near_duplicates(profile: Profile, roles: Roles, bins: TimeBins) -> Iterator
 
 
 def _equal_keys(work: Workspace, profile: Profile) -> Iterator[Issue]:
-    """Rows that share their key with another."""
+    """Rows that share their key with another: all are quarantined, but for one of those that are whole copies."""
     if profile.key.generated:
         return
     (rows,) = work.row(
-        f"SELECT coalesce(sum(n), 0) FROM (SELECT count(*) AS n FROM {profile.table.sql} WHERE __t IS NOT NULL "
-        f"GROUP BY {quoted_list(profile.key.columns)} HAVING n > 1)"
+        "SELECT coalesce(sum(CASE WHEN k = 1 THEN m - 1 ELSE m END), 0) FROM (SELECT count(*) AS m, "
+        f"count(DISTINCT hash(row({quoted_list(profile.table.names)}))) AS k FROM {profile.table.sql} "
+        f"WHERE __t IS NOT NULL GROUP BY {quoted_list(profile.key.columns)}) WHERE m > 1"
     )
     if rows:
-        text = f"{int(rows):,} rows share their key ({', '.join(profile.key.columns)}) with another: all quarantined"
+        text = f"{count(int(rows), 'row', 'share')} the key ({', '.join(profile.key.columns)}) of another: quarantined"
         severity, fix = 83, "name a further --key column"
         if not profile.request.key:
             zone = f"sources.{profile.table.name}.written.{profile.time.column}.zone"

@@ -75,7 +75,7 @@ def read_by_loop(project: Project, name: str) -> LoopReading:
             reading.rows += verdict.rows
             reading.batches += 1
             reading.tried += tried
-            for finding in verdict.failed:
+            for finding in (f for f in verdict.failed if f.facts.get("severity") != "info"):  # which is only noted
                 _add(reading, finding, period.label, verdict.rows, verdict.status == "quarantined")
     finally:
         for folder in (project.landed, project.accepted, project.quarantine, project.cache):

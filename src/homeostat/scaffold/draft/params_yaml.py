@@ -117,7 +117,7 @@ def _judging(profile: Profile, plan: Plan) -> dict[str, object]:
     period, holdout, horizon = profile.rhythm.period, profile.windows.holdout, profile.delay.horizon
     window = _monitoring_window(profile)
     wait = rounded_up(horizon, period) if horizon >= period else timedelta(0)
-    shortest = min(window, holdout)
+    shortest = min(window, holdout, profile.rhythm.retrain)
     block = next((b for b in (7 * DAY, DAY, HOUR) if shortest / b >= BLOCKS and b <= max(period, DAY)), HOUR)
     return {
         "metrics": METRICS[profile.label.task],
@@ -134,7 +134,7 @@ def _runs(profile: Profile, shortest: timedelta) -> str:
     times = profile.table.column(profile.time.column).distinct * (shortest / profile.history.covered)
     if times >= BLOCKS or profile.label.task == "ranking":
         return ""
-    return f"  runs: {RUNS}  # parts of a block by key, which are resampled instead: events share {times:.0f} times\n"
+    return f"  runs: {RUNS}  # parts of a block by key, each a block: too few times in a holdout, {times:.0f}\n"
 
 
 def _monitoring_window(profile: Profile) -> timedelta:

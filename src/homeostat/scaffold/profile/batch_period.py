@@ -11,6 +11,7 @@ MINUTE, HOUR, DAY = timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)
 PERIODS = (10 * MINUTE, HOUR, DAY, 7 * DAY, 28 * DAY, 91 * DAY, 365 * DAY)
 ENOUGH, LEAST, MOST = 100, 8, 420  # rows of a usual batch; batches of the history, at least and at most
 DECISIONS, RETRAINS = 60, 14  # in the history, at most
+FRESH, FRESH_RETRAINS = 28 * DAY, 40  # where so few candidates would be further apart than that: as many at most
 COVERED = 0.95  # share of the periods that hold an event
 EMPTY_ALLOWED = 0.6
 STEPS = {
@@ -40,14 +41,18 @@ class Rhythm:
 def choose_rhythm(counts: Mapping[timedelta, Sequence[int]]) -> Rhythm:
     """The rhythm, from the number of events in each period of the history, by length of period.
 
-    >>> choose_rhythm({DAY: [24] * 700, 7 * DAY: [168] * 100}).period.days
-    7
+    >>> rhythm = choose_rhythm({DAY: [24] * 700, 7 * DAY: [168] * 100})
+    >>> rhythm.period.days, rhythm.decide.days, rhythm.retrain.days
+    (7, 14, 28)
     """
     period = _choose_period(counts)
     batches = len(counts[period])
     steps = STEPS.get(period, OTHER_STEPS)
     decide = next((s for s in steps if batches / s <= DECISIONS), steps[-1])
-    retrain = next((s for s in steps if s >= decide and s % decide == 0 and batches / s <= RETRAINS), decide)
+    fitting = [s for s in steps if s >= decide and s % decide == 0]
+    retrain = next((s for s in fitting if batches / s <= RETRAINS), decide)
+    fresh = (s for s in fitting if s * period >= FRESH and batches / s <= FRESH_RETRAINS)
+    retrain = min(retrain, next(fresh, retrain))
     rows = int(median(n for n in counts[period] if n)) if any(counts[period]) else 0
     return Rhythm(period, decide * period, retrain * period, rows, batches)
 

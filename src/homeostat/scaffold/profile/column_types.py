@@ -27,7 +27,7 @@ NO = {
     "✗", "✘", "❌", "☐", "unchecked",
 }  # fmt: skip
 CROSSES = {"x", "✓", "✔", "✅", "☑", "*", "yes", "y", "ja", "j", "true", "t", "oui", "si", "sí", "sim", "1"}
-VARIED, REPEATED = 20, 3  # least numbers or times that differ, and rows of a word, for it to mean none among them
+VARIED, REPEATED = 20, 0.01  # least numbers or times that differ, and share of a word, for it to mean none among them
 LIKELY = 0.5  # share of the rows from which a column looks like what it is not
 
 
@@ -153,9 +153,9 @@ def _stray_words(text: ColumnText, shapes: Sequence[Shape]) -> list[Shape]:
     """One or two words that stand, again and again, among many different numbers or times: they can only mean none."""
     strays = [s for s in shapes if not any(re.search(r"\d", e) or is_error(e) for e in s.examples)]
     varied = sum(bool(re.search(r"\d", value)) for value, _ in text.frequent) >= VARIED
-    rows = sum(s.rows for s in strays)
-    sound = varied and len(strays) <= 2 and all(s.rows >= REPEATED for s in strays)
-    return strays if sound and rows < (1 - LIKELY) * sum(s.rows for s in shapes) else []
+    rows, total = sum(s.rows for s in strays), sum(s.rows for s in shapes)
+    sound = varied and len(strays) <= 2 and all(s.rows >= REPEATED * total for s in strays)
+    return strays if sound and rows < (1 - LIKELY) * total else []
 
 
 def _with_missing(writing: Writing, missing: Sequence[str]) -> Writing:

@@ -67,10 +67,10 @@ def _with_note(table: Table, day: Column, others: Table) -> Table:
             continue
         up_to = f", up to {column.high}," if column.kind == "integer" else ""
         return _noted(table, day, f"{column.raw}{up_to} is not read as the hour; bring both to UTC")
-    clocks = (c for c in others.columns if c.kind == "string" and re.fullmatch(r"\d?\d[:.]\d\d.*", c.low or ""))
-    for clock in clocks:
-        if name_words(clock.raw) & CLOCK:
-            return _noted(table, day, f"{clock.raw}, such as {clock.high}, is not read as the clock")
+    clocks = [c for c in others.columns if c.kind == "string" and re.fullmatch(r"[0-2]?\d:[0-5]\d\b.*", c.low or "")]
+    clocks = [c for c in clocks if name_words(c.raw) & CLOCK] or [c for c in clocks if c.distinct > HOURS]
+    if clocks:
+        return _noted(table, day, f"{clocks[0].raw}, such as {clocks[0].high}, is not read as the clock")
     return table
 
 

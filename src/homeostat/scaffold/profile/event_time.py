@@ -153,7 +153,7 @@ def _step(work: Workspace, table: Table) -> timedelta | None:
         "SELECT gap, count(*) AS n, sum(count(*)) OVER () AS total FROM ("
         "SELECT epoch(t) - epoch(lag(t) OVER (ORDER BY t)) AS gap FROM (SELECT DISTINCT __t AS t FROM "
         f"{table.sql} WHERE __t IS NOT NULL)) WHERE gap IS NOT NULL "
-        "GROUP BY gap ORDER BY n DESC LIMIT 4"
+        "GROUP BY 1 ORDER BY 2 DESC LIMIT 4"
     )
     if not gaps:
         return None

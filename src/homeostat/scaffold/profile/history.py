@@ -154,7 +154,7 @@ def _counts(work: Workspace, table: Table, period: timedelta, first: datetime, l
     begin = floor(first, period, timedelta(0))
     by_period = dict(work.rows(
         f"SELECT CAST(floor((epoch(__t) - epoch(TIMESTAMP '{EPOCH}')) / {seconds}) AS BIGINT) AS p, count(*) "
-        f"FROM {table.sql} WHERE __t >= TIMESTAMP '{begin}' GROUP BY p"
+        f"FROM {table.sql} WHERE __t >= TIMESTAMP '{begin}' GROUP BY 1"
     ))  # fmt: skip
     base = (begin - EPOCH) // period
     return [int(by_period.get(base + n, 0)) for n in range((last - begin) // period + 1)]

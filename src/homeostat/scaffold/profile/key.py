@@ -51,6 +51,11 @@ def _key_columns(
         repeats[key] = _repeats(work, table, key, " WHERE __t IS NOT NULL", FILE if table.opened.many else "")
         if not repeats[key]:
             return key, f"found: {' and '.join(key)} identif{'y' if len(key) > 1 else 'ies'} each row"
+    named = [key for key in candidates if time.column not in key and repeats[key] > 0]
+    copies = _copies(work, table) if named else 0
+    for key in named:
+        if repeats[key] == copies:
+            return key, f"found: {' and '.join(key)} identifies each row but for {copies:,} that are whole copies"
     if time.step is not None:
         for key in candidates:
             if time.column in key and repeats[key] <= TOLERATED * table.rows:
@@ -96,9 +101,10 @@ def row_id_column(table: Table, key: Key, stable: Sequence[str]) -> Column:
 
 
 def _candidates(table: Table, time: EventTime, label: str) -> Iterator[tuple[str, ...]]:
-    """Keys to try, in order: identifiers, words, the time, other numbers, an entity with the time.
+    """Keys to try, in order: identifiers, words, the time, counters, an entity with the time, other numbers.
 
-    Off a grid two rows may well have the same time some day: there a running number comes before it.
+    Off a grid two rows may well have the same time some day: there a running number comes before it, and any that
+    differs before an entity. On a grid one that differs in every row is a measurement.
     """
     whole = [c for c in table.columns if not c.absent and c.name != label and c.kind in ("string", "integer")]
     most = 0.2 if table.opened.many else 0.9  # files may overlap
@@ -111,12 +117,15 @@ def _candidates(table: Table, time: EventTime, label: str) -> Iterator[tuple[str
     timed = not table.column(time.column).absent
     if timed:
         yield (time.column,)
-    yield from ((c.name,) for c in nearly if c.kind != "string" and c not in named)
+    numbers = [c for c in nearly if c.kind != "string" and c not in named]
+    measured = [c for c in numbers if time.step is not None and not _is_running(c)]
+    yield from ((c.name,) for c in numbers if c not in measured)
     few = [c for c in whole if c.name != time.column and 1 < c.distinct < 0.5 * table.rows]
     # Off a grid, a number that differs among rows of equal time is a measurement by accident, not an entity.
     naming = [c for c in few if time.step is not None or c.kind == "string" or is_identifier_name(c.raw)]
     if timed:
         yield from [(c.name, time.column) for c in sorted(naming, key=lambda c: c.distinct)][:12]
+    yield from ((c.name,) for c in measured)
 
 
 def _is_running(column: Column) -> bool:
@@ -133,6 +142,15 @@ def _repeats(work: Workspace, table: Table, key: tuple[str, ...], timed: str = "
         f"SELECT coalesce(sum(n - 1), 0) FROM (SELECT count(*) AS n FROM {table.sql}{timed} GROUP BY {names})"
     )
     return int(repeats)
+
+
+def _copies(work: Workspace, table: Table) -> int:
+    """Rows beyond the first of those that are equal in every column."""
+    every = quoted_list(table.names)
+    (copies,) = work.row(
+        f"SELECT count(*) - count(DISTINCT hash(row({every}))) FROM {table.sql} WHERE __t IS NOT NULL"
+    )
+    return int(copies)
 
 
 def is_unique(work: Workspace, table: Table, key: tuple[str, ...]) -> bool:

@@ -61,7 +61,7 @@ def read_label(work: Workspace, table: Table, column: Column, request: Request) 
     """
     values: Values = work.rows(
         f"SELECT CAST({column.sql} AS VARCHAR), count(*) FROM {table.sql} "
-        f"WHERE {column.sql} IS NOT NULL GROUP BY 1 ORDER BY 2 DESC, 1 LIMIT 30"
+        f"WHERE {column.sql} IS NOT NULL AND __t IS NOT NULL GROUP BY 1 ORDER BY 2 DESC, 1 LIMIT 30"
     )
     if len(values) < 2:
         only = f"only ever {values[0][0]}" if values else "empty"

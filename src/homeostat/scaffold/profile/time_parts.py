@@ -29,7 +29,8 @@ PARTS = {
 PERIODS = {"period", "periode", "periodo", "interval", "viertelstunde", "sp"}
 YEAR = {"year", "yr", "yyyy", "jahr", "annee", "ano", "anno", "jaar", "rok"}
 DATE = {"date", "day", "dteday", "dt", "datum", "datestamp", "fecha", "data", "tag"}
-CLOCK = {"time", "clock", "uhrzeit", "zeit", "hora", "heure", "hour", "start", "tijd", "tid", "ora"}
+CLOCK = {"time", "clock", "uhrzeit", "zeit", "hora", "heure", "hour", "start", "tijd", "tid", "ora",
+         "czas", "saat", "heures", "erzet", "aezet", "uzeit", "erfuzeit", "cputm", "utime", "uzet"}  # fmt: skip
 ENDING = {"ending", "he"}
 REPEATED = {"dst", "dstflag", "repeated", "repeat"}
 YES = ("y", "yes", "t", "true", "1")

@@ -43,7 +43,8 @@ CLOCKS = (
       (" klo ", " um ", ", um ", " klockan ", " kl. ", " kl ", " at ", ", at ", " à ", " às ", " om ", " alle ",
        " ore ", " godz. ", " в ", ", в ", " о ", " ob ", " a las ")
       for clock in ("%H:%M", "%H:%M:%S", "%H.%M", "%H.%M.%S", "%I:%M %p", "%I:%M:%S %p", "%Hh%M")),
-    *(f"{before}{clock}{unit}" for before in (" ", ", ", " um ", ", um ") for clock in ("%H:%M", "%H:%M:%S", "%H")
+    *(f"{before}{clock}{unit}" for before in (" ", ", ", " um ", ", um ")
+      for clock in ("%H:%M", "%H:%M:%S", "%H.%M", "%H")
       for unit in (" Uhr", " uur", " h", "h", " hrs")),
     " %Hh%M", " %Hh%Mm%Ss", " %H:%M %p", " %H:%M:%S %p", " %H h %M", " %H h %M min", " %H h %M min %S s",
     " %H時%M分%S秒", " %H時%M分", " %H时%M分%S秒",

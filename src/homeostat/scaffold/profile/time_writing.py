@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import cache
+from itertools import accumulate
 
 import polars as pl
 
@@ -112,25 +113,24 @@ ZONES = {
 
 def _without(shapes: Sequence[Shape], forms: tuple[str, ...]) -> list[Shape]:
     """The shapes that have an example which the forms do not read; without forms, ISO does not."""
-    return [s for s in shapes if not _reads(s, forms)]
+    return [s for s, read in zip(shapes, _read(shapes, forms), strict=True) if not read]
 
 
-def _reads(shape: Shape, forms: tuple[str, ...]) -> bool:
-    times = read_times(pl.Series(shape.examples, dtype=pl.String), forms)
-    years = times.dt.year()
-    sound = (years >= YEARS[0]) | (years == 1)  # the first of all is .NET's for none
-    return times.null_count() == 0 and bool((sound & _year_below(times)).all())
-
-
-def _year_below(times: pl.Series) -> pl.Series:
-    return (times.dt.year() < YEARS[1]) | (times.dt.year() >= 9998) | (times.dt.year() == 2999)
+def _read(shapes: Sequence[Shape], forms: tuple[str, ...]) -> list[bool]:
+    """Whether the forms read every example of each shape, as times of years that tables have, or that mean none."""
+    years = read_times(pl.Series([e for s in shapes for e in s.examples], dtype=pl.String), forms).dt.year()
+    sound = ((years >= YEARS[0]) & (years < YEARS[1]) | (years >= 9998) | years.is_in([1, 2999])).to_list()
+    ends = list(accumulate(len(s.examples) for s in shapes))
+    return [all(sound[start:end]) for start, end in zip([0, *ends], ends, strict=False)]
 
 
 def _best(shapes: Sequence[Shape], taken: Sequence[str], sample: Sample) -> tuple[str, str] | None:
     """The form that reads the most rows, and what is doubtful about it; none that swaps day and month of another."""
     candidates = list(dict.fromkeys(f for s in shapes[:40] for e in s.examples[:2] for f in forms_of(e)))
     candidates = [f for f in candidates if _swapped(f) not in taken]
-    weights = {f: sum(s.rows for s in shapes if _reads(s, (f,))) for f in candidates}
+    weights = {
+        f: sum(s.rows for s, read in zip(shapes, _read(shapes, (f,)), strict=True) if read) for f in candidates
+    }
     if not weights or not max(weights.values()):
         return None
     most = max(weights.values())
@@ -138,14 +138,14 @@ def _best(shapes: Sequence[Shape], taken: Sequence[str], sample: Sample) -> tupl
     best = [f for f in best if "0%m" in f] or best  # periods of SAP, which days of a year would not end at
     if _are_intervals(shapes):
         best = [f for f in best if "%e" in f] or best
-    orders = [f for f in best if _codes(f) == _codes(best[0])]
+    orders: dict[tuple[str, ...], str] = {}  # of day, month and year, with the first form that has them so
+    for form in best:
+        codes = tuple(re.findall("%[a-zA-Z]", form))
+        if {"%d", "%m"} <= set(codes) and sorted(codes) == sorted(re.findall("%[a-zA-Z]", best[0])):
+            orders.setdefault(codes, form)
     if len(orders) > 1:
-        return _order_of(orders, sample)
+        return _order_of(tuple(orders.values()), sample)
     return best[0], ""
-
-
-def _codes(form: str) -> list[str]:
-    return sorted(re.findall("%.", form))
 
 
 def _are_intervals(shapes: Sequence[Shape]) -> bool:
