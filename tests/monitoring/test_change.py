@@ -111,7 +111,8 @@ def test_the_proof_says_what_it_rests_on(project: Project, monkeypatch: pytest.M
     monkeypatch.chdir(project.home)
     run = CliRunner().invoke(main, ["check", "alarms", "--histories", "2", "--beside", "1"])
     assert run.exit_code == 0, run.output
-    assert re.search(r"2 histories of chance: \d+ pages? in \d+ looks, [\d.]+ in 24 h, at most [\d.]+", run.output)
+    pages = r"\d+ pages? in \d+ evaluations, [\d.]+ in 24 h, at most [\d.]+"
+    assert re.search(rf"2 simulated histor\w+ without a change: {pages}", run.output)
     assert "stock Evidently, half of the columns" in run.output
 
 
