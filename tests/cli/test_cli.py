@@ -162,6 +162,8 @@ def test_what_is_quarantined_is_listed_with_its_reason(project: Project) -> None
     rows = homeostat("data", "review", "readings", "2024-03-01T05", "-C", project.home)
     assert rows.splitlines()[0] == "1 row: Load is in kW."
     assert "900.0" in rows
+    accepted = homeostat("data", "review", "readings", "2024-03-01T06", "-C", project.home)
+    assert accepted.splitlines()[0] == "readings 2024-03-01T06 accepted" and "m1" in accepted
 
 
 def test_rows_are_released_and_a_batch_is_corrected_by_one_command(tmp_path: Path) -> None:
@@ -255,7 +257,7 @@ BAD = [
     (("replay", "--from", "2024-03-02", "--to", "2024-03-01"), 2, "holds no tick; give --from before --to"),
     (("replay", "--from", "2024-03-01", "--to", "2024-03-02", "--name", "../x"), 2, "--name ../x: begin with"),
     (("data", "review", "weather"), 2, "weather: no such source; the scope names readings"),
-    (("data", "review", "readings", "2024-03-01T06"), 2, "no row of it is quarantined"),
+    (("data", "review", "readings", "2024-03-09T06"), 2, "no such batch; there are 2024-03-01T00 to 2024-03-01T23"),
     (("data", "release-rows", "readings", "2024-03-01T06", "--why", "x", "--who", "ann"), 2, "no row of it is quarant"),
     (
         ("data", "release-rows", "readings", "2024-03-01T05", "--key", "m1", "--why", "x", "--who", "ann"),

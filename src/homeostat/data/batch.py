@@ -58,7 +58,7 @@ class Batch:
     @property
     def sentence(self) -> str:
         rows = f" ({self.rows})" if self.rows else ""
-        return f"{self.name} {self.outcome}{rows}: {self.why}"
+        return f"{self.name} {self.outcome}{rows}" + (f": {self.why}" if self.why else "")
 
 
 def sentences(batches: Iterable[Batch]) -> Iterator[str]:
