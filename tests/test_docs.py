@@ -126,6 +126,10 @@ def prepare(home: Project, command: str) -> None:
         params = home.root / "params.yaml"
         params.write_text(params.read_text().replace("weight: 2", "weight: 3"))
         hourly.commit(home.root, "a miss is dearer")
+    if "check ladder" in command:
+        params, rungs = home.root / "params.yaml", "{rule: {model: heuristic}, line: {model: linear}}"
+        ladder = f"  refit: true\n  ladder: {{every: 28d, margin: 0.01, rungs: {rungs}}}\n"
+        params.write_text(params.read_text().replace("  refit: true\n", ladder))
     if "data clear" in command:
         body = {"number": MARK, "kind": "contaminated", "who": "a test", "why": "to clear it", "known": hourly.START}
         span = {"since": hourly.START, "until": hourly.START + timedelta(hours=1)}
