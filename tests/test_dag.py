@@ -23,6 +23,7 @@ from homeostat.adapters.import_graph import reached
 from homeostat.core.errors import EnvironmentFault, ScopeError
 from homeostat.project import scope
 from homeostat.project.layout import Project
+from homeostat.project.training_scope import Training
 from homeostat.project.window import write_window
 from homeostat.stages import entry
 from homeostat.training import bundle
@@ -448,7 +449,7 @@ def test_a_stage_reads_no_parameter_that_is_not_listed(
     # What has a default and is not said cannot be listed; a stage refuses to run once it is said and not listed.
     unsaid = {
         f"objectives.high.{part}" for part in scope.Objective.model_fields if part not in raw["objectives"]["high"]
-    }
+    } | {f"training.{part}" for part in Training.model_fields if part not in raw["training"]}
     assert {field for field in read - OWN - unsaid if not covered(field, listed)} == set()
 
 

@@ -383,7 +383,7 @@ def test_a_replay_ends_with_a_table_and_a_page(replayed: tuple[Project, str]) ->
     assert lines[0].startswith("replay of 2024-03-01 to 2024-03-01 in ")
     assert lines[0].endswith("24 ticks to go")
     assert lines[1] == "2024-03-01 12:00  release  v0.1.0, the baseline, is the first in service"
-    retrain = r"2024-03-02 00:00  retrain  v0\.2\.0 replaces v0\.1\.0 \(high -\S+ %\)"
+    retrain = r"2024-03-02 00:00  retrain  v0\.2\.0 replaces v0\.1\.0 \(loss: high -\S+ %\)"
     assert any(re.fullmatch(retrain, line) for line in lines)
     assert any(line.startswith("data       ") for line in lines)
     assert f"page       {project.report_page}" in lines

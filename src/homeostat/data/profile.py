@@ -58,8 +58,8 @@ def profile_of(rows: pl.DataFrame, times: pl.Series, span: tuple[datetime, datet
     place = _place(times, span)
     ranked = numbers.with_columns(place.alias(CLOCK)) if CLOCK not in numbers.columns else numbers
     values = {c: _values(texts[c]) for c in texts.columns}
-    codes = texts.select((pl.col(c) if values[c] else pl.lit(None)).rank("dense").cast(pl.Float64).alias(c)
-                         for c in texts.columns)  # fmt: skip
+    ranks = texts.select(pl.all().rank("dense").cast(pl.Float64))
+    codes = ranks.with_columns(pl.lit(None, dtype=pl.Float64).alias(c) for c in texts.columns if not values[c])
     part = np.clip((place.to_numpy() * PARTS).astype(int), 0, PARTS - 1)
     course = _course(times, span, part)
     return Profile(
