@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -268,6 +269,7 @@ def test_trees_that_run_the_installed_package_share_a_process(tmp_path: Path, wo
         assert dvc.reproduce(project.root, ["featurize"], worker=worker) == ["ingest", "validate", "featurize"]
         assert list(project.features.glob("*.parquet"))
         processes.add(worker.process_id)
+        shutil.rmtree(project.home)  # the one that it was started for goes first
     assert len(processes) == 1
 
 

@@ -50,9 +50,11 @@ class StageProcess:
         if fits == self._fits and self.process_id is not None:
             return True
         self.close()
-        # Its standard input closes when this process ends, however it ends, and then it ends too.
+        # Its standard input closes when this process ends, however it ends, and then it ends too. It stands in a folder
+        # that is there as long as its code is: a tree that shares it may be removed.
+        stands = root if package.is_relative_to(root) else package.parent
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "homeostat.stages.worker"], cwd=root, env=lasting | allocators.FOR_FRAMES,
+            [sys.executable, "-m", "homeostat.stages.worker"], cwd=stands, env=lasting | allocators.FOR_FRAMES,
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=log, text=True, encoding="utf-8",
         )  # fmt: skip
         self._fits = fits

@@ -111,8 +111,8 @@ class Intake:
         return {} if span is None or span.exception() is not None else {tick.now: tick for tick in span.result()}
 
     def close(self) -> None:
-        """Prepare no further span beside; one that is under way ends by itself."""
-        self._thread.shutdown(wait=False, cancel_futures=True)
+        """Prepare no further span beside, and wait for the one that is under way: after this nobody uses the tree."""
+        self._thread.shutdown(wait=True, cancel_futures=True)
 
     def _drop_beside(self) -> None:
         """Forget the spans beside, once none of them is worked on any more: they share what is kept."""
