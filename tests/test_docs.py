@@ -141,9 +141,13 @@ def prepare(home: Project, command: str) -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize("command", [c for c in OURS if c not in FLOWS])
 def test_a_command_of_ours_runs(home: Project, command: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    params = home.root / "params.yaml"
+    before = params.read_text()
     prepare(home, command)
     monkeypatch.chdir(home.home)
     run = CliRunner().invoke(main, arguments(command)[1:])
+    if "check ladder" in command:  # whose entry dvc.yaml would have to list
+        params.write_text(before)
     allowed = (0, 1) if command.endswith("check leakage") else (0,)  # findings are an answer too
     assert run.exit_code in allowed, run.output
     assert run.stdout.strip()
