@@ -24,7 +24,8 @@ def page(spec: dict[str, Any], address: str) -> str:
     parts = [_operation(spec, address, path, *next(iter(one.items()))) for path, one in spec["paths"].items()]
     title = escape(info["title"])
     return (
-        f'<!doctype html><html lang="en"><meta charset="utf-8"><title>{title}</title><style>{_STYLE}</style>'
+        f'<!doctype html><html lang="en"><meta charset="utf-8"><title>{title}</title><link rel="icon" href="data:,">'
+        f"<style>{_STYLE}</style>"
         f"<h1>{title} {escape(info['version'])}</h1><p>{escape(info['description'])}</p>"
         "<p>Every request but to /live and /ready carries the header <code>Authorization: Bearer TOKEN</code>, the "
         "token of <code>.homeostat/token</code>; the lines below are typed in the project's folder. For programs: "
