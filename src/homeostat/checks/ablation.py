@@ -93,7 +93,7 @@ def _line(
 
 
 def verdict(compared: list[Compared], money: Paired, cost: float) -> str:
-    """Whether a part earns its place: a loss is higher without it, for certain, and it saves more than it costs."""
+    """Whether a part earns its place: a loss is significantly higher without it, and it saves more than it costs."""
     shares = [one.share for one in compared]
     helps = any(share.low is not None and share.low > 0 for share in shares)
     harms = any(share.high is not None and share.high < 0 for share in shares)

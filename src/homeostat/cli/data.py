@@ -166,23 +166,23 @@ def _show_rows(tree: Project, source: str, batch: str) -> None:
     """The quarantined rows of a batch with their reasons, or else its outcome and its first and last accepted rows."""
     from homeostat.decisions import history
 
-    known = {b.label: b for b in history.batches(tree) if b.source == source}
-    if batch not in known:
-        there = f"there are {min(known)} to {max(known)}" if known else "none has come"
+    batches = {b.label: b for b in history.batches(tree) if b.source == source}
+    if batch not in batches:
+        there = f"there are {min(batches)} to {max(batches)}" if batches else "none has come"
         raise UsageError(f"{source} {batch}: no such batch; {there}")
     quarantined, accepted = (folder / source / f"{batch}.parquet" for folder in (tree.quarantine, tree.accepted))
-    path = quarantined if quarantined.is_file() else accepted
-    if path == accepted:
-        say(known[batch].sentence)
-    if not path.is_file():
-        return
     import polars as pl
 
-    rows = pl.read_parquet(path)
-    if "reason" in rows.columns and path == quarantined:
+    if quarantined.is_file():
+        rows = pl.read_parquet(quarantined)
         for reason, many in rows["reason"].value_counts(sort=True).iter_rows():
             say(f"{count(many, 'row')}: {reason}")
         rows = rows.drop("reason")
+    else:
+        say(batches[batch].sentence)
+        if not accepted.is_file():
+            return
+        rows = pl.read_parquet(accepted)
     with pl.Config(tbl_rows=20, tbl_cols=-1, tbl_hide_dataframe_shape=True, tbl_width_chars=WIDTH):
         say(str(rows))
 

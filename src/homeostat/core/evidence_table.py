@@ -6,11 +6,12 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import timedelta
+from functools import partial
 
 from homeostat.core.findings import Decision, Finding, Interval, Option, Versus
 from homeostat.core.option_verdicts import verdict_on
 from homeostat.core.rules import Rule
-from homeostat.core.text import change, count, metric_name, percent, span
+from homeostat.core.text import change, count, label_rate, label_rates, metric_name, percent, span
 
 SIGNIFICANCE = {  # rules that fail above their limit only where that is significant
     Rule.QUALITY, Rule.CALIBRATION, Rule.HELD_OUT_CALIBRATION, Rule.SERVED_SLICES, Rule.AGAINST_BASELINE, Rule.SLICES,
@@ -79,11 +80,10 @@ def row(finding: Finding) -> Row:
         value, write = finding.facts["ratio"], "{:.2f}".format
     elif finding.rule == Rule.BEATS_BASELINE and "share" in finding.facts:  # likewise the change
         value, limit = finding.facts["share"], -(finding.limit or 0.0)
-    if finding.rule == Rule.LABEL_RATE and finding.facts.get("task") == "binary":
-        write = percent
     allowed = "" if limit is None else _around_one(limit) if calibration else write(limit)
     if finding.rule == Rule.LABEL_RATE and "before" in finding.facts:
-        allowed = " to ".join(dict.fromkeys(map(write, finding.facts["before"])))
+        task = finding.facts["task"]
+        write, allowed = partial(label_rate, task), label_rates(task, finding.facts["before"])
     measured = "" if value is None else write(value)
     carried = finding.facts.get("carried")  # from the gate of the release that the same models served as
     what = f"{finding.name} (of {carried})" if carried else finding.name

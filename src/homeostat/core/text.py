@@ -78,6 +78,25 @@ def change(share: float) -> str:
     return written if written == "0 %" else f"{'-' if share < 0 else '+'}{written}"
 
 
+def label_rate(task: str, value: float) -> str:
+    """The mean of a label as its task has it: the share of positives, or a number.
+
+    >>> label_rate("binary", 0.25), label_rate("regression", 12.5)
+    ('25 %', '12.5')
+    """
+    return percent(value) if task == "binary" else f"{value:.4g}"
+
+
+def label_rates(task: str, ends: Sequence[float]) -> str:
+    """The lowest and the highest of several.
+
+    >>> label_rates("binary", (0.2, 0.25)), label_rates("regression", (3.0, 3.0))
+    ('20 % to 25 %', '3')
+    """
+    low, high = (label_rate(task, end) for end in ends)
+    return low if low == high else f"{low} to {high}"
+
+
 def side(share: float) -> str:
     """A share above or below something, in words.
 

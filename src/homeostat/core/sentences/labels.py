@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from math import tanh
 
 from homeostat.core.findings import TOO_FEW, Finding
 from homeostat.core.rules import Rule
-from homeostat.core.text import count, percent
+from homeostat.core.text import count, label_rate, label_rates, percent
 
 
 def _labels(finding: Finding) -> str:
@@ -24,7 +23,7 @@ def _one_value(finding: Finding) -> str:
     value = {1.0: "positive", 0.0: "negative"}[facts["value"]] if facts["task"] == "binary" else f"{facts['value']:g}"
     text = f"all {count(finding.rows or 0, 'label')} are {value}"
     if facts["task"] == "binary" and facts["before"]:
-        text += f", {_span('binary', facts['before'])} positive in {count(facts['windows'], 'earlier window')}"
+        text += f", {label_rates('binary', facts['before'])} positive in {count(facts['windows'], 'earlier window')}"
     return f"{text}; check where the label comes from"
 
 
@@ -43,7 +42,7 @@ def _implausible(finding: Finding) -> str:
     facts = finding.facts
     of = f" of {facts['slice']}" if "slice" in facts else ""
     text = f"{percent(facts['rate'])} of {count(finding.rows or 0, 'label')}{of} are positive"
-    text += f", {_span('binary', facts['before'])}"
+    text += f", {label_rates('binary', facts['before'])}"
     return f"{text} in {count(facts['windows'], 'earlier window')}; check whether the label still means the same"
 
 
@@ -74,22 +73,13 @@ def _label_rate(finding: Finding) -> str:
         enough = facts["windows"] >= facts["needed"]
         few = "too few labels" if enough else f"too few earlier windows ({facts['windows']} of {facts['needed']})"
         return f"{few} to say whether it is a usual one"
-    now = _number(facts["task"], finding.value)
-    text = f"{now} on {count(finding.rows or 0, 'label')}, {_span(facts['task'], facts['before'])}"
+    now = label_rate(facts["task"], finding.value)
+    text = f"{now} on {count(finding.rows or 0, 'label')}, {label_rates(facts['task'], facts['before'])}"
     text += f" in {count(facts['windows'], 'earlier window')}"
     if not finding.failed:
         return text
     since = f" since {finding.since}" if finding.since else ""
     return f"{text}: further off than any of them{since}; a new world, or a label that means something else"
-
-
-def _span(task: str, ends: Sequence[float]) -> str:
-    low, high = (_number(task, end) for end in ends)
-    return low if low == high else f"{low} to {high}"
-
-
-def _number(task: str, value: float) -> str:
-    return percent(value) if task == "binary" else f"{value:.4g}"
 
 
 def _switch(finding: Finding) -> str:
