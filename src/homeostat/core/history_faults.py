@@ -14,7 +14,10 @@ from typing import Any
 import numpy as np
 
 from homeostat.core.batch_rules import CLOCK_CHANGE, ROWS
-from homeostat.core.profiles import ALWAYS, CLOCK, GAIN, LEVELS, PARTS, Compared, Profile, natural, shift_fits
+from homeostat.core.profile_limits import GAIN, Compared
+from homeostat.core.profile_scales import natural
+from homeostat.core.profile_statistics import ALWAYS, shift_fits
+from homeostat.core.profiles import CLOCK, LEVELS, PARTS, Profile
 from homeostat.core.repairs import CLOSE, UNIT, Band, best_repair
 
 CLEAR = 1.5  # excess of a statistic from which it is far outside
