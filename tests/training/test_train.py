@@ -95,6 +95,13 @@ def test_a_training_window_forgets(tmp_path: Path) -> None:
     assert said["from"] == (START + 20 * DAY).isoformat()
 
 
+def test_an_objective_has_a_window_of_its_own(tmp_path: Path) -> None:
+    project = tides(tmp_path, windows__train="30d", objectives__height__train="10d", objectives__order__train="all")
+    trained = train(project)["objectives"]
+    days = {name: datetime.fromisoformat(part["from"]).date() - START.date() for name, part in trained.items()}
+    assert days == {"flood": 10 * DAY, "height": 30 * DAY, "order": 0 * DAY}
+
+
 def test_the_judged_model_has_not_seen_the_holdout(tmp_path: Path) -> None:
     """Labels of the holdout turned round change the final model and not the judged one."""
     table = gauges(40)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import cached_property
@@ -51,6 +51,8 @@ def recipe(bundle: Bundle) -> str:
     }
     _, rule = scope.training.rules.get(f"sql__{bundle.rung}", ((), None))
     parts |= {"rule": rule.sql} if rule and rule.sql else {}
+    own = {name: str(objective.train) for name, objective in scope.objectives.items() if objective.train is not None}
+    parts |= {"windows": own} if own else {}
     return digest(json.dumps(parts, sort_keys=True).encode())
 
 
@@ -98,9 +100,9 @@ class Pairing:
         """The objectives that both score."""
         return tuple(name for name in self.scores if name in self.other)
 
-    def objectives(self) -> dict[str, PairedObjective]:
-        """The loss of each objective, overall and in each slice."""
-        return {name: self._objective(name) for name in self.common}
+    def objectives(self, but: Collection[str] = ()) -> dict[str, PairedObjective]:
+        """The loss of each objective that is not in ``but``, overall and in each slice."""
+        return {name: self._objective(name) for name in self.common if name not in but}
 
     def _objective(self, name: str) -> PairedObjective:
         losses, settings = self._losses(name), evaluate.settings(self.scope)

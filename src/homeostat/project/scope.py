@@ -189,6 +189,8 @@ class Objective(Part):
     weight: Annotated[Number, Field(ge=0)]
     features: tuple[str, ...]
     group: str | None = None
+    train: LengthOrAll | None = None  # without it as windows.train
+    retrain: Length | None = None  # without it as rhythm.retrain
 
 
 class Abstain(Part):
@@ -381,7 +383,13 @@ class Rhythm(Part):
         for name, longer in (("decide", self.decide), ("retrain", self.retrain)):
             problem = f"must be a whole number of ticks of {format_duration(self.tick)}; correct it or rhythm.tick"
             require(longer % self.tick == timedelta(0), (name,), problem)
+        self.check_retrain(self.retrain, ("retrain",))
         return self
+
+    def check_retrain(self, retrain: timedelta, path: tuple[int | str, ...]) -> None:
+        """Check that a fresh candidate is not wanted more often than decisions are taken."""
+        often = f"is shorter than rhythm.decide ({format_duration(self.decide)}), when decisions are taken; lengthen it"
+        require(retrain >= self.decide, path, often, ("rhythm", "decide"))
 
 
 class Scope(Part):
@@ -432,6 +440,7 @@ class Scope(Part):
             timed = self.business.source in self.sources and self.sources[self.business.source].timed
             require(timed, ("business", "source"), named)
         self._check_objectives()
+        self._check_schedules()
         self._check_features()
         self._check_columns()
         self._check_abstain()
@@ -459,6 +468,16 @@ class Scope(Part):
         weightless = "every objective weighs 0, so no risk is ever above another; give one a weight"
         last = ("objectives", list(self.objectives)[-1], "weight")
         require(any(o.weight for o in self.objectives.values()), ("objectives",), weightless, last)
+
+    def _check_schedules(self) -> None:
+        """Check each objective's own window and schedule as the scope's are."""
+        for name, objective in self.objectives.items():
+            path, held = ("objectives", name), format_duration(self.windows.holdout)
+            short = f"must be longer than windows.holdout ({held}); nothing is left to train on"
+            longer = not isinstance(objective.train, timedelta) or objective.train > self.windows.holdout
+            require(longer, (*path, "train"), short, ("windows", "holdout"))
+            if objective.retrain is not None:
+                self.rhythm.check_retrain(objective.retrain, (*path, "retrain"))
 
     def _check_features(self) -> None:
         for list_name in ("allowed", "barred"):
@@ -584,6 +603,14 @@ class Scope(Part):
         ladder = self.training.ladder
         of_rungs = (rung.features.get(objective, ()) for rung in ladder.rungs.values()) if ladder else ()
         return tuple(dict.fromkeys([*self.objectives[objective].features, *(f for own in of_rungs for f in own)]))
+
+    def train_window(self, objective: str) -> timedelta | Literal["all"]:
+        """The history that the models of an objective are trained on."""
+        return self.objectives[objective].train or self.windows.train
+
+    def retrain_every(self, objective: str) -> timedelta:
+        """How often the models of an objective are made afresh, at the least."""
+        return self.objectives[objective].retrain or self.rhythm.retrain
 
     @property
     def ladder_margin(self) -> float:

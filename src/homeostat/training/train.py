@@ -20,6 +20,7 @@ from homeostat.models.heuristic import GIVEN
 from homeostat.project.scope import Scope
 from homeostat.project.whole_files import write_text
 from homeostat.project.window import Window, read_window
+from homeostat.training.carried import take_over
 
 if TYPE_CHECKING:
     from homeostat.project.layout import Project
@@ -53,7 +54,9 @@ def split(scope: Scope, objective: str, table: pl.DataFrame, as_of: datetime) ->
     Raises:
         DataError: no event is mature.
     """
-    every = _windowed(scope, mature(_columns_of(scope, objective, table), objective, scope, as_of), as_of)
+    every = mature(_columns_of(scope, objective, table), objective, scope, as_of)
+    length = scope.train_window(objective)
+    every = every.filter(pl.col("event_time") >= as_of - length) if isinstance(length, timedelta) else every
     if len(every) == 0:
         raise DataError(f"objective {objective}: no event is mature by {as_of}; wait, or widen windows.train")
     end = as_of - scope.events.label_horizon
@@ -86,10 +89,13 @@ def train(project: Project) -> dict[str, Any]:
     until = labels_trusted_until(scope, window)
     rows = {name: split(scope, name, table, until) for name in scope.objectives}
     del table
+    carried = take_over(project, window.carried)
+    trained = {name: part | {"holdout": _holdout(rows[name])} for name, part in carried.items()}
     with ThreadPoolExecutor(_at_once(scope, kind)) as pool:
-        fitting = {name: _fits(pool, (scope, project.scope), name, kind, own) for name, own in rows.items()}
-        fitted = {name: _keep(project, name, rows[name], fits) for name, fits in fitting.items()}
-    training: dict[str, Any] = {"as_of": until.isoformat(), "objectives": fitted}
+        scopes, fresh = (scope, project.scope), [name for name in rows if name not in carried]
+        fitting = {name: _fits(pool, scopes, name, kind, rows[name]) for name in fresh}
+        trained |= {name: _keep(project, name, rows[name], fits) for name, fits in fitting.items()}
+    training: dict[str, Any] = {"as_of": until.isoformat(), "objectives": {name: trained[name] for name in rows}}
     if window.rung:
         training["rung"] = window.rung
     if window.left_out:
@@ -141,9 +147,13 @@ def _keep(project: Project, name: str, rows: Split, fits: Mapping[str, Future[mo
         "rows": len(used),
         "from": _time(used, "min"),
         "to": _time(used, "max"),
-        "holdout": {"from": rows.start.isoformat(), "to": rows.end.isoformat(), "rows": len(rows.held)},
+        "holdout": _holdout(rows),
         "features": list(made["final"].features),
     }
+
+
+def _holdout(rows: Split) -> dict[str, Any]:
+    return {"from": rows.start.isoformat(), "to": rows.end.isoformat(), "rows": len(rows.held)}
 
 
 def fit_model(scope: Scope, name: str, kind: str, split_rows: Split, every: bool) -> models.Model:
@@ -159,13 +169,6 @@ def fit_model(scope: Scope, name: str, kind: str, split_rows: Split, every: bool
         return models.fit(kind, objective, scope.training, rows, y, scope.seed, scope.threads, group)
     except DataError as error:
         raise DataError(f"objective {name}: {error}") from error
-
-
-def _windowed(scope: Scope, rows: pl.DataFrame, as_of: datetime) -> pl.DataFrame:
-    length = scope.windows.train
-    if not isinstance(length, timedelta):
-        return rows
-    return rows.filter(pl.col("event_time") >= as_of - length)
 
 
 def _time(rows: pl.DataFrame, which: str) -> str:
