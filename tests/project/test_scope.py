@@ -136,6 +136,10 @@ BAD = [
     ("seed: 1", ASKED.format("pays", "maybe"), "questions.pays.answer", "use one"),
     ("seed: 1", ASKED.format("cheap", "yes"), "questions.cheap", "is not one of ethical"),
     (REFIT, LADDER, RUNGS, "is empty; name at least one"),
+    (REFIT, LADDER + "all: {model: combined, features: {high: [load]}}", f"{RUNGS}.all.model", "there is one; use "),
+    (REFIT, REFIT + "\n  weights: {high: 1}", "training.weights", "(the other is training.model, line "),
+    (REFIT, REFIT + "\n  weights: {low: 1}", "training.weights.low", "use one of high"),
+    (REFIT, REFIT + "\n  weights: {high: 0}", "training.weights.high", "must be above 0"),
     (REFIT, LADDER + "same: {model: heuristic}", f"{RUNGS}.same", f"(the other is {RUNGS}.plain, line "),
     (REFIT, LADDER + "line: {model: linear}", f"{RUNGS}.line", "(the other is objectives.high.features, line "),
     (REFIT, LADDER + "line: {model: linear, features: {low: [load]}}", f"{RUNGS}.line.features.low", "one of high"),
@@ -224,6 +228,22 @@ def test_a_scope_is_read_into_types_and_written_back() -> None:
     assert found.rhythm.retrain == timedelta(hours=4)
     assert found.event_source.key == ("meter", "at")
     assert scope.Scope.model_validate_json(found.model_dump_json()) == found
+
+
+TWO = "\n  low: {{task: {}, label: load, known: read, weight: 1, features: [load]}}"
+TOGETHER = REFIT + "\n  weights: {{{}}}"
+
+
+@pytest.mark.parametrize(("task", "weights", "fix"), [
+    ("binary", "high: 1", "low has none; write weights: {low: 1} (the other is objectives.low, line "),
+    ("regression", "high: 1, low: 1", "low is another, or a ranking; use another kind (the other is objectives.low.t"),
+])  # fmt: skip
+def test_a_combined_model_needs_one_task_and_a_weight_of_each(task: str, weights: str, fix: str) -> None:
+    params = hourly.PARAMS.replace("model: linear", "model: combined").replace("last_load]}", "last_load]}{}")
+    params = params.replace("{slices:", "{metrics: {regression: [rmse]}, slices:")
+    text = params.replace(REFIT, TOGETHER.format(weights)).replace("{}", TWO.format(task))
+    sentence = refusal(text)
+    assert ": training.model: " in sentence and fix in sentence
 
 
 # ---- the scope of this repository's own project

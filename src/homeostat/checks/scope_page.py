@@ -244,6 +244,8 @@ def _rung(rung: Rung) -> str:
     if rule is not None:
         parts.append(rule.column or rule.sql or f"the label's rate by {', '.join(rule.by) or 'nothing'}")
     parts += [f"{count(len(own), 'feature')} for {name}" for name, own in rung.features.items()]
+    if rung.weights:
+        parts.append(f"the losses of {', '.join(f'{name} times {w:g}' for name, w in rung.weights.items())} added up")
     if rung.lightgbm is not None:
         parts.append(f"{rung.lightgbm.trees} trees of {rung.lightgbm.leaves} leaves")
     return ", ".join(parts)

@@ -47,6 +47,8 @@ def carried_over(session: Session, names: Collection[str], rung: str) -> dict[st
     if serving is None or serving.bundle.rung != rung:
         return {}
     bundle, scope = serving.bundle, session.tree.scope.on_rung(rung)
+    if scope.training.model == "combined":  # one model, of all objectives
+        return {}
     if bundle.sql != read_features_sql(session.tree) or _common(bundle.recipe) != _common(scope):
         return {}
     same = [name for name in names if _is_made_alike(bundle, scope, name)]

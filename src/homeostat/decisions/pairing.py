@@ -31,7 +31,8 @@ if TYPE_CHECKING:
 
 Scores = Mapping[str, np.ndarray]  # by objective, (n,) each
 RECIPE = {"task", "label", "where", "known", "features", "group"}  # of an objective; its weight trains nothing
-OF_KIND = {"heuristic": "baseline", "lightgbm": "lightgbm"}  # the part of training that only this kind of model reads
+# By kind of model, the parts of training that others do not read.
+OF_KIND = {"heuristic": {"baseline"}, "linear": set(), "lightgbm": {"lightgbm"}, "combined": {"lightgbm", "weights"}}
 
 
 def recipe(bundle: Bundle) -> str:
@@ -41,7 +42,8 @@ def recipe(bundle: Bundle) -> str:
     """
     scope = bundle.recipe
     kinds = {name: trained["kind"] for name, trained in bundle.training["objectives"].items()}
-    unread = {"model", "calibrate", "ladder", *(part for kind, part in OF_KIND.items() if kind not in kinds.values())}
+    read = {part for kind in kinds.values() for part in OF_KIND[kind]}
+    unread = {"model", "calibrate", "ladder"} | ({part for parts in OF_KIND.values() for part in parts} - read)
     parts = {
         "sql": bundle.sql,
         "objectives": {name: objective.model_dump(include=RECIPE) for name, objective in scope.objectives.items()},

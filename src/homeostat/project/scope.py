@@ -446,6 +446,7 @@ class Scope(Part):
         self._check_abstain()
         self._check_filters()
         self._check_ladder()
+        self._check_combined()
         abstain, ladder = self.costs.abstain, self.training.ladder
         asks = self.approval is not None or (abstain is not None and abstain.then == "person")
         check_answers(self.questions, self.training.model != "heuristic", ladder is not None, asks)
@@ -526,6 +527,27 @@ class Scope(Part):
                 learns = recipe.model != "heuristic"
                 has = objective.features or name in recipe.features or not learns
                 require(has, (*path, rung), none, ("objectives", name, "features"))
+
+    def _check_combined(self) -> None:
+        """Check that a model of all objectives together has several of one task, and a weight of each in its loss."""
+        first = next(iter(self.objectives.values()))
+        for path, recipe in self.training.recipes.items():
+            for name in recipe.weights:
+                stray = f"names {name!r}; use one of {', '.join(self.objectives)}"
+                require(name in self.objectives, (*path, "weights", name), stray)
+            if recipe.model != "combined":
+                idle = "goes with model: combined; remove it"
+                require(not recipe.weights, (*path, "weights"), idle, (*path, "model"))
+                continue
+            alone = "adds up the losses of several objectives, and there is one; use lightgbm"
+            require(len(self.objectives) > 1, (*path, "model"), alone, ("objectives",))
+            for name, objective in self.objectives.items():
+                task = f"adds up losses of one task, and {name} is another, or a ranking; use another kind"
+                alike = objective.task == first.task != "ranking"
+                require(alike, (*path, "model"), task, ("objectives", name, "task"))
+                lacks = f"needs a weight of each objective's loss, and {name} has none; write weights: {{{name}: 1}}"
+                weights = recipe.weights or self.training.weights
+                require(name in weights, (*path, "model"), lacks, ("objectives", name))
 
     def _check_columns(self) -> None:
         """Check that slices, the baseline and rules of the ladder use columns of the events."""

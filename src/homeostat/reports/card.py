@@ -39,6 +39,7 @@ PHASES = {  # of adopting machine learning, by the kind of a model
     "heuristic": "before machine learning: rates in a table, or a score that exists already",
     "linear": "the simplest model: a linear one",
     "lightgbm": "a complex model: gradient-boosted trees",
+    "combined": "a complex model: gradient-boosted trees of all objectives together",
 }
 SEASONS = timedelta(days=365)  # a model that has learned from less has not seen every season
 BARS = 12  # slices of a column that are drawn

@@ -16,6 +16,7 @@ import polars as pl
 from homeostat import models
 from homeostat.core.errors import DataError
 from homeostat.features.tables import is_mature, mature, not_left_out, read_features
+from homeostat.models import combined, targets
 from homeostat.models.heuristic import GIVEN
 from homeostat.project.scope import Scope
 from homeostat.project.whole_files import write_text
@@ -91,10 +92,13 @@ def train(project: Project) -> dict[str, Any]:
     del table
     carried = take_over(project, window.carried)
     trained = {name: part | {"holdout": _holdout(rows[name])} for name, part in carried.items()}
+    together = _fit_together(scope, rows) if kind == combined.KIND else {}
     with ThreadPoolExecutor(_at_once(scope, kind)) as pool:
         scopes, fresh = (scope, project.scope), [name for name in rows if name not in carried]
         fitting = {name: _fits(pool, scopes, name, kind, rows[name]) for name in fresh}
-        trained |= {name: _keep(project, name, rows[name], fits) for name, fits in fitting.items()}
+        for name, fits in fitting.items():
+            made = {part: fit.result() for part, fit in fits.items()} | together.get(name, {})
+            trained[name] = _keep(project, name, rows[name], made)
     training: dict[str, Any] = {"as_of": until.isoformat(), "objectives": {name: trained[name] for name in rows}}
     if window.rung:
         training["rung"] = window.rung
@@ -126,18 +130,40 @@ def _fits(
     ``scopes``: of the recipe, and of the baseline, which is the same on every rung.
     """
     own, others = scopes
-    wanted = {"judged": (own, kind, False), "baseline": (others, "heuristic", False)}
-    wanted |= {"final": (own, kind, True)} if own.training.refit else {}
-    wanted |= {"baseline-final": (others, "heuristic", True)}
+    wanted = {"baseline": (others, "heuristic", False), "baseline-final": (others, "heuristic", True)}
+    if kind != combined.KIND:
+        wanted = {part: (own, kind, every) for part, every in _parts(own).items()} | wanted
     return {
         part: pool.submit(fit_model, scope, name, which, rows, every)
         for part, (scope, which, every) in wanted.items()
     }  # fmt: skip
 
 
-def _keep(project: Project, name: str, rows: Split, fits: Mapping[str, Future[models.Model]]) -> dict[str, Any]:
+def _parts(scope: Scope) -> dict[str, bool]:
+    """The models that are fitted of an objective, judged and for service, and whether to all that is mature."""
+    return {"judged": False, **({"final": True} if scope.training.refit else {})}
+
+
+def _fit_together(scope: Scope, rows: Mapping[str, Split]) -> dict[str, dict[str, models.Model]]:
+    """By objective and folder, the models of one fit of all objectives.
+
+    Raises:
+        DataError: features or labels cannot be used.
+    """
+    together: dict[str, dict[str, models.Model]] = {name: {} for name in rows}
+    for part, every in _parts(scope).items():
+        tables = {name: own.every if every else own.before for name, own in rows.items()}
+        labels = {name: table[f"label__{name}"].to_numpy() for name, table in tables.items()}
+        for name, y in labels.items():
+            targets.check(scope.objectives[name], y, None)
+        made = combined.fit(scope.objectives, scope.training, tables, labels, scope.seed, scope.threads)
+        for name, model in made.items():
+            together[name][part] = model
+    return together
+
+
+def _keep(project: Project, name: str, rows: Split, made: dict[str, models.Model]) -> dict[str, Any]:
     """Save the models; what ``training.json`` says of them."""
-    made = {part: fit.result() for part, fit in fits.items()}
     made.setdefault("final", made["judged"])
     for part, model in made.items():
         model.save(project.candidate / name / part)
