@@ -128,6 +128,13 @@ BAD = [
     (RELEASE, RELEASE + ", slice_gap: 0", "release.slice_gap", "must be above 0"),
     (RELEASE, RELEASE + ", budget: {megabytes: -1}", "release.budget.megabytes", "must be above 0, not -1"),
     (RELEASE, RELEASE + ", budget: {bytes: 1}", "release.budget.bytes", "did you mean megabytes?"),
+    ("{slices: [meter]", "{slices: [meter, meter]", "evaluation.slices.1", "names 'meter' twice"),
+    (COSTS, ABSTAIN.format("scores: {high: [0.4, 1.2]}"), "costs.abstain.scores.high", "from 0 to 1; correct it"),
+    (COSTS, ABSTAIN.format("scores: {high: [-0.1, 0.2]}"), "costs.abstain.scores.high", "from 0 to 1; correct it"),
+    (COSTS, ABSTAIN.format("scores: {high: [0, 1]}"), "costs.abstain.scores.high", "covers every score"),
+    (RELEASE, RELEASE + ", budget: {}", "release.budget", "names no limit; add one of megabytes"),
+    ("seed: 1", "seed: 1\napproval: {actions: [retrain, retrain], within: 1h}", "approval.actions.1", "twice"),
+    ("seed: 1", "seed: 1\napproval: {actions: [retrain], within: 1h, above: -1}", "approval.above", "at least 0"),
     ("history: 1d", "history: 1d, barred: [high.meter]", "evaluation.slices.0", "(the other is features.barred.0"),
     ("history: 1d", "history: 1d, groups: {sky: {of: [wind]}}", "features.groups.sky.of.0", "no objective lists"),
     ("seed: 1", ASKED.format("ethical", "no"), "questions.ethical.answer", "nothing should be built then"),
@@ -244,6 +251,30 @@ def test_a_combined_model_needs_one_task_and_a_weight_of_each(task: str, weights
     text = params.replace(REFIT, TOGETHER.format(weights)).replace("{}", TWO.format(task))
     sentence = refusal(text)
     assert ": training.model: " in sentence and fix in sentence
+
+
+@pytest.mark.parametrize(("old", "new", "key"), [
+    ("slices: [meter]", "slices: [meter, load]", "evaluation.slices.1"),
+    ("by: [meter]", "by: [load]", "training.baseline.by.0"),
+])  # fmt: skip
+def test_a_column_that_comes_with_the_label_is_no_slice_and_no_baseline(old: str, new: str, key: str) -> None:
+    sentence = refusal(hourly.PARAMS.replace(old, new))
+    assert f": {key}: names 'load', which becomes known with the label of high" in sentence
+    assert "(the other is sources.readings.known_at.read, line " in sentence
+
+
+@pytest.mark.parametrize(("old", "new", "other"), [
+    ("warm_up: 1d", "warm_up: 2h", "windows.holdout"), ("decide: 2h", "decide: 90m", "rhythm.tick"),
+    ("window: 1d", "window: 1h", "events.label_horizon"), ("train: all", "train: 1h", "windows.holdout"),
+    ("history: 1d", "history: 1d, barred: [high.load], allowed: [high.load]", "features.allowed.0"),
+    ("features: []", "features: [load]\nfeatures: {history: 1d, barred: [high.load]}", "features.barred.0"),
+])  # fmt: skip
+def test_both_lines_of_a_contradiction_are_named(old: str, new: str, other: str) -> None:
+    text = PARAMS.replace(old, new)
+    if "\n" in new:
+        features, barred = new.split("\n")
+        text = PARAMS.replace(old, features).replace("features: {history: 1d}", barred)
+    assert f"(the other is {other}, line " in refusal(text)
 
 
 # ---- the scope of this repository's own project
