@@ -106,6 +106,8 @@ BAD = [
     ("task: binary", "task: ranking", "objectives.high", "ranking needs it"),
     ("{slices: [meter]", "{slices: [zone]", "evaluation.slices.0", "'zone', which is no column of readings"),
     ("by: [meter]", "by: [zone]", "training.baseline.by.0", "'zone', which is no column of readings and no feature"),
+    ("by: [meter]", "http: \"http://localhost:8000\"", "training.baseline.http", "keep the system's answers in a source"),
+    (COSTS, "costs: {alert: 1, capacity: 1, threshold: 0.3}", "costs.threshold", "it follows from costs.alert"),
     ("by: [meter]", "by: [meter], column: load", "training.baseline", "name one of by, column and sql"),
     ("{slices:", "{metrics: {binary: [auc]}, slices:", "evaluation.metrics.binary", "must start with its loss"),
     ("{slices:", "{metrics: {binary: []}, slices:", "evaluation.metrics.binary", "is empty"),

@@ -663,6 +663,13 @@ class Scope(Part):
         of_rungs = (rung.features.get(objective, ()) for rung in ladder.rungs.values()) if ladder else ()
         return tuple(dict.fromkeys([*self.objectives[objective].features, *(f for own in of_rungs for f in own)]))
 
+    def entries_with(self, feature: str) -> list[str]:
+        """The entries that list a feature: of objectives, and of rungs."""
+        lists = {f"objectives.{name}.features": one.features for name, one in self.objectives.items()}
+        for rung, recipe in (self.training.ladder.rungs if self.training.ladder else {}).items():
+            lists |= {f"training.ladder.rungs.{rung}.features.{name}": own for name, own in recipe.features.items()}
+        return [entry for entry, features in lists.items() if feature in features]
+
     def train_window(self, objective: str) -> timedelta | Literal["all"]:
         """The history that the models of an objective are trained on."""
         return self.objectives[objective].train or self.windows.train
