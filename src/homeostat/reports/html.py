@@ -299,8 +299,6 @@ def _cell(scope: Scope, batch: Batch) -> Cell:
     start = period_of(batch.label, scope.sources[batch.source].length, scope.rhythm.offset).start
     if batch.accepted_whole:
         return Cell(start, "accepted", f"{batch.name}: {count(batch.verdict.rows_accepted, 'row')} accepted")
-    state = batch.verdict.status
-    if state == "accepted":
-        state = "part" if batch.verdict.rows_quarantined else "doubt"
-    return Cell(start, state, batch.sentence)
+    part = "part" if batch.verdict.rows_quarantined else "doubt"
+    return Cell(start, part if batch.verdict.status == "accepted" else batch.verdict.status, batch.sentence)
 
