@@ -237,10 +237,11 @@ def _stands_out(task: str, values: Sequence[tuple[int, float, float | None]]) ->
 
 
 def turned(batches: Sequence[LabelBatch], past: Sequence[LabelBatch], least: int) -> Finding | None:
-    """The labels of the last batches go with the features the other way round than in every window before.
+    """The labels of the last batches go with the features the other way round than in every window before, or no more.
 
     Of a batch that is the sum of its rank correlations with the label, each times the usual one, as a share of that of
-    the usual ones: 1 as usual, 1 - 2 s where a share s of the labels is flipped, below 0 where most are.
+    the usual ones: 1 as usual, 1 - 2 s where a share s of the labels is flipped, below 0 where most are; 0 where they
+    are of other events.
     """
     before = [w for w in past if w.labelled >= least and w.relation]
     usual = mean_relation(before)
@@ -254,10 +255,12 @@ def turned(batches: Sequence[LabelBatch], past: Sequence[LabelBatch], least: int
     days = [_likeness(b, usual) for b in batches if b.relation and b.end <= before[0].end]
     if len(days) < FEWEST:
         return None
-    now = _likeness(_together(run), usual)
-    if now + FAR_OFF * _spread(days) / sqrt(len(run)) >= 0:
+    now, error = _likeness(_together(run), usual), FAR_OFF * _spread(days) / sqrt(len(run))
+    lost = len(run) > 1 and now + error < UNLIKE * min(of_past)
+    if now + error >= 0 and not lost:
         return None
-    facts = {"kind": "turned relation", "likeness": now, "windows": len(before)}
+    kind = "turned relation" if now + error < 0 else "lost relation"
+    facts = {"kind": kind, "likeness": now, "windows": len(before)}
     return Finding(Rule.LABELS, "", "fail", since=run[0].label, rows=rows, facts=facts)
 
 
