@@ -102,7 +102,8 @@ LABEL_FAULTS: Mapping[str, LabelFault] = {
         flipped, (0.5, 0.8, 1.0), ("implausible rate", "turned relation", "label rate"), slices=True
     ),
     "feedback-loop": LabelFault(
-        feedback_loop, (0.1, 0.3, 0.6), ("acted on", "turned relation", "implausible rate", "one value", "label rate")
+        feedback_loop, (0.1, 0.3, 0.6),
+        ("acted on", "turned relation", "lost relation", "implausible rate", "one value", "label rate"),
     ),
     "mixed-up-labels": LabelFault(mixed_up, (0.8, 1.0, 1.0), ("lost relation", "turned relation"), binary=False),
     "flipped-labels": LabelFault(flipped, (0.5, 0.8, 1.0), ("implausible rate", "turned relation", "label rate")),
