@@ -52,7 +52,10 @@ def evaluation() -> dict[str, object]:
     trial = {"candidate": ours.to_dict(), "baseline": theirs.to_dict(), "against_baseline": against.to_dict()}
     money = {"rows": 400, "alerts": 9, "needless": 4, "missed": {"high": 7}, "silence": 80.0,
              "cost": {"value": 18.0, "low": 9.0, "high": 30.0}}  # fmt: skip
-    return {"as_of": START.isoformat(), "objectives": {"high": trial}, "money": {"candidate": money, "baseline": money}}
+    rate = {"value": 0.25, "low": 0.2, "high": 0.3}
+    group = {"rows": 200, "alerted": rate, "caught": rate, "disturbed": {"value": None, "low": None, "high": None}}
+    return {"as_of": START.isoformat(), "objectives": {"high": trial}, "money": {"candidate": money, "baseline": money},
+            "fairness": {"meter": {ODD: group, "m2": group}}}
 
 
 def released(project: Project) -> None:
@@ -105,6 +108,13 @@ def test_its_figures_are_those_of_the_bundle(project: Project) -> None:
     assert table["cost"].rows[0][:2] == ("v0.2.0", "18 (9 to 30)")
     assert {row[0] for row in table["meter"].rows} == {ODD, "m2"}
     assert table["when"].rows == ((f"{START + 12 * HOUR:%Y-%m-%d %H:%M}", "promote", "ann", WHY),)
+
+
+def test_it_says_who_is_given_alerts(project: Project) -> None:
+    (section,) = [one for one in card_of(project, "v0.2.0").sections if one.title == "Fairness"]
+    (grid,) = section.parts
+    assert isinstance(grid, Grid) and grid.headings[:2] == ("meter", "events")
+    assert grid.rows[1] == ("m2", "200", "25 % (20 % to 30 %)", "25 % (20 % to 30 %)", "–")
 
 
 def test_it_says_what_it_must_not_be_used_for_and_how_to_go_back(project: Project) -> None:

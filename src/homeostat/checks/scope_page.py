@@ -268,6 +268,10 @@ def _release(scope: Scope, margins: Mapping[str, float]) -> Iterator[str]:
     yield "- if made by another recipe (features, labels, kind, parameters): significantly lower cost;"
     if limits.slice_floor is not None:
         yield f"- in every slice {side(-limits.slice_floor)} the baseline's, or not significantly short of it;"
+    for name, limit in (limits.fairness.model_dump(exclude_none=True) if limits.fairness else {}).items():
+        of = {"parity": "share that is given an alert", "odds": "shares given one of events that happened, or did not"}
+        columns = " and of ".join(scope.evaluation.fairness)
+        yield f"- the {of[name]}, differs by at most {_points(limit)} between groups of {columns};"
     if limits.slice_gap is not None:
         yield f"- the gain over the baseline differs by at most {_points(limits.slice_gap)} between slices of a column;"
     for name, limit in (limits.budget.model_dump(exclude_none=True) if limits.budget else {}).items():

@@ -250,6 +250,7 @@ class Metrics(Part):
 class Evaluation(Part):
     metrics: Metrics = Metrics()
     slices: tuple[str, ...]
+    fairness: tuple[str, ...] = ()  # slices that concern people: who is given alerts is measured by them
     min_slice: Count
     resamples: Annotated[Whole, Field(ge=20)]
     block: Length
@@ -271,6 +272,20 @@ class Budget(Part):
         return self
 
 
+class Fairness(Part):
+    """By how much groups of ``evaluation.fairness`` may differ: in the share that is given an alert, and in that share
+    of the events that happened, or did not.
+    """
+
+    parity: Positive | None = None
+    odds: Positive | None = None
+
+    @model_validator(mode="after")
+    def consistent(self) -> Fairness:
+        require(self.parity or self.odds, (), "names no limit; add parity or odds, or remove it")
+        return self
+
+
 class Release(Part):
     """What a candidate must pass; ``not_worse`` is the least ``margin`` of an objective for which none is given."""
 
@@ -283,6 +298,7 @@ class Release(Part):
     slice_floor: Annotated[Number, Field(lt=1)] | None = None  # share below the baseline's loss, in every slice
     slice_gap: Positive | None = None  # that this may differ by between two slices of a column
     budget: Budget | None = None
+    fairness: Fairness | None = None
 
     @model_validator(mode="after")
     def consistent(self) -> Release:
@@ -589,6 +605,12 @@ class Scope(Part):
             away = f"names {column!r}, which is barred: its slices would tell the label; remove one of them"
             path = ("evaluation", "slices", number)
             require(column not in barred, path, away, ("features", "barred", place))
+        for number, column in enumerate(self.evaluation.fairness):
+            path, no_slice = ("evaluation", "fairness", number), f"names {column!r}, which is no slice; add it there"
+            require(column in self.evaluation.slices, path, no_slice, ("evaluation", "slices"))
+        unmeasured = "needs columns to compare groups by, and there are none; name them there"
+        measured = self.release.fairness is None or self.evaluation.fairness
+        require(measured, ("release", "fairness"), unmeasured, ("evaluation", "fairness"))
         floor, gap = self.release.slice_floor, self.release.slice_gap
         for name, value in (("slice_floor", floor), ("slice_gap", gap)):
             none = "needs slices, and there are none; name columns there"

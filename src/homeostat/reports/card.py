@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 from homeostat.adapters import git
 from homeostat.core.behaviour import EXPECTED, Behaviour
 from homeostat.core.evidence_table import evidence_table
+from homeostat.core.fairness import ODDS, PARITY
 from homeostat.core.text import change, count, metric_name, metric_value, percent, span
 from homeostat.decisions import history
 from homeostat.project.layout import working_tree
@@ -108,6 +109,7 @@ def model_card(project: Project, records: Records, release: Register, bundle: Bu
         ("Data", _data(records, bundle)),
         ("How good it is", _quality(project, release, bundle)),
         ("Slices", _slices(scope, bundle.evaluation)),
+        ("Fairness", _fairness(bundle.evaluation)),
         ("In service", _observed(records, release)),
         ("Limits", [tuple(_limits(scope, bundle))]),
         ("Contracts", _contracts(bundle)),
@@ -293,6 +295,21 @@ def _slices(scope: Scope, evaluation: Mapping[str, Any]) -> Iterator[Part | None
                 yield grid
             if few := [value for value in values if value not in judged]:
                 yield f"{name}: not judged, with fewer than {count(least, 'event')}: {column} {', '.join(few)}."
+
+
+def _fairness(evaluation: Mapping[str, Any]) -> Iterator[Part | None]:
+    """Who is given alerts, by group of each column that the scope names."""
+    for column, groups in evaluation.get("fairness", {}).items():
+        rates = (*PARITY, *ODDS)
+        rows = tuple((v, f"{one['rows']:,}", *(_rate(one[rate]) for rate in rates)) for v, one in groups.items())
+        yield Grid((column, "events", "with an alert", "of those that happened", "of those that did not"), rows)
+
+
+def _rate(measure: Mapping[str, Any]) -> str:
+    if measure["value"] is None:
+        return "–"
+    within = "" if measure["low"] is None else f" ({percent(measure['low'])} to {percent(measure['high'])})"
+    return percent(measure["value"]) + within
 
 
 def _observed(records: Records, release: Register) -> Iterator[Part | None]:
