@@ -137,6 +137,8 @@ BAD = [
     ("{slices: [meter]", "{slices: [meter], fairness: [at]", "evaluation.fairness.0", "is no slice; add it there"),
     (RELEASE, RELEASE + ", fairness: {parity: 0.1}", "release.fairness", "needs columns to compare groups by"),
     (RELEASE, RELEASE + ", fairness: {}", "release.fairness", "names no limit; add parity or odds"),
+    (RELEASE, RELEASE + ", budget: {make_cost: 1}", "release.budget.make_cost", "add hour (the other is"),
+    (RELEASE, RELEASE + ", budget: {hour: 1}", "release.budget", "names no limit; add one of megabytes"),
     (RELEASE, RELEASE + ", budget: {}", "release.budget", "names no limit; add one of megabytes"),
     ("seed: 1", "seed: 1\napproval: {actions: [retrain, retrain], within: 1h}", "approval.actions.1", "twice"),
     ("seed: 1", "seed: 1\napproval: {actions: [retrain], within: 1h, above: -1}", "approval.above", "at least 0"),

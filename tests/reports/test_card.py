@@ -23,6 +23,7 @@ from homeostat.core.evaluation import Scored
 from homeostat.core.ledger import Register, ReleaseEvent, event_tag, release_tag
 from homeostat.project.layout import Project
 from homeostat.project.machine import project_id
+from homeostat.releases.registry import Registry
 from homeostat.reports.card import Grid, Picture
 from homeostat.reports.card_page import card_of, html, markdown
 from homeostat.reports.html import write_report
@@ -91,6 +92,10 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Project:
     return of
 
 
+def registered(project: Project) -> bundle.Bundle:
+    return Registry.open(project).load("v0.2.0")
+
+
 def grids(project: Project, version: str) -> dict[str, Grid]:
     """By the first heading."""
     parts = [part for section in card_of(project, version).sections for part in section.parts]
@@ -108,6 +113,13 @@ def test_its_figures_are_those_of_the_bundle(project: Project) -> None:
     assert table["cost"].rows[0][:2] == ("v0.2.0", "18 (9 to 30)")
     assert {row[0] for row in table["meter"].rows} == {ODD, "m2"}
     assert table["when"].rows == ((f"{START + 12 * HOUR:%Y-%m-%d %H:%M}", "promote", "ann", WHY),)
+
+
+def test_it_says_what_it_rests_on_and_whether_that_moves(project: Project) -> None:
+    grid = grids(project, "v0.2.0")["high: feature"]
+    strongest = registered(project).models["high"].strongest(9)
+    assert tuple(row[0] for row in grid.rows) == strongest != ()
+    assert [row[1:] for row in grid.rows] == [(str(n), str(n)) for n in range(1, len(strongest) + 1)]  # two equal fits
 
 
 def test_it_says_who_is_given_alerts(project: Project) -> None:

@@ -259,7 +259,7 @@ def scope_findings(scope: Scope, report: evaluate.Report, bundle: Bundle, second
             yield slice_gap(name, trial.against_baseline, limits.slice_gap)
     if limits.budget is not None:
         taken = spent(bundle, seconds, limits.budget)
-        yield from within_budget(taken, limits.budget.model_dump(exclude_none=True))
+        yield from within_budget(taken, limits.budget.limits)
 
 
 def _too_good(tree: Project, report: evaluate.Report) -> Iterator[Finding]:

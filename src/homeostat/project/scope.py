@@ -259,16 +259,30 @@ class Evaluation(Part):
 
 
 class Budget(Part):
-    """What a release may take: size, time to score one event in 95 % of cases, and to be made from data to bundle."""
+    """What a release may take: size; time to score one event in 95 % of cases, and memory of a process that scores;
+    time and memory to be made, from data to bundle; and money for both, at the price of an ``hour`` of computing.
+    """
 
     megabytes: Positive | None = None
     score_seconds: Positive | None = None
+    score_memory: Positive | None = None  # megabytes
+    score_cost: Positive | None = None  # of 1,000 events
     make_seconds: Positive | None = None
+    make_memory: Positive | None = None  # megabytes
+    make_cost: Positive | None = None  # of one candidate
+    hour: Positive | None = None
+
+    @property
+    def limits(self) -> dict[str, float]:
+        return self.model_dump(exclude_none=True, exclude={"hour"})
 
     @model_validator(mode="after")
     def consistent(self) -> Budget:
-        limits = ", ".join(type(self).model_fields)
-        require(self.model_dump(exclude_none=True), (), f"names no limit; add one of {limits}, or remove it")
+        every = ", ".join(name for name in type(self).model_fields if name != "hour")
+        require(self.limits, (), f"names no limit; add one of {every}, or remove it")
+        for name in ("score_cost", "make_cost"):
+            priced = getattr(self, name) is None or self.hour is not None
+            require(priced, (name,), "needs the price of an hour of computing; add hour", ("release", "budget"))
         return self
 
 

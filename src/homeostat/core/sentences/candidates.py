@@ -174,6 +174,8 @@ def _fairness(finding: Finding) -> str:
 BUDGETS = {
     "megabytes": "the bundle has {:.4g} MB", "score_seconds": "95 % of events are scored within {:.3g} s",
     "make_seconds": "the candidate took {:.4g} s, from data to bundle",
+    "score_memory": "a process that scores takes {:.4g} MB", "score_cost": "1,000 events cost {:.3g} to score",
+    "make_memory": "making the candidate took {:.4g} MB", "make_cost": "making the candidate cost {:.3g}",
 }  # fmt: skip
 
 
