@@ -250,6 +250,7 @@ class Metrics(Part):
 class Evaluation(Part):
     metrics: Metrics = Metrics()
     slices: tuple[str, ...]
+    fairness: tuple[str, ...] = ()  # slices that concern people: who is given alerts is measured by them
     min_slice: Count
     resamples: Annotated[Whole, Field(ge=20)]
     block: Length
@@ -258,16 +259,44 @@ class Evaluation(Part):
 
 
 class Budget(Part):
-    """What a release may take: size, time to score one event in 95 % of cases, and to be made from data to bundle."""
+    """What a release may take: size; time to score one event in 95 % of cases, and memory of a process that scores;
+    time and memory to be made, from data to bundle; and money for both, at the price of an ``hour`` of computing.
+    """
 
     megabytes: Positive | None = None
     score_seconds: Positive | None = None
+    score_memory: Positive | None = None  # megabytes
+    score_cost: Positive | None = None  # of 1,000 events
     make_seconds: Positive | None = None
+    make_memory: Positive | None = None  # megabytes
+    make_cost: Positive | None = None  # of one candidate
+    hour: Positive | None = None
+
+    @property
+    def limits(self) -> dict[str, float]:
+        return self.model_dump(exclude_none=True, exclude={"hour"})
 
     @model_validator(mode="after")
     def consistent(self) -> Budget:
-        limits = ", ".join(type(self).model_fields)
-        require(self.model_dump(exclude_none=True), (), f"names no limit; add one of {limits}, or remove it")
+        every = ", ".join(name for name in type(self).model_fields if name != "hour")
+        require(self.limits, (), f"names no limit; add one of {every}, or remove it")
+        for name in ("score_cost", "make_cost"):
+            priced = getattr(self, name) is None or self.hour is not None
+            require(priced, (name,), "needs the price of an hour of computing; add hour", ("release", "budget"))
+        return self
+
+
+class Fairness(Part):
+    """By how much groups of ``evaluation.fairness`` may differ: in the share that is given an alert, and in that share
+    of the events that happened, or did not.
+    """
+
+    parity: Positive | None = None
+    odds: Positive | None = None
+
+    @model_validator(mode="after")
+    def consistent(self) -> Fairness:
+        require(self.parity or self.odds, (), "names no limit; add parity or odds, or remove it")
         return self
 
 
@@ -283,6 +312,7 @@ class Release(Part):
     slice_floor: Annotated[Number, Field(lt=1)] | None = None  # share below the baseline's loss, in every slice
     slice_gap: Positive | None = None  # that this may differ by between two slices of a column
     budget: Budget | None = None
+    fairness: Fairness | None = None
 
     @model_validator(mode="after")
     def consistent(self) -> Release:
@@ -589,6 +619,12 @@ class Scope(Part):
             away = f"names {column!r}, which is barred: its slices would tell the label; remove one of them"
             path = ("evaluation", "slices", number)
             require(column not in barred, path, away, ("features", "barred", place))
+        for number, column in enumerate(self.evaluation.fairness):
+            path, no_slice = ("evaluation", "fairness", number), f"names {column!r}, which is no slice; add it there"
+            require(column in self.evaluation.slices, path, no_slice, ("evaluation", "slices"))
+        unmeasured = "needs columns to compare groups by, and there are none; name them there"
+        measured = self.release.fairness is None or self.evaluation.fairness
+        require(measured, ("release", "fairness"), unmeasured, ("evaluation", "fairness"))
         floor, gap = self.release.slice_floor, self.release.slice_gap
         for name, value in (("slice_floor", floor), ("slice_gap", gap)):
             none = "needs slices, and there are none; name columns there"
