@@ -373,6 +373,9 @@ def _rhythm(scope: Scope) -> Iterator[str]:
     yield f"- Data and predictions every {_span(rhythm.tick)}; days begin {begin}, UTC."
     yield f"- Monitoring and a decision every {_span(rhythm.decide)}."
     yield f"- A fresh candidate every {_span(rhythm.retrain)} at the latest."
+    if (learn := scope.learn) is not None:
+        often = f"every {_span(learn.every)}" if learn.every else f"after each {count(learn.batch or 0, 'label')}"
+        yield f"- In between, the models in service are continued {often}; scores move by {learn.max_move:g} at most."
     if clock.start is not None:
         yield f"The project's own clock starts at {clock.start} and runs {clock.speed:g} times as fast as the wall's."
     yield f"Scheduled work runs the code of the git branch {scope.branch}."

@@ -59,6 +59,7 @@ class Rule(StrEnum):
     SLICE_FLOOR = "floor of slices"
     SLICE_GAP = "gap between slices"
     BUDGET = "budget"
+    MOVE = "move of scores"  # by a continuation of the champion
     RUNG = "rung"  # of the ladder, beside the best of it
     # a challenger beside the champion, in one step of its rollout
     ENOUGH_EVENTS = "enough events"
@@ -98,6 +99,7 @@ class Reason(StrEnum):
     NOT_AS_JUDGED = "not as judged"
     WEIGHTS = "weights changed"
     LEVEL = "level moved"
+    CONTINUED = "models continued"
     WORSE_THAN_BASELINE = "worse than its baseline"
     LABELS = "labels cannot be trusted"
     NOTHING_DUE = "nothing due"

@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING, Any
 
 from homeostat.core.evidence_table import evidence_table
 from homeostat.core.findings import Finding
-from homeostat.core.ledger import Ledger, Register, describe
+from homeostat.core.ledger import Ledger, Register, describe, is_continued, release_line
 from homeostat.core.rules import Rule
-from homeostat.core.text import metric_name
+from homeostat.core.text import count, metric_name
 from homeostat.decisions import history as records
+from homeostat.reports.learning import learning_line
 
 if TYPE_CHECKING:
     from homeostat.core.findings import Decision
@@ -23,15 +24,39 @@ WHY = 120  # characters of a reason in the list
 HEADINGS = ("release", "made", "state", "promised loss (its ratio to the baseline's)", "observed loss (ratio)")
 
 
-def table(project: Project, ledger: Ledger) -> Iterator[str]:
-    """One line a release, oldest first, below a heading; columns as wide as they need."""
+def table(project: Project, ledger: Ledger, every: bool = False) -> Iterator[str]:
+    """One line a release, oldest first, below a heading; columns as wide as they need.
+
+    The continuations of a full retrain are one line below it, or with ``every`` one each.
+    """
     quality = _quality(project)
-    yield from _aligned([HEADINGS, *(_row(project, ledger, release, quality) for release in ledger.releases)])
+    rows = [HEADINGS]
+    for release in ledger.releases:
+        if every or not is_continued(release.version):
+            rows.append(_row(project, ledger, release, quality))
+        if not every and not is_continued(release.version):
+            rows += _continuations(project, ledger, release.version)
+    yield from _aligned(rows)
 
 
-def history(ledger: Ledger) -> Iterator[str]:
-    """One line for each thing that was done with a release, oldest first, its reason shortened."""
-    rows = describe(ledger)
+def _continuations(project: Project, ledger: Ledger, full: str) -> Iterator[tuple[str, ...]]:
+    """A row on all continuations of a full retrain, with what they were as served; none where there are none."""
+    line = release_line(full)
+    own = [r for r in ledger.releases if release_line(r.version) == line and is_continued(r.version)]
+    if own:
+        last = next((r for r in own if ledger.state(r.version) == "in service"), own[-1])
+        names = last.version if len(own) == 1 else f"{own[0].version} to {own[-1].version.rpartition('.')[2]}"
+        state = f"{last.version} {ledger.state(last.version)}"
+        made = f"{own[-1].at:%Y-%m-%d %H:%M}"
+        yield f"  {names}", made, state, count(len(own), "continuation"), learning_line(project, line)
+
+
+def history(ledger: Ledger, every: bool = False) -> Iterator[str]:
+    """One line for each thing that was done with a release, oldest first, its reason shortened.
+
+    Those that put a continuation in service are left out, but with ``every``.
+    """
+    rows = [row for row in describe(ledger) if every or row["serves"] or not _is_of_learning(row)]
     width, what = (max((len(row[name]) for row in rows), default=0) for name in ("tag", "what"))
     for row in rows:
         serves = "  <- in service" if row["serves"] else ""
@@ -39,6 +64,10 @@ def history(ledger: Ledger) -> Iterator[str]:
         yield (
             f"{row['at']}  {row['tag']:{width}}  {row['what']:{what}}  {row['version']:8}  {row['who']}: {why}{serves}"
         )
+
+
+def _is_of_learning(row: Mapping[str, str]) -> bool:
+    return is_continued(row["version"]) and row["what"] in ("register", "promote")
 
 
 def worth_of_freshness(project: Project, ledger: Ledger) -> str:

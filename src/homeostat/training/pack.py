@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from collections.abc import Mapping
 from pathlib import Path
@@ -16,6 +17,7 @@ from homeostat.data import ingest, validate
 from homeostat.features import build
 from homeostat.project.whole_files import write_text
 from homeostat.training import bundle, evaluate, golden, reference, train
+from homeostat.training.parent import LEARN, PARENT
 
 if TYPE_CHECKING:
     from homeostat.project.layout import Project
@@ -38,7 +40,7 @@ def pack(project: Project) -> str:
     rows = with_judged(project, training, read_table(project.reference / reference.ROWS))
     write_table(_calibrated(unsealed, rows), folder / "reference.parquet")
     golden.write_answers(unsealed)
-    return bundle.seal(folder, project.scope.project, inputs(project, training.get("rung", "")))
+    return bundle.seal(folder, project.scope.project, inputs(project, training))
 
 
 def with_judged(project: Project, training: Mapping[str, Any], rows: pl.DataFrame) -> pl.DataFrame:
@@ -60,18 +62,24 @@ def _calibrated(unsealed: bundle.Bundle, rows: pl.DataFrame) -> pl.DataFrame:
     )
 
 
-def inputs(project: Project, rung: str = "") -> dict[str, str]:
-    """What the bundle was made from, by content: feature rows; all code, SQL and contracts; scope and rung."""
+def inputs(project: Project, training: Mapping[str, Any]) -> dict[str, str]:
+    """What the bundle was made from, by content: feature rows; all code, SQL and contracts; scope, rung and step.
+
+    A candidate that continues another names the bundle of that: it is an input like them.
+    """
     rows = [f"{p.name} {digest(p.read_bytes())}" for p in sorted(project.features.glob("*.parquet"))]
     if not rows:
         raise DataError(f"{project.features}: holds no features; run dvc repro")
     written = [project.features_sql, *sorted(project.contracts.glob("*.json"))]
     code = [code_hash(name) for name in ("homeostat.stages.pack", *(stage.__name__ for stage in MAKING))]
     code += [f"{p.name} {digest(p.read_bytes())}" for p in written]
+    parent = {PARENT: training[PARENT]} if PARENT in training else {}
+    recipe = training.get("rung", "") + (json.dumps(training[LEARN], sort_keys=True) if parent else "")
     return {
         "data": digest("\n".join(rows).encode()),
         "code": digest("\n".join(code).encode()),
-        "scope": digest((project.bundle / "params.yaml").read_bytes() + rung.encode()),
+        "scope": digest((project.bundle / "params.yaml").read_bytes() + recipe.encode()),
+        **parent,
     }
 
 

@@ -20,6 +20,7 @@ from homeostat.models.heuristic import GIVEN
 from homeostat.project.scope import Scope
 from homeostat.project.whole_files import write_text
 from homeostat.project.window import Window, read_window
+from homeostat.training.parent import CONTINUED_ON, LEARN, PARENT, Parent, read_parent
 
 if TYPE_CHECKING:
     from homeostat.project.layout import Project
@@ -82,16 +83,22 @@ def train(project: Project) -> dict[str, Any]:
     table = read_features(project, where=not_left_out(window.left_out))
     short = window.as_of - window.start < scope.windows.warm_up
     kind = "heuristic" if window.baseline or short else scope.training.model
+    parent = read_parent(project, window.parent) if window.parent else None
     shutil.rmtree(project.candidate, ignore_errors=True)
     until = labels_trusted_until(scope, window)
     rows = {name: split(scope, name, table, until) for name in scope.objectives}
     del table
     with ThreadPoolExecutor(_at_once(scope, kind)) as pool:
-        fitting = {name: _fits(pool, (scope, project.scope), name, kind, own) for name, own in rows.items()}
+        fitting = {name: _fits(pool, (scope, project.scope), name, kind, own, parent) for name, own in rows.items()}
         fitted = {name: _keep(project, name, rows[name], fits) for name, fits in fitting.items()}
     training: dict[str, Any] = {"as_of": until.isoformat(), "objectives": fitted}
     if window.rung:
         training["rung"] = window.rung
+    if parent is not None:
+        assert scope.learn is not None, "nothing is continued without it"
+        training |= {PARENT: window.parent, LEARN: scope.learn.recipe}
+        for name, own in rows.items():
+            fitted[name][CONTINUED_ON] = _continued_on(scope, own)
     if window.left_out:
         training["left_out"] = [[time.isoformat() for time in span] for span in window.left_out]
     write_text(json.dumps(training, indent=1) + "\n", project.candidate / "training.json")
@@ -113,11 +120,12 @@ def _at_once(scope: Scope, kind: str) -> int:
 
 
 def _fits(
-    pool: ThreadPoolExecutor, scopes: tuple[Scope, Scope], name: str, kind: str, rows: Split
+    pool: ThreadPoolExecutor, scopes: tuple[Scope, Scope], name: str, kind: str, rows: Split, parent: Parent | None
 ) -> dict[str, Future[models.Model]]:
     """One objective's models under way, by folder: judged and baseline before the holdout, and both for service.
 
-    ``scopes``: of the recipe, and of the baseline, which is the same on every rung.
+    ``scopes``: of the recipe, and of the baseline, which is the same on every rung. ``parent``: its models are
+    continued, the judged one on events before the holdout, as it was fitted.
     """
     own, others = scopes
     wanted = {"judged": (own, kind, False), "baseline": (others, "heuristic", False)}
@@ -125,6 +133,8 @@ def _fits(
     wanted |= {"baseline-final": (others, "heuristic", True)}
     return {
         part: pool.submit(fit_model, scope, name, which, rows, every)
+        if parent is None or which == "heuristic"
+        else pool.submit(continue_model, scope, name, parent.model(name, part), rows, every)
         for part, (scope, which, every) in wanted.items()
     }  # fmt: skip
 
@@ -159,6 +169,35 @@ def fit_model(scope: Scope, name: str, kind: str, split_rows: Split, every: bool
         return models.fit(kind, objective, scope.training, rows, y, scope.seed, scope.threads, group)
     except DataError as error:
         raise DataError(f"objective {name}: {error}") from error
+
+
+def continue_model(scope: Scope, name: str, parent: models.Model, split_rows: Split, every: bool) -> models.Model:
+    """Continue a model on the last mature rows, or on the last before the holdout; see ``learn`` in the scope.
+
+    Raises:
+        DataError: features or labels cannot be used, or the parent has other features.
+    """
+    objective, rows = scope.objectives[name], last_rows(scope, split_rows, every)
+    assert scope.learn is not None, "nothing is continued without it"
+    group = rows[f"group__{name}"].fill_null("").to_numpy() if objective.task == "ranking" else None
+    y = rows[f"label__{name}"].to_numpy()
+    try:
+        return models.continue_from(parent, objective, scope.training, scope.learn, rows, y, scope.seed, group)
+    except DataError as error:
+        raise DataError(f"objective {name}: {error}") from error
+
+
+def last_rows(scope: Scope, split_rows: Split, every: bool) -> pl.DataFrame:
+    """The last events, as many as a continuation learns from; of one time in order of batch."""
+    assert scope.learn is not None, "nothing is continued without it"
+    rows = split_rows.every if every else split_rows.before
+    return rows.sort("event_time", maintain_order=True).tail(scope.learn.rows)
+
+
+def _continued_on(scope: Scope, rows: Split) -> dict[str, Any]:
+    """The events on which the models in service were continued."""
+    used = last_rows(scope, rows, scope.training.refit)
+    return {"rows": len(used), "from": _time(used, "min"), "to": _time(used, "max")}
 
 
 def _windowed(scope: Scope, rows: pl.DataFrame, as_of: datetime) -> pl.DataFrame:
