@@ -26,7 +26,7 @@ from homeostat.data.contamination import mark_rolled_back
 from homeostat.data.intake import DataOutcome
 from homeostat.decisions.decide import decide
 from homeostat.decisions.due import decision_is_due
-from homeostat.decisions.learning import learn_on
+from homeostat.decisions.learning import guard_rail, learn_on
 from homeostat.decisions.pending import IDLE, decision_that_waits
 from homeostat.decisions.reweigh import release_weights
 from homeostat.decisions.rollout import advance_rollout
@@ -126,7 +126,7 @@ def tick(
         opened += _raise_alerts(session, now, findings, decision.versions.champion)
     with _timed(spent, "learn"):
         learned = learn_on(session, now, at_once) if decision is None or decision.action in IDLE else None
-    opened += _raise_alerts(session, now, approval_findings(session))
+    opened += _raise_alerts(session, now, (*approval_findings(session), *guard_rail(learned)))
     escalate(session.project, session.incidents, now)
     session.complete(now)
     return Tick(now, outcome, predicted, decision, opened, spent, step, weights, approval, learned)

@@ -146,6 +146,7 @@ def test_back_to_the_full_retrain_and_no_continuation_until_the_cool_down_is_ove
     assert stopped.learned is not None
     assert (stopped.learned.action, stopped.learned.reason) == ("keep", Reason.CONTINUED)
     assert [f.name for f in stopped.learned.gate if f.failed] == ["high: move of scores"]
+    assert [incident.problem for incident in stopped.opened] == ["high: move of scores"]
     Registry(project).rollback(Authorship("ann", "odd alerts", at(33)), "v0.1.1")  # any version, in between too
     with loop.run_context(project.home, at(36)) as (session, now):
         rests = loop.tick(session, now)

@@ -67,6 +67,7 @@ class Rule(StrEnum):
     LATENCY = "latency"
     SCORES = "scores"
     LOSS = "loss"
+    SURELY_WORSE = "surely worse"  # at any look, by a confidence sequence
     LOADS = "loads"
     ROLLOUT = "rollout"  # the rollout as a whole
     # the loop itself
@@ -122,7 +123,8 @@ BUDGETED = DRIFT | OUTCOMES | {Rule.METRICS, Rule.SERVED_SLICES, Rule.LABEL_RATE
 OF_DATA = frozenset({Rule.BATCH, Rule.HISTORY})  # of the batches of a source
 # Each opens an incident; the other rules explain one.
 OF_THE_LOOP = {
-    Rule.BATCH, Rule.HISTORY, Rule.FALLBACK, Rule.UNJUDGED, Rule.APPROVAL, Rule.ROLLOUT, Rule.RUN, Rule.RUN_HISTORY,
+    Rule.BATCH, Rule.HISTORY, Rule.FALLBACK, Rule.UNJUDGED, Rule.MOVE, Rule.APPROVAL, Rule.ROLLOUT, Rule.RUN,
+    Rule.RUN_HISTORY,
 }  # fmt: skip
 ALERTING = DRIFT | ON_QUALITY | OF_THE_LOOP | {Rule.CHANGE, Rule.BUSINESS}
 # One problem, one alert: while the first fails, the others open none.
@@ -147,6 +149,7 @@ FIRST_COMMAND = {
     Rule.MISSING: "homeostat data review",
     Rule.CHANGE: "homeostat status --drift",
     Rule.UNJUDGED: "homeostat run evaluation",
+    Rule.MOVE: "homeostat data review",
     Rule.APPROVAL: "homeostat status --incident",
     Rule.ROLLOUT: "homeostat run deployment",
     Rule.RUN: "homeostat run lifecycle",

@@ -18,7 +18,7 @@ from homeostat.core.findings import Decision, Finding, objections
 from homeostat.core.headlines import headline
 from homeostat.core.ledger import first_of_line
 from homeostat.core.policy import distrusts_labels, is_cooling
-from homeostat.core.rules import Reason
+from homeostat.core.rules import Reason, Rule
 from homeostat.core.score_move import score_move
 from homeostat.decisions import act, evidence, pending, rollout
 from homeostat.decisions.evidence import Candidate, Judge
@@ -53,6 +53,11 @@ def learn_on(session: Session, now: datetime, findings: Sequence[Finding]) -> De
             return None
         write_text(json.dumps(_decided(session, serving, now), indent=1) + "\n", plan)
     return _carry_out(session, plan, now)
+
+
+def guard_rail(learned: Decision | None) -> list[Finding]:
+    """What alerts of a continuation: how far it would have moved the scores in service."""
+    return [finding for finding in learned.gate if finding.rule == Rule.MOVE] if learned else []
 
 
 def _may_continue(session: Session, serving: Serving, now: datetime) -> bool:

@@ -30,7 +30,7 @@ def table(project: Project, ledger: Ledger, every: bool = False) -> Iterator[str
     The continuations of a full retrain are one line below it, or with ``every`` one each.
     """
     quality = _quality(project)
-    rows = [HEADINGS]
+    rows: list[tuple[str, ...]] = [HEADINGS]
     for release in ledger.releases:
         if every or not is_continued(release.version):
             rows.append(_row(project, ledger, release, quality))
