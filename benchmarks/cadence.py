@@ -1,7 +1,7 @@
 """How often learning pays: loss, compute, versions and staleness of one table at several cadences.
 
-    .venv/bin/python benchmarks/cadence.py REPLAY [--objective NAME] [--until TIME] [--daily]
-    .venv/bin/python benchmarks/cadence.py TABLE.parquet --time COLUMN --label COLUMN=VALUE [--delay 1h] [--daily]
+    .venv/bin/python benchmarks/cadence.py REPLAY [--objective NAME] [--length 91d] [--daily] [--hourly]
+    .venv/bin/python benchmarks/cadence.py TABLE.parquet --time COLUMN --label COLUMN=VALUE [--delay 1h] ...
 
 Of a finished replay the feature rows and the recipe of its scope are used; of a table its other columns, which have to
 be known when an event is predicted, and a recipe that stands below. Each event is scored by the newest model at its
@@ -141,22 +141,13 @@ def of_table(path: Path, when: str, label: str, delay: timedelta) -> Data:
     return Data(table, y, event, event, event + np.timedelta64(delay), objective, RECIPE, 1)
 
 
-def ways(data: Data, daily: bool) -> Iterator[Way]:
-    """From the least work to the most; by the hour where events come as often as that."""
-    learn = Learn(batch=1, trees=2)
-    yield from (Way(None), Way(MONTH), Way(WEEK))
-    if daily:
-        yield Way(DAY)
-    for full in (MONTH, WEEK):
-        steps = [WEEK, DAY] if full == MONTH else [DAY]
-        yield from (Way(full, every, learn) for every in steps)
-    yield Way(MONTH, DAY, replace_how(learn))
-    if np.median(np.diff(np.unique(data.event))) <= np.timedelta64(1, "h"):
-        yield Way(MONTH, HOUR, learn.model_copy(update={"trees": 1}))
-
-
-def replace_how(learn: Learn) -> Learn:
-    return learn.model_copy(update={"how": "refit"})
+def ways(daily: bool, hourly: bool) -> Iterator[Way]:
+    """From the least work to the most."""
+    more, other = Learn(batch=1), Learn(batch=1, how="refit")
+    yield from (Way(None), Way(MONTH), Way(WEEK), *([Way(DAY)] if daily else []))
+    yield from (Way(MONTH, WEEK, more), Way(MONTH, DAY, more), Way(WEEK, DAY, more), Way(MONTH, DAY, other))
+    if hourly:
+        yield Way(WEEK, HOUR, Learn(batch=1, trees=1))
 
 
 def main() -> None:
@@ -169,6 +160,7 @@ def main() -> None:
     parser.add_argument("--after", type=parse_duration, default=timedelta(days=90), help="history before")
     parser.add_argument("--length", type=parse_duration, help="of the time that is scored, from then on")
     parser.add_argument("--daily", action="store_true", help="a full retrain each day too, which takes long")
+    parser.add_argument("--hourly", action="store_true", help="continue each hour too, which takes long")
     given = parser.parse_args()
     if given.source.is_dir():
         data = of_replay(given.source, given.objective)
@@ -180,7 +172,7 @@ def main() -> None:
     due = data.span(start, end)
     print(f"{due.stop - due.start:,} events from {start:%Y-%m-%d} to {end:%Y-%m-%d}, of {given.source.name}.\n")
     print("| learning | log loss | AUC | CPU s | versions | staleness, h |\n|---|---|---|---|---|---|")
-    for way in ways(data, given.daily):
+    for way in ways(given.daily, given.hourly):
         print(follow(data, way, start, end), flush=True)
 
 

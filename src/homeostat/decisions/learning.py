@@ -1,7 +1,7 @@
 """Learning between full retrains: the champion's models continued on what has matured since, and released if they pass.
 
-A continuation is a candidate of the same DAG and passes the same gate. It is no decision about the champion: nothing is
-checked or alerted on, so that learning often costs no alarm.
+A continuation is a candidate of the same DAG and passes the same gate. It is no decision about the champion: of that
+nothing is checked, so that learning often costs no false alarm. What the guard rail stops alerts.
 """
 
 from __future__ import annotations
@@ -110,7 +110,7 @@ def _decided(session: Session, serving: Serving, now: datetime) -> dict[str, Any
         version = ledger.version_of(candidate.bundle) or ledger.next_version(champion)
         decision = decision.with_candidate(version)
     first = session.registry.load(first_of_line(ledger, champion))
-    served = prequential(session.tree, judge.rows, first, since, now)
+    served = prequential(session.tree, judge.rows, first, champion, since, now)
     body = {"at": now.isoformat(), "headline": headline(decision), **decision.to_dict()}
     return body | {"release": champion, "candidate": {"bundle": candidate.bundle}, "served": served}
 

@@ -23,12 +23,12 @@ if TYPE_CHECKING:
 
 
 def prequential(
-    tree: Project, features: pl.DataFrame, full: Bundle, since: datetime, now: datetime
+    tree: Project, features: pl.DataFrame, full: Bundle, release: str, since: datetime, now: datetime
 ) -> dict[str, dict[str, Any]]:
     """By objective the events that matured after ``since``: rows, metric, loss as served, and ``full``'s.
 
-    ``features``: rows among which the events are; those that are not count nowhere. Nothing of an objective of which no
-    event has matured, or whose loss is undefined on them.
+    Events count that ``release``, or another of its line, has scored, and that ``features`` has. Nothing of an
+    objective of which no event has matured, or whose loss is undefined on them.
     """
     scope = tree.scope
     horizon, key = scope.events.label_horizon, list(scope.key)
@@ -37,7 +37,7 @@ def prequential(
         return {}
     served = served.filter(pl.col("event_time") > since - horizon)
     losses: dict[str, dict[str, Any]] = {}
-    for name, rows in outcomes.observed(scope, served, now).items():
+    for name, rows in outcomes.observed(scope, served, now, release).items():
         theirs = rows.key.join(features, key, "left", nulls_equal=True, maintain_order="left")
         there = theirs["event_time"].is_not_null().to_numpy()
         if not there.any():

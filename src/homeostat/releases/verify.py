@@ -58,9 +58,11 @@ def rebuild(project: Project, registry: Registry, release: Register, now: dateti
     Raises:
         HomeostatError: a stage cannot be run, or a release that it continues is not here.
     """
+    parent = None
     for one in lineage(project, registry, release):
-        if differs := _rebuilt(project, one, now):
+        if differs := _rebuilt(project, one, parent, now):
             return differs if one is release else f"continues {one.version}, which {differs}"
+        parent = registry.load(one.version).folder
     return ""
 
 
@@ -86,15 +88,14 @@ def _parent(project: Project, release: Register) -> str:
     return parse_window(text, path).parent if text is not None else ""
 
 
-def _rebuilt(project: Project, release: Register, now: datetime) -> str:
-    """How the bundle that its commit makes differs; its parent is taken from where it was unpacked."""
+def _rebuilt(project: Project, release: Register, parent: Path | None, now: datetime) -> str:
+    """How the bundle that its commit makes differs; ``parent`` is the folder of the bundle that it continues."""
     with _tree(project, release.commit, now) as tree:
         landed = project.landed.relative_to(project.root).as_posix()
         if dvc.holds(project.home, release.commit, landed):
             dvc.restore_out(project.home, release.commit, landed, tree / landed)
-        parent = _parent(project, release)
-        if parent:
-            shutil.copytree(project.releases / parent, Project(tree, tree).releases / parent)
+        if parent is not None:
+            shutil.copytree(parent, Project(tree, tree).releases / parent.name)
         dvc.reproduce(tree, force=True)
         made = bundle.load(Project(tree, tree).bundle)
     return "" if made.hash == release.bundle else f"comes out as bundle {made.hash[:12]}, not {release.bundle[:12]}"

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import polars as pl
 
 from homeostat import models
-from homeostat.core.errors import DataError
+from homeostat.core.errors import DataError, ScopeError
 from homeostat.features.tables import is_mature, mature, not_left_out, read_features
 from homeostat.models.heuristic import GIVEN
 from homeostat.project.scope import Scope
@@ -76,13 +76,17 @@ def train(project: Project) -> dict[str, Any]:
     """Rewrite ``models/candidate``; what ``training.json`` says.
 
     Raises:
-        DataError: an objective has no mature event, or features or labels cannot be used.
+        DataError: an objective has no mature event, features or labels cannot be used, or the parent is not here.
+        ScopeError: the window names a parent, and the scope does not say how it is continued.
     """
     window = read_window(project)
     scope = project.scope.on_rung(window.rung)
     table = read_features(project, where=not_left_out(window.left_out))
     short = window.as_of - window.start < scope.windows.warm_up
     kind = "heuristic" if window.baseline or short else scope.training.model
+    if window.parent and scope.learn is None:
+        fix = "remove that line, or put learn back"
+        raise ScopeError(f"{project.window_file}: names a parent, and params.yaml has no learn; {fix}")
     parent = read_parent(project, window.parent) if window.parent else None
     shutil.rmtree(project.candidate, ignore_errors=True)
     until = labels_trusted_until(scope, window)
@@ -94,8 +98,7 @@ def train(project: Project) -> dict[str, Any]:
     training: dict[str, Any] = {"as_of": until.isoformat(), "objectives": fitted}
     if window.rung:
         training["rung"] = window.rung
-    if parent is not None:
-        assert scope.learn is not None, "nothing is continued without it"
+    if parent is not None and scope.learn is not None:
         training |= {PARENT: window.parent, LEARN: scope.learn.recipe}
         for name, own in rows.items():
             fitted[name][CONTINUED_ON] = _continued_on(scope, own)
