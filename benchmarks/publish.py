@@ -31,7 +31,7 @@ SMALL = (
 FULL = (  # the service is measured in the middle of the year: at its end no event is ahead
     ("startup.py",), ("tick.py",), ("drift.py",), ("year.py", "2013-04-30"), ("serving.py", REPLAYED, "all"),
     ("year.py",), ("weights.py", REPLAYED), ("oracle.py", REPLAYED), ("estimates.py", REPLAYED),
-    ("device.py", REPLAYED), ("cadence.py", REPLAYED, "--length", "91d"), ("peeking.py",),
+    ("device.py", REPLAYED), ("cadence.py", REPLAYED, "--length", "56d", "--daily"), ("peeking.py",),
     ("new.py",), ("kills.py", "--seed", "1"), ("soak.py",),
 )  # fmt: skip
 TOOLS = ("homeostat", "prefect", "dvc", "great-expectations", "lightgbm", "evidently", "polars", "duckdb")

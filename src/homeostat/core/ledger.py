@@ -194,11 +194,13 @@ class Ledger:
         last = next((e for e in reversed(self.events) if e.at <= time), None)
         return last if last and last.beside else None
 
-    def spans(self) -> tuple[Span, ...]:
-        """The champion, and the challenger beside it, from each change on to the next."""
+    def spans(self, after: datetime = datetime.min) -> tuple[Span, ...]:
+        """The champion, and the challenger beside it, from each change on to the next; those that end after a time."""
         changes = sorted({e.at for e in self.events} | {y.at for y in self.yanks})
         spans = []
         for since, until in zip(changes, [*changes[1:], datetime.max], strict=False):
+            if until <= after:
+                continue
             then = replace(
                 self,
                 events=tuple(e for e in self.events if e.at <= since),

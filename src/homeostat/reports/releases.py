@@ -44,7 +44,8 @@ def _continuations(project: Project, ledger: Ledger, full: str) -> Iterator[tupl
     line = release_line(full)
     own = [r for r in ledger.releases if release_line(r.version) == line and is_continued(r.version)]
     if own:
-        last = next((r for r in own if ledger.state(r.version) == "in service"), own[-1])
+        served = ledger.champion.version if ledger.champion else ""
+        last = next((r for r in own if r.version == served), own[-1])
         names = last.version if len(own) == 1 else f"{own[0].version} to {own[-1].version.rpartition('.')[2]}"
         state = f"{last.version} {ledger.state(last.version)}"
         made = f"{own[-1].at:%Y-%m-%d %H:%M}"
