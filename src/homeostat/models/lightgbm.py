@@ -111,12 +111,13 @@ def fit(
     seed: int,
     threads: int,
     group: np.ndarray | None,
+    weight: np.ndarray | None = None,
 ) -> Trees:
-    """Boost trees; the same inputs give the same text at any number of threads."""
+    """Boost trees; the same inputs give the same text at any number of threads. ``weight`` (n,): of rows."""
     encoded = encoding.learn(objective.features, table)
     x, y, sizes = _by_group(encoding.matrix(encoded, table), y, group, objective.task)
     params = _params(objective.task, settings, seed, threads)
-    data = _data_set(encoded, x, y, sizes, params, free_raw_data=True).construct()
+    data = _data_set(encoded, x, y, sizes, params, True, weight).construct()
     del x  # it is large, and the data set has its own form of it
     return _trees(objective.task, encoded, library().train(params, data, settings.trees), threads)
 
@@ -137,7 +138,7 @@ def continued(
         return _trees(parent.task, parent.encoded, booster, parent.threads)
     # Each step draws other features: the seed of the parent's would draw those of its first trees again.
     params = _params(parent.task, settings, seed + parent.booster.num_trees(), parent.threads)
-    data = _data_set(parent.encoded, x, y, sizes, params, free_raw_data=False)
+    data = _data_set(parent.encoded, x, y, sizes, params, False)
     booster = library().train(params, data, learn.trees, init_model=parent.booster)
     return _trees(parent.task, parent.encoded, booster, parent.threads)
 
@@ -155,10 +156,10 @@ def _by_group(
 
 def _data_set(
     encoded: tuple[Feature, ...], x: np.ndarray, y: np.ndarray, sizes: np.ndarray | None, params: dict[str, Any],
-    free_raw_data: bool,
+    free_raw_data: bool, weight: np.ndarray | None = None,
 ) -> Dataset:  # fmt: skip
     return library().Dataset(
-        x, y, group=sizes, params=params, free_raw_data=free_raw_data,
+        x, y, weight=weight, group=sizes, params=params, free_raw_data=free_raw_data,
         feature_name=[f"f{i}" for i in range(len(encoded))],
         categorical_feature=[i for i, f in enumerate(encoded) if f.categories is not None],
     )  # fmt: skip

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime
+from types import MappingProxyType
 from typing import NamedTuple
 
 from ruamel.yaml import YAML
@@ -24,7 +26,8 @@ class Window(NamedTuple):
     ``baseline``: it trains the baseline, although its history is long enough for a model. ``labels_until``: events
     after it teach and judge nothing, since their labels are in doubt. ``left_out``: nor do those that were to be
     predicted in these spans, by a release that was rolled back. ``rung``: the one of the ladder whose recipe it trains.
-    ``parent``: the hash of the bundle whose models it continues; empty where all are fitted from the start.
+    ``carried``: by objective that is not trained, the candidate whose models it takes over, by content as DVC names it.
+    ``parent``: the hash of the bundle whose models it continues; empty where none is continued.
     """
 
     start: datetime
@@ -33,6 +36,7 @@ class Window(NamedTuple):
     labels_until: datetime | None = None
     left_out: tuple[Span, ...] = ()
     rung: str = ""
+    carried: Mapping[str, str] = MappingProxyType({})
     parent: str = ""
 
 
@@ -61,8 +65,9 @@ def parse_window(text: str, path: str) -> Window:
     try:
         raw = YAML(typ="safe").load(text)
         spans = tuple((span["since"], span["until"]) for span in raw.get("left_out", ()))
-        names = (str(raw.get(name, "")) for name in ("rung", "parent"))
-        of = (raw.get("baseline", False), raw.get("labels_until"), spans, *names)
+        carried = {str(name): str(content) for name, content in raw.get("carried", {}).items()}
+        of = (raw.get("baseline", False), raw.get("labels_until"), spans, str(raw.get("rung", "")), carried,
+              str(raw.get("parent", "")))  # fmt: skip
         window = Window(raw["from"], raw["as_of"], *of)
     except (YAMLError, KeyError, TypeError, ValueError, AttributeError) as error:
         raise ScopeError(f"{path}: needs `from: TIME` and `as_of: TIME`, in UTC; fix it or git restore it") from error
@@ -74,7 +79,8 @@ def parse_window(text: str, path: str) -> Window:
 
 def write_window(
     project: Project, start: datetime, as_of: datetime, baseline: bool = False, labels_until: datetime | None = None,
-    left_out: tuple[Span, ...] = (), rung: str = "", parent: str = "",
+    left_out: tuple[Span, ...] = (), rung: str = "", carried: Mapping[str, str] = MappingProxyType({}),
+    parent: str = "",
 ) -> None:  # fmt: skip
     """Write the window of a tree whole or not at all."""
     text = "# The data that this version of the project stands for, in UTC; the loop moves as_of on.\n"
@@ -86,4 +92,7 @@ def write_window(
     if left_out:
         text += "left_out:  # predicted by a release that was rolled back: these events teach and judge nothing\n"
         text += "".join(f"- since: {since.isoformat()}\n  until: {until.isoformat()}\n" for since, until in left_out)
+    if carried:
+        text += "carried:  # objectives that are not trained: the candidate that has their models, by content\n"
+        text += "".join(f"  {name}: {content}\n" for name, content in carried.items())
     write_text(text, project.window_file)

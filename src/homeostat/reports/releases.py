@@ -55,9 +55,13 @@ def _continuations(project: Project, ledger: Ledger, full: str) -> Iterator[tupl
 def history(ledger: Ledger, every: bool = False) -> Iterator[str]:
     """One line for each thing that was done with a release, oldest first, its reason shortened.
 
-    Those that put a continuation in service are left out, but with ``every``.
+    A release that was put in service when it was made has one line for both. Continuations that were are left out, but
+    with ``every``.
     """
-    rows = [row for row in describe(ledger) if every or row["serves"] or not _is_of_learning(row)]
+    described = describe(ledger)
+    promoted = {_event(row) for row in described if row["what"] == "promote"}
+    rows = [row for row in described if row["what"] != "register" or _event(row) not in promoted]
+    rows = [row for row in rows if every or row["serves"] or not _is_of_learning(row)]
     width, what = (max((len(row[name]) for row in rows), default=0) for name in ("tag", "what"))
     for row in rows:
         serves = "  <- in service" if row["serves"] else ""
@@ -65,6 +69,10 @@ def history(ledger: Ledger, every: bool = False) -> Iterator[str]:
         yield (
             f"{row['at']}  {row['tag']:{width}}  {row['what']:{what}}  {row['version']:8}  {row['who']}: {why}{serves}"
         )
+
+
+def _event(row: Mapping[str, str]) -> tuple[str, str, str]:
+    return row["version"], row["at"], row["why"]
 
 
 def _is_of_learning(row: Mapping[str, str]) -> bool:

@@ -63,9 +63,8 @@ def _calibrated(unsealed: bundle.Bundle, rows: pl.DataFrame) -> pl.DataFrame:
 
 
 def inputs(project: Project, training: Mapping[str, Any]) -> dict[str, str]:
-    """What the bundle was made from, by content: feature rows; all code, SQL and contracts; scope, rung and step.
-
-    A candidate that continues another names the bundle of that: it is an input like them.
+    """What the bundle was made from, by content: feature rows; all code, SQL and contracts; scope, rung and how models
+    are continued; the models of each objective that was carried over, and the bundle that is continued.
     """
     rows = [f"{p.name} {digest(p.read_bytes())}" for p in sorted(project.features.glob("*.parquet"))]
     if not rows:
@@ -73,14 +72,21 @@ def inputs(project: Project, training: Mapping[str, Any]) -> dict[str, str]:
     written = [project.features_sql, *sorted(project.contracts.glob("*.json"))]
     code = [code_hash(name) for name in ("homeostat.stages.pack", *(stage.__name__ for stage in MAKING))]
     code += [f"{p.name} {digest(p.read_bytes())}" for p in written]
+    carried = {f"carried.{name}": _digest_of(project.candidate / name) for name in bundle.carried_objectives(training)}
     parent = {PARENT: training[PARENT]} if PARENT in training else {}
-    recipe = training.get("rung", "") + (json.dumps(training[LEARN], sort_keys=True) if parent else "")
+    recipe = str(training.get("rung", "")) + (json.dumps(training[LEARN], sort_keys=True) if parent else "")
     return {
         "data": digest("\n".join(rows).encode()),
         "code": digest("\n".join(code).encode()),
         "scope": digest((project.bundle / "params.yaml").read_bytes() + recipe.encode()),
+        **carried,
         **parent,
     }
+
+
+def _digest_of(folder: Path) -> str:
+    paths = (path for path in sorted(folder.rglob("*")) if path.is_file())
+    return digest("\n".join(f"{p.relative_to(folder).as_posix()} {digest(p.read_bytes())}" for p in paths).encode())
 
 
 def _copy(project: Project, folder: Path) -> None:
