@@ -388,6 +388,9 @@ def _rhythm(scope: Scope) -> Iterator[str]:
     yield f"- Data and predictions every {_span(rhythm.tick)}; days begin {begin}, UTC."
     yield f"- Monitoring and a decision every {_span(rhythm.decide)}."
     yield f"- A fresh candidate every {_span(rhythm.retrain)} at the latest."
+    if (learn := scope.learn) is not None:
+        often = f"every {_span(learn.every)}" if learn.every else f"after each {count(learn.batch or 0, 'label')}"
+        yield f"- In between, the models in service are continued {often}; scores move by {learn.max_move:g} at most."
     own = {name: objective.retrain for name, objective in scope.objectives.items() if objective.retrain is not None}
     for name, every in own.items():
         yield f"- {name} is fitted afresh every {_span(every)}; objectives that are not due then keep their models."

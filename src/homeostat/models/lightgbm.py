@@ -22,8 +22,9 @@ from homeostat.models.encoding import Feature
 
 if TYPE_CHECKING:
     import polars as pl
-    from lightgbm import Booster
+    from lightgbm import Booster, Dataset
 
+    from homeostat.project.learning_scope import Learn
     from homeostat.project.scope import Objective
     from homeostat.project.training_scope import LightGBM
 
@@ -113,23 +114,61 @@ def fit(
     weight: np.ndarray | None = None,
 ) -> Trees:
     """Boost trees; the same inputs give the same text at any number of threads. ``weight`` (n,): of rows."""
-    lightgbm = library()
     encoded = encoding.learn(objective.features, table)
-    x = encoding.matrix(encoded, table)
-    sizes = None
-    if group is not None and objective.task == "ranking":
-        _, at, counts = np.unique(group, return_inverse=True, return_counts=True)
-        order = np.argsort(at, kind="stable")
-        x, y, sizes = x[order], y[order], counts
+    x, y, sizes = _by_group(encoding.matrix(encoded, table), y, group, objective.task)
     params = _params(objective.task, settings, seed, threads)
-    data = lightgbm.Dataset(
-        x, y, weight=weight, group=sizes, params=params, free_raw_data=True,
+    data = _data_set(encoded, x, y, sizes, params, True, weight).construct()
+    del x  # it is large, and the data set has its own form of it
+    return _trees(objective.task, encoded, library().train(params, data, settings.trees), threads)
+
+
+def continued(
+    parent: Trees, settings: LightGBM, learn: Learn, table: pl.DataFrame, y: np.ndarray, seed: int,
+    group: np.ndarray | None,
+) -> Trees:  # fmt: skip
+    """The parent with further trees, or with other values of its leaves; itself where one class alone has come.
+
+    Categories are coded as the parent has them: a value that is new to it counts as missing until a full retrain.
+    """
+    if len(y) == 0 or (parent.task == "binary" and y.min() == y.max()):
+        return parent
+    x, y, sizes = _by_group(encoding.matrix(parent.encoded, table), y, group, parent.task)
+    if learn.how == "refit":
+        booster = parent.booster.refit(x, y, decay_rate=learn.decay, group=sizes)
+        return _trees(parent.task, parent.encoded, booster, parent.threads)
+    # Each step draws other features: the seed of the parent's would draw those of its first trees again.
+    params = _params(parent.task, settings, seed + parent.booster.num_trees(), parent.threads)
+    data = _data_set(parent.encoded, x, y, sizes, params, False)
+    booster = library().train(params, data, learn.trees, init_model=parent.booster)
+    return _trees(parent.task, parent.encoded, booster, parent.threads)
+
+
+def _by_group(
+    x: np.ndarray, y: np.ndarray, group: np.ndarray | None, task: str
+) -> tuple[np.ndarray, np.ndarray, np.ndarray | None]:
+    """Rows and labels; for ranking those of one group side by side, and how many each has."""
+    if group is None or task != "ranking":
+        return x, y, None
+    _, at, counts = np.unique(group, return_inverse=True, return_counts=True)
+    order = np.argsort(at, kind="stable")
+    return x[order], y[order], counts
+
+
+def _data_set(
+    encoded: tuple[Feature, ...], x: np.ndarray, y: np.ndarray, sizes: np.ndarray | None, params: dict[str, Any],
+    free_raw_data: bool, weight: np.ndarray | None = None,
+) -> Dataset:  # fmt: skip
+    return library().Dataset(
+        x, y, weight=weight, group=sizes, params=params, free_raw_data=free_raw_data,
         feature_name=[f"f{i}" for i in range(len(encoded))],
         categorical_feature=[i for i, f in enumerate(encoded) if f.categories is not None],
-    ).construct()  # fmt: skip
-    del x  # it is large, and the data set has its own form of it
-    text = _without_threads(lightgbm.train(params, data, settings.trees).model_to_string())
-    return Trees(objective.task, encoded, text, lightgbm.Booster(model_str=text), threads)
+    )  # fmt: skip
+
+
+def _trees(task: str, encoded: tuple[Feature, ...], booster: Booster, threads: int) -> Trees:
+    """The model as it is read back from its text."""
+    text = _without_threads(booster.model_to_string())
+    return Trees(task, encoded, text, library().Booster(model_str=text), threads)
 
 
 def read(body: Mapping[str, Any], folder: Path, threads: int) -> Trees:

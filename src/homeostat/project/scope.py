@@ -12,6 +12,7 @@ from pydantic import Field, model_validator
 
 from homeostat.core.errors import ScopeError
 from homeostat.project.file_form import FileForm
+from homeostat.project.learning_scope import Learn
 from homeostat.project.part import Part, require
 from homeostat.project.questions import Answer, Question, check_answers
 from homeostat.project.scope_errors import Contradiction
@@ -459,6 +460,7 @@ class Scope(Part):
     alerts: Alerts = Alerts()
     approval: Approval | None = None  # without it no decision waits for a person
     business: Business | None = None
+    learn: Learn | None = None  # without it models learn in full retrains alone
     device: Device = Device()
     questions: dict[Question, Answer] = {}
     rhythm: Rhythm
@@ -490,6 +492,7 @@ class Scope(Part):
         self._check_abstain()
         self._check_filters()
         self._check_ladder()
+        self._check_learn()
         self._check_combined()
         abstain, ladder = self.costs.abstain, self.training.ladder
         asks = self.approval is not None or (abstain is not None and abstain.then == "person")
@@ -573,6 +576,19 @@ class Scope(Part):
                 learns = recipe.model != "heuristic"
                 has = objective.features or name in recipe.features or not learns
                 require(has, (*path, rung), none, ("objectives", name, "features"))
+
+    def _check_learn(self) -> None:
+        """Check that there are trees to continue, that labels have come by then, and that nobody has to be asked."""
+        learn, approval = self.learn, self.approval
+        if learn is None:
+            return
+        learn.check_rhythm(self.events.label_horizon, self.rhythm.tick, self.rhythm.retrain)
+        rungs = self.training.ladder.rungs.values() if self.training.ladder else ()
+        trees = "lightgbm" in (self.training.model, *(rung.model for rung in rungs))
+        none = f"continues trees, and training.model is {self.training.model}; use lightgbm, or remove learn"
+        require(trees, ("learn",), none, ("training", "model"))
+        asks = "releases each step by itself, and approval.actions lists retrain, which waits; remove one of them"
+        require(approval is None or "retrain" not in approval.actions, ("learn",), asks, ("approval", "actions"))
 
     def _check_combined(self) -> None:
         """Check that a model of all objectives together has several of one task, and a weight of each in its loss."""
