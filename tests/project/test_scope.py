@@ -28,6 +28,7 @@ def refusal(text: str) -> str:
     return said
 
 
+ONE = "threads: 1"
 COSTS = "costs: {alert: 1, capacity: 1}"
 ABSTAIN = "costs: {{alert: 1, capacity: 1, abstain: {{{}}}}}"
 FILTER = "label_horizon: 1h"
@@ -63,6 +64,19 @@ BAD = [
     ("threads: 1", "threads: 0", "threads", "must be above 0, not 0"),
     ("threads: 1", "threads: many", "threads", "must be a whole number, not 'many'"),
     ("threads: 1", "threads: 1.5", "threads", "must be a whole number, not 1.5"),
+    (ONE, ONE + "\nscale: {}", "scale", "names no workers; add workers: 4"),
+    (ONE, ONE + "\nscale: {workers: 0}", "scale.workers", "must be above 0, not 0"),
+    (ONE, ONE + "\nscale: {worker: 4}", "scale.worker", "did you mean workers?"),
+    (ONE, ONE + "\nscale: 4", "scale", "must be a mapping of keys, not 4"),
+    (ONE, ONE + "\nscale:\n  adaptive: [1, 4]\n  workers: 4", "scale.adaptive", "(the other is scale.workers, line 9)"),
+    (ONE, ONE + "\nscale: {workers: 4, scheduler: 'tcp://a:1'}", "scale.scheduler", "is beside workers; keep one"),
+    (ONE, ONE + "\nscale: {adaptive: [4, 1]}", "scale.adaptive", "write the smaller number first"),
+    (ONE, ONE + "\nscale: {adaptive: [1]}", "scale.adaptive.1", "is missing"),
+    (ONE, ONE + "\nscale: {adaptive: 4}", "scale.adaptive", "must be a list [a, b], not 4"),
+    (ONE, ONE + "\nscale: {scheduler: 'host:8786'}", "scale.scheduler", "is no address; write tcp://HOST:PORT"),
+    (ONE, ONE + "\nscale: {scheduler: 'tcp://a:1', dashboard: 1}", "scale.dashboard", "(the other is scale.scheduler"),
+    (ONE, ONE + "\nscale: {workers: 1, dashboard: 8787}", "scale.dashboard", "(the other is scale.workers, line "),
+    (ONE, ONE + "\nscale: {workers: 4, dashboard: 99999}", "scale.dashboard", "must be at most 65535"),
     ("refit: true", "refit: yes", "training.refit", "must be true or false, not 'yes'"),
     ("volume: 0.5", "volume: '0.5'", "sources.readings.volume", "must be a number, not '0.5'"),
     ("volume: 0.5", "volume: .inf", "sources.readings.volume", "a finite number"),

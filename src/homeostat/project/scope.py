@@ -14,6 +14,7 @@ from homeostat.core.errors import ScopeError
 from homeostat.project.file_form import FileForm
 from homeostat.project.part import Part, require
 from homeostat.project.questions import Answer, Question, check_answers
+from homeostat.project.scale_scope import Scale
 from homeostat.project.scope_errors import Contradiction
 from homeostat.project.sql_columns import columns_in
 from homeostat.project.training_scope import Training
@@ -392,6 +393,7 @@ class Scope(Part):
     branch: Text
     seed: Annotated[Whole, Field(ge=0)]
     threads: Count
+    scale: Scale | None = None  # without it a run works in one process
     clock: Clock = Clock()
     remote: Remote | None = None
     sources: Annotated[dict[Name, Source], Field(min_length=1)]
