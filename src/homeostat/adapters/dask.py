@@ -8,18 +8,22 @@ from __future__ import annotations
 
 import logging
 import platform
+import socket
 import threading
+import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import CancelledError
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import cache, partial
 from typing import TYPE_CHECKING, Any, TypeVar
+from urllib.parse import urlsplit
+from uuid import uuid4
 
 from homeostat.adapters.import_graph import PACKAGE, work_hash
 from homeostat.core.errors import EnvironmentFault, HomeostatError
 from homeostat.core.text import count
-from homeostat.project.executor import IN_PROCESS, Executor
+from homeostat.project.executor import IN_PROCESS, Executor, Ring
 
 if TYPE_CHECKING:
     from distributed import Client
@@ -30,7 +34,8 @@ Item = TypeVar("Item")
 Result = TypeVar("Result")
 PATIENCE = 10  # seconds for a scheduler to answer, and for its first worker to be there
 RETURN = 60  # the same where they were there before, and may be starting again
-TRIES = 3  # of the same work, where the scheduler is lost in the middle
+TRIES = 3  # of the same work, where the scheduler is lost in the middle, or one of several workers that need each other
+LOOK = 0.2  # seconds between two looks at workers that need each other
 SAME = ("python", "distributed", "dask", "cloudpickle", "msgpack")  # what has to be equal on both sides of a message
 
 
@@ -60,7 +65,7 @@ class Workers:
 
     def __init__(self, scale: Scale) -> None:
         self._scale = scale
-        self._opening = threading.Lock()
+        self._opening, self._together = threading.Lock(), threading.Lock()
         self._client: Client | None = None
         self._cluster: Any = None
 
@@ -91,6 +96,29 @@ class Workers:
                 raise _explained(error, self._place) from error
             return [outcome.result() for outcome in outcomes]
         raise EnvironmentFault(f"{self._place} was lost {count(TRIES, 'time')} at the same work; see its log")
+
+    def together(self, function: Callable[[Item, Ring], Result], items: Sequence[Item]) -> list[Result]:
+        """As ``Executor.together``.
+
+        Raises:
+            HomeostatError, EnvironmentFault: as there.
+        """
+        task, problem = partial(_outcome_of_rank, _version(function), function), ""
+        with self._together:  # each waits for all the others: two such works would wait for each other
+            for _ in range(TRIES):
+                client = self.connect(RETURN)
+                workers = _wait_for(client, len(items), self._place)
+                try:
+                    outcomes = _of_all(client, workers, task, items, self._scale.fit_within.total_seconds())
+                except Exception as error:  # LightGBM's own, of a rank that lost another; or a worker is gone
+                    problem = str(error).strip().split("\n")[0] or type(error).__name__
+                    _start_again(client, workers)
+                    continue
+                return [outcome.result() for outcome in outcomes]
+        raise EnvironmentFault(
+            f"{self._place}: {count(len(items), 'worker')} did not come to an end together in {count(TRIES, 'try')} "
+            f"({problem}); see their logs, or fit on one: take distribute out of training"
+        )
 
     def connect(self, patience: int) -> Client:
         """The connection to the workers, made where there is none.
@@ -134,6 +162,7 @@ class Workers:
                 n_workers=adaptive[0] if adaptive is not None else self._scale.workers, threads_per_worker=1,
                 host="127.0.0.1", memory_limit=None, silence_logs=logging.CRITICAL,
                 dashboard_address=None if port is None else f"127.0.0.1:{port}",
+                scheduler_kwargs={"dashboard_address": f"127.0.0.1:{port or 0}"},  # of its figures, which it always has
             )  # fmt: skip
         if adaptive is not None:
             cluster.adapt(minimum=adaptive[0], maximum=adaptive[1])
@@ -174,6 +203,82 @@ def _outcome(version: str, function: Callable[[Any], Any], item: Any) -> _Value 
         return _Value(function(item))
     except HomeostatError as error:
         return _Raised(error)
+
+
+def _outcome_of_rank(version: str, function: Callable[[Any, Ring], Any], item: Any, ring: Ring) -> _Value | _Raised:
+    """What a worker does with one item beside others that do so at the same time."""
+    return _outcome(version, partial(function, ring=ring), item)
+
+
+def _of_all(
+    client: Client, workers: Sequence[str], task: Callable[[Any, Ring], Any], items: Sequence[Any], seconds: float
+) -> list[_Value | _Raised]:
+    """The outcomes of a task by as many workers at the same time.
+
+    Raises:
+        TimeoutError: they are not at an end after so many seconds.
+        Exception: a worker is gone, or what the task raised in the first of them.
+    """
+    end = time.monotonic() + seconds
+    ports: list[int] = _answers(client, workers, [(_free_port,)] * len(workers), end)
+    machines = tuple(f"{urlsplit(worker).hostname}:{port}" for worker, port in zip(workers, ports, strict=True))
+    # The rows go to their worker by themselves, for what a task carries is kept by the scheduler.
+    there = [client.scatter(item, workers=[worker], hash=False, timeout=int(end - time.monotonic()) + 1)
+             for item, worker in zip(items, workers, strict=True)]  # fmt: skip
+    return _answers(client, workers, [(task, item, Ring(machines, rank)) for rank, item in enumerate(there)], end)
+
+
+def _answers(client: Client, workers: Sequence[str], calls: Sequence[tuple[Any, ...]], end: float) -> list[Any]:
+    """What each worker answers to its call: a function and what it is given.
+
+    Raises:
+        TimeoutError, Exception: as ``_of_all``.
+    """
+    futures = []
+    for worker, (function, *given) in zip(workers, calls, strict=True):
+        # A key of its own: Dask would take the answer to an earlier call for that to this one.
+        settings: dict[str, Any] = {"workers": [worker], "pure": False, "retries": 0, "key": f"together-{uuid4()}"}
+        futures.append(client.submit(function, *given, **settings))
+    while any(future.status == "pending" for future in futures):
+        if failed := next((future for future in futures if future.status not in ("pending", "finished")), None):
+            raise failed.exception() or CancelledError()
+        if gone := set(workers) - client.scheduler_info()["workers"].keys():
+            raise ConnectionError(f"worker {min(gone)} is gone")
+        if time.monotonic() > end:
+            raise TimeoutError("scale.fit_within has passed")
+        time.sleep(LOOK)
+    answers: list[Any] = client.gather(futures)
+    return answers
+
+
+def _free_port() -> int:
+    """A port of this machine that nobody listens at; another each time, for a port is busy for a while after use."""
+    with socket.socket() as one:
+        one.bind(("", 0))
+        return int(one.getsockname()[1])
+
+
+def _wait_for(client: Client, many: int, place: str) -> list[str]:
+    """The addresses of so many workers, in order.
+
+    Raises:
+        EnvironmentFault: there are fewer, and no others come.
+    """
+    try:
+        client.wait_for_workers(many, timeout=RETURN)
+    except TimeoutError as error:
+        there = count(len(client.scheduler_info()["workers"]), "worker")
+        raise EnvironmentFault(
+            f"{place}: {there}, and training.distribute.ranks needs {many}; start more, or lower it"
+        ) from error
+    return sorted(client.scheduler_info()["workers"])[:many]
+
+
+def _start_again(client: Client, workers: Sequence[str]) -> None:
+    """End what workers are at, by starting them again: they may wait for others where nothing can interrupt them."""
+    there = [worker for worker in workers if worker in client.scheduler_info()["workers"]]
+    with suppress(Exception):  # one that ends on its own, or that no nanny starts again, is missed when it is counted
+        client.restart_workers(there, timeout=RETURN, raise_for_error=False)
 
 
 def _version(function: Callable[..., Any]) -> str:

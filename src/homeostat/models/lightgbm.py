@@ -9,7 +9,8 @@ import sys
 import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
@@ -19,6 +20,7 @@ import numpy as np
 from homeostat.core.errors import DataError
 from homeostat.models import encoding, stored
 from homeostat.models.encoding import Feature
+from homeostat.project.executor import IN_PROCESS, Executor, Ring
 
 if TYPE_CHECKING:
     import polars as pl
@@ -110,25 +112,89 @@ def fit(
     seed: int,
     threads: int,
     group: np.ndarray | None,
+    executor: Executor = IN_PROCESS,
+    ranks: int = 1,
 ) -> Trees:
-    """Boost trees; the same inputs give the same text at any number of threads."""
-    lightgbm = library()
+    """Boost trees; the same inputs give the same text at any number of threads, and at the same number of ranks.
+
+    From two ``ranks`` on they are workers of the executor, by LightGBM's own distributed learner.
+    """
     encoded = encoding.learn(objective.features, table)
-    x = encoding.matrix(encoded, table)
-    sizes = None
+    rows = Rows(encoding.matrix(encoded, table), y, None)
     if group is not None and objective.task == "ranking":
         _, at, counts = np.unique(group, return_inverse=True, return_counts=True)
         order = np.argsort(at, kind="stable")
-        x, y, sizes = x[order], y[order], counts
-    params = _params(objective.task, settings, seed, threads)
+        rows = Rows(rows.x[order], y[order], counts)
+    recipe = Recipe(
+        _params(objective.task, settings, seed, threads), settings.trees,
+        tuple(i for i, f in enumerate(encoded) if f.categories is not None),
+    )  # fmt: skip
+    if ranks == 1:
+        text = boost(recipe, rows)
+    else:
+        text = executor.together(partial(boost_rank, recipe), parts(rows, ranks))[0]
+    return Trees(objective.task, encoded, text, library().Booster(model_str=text), threads)
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """LightGBM's parameters, how many trees, and the places of the columns that hold categories."""
+
+    params: Mapping[str, Any]
+    trees: int
+    categorical: tuple[int, ...]
+
+
+@dataclass
+class Rows:
+    """A matrix (n, features), labels (n,), and for ranking how many rows each list has, one after another."""
+
+    x: np.ndarray
+    y: np.ndarray
+    sizes: np.ndarray | None
+
+
+def parts(rows: Rows, ranks: int) -> list[Rows]:
+    """The rows of each rank: every so manyth row, or list, so that each rank has some of all times.
+
+    Raises:
+        DataError: there are fewer lists than ranks.
+    """
+    if rows.sizes is None:
+        return [Rows(rows.x[rank::ranks], rows.y[rank::ranks], None) for rank in range(ranks)]
+    if len(rows.sizes) < ranks:
+        raise DataError(f"{len(rows.sizes)} lists to rank for {ranks} ranks; lower training.distribute.ranks")
+    of_rank = np.arange(len(rows.sizes)) % ranks
+    of_row = np.repeat(of_rank, rows.sizes)
+    return [
+        Rows(rows.x[of_row == rank], rows.y[of_row == rank], rows.sizes[of_rank == rank]) for rank in range(ranks)
+    ]
+
+
+def boost_rank(recipe: Recipe, rows: Rows, ring: Ring) -> str:
+    """What one rank of LightGBM's data-parallel learner does: the text of the whole model, the same on each rank."""
+    network = {
+        "machines": ",".join(ring.machines), "local_listen_port": ring.port, "num_machines": len(ring.machines),
+        "tree_learner": "data", "pre_partition": True,
+    }  # fmt: skip
+    return boost(replace(recipe, params={**recipe.params, **network}), rows)
+
+
+def boost(recipe: Recipe, rows: Rows) -> str:
+    """The text of the model that is fitted to the rows."""
+    lightgbm, params = library(), dict(recipe.params)
     data = lightgbm.Dataset(
-        x, y, group=sizes, params=params, free_raw_data=True,
-        feature_name=[f"f{i}" for i in range(len(encoded))],
-        categorical_feature=[i for i, f in enumerate(encoded) if f.categories is not None],
-    ).construct()  # fmt: skip
-    del x  # it is large, and the data set has its own form of it
-    text = _without_threads(lightgbm.train(params, data, settings.trees).model_to_string())
-    return Trees(objective.task, encoded, text, lightgbm.Booster(model_str=text), threads)
+        rows.x, rows.y, group=rows.sizes, params=params, free_raw_data=True,
+        feature_name=[f"f{i}" for i in range(rows.x.shape[1])], categorical_feature=list(recipe.categorical),
+    )  # fmt: skip
+    if "machines" in params:  # bins are sought by all ranks together, once they are connected
+        booster = lightgbm.train(params, data, recipe.trees)
+        booster.free_network()
+    else:
+        data.construct()
+        rows.x = np.empty(0)  # it is large, and the data set has its own form of it
+        booster = lightgbm.train(params, data, recipe.trees)
+    return _of_recipe_alone(booster.model_to_string())
 
 
 def read(body: Mapping[str, Any], folder: Path, threads: int) -> Trees:
@@ -177,9 +243,11 @@ def _params(task: str, settings: LightGBM, seed: int, threads: int) -> dict[str,
     }
 
 
-def _without_threads(text: str) -> str:
-    """The text as one thread would have written it: the trees are the same, the settings at its end say how many."""
-    return re.sub(r"(?m)^\[num_threads: \d+\]$", "[num_threads: 1]", text)
+def _of_recipe_alone(text: str) -> str:
+    """The text as one thread would have written it, at no address: the trees are the same, but its end names these."""
+    for setting, value in (("num_threads", "1"), ("machines", ""), ("local_listen_port", "12400")):
+        text = re.sub(rf"(?m)^\[{setting}: .*\]$", f"[{setting}: {value}]", text)
+    return text
 
 
 def _digest(text: str) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Generic, Protocol, TypeVar
 
@@ -30,10 +31,36 @@ class Executor(Protocol):
         """
 
 
+    def together(self, function: Callable[[Item, Ring], Result], items: Sequence[Item]) -> list[Result]:
+        """The function of each item, all at the same time, each on a worker of its own; the answers in order.
+
+        Where one of them fails, all begin again.
+
+        Raises:
+            HomeostatError: what the function raises.
+            EnvironmentFault: there are too few workers, or they do not come to an end.
+        """
+
+
+@dataclass(frozen=True)
+class Ring:
+    """Workers that compute together: host:port of each, the same for all, and the place of this one among them."""
+
+    machines: tuple[str, ...]
+    rank: int
+
+    @property
+    def port(self) -> int:
+        return int(self.machines[self.rank].rpartition(":")[2])
+
+
 class InProcess:
     """A plain loop."""
 
     at_once = 1
+
+    def together(self, function: Callable[[Item, Ring], Result], items: Sequence[Item]) -> list[Result]:
+        raise EnvironmentFault(f"params.yaml: scale: {len(items)} workers are needed at once; name them there")
 
     def map(self, function: Callable[[Item], Result], items: Sequence[Item]) -> list[Result]:
         return [function(item) for item in items]

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import re
+from datetime import timedelta
 from typing import Annotated
 
 from pydantic import AfterValidator, Field, model_validator
 
 from homeostat.project.part import Part, require
-from homeostat.project.value_types import Count, Text
+from homeostat.project.value_types import Count, Length, Text
 
 PLACES = ("workers", "adaptive", "scheduler")
 
@@ -23,13 +24,23 @@ class Scale(Part):
     """One of three places: ``workers`` processes of this machine; from the first to the second number of ``adaptive``,
     as work waits; or the workers of the cluster whose ``scheduler`` is named.
 
-    ``dashboard``: the port of Dask's pages on this machine.
+    ``dashboard``: the port of Dask's pages on this machine. ``fit_within`` ends a fit over several workers: one that
+    has stopped would hold the others for ever.
     """
 
     workers: Count | None = None
     adaptive: tuple[Count, Count] | None = None
     scheduler: Annotated[Text, AfterValidator(_address)] | None = None
     dashboard: Annotated[Count, Field(le=65535)] | None = None
+
+    fit_within: Length = timedelta(hours=1)
+
+    @property
+    def most(self) -> tuple[int | None, str]:
+        """How many workers there are at most, where that can be said, and the entry that says it."""
+        if self.adaptive is not None:
+            return self.adaptive[1], "adaptive"
+        return self.workers, "workers"
 
     @model_validator(mode="after")
     def consistent(self) -> Scale:

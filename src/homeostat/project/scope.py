@@ -439,6 +439,7 @@ class Scope(Part):
         self._check_abstain()
         self._check_filters()
         self._check_ladder()
+        self._check_scale()
         abstain, ladder = self.costs.abstain, self.training.ladder
         asks = self.approval is not None or (abstain is not None and abstain.then == "person")
         check_answers(self.questions, self.training.model != "heuristic", ladder is not None, asks)
@@ -509,6 +510,18 @@ class Scope(Part):
                 learns = recipe.model != "heuristic"
                 has = objective.features or name in recipe.features or not learns
                 require(has, (*path, rung), none, ("objectives", name, "features"))
+
+    def _check_scale(self) -> None:
+        """Check that there are workers for the ranks of a model that is fitted by several."""
+        spread, path = self.training.distribute, ("training", "distribute")
+        if spread is None:
+            return
+        needs = f"needs {spread.ranks} workers, and scale names none; add scale: {{workers: {spread.ranks}}}"
+        require(self.scale is not None, path, needs)
+        assert self.scale is not None
+        most, place = self.scale.most
+        fewer = f"is more than the {most} workers that there are at most; correct one of them"
+        require(most is None or spread.ranks <= most, (*path, "ranks"), fewer, ("scale", place))
 
     def _check_columns(self) -> None:
         """Check that slices, the baseline and rules of the ladder use columns of the events."""

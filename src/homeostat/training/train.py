@@ -17,6 +17,7 @@ from homeostat import models
 from homeostat.core.errors import DataError
 from homeostat.features.tables import is_mature, mature, not_left_out, read_features
 from homeostat.models.heuristic import GIVEN
+from homeostat.project.executor import IN_PROCESS, Executor
 from homeostat.project.scope import Scope
 from homeostat.project.whole_files import write_text
 from homeostat.project.window import Window, read_window
@@ -71,8 +72,8 @@ def _columns_of(scope: Scope, objective: str, table: pl.DataFrame) -> pl.DataFra
     return table.select(c for c in table.columns if c in own or c.startswith(GIVEN))
 
 
-def train(project: Project) -> dict[str, Any]:
-    """Rewrite ``models/candidate``; what ``training.json`` says.
+def train(project: Project, executor: Executor = IN_PROCESS) -> dict[str, Any]:
+    """Rewrite ``models/candidate``; what ``training.json`` says. Large fits go to workers of the ``executor``.
 
     Raises:
         DataError: an objective has no mature event, or features or labels cannot be used.
@@ -87,8 +88,8 @@ def train(project: Project) -> dict[str, Any]:
     rows = {name: split(scope, name, table, until) for name in scope.objectives}
     del table
     with ThreadPoolExecutor(_at_once(scope, kind)) as pool:
-        fitting = {name: _fits(pool, (scope, project.scope), name, kind, own) for name, own in rows.items()}
-        fitted = {name: _keep(project, name, rows[name], fits) for name, fits in fitting.items()}
+        fitting = {name: _fits(pool, executor, (scope, project.scope), name, kind, own) for name, own in rows.items()}
+        fitted = {name: _keep(project, scope, name, rows[name], fits) for name, fits in fitting.items()}
     training: dict[str, Any] = {"as_of": until.isoformat(), "objectives": fitted}
     if window.rung:
         training["rung"] = window.rung
@@ -113,7 +114,7 @@ def _at_once(scope: Scope, kind: str) -> int:
 
 
 def _fits(
-    pool: ThreadPoolExecutor, scopes: tuple[Scope, Scope], name: str, kind: str, rows: Split
+    pool: ThreadPoolExecutor, executor: Executor, scopes: tuple[Scope, Scope], name: str, kind: str, rows: Split
 ) -> dict[str, Future[models.Model]]:
     """One objective's models under way, by folder: judged and baseline before the holdout, and both for service.
 
@@ -124,20 +125,24 @@ def _fits(
     wanted |= {"final": (own, kind, True)} if own.training.refit else {}
     wanted |= {"baseline-final": (others, "heuristic", True)}
     return {
-        part: pool.submit(fit_model, scope, name, which, rows, every)
+        part: pool.submit(fit_model, scope, name, which, rows, every, executor)
         for part, (scope, which, every) in wanted.items()
     }  # fmt: skip
 
 
-def _keep(project: Project, name: str, rows: Split, fits: Mapping[str, Future[models.Model]]) -> dict[str, Any]:
+def _keep(
+    project: Project, scope: Scope, name: str, rows: Split, fits: Mapping[str, Future[models.Model]]
+) -> dict[str, Any]:
     """Save the models; what ``training.json`` says of them."""
     made = {part: fit.result() for part, fit in fits.items()}
     made.setdefault("final", made["judged"])
     for part, model in made.items():
         model.save(project.candidate / name / part)
     used = rows.every if project.scope.training.refit else rows.before
+    ranks = scope.training.ranks(made["final"].kind, len(used))
     return {
         "kind": made["final"].kind,
+        **({"ranks": ranks} if ranks > 1 else {}),
         "rows": len(used),
         "from": _time(used, "min"),
         "to": _time(used, "max"),
@@ -146,7 +151,9 @@ def _keep(project: Project, name: str, rows: Split, fits: Mapping[str, Future[mo
     }
 
 
-def fit_model(scope: Scope, name: str, kind: str, split_rows: Split, every: bool) -> models.Model:
+def fit_model(
+    scope: Scope, name: str, kind: str, split_rows: Split, every: bool, executor: Executor = IN_PROCESS
+) -> models.Model:
     """Fit to every mature row, or to those before the holdout, which are copied only now: each copy is large.
 
     Raises:
@@ -156,7 +163,7 @@ def fit_model(scope: Scope, name: str, kind: str, split_rows: Split, every: bool
     group = rows[f"group__{name}"].fill_null("").to_numpy() if objective.task == "ranking" else None
     y = rows[f"label__{name}"].to_numpy()
     try:
-        return models.fit(kind, objective, scope.training, rows, y, scope.seed, scope.threads, group)
+        return models.fit(kind, objective, scope.training, rows, y, scope.seed, scope.threads, group, executor)
     except DataError as error:
         raise DataError(f"objective {name}: {error}") from error
 
