@@ -116,6 +116,24 @@ LOCALES: dict[str, tuple[str, Callable[[datetime, str], str]]] = {
     "Hebrew": ("ינואר פברואר מרץ אפריל מאי יוני יולי אוגוסט ספטמבר אוקטובר נובמבר דצמבר",
                lambda t, m: f"{t.day} ב{m} {t.year}"),
     "Spanish": ("ene feb mar abr may jun jul ago sep oct nov dic", lambda t, m: f"{t.day:02d}-{m}-{t.year}"),
+    "Icelandic": ("janúar febrúar mars apríl maí júní júlí ágúst september október nóvember desember",
+                  lambda t, m: f"{t.day}. {m} {t.year}"),
+    "Malay": ("Januari Februari Mac April Mei Jun Julai Ogos September Oktober November Disember",
+              lambda t, m: f"{t.day} {m} {t.year}"),
+    "Lithuanian": ("sausio vasario kovo balandžio gegužės birželio liepos rugpjūčio rugsėjo spalio lapkričio gruodžio",
+                   lambda t, m: f"{t.year} m. {m} {t.day} d."),
+    "Latvian": ("janvāris februāris marts aprīlis maijs jūnijs jūlijs augusts septembris oktobris novembris decembris",
+                lambda t, m: f"{t.year}. gada {t.day}. {m}"),
+    "Galician": ("xaneiro febreiro marzo abril maio xuño xullo agosto setembro outubro novembro decembro",
+                 lambda t, m: f"{t.day} de {m} de {t.year}"),
+    "Catalan": ("gener febrer març abril maig juny juliol agost setembre octubre novembre desembre",
+                lambda t, m: f"{t.day} d{'’' if m[0] in 'ao' else 'e '}{m} del {t.year}"),
+    "Macedonian": ("јануари февруари март април мај јуни јули август септември октомври ноември декември",
+                   lambda t, m: f"{t.day} {m} {t.year} г."),
+    "Serbian": ("januar februar mart april maj jun jul avgust septembar oktobar novembar decembar",
+                lambda t, m: f"{t.day}. {m} {t.year}."),
+    "Serbian in Cyrillic": ("јануар фебруар март април мај јун јул август септембар октобар новембар децембар",
+                            lambda t, m: f"{t.day}. {m} {t.year}."),
 }  # fmt: skip
 # a time to the minute as it is written between a day and its clock, or around them, and the form for strftime
 AROUND_CLOCKS = {
@@ -126,6 +144,10 @@ AROUND_CLOCKS = {
     "Chinese": "%Y年%m月%d日 %H时%M分", "Canadian": "%Y-%m-%d %H h %M", "of a broker": "%Y.%m.%d,%H:%M",
     "of a camera": "%Y:%m:%d %H:%M:00", "of Vietnam": "%H:%M:00 %d/%m/%Y", "of git": "%a %b %d %H:%M:00 %Y +0000",
     "of PHP's cookies": "%A, %d-%b-%Y %H:%M:00 GMT", "of OData": "datetime'%Y-%m-%dT%H:%M:00'",
+    "of Kibana": "%b %d, %Y @ %H:%M:00.000", "of FIX": "%Y%m%d-%H:%M:00.000", "of names of files": "%Y%m%d_%H%M",
+    "of dashes alone": "%Y-%m-%d-%H-%M-00", "of points alone": "%Y.%m.%d.%H.%M.00",
+    "of days of weeks": "%G-W%V-%uT%H:%M",
+    "in small letters": "%Y-%m-%dt%H:%M:00z",
     "of SQL": "TIMESTAMP '%Y-%m-%d %H:%M:00'", "of ODBC": "{ts '%Y-%m-%d %H:%M:00'}",
     "of a shell": 'new Date("%Y-%m-%dT%H:%M:00.000Z")', "of Python": "Timestamp('%Y-%m-%d %H:%M:00')",
     "twelve hours of 0 to 11": "",
@@ -140,6 +162,10 @@ def _around(form: str) -> Callable[[datetime], str]:
     return lambda t: t.strftime(form or f"%Y-%m-%d {t.hour % 12:02d}:%M %p")
 
 
+def _half_of_japan(t: datetime) -> str:
+    return f"{t:%Y/%m/%d} {_half(t, '午前', '午後')}{t.hour % 12 or 12}時{t:%M}分"
+
+
 TIME_CASES = [
     *(_times(f"{name} days", _of_months(*locale), _day) for name, locale in LOCALES.items()),
     *(_times(f"clocks, {name}", _around(form), _minute) for name, form in AROUND_CLOCKS.items()),
@@ -147,6 +173,11 @@ TIME_CASES = [
     _times("Japanese weekdays", lambda t: f"{t.year}/{t:%m/%d}({'月火水木金土日'[t.weekday()]}) {t:%H:%M}", _minute),
     _times("Chinese weekdays", lambda t: f"{t.year}年{t.month}月{t.day}日 星期{'一二三四五六日'[t.weekday()]}", _day),
     _times("Korean weekdays", lambda t: f"{t:%Y-%m-%d} ({'월화수목금토일'[t.weekday()]}) {t:%H:%M}", _minute),
+    *(_times(f"weeks by a day: {before}", lambda t, before=before: f"{before} {t:%d/%m/%Y}", _day)  # type: ignore[misc]
+      for before in ("w/c", "W/E", "Week ending", "Week of")),
+    _times("halves of Japanese days", _half_of_japan, _minute),
+    _times("underscores", lambda t: f"{t:%Y_%m_%d}", _day),
+    _times("blanks around slashes", lambda t: f"{t:%d / %m / %Y}", _day),
     _times("ordinals in words", lambda t: f"{_ordinal(t.day)} of {t:%B} {t.year}", _day),
     _times("short years first", lambda t: f"{t:%y/%m/%d}", _day, "year before month"),
     _times("intervals of an hour", lambda t: f"{t:%d.%m.%Y %H:00}-{t + timedelta(hours=1):%H:00}",
@@ -314,10 +345,17 @@ def _left(name: str, write: Callable[[int], str], note: str) -> Case:
     return Case(name, "string", [write(n) for n in range(ROWS)], [write(n) for n in range(ROWS)], note)
 
 
+SPANS = [n * 83 + 7 for n in range(ROWS)]  # seconds
+
+
+def _clock_of(seconds: int) -> str:
+    return f"{seconds // 3600}:{seconds // 60 % 60:02d}:{seconds % 60:02d}"
+
+
 def _lakh(n: int) -> str:
     text = str(n)
     head, tail = text[:-3], text[-3:]
-    groups = []
+    groups: list[str] = []
     while head:
         groups.insert(0, head[-2:])
         head = head[:-2]
@@ -382,6 +420,26 @@ NUMBER_CASES = [
       for none in ("65535", "-2147483648", "-9223372036854775808", "9223372036854775807")),
     *(Case(f"none: {none}", "float", _some([str(v) for v in NUMBERS], none, 10), _some(NUMBERS, None, 10), "missing")  # type: ignore[arg-type]
       for none in ("-3.4028234663852886e+38", "9.96921e+36", "-8888")),
+    *(Case(f"none: {names[0]} and {names[1]}", "integer",
+           _some(_some([str(n % 28) for n in range(ROWS)], names[0], 10), names[1], 11),  # type: ignore[arg-type]
+           _some(_some([n % 28 for n in range(ROWS)], None, 10), None, 11), names[1])
+      for names in (("-9", "-8"), ("999", "998"), ("888", "777"))),
+    *(Case(f"temperature, none as {none}", "float", _some([str(n % 28 - 14.5) for n in range(ROWS)], none, 10),  # type: ignore[arg-type]
+           _some([n % 28 - 14.5 for n in range(ROWS)], None, 10), none.strip(".0"))
+      for none in ("-9999.0", "9999.9")),
+    Case("signs apart from their numbers", "float", [f"- {v}" if n % 3 else f"+ {v}" for n, v in enumerate(NUMBERS)],
+         [-v if n % 3 else v for n, v in enumerate(NUMBERS)]),
+    *(Case(f"durations: {name}", "integer", [write(s) for s in SPANS], SPANS, note)
+      for name, write, note in (("minutes and seconds", lambda s: f"{s // 60}:{s % 60:02d}", "a choice"),
+                                ("hours too", _clock_of, "seconds"),
+                                ("hours where there are", lambda s: _clock_of(s) if s > 3599 else _clock_of(s)[2:],
+                                 "seconds"),
+                                ("pandas", lambda s: f"{s // 86400} days 0{_clock_of(s % 86400)}"[:99], "seconds"),
+                                ("ISO", lambda s: f"PT{s // 60}M{s % 60}S", "seconds"),
+                                ("units", lambda s: f"{s // 60} min {s % 60} s", "seconds"))),
+    Case("durations: fractions", "float", [f"{_clock_of(s)}.500" for s in SPANS], [s + 0.5 for s in SPANS], "seconds"),
+    Case("durations: below zero", "integer", [f"-{s // 60}:{s % 60:02d}" for s in SPANS], [-s for s in SPANS]),
+    Case("durations: none", "integer", _some([f"{s // 60}:{s % 60:02d}" for s in SPANS], "-"), _some(SPANS, None)),  # type: ignore[arg-type]
     _left("points and commas", lambda n: f"{n}.50" if n % 2 else f"{n},50", "a decimal comma"),
     _left("seats", lambda n: f"{n}{'ABC'[n % 3]}", ""),
     _numbers("scientific", lambda v: f"{v:.6e}", [float(f"{v:.6e}") for v in NUMBERS]),
@@ -439,5 +497,8 @@ WORD_CASES = [
     Case("invisible signs", "string", ["red\u00a0", "\u200bgreen", "blue"] * 40, ["red", "green", "blue"] * 40,
          "invisible"),
     Case("bcp's empty words", "string", ["red", "\0", "blue"] * 40, ["red", None, "blue"] * 40, "invisible"),
+    *(Case(f"codes such as {codes[0]}, NA among them", "string", codes, codes, "a code")
+      for codes in (["DE", "FR", "ZA", "BW", "NA"] * 24, ["EMEA", "APAC", "LATAM", "NA"] * 30)),
+    Case("NA among words", "string", ["red", "blue", "NA"] * 40, ["red", "blue", None] * 40, "missing"),
     Case("null words", "string", ["red", "NULL", "blue"] * 40, ["red", None, "blue"] * 40, "missing"),
 ]  # fmt: skip

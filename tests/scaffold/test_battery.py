@@ -14,6 +14,7 @@ from scaffold.battery import COMMA_CASES, COUNTED, NUMBER_CASES, ROWS, TIME_CASE
 from homeostat.data.converted import read_typed
 from homeostat.data.source_files import files_at
 from homeostat.project.scope import Source
+from homeostat.scaffold.profile.duration_writing import with_durations
 from homeostat.scaffold.profile.event_time import with_number_as_time
 from homeostat.scaffold.profile.request import Address
 from homeostat.scaffold.profile.sentinels import without_sentinels
@@ -57,7 +58,8 @@ def read_group(group: str, folder: Path) -> tuple[Table, pl.DataFrame, pl.DataFr
     columns = {"number": [str(n) for n in range(ROWS)], **{c.name: c.written for c in cases}}
     path = write_columns(columns, delimiter, folder / "t.csv")
     with open_workspace() as work:
-        table = without_sentinels(work, read_table(work, "t", Address.of(str(path))), "number")
+        table = without_sentinels(work, read_table(work, "t", Address.of(str(path))))
+        table = with_durations(work, table, "number")
         rows = work.frame("SELECT * FROM t ORDER BY number")
     return table, rows, landed(table, path, folder / "scratch").sort("number")
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import io
 import json
+import tarfile
 import zipfile
 from collections.abc import Sequence
 from datetime import datetime
@@ -20,7 +21,7 @@ from homeostat.core.periods import Period
 from homeostat.data.sources import SourceReader
 from homeostat.project.scope import Source
 from homeostat.scaffold.profile.request import Address
-from homeostat.scaffold.profile.table import read_table
+from homeostat.scaffold.profile.table import find_column, read_table
 from homeostat.scaffold.profile.workspace import open_workspace
 
 ROWS = [(f"a{n}", f"2024-01-{n % 28 + 1:02d} 06:00:00", n * 1.5, ["north", "south, east"][n % 2]) for n in range(60)]
@@ -43,6 +44,28 @@ def zipped(text: str) -> bytes:
         archive.writestr("__MACOSX/._t.csv", "x")
         archive.writestr("t.csv", text)
     return out.getvalue()
+
+
+def packed(files: dict[str, str]) -> bytes:
+    """A zip archive of several files."""
+    out = io.BytesIO()
+    with zipfile.ZipFile(out, "w") as archive:
+        for name, text in files.items():
+            archive.writestr(name, text)
+    return out.getvalue()
+
+
+def tarred(files: dict[str, str]) -> bytes:
+    out = io.BytesIO()
+    with tarfile.open(fileobj=out, mode="w:gz") as archive:
+        for name, text in files.items():
+            (info := tarfile.TarInfo(name)).size = len(text.encode())
+            archive.addfile(info, io.BytesIO(text.encode()))
+    return out.getvalue()
+
+
+def part(start: int, end: int) -> str:
+    return table()[start:end].write_csv()
 
 
 def zstd(text: str) -> bytes:
@@ -117,6 +140,15 @@ FILES: list[tuple[str, dict[str, str | bytes], str, str]] = [
      "first 2 lines"),
     ("gz", {"t.csv.gz": gzip.compress(csv().encode())}, "t.csv.gz", ""),
     ("zip", {"t.zip": zipped(csv())}, "t.zip", ""),
+    ("a zip of several parts", {"t.zip": packed({"d/1.csv": part(0, 30), "d/2.csv": part(30, 60), "README.md": "# A"})},
+     "t.zip", "README.md"),
+    ("a zip of a table and its licence", {"t.zip": packed({"LICENSE": "free", "t.tsv": csv("\t")})}, "t.zip",
+     "LICENSE"),
+    ("a zip of columns in the path", {"t.zip": packed({f"region={r}/p.csv": table().filter(pl.col("region") == r)
+     .drop("region").write_csv() for r in ("north", "south, east")})}, "t.zip", ""),
+    ("a tar file", {"t.tar.gz": tarred({"./1.csv": part(0, 30), "./2.csv": part(30, 60)})}, "t.tar.gz", ""),
+    ("a folder with files about it", {"d/1.csv": part(0, 30), "d/2.csv": part(30, 60), "d/README.md": "# A, b\nc",
+     "d/schema.json": "{}", "d/~$1.xlsx": "x"}, "d", "left aside, as they only are about the table: README.md, schema"),
     ("zst", {"t.csv.zst": zstd(csv())}, "t.csv.zst", ""),
     ("Parquet with a capital ending", {"T.PARQUET": parquet(table())}, "T.PARQUET", ""),
     ("a folder of parts", {"t.parquet/_SUCCESS": "", "t.parquet/part-0.snappy.parquet": parquet(table()[:30]),
@@ -376,10 +408,8 @@ def test_an_error_names_the_file_the_line_and_what_stands_there(tmp_path: Path) 
     (tmp_path / "t.xlsx").write_text("no workbook")
     with pytest.raises(DataError, match="t.xlsx is no whole workbook"):
         read_both("t.xlsx", tmp_path)
-    with zipfile.ZipFile(tmp_path / "t.zip", "w") as archive:
-        archive.writestr("1.csv", csv())
-        archive.writestr("2.csv", csv())
-    with pytest.raises(DataError, match="holds 2 files"):
+    (tmp_path / "t.zip").write_bytes(packed({"1.csv": csv(), "2.csv": csv().replace("a7,", "a7,more,")}))
+    with pytest.raises(DataError, match="t.zip/2.csv is not a whole CSV file .line 9 has 5 values"):
         read_both("t.zip", tmp_path)
 
 
@@ -390,3 +420,21 @@ def test_where_files_overlap_the_newest_row_counts(tmp_path: Path) -> None:
     assert lands is not None and len(lands) == 60
     by_id = dict(lands.select("id", "load").iter_rows())
     assert by_id == {i: v + (100 if n >= 20 else 0) for n, (i, _, v, _) in enumerate(ROWS)}
+
+
+def test_a_name_over_two_lines_is_named_on_one(tmp_path: Path) -> None:
+    put({"t.csv": '"id";"load\n[kWh]"\n' + "".join(f"a{n};{n}\n" for n in range(40))}, tmp_path)
+    with open_workspace() as work:
+        made = read_table(work, "t", Address.of(str(tmp_path / "t.csv")))
+    assert find_column(made, "Load [kWh]", "--label").raw == "load\n[kWh]"
+    assert find_column(made, "\u200bid", "--key").raw == "id"
+
+
+@pytest.mark.parametrize("numbers", ["NA", "7"])
+def test_na_is_a_code_only_where_it_is_none_nowhere_else(numbers: str, tmp_path: Path) -> None:
+    lines = [f"a{n},{('DE', 'NA', 'FR')[n % 3]},{numbers if n % 5 == 0 else n}" for n in range(60)]
+    put({"t.csv": "\n".join(["id,country,load", *lines]) + "\n"}, tmp_path)
+    rows, lands, _ = read_both("t.csv", tmp_path)
+    assert lands is not None and lands.sort("id").equals(rows)
+    assert rows["country"].null_count() == (20 if numbers == "NA" else 0)
+    assert rows["load"].null_count() == (12 if numbers == "NA" else 0)

@@ -152,9 +152,20 @@ def holds(root: Path, commit: str, out: str) -> bool:
         EnvironmentFault: there is no such commit, or it has no such out.
     """
 
-    def once() -> bool:
+    return bool(content_of(root, commit, out))
+
+
+def content_of(root: Path, commit: str, out: str) -> str:
+    """What names the content of the out ``out`` as it was at ``commit``; empty where the cache lacks a part of it.
+
+    Raises:
+        EnvironmentFault: there is no such commit, or it has no such out.
+    """
+
+    def once() -> str:
         with _repo(root) as repo:
-            return _cached(repo, _content(repo, commit, out))
+            content = _content(repo, commit, out)
+            return str(content.value) if _cached(repo, content) else ""
 
     return _patiently(root, once)
 

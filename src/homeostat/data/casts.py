@@ -172,14 +172,21 @@ def _numbers(values: pl.Series, kind: str, writing: Writing) -> pl.Series:
     text = values.dtype == pl.String
     if text:
         values = plain_digits(values)
-        values = plain_numbers(values, writing) if writing != PLAIN else values.str.strip_chars()
+        values = plain_numbers(values, writing) if writing != PLAIN else _bare(values)
     if kind == "integer" and (text or values.dtype.is_float()):
         real = values.cast(pl.Float64, strict=False)
         whole = real.is_finite() & (real == real.floor()) & (real.abs() < 2**53)
         from_real = real.set(~whole.fill_null(False), None).cast(pl.Int64, strict=False)
         return values.cast(pl.Int64, strict=False).fill_null(from_real) if text else from_real
     cast = values.cast(wanted, strict=False)
+    if kind == "float" and text:
+        cast = cast.set(cast.is_infinite().fill_null(False), None)  # 1e400 is beyond a float
     return cast.fill_nan(None) if kind == "float" else cast
+
+
+def _bare(text: pl.Series) -> pl.Series:
+    """Text without blanks around it, nor between a sign and its number."""
+    return text.str.strip_chars().str.replace(r"^([+-])\s+", "$1")
 
 
 def as_series(name: str, values: Iterable[Any]) -> pl.Series:

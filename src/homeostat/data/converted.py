@@ -59,7 +59,7 @@ def converted(name: str, source: Source, file: SourceFile, content: str, folder:
     about = _read_note(kept / ABOUT)
     if about is None or any(not _is_whole(kept / part, size) for part, size, _, _ in about["parts"]):
         about = _convert(name, source, file, kept, alone)
-        _remove_older(folder, f"{name} {file.path}", key)
+        _remove_older(folder, f"{name} {file.called}", key)
     parts = tuple((kept / part, _moment(low), _moment(high)) for part, _, low, high in about["parts"])
     return Converted(parts, tuple(about["besides"]))
 
@@ -70,7 +70,7 @@ def read_typed(name: str, source: Source, file: SourceFile, scratch: Path) -> It
     Raises:
         DataError, ScopeError: as ``converted``.
     """
-    path = file.path
+    path = file.called
     with _engine(scratch) as connection, opened(connection, name, file, source.file, scratch) as written:
         selection = selection_of(name, source, written.columns, path)
         many = max(1000, CELLS // max(len(written.columns), 1))
@@ -95,7 +95,7 @@ def _convert(name: str, source: Source, file: SourceFile, target: Path, alone: b
             write_table(rows.sort(TIME) if source.timed else rows, fresh / part)
             parts.append((part, rows[TIME].min(), rows[TIME].max()))
         if not parts and alone:
-            raise DataError(f"{name}: {file.path} has no rows; deliver it again")
+            raise DataError(f"{name}: {file.called} has no rows; deliver it again")
         if source.timed and any(a[2] > b[1] for a, b in zip(parts, parts[1:], strict=False)):
             parts = _sorted_parts(fresh, parts)
         listed = [(p, (fresh / p).stat().st_size, _iso(low), _iso(high)) for p, low, high in parts]

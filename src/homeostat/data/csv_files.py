@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import codecs
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -14,7 +14,6 @@ import duckdb
 from homeostat.core.errors import DataError
 from homeostat.core.text import count
 from homeostat.data.backslashes import without_backslashes
-from homeostat.data.casts import NULLS
 from homeostat.data.csv_records import Signs, records
 from homeostat.data.drawn_tables import without_blanks, without_rules
 from homeostat.data.uneven_rows import fit_rows, set_heading
@@ -31,12 +30,14 @@ FORMULA = re.compile(rb'(?<![^,;\t|\n])(?:"=""([^"\n]*)"""|="([^"\n]*)")(?=[,;\t
 SEPARATOR = re.compile(r'^\ufeff?"?sep=(.)"?\s*$', re.IGNORECASE)  # what a spreadsheet writes before the heading
 
 
-def csv_relation(connection: duckdb.DuckDBPyConnection, path: Path, form: FileForm = PLAIN) -> duckdb.DuckDBPyRelation:
-    """A CSV file with a header, every row complete; ``path`` went through ``prepare``."""
+def csv_relation(
+    connection: duckdb.DuckDBPyConnection, path: Path, form: FileForm, nulls: Sequence[str]
+) -> duckdb.DuckDBPyRelation:
+    """A CSV file with a header, every row complete; ``path`` went through ``prepare``, which left ``form``."""
     listed: Any = [str(path)]  # given by itself, DuckDB 2.0 reads no row of a file whose lines end as Windows' do
     return connection.read_csv(
         listed, delimiter=form.delimiter or delimiter_of(path), header=True, all_varchar=True, quotechar=form.quote,
-        escapechar=form.escape or form.quote, skiprows=0, na_values=NULLS, null_padding=False, strict_mode=True,
+        escapechar=form.escape or form.quote, skiprows=0, na_values=[*nulls, ""], null_padding=False, strict_mode=True,
     )  # fmt: skip
 
 

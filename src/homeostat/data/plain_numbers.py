@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 import polars as pl
 
+from homeostat.data.durations import durations
 from homeostat.project.writing import Writing
 
 BLANKS = r"[\s\x{a0}\x{202f}\x{2009}]"
@@ -23,6 +24,8 @@ def plain_numbers(text: pl.Series, writing: Writing) -> pl.Series:
     >>> plain_numbers(pl.Series(["12,- Kč", "3,--"]), Writing(decimal=",", without=("Kč",))).to_list()
     ['12', '3']
     """
+    if writing.duration:
+        return durations(text).fill_null(text).alias(text.name)
     bare = text.str.replace_all(BLANKS + "+", "").str.replace_all(r"[\x{2212}\x{2013}\x{2014}]", "-")
     for word in sorted(writing.without, key=len, reverse=True):
         bare = bare.str.replace_all(word.replace(" ", ""), "", literal=True)

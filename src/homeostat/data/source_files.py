@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import logging
+import tarfile
+import zipfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -17,6 +19,7 @@ from homeostat.core.errors import DataError
 from homeostat.core.text import first_line
 from homeostat.data import other_files, workbooks
 from homeostat.data.csv_files import csv_fault, csv_relation, prepare
+from homeostat.data.file_listing import archive_of, is_part, parted
 from homeostat.project.file_form import FileForm
 from homeostat.project.whole_files import scratch_folder
 
@@ -36,11 +39,20 @@ PACKED = (*ZSTD, ".zip", ".gz", ".bz2", ".xz")
 
 @dataclass(frozen=True)
 class SourceFile:
-    """A file of a source; ``partition`` are the columns that stand in its path, as ``region=north``."""
+    """A file of a source; ``partition`` are the columns that stand in its path, as ``region=north``.
+
+    ``archive``: the path of the zip or tar file that holds it, and ``fs`` what reads it.
+    """
 
     fs: Any
     path: str
     partition: tuple[tuple[str, str | None], ...] = ()
+    archive: str = ""
+
+    @property
+    def called(self) -> str:
+        """Its path as a message names it."""
+        return f"{self.archive}/{self.path}" if self.archive else self.path
 
     @property
     def kind(self) -> str:
@@ -88,6 +100,15 @@ def files_at(name: str, address: str) -> list[SourceFile]:
     Raises:
         DataError: the address cannot be reached.
     """
+    return listed_at(name, address)[0]
+
+
+def listed_at(name: str, address: str) -> tuple[list[SourceFile], list[str]]:
+    """The files at an address, and the paths of those that only are about them: of a folder, or of an archive.
+
+    Raises:
+        DataError: the address cannot be reached.
+    """
     import fsspec
 
     try:
@@ -96,21 +117,32 @@ def files_at(name: str, address: str) -> list[SourceFile]:
         else:  # a name may hold what means something in an address
             fs, path = fsspec.filesystem("file"), address
         if fs.isfile(path):
-            return [SourceFile(fs, path, _partition(path, path))]
+            return _in_archive(fs, path) or ([SourceFile(fs, path, _partition(path, path))], [])
+        about: list[str] = []
         if fs.isdir(path):
-            paths = [p for p in sorted(fs.find(path)) if _is_part(p[len(path.rstrip("/")) :])]
+            inside = [p for p in sorted(fs.find(path)) if is_part(p[len(path.rstrip("/")) :])]
+            paths, about = parted(inside)
         else:
             paths = sorted(p for p in fs.glob(path) if fs.isfile(p)) if any(c in path for c in "*?[") else []
     except (OSError, ImportError, ValueError) as error:
         raise DataError(
             f"{name}: {address} cannot be reached: {first_line(error)}; correct its path or access"
         ) from error
-    return [SourceFile(fs, p, _partition(p, path)) for p in paths]
+    return [SourceFile(fs, p, _partition(p, path)) for p in paths], about
 
 
-def _is_part(below: str) -> bool:
-    """Whether a file in a folder holds rows: not a marker or a hidden one."""
-    return not any(step.startswith(("_", ".")) for step in below.strip("/").split("/"))
+def _in_archive(fs: Any, path: str) -> tuple[list[SourceFile], list[str]] | None:
+    """The files in a zip of several tables or in a tar file, as those of a folder; None for any other file."""
+    try:
+        archive = archive_of(fs, path)
+        members = [] if archive is None else [p for p in sorted(archive.find("")) if is_part(p)]
+    except (OSError, ValueError, zipfile.BadZipFile, tarfile.TarError):
+        return None  # damaged, which its reader will say
+    rows, about = parted(members)
+    packed_alone = len(rows) == 1 and path.lower().endswith(".zip") and SourceFile(archive, rows[0]).kind == "text"
+    if not rows or packed_alone and not about:
+        return None
+    return [SourceFile(archive, p, _partition(p, p), path) for p in rows], about
 
 
 def _partition(path: str, address: str) -> tuple[tuple[str, str | None], ...]:
@@ -144,27 +176,30 @@ def opened(
     import duckdb
 
     if is_empty(file):
-        raise DataError(f"{name}: {file.path} is empty; deliver it again")
+        raise DataError(f"{name}: {file.called} is empty; deliver it again")
     with local_copy(name, file, scratch) as local:
         if local.stat().st_size == 0:
-            raise DataError(f"{name}: {file.path} is empty; deliver it again")
+            raise DataError(f"{name}: {file.called} is empty; deliver it again")
         parquet = file.kind != "text"
         try:
             if file.kind == "workbook":
-                local = workbooks.as_parquet(name, file.path, local, form.sheet, local.with_name("sheet.parquet"))
+                local = workbooks.as_parquet(name, file.called, local, form.sheet, local.with_name("sheet.parquet"))
             elif file.kind in other_files.SUFFIXES.values():
                 made = local.with_name("rows.parquet")
-                local = other_files.as_parquet(connection, file.kind, name, file.path, local, made)
+                local = other_files.as_parquet(connection, file.kind, name, file.called, local, made)
             elif not parquet:
-                other_files.refuse_other(name, file.path, local)
-            left = form if parquet else prepare(local, form, f"{name}: {file.path}", say or _logged(name, file))
-            rows = parquet_relation(connection, local) if parquet else csv_relation(connection, local, left)
+                other_files.refuse_other(name, file.called, local)
+            left = form if parquet else prepare(local, form, f"{name}: {file.called}", say or _logged(name, file))
+            if parquet:
+                rows = parquet_relation(connection, local)
+            else:
+                rows = csv_relation(connection, local, left, form.nulls)
             yield _with_partition(rows, file)
         except duckdb.Error as error:
             if not parquet:
-                raise csv_fault(name, file.path, error, form, local) from error
+                raise csv_fault(name, file.called, error, form, local) from error
             raise DataError(
-                f"{name}: {file.path} is damaged or cut short ({first_line(error)}); deliver it again"
+                f"{name}: {file.called} is damaged or cut short ({first_line(error)}); deliver it again"
             ) from error
 
 
@@ -208,7 +243,7 @@ def local_copy(name: str, file: SourceFile, scratch: Path) -> Iterator[Path]:
             raise DataError(f"{name}: {error}") from error
         except Exception as error:  # zip, gzip, zlib and remote stores each have errors of their own
             cause = first_line(error)
-            raise DataError(f"{name}: {file.path} is damaged or cut short ({cause}); deliver it again") from error
+            raise DataError(f"{name}: {file.called} is damaged or cut short ({cause}); deliver it again") from error
         yield copy
 
 
@@ -227,12 +262,10 @@ def unpacked(file: SourceFile) -> Iterator[Any]:
             yield plain
         return
     if low.endswith(".zip"):
-        import zipfile
-
         with file.fs.open(file.path, "rb") as packed, zipfile.ZipFile(packed) as archive:
-            inside = [n for n in archive.namelist() if not n.endswith("/") and _is_part(n)]
+            inside = [n for n in archive.namelist() if not n.endswith("/") and is_part(n)]
             if len(inside) != 1:
-                raise DataError(f"{file.path} holds {len(inside)} files; unpack it and name its folder or one of them")
+                raise DataError(f"{file.called} holds {len(inside)} files; unpack it and name its folder")
             with archive.open(inside[0]) as plain:
                 yield plain
         return

@@ -31,38 +31,43 @@ COUNTS = {  # of a number: its unit in microseconds, and its zero in days from 1
 MONTHS = (
     "jan january januar janvier janv enero ene janeiro gennaio gen januari styczeń stycznia sty leden ledna led "
     "jän jänner янв января january. jaanuar 1月 tammikuuta ocak ianuarie ιανουαρίου ιαν يناير січня január ian oca "
-    "ינואר בינואר януари januára sausio janvāris gener januarie",
+    "ינואר בינואר януари januára sausio janvāris gener januarie "
+    "janúar xaneiro јануари јануар",
     "feb february februar février févr fév fevr febrero fevereiro fev febbraio februari luty lutego lut únor "
     "února úno фев февраля 2月 helmikuuta şubat februarie φεβρουαρίου φεβ فبراير февр лютого február febr şub "
-    "פברואר בפברואר февруари februára vasario februāris veebruar febrer",
+    "פברואר בפברואר февруари februára vasario februāris veebruar febrer "
+    "febrúar febreiro фебруари фебруар",
     "mar march märz mrz mär maerz mars marzo março marco maart mrt marzec marca brezen března bře мар марта "
     "march. 3月 maaliskuuta mart marts martie μαρτίου μαρ مارس березня március márc maret מרץ במרץ март marec kovo "
-    "märts març",
+    "märts març mac",
     "apr april avril avr abril abr aprile kwiecień kwietnia kwi duben dubna dub апр апреля 4月 huhtikuuta nisan "
     "aprilie απριλίου απρ أبريل ابريل إبريل квітня április ápr nis אפריל באפריל април apríla balandžio aprīlis "
-    "aprill",
+    "aprill apríl",
     "may mai mayo maio maggio mag mei maj maja květen května kvě май мая 5月 toukokuuta mayıs μαΐου μαι مايو "
-    "травня május máj מאי במאי mája gegužės maijs μαΐ maig",
+    "травня május máj מאי במאי mája gegužės maijs μαΐ maig maí "
+    "мај",
     "jun june juni juin junio junho giugno giu czerwiec czerwca cze červen června čvn июн июня 6月 kesäkuuta "
     "haziran iunie ιουνίου ιουν يونيو червня június jún iun haz יוני ביוני юни júna junij birželio jūnijs juuni "
-    "juny junie",
+    "juny junie júní xuño јуни јун",
     "jul july juli juillet juil julio julho luglio lug lipiec lipca lip červenec července čvc июл июля 7月 "
     "heinäkuuta temmuz iulie ιουλίου ιουλ يوليو липня július júl iul tem יולי ביולי юли júla julij liepos jūlijs "
-    "juuli juliol julie",
+    "juuli juliol julie júlí julai xullo јули јул",
     "aug august août aout agosto ago augustus augusti sierpień sierpnia sie srpen srpna srp авг августа 8月 "
     "elokuuta ağustos αυγούστου αυγ أغسطس اغسطس серпня augusztus ağu agustus agu אוגוסט באוגוסט август augusta "
-    "avgust rugpjūčio augusts agost",
+    "avgust rugpjūčio augusts agost ágúst ogos",
     "sep sept september septembre septiembre set setembro settembre wrzesień września wrz září zář сен сентября "
     "9月 syyskuuta eylül septembrie σεπτεμβρίου σεπ سبتمبر сент вересня szeptember szept eyl ספטמבר בספטמבר "
-    "септември septembra rugsėjo septembris setembre",
+    "септември septembra rugsėjo septembris setembre septembar септембар",
     "oct okt october oktober octobre octubre outubro out ottobre ott październik października paź říjen října říj "
     "окт октября 10月 lokakuuta ekim octombrie οκτωβρίου οκτ أكتوبر اكتوبر жовтня október eki אוקטובר באוקטובר "
-    "октомври októbra spalio oktobris oktoober",
+    "октомври októbra spalio oktobris oktoober oktobar октобар",
     "nov november novembre noviembre novembro listopad listopada lis listopadu ноя ноября 11月 marraskuuta kasım "
-    "noiembrie νοεμβρίου νοε نوفمبر нояб листопада kas נובמבר בנובמבר ноември novembra lapkričio novembris",
+    "noiembrie νοεμβρίου νοε نوفمبر нояб листопада kas נובמבר בנובמבר ноември novembra lapkričio novembris "
+    "nóvember novembar новембар",
     "dec dez december dezember décembre déc decembre diciembre dic dezembro dicembre grudzień grudnia gru "
     "prosinec prosince pro дек декабря 12月 joulukuuta aralık desember decembrie δεκεμβρίου δεκ ديسمبر грудня ara "
-    "des דצמבר בדצמבר декември decembra gruodžio decembris detsember desembre",
+    "des דצמבר בדצמבר декември decembra gruodžio decembris detsember desembre "
+    "decembar disember декембар",
 )
 MONTH_OF = {word: number for number, words in enumerate(MONTHS, 1) for word in words.split()}
 AFTERNOON = ("pm", "p", "下午", "午後", "오후", "μμ", "م")

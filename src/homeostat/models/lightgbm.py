@@ -112,19 +112,21 @@ def fit(
     seed: int,
     threads: int,
     group: np.ndarray | None,
+    weight: np.ndarray | None = None,
     executor: Executor = IN_PROCESS,
     ranks: int = 1,
 ) -> Trees:
     """Boost trees; the same inputs give the same text at any number of threads, and at the same number of ranks.
 
-    From two ``ranks`` on they are workers of the executor, by LightGBM's own distributed learner.
+    ``weight`` (n,): of rows. From two ``ranks`` on they are workers of the executor, by LightGBM's own distributed
+    learner.
     """
     encoded = encoding.learn(objective.features, table)
-    rows = Rows(encoding.matrix(encoded, table), y, None)
+    rows = Rows(encoding.matrix(encoded, table), y, None, weight)
     if group is not None and objective.task == "ranking":
         _, at, counts = np.unique(group, return_inverse=True, return_counts=True)
         order = np.argsort(at, kind="stable")
-        rows = Rows(rows.x[order], y[order], counts)
+        rows = Rows(rows.x[order], y[order], counts)  # ranked lists have no weights
     recipe = Recipe(
         _params(objective.task, settings, seed, threads), settings.trees,
         tuple(i for i, f in enumerate(encoded) if f.categories is not None),
@@ -147,11 +149,12 @@ class Recipe:
 
 @dataclass
 class Rows:
-    """A matrix (n, features), labels (n,), and for ranking how many rows each list has, one after another."""
+    """A matrix (n, features), labels and weights (n,), and for ranking how many rows each list has, in turn."""
 
     x: np.ndarray
     y: np.ndarray
-    sizes: np.ndarray | None
+    sizes: np.ndarray | None = None
+    weight: np.ndarray | None = None
 
 
 def parts(rows: Rows, ranks: int) -> list[Rows]:
@@ -161,7 +164,11 @@ def parts(rows: Rows, ranks: int) -> list[Rows]:
         DataError: there are fewer lists than ranks.
     """
     if rows.sizes is None:
-        return [Rows(rows.x[rank::ranks], rows.y[rank::ranks], None) for rank in range(ranks)]
+        weight = rows.weight
+        return [
+            Rows(rows.x[rank::ranks], rows.y[rank::ranks], None, None if weight is None else weight[rank::ranks])
+            for rank in range(ranks)
+        ]
     if len(rows.sizes) < ranks:
         raise DataError(f"{len(rows.sizes)} lists to rank for {ranks} ranks; lower training.distribute.ranks")
     of_rank = np.arange(len(rows.sizes)) % ranks
@@ -184,7 +191,7 @@ def boost(recipe: Recipe, rows: Rows) -> str:
     """The text of the model that is fitted to the rows."""
     lightgbm, params = library(), dict(recipe.params)
     data = lightgbm.Dataset(
-        rows.x, rows.y, group=rows.sizes, params=params, free_raw_data=True,
+        rows.x, rows.y, weight=rows.weight, group=rows.sizes, params=params, free_raw_data=True,
         feature_name=[f"f{i}" for i in range(rows.x.shape[1])], categorical_feature=list(recipe.categorical),
     )  # fmt: skip
     if "machines" in params:  # bins are sought by all ranks together, once they are connected

@@ -21,6 +21,7 @@ class FileForm(BaseModel):
     stands before a quote within a value, by default another quote; ``backslashes``: no value is quoted, ``\\N`` is none
     and ``\\t`` a tab, as databases write text; ``sheet``: of a workbook, by default the first that has rows.
     ``columns``: ``ruled`` where a rule of dashes and lines divide them as programs print them, or ``blanks``.
+    ``nulls``: words that mean none in every column, as a blank does.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -36,6 +37,7 @@ class FileForm(BaseModel):
     uneven: bool = False
     encoding: Text | None = None
     sheet: Text | None = None
+    nulls: tuple[Text, ...] = ("NA",)
 
 
 PLAIN = FileForm()

@@ -13,10 +13,10 @@ class Writing(BaseModel):
     """``times``: forms of a time, tried in order (see ``data/time_forms.py``); ``zone``: of times that say none.
 
     ``decimal`` and ``grouping``: the signs of a number; ``without``: currencies and units around it; ``negative``:
-    marks beside a negative one, ``()`` for brackets. ``yes`` and ``no``: the values of a flag, ``""`` for a blank.
-    ``missing``: values that mean none; ``limits``: what a number such as ``<0.5`` is. ``words``: ``trimmed`` of the
-    blanks and invisible characters around them (accents join their letters), or ``folded``, in small letters too,
-    so that writings which differ only so are one.
+    marks beside a negative one, ``()`` for brackets; ``duration``: it is written as one, such as ``1:05:30``.
+    ``yes`` and ``no``: the values of a flag, ``""`` for a blank. ``missing``: values that mean none; ``limits``: what
+    a number such as ``<0.5`` is. ``words``: ``trimmed`` of the blanks and invisible characters around them (accents
+    join their letters), or ``folded``, in small letters too, so that writings which differ only so are one.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -27,6 +27,7 @@ class Writing(BaseModel):
     grouping: str = ""
     without: tuple[Text, ...] = ()
     negative: tuple[Text, ...] = ()
+    duration: bool = False
     yes: tuple[str, ...] = ()
     no: tuple[str, ...] = ()
     missing: tuple[str, ...] = ()

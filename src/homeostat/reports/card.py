@@ -25,7 +25,7 @@ from homeostat.project.scope import ONCE
 from homeostat.reports import charts
 from homeostat.reports.charts import Line
 from homeostat.reports.status import when
-from homeostat.training.bundle import Bundle
+from homeostat.training.bundle import Bundle, carried_objectives
 
 if TYPE_CHECKING:
     from homeostat.core.ledger import Ledger, Register, ReleaseEvent
@@ -39,6 +39,7 @@ PHASES = {  # of adopting machine learning, by the kind of a model
     "heuristic": "before machine learning: rates in a table, or a score that exists already",
     "linear": "the simplest model: a linear one",
     "lightgbm": "a complex model: gradient-boosted trees",
+    "combined": "a complex model: gradient-boosted trees of all objectives together",
 }
 SEASONS = timedelta(days=365)  # a model that has learned from less has not seen every season
 BARS = 12  # slices of a column that are drawn
@@ -161,6 +162,10 @@ def _data(records: Records, bundle: Bundle) -> Iterator[Part | None]:
             for name, part in training.items()
         ),
     )  # fmt: skip
+    yield tuple(
+        f"{name}: made as of {_day(time)} and carried over byte for byte: its own schedule did not ask for a fresh fit."
+        for name, time in carried_objectives(bundle.training).items()
+    )
     since, until = (_edge(training, side) for side in ("from", "to"))
     sources = bundle.scope.sources.items()
     yield Grid(

@@ -63,9 +63,15 @@ def _address(table: Table) -> list[str]:
     lines = [f"    path: {text_value(address.path)}  # read in place: new rows in it become new batches"]
     form = table.opened.form.model_dump(exclude_defaults=True)
     if form:
-        listed = ", ".join(f"{k}: {v if isinstance(v, int) else text_value(v)}" for k, v in form.items())
+        listed = ", ".join(f"{k}: {_form_value(v)}" for k, v in form.items())
         lines.append(f"    file: {{{listed}}}  # how it is laid out")
     return lines
+
+
+def _form_value(value: int | str | tuple[str, ...]) -> str:
+    if isinstance(value, tuple):
+        return _texts(value)
+    return str(value) if isinstance(value, int) else text_value(value)
 
 
 def _columns(columns: Sequence[Column]) -> list[str]:

@@ -28,6 +28,7 @@ NO = {
 }  # fmt: skip
 CROSSES = {"x", "✓", "✔", "✅", "☑", "*", "yes", "y", "ja", "j", "true", "t", "oui", "si", "sí", "sim", "1"}
 VARIED, REPEATED = 20, 0.01  # least numbers or times that differ, and share of a word, for it to mean none among them
+NA = "NA"  # of R a value that is missing
 LIKELY = 0.5  # share of the rows from which a column looks like what it is not
 
 
@@ -36,7 +37,8 @@ class Reading:
     """How a column is converted: its kind, SQL over the text as written (None: as it is), its writing, and notes.
 
     ``mostly`` is the kind that most but not all of its values have; ``ambiguous``: it could be read otherwise.
-    ``odd`` are values of a number or time that are none, and count as missing.
+    ``odd`` are values of a number or time that are none, and count as missing; ``kept``: a word for none that is a
+    code among others here.
     """
 
     kind: str
@@ -46,6 +48,7 @@ class Reading:
     ambiguous: bool = False
     writing: Writing = PLAIN
     odd: tuple[str, ...] = ()
+    kept: str = ""
 
 
 def readings_of(
@@ -59,7 +62,15 @@ def readings_of(
     for raw, sql_type in columns:
         text = texts.get(raw)
         readings[raw] = _of_type(work, table, raw, sql_type) if text is None else _of_text(work, table, text, hint)
+    if any(reading is not None and reading.kind != "string" and _has(texts[raw], NA)
+           for raw, reading in readings.items() if raw in texts):  # where NA is no code, but none
+        for raw in [raw for raw, reading in readings.items() if reading is not None and reading.kept]:
+            readings[raw] = _words(work, table, texts[raw], codes=False)
     return readings
+
+
+def _has(text: ColumnText, word: str) -> bool:
+    return word in {v for v, _ in text.frequent} | {e for s in text.shapes for e in s.examples}
 
 
 def _of_type(work: Workspace, table: str, raw: str, sql_type: str) -> Reading | None:
@@ -129,13 +140,13 @@ def _of_text(work: Workspace, table: str, text: ColumnText, hint: str) -> Readin
     if number is not None:
         odd = tuple(v for v in number.odd if is_error(v))
         limits = tuple(v for v in number.odd if v not in odd)
-        writing = _with_missing(number.writing, (*unnamed, *odd))
+        writing = with_missing(number.writing, (*unnamed, *odd))
         notes = [*number.notes, strange, _missing_note(absent), _odd_note(odd, limits)]
         return Reading(number.kind, None, _joined(notes), "", "a choice" in _joined(notes), writing, number.odd)
     time = time_writing(_without(shapes, is_error), lambda: sample(work, table, text.raw))
     if time is not None:
         infinite = tuple(v for v in words if plain(v) in ("infinity", "-infinity"))
-        writing = _with_missing(time.writing, tuple(dict.fromkeys((*unnamed, *infinite))))
+        writing = with_missing(time.writing, tuple(dict.fromkeys((*unnamed, *infinite))))
         notes = [*time.notes, strange, _missing_note(absent)]
         return Reading("time", None, _joined(notes), "", time.ambiguous or bool(strays), writing)
     for kind, why in (("number", mixed_measures(shapes)), ("time", clash_of_orders(shapes))):
@@ -158,7 +169,8 @@ def _stray_words(text: ColumnText, shapes: Sequence[Shape]) -> list[Shape]:
     return strays if sound and rows < (1 - LIKELY) * total else []
 
 
-def _with_missing(writing: Writing, missing: Sequence[str]) -> Writing:
+def with_missing(writing: Writing, missing: Sequence[str]) -> Writing:
+    """The writing with these values as missing; what every reader takes for none need not be said."""
     bare = tuple(dict.fromkeys(v.strip() for v in missing if v.strip() and v not in NULLS))
     return writing.model_copy(update={"missing": bare}) if bare else writing
 
@@ -168,7 +180,8 @@ def _joined(notes: Sequence[str]) -> str:
 
 
 def _missing_note(absent: Sequence[str]) -> str:
-    return f"{', '.join(map(repr, sorted(absent)))} read as missing" if absent else ""
+    shown = sorted(v for v in absent if v not in NULLS)
+    return f"{', '.join(map(repr, shown))} read as missing" if shown else ""
 
 
 def _odd_note(odd: Sequence[str], limits: Sequence[str]) -> str:
@@ -199,27 +212,30 @@ def _flag(text: ColumnText, absent: Sequence[str]) -> Reading | None:
         rows = sum(n for v, n in text.frequent if v in stated)
         note = f"{stated[0]!r} in {rows:,} rows is yes, a blank in {text.blanks:,} is no"
         writing = Writing(yes=tuple(v.strip() for v in stated), no=("",))
-        return Reading("boolean", None, note, writing=_with_missing(writing, absent))
+        return Reading("boolean", None, note, writing=with_missing(writing, absent))
     if not plains or not (plains <= YES | NO and plains & YES and plains & NO):
         return None
     if plains <= TRUTH.keys():
-        return Reading("boolean", None, _missing_note(absent), writing=_with_missing(PLAIN, absent))
+        return Reading("boolean", None, _missing_note(absent), writing=with_missing(PLAIN, absent))
     yes, no = (tuple(dict.fromkeys(v.strip() for v in stated if plain(v) in of)) for of in (YES, NO))
     note = f"{', '.join(sorted(plains))} read as yes or no"
-    writing = _with_missing(Writing(yes=yes, no=no), absent)
+    writing = with_missing(Writing(yes=yes, no=no), absent)
     return Reading("boolean", None, _joined([note, _missing_note(absent)]), writing=writing)
 
 
-def _words(work: Workspace, table: str, text: ColumnText) -> Reading:
-    """Words; the blanks around them are no part of them."""
+def _words(work: Workspace, table: str, text: ColumnText, codes: bool = True) -> Reading:
+    """Words; the blanks around them are no part of them. Without ``codes`` NA is none, whatever stands beside it."""
     name = always_quoted(text.raw)
-    nulls = tuple(v for v, _ in text.frequent if v.strip() in NULL_WRITINGS or v == "NA")
+    nulls = tuple(v for v, _ in text.frequent if v.strip() in NULL_WRITINGS)
+    is_code = codes and _is_code_beside(text)
+    nulls = tuple(v for v in nulls if not is_code or v.strip() != NA)
     around, example = work.row(
         f"SELECT count(*), min(v) FROM (SELECT {name} AS v FROM {always_quoted(table)}) "
         f"WHERE regexp_matches(v, '{AROUND}') OR regexp_matches(v, '{INVISIBLE}')"
     )
-    notes = [_missing_note(nulls)]
-    writing = _with_missing(PLAIN, nulls)
+    stated = f"{', '.join(map(repr, sorted(nulls)))} read as missing" if nulls else ""
+    notes = [stated, f"{NA!r} kept as a code like the others, not as missing: a choice" if is_code else ""]
+    writing = PLAIN.model_copy(update={"missing": tuple(dict.fromkeys(v.strip() for v in nulls))})
     if around:
         notes.append(
             f"blanks or invisible characters around {around:,} values, such as {example!r}, are no part of them"
@@ -231,7 +247,21 @@ def _words(work: Workspace, table: str, text: ColumnText) -> Reading:
     if apart:
         notes.append(f"letters and their accents stand apart in {apart:,} values, such as {example!r}: joined")
         writing = writing.model_copy(update={"words": "trimmed"})
-    return Reading("string", None, _joined(notes), writing=writing)
+    kept = NA if is_code else ""
+    return Reading("string", None, _joined(notes), ambiguous=is_code, writing=writing, kept=kept)
+
+
+def _is_code_beside(text: ColumnText) -> bool:
+    """Whether NA is one of codes in capitals, as of Namibia or North America, and not a word for none."""
+    others = [v.strip() for v, _ in text.frequent if v.strip() and v.strip() not in NULL_WRITINGS]
+    rows = dict(text.frequent).get(NA, 0)
+    return bool(rows) and len(others) > 1 and all(re.fullmatch("[A-Z]{2,5}", v) for v in others)
+
+
+def with_nulls(reading: Reading, nulls: Sequence[str]) -> Reading:
+    """The same where the file's own words for none go without saying."""
+    missing = tuple(v for v in reading.writing.missing if v not in nulls)
+    return replace(reading, writing=reading.writing.model_copy(update={"missing": missing}))
 
 
 def folded(reading: Reading, note: str) -> Reading:

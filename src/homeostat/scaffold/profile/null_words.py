@@ -12,7 +12,7 @@ NULL_WORDS = {
 }  # fmt: skip
 # the same as written in a column of words, where another case may be a word: Undefined is a class of its own
 NULL_WRITINGS = {
-    "NULL", "null", "(null)", "(NULL)", "<null>", "<NULL>", "[null]", "[NULL]", "\\N", "NaN", "nan", "NAN", "n/a",
+    "NA", "NULL", "null", "(null)", "(NULL)", "<null>", "<NULL>", "[null]", "[NULL]", "\\N", "NaN", "nan", "NAN", "n/a",
     "N/A", "#N/A", "#N/A N/A", "<NA>", "<nil>", "NaT", "nil", "undefined", "&nbsp;", "1.#QNAN", "-1.#IND", "#NULL!",
 }  # fmt: skip
 # what people write for one, in a column of numbers, times or flags
@@ -36,8 +36,9 @@ LIMIT = re.compile(r"\s*([<>≤≥]=?)\s*(?:[+-]?\d[\d.,]*\s*\S{0,8}|lo[dq]|ul[o
 
 
 def plain(value: str) -> str:
-    """A value in small letters, without blanks around it."""
-    return re.sub(r"[\s\u00a0\u202f]+", " ", value).strip().lower()
+    """A value in small letters, without invisible characters and blanks around it, and with one blank for several."""
+    visible = re.sub("[\u200b-\u200f\u2060\ufeff\u00ad]", "", value)
+    return re.sub(r"[\s\u00a0\u202f]+", " ", visible).strip().lower()
 
 
 def is_error(value: str) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
 
@@ -29,7 +29,7 @@ from homeostat.data.csv_files import (
 from homeostat.data.csv_records import records
 from homeostat.data.other_files import refuse_other
 from homeostat.data.queries import answered
-from homeostat.data.source_files import SourceFile, files_at, is_empty, local_copy, opened
+from homeostat.data.source_files import SourceFile, is_empty, listed_at, local_copy, opened
 from homeostat.data.uneven_rows import joined_names
 from homeostat.project.file_form import PLAIN, FileForm
 from homeostat.scaffold.profile.file_layout import form_of, has_no_signs
@@ -79,7 +79,7 @@ def open_table(work: Workspace, name: str, address: Address) -> OpenedTable:
 
 def _open_files(work: Workspace, name: str, address: Address) -> OpenedTable:
     """Make ``name`` a relation of the columns that all files have."""
-    files = files_at(INPUT, str(address.path))
+    files, about = listed_at(INPUT, str(address.path))
     if not files:
         raise DataError(f"{address}: no such file; correct --from")
     empty = [f for f in files if is_empty(f)]
@@ -97,7 +97,9 @@ def _open_files(work: Workspace, name: str, address: Address) -> OpenedTable:
     union = " UNION ALL ".join(f"SELECT {selected} FROM {always_quoted(part)}" for part, _ in parts.values())
     work.execute(f"CREATE VIEW {always_quoted(name)} AS {union}")
     columns = tuple((str(r[0]), str(r[1])) for r in work.rows(f"DESCRIBE {always_quoted(name)}") if r[0] != FILE)
+    aside = f"left aside, as they only are about the table: {listed([Path(p).name for p in about], 4)}"
     notes = [*encoded, *_layout_notes(form), *renamed, *fits, *_quiet_notes(work, name, files, empty)]
+    notes += [aside] if about else []
     return OpenedTable(columns, form, delimiter, tuple(_changes(parts, shared)), tuple(notes), len(files) > 1)
 
 
@@ -126,6 +128,17 @@ def _loaded(
         except DataError:
             raise strictly from None
         return form, parts, (*notes[:MOST_NOTES], *_more(notes))
+
+
+def with_usual_nulls(work: Workspace, name: str, table: OpenedTable) -> OpenedTable:
+    """The relation ``name`` with the words for none that files have by default as blanks."""
+    text = [always_quoted(c) for c, sql_type in table.columns if sql_type == "VARCHAR"]
+    for null in PLAIN.nulls if text else ():
+        blank = ", ".join(f"nullif({c}, {sql_string(null)}) AS {c}" for c in text)
+        inner = always_quoted(f"{name}__with_{null}")
+        work.execute(f"ALTER VIEW {always_quoted(name)} RENAME TO {inner}")
+        work.execute(f"CREATE VIEW {always_quoted(name)} AS SELECT * REPLACE ({blank}) FROM {inner}")
+    return replace(table, form=table.form.model_copy(update={"nulls": PLAIN.nulls}))
 
 
 def _more(notes: list[str]) -> Iterator[str]:
@@ -186,7 +199,7 @@ def _form_of(file: SourceFile, scratch: Path) -> tuple[FileForm, str, tuple[str,
     if file.kind != "text":
         return PLAIN, "", (), []
     with local_copy(INPUT, file, scratch) as copy:
-        refuse_other(INPUT, file.path, copy)
+        refuse_other(INPUT, file.called, copy)
         encoding = encoding_of(copy)
         encoded = tuple(_encoding_notes(copy, encoding))
         make_utf8(copy, encoding)
@@ -195,12 +208,13 @@ def _form_of(file: SourceFile, scratch: Path) -> tuple[FileForm, str, tuple[str,
         form = form_of(copy)
         if has_no_signs(copy, form):
             raise DataError(
-                f"{INPUT}: {file.path} has only blanks between its values, and blanks within them; write it as CSV"
+                f"{INPUT}: {file.called} has only blanks between its values, and blanks within them; write it as CSV"
             )
         delimiter = (form.delimiter or delimiter_of(copy)).strip(" ") or " "
         heading = _heading(copy, form)
         if encoding == "utf-16-le":  # without a mark, which alone is not seen
             form = form.model_copy(update={"encoding": encoding})
+        form = form.model_copy(update={"nulls": ()})  # NA may be a code
     return form, delimiter, encoded, heading
 
 
@@ -234,7 +248,7 @@ def _renamed_notes(heading: Sequence[str], names: Sequence[str]) -> Iterator[str
 def _form_of_workbook(file: SourceFile, scratch: Path) -> tuple[FileForm, str, tuple[str, ...], list[str]]:
     """The sheet with the most rows, where several have any."""
     with local_copy(INPUT, file, scratch) as copy:
-        rows = workbooks.sheets_with_rows(INPUT, file.path, copy)
+        rows = workbooks.sheets_with_rows(INPUT, file.called, copy)
         most = max(rows, key=rows.__getitem__, default="")
         heading = workbooks.heading_of(copy, most) if rows else []
     if len(rows) < 2:

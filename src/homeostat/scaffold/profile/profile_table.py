@@ -13,6 +13,7 @@ from homeostat.scaffold.profile.batch_period import DAY, HOUR, Rhythm
 from homeostat.scaffold.profile.composite_time import compose_time, is_year
 from homeostat.scaffold.profile.context import Context, ContextRequest, read_context
 from homeostat.scaffold.profile.due_time import find_due_time
+from homeostat.scaffold.profile.duration_writing import with_durations
 from homeostat.scaffold.profile.event_time import (
     EventTime,
     choose_time_column,
@@ -80,7 +81,7 @@ def profile_table(work: Workspace, request: Request, contexts: Sequence[ContextR
         DataError: the table cannot be read, or is too small.
     """
     typed = _without_dropped(read_table(work, _source_name(request.source.stem), request.source), request)
-    typed = without_sentinels(work, typed, _label_column(typed, request).name)
+    typed = without_sentinels(work, typed)
     typed = with_one_word(work, typed, _label_column(typed, request))
     label_column = _label_column(typed, request)
     time_column = choose_time_column(typed, request, label_column.name)
@@ -88,6 +89,7 @@ def profile_table(work: Workspace, request: Request, contexts: Sequence[ContextR
         typed = with_number_as_time(work, typed, time_column, "--time")
     table = compose_time(work, typed, typed.column(time_column.name), label_column.name)
     table = with_number_as_time(work, table, table.column(time_column.name), "--time")
+    table = with_durations(work, table, time_column.name)
     if request.known_at is not None and find_column(table, request.known_at, "--known-at").numeric:
         table = with_number_as_time(work, table, find_column(table, request.known_at, "--known-at"), "--known-at")
     time = read_event_time(work, table, table.column(time_column.name))

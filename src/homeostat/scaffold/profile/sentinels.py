@@ -12,7 +12,8 @@ from homeostat.scaffold.profile.time_table import SENTINELS
 from homeostat.scaffold.profile.workspace import Workspace
 
 NUMBERS = (
-    -1, -9, -99, -999, -9999, -99999, -99.9, -999.9, 99.99, 999.9, 9999.9, 99, 999, 9999, 99999, 999999, 9999999,
+    -1, -7, -8, -9, -99, -999, -9999, -99999, -99.9, -999.9, 99.99, 999.9, 9999.9, 99, 777, 888, 997, 998, 999, 7777,
+    8888, 9997, 9998, 9999, 99999, 999999, 9999999,
     99999999, 999999999, -8888, -32768, 32767, 65535, -2147483648, 2147483647, 4294967295, -9223372036854775808,
     9223372036854775807, -3.4028234663852886e38, 3.4028234663852886e38, -3.40282e38, 3.40282e38, 9.969209968386869e36,
     9.96921e36, 1e20, 1e30, -1e30, -1.7976931348623157e308, 1.7976931348623157e308,
@@ -25,14 +26,14 @@ SIGNED = {"change", "delta", "diff", "difference", "lat", "lon", "lng", "latitud
           "target", "class", "score", "temp", "temperature", "balance", "return", "returns"}  # fmt: skip
 
 
-def without_sentinels(work: Workspace, table: Table, label: str) -> Table:
+def without_sentinels(work: Workspace, table: Table) -> Table:
     """The table with such values as missing; its columns say so."""
     changed = table
     for column in table.columns:
         values: list[str] = []
         if column.kind == "time":
             values = list(_far_dates(work, table, column))
-        elif column.kind in ("integer", "float") and column.name != label and not is_identifier_name(column.raw):
+        elif column.kind in ("integer", "float") and not is_identifier_name(column.raw):
             values = list(_far_numbers(work, table, column))
         if values:
             changed = changed.with_column(_with_missing(work, table, column, values))
@@ -76,19 +77,27 @@ def _length(low: datetime, high: datetime) -> timedelta:
 
 
 def _far_numbers(work: Workspace, table: Table, column: Column) -> Iterator[str]:
-    """Numbers of the list that are an extreme, frequent, and alone."""
-    if column.low is None or column.high is None or words(column.raw) & SIGNED:
+    """Numbers of the list that are frequent, and far from all that are not of it: several may stand for none."""
+    if column.low is None or column.high is None:
         return
-    extremes = [n for n in NUMBERS if float(n) in (float(column.low), float(column.high))]
-    for number in extremes:
-        rows, low, high, distinct = work.row(
-            f"SELECT count(*) FILTER ({column.sql} = {number}), min(v), max(v), approx_count_distinct(v) FROM "
-            f"(SELECT {column.sql}, CASE WHEN {column.sql} <> {number} THEN {column.sql} END AS v FROM {table.sql})"
-        )
-        filled = max(column.rows - column.absent, 1)
-        if low is None or distinct < VARIED or rows < max(FEWEST, SHARE * filled) or rows > MOST * filled:
+    if not {float(column.low), float(column.high)} & set(map(float, NUMBERS)):
+        return
+    listed = ", ".join(map(str, NUMBERS))
+    low, high, distinct = work.row(
+        f"SELECT min({column.sql}), max({column.sql}), approx_count_distinct({column.sql}) FROM {table.sql} "
+        f"WHERE {column.sql} NOT IN ({listed})"
+    )
+    if low is None or distinct < VARIED:
+        return
+    counts = work.rows(
+        f"SELECT {column.sql}, count(*) FROM {table.sql} WHERE {column.sql} IN ({listed}) GROUP BY 1 ORDER BY 1"
+    )
+    filled = max(column.rows - column.absent, 1)
+    for value, rows in counts:
+        number = next(n for n in NUMBERS if float(n) == float(value))
+        if not max(FEWEST, SHARE * filled) <= rows <= MOST * filled:
             continue
         alone = max(low - number, number - high) > high - low
-        negative = number < 0 <= low and rows >= NEGATIVE * filled
+        negative = number < 0 <= low and rows >= NEGATIVE * filled and not words(column.raw) & SIGNED
         if negative or alone and number != -1:
             yield str(number)

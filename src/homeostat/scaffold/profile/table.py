@@ -13,11 +13,13 @@ from homeostat.core.text import listed
 from homeostat.data.casts import WRITTEN, misfitting, typed
 from homeostat.data.selection import read_columns
 from homeostat.data.uneven_rows import position_names
+from homeostat.project.file_form import PLAIN as PLAIN_FORM
 from homeostat.project.writing import PLAIN
-from homeostat.scaffold.profile.column_types import Reading, readings_of
+from homeostat.scaffold.profile.column_types import Reading, readings_of, with_nulls
 from homeostat.scaffold.profile.decimal_by_file import with_one_decimal_sign
 from homeostat.scaffold.profile.identifiers import always_quoted, plain_names, quoted
-from homeostat.scaffold.profile.open_table import FILE, OpenedTable, open_table
+from homeostat.scaffold.profile.null_words import plain
+from homeostat.scaffold.profile.open_table import FILE, OpenedTable, open_table, with_usual_nulls
 from homeostat.scaffold.profile.request import Address
 from homeostat.scaffold.profile.workspace import Workspace
 
@@ -106,10 +108,14 @@ def read_table(work: Workspace, name: str, address: Address) -> Table:
     if written.many:
         text = [own for own, sql_type in written.columns if sql_type == "VARCHAR"]
         readings = with_one_decimal_sign(work, raw, readings, text)
-    plain = plain_names(own for own, _ in written.columns)
+    if written.form.nulls != PLAIN_FORM.nulls and not any(r is not None and r.kept for r in readings.values()):
+        written = with_usual_nulls(work, raw, written)
+        usual = written.form.nulls
+        readings = {own: None if r is None else with_nulls(r, usual) for own, r in readings.items()}
+    names = plain_names(own for own, _ in written.columns)
     columns = [
         Column(project, own, reading)
-        for project, (own, _) in zip(plain, written.columns, strict=True)
+        for project, (own, _) in zip(names, written.columns, strict=True)
         if (reading := readings[own]) is not None
     ]
     unusable = tuple(own for own, reading in readings.items() if reading is None)
@@ -172,9 +178,9 @@ def find_column(table: Table, name: str, option: str) -> Column:
     Raises:
         UsageError: there is none.
     """
-    plain = name.strip().lower()
+    wanted = plain(name)
     exact = [c for c in table.columns if name in (c.raw, c.name)]
-    alike = [c for c in table.columns if plain in (c.raw.strip().lower(), c.name.lower())]
+    alike = [c for c in table.columns if wanted in (plain(c.raw), c.name.lower())]
     if exact or alike:
         return (exact or alike)[0]
     raws = [c.raw.lower() for c in table.columns]

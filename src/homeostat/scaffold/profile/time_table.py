@@ -8,6 +8,7 @@ in their locales, Go, R, .NET, Excel, Unix and web servers' logs.
 from __future__ import annotations
 
 WEEKDAYS = ("", "%a ", "%a, ")  # before a day
+OF_WEEKS = ("Week of ", "Week ending ", "Week Ending ", "Week commencing ", "W/C ", "w/c ", "W/E ", "w/e ")  # too
 DAYS = (
     "%Y-%m-%d", "%d/%m/%Y", "%m/%d/%Y", "%d.%m.%Y", "%Y/%m/%d", "%d-%m-%Y", "%m-%d-%Y", "%Y.%m.%d", "%d/%m/%y",
     "%m/%d/%y", "%d.%m.%y", "%d-%m-%y", "%m-%d-%y", "%y/%m/%d", "%y-%m-%d", "%y.%m.%d", "%d-%b-%Y", "%d-%b-%y",
@@ -17,6 +18,8 @@ DAYS = (
     "%Y.%m.%d (%a)", "%Y년 %m월 %d일", "%Y년 %m월 %d일 %a", "%Y. %m. %d.", "%Y. %m. %d", "%Y. %b %d.",
     "ngày %d tháng %m năm %Y", "%d/%b/%y", "%d.%b.%y", "%b/%d/%Y", "%d. %m. %Y", "%d. %m. %Y.", "%d.%m.%Y.", "%Y%m%d",
     "%d%m%Y", "%m%d%Y", "%Y.%m.%d.", "%d. %b %Y.", "%Y:%m:%d", "%Y-%j", "%Y/%j", "%Y %m %d", "%d %m %Y",
+    "%Y_%m_%d", "%d / %m / %Y", "%Y m. %b %d d.", "%Y. gada %d. %b", "%d de %b del %Y", "%d d'%b del %Y",
+    "%d d’%b del %Y",
     *(f"{day} {year}" for day in ("%d %b %Y", "%d.%m.%Y") for year in ("г.", "г", "р.", "r.")),
 )  # fmt: skip
 MONTHS = (
@@ -38,7 +41,8 @@ CLOCKS = (
     ", %I:%M:%S %p", ", %I:%M %p", " %I:%M:%S%p", " %I:%M%p", ", %I:%M:%S%p", ", %I:%M%p", " %p %I:%M:%S",
     " %p %I:%M", " %p%I:%M:%S", " %p%I:%M", ", %p %I:%M:%S", ", %p %I:%M", " %I.%M.%S %p", " %I.%M %p", ", %I.%M %p",
     " %I %p", " %I%p", " %H.%M.%S", " %H.%M", ", %H.%M.%S", ", %H.%M", ":%H:%M:%S", ":%H:%M", ",%H:%M:%S", ",%H:%M",
-    "-%H.%M.%S", "_%H:%M:%S", "_%H%M%S", "-%H%M%S", " %H%M%S", " %H%M", "T%H%M%S", "T%H%M", "T%H", " %H",
+    "-%H.%M.%S", ".%H.%M.%S", "-%H:%M:%S", "t%H:%M:%S", " @ %H:%M:%S", ", %I %p",
+    "_%H:%M:%S", "_%H%M%S", "_%H%M", "-%H%M%S", " %H%M%S", " %H%M", "T%H%M%S", "T%H%M", "T%H", " %H",
     *(f"{between}{clock}" for between in
       (" klo ", " um ", ", um ", " klockan ", " kl. ", " kl ", " at ", ", at ", " à ", " às ", " om ", " alle ",
        " ore ", " godz. ", " в ", ", в ", " о ", " ob ", " a las ")
@@ -47,7 +51,7 @@ CLOCKS = (
       for clock in ("%H:%M", "%H:%M:%S", "%H.%M", "%H")
       for unit in (" Uhr", " uur", " h", "h", " hrs")),
     " %Hh%M", " %Hh%Mm%Ss", " %H:%M %p", " %H:%M:%S %p", " %H h %M", " %H h %M min", " %H h %M min %S s",
-    " %H時%M分%S秒", " %H時%M分", " %H时%M分%S秒",
+    " %H時%M分%S秒", " %H時%M分", " %p%I時%M分", " %p%I時%M分%S秒", " %H时%M分%S秒",
     " %H时%M分", " %H시 %M분", " %H시 %M분 %S초", "-%H-%M", "-%H-%M-%S", "_%H-%M-%S", "_%H-%M", " %H-%M-%S",
     "T%I:%M:%S %p", " - %H:%M", " - %H:%M:%S", " - %I:%M %p", " | %H:%M", " / %H:%M", "/%H:%M:%S",
 )  # fmt: skip

@@ -226,16 +226,17 @@ def forms_of(value: str) -> list[str]:
     """
     text = value.strip('\u00a0\u202f \t"')
     forms = []
-    weekdays = table.WEEKDAYS if text[:1].isalpha() else ("",)
-    days = (weekday + day for weekday in weekdays for day in table.DAYS)
+    before = (*table.WEEKDAYS, *table.OF_WEEKS) if text[:1].isalpha() else ("",)
+    days = (word + day for word in before for day in table.DAYS)
     for day in (*days, *table.MONTHS, *table.WEEKS, *table.QUARTERS, *table.HALVES):
         start = _prefix(day).match(text)
         if start is None:
             continue
-        for clock in table.CLOCKS if "%d" in day or "%j" in day else ("",):
+        for clock in table.CLOCKS if re.search("%[dju]", day) else ("",):
             middle = _prefix(clock).match(text, start.end())
             if middle is not None:
                 zones = table.ZONES if clock else ("", *(end for end, of in AFTER_DAYS.items() if of.search(text)))
+                zones = ("",) if "-%M" in clock else zones  # what follows are seconds, and no offset from UTC
                 forms += [day + clock + z for z in zones if _prefix(z, whole=True).match(text, middle.end())]
     forms += [f for f in table.WHOLE if _prefix(f, whole=True).match(text)]
     return [f for f in dict.fromkeys(forms) if _prefix(f, whole=True).match(text)]

@@ -1,0 +1,58 @@
+"""Columns of durations, such as 5:30 or 1h 5m, which are numbers once no clock of a day is wanted of them."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import polars as pl
+
+from homeostat.data.durations import durations
+from homeostat.project.writing import Writing
+from homeostat.scaffold.profile.column_types import with_missing
+from homeostat.scaffold.profile.null_words import ABSENT_WORDS, plain
+from homeostat.scaffold.profile.shapes import column_text
+from homeostat.scaffold.profile.table import Column, Table, typed_copy
+from homeostat.scaffold.profile.workspace import Workspace
+
+MOSTLY = 0.95  # share of the rows that are durations, from which the others are strays
+
+
+def with_durations(work: Workspace, table: Table, time: str) -> Table:
+    """The table with its durations as numbers; ``time`` is the column that says when rows happened."""
+    changed = table
+    for column in table.columns:
+        if column.kind == "string" and column.name != time and (written := _as_duration(work, table, column)):
+            changed = changed.with_column(written)
+    return typed_copy(work, changed) if changed is not table else table
+
+
+def _as_duration(work: Workspace, table: Table, column: Column) -> Column | None:
+    shapes = column_text(work, table.name, column.name).shapes
+    absent = [e for s in shapes for e in s.examples if plain(e) in ABSENT_WORDS]
+    sound = [s for s in shapes if not any(e in absent for e in s.examples)]
+    rows = [(s.rows, durations(pl.Series(s.examples, dtype=pl.String)), s.examples[0]) for s in sound]
+    fitting = [(n, numbers, example) for n, numbers, example in rows if not numbers.null_count()]
+    if not fitting or sum(n for n, *_ in fitting) < MOSTLY * sum(n for n, *_ in rows):
+        return None
+    if not any(_is_composed(example) for *_, example in fitting):
+        return None
+    _, numbers, example = fitting[0]
+    whole = all(float(number).is_integer() for _, some, _ in fitting for number in some)
+    short = all(example.count(":") == 1 for *_, example in fitting)
+    unit = "the unit of its second part: a choice" if short else "seconds"
+    note = f"durations: {example!r} is {float(numbers[0]):.10g}, in {unit}"
+    note = "; ".join(filter(None, [note, column.reading.note]))
+    writing = with_missing(Writing(duration=True), [*column.reading.writing.missing, *absent])
+    reading = replace(column.reading, kind="integer" if whole else "float", note=note, ambiguous=short, mostly="",
+                      writing=writing)  # fmt: skip
+    return replace(column, reading=reading)
+
+
+def _is_composed(value: str) -> bool:
+    """Whether a duration has several parts, or is written as ISO has it: of one with a unit the unit is left out.
+
+    >>> [_is_composed(v) for v in ("5:30", "1h 5m", "PT5M", "5 min")]
+    [True, True, True, False]
+    """
+    digits = "".join("9" if sign.isdigit() or sign in ".," else " " for sign in value)
+    return len(digits.split()) > 1 or value.lstrip("+- ").startswith("P")
