@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import shutil
 import signal
+import subprocess
+import sys
 import threading
 import time
 import urllib.request
@@ -20,12 +22,13 @@ import spread
 from cluster import Cluster
 
 import homeostat
-from homeostat.adapters.dask import executor_of
+from homeostat.adapters.dask import Workers, executor_of
 from homeostat.core.errors import EnvironmentFault
 from homeostat.core.periods import Period
 from homeostat.core.text import count
 from homeostat.data.examination import examine_landed
 from homeostat.project.executor import IN_PROCESS
+from homeostat.project.process import alive
 from homeostat.project.scale_scope import Scale
 from homeostat.project.scope import parse
 
@@ -122,6 +125,55 @@ def test_a_scheduler_that_starts_again_gets_the_work_again(tmp_path: Path) -> No
             thread.start()
             assert executor.map(partial(cluster.noting, tmp_path), range(12)) == SQUARES
             thread.join()
+
+
+def test_a_scheduler_that_started_again_between_two_works_is_found_again() -> None:
+    with Cluster() as one:
+        one.start(workers=1)
+        with executor_of(Scale(scheduler=one.address)) as executor:
+            assert executor.map(cluster.square, range(2)) == [0, 1]
+            one.kill()
+            time.sleep(1)
+            one.start(workers=1)
+            assert executor.map(cluster.square, range(2)) == [0, 1]
+
+
+def test_nobody_else_on_the_machine_can_send_work() -> None:
+    with executor_of(Scale(workers=2)) as executor:
+        executor.map(cluster.square, range(2))
+        assert isinstance(executor, Workers)
+        address = executor.connect(1).scheduler.address
+        assert address.startswith("tls://127.0.0.1:")
+        assert "no Dask scheduler answers" in fails_with(Scale(scheduler=address.replace("tls", "tcp")))
+
+
+KEEPS_WORKING = """
+import cluster
+from homeostat.adapters.dask import executor_of
+from homeostat.project.scale_scope import Scale
+
+if __name__ == "__main__":
+    with executor_of(Scale(workers=2)) as executor:
+        print(*set(executor.map(cluster.who, range(6))), flush=True)
+        input()
+"""
+
+
+def test_workers_of_a_run_that_is_killed_end_too(tmp_path: Path) -> None:
+    script = tmp_path / "keeps_working.py"
+    script.write_text(KEEPS_WORKING)
+    path = str(Path(cluster.__file__).parent)
+    run = subprocess.Popen([sys.executable, script], env=os.environ | {"PYTHONPATH": path}, stdin=subprocess.PIPE,
+                           stdout=subprocess.PIPE, text=True)  # fmt: skip
+    assert run.stdout is not None and run.stdin is not None
+    workers = [int(pid) for pid in run.stdout.readline().split()]
+    assert len(workers) == 2 and all(map(alive, workers))
+    run.kill()
+    run.wait()
+    end = time.monotonic() + 30
+    while any(map(alive, workers)) and time.monotonic() < end:
+        time.sleep(0.1)
+    assert not any(map(alive, workers))
 
 
 def test_a_cluster_that_is_not_there_is_one_line_before_anything_runs() -> None:

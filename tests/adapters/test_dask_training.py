@@ -53,7 +53,8 @@ def objective(task: str = "binary") -> Objective:
 def fitted(executor: Executor, ranks: int, task: str = "binary", settings: LightGBM = SETTINGS) -> lightgbm.Trees:
     table = events()
     group = table["list"].to_numpy() if task == "ranking" else None
-    return lightgbm.fit(objective(task), settings, table, table["label"].to_numpy(), 1, 1, group, executor, ranks)
+    y = table["label"].to_numpy()
+    return lightgbm.fit(objective(task), settings, table, y, 1, 1, group, executor=executor, ranks=ranks)
 
 
 def trees(text: str) -> str:
@@ -79,7 +80,7 @@ def test_one_rank_gives_the_trees_of_this_process(two: Executor) -> None:
     alone = fitted(two, 1)
     recipe = lightgbm.Recipe(lightgbm._params("binary", SETTINGS, 1, 1), SETTINGS.trees, (2,))
     table = events()
-    rows = lightgbm.Rows(lightgbm.encoding.matrix(alone.encoded, table), table["label"].to_numpy(), None)
+    rows = lightgbm.Rows(lightgbm.encoding.matrix(alone.encoded, table), table["label"].to_numpy())
     (text,) = two.together(partial(boost_rank, recipe), parts(rows, 1))
     assert trees(text) == trees(alone.text)
 

@@ -68,13 +68,15 @@ class Workers:
         self._opening, self._together = threading.Lock(), threading.Lock()
         self._client: Client | None = None
         self._cluster: Any = None
+        self._threads = 1  # of a cluster, when it was connected
 
     @property
     def at_once(self) -> int:
         scale = self._scale
         if scale.scheduler is None:
             return scale.adaptive[1] if scale.adaptive is not None else scale.workers or 1
-        return max(1, sum(self.connect(RETURN).nthreads().values()))
+        self.connect(RETURN)
+        return self._threads
 
     def map(self, function: Callable[[Item], Result], items: Sequence[Item]) -> list[Result]:
         """As ``Executor.map``; one item is worked on here.
@@ -90,7 +92,7 @@ class Workers:
             try:
                 outcomes = client.gather(client.map(task, items, pure=False, key=function_name(function)))
             except (CancelledError, OSError, TimeoutError):  # the scheduler is gone, and with it what it knew
-                self._drop_client()
+                self._drop(client)
                 continue
             except Exception as error:
                 raise _explained(error, self._place) from error
@@ -103,7 +105,7 @@ class Workers:
         Raises:
             HomeostatError, EnvironmentFault: as there.
         """
-        task, problem = partial(_outcome_of_rank, _version(function), function), ""
+        task, problem = partial(_outcome, _version(function), function), ""
         with self._together:  # each waits for all the others: two such works would wait for each other
             for _ in range(TRIES):
                 client = self.connect(RETURN)
@@ -127,14 +129,20 @@ class Workers:
             EnvironmentFault: no scheduler or no worker is there in ``patience`` seconds, or one is of another version.
         """
         with self._opening:
-            if self._client is None:
-                self._client = self._local() if self._scale.scheduler is None else _cluster_at(self._place, patience)
+            if self._client is not None and self._client.status == "running":
+                return self._client
+            self._close_client()
+            if self._scale.scheduler is None:
+                self._client = self._local()
+            else:
+                self._client = _cluster_at(self._place, patience)
+                self._threads = max(1, sum(self._client.nthreads().values()))
             return self._client
 
     def close(self) -> None:
         """Let go of a cluster; end workers that were started here."""
         with self._opening:
-            self._drop_client()
+            self._close_client()
             if self._cluster is not None:
                 self._cluster.close()
                 self._cluster = None
@@ -143,24 +151,33 @@ class Workers:
     def _place(self) -> str:
         return self._scale.scheduler or "Dask's scheduler on this machine"
 
-    def _drop_client(self) -> None:
+    def _drop(self, client: Client) -> None:
+        """Close a connection that was lost, unless another thread has made a new one already."""
+        with self._opening:
+            if self._client is client:
+                self._close_client()
+
+    def _close_client(self) -> None:
         client, self._client = self._client, None
         if client is not None:
             client.close(timeout=1)
 
     def _local(self) -> Client:
         """Workers on this machine, which end with this process; each computes as this one would."""
+        if self._cluster is not None:  # the connection was lost, and not the workers
+            return self._connected()
         dask = _dask()
-        from distributed import Client, LocalCluster
+        from distributed import LocalCluster
 
         port = self._scale.dashboard
         adaptive = self._scale.adaptive
         # No limit of memory each: it would end a worker that needs more than its share while others need none. The
-        # environment is this process's own, so that libraries compute with as many threads as here.
+        # environment is this process's own, so that libraries compute with as many threads as here. Messages are
+        # encrypted by a key of this run's own: whoever can send one can run code, and others may share the machine.
         with dask.config.set({"distributed.nanny.pre-spawn-environ": {}}):
             cluster = LocalCluster(
                 n_workers=adaptive[0] if adaptive is not None else self._scale.workers, threads_per_worker=1,
-                host="127.0.0.1", memory_limit=None, silence_logs=logging.CRITICAL,
+                host="127.0.0.1", memory_limit=None, silence_logs=logging.CRITICAL, security=True,
                 dashboard_address=None if port is None else f"127.0.0.1:{port}",
                 scheduler_kwargs={"dashboard_address": f"127.0.0.1:{port or 0}"},  # of its figures, which it always has
             )  # fmt: skip
@@ -169,7 +186,12 @@ class Workers:
         if port is not None:
             print(f"dashboard  {cluster.dashboard_link}")
         self._cluster = cluster
-        return Client(cluster, set_as_default=False)
+        return self._connected()
+
+    def _connected(self) -> Client:
+        from distributed import Client
+
+        return Client(self._cluster, set_as_default=False)
 
 
 @dataclass(frozen=True)
@@ -190,8 +212,8 @@ class _Raised:
         raise self.error
 
 
-def _outcome(version: str, function: Callable[[Any], Any], item: Any) -> _Value | _Raised:
-    """What a worker does with one item."""
+def _outcome(version: str, function: Callable[..., Any], item: Any, *ring: Ring) -> _Value | _Raised:
+    """What a worker does with one item, and with others at the same time where there is a ``ring``."""
     try:
         if (own := _version(function)) != version:
             from distributed import get_worker
@@ -200,18 +222,13 @@ def _outcome(version: str, function: Callable[[Any], Any], item: Any) -> _Value 
                 f"worker {get_worker().address} has {own}, and this run {version}; start it again from the environment "
                 "of this run"
             )
-        return _Value(function(item))
+        return _Value(function(item, *ring))
     except HomeostatError as error:
         return _Raised(error)
 
 
-def _outcome_of_rank(version: str, function: Callable[[Any, Ring], Any], item: Any, ring: Ring) -> _Value | _Raised:
-    """What a worker does with one item beside others that do so at the same time."""
-    return _outcome(version, partial(function, ring=ring), item)
-
-
 def _of_all(
-    client: Client, workers: Sequence[str], task: Callable[[Any, Ring], Any], items: Sequence[Any], seconds: float
+    client: Client, workers: Sequence[str], task: Callable[..., Any], items: Sequence[Any], seconds: float
 ) -> list[_Value | _Raised]:
     """The outcomes of a task by as many workers at the same time.
 

@@ -82,7 +82,8 @@ def fit(
     if kind == "linear":
         return linear.fit(objective, table, y)
     ranks = training.ranks(kind, len(y))
-    return lightgbm.fit(objective, training.lightgbm, table, y, seed, threads, group, executor, ranks)
+    settings = training.lightgbm
+    return lightgbm.fit(objective, settings, table, y, seed, threads, group, executor=executor, ranks=ranks)
 
 
 def predict_each(fitted: Mapping[str, Model], table: pl.DataFrame) -> dict[str, np.ndarray]:
