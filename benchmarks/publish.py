@@ -24,7 +24,7 @@ SMALL = (
     ("startup.py",), ("tick.py",), ("drift.py", "50000"), ("year.py", "2013-04-30"),
     ("serving.py", REPLAYED, "all", "--times", "10", "--rate", "100", "--many", "300"),
     ("weights.py", REPLAYED, "--times", "3"), ("oracle.py", REPLAYED), ("estimates.py", REPLAYED),
-    ("device.py", REPLAYED, "--rows", "5000"), ("scale.py", "30000"),
+    ("device.py", REPLAYED, "--rows", "5000"), ("scale.py", "100000"),
     ("new.py", "small"), ("kills.py", "--kills", "5", "--seed", "1"), ("soak.py", "--runs", "100"),
 )  # fmt: skip
 FULL = (  # the service is measured in the middle of the year: at its end no event is ahead

@@ -76,6 +76,11 @@ def test_the_same_number_of_ranks_gives_the_same_bytes(two: Executor, task: str)
         assert first.text == fitted(three, 2, task).text
 
 
+def test_workers_that_come_and_go_stay_while_they_fit_together(two: Executor) -> None:
+    with executor_of(Scale(adaptive=(1, 2))) as executor:
+        assert fitted(executor, 2).text == fitted(two, 2).text
+
+
 def test_one_rank_gives_the_trees_of_this_process(two: Executor) -> None:
     alone = fitted(two, 1)
     recipe = lightgbm.Recipe(lightgbm._params("binary", SETTINGS, 1, 1), SETTINGS.trees, (2,))

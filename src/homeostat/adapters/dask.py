@@ -11,6 +11,7 @@ import platform
 import socket
 import threading
 import time
+import warnings
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import CancelledError
 from contextlib import contextmanager, suppress
@@ -36,7 +37,6 @@ PATIENCE = 10  # seconds for a scheduler to answer, and for its first worker to 
 RETURN = 60  # the same where they were there before, and may be starting again
 TRIES = 3  # of the same work, where the scheduler is lost in the middle, or one of several workers that need each other
 LOOK = 0.2  # seconds between two looks at workers that need each other
-SAME = ("python", "distributed", "dask", "cloudpickle", "msgpack")  # what has to be equal on both sides of a message
 
 
 @contextmanager
@@ -109,6 +109,7 @@ class Workers:
         with self._together:  # each waits for all the others: two such works would wait for each other
             for _ in range(TRIES):
                 client = self.connect(RETURN)
+                self._adapt(len(items))
                 workers = _wait_for(client, len(items), self._place)
                 try:
                     outcomes = _of_all(client, workers, task, items, self._scale.fit_within.total_seconds())
@@ -116,6 +117,7 @@ class Workers:
                     problem = str(error).strip().split("\n")[0] or type(error).__name__
                     _start_again(client, workers)
                     continue
+                self._adapt(1)
                 return [outcome.result() for outcome in outcomes]
         raise EnvironmentFault(
             f"{self._place}: {count(len(items), 'worker')} did not come to an end together in {count(TRIES, 'try')} "
@@ -181,12 +183,17 @@ class Workers:
                 dashboard_address=None if port is None else f"127.0.0.1:{port}",
                 scheduler_kwargs={"dashboard_address": f"127.0.0.1:{port or 0}"},  # of its figures, which it always has
             )  # fmt: skip
-        if adaptive is not None:
-            cluster.adapt(minimum=adaptive[0], maximum=adaptive[1])
         if port is not None:
             print(f"dashboard  {cluster.dashboard_link}")
         self._cluster = cluster
+        self._adapt(1)
         return self._connected()
+
+    def _adapt(self, least: int) -> None:
+        """Have workers come and go as work waits, where the scope says so; ``least`` of them stay in any case."""
+        if self._scale.adaptive is not None:
+            low, high = self._scale.adaptive
+            self._cluster.adapt(minimum=max(low, least), maximum=high)
 
     def _connected(self) -> Client:
         from distributed import Client
@@ -351,11 +358,11 @@ def _check_versions(client: Client, address: str) -> None:
     own = _packages(versions["client"])
     for who, what in theirs.items():
         other = _packages(what)
-        for name in SAME:
-            if other.get(name) != own.get(name):
+        for name, version in own.items():
+            if other.get(name) != version:
                 raise EnvironmentFault(
-                    f"{who} has {name} {other.get(name)}, and this run {own.get(name)}; start it again from the "
-                    "environment of this run"
+                    f"{who} has {name} {other.get(name)}, and this run {version}; start it again from the environment "
+                    "of this run"
                 )
 
 
@@ -384,7 +391,8 @@ def _explained(error: Exception, place: str) -> Exception:
 def _dask() -> Any:
     """Dask, whose notices of workers that come and go are no messages of ours."""
     import dask
-    import distributed  # noqa: F401
+    from distributed.versions import VersionMismatchWarning
 
     logging.getLogger("distributed").setLevel(logging.CRITICAL)
+    warnings.simplefilter("ignore", VersionMismatchWarning)  # which ``_check_versions`` refuses, in one line
     return dask

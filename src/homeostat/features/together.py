@@ -23,7 +23,7 @@ from homeostat.data.workspace import Workspace
 from homeostat.features.build import FeatureTables
 from homeostat.features.lookback import groups
 from homeostat.features.sql import read_features_sql
-from homeostat.project.executor import AHEAD, RUN, shared
+from homeostat.project.executor import RUN, shared
 from homeostat.project.layout import Project
 
 if TYPE_CHECKING:
@@ -64,10 +64,11 @@ class Together:
         if at_once == 1 or len(parts) < 2 or tables.workspace.files.staged:  # which workers do not see
             yield from (self.made(tables, part) for part in parts)
             return
-        of_each = min(RUN, -(-len(parts) // at_once))  # neighbours share most of what they are made from
+        waves = -(-len(parts) // (RUN * at_once))  # the tables of one are all in memory
+        of_each = -(-len(parts) // (waves * at_once))  # a worker's parts are neighbours, which share what they are from
         runs = [parts[start : start + of_each] for start in range(0, len(parts), of_each)]
-        for start in range(0, len(runs), AHEAD * at_once):  # so many at a time: their tables are all in memory
-            yield from self._spread(tables, runs[start : start + AHEAD * at_once])
+        for start in range(0, len(runs), at_once):
+            yield from self._spread(tables, runs[start : start + at_once])
 
     def _spread(self, tables: FeatureTables, runs: Sequence[Sequence[Sequence[LookBack]]]) -> Iterator[Made]:
         """The tables of runs of parts by workers; here those that would come out otherwise one after another."""
