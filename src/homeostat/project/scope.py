@@ -15,6 +15,7 @@ from homeostat.project.file_form import FileForm
 from homeostat.project.learning_scope import Learn
 from homeostat.project.part import Part, require
 from homeostat.project.questions import Answer, Question, check_answers
+from homeostat.project.scale_scope import Scale
 from homeostat.project.scope_errors import Contradiction
 from homeostat.project.sql_columns import columns_in
 from homeostat.project.training_scope import Training
@@ -443,6 +444,7 @@ class Scope(Part):
     branch: Text
     seed: Annotated[Whole, Field(ge=0)]
     threads: Count
+    scale: Scale | None = None  # without it a run works in one process
     clock: Clock = Clock()
     remote: Remote | None = None
     sources: Annotated[dict[Name, Source], Field(min_length=1)]
@@ -493,6 +495,7 @@ class Scope(Part):
         self._check_filters()
         self._check_ladder()
         self._check_learn()
+        self._check_scale()
         self._check_combined()
         abstain, ladder = self.costs.abstain, self.training.ladder
         asks = self.approval is not None or (abstain is not None and abstain.then == "person")
@@ -589,6 +592,18 @@ class Scope(Part):
         require(trees, ("learn",), none, ("training", "model"))
         asks = "releases each step by itself, and approval.actions lists retrain, which waits; remove one of them"
         require(approval is None or "retrain" not in approval.actions, ("learn",), asks, ("approval", "actions"))
+
+    def _check_scale(self) -> None:
+        """Check that there are workers for the ranks of a model that is fitted by several."""
+        spread, path = self.training.distribute, ("training", "distribute")
+        if spread is None:
+            return
+        needs = f"needs {spread.ranks} workers, and scale names none; add scale: {{workers: {spread.ranks}}}"
+        require(self.scale is not None, path, needs)
+        assert self.scale is not None
+        most, place = self.scale.most
+        fewer = f"is more than the {most} workers that there are at most; correct one of them"
+        require(most is None or spread.ranks <= most, (*path, "ranks"), fewer, ("scale", place))
 
     def _check_combined(self) -> None:
         """Check that a model of all objectives together has several of one task, and a weight of each in its loss."""
