@@ -16,6 +16,7 @@ from datetime import datetime
 from pathlib import Path
 
 from homeostat.adapters import dvc, worktree
+from homeostat.adapters.dask import executor_of
 from homeostat.core.errors import EnvironmentFault, UsageError
 from homeostat.core.findings import Decision, Due, Finding
 from homeostat.core.incidents import Incident, history_alarms
@@ -79,8 +80,8 @@ def run_context(folder: Path, now: datetime | None = None) -> Iterator[tuple[Ses
     Raises:
         UsageError: ``now`` lies before the last completed tick.
     """
-    with locked_project(folder, now) as (project, at):
-        session = Session.open(project)
+    with locked_project(folder, now) as (project, at), executor_of(project.scope.scale) as executor:
+        session = Session.open(project, executor)
         try:
             yield session, at
         except Exception as error:

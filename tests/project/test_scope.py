@@ -28,6 +28,7 @@ def refusal(text: str) -> str:
     return said
 
 
+ONE = "threads: 1"
 COSTS = "costs: {alert: 1, capacity: 1}"
 ABSTAIN = "costs: {{alert: 1, capacity: 1, abstain: {{{}}}}}"
 FILTER = "label_horizon: 1h"
@@ -74,6 +75,20 @@ BAD = [
     ("threads: 1", "threads: 0", "threads", "must be above 0, not 0"),
     ("threads: 1", "threads: many", "threads", "must be a whole number, not 'many'"),
     ("threads: 1", "threads: 1.5", "threads", "must be a whole number, not 1.5"),
+    (ONE, ONE + "\nscale: {}", "scale", "names no workers; add workers: 4"),
+    (ONE, ONE + "\nscale: {workers: 0}", "scale.workers", "must be above 0, not 0"),
+    (ONE, ONE + "\nscale: {worker: 4}", "scale.worker", "did you mean workers?"),
+    (ONE, ONE + "\nscale: 4", "scale", "must be a mapping of keys, not 4"),
+    (ONE, ONE + "\nscale:\n  adaptive: [1, 4]\n  workers: 4", "scale.adaptive", "(the other is scale.workers, line 9)"),
+    (ONE, ONE + "\nscale: {workers: 4, scheduler: 'tcp://a:1'}", "scale.scheduler", "is beside workers; keep one"),
+    (ONE, ONE + "\nscale: {adaptive: [4, 1]}", "scale.adaptive", "write the smaller number first"),
+    (ONE, ONE + "\nscale: {adaptive: [1]}", "scale.adaptive.1", "is missing"),
+    (ONE, ONE + "\nscale: {adaptive: 4}", "scale.adaptive", "must be a list [a, b], not 4"),
+    (ONE, ONE + "\nscale: {scheduler: 'host:8786'}", "scale.scheduler", "is no address; write tcp://HOST:PORT"),
+    (ONE, ONE + "\nscale: {scheduler: 'tcp://a:1', dashboard: 1}", "scale.dashboard", "(the other is scale.scheduler"),
+    (ONE, ONE + "\nscale: {workers: 1, dashboard: 8787}", "scale.dashboard", "(the other is scale.workers, line "),
+    (ONE, ONE + "\nscale: {workers: 4, fit_within: soon}", "scale.fit_within", "'soon' is not a duration"),
+    (ONE, ONE + "\nscale: {workers: 4, dashboard: 99999}", "scale.dashboard", "must be at most 65535"),
     ("refit: true", "refit: yes", "training.refit", "must be true or false, not 'yes'"),
     ("volume: 0.5", "volume: '0.5'", "sources.readings.volume", "must be a number, not '0.5'"),
     ("volume: 0.5", "volume: .inf", "sources.readings.volume", "a finite number"),
@@ -113,8 +128,7 @@ BAD = [
     ("task: binary", "task: ranking", "objectives.high", "ranking needs it"),
     ("{slices: [meter]", "{slices: [zone]", "evaluation.slices.0", "'zone', which is no column of readings"),
     ("by: [meter]", "by: [zone]", "training.baseline.by.0", "'zone', which is no column of readings and no feature"),
-    ("by: [meter]", "http: \"http://localhost:8000\"", "training.baseline.http",
-     "keep the system's answers in a source"),
+    ("by: [meter]", "http: \"http://localhost:8000\"", "training.baseline.http", "keep the system's answers in a"),
     (COSTS, "costs: {alert: 1, capacity: 1, threshold: 0.3}", "costs.threshold", "it follows from costs.alert"),
     ("by: [meter]", "by: [meter], column: load", "training.baseline", "name one of by, column and sql"),
     ("{slices:", "{metrics: {binary: [auc]}, slices:", "evaluation.metrics.binary", "must start with its loss"),
@@ -142,6 +156,11 @@ BAD = [
     (COSTS, ABSTAIN.format("scores: {high: [0.4, 1.2]}"), "costs.abstain.scores.high", "from 0 to 1; correct it"),
     (COSTS, ABSTAIN.format("scores: {high: [-0.1, 0.2]}"), "costs.abstain.scores.high", "from 0 to 1; correct it"),
     (COSTS, ABSTAIN.format("scores: {high: [0, 1]}"), "costs.abstain.scores.high", "covers every score"),
+    ("{slices: [meter]", "{slices: [meter], fairness: [at]", "evaluation.fairness.0", "is no slice; add it there"),
+    (RELEASE, RELEASE + ", fairness: {parity: 0.1}", "release.fairness", "needs columns to compare groups by"),
+    (RELEASE, RELEASE + ", fairness: {}", "release.fairness", "names no limit; add parity or odds"),
+    (RELEASE, RELEASE + ", budget: {make_cost: 1}", "release.budget.make_cost", "add hour (the other is"),
+    (RELEASE, RELEASE + ", budget: {hour: 1}", "release.budget", "names no limit; add one of megabytes"),
     (RELEASE, RELEASE + ", budget: {}", "release.budget", "names no limit; add one of megabytes"),
     ("seed: 1", "seed: 1\napproval: {actions: [retrain, retrain], within: 1h}", "approval.actions.1", "twice"),
     ("seed: 1", "seed: 1\napproval: {actions: [retrain], within: 1h, above: -1}", "approval.above", "at least 0"),
@@ -199,6 +218,28 @@ def test_a_bad_scope_is_refused_with_line_key_and_fix(old: str, new: str, key: s
     last = [step for step in key.split(".") if not step.isdigit()][-1]
     if "missing" not in said:
         assert re.search(rf"\b{last}\b", text.splitlines()[lines_named(said) - 1]), said
+
+
+@pytest.mark.parametrize(
+    ("scale", "model", "above", "fix"),
+    [
+        ("", "lightgbm", 1000, "training.distribute: needs 4 workers, and scale names none; add scale: {workers: 4}"),
+        ("scale: {workers: 2}", "lightgbm", 1000, "ranks: is more than the 2 workers that there are at most; correct "
+         "one of them (the other is scale.workers, line "),
+        ("scale: {adaptive: [1, 3]}", "lightgbm", 1000, "(the other is scale.adaptive, line "),
+        ("scale: {workers: 4}", "linear", 1000, "no recipe is lightgbm; remove it (the other is training.model, line "),
+        ("scale: {workers: 4}", "lightgbm", 10, "training.distribute.above: must be at least 1000, not 10"),
+        ("scale: {workers: 4}", "lightgbm", 1000, ""),
+        ("scale: {scheduler: 'tcp://[::1]:8786'}", "lightgbm", 1000, ""),
+    ],
+)  # fmt: skip
+def test_a_fit_over_ranks_needs_workers_and_trees(scale: str, model: str, above: int, fix: str) -> None:
+    text = PARAMS.replace(ONE, f"{ONE}\n{scale}").replace("model: linear", f"model: {model}")
+    text = text.replace(REFIT, f"{REFIT}\n  distribute: {{above: {above}, ranks: 4}}")
+    if fix:
+        assert fix in refusal(text)
+    else:
+        assert scope.parse(text).training.ranks("lightgbm", 1001) == 4
 
 
 @pytest.mark.parametrize(("old", "new", "fix"), NOT_YAML, ids=[new[-20:].strip() for _, new, _ in NOT_YAML])

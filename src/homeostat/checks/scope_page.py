@@ -22,6 +22,7 @@ from homeostat.project.value_types import format_duration
 
 if TYPE_CHECKING:
     from homeostat.project.layout import Project
+    from homeostat.project.scale_scope import Scale
     from homeostat.project.scope import Abstain, Approval, Objective, Rollout, Scope, Source
     from homeostat.project.training_scope import Rung
 
@@ -268,10 +269,16 @@ def _release(scope: Scope, margins: Mapping[str, float]) -> Iterator[str]:
     yield "- if made by another recipe (features, labels, kind, parameters): significantly lower cost;"
     if limits.slice_floor is not None:
         yield f"- in every slice {side(-limits.slice_floor)} the baseline's, or not significantly short of it;"
+    for name, limit in (limits.fairness.model_dump(exclude_none=True) if limits.fairness else {}).items():
+        of = {"parity": "share that is given an alert", "odds": "shares given one of events that happened, or did not"}
+        columns = " and of ".join(scope.evaluation.fairness)
+        yield f"- the {of[name]}, differs by at most {_points(limit)} between groups of {columns};"
     if limits.slice_gap is not None:
         yield f"- the gain over the baseline differs by at most {_points(limits.slice_gap)} between slices of a column;"
-    for name, limit in (limits.budget.model_dump(exclude_none=True) if limits.budget else {}).items():
-        what = {"megabytes": "MB of bundle", "score_seconds": "s to score an event", "make_seconds": "s to make it"}
+    for name, limit in (limits.budget.limits if limits.budget else {}).items():
+        what = {"megabytes": "MB of bundle", "score_seconds": "s to score an event", "make_seconds": "s to make it",
+                "score_memory": "MB of memory to score", "make_memory": "MB of memory to make it",
+                "score_cost": "of money for 1,000 scores", "make_cost": "of money to make it"}  # fmt: skip
         yield f"- at most {limit:g} {what[name]};"
     low, high = (f"{1 + off:.3g}" for off in (-limits.calibration, limits.calibration))
     yield f"- predicted/observed ratio not significantly outside {low} to {high}, or as near to 1 as the champion's."
@@ -391,9 +398,19 @@ def _rhythm(scope: Scope) -> Iterator[str]:
     if clock.start is not None:
         yield f"The project's own clock starts at {clock.start} and runs {clock.speed:g} times as fast as the wall's."
     yield f"Scheduled work runs the code of the git branch {scope.branch}."
+    if scope.scale is not None:
+        yield f"Work is spread over {_workers(scope.scale)}."
     if scope.remote is not None:
         agree = f"Hosts agree on the release in service by the git remote {scope.remote.git}"
         yield f"{agree}; a host that serves fetches it every {_span(scope.remote.every)}."
+
+
+def _workers(scale: Scale) -> str:
+    if scale.scheduler is not None:
+        return f"the workers of the cluster at {scale.scheduler}"
+    low, high = scale.adaptive or (scale.workers, scale.workers)
+    many = count(low or 1, "process") if low == high else f"{low} to {high} processes"
+    return f"{many} of this machine"
 
 
 def _loss(scope: Scope) -> str:

@@ -19,7 +19,7 @@ from homeostat.core.evaluation import Comparison
 from homeostat.core.findings import Decision, Finding, Versions
 from homeostat.core.ledger import is_continued, release_line
 from homeostat.core.margins import Margin
-from homeostat.core.optional_gates import covers, slice_floor, slice_gap, within_budget
+from homeostat.core.optional_gates import covers, fair, slice_floor, slice_gap, within_budget
 from homeostat.core.policy import Bar, barred_by
 from homeostat.core.promises import WindowFigures
 from homeostat.core.release_gate import (
@@ -237,10 +237,11 @@ def behaviour_findings(report: evaluate.Report) -> Iterator[Finding]:
     return (behaviour_finding(result) for result in report.behaviour if result.objective in report.trials)
 
 
-def coverage_findings(scope: Scope, report: evaluate.Report) -> list[Finding]:
-    """How many events the scores decide; nothing where the scope has neither filters nor abstains."""
-    abstain = scope.costs.abstain
-    return [covers(report.coverage, abstain.most if abstain else 1.0)] if report.coverage else []
+def alert_findings(scope: Scope, report: evaluate.Report) -> list[Finding]:
+    """How many events the scores decide, and whether alerts are fair, where the scope has a rule of it."""
+    abstain, limits = scope.costs.abstain, scope.release.fairness
+    covered = [covers(report.coverage, abstain.most if abstain else 1.0)] if report.coverage else []
+    return covered + (list(fair(report.fairness, limits.parity, limits.odds)) if limits else [])
 
 
 def scope_findings(scope: Scope, report: evaluate.Report, bundle: Bundle, seconds: float) -> Iterator[Finding]:
@@ -248,7 +249,7 @@ def scope_findings(scope: Scope, report: evaluate.Report, bundle: Bundle, second
 
     ``seconds`` is what the candidate took to make.
     """
-    yield from coverage_findings(scope, report)
+    yield from alert_findings(scope, report)
     limits, confidence = scope.release, scope.evaluation.confidence
     learned = {} if bundles.is_baseline(bundle.training) else report.trials  # the baseline need not beat itself
     for name, trial in learned.items():
@@ -258,7 +259,7 @@ def scope_findings(scope: Scope, report: evaluate.Report, bundle: Bundle, second
             yield slice_gap(name, trial.against_baseline, limits.slice_gap)
     if limits.budget is not None:
         taken = spent(bundle, seconds, limits.budget)
-        yield from within_budget(taken, limits.budget.model_dump(exclude_none=True))
+        yield from within_budget(taken, limits.budget.limits)
 
 
 def _too_good(tree: Project, report: evaluate.Report) -> Iterator[Finding]:

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 from homeostat.core.errors import DataError, ScopeError
+from homeostat.project.executor import IN_PROCESS, Executor
 
 if TYPE_CHECKING:
     import numpy as np
@@ -57,8 +58,11 @@ def fit(
     seed: int,
     threads: int,
     group: np.ndarray | None = None,
+    executor: Executor = IN_PROCESS,
 ) -> Model:
     """Fit a model of ``kind`` to the labels ``y`` (n,) of the rows of ``table``; ``group`` (n,) is for ranking.
+
+    Where ``training`` spreads so many rows over ranks, they are workers of the ``executor``.
 
     A binary label with one class only leaves nothing to learn but its rate: the answer is then a heuristic. Of one
     objective alone a combined model is lightgbm; ``combined.fit`` fits that of several.
@@ -78,7 +82,9 @@ def fit(
         return heuristic.rate_alone(objective.task, y)
     if kind == "linear":
         return linear.fit(objective, table, y)
-    return lightgbm.fit(objective, training.lightgbm, table, y, seed, threads, group)
+    ranks = training.ranks(kind, len(y))
+    settings = training.lightgbm
+    return lightgbm.fit(objective, settings, table, y, seed, threads, group, executor=executor, ranks=ranks)
 
 
 def continue_from(

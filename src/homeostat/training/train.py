@@ -18,6 +18,7 @@ from homeostat.core.errors import DataError, ScopeError
 from homeostat.features.tables import is_mature, mature, not_left_out, read_features
 from homeostat.models import combined, targets
 from homeostat.models.heuristic import GIVEN
+from homeostat.project.executor import IN_PROCESS, Executor
 from homeostat.project.scope import Scope
 from homeostat.project.whole_files import write_text
 from homeostat.project.window import Window, read_window
@@ -76,8 +77,8 @@ def _columns_of(scope: Scope, objective: str, table: pl.DataFrame) -> pl.DataFra
     return table.select(c for c in table.columns if c in own or c.startswith(GIVEN))
 
 
-def train(project: Project) -> dict[str, Any]:
-    """Rewrite ``models/candidate``; what ``training.json`` says.
+def train(project: Project, executor: Executor = IN_PROCESS) -> dict[str, Any]:
+    """Rewrite ``models/candidate``; what ``training.json`` says. Large fits go to workers of the ``executor``.
 
     Raises:
         DataError: an objective has no mature event, features or labels cannot be used, or the parent is not here.
@@ -101,10 +102,10 @@ def train(project: Project) -> dict[str, Any]:
     together = _fit_together(scope, rows) if kind == combined.KIND else {}
     with ThreadPoolExecutor(_at_once(scope, kind)) as pool:
         scopes, fresh = (scope, project.scope), [name for name in rows if name not in carried]
-        fitting = {name: _fits(pool, scopes, name, kind, rows[name], parent) for name in fresh}
+        fitting = {name: _fits(pool, executor, scopes, name, kind, rows[name], parent) for name in fresh}
         for name, fits in fitting.items():
             made = {part: fit.result() for part, fit in fits.items()} | together.get(name, {})
-            trained[name] = _keep(project, name, rows[name], made)
+            trained[name] = _keep(project, scope, name, rows[name], made)
     training: dict[str, Any] = {"as_of": until.isoformat(), "objectives": {name: trained[name] for name in rows}}
     if window.rung:
         training["rung"] = window.rung
@@ -133,7 +134,8 @@ def _at_once(scope: Scope, kind: str) -> int:
 
 
 def _fits(
-    pool: ThreadPoolExecutor, scopes: tuple[Scope, Scope], name: str, kind: str, rows: Split, parent: Parent | None
+    pool: ThreadPoolExecutor, executor: Executor, scopes: tuple[Scope, Scope], name: str, kind: str, rows: Split,
+    parent: Parent | None,
 ) -> dict[str, Future[models.Model]]:
     """One objective's models under way, by folder: judged and baseline before the holdout, and both for service.
 
@@ -145,7 +147,7 @@ def _fits(
     if kind != combined.KIND:
         wanted = {part: (own, kind, every) for part, every in _parts(own).items()} | wanted
     return {
-        part: pool.submit(fit_model, scope, name, which, rows, every)
+        part: pool.submit(fit_model, scope, name, which, rows, every, executor)
         if parent is None or which == "heuristic"
         else pool.submit(continue_model, scope, name, parent.model(name, part), rows, every)
         for part, (scope, which, every) in wanted.items()
@@ -175,14 +177,18 @@ def _fit_together(scope: Scope, rows: Mapping[str, Split]) -> dict[str, dict[str
     return together
 
 
-def _keep(project: Project, name: str, rows: Split, made: dict[str, models.Model]) -> dict[str, Any]:
+def _keep(
+    project: Project, scope: Scope, name: str, rows: Split, made: dict[str, models.Model]
+) -> dict[str, Any]:
     """Save the models; what ``training.json`` says of them."""
     made.setdefault("final", made["judged"])
     for part, model in made.items():
         model.save(project.candidate / name / part)
     used = rows.every if project.scope.training.refit else rows.before
+    ranks = scope.training.ranks(made["final"].kind, len(used))
     return {
         "kind": made["final"].kind,
+        **({"ranks": ranks} if ranks > 1 else {}),
         "rows": len(used),
         "from": _time(used, "min"),
         "to": _time(used, "max"),
@@ -195,7 +201,9 @@ def _holdout(rows: Split) -> dict[str, Any]:
     return {"from": rows.start.isoformat(), "to": rows.end.isoformat(), "rows": len(rows.held)}
 
 
-def fit_model(scope: Scope, name: str, kind: str, split_rows: Split, every: bool) -> models.Model:
+def fit_model(
+    scope: Scope, name: str, kind: str, split_rows: Split, every: bool, executor: Executor = IN_PROCESS
+) -> models.Model:
     """Fit to every mature row, or to those before the holdout, which are copied only now: each copy is large.
 
     Raises:
@@ -205,7 +213,7 @@ def fit_model(scope: Scope, name: str, kind: str, split_rows: Split, every: bool
     group = rows[f"group__{name}"].fill_null("").to_numpy() if objective.task == "ranking" else None
     y = rows[f"label__{name}"].to_numpy()
     try:
-        return models.fit(kind, objective, scope.training, rows, y, scope.seed, scope.threads, group)
+        return models.fit(kind, objective, scope.training, rows, y, scope.seed, scope.threads, group, executor)
     except DataError as error:
         raise DataError(f"objective {name}: {error}") from error
 
