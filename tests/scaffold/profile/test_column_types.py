@@ -13,6 +13,7 @@ from homeostat.data.casts import typed
 from homeostat.scaffold.draft import create
 from homeostat.scaffold.profile.column_types import readings_of
 from homeostat.scaffold.profile.request import Address, Request
+from homeostat.scaffold.profile.table import read_table
 from homeostat.scaffold.profile.workspace import open_workspace
 
 # values as written, the kind of their column, and the values as they are read

@@ -94,8 +94,14 @@ def test_what_is_no_clock_is_not_taken_for_one(clock: str, write: Write, tmp_pat
     assert ("arrival_time, such as" in table.columns[0].reading.note) == (clock == "arrival_time")
 
 
-@pytest.mark.parametrize(("hour", "write"), [("Hr", lambda t: str(t.hour % 12 or 12)), ("Hour", lambda t: str(t.hour % 12)),
-                                             ("Time", lambda t: f"{t.hour % 12 or 12}:00")])  # fmt: skip
+@pytest.mark.parametrize(
+    ("hour", "write"),
+    [
+        ("Hr", lambda t: str(t.hour % 12 or 12)),
+        ("Hour", lambda t: str(t.hour % 12)),
+        ("Time", lambda t: f"{t.hour % 12 or 12}:00"),
+    ],
+)
 @pytest.mark.parametrize(("morning", "afternoon"), [("AM", "PM"), ("a.m.", "p.m.")])
 def test_the_half_of_the_day_in_a_column_of_its_own(
     hour: str, write: Write, morning: str, afternoon: str, tmp_path: Path

@@ -45,7 +45,7 @@ def same_order(candidates: Candidates) -> Iterator[Issue]:
             yield leak("label leakage", column.name, text, 0.9, 97)
 
 
-def _signs(values: Array, pairs: Array) -> Array:
+def _signs(values: Array, pairs: np.ndarray) -> Array:
     with np.errstate(invalid="ignore"):
         signs: Array = np.sign(values[pairs[0]] - values[pairs[1]])
     return signs

@@ -77,10 +77,10 @@ def _gives_number(values: Array, y: Array, inexact: Array) -> str | None:
     large = np.argsort(-np.abs(y[some]))[:50]  # whose rounding matters least
     factor = float(np.median(y[some][large] / values[some][large]))
     digit, spread = last_digit(y), float(y.std())
-    allowed = max(1e-6 * spread, 0.51 * digit if digit < 0.1 * spread else 0.0)
+    least = max(1e-6 * spread, 0.51 * digit if digit < 0.1 * spread else 0.0)
     factor = _round_factor(factor)
     inexact = np.abs(factor) * inexact
-    allowed = allowed + np.where(inexact < ROUNDING * spread, inexact, 0.0)
+    allowed = least + np.where(inexact < ROUNDING * spread, inexact, 0.0)
     if float((np.abs(y - factor * values) <= allowed + 1e-9 * np.abs(y)).mean()) < HOLDS:
         return None
     return "" if factor == 1 else f" times {factor:.6g}"

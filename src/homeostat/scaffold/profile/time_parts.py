@@ -78,9 +78,9 @@ def day_parts(work: Workspace, table: Table, day: Column) -> dict[str, Part]:
 def _half_part(work: Workspace, table: Table) -> Part | None:
     """The column that says AM or PM of each row."""
     for column in table.columns:
-        if column.kind == "string" and column.distinct <= HALVES and not column.absent:
-            if _all_values(work, table, column, f"regexp_full_match(trim({column.sql}), '{HALF}')"):
-                return Part(column, as_written(column), "%p", note=f"{column.raw} is the half of the day")
+        likely = column.kind == "string" and column.distinct <= HALVES and not column.absent
+        if likely and _all_values(work, table, column, f"regexp_full_match(trim({column.sql}), '{HALF}')"):
+            return Part(column, as_written(column), "%p", note=f"{column.raw} is the half of the day")
     return None
 
 
