@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from datetime import datetime
@@ -107,11 +108,12 @@ def tick(
         raise UsageError(f"joined the ledger of other hosts, which stands at {session.stands_at}; run again")
     with _timed(spent, "decide"):
         weights = release_weights(session, now)
-    with _timed(spent, "predict"):
+    with ThreadPoolExecutor(1) as beside, _timed(spent, "predict"):
+        labels = beside.submit(check_labels, session.tree, session.labels, now)  # which needs no prediction
         predicted = predict(session, now, live)
     step = advance_rollout(session, now)
     with _timed(spent, "watch"):
-        at_once = (*check_switch(session.tree, session.registry, now), *check_labels(session.tree, session.labels, now))
+        at_once = (*check_switch(session.tree, session.registry, now), *labels.result())
     opened = _raise_alerts(session, now, (*_findings_of_loop(session, outcome, step), *at_once))
     with _timed(spent, "decide"):
         approval = settle_approval(session, now, at_once)

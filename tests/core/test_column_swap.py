@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from homeostat.core.column_swap import Likeness, likenesses
-from homeostat.core.profiles import QUANTILES, Profile, compare, trusted
+from homeostat.core.profile_limits import compare
+from homeostat.core.profiles import QUANTILES, Profile, trusted
 from homeostat.core.profiles import Past as Before
 
 DRAW = np.random.default_rng(7)

@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from homeostat.core.history_faults import Fault, faults
-from homeostat.core.profiles import Compared, Profile
+from homeostat.core.profile_limits import Compared
+from homeostat.core.profiles import Profile
 from homeostat.core.repairs import UNIT
 
 AT = np.array([-15.0, -12, -8, -4, 0, 4, 8, 12, 15])  # of the quantiles of a day around its mean

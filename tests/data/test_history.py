@@ -52,6 +52,9 @@ def some(share: float, column: str, value: pl.Expr) -> pl.Expr:
     return pl.when(hit).then(value).otherwise(pl.col(column)).alias(column)
 
 
+AGAIN = parcels().with_columns(pl.col("at") + timedelta(days=1), pl.col("id") + 10_000).filter(
+    pl.col("at").is_between(START + timedelta(days=LAST), START + timedelta(days=LAST + 1), closed="left")
+)  # fmt: skip
 DELAY, TEMP, LOAD, DEPOT = (pl.col(c) for c in ("delay", "temp", "load", "depot"))
 CASES: dict[str, tuple[Callable[[pl.DataFrame], pl.DataFrame], str, set[str], str]] = {
     "a null surge": (lambda r: r.with_columns(some(0.3, "load", pl.lit(None))), "missing values", {"load"}, "accepted"),
@@ -84,6 +87,11 @@ CASES: dict[str, tuple[Callable[[pl.DataFrame], pl.DataFrame], str, set[str], st
         {"depot"}, "accepted",
     ),
     "a stuck sensor": (lambda r: r.with_columns(TEMP.first().alias("temp")), "stuck values", {"temp"}, "accepted"),
+    "a feed that stands still": (
+        lambda r: AGAIN.cast(dict(r.schema)).select(r.columns), "stale values", {"load", "temp", "delay"}, "accepted",
+    ),
+    "signs that are lost": (lambda r: r.with_columns(DELAY.abs()), "lost signs", {"delay"}, "accepted"),
+    "whole tens": (lambda r: r.with_columns((LOAD / 10).round() * 10), "coarse values", {"load"}, "accepted"),
     "a lost slice": (lambda r: r.filter(DEPOT != "north"), "lost slice", {"depot"}, "accepted"),
     "yes for no": (lambda r: r.with_columns(late=1 - pl.col("late")), "flipped values", {"late"}, "quarantined"),
     "a batch cut short": (lambda r: r.filter(pl.col("at").dt.hour() < 13), "lost hours", set(), "accepted"),

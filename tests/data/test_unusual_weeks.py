@@ -10,7 +10,8 @@ import polars as pl
 import pytest
 
 from homeostat.core.history_faults import Fault, faults
-from homeostat.core.profiles import Past, compare, trusted
+from homeostat.core.profile_limits import compare
+from homeostat.core.profiles import Past, trusted
 from homeostat.data.profile import profile_of
 
 START, WEEK, WEEKS = datetime(2024, 1, 1), timedelta(days=7), 40

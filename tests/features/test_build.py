@@ -148,7 +148,7 @@ def test_a_batch_that_was_not_accepted_has_no_events(tmp_path: Path) -> None:
         ("label: load > 5", "label: laod > 5", "params.yaml: objectives.high.label: .*laod"),
         ("predict_at: event_time - INTERVAL 1 HOUR", "predict_at: nope", "params.yaml: events.predict_at: .*nope"),
         ("at: event_time + INTERVAL 10 MINUTE", "at: load", "sources.readings.known_at.read.at"),
-        ("features: [hour, total]", "features: [hour, nope]", "does not return nope"),
+        ("features: [hour, total]", "features: [hour, nope]", "does not return nope, which objectives.high.features"),
     ],
 )  # fmt: skip
 def test_a_scope_that_cannot_be_used_is_said(tmp_path: Path, old: str, new: str, said: str) -> None:

@@ -83,7 +83,7 @@ def test_they_are_live(project: Project, client: httpx.Client) -> None:
     before = path.read_text()
     path.write_text(json.dumps({**json.loads(before), "passes": 1}))
     try:
-        assert "closes after 1 more quiet check" in client.get("/incidents/0001.html").text
+        assert "closes after 1 more passing check" in client.get("/incidents/0001.html").text
     finally:
         path.write_text(before)
 

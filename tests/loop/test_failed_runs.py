@@ -49,7 +49,7 @@ def test_a_decision_that_cannot_be_made_is_open_with_its_fix_until_it_is_made(
     assert stands_at(project) == hourly.START
     (item,) = [item for item in status.read(project).open if item.text.startswith("run, since")]
     assert line in item.text
-    assert item.note == "last seen 2024-03-01 04:00; closes after 2 quiet checks; first: homeostat run lifecycle"
+    assert item.note == "last seen 2024-03-01 04:00; closes after 2 passing checks; first: homeostat run lifecycle"
     path.write_text(before)
     hourly.commit(project.home)
     assert run(project, 4).decision is not None

@@ -57,6 +57,10 @@ BAD = [
     ("seed: 1", "seed: 1\napproval: {actions: [retrain], within: 0h}", "approval.within", "must be longer than zero"),
     ("train: all", "train: 1h", "windows.train", "longer than windows.holdout (2h)"),
     ("train: all", "train: everything", "windows.train", "or all"),
+    ("weight: 1", "weight: 1, train: 1h", "objectives.high.train", "(the other is windows.holdout, line "),
+    ("weight: 1", "weight: 1, train: some", "objectives.high.train", "or all"),
+    ("weight: 1", "weight: 1, retrain: 1h", "objectives.high.retrain", "(the other is rhythm.decide, line "),
+    ("retrain: 4h", "retrain: 1h", "rhythm.retrain", "(the other is rhythm.decide, line "),
     ("warm_up: 1d", "warm_up: 2h", "windows.warm_up", "longer than windows.holdout"),
     ("window: 1d", "window: 1h", "monitoring.window", "longer than events.label_horizon (1h)"),
     ("history: 1d", "history: 0d", "features.history", "longer than zero"),
@@ -102,6 +106,8 @@ BAD = [
     ("task: binary", "task: ranking", "objectives.high", "ranking needs it"),
     ("{slices: [meter]", "{slices: [zone]", "evaluation.slices.0", "'zone', which is no column of readings"),
     ("by: [meter]", "by: [zone]", "training.baseline.by.0", "'zone', which is no column of readings and no feature"),
+    ("by: [meter]", "http: \"http://localhost:8000\"", "training.baseline.http", "keep the system's answers in a"),
+    (COSTS, "costs: {alert: 1, capacity: 1, threshold: 0.3}", "costs.threshold", "it follows from costs.alert"),
     ("by: [meter]", "by: [meter], column: load", "training.baseline", "name one of by, column and sql"),
     ("{slices:", "{metrics: {binary: [auc]}, slices:", "evaluation.metrics.binary", "must start with its loss"),
     ("{slices:", "{metrics: {binary: []}, slices:", "evaluation.metrics.binary", "is empty"),
@@ -124,6 +130,18 @@ BAD = [
     (RELEASE, RELEASE + ", slice_gap: 0", "release.slice_gap", "must be above 0"),
     (RELEASE, RELEASE + ", budget: {megabytes: -1}", "release.budget.megabytes", "must be above 0, not -1"),
     (RELEASE, RELEASE + ", budget: {bytes: 1}", "release.budget.bytes", "did you mean megabytes?"),
+    ("{slices: [meter]", "{slices: [meter, meter]", "evaluation.slices.1", "names 'meter' twice"),
+    (COSTS, ABSTAIN.format("scores: {high: [0.4, 1.2]}"), "costs.abstain.scores.high", "from 0 to 1; correct it"),
+    (COSTS, ABSTAIN.format("scores: {high: [-0.1, 0.2]}"), "costs.abstain.scores.high", "from 0 to 1; correct it"),
+    (COSTS, ABSTAIN.format("scores: {high: [0, 1]}"), "costs.abstain.scores.high", "covers every score"),
+    ("{slices: [meter]", "{slices: [meter], fairness: [at]", "evaluation.fairness.0", "is no slice; add it there"),
+    (RELEASE, RELEASE + ", fairness: {parity: 0.1}", "release.fairness", "needs columns to compare groups by"),
+    (RELEASE, RELEASE + ", fairness: {}", "release.fairness", "names no limit; add parity or odds"),
+    (RELEASE, RELEASE + ", budget: {make_cost: 1}", "release.budget.make_cost", "add hour (the other is"),
+    (RELEASE, RELEASE + ", budget: {hour: 1}", "release.budget", "names no limit; add one of megabytes"),
+    (RELEASE, RELEASE + ", budget: {}", "release.budget", "names no limit; add one of megabytes"),
+    ("seed: 1", "seed: 1\napproval: {actions: [retrain, retrain], within: 1h}", "approval.actions.1", "twice"),
+    ("seed: 1", "seed: 1\napproval: {actions: [retrain], within: 1h, above: -1}", "approval.above", "at least 0"),
     ("history: 1d", "history: 1d, barred: [high.meter]", "evaluation.slices.0", "(the other is features.barred.0"),
     ("history: 1d", "history: 1d, groups: {sky: {of: [wind]}}", "features.groups.sky.of.0", "no objective lists"),
     ("seed: 1", ASKED.format("ethical", "no"), "questions.ethical.answer", "nothing should be built then"),
@@ -132,6 +150,10 @@ BAD = [
     ("seed: 1", ASKED.format("pays", "maybe"), "questions.pays.answer", "use one"),
     ("seed: 1", ASKED.format("cheap", "yes"), "questions.cheap", "is not one of ethical"),
     (REFIT, LADDER, RUNGS, "is empty; name at least one"),
+    (REFIT, LADDER + "all: {model: combined, features: {high: [load]}}", f"{RUNGS}.all.model", "there is one; use "),
+    (REFIT, REFIT + "\n  weights: {high: 1}", "training.weights", "(the other is training.model, line "),
+    (REFIT, REFIT + "\n  weights: {low: 1}", "training.weights.low", "use one of high"),
+    (REFIT, REFIT + "\n  weights: {high: 0}", "training.weights.high", "must be above 0"),
     (REFIT, LADDER + "same: {model: heuristic}", f"{RUNGS}.same", f"(the other is {RUNGS}.plain, line "),
     (REFIT, LADDER + "line: {model: linear}", f"{RUNGS}.line", "(the other is objectives.high.features, line "),
     (REFIT, LADDER + "line: {model: linear, features: {low: [load]}}", f"{RUNGS}.line.features.low", "one of high"),
@@ -220,6 +242,46 @@ def test_a_scope_is_read_into_types_and_written_back() -> None:
     assert found.rhythm.retrain == timedelta(hours=4)
     assert found.event_source.key == ("meter", "at")
     assert scope.Scope.model_validate_json(found.model_dump_json()) == found
+
+
+TWO = "\n  low: {{task: {}, label: load, known: read, weight: 1, features: [load]}}"
+TOGETHER = REFIT + "\n  weights: {{{}}}"
+
+
+@pytest.mark.parametrize(("task", "weights", "fix"), [
+    ("binary", "high: 1", "low has none; write weights: {low: 1} (the other is objectives.low, line "),
+    ("regression", "high: 1, low: 1", "low is another, or a ranking; use another kind (the other is objectives.low.t"),
+])  # fmt: skip
+def test_a_combined_model_needs_one_task_and_a_weight_of_each(task: str, weights: str, fix: str) -> None:
+    params = hourly.PARAMS.replace("model: linear", "model: combined").replace("last_load]}", "last_load]}{}")
+    params = params.replace("{slices:", "{metrics: {regression: [rmse]}, slices:")
+    text = params.replace(REFIT, TOGETHER.format(weights)).replace("{}", TWO.format(task))
+    sentence = refusal(text)
+    assert ": training.model: " in sentence and fix in sentence
+
+
+@pytest.mark.parametrize(("old", "new", "key"), [
+    ("slices: [meter]", "slices: [meter, load]", "evaluation.slices.1"),
+    ("by: [meter]", "by: [load]", "training.baseline.by.0"),
+])  # fmt: skip
+def test_a_column_that_comes_with_the_label_is_no_slice_and_no_baseline(old: str, new: str, key: str) -> None:
+    sentence = refusal(hourly.PARAMS.replace(old, new))
+    assert f": {key}: names 'load', which becomes known with the label of high" in sentence
+    assert "(the other is sources.readings.known_at.read, line " in sentence
+
+
+@pytest.mark.parametrize(("old", "new", "other"), [
+    ("warm_up: 1d", "warm_up: 2h", "windows.holdout"), ("decide: 2h", "decide: 90m", "rhythm.tick"),
+    ("window: 1d", "window: 1h", "events.label_horizon"), ("train: all", "train: 1h", "windows.holdout"),
+    ("history: 1d", "history: 1d, barred: [high.load], allowed: [high.load]", "features.allowed.0"),
+    ("features: []", "features: [load]\nfeatures: {history: 1d, barred: [high.load]}", "features.barred.0"),
+])  # fmt: skip
+def test_both_lines_of_a_contradiction_are_named(old: str, new: str, other: str) -> None:
+    text = PARAMS.replace(old, new)
+    if "\n" in new:
+        features, barred = new.split("\n")
+        text = PARAMS.replace(old, features).replace("features: {history: 1d}", barred)
+    assert f"(the other is {other}, line " in refusal(text)
 
 
 # ---- the scope of this repository's own project

@@ -67,7 +67,7 @@ def test_a_batch_unlike_those_before(project: Project) -> None:
     shown = screen(project, "2")
     assert shown["incident"] == "0002  load: history"
     assert shown["what"].startswith("unit change: load came as if in thousandths")
-    assert shown["state"] == "open; last seen 2024-03-01 12:00; closes after 2 quiet checks"
+    assert shown["state"] == "open; last seen 2024-03-01 12:00; closes after 2 passing checks"
     assert shown["since"] == f"2024-03-01 12:00 UTC; first in batch {HELD}"
     assert shown["blame"] == "source readings; columns load"
     assert shown["done"].startswith("nothing trains on the events of the batches in doubt")

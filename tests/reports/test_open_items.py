@@ -31,7 +31,7 @@ def test_an_incident_has_its_progress_and_its_command() -> None:
     passing = replace(BAD, passes=1, release="v0.2.0")
     (item,) = open_items([], [passing], [])
     assert item.text.startswith("high: calibration, since 2024-03-01: predicted/observed ratio 1.60")
-    progress = "last seen 2024-03-01 00:00 on v0.2.0; closes after 1 more quiet check"
+    progress = "last seen 2024-03-01 00:00 on v0.2.0; closes after 1 more passing check"
     assert item == OpenItem(item.text, "homeostat run training", progress)
 
 
@@ -60,7 +60,7 @@ def test_the_page_has_each_with_its_command(project: Project) -> None:
     page = write_report(project, project.report_page).read_text()
     assert "schedule: no pass of the loop has completed since 2024-03-02 00:00" in page
     assert "<code>homeostat up</code>" in page
-    assert "last seen 2024-03-01 22:00; closes after 2 quiet checks <code>homeostat data review</code>" in page
+    assert "last seen 2024-03-01 22:00; closes after 2 passing checks <code>homeostat data review</code>" in page
 
 
 @pytest.mark.parametrize("rule", sorted({*ALERTING, *FIRST_COMMAND}))

@@ -52,7 +52,7 @@ def test_whether_to_worry_comes_first_then_what_is_open_what_serves_and_what_is_
         "!! schedule: no pass of the loop has completed since 2024-03-02 00:00, and nothing runs the schedules",
         "   first: homeostat up",
         "!! readings: batch, since 2024-03-01: 2024-03-01T20 is missing: nothing came 2 h after the period ended",
-        "   last seen 2024-03-01 22:00; closes after 2 quiet checks; first: homeostat data review",
+        "   last seen 2024-03-01 22:00; closes after 2 passing checks; first: homeostat data review",
         "2024-03-01  Roll back: v0.1.0 replaces v0.2.0 (loss: high -22.5 %). Trigger: `high: calibration`.",
         "2024-03-02 01:00  data and predictions",
         "2024-03-02 02:00  decision",

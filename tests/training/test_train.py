@@ -95,6 +95,33 @@ def test_a_training_window_forgets(tmp_path: Path) -> None:
     assert said["from"] == (START + 20 * DAY).isoformat()
 
 
+def test_an_objective_has_a_window_of_its_own(tmp_path: Path) -> None:
+    project = tides(tmp_path, windows__train="30d", objectives__height__train="10d", objectives__order__train="all")
+    trained = train(project)["objectives"]
+    days = {name: datetime.fromisoformat(part["from"]).date() - START.date() for name, part in trained.items()}
+    assert days == {"flood": 10 * DAY, "height": 30 * DAY, "order": 0 * DAY}
+
+
+def test_a_combined_model_is_one_fit_of_all_objectives_whose_weights_count(tmp_path: Path) -> None:
+    table = gauges(40).with_columns(
+        label__ebb=(pl.col("label__height") < 3.5).cast(pl.Float64), known__ebb=pl.col("known__height")
+    )
+    objectives = only("flood")["objectives"]
+    objectives["ebb"] = objectives["flood"] | {"label": "level < 3.5", "features": ["wind", "moon"]}
+    made = {}
+    for number, weights in enumerate(({"flood": 1, "ebb": 1}, {"flood": 9, "ebb": 1})):
+        project = tides(tmp_path / str(number), table=table, objectives=objectives, training__model="combined",
+                        training__weights=weights)  # fmt: skip
+        trained = train(project)["objectives"]
+        assert {part["kind"] for part in trained.values()} == {"combined"}
+        assert trained["ebb"]["features"] == ["wind", "moon"]
+        made[number] = hashes(project)
+    for part in ("judged", "final"):
+        ebb = f"ebb/{part}/trees.txt"
+        assert made[0][f"flood/{part}/trees.txt"] == made[0][ebb] != made[1][ebb]
+    assert made[0]["ebb/baseline/model.json"] == made[1]["ebb/baseline/model.json"]
+
+
 def test_the_judged_model_has_not_seen_the_holdout(tmp_path: Path) -> None:
     """Labels of the holdout turned round change the final model and not the judged one."""
     table = gauges(40)

@@ -19,7 +19,10 @@ from homeostat.project.layout import BEHAVIOUR
 from homeostat.project.whole_files import write_text
 
 # Parts of an objective that these stages do not read; other stages list objectives whole or not at all.
-NOT_READ = {"featurize": {"weight"}, "train": {"weight"}, "reference": {"weight"}}
+NOT_READ = {
+    "featurize": {"weight", "train", "retrain"}, "train": {"weight", "retrain"},
+    "reference": {"weight", "train", "retrain"},
+}  # fmt: skip
 LADDER = "training.ladder"  # it has features and rules, if the scope has it
 CODE = "src/homeostat/"
 # These keep their work by content, or take two seconds: an edit beside what they reach costs little, so whole rooms are

@@ -204,8 +204,11 @@ def _abstain(abstain: Abstain) -> Iterator[str]:
 
 def _training(scope: Scope) -> Iterator[str]:
     windows, training, evaluation = scope.windows, scope.training, scope.evaluation
-    length = "all history" if windows.train == "all" else f"the last {_span(windows.train)}"
+    length = _history(windows.train)
     yield f"The model is {training.model}, trained on {length}; the last {_span(windows.holdout)} judge it."
+    for name, objective in scope.objectives.items():
+        if objective.train is not None:
+            yield f"- {name} is trained on {_history(objective.train)}."
     if training.calibrate and any(o.task == "binary" for o in scope.objectives.values()):
         yield "If the ranking holds but the predicted/observed ratio is off, the scores are recalibrated."
         if training.calibrate != ("platt",):
@@ -231,12 +234,18 @@ def _training(scope: Scope) -> Iterator[str]:
         yield f"Times are too few: each time's events count as {evaluation.runs} blocks by key, as if independent."
 
 
+def _history(length: timedelta | str) -> str:
+    return "all history" if isinstance(length, str) else f"the last {_span(length)}"
+
+
 def _rung(rung: Rung) -> str:
     rule = rung.rule
     parts: list[str] = [rung.model]
     if rule is not None:
         parts.append(rule.column or rule.sql or f"the label's rate by {', '.join(rule.by) or 'nothing'}")
     parts += [f"{count(len(own), 'feature')} for {name}" for name, own in rung.features.items()]
+    if rung.weights:
+        parts.append(f"the losses of {', '.join(f'{name} times {w:g}' for name, w in rung.weights.items())} added up")
     if rung.lightgbm is not None:
         parts.append(f"{rung.lightgbm.trees} trees of {rung.lightgbm.leaves} leaves")
     return ", ".join(parts)
@@ -259,10 +268,16 @@ def _release(scope: Scope, margins: Mapping[str, float]) -> Iterator[str]:
     yield "- if made by another recipe (features, labels, kind, parameters): significantly lower cost;"
     if limits.slice_floor is not None:
         yield f"- in every slice {side(-limits.slice_floor)} the baseline's, or not significantly short of it;"
+    for name, limit in (limits.fairness.model_dump(exclude_none=True) if limits.fairness else {}).items():
+        of = {"parity": "share that is given an alert", "odds": "shares given one of events that happened, or did not"}
+        columns = " and of ".join(scope.evaluation.fairness)
+        yield f"- the {of[name]}, differs by at most {_points(limit)} between groups of {columns};"
     if limits.slice_gap is not None:
         yield f"- the gain over the baseline differs by at most {_points(limits.slice_gap)} between slices of a column;"
-    for name, limit in (limits.budget.model_dump(exclude_none=True) if limits.budget else {}).items():
-        what = {"megabytes": "MB of bundle", "score_seconds": "s to score an event", "make_seconds": "s to make it"}
+    for name, limit in (limits.budget.limits if limits.budget else {}).items():
+        what = {"megabytes": "MB of bundle", "score_seconds": "s to score an event", "make_seconds": "s to make it",
+                "score_memory": "MB of memory to score", "make_memory": "MB of memory to make it",
+                "score_cost": "of money for 1,000 scores", "make_cost": "of money to make it"}  # fmt: skip
         yield f"- at most {limit:g} {what[name]};"
     low, high = (f"{1 + off:.3g}" for off in (-limits.calibration, limits.calibration))
     yield f"- predicted/observed ratio not significantly outside {low} to {high}, or as near to 1 as the champion's."
@@ -373,6 +388,9 @@ def _rhythm(scope: Scope) -> Iterator[str]:
     yield f"- Data and predictions every {_span(rhythm.tick)}; days begin {begin}, UTC."
     yield f"- Monitoring and a decision every {_span(rhythm.decide)}."
     yield f"- A fresh candidate every {_span(rhythm.retrain)} at the latest."
+    own = {name: objective.retrain for name, objective in scope.objectives.items() if objective.retrain is not None}
+    for name, every in own.items():
+        yield f"- {name} is fitted afresh every {_span(every)}; objectives that are not due then keep their models."
     if clock.start is not None:
         yield f"The project's own clock starts at {clock.start} and runs {clock.speed:g} times as fast as the wall's."
     yield f"Scheduled work runs the code of the git branch {scope.branch}."

@@ -126,19 +126,23 @@ class Due:
     """Why a fresh candidate is due: ``since`` is the time of the last candidate, of the end of the warm-up, of
     falling back to the baseline, or when the ladder was last judged.
 
-    ``request`` is the reason that a person gave.
+    ``request`` is the reason that a person gave; ``objectives`` are those that are due, where the others are not.
     """
 
     kind: Literal["first", "interval", "warm-up", "fallback", "ladder", "request"]
     since: datetime | None = None
     request: str = ""
+    objectives: tuple[str, ...] = ()
 
     def to_dict(self) -> dict[str, Any]:
-        return {"kind": self.kind, "since": self.since.isoformat() if self.since else None, "request": self.request}
+        since = self.since.isoformat() if self.since else None
+        body = {"kind": self.kind, "since": since, "request": self.request}
+        return body | ({"objectives": list(self.objectives)} if self.objectives else {})
 
     @classmethod
     def from_dict(cls, raw: Mapping[str, Any]) -> Due:
-        return cls(raw["kind"], datetime.fromisoformat(raw["since"]) if raw["since"] else None, raw["request"])
+        since = datetime.fromisoformat(raw["since"]) if raw["since"] else None
+        return cls(raw["kind"], since, raw["request"], tuple(raw.get("objectives", ())))
 
 
 @dataclass(frozen=True)

@@ -65,12 +65,18 @@ def _verb(decision: Decision) -> str:
 def _due(due: Due) -> str:
     return {
         "first": "no candidate so far",
-        "interval": f"scheduled, the last candidate is of {due.since:%Y-%m-%d}" if due.since else "",
+        "interval": f"{_scheduled(due)} is of {due.since:%Y-%m-%d}" if due.since else "",
         "warm-up": f"the warm-up ended on {due.since:%Y-%m-%d}" if due.since else "",
         "fallback": f"the baseline serves since {due.since:%Y-%m-%d}" if due.since else "",
         "ladder": f"the ladder was last judged on {due.since:%Y-%m-%d}" if due.since else "the ladder is new",
         "request": due.request,
     }[due.kind]
+
+
+def _scheduled(due: Due) -> str:
+    if not due.objectives:
+        return "scheduled, the last candidate"
+    return f"scheduled for {listed(due.objectives, len(due.objectives))}, whose last fit"
 
 
 def _first(decision: Decision) -> str:

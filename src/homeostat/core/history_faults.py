@@ -14,7 +14,10 @@ from typing import Any
 import numpy as np
 
 from homeostat.core.batch_rules import CLOCK_CHANGE, ROWS
-from homeostat.core.profiles import ALWAYS, CLOCK, GAIN, LEVELS, PARTS, Compared, Profile, natural, shift_fits
+from homeostat.core.profile_limits import GAIN, Compared
+from homeostat.core.profile_scales import natural
+from homeostat.core.profile_statistics import ALWAYS, shift_fits
+from homeostat.core.profiles import CLOCK, LEVELS, PARTS, Profile
 from homeostat.core.repairs import CLOSE, UNIT, Band, best_repair
 
 CLEAR = 1.5  # excess of a statistic from which it is far outside
@@ -25,6 +28,7 @@ FAR_NEARER = 0.5  # of the distance to what a column itself usually is, at which
 FITS = 0.6  # of the usual fit, that a shift of the clock must come to
 ELSEWHERE = 0.15  # total variation of the parts that are left of a truncated batch
 CUT = 3  # parts of the period without rows that show by themselves that a batch is truncated
+EVEN = 3  # times the mean share of a value, up to which no one of them is stuck
 STUCK = 0.9  # share of one value from which a column is stuck
 GONE = 0.1  # share of a slice's usual rows below which it is lost
 BROKEN = "\ufffd"  # what stands for bytes that are no text
@@ -273,6 +277,12 @@ def _of_column(
         return Fault(kind, (column,), _shares(fewer), excess=excess)
     if "midnight" in stats and stats["midnight"].value < stats["midnight"].usual:
         return Fault("shifted dates", (column,), _shares(stats["midnight"]), excess=excess)
+    if "stale" in stats:
+        return Fault("stale values", (column,), {}, excess=excess)
+    fewer_values = stats.get("distinct")
+    if fewer_values is not None and same <= EVEN / natural("distinct", fewer_values.value):
+        different = {name: round(value) for name, value in _shares(fewer_values).items()}
+        return Fault("coarse values", (column,), different, excess=excess)
     stuck = stats.get("same") or stats.get("run") or fewer
     if stuck is not None:
         return Fault("stuck values", (column,), _shares(stuck), excess=excess)
@@ -280,6 +290,11 @@ def _of_column(
         return _of_text(column, profile, history, stats, excess)
     if "zero" in stats and stats["zero"].value > stats["zero"].usual:
         return Fault("zeros", (column,), _shares(stats["zero"]), excess=excess)
+    if fewer_values is not None:
+        now = {"now": same, "usual": _usual(history, column, "same")}
+        return Fault("stuck values", (column,), now, excess=excess)
+    if "negative" in stats:
+        return Fault("lost signs", (column,), _shares(stats["negative"]), excess=excess)
     return Fault("moved values", (column,), median, excess=excess)
 
 

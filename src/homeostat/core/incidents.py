@@ -63,10 +63,10 @@ class Incident:
         >>> from homeostat.core.rules import Rule
         >>> failed = Finding(Rule.CALIBRATION, "demand", "fail")
         >>> Incident(failed, datetime(2024, 1, 1), datetime(2024, 1, 8), 1, release="v0.2.0").progress
-        'last seen 2024-01-08 00:00 on v0.2.0; closes after 1 more quiet check'
+        'last seen 2024-01-08 00:00 on v0.2.0; closes after 1 more passing check'
         """
         on = f" on {self.release}" if self.release else ""
-        left = count(ENDS - self.passes, "more quiet check" if self.passes else "quiet check")
+        left = count(ENDS - self.passes, "more passing check" if self.passes else "passing check")
         noted = "noted, pages nobody; " if self.noted else ""
         if self.finding.rule in ANSWERED:
             return f"asked {self.opened:%Y-%m-%d %H:%M}{on}; closes with the answer, or the deadline"

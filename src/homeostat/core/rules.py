@@ -58,6 +58,8 @@ class Rule(StrEnum):
     BEHAVIOUR = "behaviour"  # one of the tests of expectations/behaviour
     SLICE_FLOOR = "floor of slices"
     SLICE_GAP = "gap between slices"
+    PARITY = "demographic parity"
+    ODDS = "equalized odds"
     BUDGET = "budget"
     RUNG = "rung"  # of the ladder, beside the best of it
     # a challenger beside the champion, in one step of its rollout

@@ -17,7 +17,8 @@ from homeostat.core.errors import DataError
 from homeostat.core.findings import TOO_FEW, Finding
 from homeostat.core.history_faults import faults
 from homeostat.core.periods import period_of
-from homeostat.core.profiles import FEWEST_NORMAL, NORMAL, Past, compare, trusted
+from homeostat.core.profile_limits import compare
+from homeostat.core.profiles import FEWEST_NORMAL, NORMAL, Past, trusted
 from homeostat.core.rules import Rule
 from homeostat.data import amendments
 from homeostat.data.casts import TYPES
@@ -27,7 +28,8 @@ from homeostat.data.selection import event_times
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from homeostat.core.profiles import Compared, Profile
+    from homeostat.core.profile_limits import Compared
+    from homeostat.core.profiles import Profile
     from homeostat.data.case import Before, Case
     from homeostat.data.workspace import Workspace
 

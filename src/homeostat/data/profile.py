@@ -139,6 +139,8 @@ def _of_numbers(column: str) -> dict[str, pl.Expr]:
         "repeated": (c == c.shift(1)).mean(),
         "run": c.drop_nulls().rle_id().unique_counts().max() / c.count(),
         "zero": (c == 0).mean(),
+        "negative": (c < 0).mean(),
+        "distinct": c.drop_nulls().n_unique(),
         "size": c.filter(c != 0).abs().log().mean(),
     }
 

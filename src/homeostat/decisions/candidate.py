@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
@@ -18,6 +19,7 @@ from homeostat.core.ledger import Beside
 from homeostat.core.rules import Reason
 from homeostat.data.contamination import left_out
 from homeostat.decisions import evidence
+from homeostat.decisions.history import CARRIED
 from homeostat.decisions.ladder import next_candidate
 from homeostat.decisions.session import Session
 from homeostat.project.layout import stamp
@@ -36,6 +38,7 @@ class Evaluated(NamedTuple):
     at: datetime
     bundle: str
     record: Path
+    carried: Mapping[str, str]  # by objective whose models it took over, the candidate that they are of
 
 
 def judge_candidate(session: Session, now: datetime) -> Decision:
@@ -82,7 +85,8 @@ def commit_candidate(session: Session, of: datetime | None, now: datetime) -> tu
         raise UsageError(f"{tree.bundle}: is not the candidate of {candidate.at} any more; {FRESH}")
     window = read_window(tree)
     rung = read_training(tree).get("rung", "")
-    write_window(tree, *window._replace(as_of=candidate.at, left_out=left_out(tree), rung=rung))
+    made = window._replace(as_of=candidate.at, left_out=left_out(tree), rung=rung, carried=candidate.carried)
+    write_window(tree, *made)
     try:
         if changed := dvc.changed_inputs(tree.root):
             raise UsageError(f"{', '.join(changed)} changed since the candidate of {candidate.at}; {FRESH}")
@@ -99,5 +103,6 @@ def _evaluated(session: Session) -> Evaluated:
     for record in sorted(records, key=lambda path: path.stem, reverse=True):
         body: dict[str, Any] = read_body(record)
         if body.get("candidate"):
-            return Evaluated(datetime.fromisoformat(body["at"]), body["candidate"]["bundle"], record)
+            at, carried = datetime.fromisoformat(body["at"]), body.get("facts", {}).get(CARRIED, {})
+            return Evaluated(at, body["candidate"]["bundle"], record, carried)
     raise UsageError(f"no candidate has been evaluated yet; {FRESH}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass, replace
 from datetime import datetime
 
@@ -21,6 +22,7 @@ from homeostat.core.policy import (
 from homeostat.core.release_gate import unjudged
 from homeostat.core.rules import Rule
 from homeostat.decisions import act, evidence
+from homeostat.decisions.carried import not_due
 from homeostat.decisions.due import last_candidate, last_drift_start, learns, retrain_is_due, spent_budget
 from homeostat.decisions.evidence import Candidate, Judge
 from homeostat.decisions.fallback import fallback_findings
@@ -108,7 +110,8 @@ def _gathered(
     spent, last, cool_down = spent_budget(session), last_candidate(session), session.tree.scope.monitoring.cool_down
     wanted = wants_candidate(signs, due, last, now, cool_down, spent > 0)
     wanted = wanted and (due is not None or learns(session, last, now))
-    candidate, judge = _candidate(session, now, case.previous_version, features, wanted)
+    kept = not_due(session, now, due, signs)
+    candidate, judge = _candidate(session, now, case.previous_version, features, wanted, kept)
     rests_until = last + cool_down if candidate is None and last is not None and last > now - cool_down else None
     case = replace(case, due=due, spent=spent, rests_until=rests_until)
     case = _evidence(session, now, case, candidate, judge)
@@ -149,11 +152,11 @@ def _weighed(session: Session, now: datetime, due: Due | None) -> Weighed:
 
 
 def _candidate(
-    session: Session, now: datetime, previous: str, features: FeatureRows, wanted: bool
+    session: Session, now: datetime, previous: str, features: FeatureRows, wanted: bool, kept: Collection[str]
 ) -> tuple[Candidate | None, Judge]:
-    """A fresh candidate where one is wanted, and who judges."""
+    """A fresh candidate where one is wanted, ``kept`` objectives as they are; and who judges."""
     if wanted:
-        return next_candidate(session, now, previous)
+        return next_candidate(session, now, previous, kept)
     return None, Judge(session.tree, now - session.tree.scope.monitoring.window, now, features)
 
 

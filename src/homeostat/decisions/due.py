@@ -8,6 +8,7 @@ from homeostat.core.approval import PendingApproval
 from homeostat.core.findings import Due
 from homeostat.core.periods import floor
 from homeostat.decisions.fallback import fell_back
+from homeostat.decisions.history import last_fit
 from homeostat.decisions.ladder import ladder_is_due
 from homeostat.decisions.pending import decision_that_waits
 from homeostat.decisions.session import Session
@@ -43,9 +44,21 @@ def retrain_is_due(session: Session, now: datetime) -> Due | None:
         return waited if now >= due and not tried and learns(session, last, now) else None
     if last is None:
         return Due("first")
-    interval = Due("interval", last) if now - last >= scope.rhythm.retrain else None
-    because = ladder_is_due(session, now) or interval
-    return because if because and learns(session, last, now) else None
+    ladder, interval = ladder_is_due(session, now), _interval(session, now, last)
+    since = last if ladder or interval is None else interval.since
+    because = ladder or interval
+    return because if because and learns(session, since, now) else None
+
+
+def _interval(session: Session, now: datetime, last: datetime) -> Due | None:
+    """The objectives whose own schedule asks for a fresh fit; ``last`` is when a candidate was judged last."""
+    scope = session.tree.scope
+    fits = {name: last_fit(session.decisions, name) or last for name in scope.objectives}
+    stale = [name for name, fit in fits.items() if now - fit >= scope.retrain_every(name)]
+    if not stale:
+        return None
+    only = () if len(stale) == len(fits) else tuple(stale)
+    return Due("interval", max(fits[name] for name in stale), objectives=only)
 
 
 def learns(session: Session, last: datetime | None, now: datetime) -> bool:

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from functools import cached_property
+from types import MappingProxyType
 from typing import Any, Literal
 
 import numpy as np
@@ -17,7 +18,7 @@ from homeostat.adapters import dvc
 from homeostat.core.evaluation import Comparison
 from homeostat.core.findings import Decision, Finding, Versions
 from homeostat.core.margins import Margin
-from homeostat.core.optional_gates import covers, slice_floor, slice_gap, within_budget
+from homeostat.core.optional_gates import covers, fair, slice_floor, slice_gap, within_budget
 from homeostat.core.policy import Bar, barred_by
 from homeostat.core.promises import WindowFigures
 from homeostat.core.release_gate import (
@@ -31,6 +32,7 @@ from homeostat.core.release_gate import (
 )
 from homeostat.data.contamination import left_out
 from homeostat.decisions.budgets import spent
+from homeostat.decisions.history import CARRIED
 from homeostat.decisions.pairing import Pairing, Scores, margins, recipe, same_models
 from homeostat.decisions.session import Session
 from homeostat.features.sql import read_features_sql
@@ -143,6 +145,7 @@ class Judge:
         since, until = max(holdout_start(training), learned_to(champion, kind)), holdout_end(training)
         if same_models(candidate, champion):
             return BesideChampion(serving.event.version, since, until, same_models=True)
+        carried = bundles.carried_objectives(training)
         pairing, recipes = self._pairing(training, scores, champion, kind, since), (recipe(champion), recipe(candidate))
         last, limits = None, margins(self._scope, training, windows)
         if _steps_down(self._scope, candidate, champion):  # all rungs were judged alike, and this one is good enough
@@ -152,7 +155,7 @@ class Judge:
             name = WEIGHTED_LOSS if bundles.is_baseline(champion.training) else MONEY
             last = Endpoint(name, pairing.endpoint(name), *self._refit(name, training, scores, champion))
         return BesideChampion(
-            serving.event.version, since, until, pairing.objectives(), limits, last,
+            serving.event.version, since, until, pairing.objectives(carried), limits, last,
             " ".join(one[:12] for one in recipes),
         )  # fmt: skip
 
@@ -188,17 +191,19 @@ class Judge:
 
 def fresh_candidate(
     session: Session, now: datetime, previous: str = "", baseline: bool = False, labels_until: datetime | None = None,
-    rung: str = "",
+    rung: str = "", carried: Mapping[str, str] = MappingProxyType({}),
 ) -> tuple[Candidate, Judge]:  # fmt: skip
     """Reproduce the DAG as of ``now`` and judge what comes out; with who judged it, for further questions.
 
-    ``baseline``: of the baseline alone; ``labels_until``: of events up to then; ``rung``: by that of the ladder.
+    ``baseline``: of the baseline alone; ``labels_until``: of events up to then; ``rung``: by that of the ladder;
+    ``carried``: by objective the candidate whose models it takes over, which have passed their gate and are not judged
+    again.
 
     Raises:
         HomeostatError: what stops the DAG; the champion goes on serving.
     """
     tree, registry = session.tree, session.registry
-    write_window(tree, session.start, now, baseline, labels_until, left_out(tree), rung)
+    write_window(tree, session.start, now, baseline, labels_until, left_out(tree), rung, carried)
     began = time.perf_counter()
     dvc.reproduce(tree.root)
     seconds = time.perf_counter() - began
@@ -208,27 +213,35 @@ def fresh_candidate(
     judge = Judge(tree, min(holdout_start(training), now - tree.scope.monitoring.window), now)
     serving, ledger = registry.load_champion(), registry.ledger
     windows = windows_on_record(tree, now, ledger.barred())
+    fresh = replace(report, trials={name: trial for name, trial in report.trials.items() if name not in carried})
     gate = decide_release(
-        {name: trial.candidate for name, trial in report.trials.items()},
-        {name: trial.against_baseline for name, trial in report.trials.items()},
+        {name: trial.candidate for name, trial in fresh.trials.items()},
+        {name: trial.against_baseline for name, trial in fresh.trials.items()},
         judge.beside_champion(candidate, scores, serving, windows) if serving else None,
         tree.scope.release,
         bundles.is_baseline(training),
         tree.scope.evaluation.confidence,
         [finding for decided in session.decisions if decided.at < now for finding in decided.decision.gate],
-        (*scope_findings(tree.scope, report, candidate, seconds), *map(behaviour_finding, report.behaviour)),
+        (*scope_findings(tree.scope, fresh, candidate, seconds), *behaviour_findings(fresh)),
     )
-    gate = replace(gate, findings=(*gate.findings, *_too_good(tree, report)))
+    gate = replace(gate, findings=(*gate.findings, *_too_good(tree, fresh)))
+    gate = replace(gate, facts={**gate.facts, CARRIED: dict(carried)}) if carried else gate
     against_previous = judge.against(training, scores, registry.load(previous) if previous else None)
     champion, version = serving.event.version if serving else "", ledger.version_of(candidate.hash)
     gate = replace(gate, versions=Versions(champion, previous, version))
     return Candidate(candidate.hash, candidate.manifest["inputs"], gate, against_previous, training, scores), judge
 
 
-def coverage_findings(scope: Scope, report: evaluate.Report) -> list[Finding]:
-    """How many events the scores decide; nothing where the scope has neither filters nor abstains."""
-    abstain = scope.costs.abstain
-    return [covers(report.coverage, abstain.most if abstain else 1.0)] if report.coverage else []
+def behaviour_findings(report: evaluate.Report) -> Iterator[Finding]:
+    """Whether the behavioural tests of the objectives that are judged hold."""
+    return (behaviour_finding(result) for result in report.behaviour if result.objective in report.trials)
+
+
+def alert_findings(scope: Scope, report: evaluate.Report) -> list[Finding]:
+    """How many events the scores decide, and whether alerts are fair, where the scope has a rule of it."""
+    abstain, limits = scope.costs.abstain, scope.release.fairness
+    covered = [covers(report.coverage, abstain.most if abstain else 1.0)] if report.coverage else []
+    return covered + (list(fair(report.fairness, limits.parity, limits.odds)) if limits else [])
 
 
 def scope_findings(scope: Scope, report: evaluate.Report, bundle: Bundle, seconds: float) -> Iterator[Finding]:
@@ -236,7 +249,7 @@ def scope_findings(scope: Scope, report: evaluate.Report, bundle: Bundle, second
 
     ``seconds`` is what the candidate took to make.
     """
-    yield from coverage_findings(scope, report)
+    yield from alert_findings(scope, report)
     limits, confidence = scope.release, scope.evaluation.confidence
     learned = {} if bundles.is_baseline(bundle.training) else report.trials  # the baseline need not beat itself
     for name, trial in learned.items():
@@ -246,7 +259,7 @@ def scope_findings(scope: Scope, report: evaluate.Report, bundle: Bundle, second
             yield slice_gap(name, trial.against_baseline, limits.slice_gap)
     if limits.budget is not None:
         taken = spent(bundle, seconds, limits.budget)
-        yield from within_budget(taken, limits.budget.model_dump(exclude_none=True))
+        yield from within_budget(taken, limits.budget.limits)
 
 
 def _too_good(tree: Project, report: evaluate.Report) -> Iterator[Finding]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import partial
@@ -23,6 +23,8 @@ from homeostat.project.records import read_record
 if TYPE_CHECKING:
     from homeostat.core.ledger import Register
     from homeostat.project.layout import Project
+
+CARRIED = "carried"  # of a decision's facts: by objective that its candidate did not fit afresh, whose models it has
 
 
 @dataclass(frozen=True)
@@ -62,6 +64,12 @@ def decisions(project: Project, last: int | None = None) -> list[Decided]:
     """The decisions on record, oldest first; the ``last`` ones only, if it is given."""
     paths = sorted(project.decisions.glob("*.json"))
     return [read_decision(path) for path in (paths if last is None else paths[-last:])]
+
+
+def last_fit(decided: Sequence[Decided], objective: str) -> datetime | None:
+    """When a candidate with fresh models of the objective was last judged, by decisions in order of time."""
+    judged = (one for one in reversed(decided) if one.candidate)
+    return next((one.at for one in judged if objective not in one.decision.facts.get(CARRIED, {})), None)
 
 
 def with_outcomes(project: Project, decided: Iterable[Decided]) -> list[Decided]:

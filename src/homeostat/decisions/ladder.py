@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
@@ -14,6 +14,7 @@ from homeostat.core.ladder import Standing, best_rung, rung_findings, rungs_of, 
 from homeostat.core.release_gate import MONEY, WEIGHTED_LOSS
 from homeostat.data.contamination import left_out
 from homeostat.decisions import evidence
+from homeostat.decisions.carried import carried_over
 from homeostat.decisions.evidence import Candidate, Judge
 from homeostat.decisions.pairing import Pairing, Scores
 from homeostat.decisions.session import Session
@@ -47,17 +48,21 @@ def ladder_is_due(session: Session, now: datetime) -> Due | None:
     return Due("ladder", last.at) if now - last.at >= ladder.every else None
 
 
-def next_candidate(session: Session, now: datetime, previous: str = "") -> tuple[Candidate, Judge]:
+def next_candidate(
+    session: Session, now: datetime, previous: str = "", not_due: Collection[str] = ()
+) -> tuple[Candidate, Judge]:
     """A fresh candidate; where the scope has a ladder, of the champion's rung, or of the one that judging all chooses.
 
-    A rung that is chosen and does not pass its gate leaves the candidate to the champion's rung.
+    A rung that is chosen and does not pass its gate leaves the candidate to the champion's rung. Objectives that are
+    ``not_due`` keep the champion's models, unless all rungs are judged.
 
     Raises:
         HomeostatError: what stops the DAG; the champion goes on serving.
     """
     rung = current_rung(session)
     if ladder_is_due(session, now) is None:
-        return evidence.fresh_candidate(session, now, previous, rung=rung)
+        carried = carried_over(session, not_due, rung)
+        return evidence.fresh_candidate(session, now, previous, rung=rung, carried=carried)
     ladder, scope = session.tree.scope.training.ladder, session.tree.scope
     assert ladder is not None, "it is due"
     standings = _standings(session, [_tried(session, now, name) for name in ladder.rungs])

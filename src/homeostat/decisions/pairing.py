@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import cached_property
@@ -31,7 +31,8 @@ if TYPE_CHECKING:
 
 Scores = Mapping[str, np.ndarray]  # by objective, (n,) each
 RECIPE = {"task", "label", "where", "known", "features", "group"}  # of an objective; its weight trains nothing
-OF_KIND = {"heuristic": "baseline", "lightgbm": "lightgbm"}  # the part of training that only this kind of model reads
+# By kind of model, the parts of training that others do not read.
+OF_KIND = {"heuristic": {"baseline"}, "linear": set(), "lightgbm": {"lightgbm"}, "combined": {"lightgbm", "weights"}}
 
 
 def recipe(bundle: Bundle) -> str:
@@ -41,7 +42,8 @@ def recipe(bundle: Bundle) -> str:
     """
     scope = bundle.recipe
     kinds = {name: trained["kind"] for name, trained in bundle.training["objectives"].items()}
-    unread = {"model", "calibrate", "ladder", *(part for kind, part in OF_KIND.items() if kind not in kinds.values())}
+    read = {part for kind in kinds.values() for part in OF_KIND[kind]}
+    unread = {"model", "calibrate", "ladder"} | ({part for parts in OF_KIND.values() for part in parts} - read)
     parts = {
         "sql": bundle.sql,
         "objectives": {name: objective.model_dump(include=RECIPE) for name, objective in scope.objectives.items()},
@@ -51,6 +53,8 @@ def recipe(bundle: Bundle) -> str:
     }
     _, rule = scope.training.rules.get(f"sql__{bundle.rung}", ((), None))
     parts |= {"rule": rule.sql} if rule and rule.sql else {}
+    own = {name: str(objective.train) for name, objective in scope.objectives.items() if objective.train is not None}
+    parts |= {"windows": own} if own else {}
     return digest(json.dumps(parts, sort_keys=True).encode())
 
 
@@ -98,9 +102,9 @@ class Pairing:
         """The objectives that both score."""
         return tuple(name for name in self.scores if name in self.other)
 
-    def objectives(self) -> dict[str, PairedObjective]:
-        """The loss of each objective, overall and in each slice."""
-        return {name: self._objective(name) for name in self.common}
+    def objectives(self, but: Collection[str] = ()) -> dict[str, PairedObjective]:
+        """The loss of each objective that is not in ``but``, overall and in each slice."""
+        return {name: self._objective(name) for name in self.common if name not in but}
 
     def _objective(self, name: str) -> PairedObjective:
         losses, settings = self._losses(name), evaluate.settings(self.scope)

@@ -18,6 +18,7 @@ from homeostat.adapters import git
 from homeostat.core.authorship import Authorship
 from homeostat.core.errors import UsageError
 from homeostat.models import Model
+from homeostat.models.combined import Combined
 from homeostat.models.heuristic import Given, Rates
 from homeostat.models.lightgbm import Trees
 from homeostat.models.linear import Linear, Number
@@ -139,7 +140,12 @@ def _(model: Linear) -> Linear:
 
 
 @turned_around.register
-def _(model: Trees) -> Trees:
+def _(model: Combined) -> Combined:
+    return replace(model, trees=_turned(model.trees))
+
+
+@turned_around.register
+def _turned(model: Trees) -> Trees:
     from homeostat.models.lightgbm import library
 
     booster = library().Booster(model_str=model.text)

@@ -109,9 +109,8 @@ def _check_names(scope: Scope, names: Sequence[str], needed: Iterable[str]) -> N
             raise ScopeError(f"features.sql: a feature cannot be called {name}, which means something else; rename it")
     for name in needed:
         if name not in names:
-            raise ScopeError(
-                f"features.sql: does not return {name}, which an objective of params.yaml lists; add it or unlist it"
-            )
+            lists = f"which {next(iter(scope.entries_with(name)), 'an objective')} of params.yaml lists"
+            raise ScopeError(f"features.sql: does not return {name}, {lists}; add it or unlist it")
 
 
 def _plain(scope: Scope, name: str, kind: pl.DataType) -> pl.Expr:

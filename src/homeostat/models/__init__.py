@@ -1,4 +1,4 @@
-"""Three kinds of model behind one small protocol: heuristic, linear and lightgbm. Text formats only.
+"""Four kinds of model behind one small protocol: heuristic, linear, lightgbm and combined. Text formats only.
 
 A model is a folder: ``model.json`` and, for trees, ``trees.txt``.
 """
@@ -59,7 +59,8 @@ def fit(
 ) -> Model:
     """Fit a model of ``kind`` to the labels ``y`` (n,) of the rows of ``table``; ``group`` (n,) is for ranking.
 
-    A binary label with one class only leaves nothing to learn but its rate: the answer is then a heuristic.
+    A binary label with one class only leaves nothing to learn but its rate: the answer is then a heuristic. Of one
+    objective alone a combined model is lightgbm; ``combined.fit`` fits that of several.
 
     Raises:
         DataError: no rows, or labels or features that cannot be used.
@@ -98,7 +99,7 @@ def load(folder: Path, threads: int = 1) -> Model:
     Raises:
         DataError: a file is missing, damaged, or of a form that this version does not know.
     """
-    from homeostat.models import heuristic, lightgbm, linear, stored
+    from homeostat.models import combined, heuristic, lightgbm, linear, stored
 
     body = stored.read(folder)
     try:
@@ -109,6 +110,8 @@ def load(folder: Path, threads: int = 1) -> Model:
                 return linear.read(body)
             case "lightgbm":
                 return lightgbm.read(body, folder, threads)
+            case combined.KIND:
+                return combined.read(body, folder, threads)
             case other:
                 raise DataError(
                     f"{folder / stored.NAME}: a model of unknown kind {other!r}; use the version that made it"

@@ -15,6 +15,7 @@ from homeostat.core.calibration import Platt
 from homeostat.core.calibrators import Curve
 from homeostat.models import encoding
 from homeostat.models.calibrated import Calibrated
+from homeostat.models.combined import Combined
 from homeostat.models.lightgbm import Trees
 from homeostat.models.linear import Linear, _contribution
 
@@ -47,11 +48,20 @@ def contributions(model: Model, row: pl.DataFrame) -> Contributions | None:
             pairs = zip(model.encoded, model.terms, strict=True)
             by_feature = {f.name: float(_contribution(term, encoding.codes(f, row))[0]) for f, term in pairs}
             return Contributions(model.intercept, by_feature)
+        case Combined():
+            whole = contributions(model.trees, model.rows(row))
+            return None if whole is None else _of_own(whole, model.own)
         case Calibrated():  # on the log odds, where trees and linear models of a binary label add
             inner = contributions(model.model, row)
             return None if inner is None else _moved(inner, model.calibrator.curve)
         case _:
             return None
+
+
+def _of_own(whole: Contributions, own: tuple[str, ...]) -> Contributions:
+    """With what the blank features and the objective itself add in the base."""
+    by_feature = {name: whole.by_feature[name] for name in own}
+    return Contributions(whole.total - sum(by_feature.values()), by_feature)
 
 
 def _moved(inner: Contributions, curve: Curve) -> Contributions:

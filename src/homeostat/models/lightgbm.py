@@ -110,8 +110,9 @@ def fit(
     seed: int,
     threads: int,
     group: np.ndarray | None,
+    weight: np.ndarray | None = None,
 ) -> Trees:
-    """Boost trees; the same inputs give the same text at any number of threads."""
+    """Boost trees; the same inputs give the same text at any number of threads. ``weight`` (n,): of rows."""
     lightgbm = library()
     encoded = encoding.learn(objective.features, table)
     x = encoding.matrix(encoded, table)
@@ -122,7 +123,7 @@ def fit(
         x, y, sizes = x[order], y[order], counts
     params = _params(objective.task, settings, seed, threads)
     data = lightgbm.Dataset(
-        x, y, group=sizes, params=params, free_raw_data=True,
+        x, y, weight=weight, group=sizes, params=params, free_raw_data=True,
         feature_name=[f"f{i}" for i in range(len(encoded))],
         categorical_feature=[i for i, f in enumerate(encoded) if f.categories is not None],
     ).construct()  # fmt: skip

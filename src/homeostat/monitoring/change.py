@@ -231,7 +231,8 @@ def _made_of(tree: Project) -> str:
     scope = tree.scope
     parts = {
         "features": read_features_sql(tree),
-        "objectives": {name: one.model_dump(mode="json") for name, one in scope.objectives.items()},
+        "objectives": {name: one.model_dump(mode="json", exclude={"train", "retrain"})
+                       for name, one in scope.objectives.items()},
         "events": scope.events.model_dump(mode="json"),
         "evaluation": scope.evaluation.model_dump(mode="json", include={"metrics", "slices"}),
         "window": [str(window_length(scope)), str(scope.events_period), str(scope.rhythm.offset)],

@@ -189,6 +189,8 @@ class Objective(Part):
     weight: Annotated[Number, Field(ge=0)]
     features: tuple[str, ...]
     group: str | None = None
+    train: LengthOrAll | None = None  # without it as windows.train
+    retrain: Length | None = None  # without it as rhythm.retrain
 
 
 class Abstain(Part):
@@ -225,7 +227,7 @@ class Windows(Part):
             problem = (
                 f"must be longer than windows.holdout ({format_duration(self.holdout)}); nothing is left to train on"
             )
-            require(isinstance(longer, str) or longer > self.holdout, (name,), problem)
+            require(isinstance(longer, str) or longer > self.holdout, (name,), problem, ("windows", "holdout"))
         return self
 
 
@@ -248,6 +250,7 @@ class Metrics(Part):
 class Evaluation(Part):
     metrics: Metrics = Metrics()
     slices: tuple[str, ...]
+    fairness: tuple[str, ...] = ()  # slices that concern people: who is given alerts is measured by them
     min_slice: Count
     resamples: Annotated[Whole, Field(ge=20)]
     block: Length
@@ -256,11 +259,45 @@ class Evaluation(Part):
 
 
 class Budget(Part):
-    """What a release may take: size, time to score one event in 95 % of cases, and to be made from data to bundle."""
+    """What a release may take: size; time to score one event in 95 % of cases, and memory of a process that scores;
+    time and memory to be made, from data to bundle; and money for both, at the price of an ``hour`` of computing.
+    """
 
     megabytes: Positive | None = None
     score_seconds: Positive | None = None
+    score_memory: Positive | None = None  # megabytes
+    score_cost: Positive | None = None  # of 1,000 events
     make_seconds: Positive | None = None
+    make_memory: Positive | None = None  # megabytes
+    make_cost: Positive | None = None  # of one candidate
+    hour: Positive | None = None
+
+    @property
+    def limits(self) -> dict[str, float]:
+        return self.model_dump(exclude_none=True, exclude={"hour"})
+
+    @model_validator(mode="after")
+    def consistent(self) -> Budget:
+        every = ", ".join(name for name in type(self).model_fields if name != "hour")
+        require(self.limits, (), f"names no limit; add one of {every}, or remove it")
+        for name in ("score_cost", "make_cost"):
+            priced = getattr(self, name) is None or self.hour is not None
+            require(priced, (name,), "needs the price of an hour of computing; add hour", ("release", "budget"))
+        return self
+
+
+class Fairness(Part):
+    """By how much groups of ``evaluation.fairness`` may differ: in the share that is given an alert, and in that share
+    of the events that happened, or did not.
+    """
+
+    parity: Positive | None = None
+    odds: Positive | None = None
+
+    @model_validator(mode="after")
+    def consistent(self) -> Fairness:
+        require(self.parity or self.odds, (), "names no limit; add parity or odds, or remove it")
+        return self
 
 
 class Release(Part):
@@ -275,6 +312,7 @@ class Release(Part):
     slice_floor: Annotated[Number, Field(lt=1)] | None = None  # share below the baseline's loss, in every slice
     slice_gap: Positive | None = None  # that this may differ by between two slices of a column
     budget: Budget | None = None
+    fairness: Fairness | None = None
 
     @model_validator(mode="after")
     def consistent(self) -> Release:
@@ -301,7 +339,7 @@ class Rollout(Part):
         rising = all(one < other for one, other in zip(self.steps, self.steps[1:], strict=False))
         require(rising, ("steps",), "must rise from step to step; 1 is no step, it follows the last")
         problem = f"must be longer than hold ({format_duration(self.hold)}); correct one of them"
-        require(self.patience > self.hold, ("patience",), problem)
+        require(self.patience > self.hold, ("patience",), problem, ("rollout", "hold"))
         return self
 
 
@@ -365,9 +403,15 @@ class Approval(Part):
     actions: Annotated[
         tuple[Literal["retrain", "recalibrate", "roll back", "fall back"], ...], Field(min_length=1)
     ]  # fmt: skip
-    above: Number | None = None
+    above: Annotated[Number, Field(ge=0)] | None = None
     within: Length
     by: tuple[Text, ...] = ()
+
+    @model_validator(mode="after")
+    def consistent(self) -> Approval:
+        for number, action in enumerate(self.actions):
+            require(self.actions.index(action) == number, ("actions", number), f"names {action!r} twice; remove one")
+        return self
 
 
 class Rhythm(Part):
@@ -380,8 +424,14 @@ class Rhythm(Part):
     def consistent(self) -> Rhythm:
         for name, longer in (("decide", self.decide), ("retrain", self.retrain)):
             problem = f"must be a whole number of ticks of {format_duration(self.tick)}; correct it or rhythm.tick"
-            require(longer % self.tick == timedelta(0), (name,), problem)
+            require(longer % self.tick == timedelta(0), (name,), problem, ("rhythm", "tick"))
+        self.check_retrain(self.retrain, ("retrain",))
         return self
+
+    def check_retrain(self, retrain: timedelta, path: tuple[int | str, ...]) -> None:
+        """Check that a fresh candidate is not wanted more often than decisions are taken."""
+        often = f"is shorter than rhythm.decide ({format_duration(self.decide)}), when decisions are taken; lengthen it"
+        require(retrain >= self.decide, path, often, ("rhythm", "decide"))
 
 
 class Scope(Part):
@@ -422,21 +472,25 @@ class Scope(Part):
         require(self.event_source.timed, ("events", "source"), timeless)
         waiting = format_duration(self.events.label_horizon)
         blind = f"must be longer than events.label_horizon ({waiting}); no event in it would be mature"
-        require(self.monitoring.window > self.events.label_horizon, ("monitoring", "window"), blind)
+        horizon = ("events", "label_horizon")
+        require(self.monitoring.window > self.events.label_horizon, ("monitoring", "window"), blind, horizon)
         if self.alarms is not None:
             every = max(self.rhythm.decide, self.events_period)
             looks = f"allows a page at every check, one every {format_duration(every)}; lower it or lengthen alarms.in"
-            require(self.alarms.false_pages * every < self.alarms.within, ("alarms", "false_pages"), looks)
+            path = ("alarms", "false_pages")
+            require(self.alarms.false_pages * every < self.alarms.within, path, looks, ("alarms", "in"))
         if self.business is not None:
             named = f"names {self.business.source!r}, which is no source with a time; correct it"
             timed = self.business.source in self.sources and self.sources[self.business.source].timed
             require(timed, ("business", "source"), named)
         self._check_objectives()
+        self._check_schedules()
         self._check_features()
         self._check_columns()
         self._check_abstain()
         self._check_filters()
         self._check_ladder()
+        self._check_combined()
         abstain, ladder = self.costs.abstain, self.training.ladder
         asks = self.approval is not None or (abstain is not None and abstain.then == "person")
         check_answers(self.questions, self.training.model != "heuristic", ladder is not None, asks)
@@ -460,6 +514,16 @@ class Scope(Part):
         last = ("objectives", list(self.objectives)[-1], "weight")
         require(any(o.weight for o in self.objectives.values()), ("objectives",), weightless, last)
 
+    def _check_schedules(self) -> None:
+        """Check each objective's own window and schedule as the scope's are."""
+        for name, objective in self.objectives.items():
+            path, held = ("objectives", name), format_duration(self.windows.holdout)
+            short = f"must be longer than windows.holdout ({held}); nothing is left to train on"
+            longer = not isinstance(objective.train, timedelta) or objective.train > self.windows.holdout
+            require(longer, (*path, "train"), short, ("windows", "holdout"))
+            if objective.retrain is not None:
+                self.rhythm.check_retrain(objective.retrain, (*path, "retrain"))
+
     def _check_features(self) -> None:
         for list_name in ("allowed", "barred"):
             for number, name in enumerate(getattr(self.features, list_name)):
@@ -468,7 +532,8 @@ class Scope(Part):
                 require(dot and objective in self.objectives, ("features", list_name, number), stray)
         for number, name in enumerate(self.features.barred):
             both = f"{name} is both barred and allowed; remove it from one"
-            require(name not in self.features.allowed, ("features", "barred", number), both)
+            place = self.features.allowed.index(name) if name in self.features.allowed else None
+            require(place is None, ("features", "barred", number), both, ("features", "allowed", place or 0))
         for name, objective in self.objectives.items():
             self._check_list(name, objective.features, ("objectives", name, "features"))
         self._check_groups()
@@ -490,8 +555,9 @@ class Scope(Part):
         for number, feature in enumerate(features):
             place = (*path, number)
             require(features.index(feature) == number, place, f"names {feature!r} twice; remove one")
-            barred = f"uses {feature!r}, which features.barred bars; remove it from one"
-            require(f"{objective}.{feature}" not in self.features.barred, place, barred)
+            barred, name = f"uses {feature!r}, which features.barred bars; remove it from one", f"{objective}.{feature}"
+            bar = self.features.barred.index(name) if name in self.features.barred else None
+            require(bar is None, place, barred, ("features", "barred", bar or 0))
 
     def _check_ladder(self) -> None:
         """Check that each rung has features to learn from, and that it is judged when decisions are taken."""
@@ -508,12 +574,37 @@ class Scope(Part):
                 has = objective.features or name in recipe.features or not learns
                 require(has, (*path, rung), none, ("objectives", name, "features"))
 
+    def _check_combined(self) -> None:
+        """Check that a model of all objectives together has several of one task, and a weight of each in its loss."""
+        first = next(iter(self.objectives.values()))
+        for path, recipe in self.training.recipes.items():
+            for name in recipe.weights:
+                stray = f"names {name!r}; use one of {', '.join(self.objectives)}"
+                require(name in self.objectives, (*path, "weights", name), stray)
+            if recipe.model != "combined":
+                idle = "goes with model: combined; remove it"
+                require(not recipe.weights, (*path, "weights"), idle, (*path, "model"))
+                continue
+            alone = "adds up the losses of several objectives, and there is one; use lightgbm"
+            require(len(self.objectives) > 1, (*path, "model"), alone, ("objectives",))
+            for name, objective in self.objectives.items():
+                task = f"adds up losses of one task, and {name} is another, or a ranking; use another kind"
+                alike = objective.task == first.task != "ranking"
+                require(alike, (*path, "model"), task, ("objectives", name, "task"))
+                lacks = f"needs a weight of each objective's loss, and {name} has none; write weights: {{{name}: 1}}"
+                weights = recipe.weights or self.training.weights
+                require(name in weights, (*path, "model"), lacks, ("objectives", name))
+
     def _check_columns(self) -> None:
         """Check that slices, the baseline and rules of the ladder use columns of the events."""
         features = {feature for name in self.objectives for feature in self.features_of(name)}
         for number, column in enumerate(self.evaluation.slices):
             stray = f"names {column!r}, which is no column of {self.events.source}; correct it"
-            require(column in self.event_source.columns, ("evaluation", "slices", number), stray)
+            path = ("evaluation", "slices", number)
+            require(column in self.event_source.columns, path, stray)
+            twice = f"names {column!r} twice; remove one"
+            require(self.evaluation.slices.index(column) == number, path, twice)
+            self._check_known_before(column, path)
         for where, rule in self.training.rules.values():
             columns: list[tuple[tuple[int | str, ...], str | None]] = [(("column",), rule.column)]
             columns += [(("by", n), c) for n, c in enumerate(rule.by)]
@@ -521,25 +612,48 @@ class Scope(Part):
                 stray = f"names {used!r}, which is no column of {self.events.source} and no feature; correct it"
                 there = used is None or used in self.event_source.columns or used in features
                 require(there, (*where, *entry), stray)
+                self._check_known_before(used or "", (*where, *entry))
         barred = [name.partition(".")[2] for name in self.features.barred]
         for number, column in enumerate(self.evaluation.slices):
             place = barred.index(column) if column in barred else 0
             away = f"names {column!r}, which is barred: its slices would tell the label; remove one of them"
             path = ("evaluation", "slices", number)
             require(column not in barred, path, away, ("features", "barred", place))
+        for number, column in enumerate(self.evaluation.fairness):
+            path, no_slice = ("evaluation", "fairness", number), f"names {column!r}, which is no slice; add it there"
+            require(column in self.evaluation.slices, path, no_slice, ("evaluation", "slices"))
+        unmeasured = "needs columns to compare groups by, and there are none; name them there"
+        measured = self.release.fairness is None or self.evaluation.fairness
+        require(measured, ("release", "fairness"), unmeasured, ("evaluation", "fairness"))
         floor, gap = self.release.slice_floor, self.release.slice_gap
         for name, value in (("slice_floor", floor), ("slice_gap", gap)):
             none = "needs slices, and there are none; name columns there"
             require(value is None or self.evaluation.slices, ("release", name), none, ("evaluation", "slices"))
+
+    def _check_known_before(self, column: str, path: tuple[int | str, ...]) -> None:
+        """Check that a column of the events does not become known with a label: it would tell it."""
+        source = self.event_source
+        first = next(iter(source.known_at))  # it makes an event visible, so it is known whenever one is predicted
+        for name, objective in self.objectives.items():
+            group = source.known_at[objective.known]
+            late = f"names {column!r}, which becomes known with the label of {name}, after predict-at; name another"
+            where = ("sources", self.events.source, "known_at", objective.known)
+            require(objective.known == first or column not in group.columns, path, late, where)
 
     def _check_abstain(self) -> None:
         """Check that some event can be decided, and that ranges are of scores that measure something."""
         abstain, path = self.costs.abstain, ("costs", "abstain")
         if abstain is None:
             return
-        for name in abstain.scores:
+        for name, (low, high) in abstain.scores.items():
+            place = (*path, "scores", name)
             stray = f"names {name!r}; use one of {', '.join(self.objectives)}"
-            require(name in self.objectives, (*path, "scores", name), stray)
+            require(name in self.objectives, place, stray)
+            task, of_task = self.objectives[name].task, ("objectives", name, "task")
+            beyond = f"goes from {low:g} to {high:g}, and scores of a binary objective from 0 to 1; correct it"
+            require(task != "binary" or 0 <= low < high <= 1, place, beyond, of_task)
+            whole = "covers every score from 0 to 1, so that no event would be decided; narrow it"
+            require(task != "binary" or (low, high) != (0, 1), place, whole, of_task)
         for name, objective in self.objectives.items():
             order = f"needs scores that measure; those of {name}, a ranking, only order: remove it"
             require(objective.task != "ranking", path, order, ("objectives", name, "task"))
@@ -584,6 +698,21 @@ class Scope(Part):
         ladder = self.training.ladder
         of_rungs = (rung.features.get(objective, ()) for rung in ladder.rungs.values()) if ladder else ()
         return tuple(dict.fromkeys([*self.objectives[objective].features, *(f for own in of_rungs for f in own)]))
+
+    def entries_with(self, feature: str) -> list[str]:
+        """The entries that list a feature: of objectives, and of rungs."""
+        lists = {f"objectives.{name}.features": one.features for name, one in self.objectives.items()}
+        for rung, recipe in (self.training.ladder.rungs if self.training.ladder else {}).items():
+            lists |= {f"training.ladder.rungs.{rung}.features.{name}": own for name, own in recipe.features.items()}
+        return [entry for entry, features in lists.items() if feature in features]
+
+    def train_window(self, objective: str) -> timedelta | Literal["all"]:
+        """The history that the models of an objective are trained on."""
+        return self.objectives[objective].train or self.windows.train
+
+    def retrain_every(self, objective: str) -> timedelta:
+        """How often the models of an objective are made afresh, at the least."""
+        return self.objectives[objective].retrain or self.rhythm.retrain
 
     @property
     def ladder_margin(self) -> float:

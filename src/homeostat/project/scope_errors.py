@@ -30,6 +30,12 @@ BY_YAML = {  # messages of the YAML reader, in words about the file
 }
 
 
+INSTEAD = {  # of keys that are looked for and are none, what stands in for them
+    "http": "is no key: a rebuild could not ask again; keep the system's answers in a source, and name their column",
+    "threshold": "is no key: it follows from costs.alert and the weights (homeostat check weights); change those",
+}
+
+
 class Contradiction(ValueError):
     """Two entries that contradict each other; ``path`` leads from the part that is checked to the key to fix.
 
@@ -114,6 +120,8 @@ def _line_of_bad_time(text: str) -> int:
 
 
 def _unknown(path: Path, kind: type[BaseModel]) -> str:
+    if instead := INSTEAD.get(str(path[-1])):
+        return instead
     keys = _keys_at(path[:-1], kind)
     near = get_close_matches(str(path[-1]), keys, n=1, cutoff=0.6)
     return f"unknown key; did you mean {near[0]}?" if near else f"unknown key; remove it, or use {_or(keys)}"

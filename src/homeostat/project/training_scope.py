@@ -10,7 +10,7 @@ from pydantic import BeforeValidator, Field, Strict, model_validator
 from homeostat.project.part import Part, require
 from homeostat.project.value_types import Count, Length, Name, Names, Number, Positive, Share, Whole, format_duration
 
-ModelKind = Literal["heuristic", "linear", "lightgbm"]
+ModelKind = Literal["heuristic", "linear", "lightgbm", "combined"]
 Path = tuple[int | str, ...]
 
 
@@ -48,13 +48,15 @@ class Rung(Part):
     rule: Baseline | None = None
     features: dict[Name, Names] = {}  # by objective
     lightgbm: LightGBM | None = None
+    weights: dict[Name, Positive] = {}  # by objective, of its loss in that of a combined model
 
     @model_validator(mode="after")
     def consistent(self) -> Rung:
         for name, part, kinds in (
             ("rule", self.rule, ("heuristic",)),
-            ("features", self.features, ("linear", "lightgbm")),
-            ("lightgbm", self.lightgbm, ("lightgbm",)),
+            ("features", self.features, ("linear", "lightgbm", "combined")),
+            ("lightgbm", self.lightgbm, ("lightgbm", "combined")),
+            ("weights", self.weights, ("combined",)),
         ):
             require(not part or self.model in kinds, (name,), f"goes with model: {' or '.join(kinds)}; remove it")
         return self
@@ -89,6 +91,7 @@ class Training(Part):
     model: ModelKind
     refit: Annotated[bool, Strict()]
     lightgbm: LightGBM
+    weights: dict[Name, Positive] = {}  # by objective, of its loss in that of a combined model
     baseline: Baseline
     # calibrators that may be fitted where the level of a label moved and nothing else
     calibrate: Annotated[tuple[Literal["platt", "beta", "isotonic"], ...], BeforeValidator(_kinds)] = ("platt",)
@@ -105,13 +108,19 @@ class Training(Part):
         }
         return {"sql": (("training", "baseline"), self.baseline), **of_rungs}
 
+    @property
+    def recipes(self) -> dict[Path, Training | Rung]:
+        """Each recipe by where it is written."""
+        rungs = self.ladder.rungs if self.ladder else {}
+        return {("training",): self, **{("training", "ladder", "rungs", name): rung for name, rung in rungs.items()}}
+
     def on_rung(self, name: str) -> Training:
         """With the recipe of a rung in the place of its own."""
         assert self.ladder is not None, "a rung is one of a ladder"
         rung, rule = self.ladder.rungs[name], self.ladder.rungs[name].rule
         if rule is not None and rule.sql is not None:
             rule = Baseline(column=f"sql__{name}")  # the rows of features have it so
-        changed = {"model": rung.model, "lightgbm": rung.lightgbm, "baseline": rule}
+        changed = {"model": rung.model, "lightgbm": rung.lightgbm, "baseline": rule, "weights": rung.weights or None}
         return self.model_copy(update={key: value for key, value in changed.items() if value is not None})
 
     def is_simpler(self, rung: str, other: str) -> bool:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime
+from types import MappingProxyType
 from typing import NamedTuple
 
 from ruamel.yaml import YAML
@@ -24,6 +26,7 @@ class Window(NamedTuple):
     ``baseline``: it trains the baseline, although its history is long enough for a model. ``labels_until``: events
     after it teach and judge nothing, since their labels are in doubt. ``left_out``: nor do those that were to be
     predicted in these spans, by a release that was rolled back. ``rung``: the one of the ladder whose recipe it trains.
+    ``carried``: by objective that is not trained, the candidate whose models it takes over, by content as DVC names it.
     """
 
     start: datetime
@@ -32,6 +35,7 @@ class Window(NamedTuple):
     labels_until: datetime | None = None
     left_out: tuple[Span, ...] = ()
     rung: str = ""
+    carried: Mapping[str, str] = MappingProxyType({})
 
 
 def read_window(project: Project) -> Window:
@@ -44,7 +48,8 @@ def read_window(project: Project) -> Window:
     try:
         raw = YAML(typ="safe").load(path.read_text())
         spans = tuple((span["since"], span["until"]) for span in raw.get("left_out", ()))
-        of = (raw.get("baseline", False), raw.get("labels_until"), spans, str(raw.get("rung", "")))
+        of = (raw.get("baseline", False), raw.get("labels_until"), spans, str(raw.get("rung", "")),
+              {str(name): str(content) for name, content in raw.get("carried", {}).items()})  # fmt: skip
         window = Window(raw["from"], raw["as_of"], *of)
     except FileNotFoundError as error:
         raise ScopeError(f"{path}: not there; {FIX}") from error
@@ -58,7 +63,7 @@ def read_window(project: Project) -> Window:
 
 def write_window(
     project: Project, start: datetime, as_of: datetime, baseline: bool = False, labels_until: datetime | None = None,
-    left_out: tuple[Span, ...] = (), rung: str = "",
+    left_out: tuple[Span, ...] = (), rung: str = "", carried: Mapping[str, str] = MappingProxyType({}),
 ) -> None:  # fmt: skip
     """Write the window of a tree whole or not at all."""
     text = "# The data that this version of the project stands for, in UTC; the loop moves as_of on.\n"
@@ -69,4 +74,7 @@ def write_window(
     if left_out:
         text += "left_out:  # predicted by a release that was rolled back: these events teach and judge nothing\n"
         text += "".join(f"- since: {since.isoformat()}\n  until: {until.isoformat()}\n" for since, until in left_out)
+    if carried:
+        text += "carried:  # objectives that are not trained: the candidate that has their models, by content\n"
+        text += "".join(f"  {name}: {content}\n" for name, content in carried.items())
     write_text(text, project.window_file)

@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from homeostat.core.text import metric_name, metric_value
+from homeostat.training.bundle import carried_objectives
 
 if TYPE_CHECKING:
     from homeostat.training.bundle import Bundle
@@ -41,7 +42,9 @@ def _trained(one: Bundle, other: Bundle, name: str, names: tuple[str, str]) -> I
     for version, bundle in zip(names, (one, other), strict=True):
         training = bundle.training["objectives"][name]
         kind = f"{training['kind']} (rung {bundle.rung})" if bundle.rung else training["kind"]
-        yield f"  {version}  {kind} on {training['rows']:,} events, {training['from']} to {training['to']}"
+        since = carried_objectives(bundle.training).get(name)
+        carried = f", made as of {since} and carried over" if since else ""
+        yield f"  {version}  {kind} on {training['rows']:,} events, {training['from']} to {training['to']}{carried}"
 
 
 def _measures(one: Measured, other: Measured) -> Iterator[str]:

@@ -22,7 +22,7 @@ GAP = 13  # between two names
 LETTER = 7  # width of a letter or digit, at most
 BAR, BAR_NAMES, BAR_VALUES, BAR_LETTERS = 20, 130, 60, 20  # height, room for names and values, letters of a name
 MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
-RANK = ("accepted", "part", "quarantined", "missing")  # of a bin the worst is shown
+RANK = ("accepted", "doubt", "part", "quarantined", "missing")  # of a bin the worst is shown
 
 
 @dataclass(frozen=True)
@@ -187,7 +187,7 @@ def strips(rows: Mapping[str, Sequence[Cell]], start: datetime, end: datetime) -
         parts.append(_text(0, base - 4, name))
         for place, many, group in _binned(cells, start, end):
             worst = max(group, key=lambda c: RANK.index(c.state))
-            high = 6 + 5 * RANK.index(worst.state)
+            high = 6 + 4 * RANK.index(worst.state)
             bad = [c for c in group if c.state != "accepted"]
             title = "; ".join(c.title for c in (bad or group)[:4]) + (f"; {len(bad) - 4} more" if len(bad) > 4 else "")
             wide = width / many
@@ -239,7 +239,7 @@ def terms(
             f'<rect class="{style}" x="{x(term.start):.1f}" y="8" width="{wide:.1f}" height="24" rx="2">'
             f"<title>{escape(term.title)}</title></rect>"
         )
-        if wide > 8 * len(term.version):
+        if wide > 6.6 * len(term.version) + 6:  # of its bold letters, with a margin
             parts.append(_text(x(term.start) + 5, 24, term.version, style="on"))
     for when, action, headline in decisions:
         style = {"nothing": "calm", "roll back": "bad", "fall back": "bad"}.get(action, "act")

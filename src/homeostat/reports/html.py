@@ -217,9 +217,9 @@ def _timeline(project: Project, outcome: Results, page: Path, start: datetime, e
     if rows and end > start:
         yield wide(charts.strips(rows, start, end))
         yield (
-            '<p class="key"><i style="background:var(--rule)"></i>accepted<i style="background:var(--warn)"></i>'
-            'rows quarantined<i style="background:var(--bad)"></i>quarantined whole'
-            '<i style="background:var(--ink)"></i>missing</p>'
+            '<p class="key"><i style="background:var(--rule)"></i>accepted'
+            '<i style="background:var(--baseline)"></i>in doubt<i style="background:var(--warn)"></i>rows quarantined'
+            '<i style="background:var(--bad)"></i>quarantined whole<i style="background:var(--ink)"></i>missing</p>'
         )
     yield timeline(project, _to(project.incidents, page) + "/")
 
@@ -290,7 +290,8 @@ def _batches(outcome: Results) -> Iterator[str]:
         return
     items = "".join(f"<li>{escape(b.sentence)}</li>" for b in rest[-LISTED:])
     more = f" (the last {LISTED} are listed)" if len(rest) > LISTED else ""
-    title = f"Missing, or quarantined whole or in part: {len(rest)} of {count(len(outcome.batches), 'batch')}{more}"
+    of = count(len(outcome.batches), "batch")
+    title = f"Missing, in doubt, or quarantined whole or in part: {len(rest)} of {of}{more}"
     yield f"<details><summary>{title}</summary><ul>{items}</ul></details>"
 
 
@@ -298,6 +299,6 @@ def _cell(scope: Scope, batch: Batch) -> Cell:
     start = period_of(batch.label, scope.sources[batch.source].length, scope.rhythm.offset).start
     if batch.accepted_whole:
         return Cell(start, "accepted", f"{batch.name}: {count(batch.verdict.rows_accepted, 'row')} accepted")
-    status = batch.verdict.status
-    return Cell(start, "part" if status == "accepted" else status, batch.sentence)
+    part = "part" if batch.verdict.rows_quarantined else "doubt"
+    return Cell(start, part if batch.verdict.status == "accepted" else batch.verdict.status, batch.sentence)
 

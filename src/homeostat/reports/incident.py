@@ -250,7 +250,7 @@ def _state(screen: Screen) -> str:
         if incident.finding.rule in ANSWERED:
             return f"closed at {when(incident.closed)}"
         told = "noted, it paged nobody" if incident.noted else incident.told
-        return f"closed by itself at {when(incident.closed)}, after quiet checks; {told}{_left_out(incident)}"
+        return f"closed by itself at {when(incident.closed)}, after passing checks; {told}{_left_out(incident)}"
     if snooze is not None and snooze.until is not None:
         return f"snoozed until {when(snooze.until)}, or until it gets worse; {incident.progress}"
     escalated = f", escalated at {when(incident.escalated)}: nobody had answered" if incident.escalated else ""

@@ -30,8 +30,13 @@ def table(project: Project, ledger: Ledger) -> Iterator[str]:
 
 
 def history(ledger: Ledger) -> Iterator[str]:
-    """One line for each thing that was done with a release, oldest first, its reason shortened."""
-    rows = describe(ledger)
+    """One line for each thing that was done with a release, oldest first, its reason shortened.
+
+    A release that was put in service when it was made has one line for both.
+    """
+    every = describe(ledger)
+    promoted = {_event(row) for row in every if row["what"] == "promote"}
+    rows = [row for row in every if row["what"] != "register" or _event(row) not in promoted]
     width, what = (max((len(row[name]) for row in rows), default=0) for name in ("tag", "what"))
     for row in rows:
         serves = "  <- in service" if row["serves"] else ""
@@ -39,6 +44,10 @@ def history(ledger: Ledger) -> Iterator[str]:
         yield (
             f"{row['at']}  {row['tag']:{width}}  {row['what']:{what}}  {row['version']:8}  {row['who']}: {why}{serves}"
         )
+
+
+def _event(row: Mapping[str, str]) -> tuple[str, str, str]:
+    return row["version"], row["at"], row["why"]
 
 
 def worth_of_freshness(project: Project, ledger: Ledger) -> str:

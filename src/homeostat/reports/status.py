@@ -123,9 +123,11 @@ def _next(project: Project, as_of: datetime | None) -> Iterator[tuple[str, datet
     yield "data and predictions", next_tick(project)
     if as_of is not None:
         yield "decision", floor(as_of, rhythm.decide, rhythm.offset) + rhythm.decide
-        judged = [d.at for d in history.decisions(project, last=60) if d.candidate]
-        if judged:
-            yield "fresh candidate, at the latest", judged[-1] + rhythm.retrain
+        recent, scope = history.decisions(project, last=60), project.scope
+        fits = {name: history.last_fit(recent, name) for name in scope.objectives}
+        due = [fit + scope.retrain_every(name) for name, fit in fits.items() if fit is not None]
+        if due:
+            yield "fresh candidate, at the latest", min(due)
 
 
 # ---- as text

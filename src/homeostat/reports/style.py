@@ -17,7 +17,7 @@ svg path.never { stroke: var(--never); stroke-dasharray: 6 3; } svg circle.never
 svg path.baseline { stroke: var(--baseline); stroke-dasharray: 2 3; } svg circle.baseline { fill: var(--baseline); }
 svg text.served { fill: var(--served); font-weight: 600; } svg text.never { fill: var(--never); }
 svg text.baseline { fill: var(--baseline); }
-svg rect.accepted { fill: var(--rule); } svg rect.part { fill: var(--warn); }
+svg rect.accepted { fill: var(--rule); } svg rect.doubt { fill: var(--baseline); } svg rect.part { fill: var(--warn); }
 svg rect.quarantined { fill: var(--bad); } svg rect.missing { fill: var(--ink); }
 svg rect.term0 { fill: #0b5fae; } svg rect.term1 { fill: #3f7fb8; } svg rect.back { fill: #b3262c; }
 svg circle.calm { fill: var(--baseline); } svg circle.act { fill: var(--good); } svg circle.bad { fill: var(--bad); }

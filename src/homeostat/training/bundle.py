@@ -143,6 +143,11 @@ def is_baseline(training: Mapping[str, Any]) -> bool:
     return all(o["kind"] == "heuristic" for o in training["objectives"].values())
 
 
+def carried_objectives(training: Mapping[str, Any]) -> dict[str, str]:
+    """By objective whose models were taken over from an earlier release, the time as of which they were made."""
+    return {name: str(part["as_of"]) for name, part in training["objectives"].items() if "as_of" in part}
+
+
 def lacks_model(bundle: Bundle) -> bool:
     """Whether the baseline stands in for a model, and was not chosen as a rung of the ladder."""
     return is_baseline(bundle.training) and not bundle.rung
@@ -219,6 +224,7 @@ def sealed_text(params: str) -> str:
     """The part of ``params.yaml`` that a release stands for, in order, without comments."""
     raw = YAML(typ="safe", pure=True).load(params)
     kept = {name: raw[name] for name in SECTIONS if name in raw}
+    kept["objectives"] = {name: _without_schedule(part) for name, part in raw["objectives"].items()}
     return _written(kept | {"rhythm": {"offset": raw["rhythm"]["offset"]}})
 
 
@@ -232,6 +238,10 @@ def sealed_scope(text: str, where: str = "params.yaml") -> Scope:
     every = raw["sources"][raw["events"]["source"]]["period"]
     rhythm = raw["rhythm"] | {"tick": every, "decide": every, "retrain": every}
     return scopes.parse(_written(raw | {"branch": "none", "threads": 1, "rhythm": rhythm}), where)
+
+
+def _without_schedule(objective: Mapping[str, Any]) -> dict[str, Any]:
+    return {entry: value for entry, value in objective.items() if entry != "retrain"}
 
 
 def _written(body: Mapping[str, Any]) -> str:

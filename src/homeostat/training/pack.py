@@ -38,7 +38,7 @@ def pack(project: Project) -> str:
     rows = with_judged(project, training, read_table(project.reference / reference.ROWS))
     write_table(_calibrated(unsealed, rows), folder / "reference.parquet")
     golden.write_answers(unsealed)
-    return bundle.seal(folder, project.scope.project, inputs(project, training.get("rung", "")))
+    return bundle.seal(folder, project.scope.project, inputs(project, training))
 
 
 def with_judged(project: Project, training: Mapping[str, Any], rows: pl.DataFrame) -> pl.DataFrame:
@@ -60,19 +60,28 @@ def _calibrated(unsealed: bundle.Bundle, rows: pl.DataFrame) -> pl.DataFrame:
     )
 
 
-def inputs(project: Project, rung: str = "") -> dict[str, str]:
-    """What the bundle was made from, by content: feature rows; all code, SQL and contracts; scope and rung."""
+def inputs(project: Project, training: Mapping[str, Any]) -> dict[str, str]:
+    """What the bundle was made from, by content: feature rows; all code, SQL and contracts; scope and rung; and the
+    models of each objective that was carried over.
+    """
     rows = [f"{p.name} {digest(p.read_bytes())}" for p in sorted(project.features.glob("*.parquet"))]
     if not rows:
         raise DataError(f"{project.features}: holds no features; run dvc repro")
     written = [project.features_sql, *sorted(project.contracts.glob("*.json"))]
     code = [code_hash(name) for name in ("homeostat.stages.pack", *(stage.__name__ for stage in MAKING))]
     code += [f"{p.name} {digest(p.read_bytes())}" for p in written]
+    carried = {f"carried.{name}": _digest_of(project.candidate / name) for name in bundle.carried_objectives(training)}
     return {
         "data": digest("\n".join(rows).encode()),
         "code": digest("\n".join(code).encode()),
-        "scope": digest((project.bundle / "params.yaml").read_bytes() + rung.encode()),
+        "scope": digest((project.bundle / "params.yaml").read_bytes() + str(training.get("rung", "")).encode()),
+        **carried,
     }
+
+
+def _digest_of(folder: Path) -> str:
+    paths = (path for path in sorted(folder.rglob("*")) if path.is_file())
+    return digest("\n".join(f"{p.relative_to(folder).as_posix()} {digest(p.read_bytes())}" for p in paths).encode())
 
 
 def _copy(project: Project, folder: Path) -> None:

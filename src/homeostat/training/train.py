@@ -16,10 +16,12 @@ import polars as pl
 from homeostat import models
 from homeostat.core.errors import DataError
 from homeostat.features.tables import is_mature, mature, not_left_out, read_features
+from homeostat.models import combined, targets
 from homeostat.models.heuristic import GIVEN
 from homeostat.project.scope import Scope
 from homeostat.project.whole_files import write_text
 from homeostat.project.window import Window, read_window
+from homeostat.training.carried import take_over
 
 if TYPE_CHECKING:
     from homeostat.project.layout import Project
@@ -53,7 +55,9 @@ def split(scope: Scope, objective: str, table: pl.DataFrame, as_of: datetime) ->
     Raises:
         DataError: no event is mature.
     """
-    every = _windowed(scope, mature(_columns_of(scope, objective, table), objective, scope, as_of), as_of)
+    every = mature(_columns_of(scope, objective, table), objective, scope, as_of)
+    length = scope.train_window(objective)
+    every = every.filter(pl.col("event_time") >= as_of - length) if isinstance(length, timedelta) else every
     if len(every) == 0:
         raise DataError(f"objective {objective}: no event is mature by {as_of}; wait, or widen windows.train")
     end = as_of - scope.events.label_horizon
@@ -86,10 +90,16 @@ def train(project: Project) -> dict[str, Any]:
     until = labels_trusted_until(scope, window)
     rows = {name: split(scope, name, table, until) for name in scope.objectives}
     del table
+    carried = take_over(project, window.carried)
+    trained = {name: part | {"holdout": _holdout(rows[name])} for name, part in carried.items()}
+    together = _fit_together(scope, rows) if kind == combined.KIND else {}
     with ThreadPoolExecutor(_at_once(scope, kind)) as pool:
-        fitting = {name: _fits(pool, (scope, project.scope), name, kind, own) for name, own in rows.items()}
-        fitted = {name: _keep(project, name, rows[name], fits) for name, fits in fitting.items()}
-    training: dict[str, Any] = {"as_of": until.isoformat(), "objectives": fitted}
+        scopes, fresh = (scope, project.scope), [name for name in rows if name not in carried]
+        fitting = {name: _fits(pool, scopes, name, kind, rows[name]) for name in fresh}
+        for name, fits in fitting.items():
+            made = {part: fit.result() for part, fit in fits.items()} | together.get(name, {})
+            trained[name] = _keep(project, name, rows[name], made)
+    training: dict[str, Any] = {"as_of": until.isoformat(), "objectives": {name: trained[name] for name in rows}}
     if window.rung:
         training["rung"] = window.rung
     if window.left_out:
@@ -120,18 +130,40 @@ def _fits(
     ``scopes``: of the recipe, and of the baseline, which is the same on every rung.
     """
     own, others = scopes
-    wanted = {"judged": (own, kind, False), "baseline": (others, "heuristic", False)}
-    wanted |= {"final": (own, kind, True)} if own.training.refit else {}
-    wanted |= {"baseline-final": (others, "heuristic", True)}
+    wanted = {"baseline": (others, "heuristic", False), "baseline-final": (others, "heuristic", True)}
+    if kind != combined.KIND:
+        wanted = {part: (own, kind, every) for part, every in _parts(own).items()} | wanted
     return {
         part: pool.submit(fit_model, scope, name, which, rows, every)
         for part, (scope, which, every) in wanted.items()
     }  # fmt: skip
 
 
-def _keep(project: Project, name: str, rows: Split, fits: Mapping[str, Future[models.Model]]) -> dict[str, Any]:
+def _parts(scope: Scope) -> dict[str, bool]:
+    """The models that are fitted of an objective, judged and for service, and whether to all that is mature."""
+    return {"judged": False, **({"final": True} if scope.training.refit else {})}
+
+
+def _fit_together(scope: Scope, rows: Mapping[str, Split]) -> dict[str, dict[str, models.Model]]:
+    """By objective and folder, the models of one fit of all objectives.
+
+    Raises:
+        DataError: features or labels cannot be used.
+    """
+    together: dict[str, dict[str, models.Model]] = {name: {} for name in rows}
+    for part, every in _parts(scope).items():
+        tables = {name: own.every if every else own.before for name, own in rows.items()}
+        labels = {name: table[f"label__{name}"].to_numpy() for name, table in tables.items()}
+        for name, y in labels.items():
+            targets.check(scope.objectives[name], y, None)
+        made = combined.fit(scope.objectives, scope.training, tables, labels, scope.seed, scope.threads)
+        for name, model in made.items():
+            together[name][part] = model
+    return together
+
+
+def _keep(project: Project, name: str, rows: Split, made: dict[str, models.Model]) -> dict[str, Any]:
     """Save the models; what ``training.json`` says of them."""
-    made = {part: fit.result() for part, fit in fits.items()}
     made.setdefault("final", made["judged"])
     for part, model in made.items():
         model.save(project.candidate / name / part)
@@ -141,9 +173,13 @@ def _keep(project: Project, name: str, rows: Split, fits: Mapping[str, Future[mo
         "rows": len(used),
         "from": _time(used, "min"),
         "to": _time(used, "max"),
-        "holdout": {"from": rows.start.isoformat(), "to": rows.end.isoformat(), "rows": len(rows.held)},
+        "holdout": _holdout(rows),
         "features": list(made["final"].features),
     }
+
+
+def _holdout(rows: Split) -> dict[str, Any]:
+    return {"from": rows.start.isoformat(), "to": rows.end.isoformat(), "rows": len(rows.held)}
 
 
 def fit_model(scope: Scope, name: str, kind: str, split_rows: Split, every: bool) -> models.Model:
@@ -159,13 +195,6 @@ def fit_model(scope: Scope, name: str, kind: str, split_rows: Split, every: bool
         return models.fit(kind, objective, scope.training, rows, y, scope.seed, scope.threads, group)
     except DataError as error:
         raise DataError(f"objective {name}: {error}") from error
-
-
-def _windowed(scope: Scope, rows: pl.DataFrame, as_of: datetime) -> pl.DataFrame:
-    length = scope.windows.train
-    if not isinstance(length, timedelta):
-        return rows
-    return rows.filter(pl.col("event_time") >= as_of - length)
 
 
 def _time(rows: pl.DataFrame, which: str) -> str:

@@ -157,9 +157,25 @@ def _slice_gap(finding: Finding) -> str:
     return f"{gap} and {facts['worst']}, {over} the {percent(finding.limit)} of release.slice_gap"
 
 
+RATES = {"alerted": "are given an alert", "caught": "that happened are given an alert",
+         "disturbed": "that did not happen are given an alert"}  # fmt: skip
+
+
+def _fairness(finding: Finding) -> str:
+    facts, entry = finding.facts, "parity" if finding.rule == Rule.PARITY else "odds"
+    if finding.value is None or finding.limit is None:
+        return "fewer than two groups have events enough to compare them"
+    high, low = (f"{percent(facts[end])} of {facts[name]}" for end, name in (("most", "high"), ("least", "low")))
+    over = "significantly more than" if finding.failed else "not significantly more than"
+    text = f"{high} {RATES[facts['rate']]} and {low}: {percent(finding.value)} apart, {over} the"
+    return f"{text} {percent(finding.limit)} of release.fairness.{entry}"
+
+
 BUDGETS = {
     "megabytes": "the bundle has {:.4g} MB", "score_seconds": "95 % of events are scored within {:.3g} s",
     "make_seconds": "the candidate took {:.4g} s, from data to bundle",
+    "score_memory": "a process that scores takes {:.4g} MB", "score_cost": "1,000 events cost {:.3g} to score",
+    "make_memory": "making the candidate took {:.4g} MB", "make_cost": "making the candidate cost {:.3g}",
 }  # fmt: skip
 
 
@@ -193,6 +209,8 @@ SENTENCES = {
     Rule.BEHAVIOUR: _behaviour,
     Rule.SLICE_FLOOR: _slice_floor,
     Rule.SLICE_GAP: _slice_gap,
+    Rule.PARITY: _fairness,
+    Rule.ODDS: _fairness,
     Rule.BUDGET: _budget,
     Rule.PAYS: _pays,
     Rule.SAME_MODEL: _same_model,

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from homeostat.core.profiles import ENOUGH, NORMAL, Compared, Past, Profile, compare, trusted
+from homeostat.core.profile_limits import Compared, compare
+from homeostat.core.profiles import ENOUGH, NORMAL, Past, Profile, trusted
 
 DRAW = np.random.default_rng(1)
 
