@@ -28,7 +28,7 @@ from homeostat.features.tables import read_features
 from homeostat.monitoring import outcomes
 from homeostat.project.layout import Project
 from homeostat.project.learning_scope import Learn
-from homeostat.project.scope import Objective
+from homeostat.project.objective_scope import Objective
 from homeostat.project.training_scope import Baseline, LightGBM, Training
 from homeostat.project.value_types import format_duration, parse_duration
 

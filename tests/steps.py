@@ -20,7 +20,7 @@ from homeostat.features import upcoming as ahead
 from homeostat.features.build import FeatureTables
 from homeostat.features.point_in_time import PointInTime
 from homeostat.project.layout import Project
-from homeostat.project.scope import Source
+from homeostat.project.source_scope import Source
 
 
 def land(project: Project, source: str, period: Period) -> ingest.Landing:

@@ -24,8 +24,8 @@ from homeostat.models import lightgbm
 from homeostat.models.lightgbm import boost_rank, parts
 from homeostat.project.executor import Executor
 from homeostat.project.layout import Project
+from homeostat.project.objective_scope import Objective
 from homeostat.project.scale_scope import Scale
-from homeostat.project.scope import Objective
 from homeostat.project.training_scope import LightGBM
 from homeostat.stages import train as stage
 

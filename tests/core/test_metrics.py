@@ -106,7 +106,7 @@ def test_r2_of_a_constant_label_is_undefined() -> None:
 
 def test_every_loss_is_a_function_of_sums() -> None:
     """Comparisons resample sums alone."""
-    from homeostat.project.scope import LOSSES
+    from homeostat.project.objective_scope import LOSSES
 
     assert all(isinstance(METRICS[task][name], Sums) for task, losses in LOSSES.items() for name in losses)
 

@@ -15,7 +15,7 @@ from homeostat.core.errors import DataError, ScopeError
 from homeostat.core.periods import Period, periods_between
 from homeostat.data import converted
 from homeostat.project import scope
-from homeostat.project.scope import Source
+from homeostat.project.source_scope import Source
 
 REPOSITORY = Path(__file__).parents[2]
 FLIGHTS = scope.read(REPOSITORY / "params.yaml").sources["flights"]

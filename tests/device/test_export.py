@@ -20,7 +20,7 @@ from homeostat.core.errors import DataError, UsageError
 from homeostat.device.export import export
 from homeostat.device.runner import Device as Runner
 from homeostat.project.layout import Project
-from homeostat.project.scope import Device
+from homeostat.project.operation_scope import Device
 from homeostat.releases.registry import Registry
 from homeostat.training import bundle as bundles
 from homeostat.training import pack

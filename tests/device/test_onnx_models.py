@@ -11,7 +11,7 @@ from homeostat import models
 from homeostat.core.errors import UsageError
 from homeostat.device.onnx_models import as_onnx, runnable
 from homeostat.models import Model, encoding
-from homeostat.project.scope import Objective
+from homeostat.project.objective_scope import Objective
 from homeostat.project.training_scope import Baseline, LightGBM, Training
 
 NAMES = ("size", "age", "flag", "shape", "whole")

@@ -12,7 +12,7 @@ from homeostat import models
 from homeostat.core import metrics
 from homeostat.models import combined
 from homeostat.models.contributions import contributions
-from homeostat.project.scope import Objective
+from homeostat.project.objective_scope import Objective
 from homeostat.project.training_scope import Baseline, LightGBM, Training
 
 SETTINGS = LightGBM(trees=40, leaves=7, learning_rate=0.2, min_leaf=20)

@@ -13,7 +13,7 @@ from homeostat.core.errors import DataError
 from homeostat.core.score_move import score_move
 from homeostat.models.lightgbm import Trees
 from homeostat.project.learning_scope import Learn
-from homeostat.project.scope import Objective
+from homeostat.project.objective_scope import Objective
 from homeostat.project.training_scope import Baseline, LightGBM, Training
 
 TASKS = ("binary", "regression", "ranking")

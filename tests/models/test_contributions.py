@@ -15,7 +15,7 @@ from homeostat.core.calibrators import Calibrator, Curve
 from homeostat.core.isotonic_calibration import Isotonic
 from homeostat.models.calibrated import Calibrated
 from homeostat.models.contributions import contributions
-from homeostat.project.scope import Objective
+from homeostat.project.objective_scope import Objective
 from homeostat.project.training_scope import Baseline, LightGBM, Training
 
 ROWS = 300

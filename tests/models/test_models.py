@@ -17,7 +17,7 @@ import pytest
 from homeostat import models
 from homeostat.core.errors import DataError, ScopeError
 from homeostat.core.metrics import METRICS, value
-from homeostat.project.scope import Objective
+from homeostat.project.objective_scope import Objective
 from homeostat.project.training_scope import Baseline, LightGBM, Training
 
 FEATURES = ("size", "age", "warm", "shape", "blank", "same", "nothing")

@@ -13,7 +13,7 @@ from scaffold.battery import COMMA_CASES, COUNTED, NUMBER_CASES, ROWS, TIME_CASE
 
 from homeostat.data.converted import read_typed
 from homeostat.data.source_files import files_at
-from homeostat.project.scope import Source
+from homeostat.project.source_scope import Source
 from homeostat.scaffold.profile.duration_writing import with_durations
 from homeostat.scaffold.profile.event_time import with_number_as_time
 from homeostat.scaffold.profile.request import Address

@@ -19,7 +19,7 @@ import pytest
 from homeostat.core.errors import DataError
 from homeostat.core.periods import Period
 from homeostat.data.sources import SourceReader
-from homeostat.project.scope import Source
+from homeostat.project.source_scope import Source
 from homeostat.scaffold.profile.request import Address
 from homeostat.scaffold.profile.table import find_column, read_table
 from homeostat.scaffold.profile.workspace import open_workspace

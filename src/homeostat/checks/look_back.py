@@ -16,7 +16,7 @@ from homeostat.core.findings import Finding
 from homeostat.core.rules import Rule
 from homeostat.core.text import count
 from homeostat.features.lookback import widened
-from homeostat.project.scope import format_duration
+from homeostat.project.value_types import format_duration
 
 if TYPE_CHECKING:
     import polars as pl

@@ -22,8 +22,11 @@ from homeostat.project.value_types import format_duration
 
 if TYPE_CHECKING:
     from homeostat.project.layout import Project
+    from homeostat.project.objective_scope import Abstain, Objective
+    from homeostat.project.operation_scope import Approval, Rollout
     from homeostat.project.scale_scope import Scale
-    from homeostat.project.scope import Abstain, Approval, Objective, Rollout, Scope, Source
+    from homeostat.project.scope import Scope
+    from homeostat.project.source_scope import Source
     from homeostat.project.training_scope import Rung
 
 WIDTH = 100

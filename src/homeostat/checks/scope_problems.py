@@ -17,7 +17,8 @@ if TYPE_CHECKING:
     import polars as pl
 
     from homeostat.project.layout import Project
-    from homeostat.project.scope import Scope, Source
+    from homeostat.project.scope import Scope
+    from homeostat.project.source_scope import Source
 
 
 def scope_problems(project: Project) -> tuple[str, ...]:

@@ -17,7 +17,7 @@ from homeostat.core.text import count
 
 if TYPE_CHECKING:
     from homeostat.project.layout import Project
-    from homeostat.project.scope import Source
+    from homeostat.project.source_scope import Source
 
 WIDTH = 120  # of a table of rows
 

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from homeostat.core.periods import Period
     from homeostat.data.sources import Reading, SourceReader
     from homeostat.data.workspace import Workspace
-    from homeostat.project.scope import Source
+    from homeostat.project.source_scope import Source
 
 
 class Readings:

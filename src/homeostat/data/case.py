@@ -16,12 +16,12 @@ from homeostat.core.errors import DataError
 from homeostat.core.periods import period_of
 from homeostat.core.profiles import ENOUGH
 from homeostat.data import amendments
-from homeostat.project.scope import ONCE
+from homeostat.project.source_scope import ONCE
 
 if TYPE_CHECKING:
     from homeostat.data.amendments import Amendment
     from homeostat.data.workspace import Workspace
-    from homeostat.project.scope import Source
+    from homeostat.project.source_scope import Source
 
 
 MOST = 168  # batches that one is compared with: of hourly ones a week

@@ -22,7 +22,7 @@ from homeostat.data.source_files import SourceFile, is_empty, opened
 from homeostat.project.whole_files import beside, remove, scratch_folder, write_text
 
 if TYPE_CHECKING:
-    from homeostat.project.scope import Source
+    from homeostat.project.source_scope import Source
 
 FORMAT = "6"  # of the converted files; a new number converts again
 ABOUT = "about.json"  # what a conversion consists of: (file, bytes, first, last event time) each

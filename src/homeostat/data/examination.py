@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from homeostat.core.profiles import Profile
     from homeostat.data.case import Case
     from homeostat.data.workspace import Workspace
-    from homeostat.project.scope import Source
+    from homeostat.project.source_scope import Source
 
 
 @dataclass(frozen=True)

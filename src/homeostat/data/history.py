@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from homeostat.core.profiles import Profile
     from homeostat.data.case import Before, Case
     from homeostat.data.workspace import Workspace
-    from homeostat.project.scope import Source
+    from homeostat.project.source_scope import Source
 
 ZONES = ("America/New_York", "Europe/Berlin", "Australia/Sydney", "America/Santiago", "Pacific/Auckland")
 SUITE = json.dumps({

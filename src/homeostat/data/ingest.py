@@ -16,7 +16,7 @@ from homeostat.core.text import count
 from homeostat.data.ahead import Readings
 from homeostat.data.casts import WRITTEN
 from homeostat.data.monthly_records import FILE
-from homeostat.project.scope import ONCE
+from homeostat.project.source_scope import ONCE
 from homeostat.project.window import read_window
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from homeostat.data.sources import Reading
     from homeostat.data.workspace import Workspace
     from homeostat.project.layout import Project
-    from homeostat.project.scope import Source
+    from homeostat.project.source_scope import Source
 
 
 @dataclass(frozen=True)

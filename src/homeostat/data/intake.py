@@ -15,7 +15,7 @@ from homeostat.data.batch import Batch
 from homeostat.data.ingest import Landing
 from homeostat.data.moved import source_moved
 from homeostat.data.validate import missing, validate
-from homeostat.project.scope import ONCE
+from homeostat.project.source_scope import ONCE
 
 if TYPE_CHECKING:
     from homeostat.data.workspace import Workspace

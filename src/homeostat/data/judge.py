@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from homeostat.data.amendments import Amendment
     from homeostat.data.case import Case
     from homeostat.data.workspace import Workspace
-    from homeostat.project.scope import Source
+    from homeostat.project.source_scope import Source
 
 REASONS = {"row": pl.UInt32(), "reason": pl.String()}  # why a row is quarantined; a row may have several
 

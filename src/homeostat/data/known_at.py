@@ -12,7 +12,7 @@ from homeostat.adapters.duckdb import Expression, evaluate
 from homeostat.adapters.sql_names import quoted
 
 if TYPE_CHECKING:
-    from homeostat.project.scope import Source
+    from homeostat.project.source_scope import Source
 
 FAR = datetime(9999, 12, 31)  # when a value that is never known becomes known
 

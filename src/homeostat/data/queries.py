@@ -20,7 +20,7 @@ from homeostat.data.selection import Selection, reading_errors, selection_of, ty
 
 if TYPE_CHECKING:
     from homeostat.core.periods import Period
-    from homeostat.project.scope import Source
+    from homeostat.project.source_scope import Source
 
 DAY, MOMENT = timedelta(days=1), timedelta(microseconds=1)
 FILES = ("sqlite", "duckdb")  # databases in a file

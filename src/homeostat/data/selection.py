@@ -19,7 +19,7 @@ from homeostat.data.known_at import event_time
 from homeostat.data.time_forms import check_form
 
 if TYPE_CHECKING:
-    from homeostat.project.scope import Source
+    from homeostat.project.source_scope import Source
 
 TIME = "__event_time"
 

@@ -26,7 +26,7 @@ from homeostat.project.whole_files import scratch_folder
 if TYPE_CHECKING:
     import duckdb
 
-    from homeostat.project.scope import Source
+    from homeostat.project.source_scope import Source
 
 log = logging.getLogger(__name__)
 

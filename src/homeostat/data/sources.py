@@ -21,7 +21,7 @@ from homeostat.data.source_files import SourceFile, digest_of, files_of
 
 if TYPE_CHECKING:
     from homeostat.core.periods import Period
-    from homeostat.project.scope import Source
+    from homeostat.project.source_scope import Source
 
 
 FILE = "__file"  # the number of the file that a row stands in

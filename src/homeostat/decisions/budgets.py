@@ -16,7 +16,7 @@ from homeostat.adapters import dvc
 from homeostat.core.errors import EnvironmentFault
 
 if TYPE_CHECKING:
-    from homeostat.project.scope import Budget
+    from homeostat.project.operation_scope import Budget
     from homeostat.training.bundle import Bundle
 
 MEASURE = """

@@ -35,7 +35,7 @@ from homeostat.project.layout import working_tree
 
 if TYPE_CHECKING:
     from homeostat.project.layout import Project
-    from homeostat.project.scope import Device
+    from homeostat.project.operation_scope import Device
     from homeostat.training.bundle import Bundle
 
 HERE = Path(__file__).parent

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from homeostat.core.periods import Period, period_containing, period_of
 from homeostat.data.known_at import FAR
 from homeostat.data.versions import versions_of
-from homeostat.project.scope import ONCE
+from homeostat.project.source_scope import ONCE
 
 if TYPE_CHECKING:
     from homeostat.data.verdict_store import VerdictStore

@@ -23,7 +23,8 @@ from homeostat.features.lookback import Batch, LookBack, joint, look_back
 
 if TYPE_CHECKING:
     from homeostat.data.workspace import Workspace
-    from homeostat.project.scope import Scope, Source
+    from homeostat.project.scope import Scope
+    from homeostat.project.source_scope import Source
 
 Tables = dict[str, pl.DataFrame]  # by source
 Reads = Sequence[tuple[str, Callable[[], pl.DataFrame]]]  # hashes of accepted rows, each with what reads them

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     import polars as pl
 
     from homeostat.project.learning_scope import Learn
-    from homeostat.project.scope import Objective
+    from homeostat.project.objective_scope import Objective
     from homeostat.project.training_scope import Training
 
 MANY = 200  # rows from which on models predict side by side: starting a thread costs what a few rows do

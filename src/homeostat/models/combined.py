@@ -19,7 +19,7 @@ from homeostat.models import encoding, heuristic, lightgbm, stored
 if TYPE_CHECKING:
     from homeostat.models import Model
     from homeostat.models.lightgbm import Trees
-    from homeostat.project.scope import Objective
+    from homeostat.project.objective_scope import Objective
     from homeostat.project.training_scope import Training
 
 KIND = "combined"

@@ -14,7 +14,7 @@ from homeostat.core.errors import DataError
 from homeostat.models import stored
 
 if TYPE_CHECKING:
-    from homeostat.project.scope import Objective
+    from homeostat.project.objective_scope import Objective
     from homeostat.project.training_scope import Baseline
 
 GIVEN = "given__"

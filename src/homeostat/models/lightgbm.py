@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from lightgbm import Booster, Dataset
 
     from homeostat.project.learning_scope import Learn
-    from homeostat.project.scope import Objective
+    from homeostat.project.objective_scope import Objective
     from homeostat.project.training_scope import LightGBM
 
 NAME = "trees.txt"

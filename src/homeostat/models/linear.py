@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     import polars as pl
     from scipy.sparse import csr_matrix
 
-    from homeostat.project.scope import Objective
+    from homeostat.project.objective_scope import Objective
 
 ROUNDS = 500  # of the solver, which stops by itself well before
 FAR = 10.0  # standard deviations that a number counts for at most: one faulty value must not decide alone

@@ -9,7 +9,7 @@ import numpy as np
 from homeostat.core.errors import DataError
 
 if TYPE_CHECKING:
-    from homeostat.project.scope import Objective
+    from homeostat.project.objective_scope import Objective
 
 GRADES = 31  # LightGBM knows gains for the grades 0 to 30
 

@@ -21,7 +21,8 @@ from homeostat.training.evaluate import groups, metrics_of
 
 if TYPE_CHECKING:
     from homeostat.project.layout import Project
-    from homeostat.project.scope import Business, Scope
+    from homeostat.project.operation_scope import Business
+    from homeostat.project.scope import Scope
 
 PERIOD = "__period"
 

@@ -23,7 +23,7 @@ from homeostat.core.rank_correlation import rank_correlation
 from homeostat.core.text import change, count, metric_name, metric_value, percent, span
 from homeostat.decisions import history
 from homeostat.project.layout import working_tree
-from homeostat.project.scope import ONCE
+from homeostat.project.source_scope import ONCE
 from homeostat.reports import charts
 from homeostat.reports.charts import Line
 from homeostat.reports.status import when

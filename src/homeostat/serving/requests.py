@@ -14,7 +14,8 @@ from typing import Annotated, Any, Literal
 import polars as pl
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, create_model
 
-from homeostat.project.scope import Objective, Scope
+from homeostat.project.objective_scope import Objective
+from homeostat.project.scope import Scope
 from homeostat.serving.repeated_keys import repeated_key
 
 MAX_ITEMS = 1000  # events or labels in one request

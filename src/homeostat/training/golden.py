@@ -31,7 +31,8 @@ from homeostat.training.event_decisions import decide
 
 if TYPE_CHECKING:
     from homeostat.project.layout import Project
-    from homeostat.project.scope import Scope, Source
+    from homeostat.project.scope import Scope
+    from homeostat.project.source_scope import Source
     from homeostat.training.bundle import Bundle
 
 EVENTS = 20  # enough to meet most branches of a model, few enough to answer within a second
