@@ -14,6 +14,7 @@ import pytest
 from tiny_dag import commit, make, square, write_stage
 
 from homeostat.adapters import dvc, git, worktree
+from homeostat.adapters.dvc_inputs import texts_parsed_once
 from homeostat.adapters.stage_process import StageProcess
 from homeostat.core.errors import DataError, EnvironmentFault
 
@@ -229,3 +230,15 @@ def test_settings_of_a_worktree_that_were_cut_short_are_written_again(home: Path
     assert settings.read_bytes() == whole
     dvc.checkout(tree)
     assert square(tree) == "36"
+
+
+def test_a_text_is_parsed_once_and_each_reader_has_its_own_answer() -> None:
+    from dvc.utils import strictyaml
+
+    usual, text = strictyaml.parse_yaml, "stages: {double: {deps: [number.txt]}}\n"
+    with texts_parsed_once():
+        first = strictyaml.parse_yaml(text, "dvc.yaml")
+        first["stages"].clear()
+        assert strictyaml.parse_yaml(text, "dvc.yaml") == usual(text, "dvc.yaml") != first
+        assert strictyaml.parse_yaml(text + "# rt\n", "dvc.yaml", typ="rt").ca is not None
+    assert strictyaml.parse_yaml is usual

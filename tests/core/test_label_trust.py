@@ -120,6 +120,20 @@ def test_labels_that_turn_against_the_features_are_not_trusted_until_that_is_how
     assert settled.outcome == "pass"
 
 
+@pytest.mark.parametrize("after", [5, 9])
+def test_labels_of_other_events_are_not_trusted_until_that_is_how_it_is(after: int) -> None:
+    trust, *_ = label_findings("late", "binary", related(ODD + after, 0.5, after, 0.04), WEEK, 200)
+    assert (trust.failed, trust.facts["kind"], trust.since) == (True, "lost relation", FROM)
+    assert "hardly go with the features, as they did in " in sentence(trust)
+    settled, *_ = label_findings("late", "binary", related(ODD + 40, 0.5, 40, 0.04), WEEK, 200)
+    assert settled.outcome == "pass"
+
+
+def test_a_weaker_relation_of_the_labels_is_no_fault() -> None:
+    trust, *_ = label_findings("late", "binary", related(ODD + 6, 0.25, 6, 0.04), WEEK, 200)
+    assert trust.outcome == "pass"
+
+
 def acted(many: int, first: float, after: int, noise: float = 0.3) -> list[LabelBatch]:
     """The fifth of the events that the relation puts first: more often yes, and in the last batches in ``first``."""
     draw = np.random.default_rng(5)

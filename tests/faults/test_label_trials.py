@@ -16,8 +16,8 @@ from homeostat.monitoring.label_measures import due_rows, periods_of
 from homeostat.project.layout import Project
 
 DAYS, ROWS = 90, 400
-SCOPE = depot.SCOPE.replace("min_slice: 1,", "min_slice: 100,").replace("decide: 2d", "decide: 7d")
-SCOPE = SCOPE.replace("features: []", "features: [load]")
+SCOPE = depot.SCOPE.replace("min_slice: 1,", "min_slice: 100,").replace("features: []", "features: [load]")
+SCOPE = SCOPE.replace("decide: 2d, retrain: 4d", "decide: 7d, retrain: 7d")
 
 
 @pytest.fixture(scope="module")

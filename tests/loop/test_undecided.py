@@ -35,7 +35,8 @@ PARAMS = hourly.PARAMS
 for _old, _new in {
     "threads: 1\n": 'threads: 1\nclock:\n  start: "2024-03-02T06:00:00"\n',
     "calibration: 1}\nmon": "calibration: 1, slice_floor: -5, slice_gap: 50,\n"
-    "  budget: {megabytes: 0.001, score_seconds: 30, make_seconds: 3000}}\nmon",
+    "  budget: {megabytes: 0.001, score_seconds: 30, make_seconds: 3000, score_memory: 9000, make_memory: 9000,\n"
+    "    hour: 36, score_cost: 300, make_cost: 30}}\nmon",
     "label_horizon: 1h}": "label_horizon: 1h,\n  filters: {spare: meter = 'm5'}}",
     "costs: {alert: 1, capacity: 2}": "costs:\n  alert: 1\n  capacity: 2\n  abstain: {margin: 0.9, most: 0.95}",
 }.items():
@@ -93,6 +94,10 @@ def test_the_gate_keeps_to_the_floor_the_gap_and_the_budgets(project: Project) -
     assert (size.outcome, judged(project).action) == ("fail", "keep")  # and a person has released it all the same
     assert 0 < (findings["score_seconds: budget"].value or 0) < 30
     assert 0 < (findings["make_seconds: budget"].value or 0) < 3000
+    making, cost = (findings[f"{name}: budget"].value or 0 for name in ("make_seconds", "make_cost"))
+    assert cost == pytest.approx(making / 100)  # at 36 an hour
+    assert all(20 < (findings[f"{name}_memory: budget"].value or 0) < 9000 for name in ("score", "make"))
+    assert 0 < (findings["score_cost: budget"].value or 0) < 300
 
 
 def test_nobody_is_told_to_act_on_them(project: Project) -> None:

@@ -23,6 +23,7 @@ from homeostat.core.evaluation import Scored
 from homeostat.core.ledger import Register, ReleaseEvent, event_tag, release_tag
 from homeostat.project.layout import Project
 from homeostat.project.machine import project_id
+from homeostat.releases.registry import Registry
 from homeostat.reports.card import Grid, Picture
 from homeostat.reports.card_page import card_of, html, markdown
 from homeostat.reports.html import write_report
@@ -52,7 +53,10 @@ def evaluation() -> dict[str, object]:
     trial = {"candidate": ours.to_dict(), "baseline": theirs.to_dict(), "against_baseline": against.to_dict()}
     money = {"rows": 400, "alerts": 9, "needless": 4, "missed": {"high": 7}, "silence": 80.0,
              "cost": {"value": 18.0, "low": 9.0, "high": 30.0}}  # fmt: skip
-    return {"as_of": START.isoformat(), "objectives": {"high": trial}, "money": {"candidate": money, "baseline": money}}
+    rate = {"value": 0.25, "low": 0.2, "high": 0.3}
+    group = {"rows": 200, "alerted": rate, "caught": rate, "disturbed": {"value": None, "low": None, "high": None}}
+    return {"as_of": START.isoformat(), "objectives": {"high": trial}, "money": {"candidate": money, "baseline": money},
+            "fairness": {"meter": {ODD: group, "m2": group}}}
 
 
 def released(project: Project) -> None:
@@ -88,6 +92,10 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Project:
     return of
 
 
+def registered(project: Project) -> bundle.Bundle:
+    return Registry.open(project).load("v0.2.0")
+
+
 def grids(project: Project, version: str) -> dict[str, Grid]:
     """By the first heading."""
     parts = [part for section in card_of(project, version).sections for part in section.parts]
@@ -105,6 +113,20 @@ def test_its_figures_are_those_of_the_bundle(project: Project) -> None:
     assert table["cost"].rows[0][:2] == ("v0.2.0", "18 (9 to 30)")
     assert {row[0] for row in table["meter"].rows} == {ODD, "m2"}
     assert table["when"].rows == ((f"{START + 12 * HOUR:%Y-%m-%d %H:%M}", "promote", "ann", WHY),)
+
+
+def test_it_says_what_it_rests_on_and_whether_that_moves(project: Project) -> None:
+    grid = grids(project, "v0.2.0")["high: feature"]
+    strongest = registered(project).models["high"].strongest(9)
+    assert tuple(row[0] for row in grid.rows) == strongest != ()
+    assert [row[1:] for row in grid.rows] == [(str(n), str(n)) for n in range(1, len(strongest) + 1)]  # two equal fits
+
+
+def test_it_says_who_is_given_alerts(project: Project) -> None:
+    (section,) = [one for one in card_of(project, "v0.2.0").sections if one.title == "Fairness"]
+    (grid,) = section.parts
+    assert isinstance(grid, Grid) and grid.headings[:2] == ("meter", "events")
+    assert grid.rows[1] == ("m2", "200", "25 % (20 % to 30 %)", "25 % (20 % to 30 %)", "–")
 
 
 def test_it_says_what_it_must_not_be_used_for_and_how_to_go_back(project: Project) -> None:

@@ -7,6 +7,7 @@ import sys
 from datetime import timedelta
 from pathlib import Path
 
+import duckdb
 import polars as pl
 import pytest
 from scaffold.odd_tables import START, loads, orders, write
@@ -269,6 +270,26 @@ def test_a_database_is_read_by_a_query(tmp_path: Path) -> None:
     made = create.draft("tried", Request(address, time="timestamp", label="load"))
     create.write(made, tmp_path / "here")
     assert made.profile.table.rows == 24 * 40 * 2
+
+
+def test_a_database_of_duckdb_is_read_by_a_query_with_bounds_too(tmp_path: Path) -> None:
+    loads(24 * 40).write_parquet(tmp_path / "l.parquet")
+    with duckdb.connect(str(tmp_path / "l.duckdb")) as connection:
+        connection.execute(f"CREATE TABLE loads AS FROM '{tmp_path / 'l.parquet'}'")
+    query = "SELECT *, site AS Site FROM loads WHERE timestamp >= :start::TIMESTAMP AND timestamp < :end::TIMESTAMP"
+    address = Address.of(f"duckdb:///{tmp_path / 'l.duckdb'}", query)
+    made = create.draft("tried", Request(address, time="timestamp", label="load"))
+    create.write(made, tmp_path / "here")
+    assert made.profile.table.rows == 24 * 40 * 2
+    assert "Site_2" in made.profile.table.names
+    with pytest.raises(DataError, match="the query failed: .*nowhere"):
+        create.draft("tried", Request(Address.of(address.url or "", "SELECT * FROM nowhere"), label="load"))
+
+
+def test_a_database_without_its_driver_is_refused_by_its_name() -> None:
+    address = Address.of("snowflake://me@there/base", "SELECT * FROM loads")
+    with pytest.raises(DataError, match="no driver for snowflake is installed"):
+        create.draft("tried", Request(address, time="timestamp", label="load"))
 
 
 def test_a_further_table_is_joined(tmp_path: Path) -> None:

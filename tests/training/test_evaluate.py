@@ -11,6 +11,7 @@ from tides import START, gauges, judged_tides, only, tides
 
 from homeostat.core.errors import DataError
 from homeostat.core.oracle_share import BY_COSTS, HALF, ORACLE
+from homeostat.decisions.evidence import alert_findings
 from homeostat.features.tables import read_features
 from homeostat.project.layout import Project
 from homeostat.stages import evaluate as evaluate_stage
@@ -48,6 +49,21 @@ def test_the_report_holds_candidate_and_baseline_on_the_same_rows(judged: Projec
         assert trial.candidate.metric(trial.candidate.loss).value == trial.against_baseline.overall.loss
         assert set(trial.candidate.slices["gauge"]) == {"g0", "g1", "g2"}
         assert set(trial.candidate.months) == {"2024-04"}
+
+
+def test_who_is_given_alerts_is_measured_by_the_groups_that_the_scope_names(tmp_path: Path, judged: Project) -> None:
+    assert "fairness" not in json.loads((judged.evaluation / "evaluation.json").read_text())
+    project = tides(tmp_path, evaluation__fairness=["gauge"], release__fairness={"parity": 0.9, "odds": 0.001})
+    train(project)
+    report = judge(project)
+    assert report == read_report(project.evaluation / "evaluation.json")
+    groups = report.fairness["gauge"]
+    assert set(groups) == {"g0", "g1", "g2"}
+    alerts = sum(round((one.alerted.value or 0) * one.rows) for one in groups.values())
+    assert alerts == report.money["candidate"].alerts
+    parity, odds = alert_findings(project.scope, report)
+    assert (parity.name, odds.name) == ("gauge: demographic parity", "gauge: equalized odds")
+    assert parity.outcome == "pass" and odds.value is not None and odds.value > 0.001
 
 
 def test_money_says_that_the_candidate_pays(judged: Project) -> None:

@@ -19,7 +19,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, TypeVar
 
-from homeostat.adapters.dvc_inputs import inputs_hashed_once
+from homeostat.adapters.dvc_inputs import inputs_hashed_once, texts_parsed_once
 from homeostat.adapters.dvc_lock import quick_lock_file
 from homeostat.adapters.dvc_state import remove_caches, repair_state
 from homeostat.adapters.stage_process import StageProcess, stage_of
@@ -312,7 +312,7 @@ def _repo(root: Path) -> Iterator[Repo]:
         for log in logs:
             log.setLevel(logging.CRITICAL + 1)  # its messages come to us as exceptions
         try:
-            with contextlib.chdir(root), Repo(str(root)) as repo:
+            with contextlib.chdir(root), texts_parsed_once(), Repo(str(root)) as repo:
                 yield repo
         finally:
             for log, level in zip(logs, levels, strict=True):

@@ -47,3 +47,26 @@ def inputs_hashed_once() -> Iterator[None]:
     finally:
         del Dependency._build
         param.read_param_file, run.cmd_run = read, command
+
+
+@contextmanager
+def texts_parsed_once() -> Iterator[None]:
+    """Have DVC parse a YAML text once meanwhile: it reads ``dvc.yaml`` and its lock for each view of the stages."""
+    from dvc.utils import strictyaml
+    from dvc.utils.serialize import _yaml
+
+    parsed: dict[str, Any] = {}
+    usual = _yaml.parse_yaml
+
+    def parse(text: str, path: str, typ: str = "safe") -> Any:
+        if typ != "safe":
+            return usual(text, path, typ=typ)
+        if text not in parsed:
+            parsed[text] = usual(text, path)
+        return deepcopy(parsed[text])
+
+    _yaml.parse_yaml = strictyaml.parse_yaml = parse
+    try:
+        yield
+    finally:
+        _yaml.parse_yaml = strictyaml.parse_yaml = usual

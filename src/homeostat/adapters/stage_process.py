@@ -18,6 +18,7 @@ from typing import IO, Any
 
 import homeostat
 from homeostat.adapters import allocators
+from homeostat.core.errors import EnvironmentFault
 
 COMMAND = re.compile(r"(?:PYTHONPATH=src:\$PYTHONPATH )?python -m (homeostat\.stages\.\w+)")  # as dvc.yaml has it
 READY = "stage worker, protocol 1"
@@ -92,6 +93,18 @@ class StageProcess:
     def process_id(self) -> int | None:
         """Of the process while there is one."""
         return self._process.pid if self._process is not None and self._process.poll() is None else None
+
+    def peak_megabytes(self) -> float:
+        """The most memory that the process has held since it began, in millions of bytes.
+
+        Raises:
+            EnvironmentFault: there is no process, or the system does not say.
+        """
+        try:
+            status = Path(f"/proc/{self.process_id}/status").read_text(encoding="ascii")
+        except OSError as error:
+            raise EnvironmentFault("the memory of stages cannot be measured here; remove the limit of it") from error
+        return int(re.findall(r"VmHWM:\s+(\d+) kB", status)[0]) * 1024 / 1e6
 
     def close(self) -> None:
         """End the process, whatever it does."""

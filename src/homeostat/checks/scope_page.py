@@ -269,10 +269,16 @@ def _release(scope: Scope, margins: Mapping[str, float]) -> Iterator[str]:
     yield "- if made by another recipe (features, labels, kind, parameters): significantly lower cost;"
     if limits.slice_floor is not None:
         yield f"- in every slice {side(-limits.slice_floor)} the baseline's, or not significantly short of it;"
+    for name, limit in (limits.fairness.model_dump(exclude_none=True) if limits.fairness else {}).items():
+        of = {"parity": "share that is given an alert", "odds": "shares given one of events that happened, or did not"}
+        columns = " and of ".join(scope.evaluation.fairness)
+        yield f"- the {of[name]}, differs by at most {_points(limit)} between groups of {columns};"
     if limits.slice_gap is not None:
         yield f"- the gain over the baseline differs by at most {_points(limits.slice_gap)} between slices of a column;"
-    for name, limit in (limits.budget.model_dump(exclude_none=True) if limits.budget else {}).items():
-        what = {"megabytes": "MB of bundle", "score_seconds": "s to score an event", "make_seconds": "s to make it"}
+    for name, limit in (limits.budget.limits if limits.budget else {}).items():
+        what = {"megabytes": "MB of bundle", "score_seconds": "s to score an event", "make_seconds": "s to make it",
+                "score_memory": "MB of memory to score", "make_memory": "MB of memory to make it",
+                "score_cost": "of money for 1,000 scores", "make_cost": "of money to make it"}  # fmt: skip
         yield f"- at most {limit:g} {what[name]};"
     low, high = (f"{1 + off:.3g}" for off in (-limits.calibration, limits.calibration))
     yield f"- predicted/observed ratio not significantly outside {low} to {high}, or as near to 1 as the champion's."
@@ -383,6 +389,9 @@ def _rhythm(scope: Scope) -> Iterator[str]:
     yield f"- Data and predictions every {_span(rhythm.tick)}; days begin {begin}, UTC."
     yield f"- Monitoring and a decision every {_span(rhythm.decide)}."
     yield f"- A fresh candidate every {_span(rhythm.retrain)} at the latest."
+    if (learn := scope.learn) is not None:
+        often = f"every {_span(learn.every)}" if learn.every else f"after each {count(learn.batch or 0, 'label')}"
+        yield f"- In between, the models in service are continued {often}; scores move by {learn.max_move:g} at most."
     own = {name: objective.retrain for name, objective in scope.objectives.items() if objective.retrain is not None}
     for name, every in own.items():
         yield f"- {name} is fitted afresh every {_span(every)}; objectives that are not due then keep their models."

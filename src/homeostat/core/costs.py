@@ -176,6 +176,12 @@ def is_labelled(labels: Mapping[str, Array]) -> Flags:
     return flags
 
 
+def happened(labels: Mapping[str, Array]) -> Flags:
+    """Which events have a label that silence costs something of."""
+    flags: Flags = np.any([_amount(label) > 0 for label in labels.values()], axis=0)
+    return flags
+
+
 def _outcomes(
     labels: Mapping[str, Array], alert: Flags, stakes: Mapping[str, Stake], alert_cost: float
 ) -> tuple[Array, Flags, Array]:

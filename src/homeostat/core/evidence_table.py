@@ -179,6 +179,8 @@ UNITS: Mapping[Rule, Callable[[float], str]] = {
     Rule.BEHAVIOUR: percent,
     Rule.SLICE_FLOOR: change,
     Rule.SLICE_GAP: percent,
+    Rule.PARITY: percent,
+    Rule.ODDS: percent,
     Rule.BUDGET: _number,
     Rule.RUNG: change,
     Rule.NOT_WORSE: change,
@@ -188,4 +190,6 @@ UNITS: Mapping[Rule, Callable[[float], str]] = {
     Rule.ERRORS: change,
     Rule.LATENCY: _milliseconds,
     Rule.LOSS: change,
+    Rule.SURELY_WORSE: _number,
+    Rule.MOVE: _number,
 }

@@ -10,7 +10,7 @@ from homeostat.core.rules import DRIFT, ON_QUALITY, Rule
 AT_RELEASE = (Rule.ENOUGH_ROWS, Rule.BEATS_BASELINE, Rule.NOT_WORSE, Rule.SLICES, Rule.HELD_OUT_CALIBRATION)
 RECIPE = (Rule.BETTER, *AT_RELEASE)  # a candidate by another recipe has to be better than the champion
 OF_A_BATCH = (Rule.SCHEMA, Rule.TYPES, Rule.UNIQUE_KEY, Rule.PERIOD, Rule.HISTORY)
-IN_A_STEP = (Rule.ENOUGH_EVENTS, Rule.ERRORS, Rule.LATENCY, Rule.SCORES, Rule.LOSS)
+IN_A_STEP = (Rule.ENOUGH_EVENTS, Rule.ERRORS, Rule.LATENCY, Rule.SCORES, Rule.LOSS, Rule.SURELY_WORSE)
 
 # By pattern of the entry's name; the first that fits counts, so what is narrower stands first.
 GATES: Mapping[str, tuple[Rule, ...]] = {
@@ -23,8 +23,11 @@ GATES: Mapping[str, tuple[Rule, ...]] = {
     "release.slice_floor": (Rule.SLICE_FLOOR,),
     "release.slice_gap": (Rule.SLICE_GAP,),
     "release.budget*": (Rule.BUDGET,),
+    "release.fairness.parity": (Rule.PARITY,),
+    "release.fairness.odds": (Rule.ODDS,),
     "release*": AT_RELEASE,
     "evaluation.slices": (Rule.SLICES, Rule.SERVED_SLICES),
+    "evaluation.fairness": (Rule.PARITY, Rule.ODDS),
     "evaluation.min_slice": (Rule.ENOUGH_ROWS, Rule.SLICES, Rule.SERVED_SLICES),
     "evaluation*": (*AT_RELEASE, Rule.QUALITY, Rule.AGAINST_BASELINE, Rule.METRICS),
     "costs.abstain*": (Rule.COVERAGE,),
@@ -34,6 +37,7 @@ GATES: Mapping[str, tuple[Rule, ...]] = {
     "training.baseline*": (Rule.BEATS_BASELINE, Rule.AGAINST_BASELINE),
     "training.ladder*": (Rule.RUNG,),
     "training*": RECIPE,
+    "learn*": (Rule.MOVE,),
     "windows.holdout": AT_RELEASE,
     "windows*": RECIPE,
     "rollout*": IN_A_STEP,

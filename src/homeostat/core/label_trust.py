@@ -85,7 +85,8 @@ def label_findings(
     now, past = _together(spans[0]), _past(spans, least)
     odd = _one_value(task, batches, past, least) or _not_coming(batches, past, least) or _pace(batches, past, least)
     odd = odd or implausible(task, batches, past[SETTLED:], length, least) or turned(batches, past[SETTLED:], least)
-    odd = odd or acted_on(task, batches, past[SETTLED:], least) or _odd_slice(task, batches, spans, length, least)
+    odd = odd or acted_on(task, batches, past[SETTLED:], least) or unrelated(batches, past[SETTLED:], least)
+    odd = odd or _odd_slice(task, batches, spans, length, least)
     trust = odd or Finding(Rule.LABELS, "", "pass" if now.labelled >= least else TOO_FEW, rows=now.labelled)
     rate = [] if odd else [_rate(task, batches, now, past, least)]  # one problem, one alert
     return [replace(f, subject=objective) for f in (trust, *rate)]
@@ -221,7 +222,7 @@ def _odd_slice(
             continue
         own = [[b.parts[name] for b in span if name in b.slices] for span in spans]
         past, days = _past([span for span in own if span], least)[SETTLED:], [b for span in own[::-1] for b in span]
-        odd = implausible(task, days, past, length, least) or turned(days, past, least)
+        odd = implausible(task, days, past, length, least) or turned(days, past, least) or unrelated(days, past, least)
         if odd is not None:
             return replace(odd, facts={**odd.facts, "slice": name})
     return None
@@ -237,28 +238,54 @@ def _stands_out(task: str, values: Sequence[tuple[int, float, float | None]]) ->
 
 
 def turned(batches: Sequence[LabelBatch], past: Sequence[LabelBatch], least: int) -> Finding | None:
-    """The labels of the last batches go with the features the other way round than in every window before.
+    """The labels of the last batches go with the features the other way round than in every window before."""
+    run = _unlike(batches, past, least)
+    return run.finding("turned relation") if run is not None and run.highest < 0 else None
 
-    Of a batch that is the sum of its rank correlations with the label, each times the usual one, as a share of that of
-    the usual ones: 1 as usual, 1 - 2 s where a share s of the labels is flipped, below 0 where most are.
+
+def unrelated(batches: Sequence[LabelBatch], past: Sequence[LabelBatch], least: int) -> Finding | None:
+    """The labels of the last batches hardly go with the features, as they did in every window before.
+
+    So labels are that are joined to other events. A weaker relation is none: the world may change.
     """
+    run = _unlike(batches, past, least)
+    lost = run is not None and len(run.batches) > 1 and run.highest < UNLIKE * run.lowest_before
+    return run.finding("lost relation") if run is not None and lost else None
+
+
+@dataclass(frozen=True)
+class _Unlike:
+    """Batches at the end whose labels go with the features unlike the usual.
+
+    ``likeness`` of them is 1 as usual, 1 - 2 s where a share s of the labels is flipped, 0 where they are of other
+    events; ``highest``: it may be as high. ``lowest_before``: of any window before, of which there are ``windows``.
+    """
+
+    batches: Sequence[LabelBatch]
+    likeness: float
+    highest: float
+    lowest_before: float
+    windows: int
+
+    def finding(self, kind: str) -> Finding:
+        facts = {"kind": kind, "likeness": self.likeness, "windows": self.windows}
+        rows = sum(batch.labelled for batch in self.batches)
+        return Finding(Rule.LABELS, "", "fail", since=self.batches[0].label, rows=rows, facts=facts)
+
+
+def _unlike(batches: Sequence[LabelBatch], past: Sequence[LabelBatch], least: int) -> _Unlike | None:
+    """The batches at the end that are nearer to no relation than to the usual one; none where they say too little."""
     before = [w for w in past if w.labelled >= least and w.relation]
     usual = mean_relation(before)
     of_past = [_likeness(w, usual) for w in before]
     if len(before) < FEWEST_WINDOWS or not any(usual.values()) or min(of_past) <= 0:
         return None
     run = _last_in_a_row([b for b in batches if b.relation], lambda b: _likeness(b, usual) < UNLIKE)
-    rows = sum(batch.labelled for batch in run)
-    if rows < least:
-        return None
     days = [_likeness(b, usual) for b in batches if b.relation and b.end <= before[0].end]
-    if len(days) < FEWEST:
+    if sum(batch.labelled for batch in run) < least or len(days) < FEWEST:
         return None
-    now = _likeness(_together(run), usual)
-    if now + FAR_OFF * _spread(days) / sqrt(len(run)) >= 0:
-        return None
-    facts = {"kind": "turned relation", "likeness": now, "windows": len(before)}
-    return Finding(Rule.LABELS, "", "fail", since=run[0].label, rows=rows, facts=facts)
+    now, error = _likeness(_together(run), usual), FAR_OFF * _spread(days) / sqrt(len(run))
+    return _Unlike(run, now, now + error, min(of_past), len(before))
 
 
 def acted_on(

@@ -215,7 +215,7 @@ def _inclusion(e: Evidence) -> Point:
         return Point(1, f"fairness is measured by {listed(e.fair, SHOWN)}")
     if e.slices:
         return Point(0.5, "slices are judged alike, and the scope does not say which concern people",
-                     "name the columns that do, or say that none does")  # fmt: skip
+                     "name the columns that do: evaluation.fairness")  # fmt: skip
     return Point(0, "nothing compares groups of people", "name columns: evaluation.slices")
 
 

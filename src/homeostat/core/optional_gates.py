@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING
 
+from homeostat.core.fairness import ODDS, PARITY, Gap, Group, gap
 from homeostat.core.findings import TOO_FEW, Finding, Interval, Outcome
 from homeostat.core.rules import Rule
 
@@ -67,6 +68,26 @@ def _judged(against: Comparison) -> list[tuple[str, str, Compared]]:
     """Column, value and comparison of each slice that has an interval."""
     every = [(column, value, part) for column, parts in against.slices.items() for value, part in parts.items()]
     return [one for one in every if one[2].share.low is not None and one[2].share.high is not None]
+
+
+def fair(
+    fairness: Mapping[str, Mapping[str, Group]], parity: float | None, odds: float | None
+) -> Iterator[Finding]:
+    """By column: no two groups differ by more than the limits, significantly, in the rates of alerts."""
+    for column, groups in fairness.items():
+        for rule, rates, limit in ((Rule.PARITY, PARITY, parity), (Rule.ODDS, ODDS, odds)):
+            if limit is not None:
+                yield _fair(rule, column, groups, gap(groups, rates), limit)
+
+
+def _fair(rule: Rule, column: str, groups: Mapping[str, Group], gap: Gap | None, limit: float) -> Finding:
+    if gap is None:
+        return Finding(rule, column, TOO_FEW, None, limit)
+    most, least = (getattr(groups[value], gap.rate).value for value in (gap.high, gap.low))
+    facts = {"rate": gap.rate, "high": gap.high, "low": gap.low, "most": most, "least": least}
+    outcome: Outcome = "fail" if gap.value > limit and gap.apart else "pass"
+    rows = sum(group.rows for group in groups.values())
+    return Finding(rule, column, outcome, gap.value, limit, rows=rows, facts=facts)
 
 
 def within_budget(spent: Mapping[str, float], limits: Mapping[str, float]) -> Iterator[Finding]:

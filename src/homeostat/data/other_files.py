@@ -107,7 +107,7 @@ def refuse_other(name: str, path: str, file: Path) -> None:
         if start.startswith(first):
             raise DataError(f"{name}: {path} is {what}; {hint}")
     if start[DUCK_AT : DUCK_AT + len(DUCK)] == DUCK:
-        raise DataError(f"{name}: {path} is a DuckDB database; {CONVERT}")
+        raise DataError(f"{name}: {path} is a DuckDB database; {SQL.replace('sqlite', 'duckdb')}")
     for form, (what, hint) in LINES.items():
         if form.match(start):
             raise DataError(f"{name}: {path} is {what}; {hint}")

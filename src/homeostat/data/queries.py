@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import timedelta
 from pathlib import Path
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from homeostat.project.scope import Source
 
 DAY, MOMENT = timedelta(days=1), timedelta(microseconds=1)
+FILES = ("sqlite", "duckdb")  # databases in a file
 CELLS = 4_000_000  # values of an answer in memory at a time
 
 
@@ -74,10 +76,14 @@ def answered(
 
     try:
         address = sa.engine.make_url(url)
-        if address.get_backend_name() == "sqlite" and address.database and address.database != ":memory:":
+        backend = address.get_backend_name()
+        if backend in FILES and address.database and address.database != ":memory:":
             address = address.set(database=str((root or Path()) / address.database))
             if not Path(str(address.database)).is_file():  # SQLite would make an empty one
                 raise DataError(f"{name}: no database {address.database}; put it there or correct sources.{name}.url")
+        if backend == "duckdb":
+            yield from _answered_by_duckdb(name, str(address.database), query, bounds)
+            return
         statement = sa.text(query)
         given = {k: v for k, v in bounds.items() if k in statement._bindparams}
         engine = sa.create_engine(address)
@@ -90,7 +96,35 @@ def answered(
                     yield pl.DataFrame([as_series(n, (row[i] for row in rows)) for i, n in enumerate(names)])
         finally:
             engine.dispose()
-    except (sa.exc.SQLAlchemyError, ImportError) as error:
+    except (sa.exc.NoSuchModuleError, ImportError) as error:
+        kind = url.partition(":")[0]
+        raise DataError(
+            f"{name}: no driver for {kind} is installed ({first_line(error)}); install it, or correct the address"
+        ) from error
+    except sa.exc.SQLAlchemyError as error:
+        raise DataError(
+            f"{name}: the query failed: {first_line(error)}; fix the query, its address or the database"
+        ) from error
+
+
+def _answered_by_duckdb(
+    name: str, database: str, query: str, bounds: Mapping[str, object]
+) -> Iterator[pl.DataFrame]:
+    """The answer of a database in a file of DuckDB's."""
+    import duckdb
+
+    try:
+        with duckdb.connect(database, read_only=True) as connection:
+            connection.execute("SET TimeZone = 'UTC'")
+            given = {key: value for key, value in bounds.items() if re.search(rf"(?<!:):{key}\b", query)}
+            answer = connection.sql(re.sub(r"(?<!:):(start|end)\b", r"$\1", query), params=given or None)
+            if answer is None:
+                raise DataError(f"{name}: the query answers with no rows; write a SELECT")
+            names = _different(answer.columns)
+            many = max(1000, CELLS // max(len(names), 1))
+            for rows in answer.to_arrow_reader(many):
+                yield pl.DataFrame(rows.rename_columns(names))
+    except duckdb.Error as error:
         raise DataError(
             f"{name}: the query failed: {first_line(error)}; fix the query, its address or the database"
         ) from error

@@ -18,7 +18,7 @@ from homeostat.core.headlines import headline
 from homeostat.core.release_gate import pays
 from homeostat.core.rules import Reason, Rule
 from homeostat.decisions import pending, rollout
-from homeostat.decisions.evidence import coverage_findings
+from homeostat.decisions.evidence import alert_findings
 from homeostat.decisions.history import decision_of
 from homeostat.decisions.session import WHO, Session
 from homeostat.project.layout import stamp
@@ -31,6 +31,7 @@ from homeostat.training.evaluate import Report
 
 log = logging.getLogger("homeostat.weights")
 PARAMS = "params.yaml"
+OF_ALERTS = (Rule.PAYS, Rule.COVERAGE, Rule.PARITY, Rule.ODDS)  # what weights and costs bear on
 Changed = Mapping[str, tuple[Value, Value]]  # by name, each weight and cost before and now
 
 
@@ -108,7 +109,7 @@ def _decided(
     made = derive(session.project, serving.event, {PARAMS: edit}, now)
     report, scope = Report.from_dict(made.bundle.evaluation), session.tree.scope
     judged = [pays(report.money["candidate"], report.money["baseline"], scope.evaluation.confidence)]
-    judged += coverage_findings(scope, report)
+    judged += alert_findings(scope, report)
     failed = any(finding.failed for finding in judged)
     ledger = session.registry.ledger
     version = ledger.version_of(made.bundle.hash) or ledger.next_version()
@@ -127,7 +128,7 @@ def _carried(session: Session, version: str) -> tuple[Finding, ...]:
     decided = decision_of(session.project, release) if release else None
     gate = decided.decision.gate or decided.decision.findings if decided else ()  # the latter of one on request
     return tuple(
-        replace(f, facts={"carried": version, **f.facts}) for f in gate if f.rule not in (Rule.PAYS, Rule.COVERAGE)
+        replace(f, facts={"carried": version, **f.facts}) for f in gate if f.rule not in OF_ALERTS
     )  # fmt: skip
 
 

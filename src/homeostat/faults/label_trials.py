@@ -64,6 +64,15 @@ def flipped(rows: pl.DataFrame, objective: str, size: float, chance: random.Rand
     return rows.with_columns(pl.when(_hit(rows, size, chance)).then(1 - pl.col(label)).otherwise(label).alias(label))
 
 
+def mixed_up(rows: pl.DataFrame, objective: str, size: float, chance: random.Random) -> pl.DataFrame:
+    """A share of the labels are of other events of the batch, as where they are joined by a wrong key."""
+    label, place = f"label__{objective}", list(range(rows.height))
+    hit = [n for n in place if chance.random() < size]
+    for to, of in zip(hit, chance.sample(hit, len(hit)), strict=True):
+        place[to] = of
+    return rows.with_columns(rows[label][place].alias(label))
+
+
 def late(rows: pl.DataFrame, objective: str, size: float, chance: random.Random) -> pl.DataFrame:
     """Labels come later by ``size`` days, or by as many times what they take at the median, where that is more."""
     known = f"known__{objective}"
@@ -96,8 +105,10 @@ LABEL_FAULTS: Mapping[str, LabelFault] = {
         flipped, (0.5, 0.8, 1.0), ("implausible rate", "turned relation", "label rate"), slices=True
     ),
     "feedback-loop": LabelFault(
-        feedback_loop, (0.1, 0.3, 0.6), ("acted on", "turned relation", "implausible rate", "one value", "label rate")
+        feedback_loop, (0.1, 0.3, 0.6),
+        ("acted on", "turned relation", "lost relation", "implausible rate", "one value", "label rate"),
     ),
+    "mixed-up-labels": LabelFault(mixed_up, (0.8, 1.0, 1.0), ("lost relation", "turned relation"), binary=False),
     "flipped-labels": LabelFault(flipped, (0.5, 0.8, 1.0), ("implausible rate", "turned relation", "label rate")),
 }
 

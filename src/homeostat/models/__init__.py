@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     import numpy as np
     import polars as pl
 
+    from homeostat.project.learning_scope import Learn
     from homeostat.project.scope import Objective
     from homeostat.project.training_scope import Training
 
@@ -84,6 +85,31 @@ def fit(
     ranks = training.ranks(kind, len(y))
     settings = training.lightgbm
     return lightgbm.fit(objective, settings, table, y, seed, threads, group, executor=executor, ranks=ranks)
+
+
+def continue_from(
+    parent: Model,
+    objective: Objective,
+    training: Training,
+    learn: Learn,
+    table: pl.DataFrame,
+    y: np.ndarray,
+    seed: int,
+    group: np.ndarray | None = None,
+) -> Model:
+    """The parent's trees, gone on with on the labels ``y`` (n,) of the rows of ``table``; see ``learn`` in the scope.
+
+    Raises:
+        DataError: the parent is of another kind, task or features, or labels cannot be used.
+    """
+    from homeostat.models import lightgbm, targets
+
+    if len(y):
+        targets.check(objective, y, group)
+    alike = parent.features == objective.features
+    if not isinstance(parent, lightgbm.Trees) or parent.task != objective.task or not alike:
+        raise DataError("the release to continue has no trees of these features and this task; fit from the start")
+    return lightgbm.continued(parent, training.lightgbm, learn, table, y, seed, group)
 
 
 def predict_each(fitted: Mapping[str, Model], table: pl.DataFrame) -> dict[str, np.ndarray]:

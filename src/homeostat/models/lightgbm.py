@@ -24,8 +24,9 @@ from homeostat.project.executor import IN_PROCESS, Executor, Ring
 
 if TYPE_CHECKING:
     import polars as pl
-    from lightgbm import Booster
+    from lightgbm import Booster, Dataset
 
+    from homeostat.project.learning_scope import Learn
     from homeostat.project.scope import Objective
     from homeostat.project.training_scope import LightGBM
 
@@ -122,20 +123,41 @@ def fit(
     learner.
     """
     encoded = encoding.learn(objective.features, table)
-    rows = Rows(encoding.matrix(encoded, table), y, None, weight)
-    if group is not None and objective.task == "ranking":
-        _, at, counts = np.unique(group, return_inverse=True, return_counts=True)
-        order = np.argsort(at, kind="stable")
-        rows = Rows(rows.x[order], y[order], counts)  # ranked lists have no weights
-    recipe = Recipe(
-        _params(objective.task, settings, seed, threads), settings.trees,
-        tuple(i for i, f in enumerate(encoded) if f.categories is not None),
-    )  # fmt: skip
+    rows = _by_group(Rows(encoding.matrix(encoded, table), y, None, weight), group, objective.task)
+    recipe = _recipe(encoded, _params(objective.task, settings, seed, threads), settings.trees)
     if ranks == 1:
         text = boost(recipe, rows)
     else:
         text = executor.together(partial(boost_rank, recipe), parts(rows, ranks))[0]
-    return Trees(objective.task, encoded, text, library().Booster(model_str=text), threads)
+    return _trees(objective.task, encoded, text, threads)
+
+
+def continued(
+    parent: Trees, settings: LightGBM, learn: Learn, table: pl.DataFrame, y: np.ndarray, seed: int,
+    group: np.ndarray | None,
+) -> Trees:  # fmt: skip
+    """The parent with further trees, or with other values of its leaves; itself where one class alone has come.
+
+    Categories are coded as the parent has them: a value that is new to it counts as missing until a full retrain.
+    """
+    if len(y) == 0 or (parent.task == "binary" and y.min() == y.max()):
+        return parent
+    rows = _by_group(Rows(encoding.matrix(parent.encoded, table), y), group, parent.task)
+    if learn.how == "refit":
+        booster = parent.booster.refit(rows.x, rows.y, decay_rate=learn.decay, group=rows.sizes)
+    else:
+        # Each step draws other features: the seed of the parent's would draw those of its first trees again.
+        params = _params(parent.task, settings, seed + parent.booster.num_trees(), parent.threads)
+        recipe = _recipe(parent.encoded, params, learn.trees)
+        data = _data_set(recipe, rows, free_raw_data=False)
+        booster = library().train(dict(recipe.params), data, recipe.trees, init_model=parent.booster)
+    text = _of_recipe_alone(booster.model_to_string())
+    return _trees(parent.task, parent.encoded, text, parent.threads)
+
+
+def _trees(task: str, encoded: tuple[Feature, ...], text: str, threads: int) -> Trees:
+    """The model as it is read back from its text."""
+    return Trees(task, encoded, text, library().Booster(model_str=text), threads)
 
 
 @dataclass(frozen=True)
@@ -155,6 +177,26 @@ class Rows:
     y: np.ndarray
     sizes: np.ndarray | None = None
     weight: np.ndarray | None = None
+
+
+def _recipe(encoded: tuple[Feature, ...], params: Mapping[str, Any], trees: int) -> Recipe:
+    return Recipe(params, trees, tuple(i for i, f in enumerate(encoded) if f.categories is not None))
+
+
+def _by_group(rows: Rows, group: np.ndarray | None, task: str) -> Rows:
+    """Rows; for ranking, of which those of one group lie side by side, and without weights."""
+    if group is None or task != "ranking":
+        return rows
+    _, at, counts = np.unique(group, return_inverse=True, return_counts=True)
+    order = np.argsort(at, kind="stable")
+    return Rows(rows.x[order], rows.y[order], counts)
+
+
+def _data_set(recipe: Recipe, rows: Rows, free_raw_data: bool) -> Dataset:
+    return library().Dataset(
+        rows.x, rows.y, weight=rows.weight, group=rows.sizes, params=dict(recipe.params), free_raw_data=free_raw_data,
+        feature_name=[f"f{i}" for i in range(rows.x.shape[1])], categorical_feature=list(recipe.categorical),
+    )  # fmt: skip
 
 
 def parts(rows: Rows, ranks: int) -> list[Rows]:
@@ -190,10 +232,7 @@ def boost_rank(recipe: Recipe, rows: Rows, ring: Ring) -> str:
 def boost(recipe: Recipe, rows: Rows) -> str:
     """The text of the model that is fitted to the rows."""
     lightgbm, params = library(), dict(recipe.params)
-    data = lightgbm.Dataset(
-        rows.x, rows.y, weight=rows.weight, group=rows.sizes, params=params, free_raw_data=True,
-        feature_name=[f"f{i}" for i in range(rows.x.shape[1])], categorical_feature=list(recipe.categorical),
-    )  # fmt: skip
+    data = _data_set(recipe, rows, free_raw_data=True)
     if "machines" in params:  # bins are sought by all ranks together, once they are connected
         booster = lightgbm.train(params, data, recipe.trees)
         booster.free_network()

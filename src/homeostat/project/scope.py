@@ -12,6 +12,7 @@ from pydantic import Field, model_validator
 
 from homeostat.core.errors import ScopeError
 from homeostat.project.file_form import FileForm
+from homeostat.project.learning_scope import Learn
 from homeostat.project.part import Part, require
 from homeostat.project.questions import Answer, Question, check_answers
 from homeostat.project.scale_scope import Scale
@@ -251,6 +252,7 @@ class Metrics(Part):
 class Evaluation(Part):
     metrics: Metrics = Metrics()
     slices: tuple[str, ...]
+    fairness: tuple[str, ...] = ()  # slices that concern people: who is given alerts is measured by them
     min_slice: Count
     resamples: Annotated[Whole, Field(ge=20)]
     block: Length
@@ -259,16 +261,44 @@ class Evaluation(Part):
 
 
 class Budget(Part):
-    """What a release may take: size, time to score one event in 95 % of cases, and to be made from data to bundle."""
+    """What a release may take: size; time to score one event in 95 % of cases, and memory of a process that scores;
+    time and memory to be made, from data to bundle; and money for both, at the price of an ``hour`` of computing.
+    """
 
     megabytes: Positive | None = None
     score_seconds: Positive | None = None
+    score_memory: Positive | None = None  # megabytes
+    score_cost: Positive | None = None  # of 1,000 events
     make_seconds: Positive | None = None
+    make_memory: Positive | None = None  # megabytes
+    make_cost: Positive | None = None  # of one candidate
+    hour: Positive | None = None
+
+    @property
+    def limits(self) -> dict[str, float]:
+        return self.model_dump(exclude_none=True, exclude={"hour"})
 
     @model_validator(mode="after")
     def consistent(self) -> Budget:
-        limits = ", ".join(type(self).model_fields)
-        require(self.model_dump(exclude_none=True), (), f"names no limit; add one of {limits}, or remove it")
+        every = ", ".join(name for name in type(self).model_fields if name != "hour")
+        require(self.limits, (), f"names no limit; add one of {every}, or remove it")
+        for name in ("score_cost", "make_cost"):
+            priced = getattr(self, name) is None or self.hour is not None
+            require(priced, (name,), "needs the price of an hour of computing; add hour", ("release", "budget"))
+        return self
+
+
+class Fairness(Part):
+    """By how much groups of ``evaluation.fairness`` may differ: in the share that is given an alert, and in that share
+    of the events that happened, or did not.
+    """
+
+    parity: Positive | None = None
+    odds: Positive | None = None
+
+    @model_validator(mode="after")
+    def consistent(self) -> Fairness:
+        require(self.parity or self.odds, (), "names no limit; add parity or odds, or remove it")
         return self
 
 
@@ -284,6 +314,7 @@ class Release(Part):
     slice_floor: Annotated[Number, Field(lt=1)] | None = None  # share below the baseline's loss, in every slice
     slice_gap: Positive | None = None  # that this may differ by between two slices of a column
     budget: Budget | None = None
+    fairness: Fairness | None = None
 
     @model_validator(mode="after")
     def consistent(self) -> Release:
@@ -431,6 +462,7 @@ class Scope(Part):
     alerts: Alerts = Alerts()
     approval: Approval | None = None  # without it no decision waits for a person
     business: Business | None = None
+    learn: Learn | None = None  # without it models learn in full retrains alone
     device: Device = Device()
     questions: dict[Question, Answer] = {}
     rhythm: Rhythm
@@ -462,6 +494,7 @@ class Scope(Part):
         self._check_abstain()
         self._check_filters()
         self._check_ladder()
+        self._check_learn()
         self._check_scale()
         self._check_combined()
         abstain, ladder = self.costs.abstain, self.training.ladder
@@ -547,6 +580,19 @@ class Scope(Part):
                 has = objective.features or name in recipe.features or not learns
                 require(has, (*path, rung), none, ("objectives", name, "features"))
 
+    def _check_learn(self) -> None:
+        """Check that there are trees to continue, that labels have come by then, and that nobody has to be asked."""
+        learn, approval = self.learn, self.approval
+        if learn is None:
+            return
+        learn.check_rhythm(self.events.label_horizon, self.rhythm.tick, self.rhythm.retrain)
+        rungs = self.training.ladder.rungs.values() if self.training.ladder else ()
+        trees = "lightgbm" in (self.training.model, *(rung.model for rung in rungs))
+        none = f"continues trees, and training.model is {self.training.model}; use lightgbm, or remove learn"
+        require(trees, ("learn",), none, ("training", "model"))
+        asks = "releases each step by itself, and approval.actions lists retrain, which waits; remove one of them"
+        require(approval is None or "retrain" not in approval.actions, ("learn",), asks, ("approval", "actions"))
+
     def _check_scale(self) -> None:
         """Check that there are workers for the ranks of a model that is fitted by several."""
         spread, path = self.training.distribute, ("training", "distribute")
@@ -604,6 +650,12 @@ class Scope(Part):
             away = f"names {column!r}, which is barred: its slices would tell the label; remove one of them"
             path = ("evaluation", "slices", number)
             require(column not in barred, path, away, ("features", "barred", place))
+        for number, column in enumerate(self.evaluation.fairness):
+            path, no_slice = ("evaluation", "fairness", number), f"names {column!r}, which is no slice; add it there"
+            require(column in self.evaluation.slices, path, no_slice, ("evaluation", "slices"))
+        unmeasured = "needs columns to compare groups by, and there are none; name them there"
+        measured = self.release.fairness is None or self.evaluation.fairness
+        require(measured, ("release", "fairness"), unmeasured, ("evaluation", "fairness"))
         floor, gap = self.release.slice_floor, self.release.slice_gap
         for name, value in (("slice_floor", floor), ("slice_gap", gap)):
             none = "needs slices, and there are none; name columns there"

@@ -18,6 +18,8 @@ from typing import TYPE_CHECKING, Any
 from homeostat.adapters import git
 from homeostat.core.behaviour import EXPECTED, Behaviour
 from homeostat.core.evidence_table import evidence_table
+from homeostat.core.fairness import ODDS, PARITY
+from homeostat.core.rank_correlation import rank_correlation
 from homeostat.core.text import change, count, metric_name, metric_value, percent, span
 from homeostat.decisions import history
 from homeostat.project.layout import working_tree
@@ -43,6 +45,7 @@ PHASES = {  # of adopting machine learning, by the kind of a model
 }
 SEASONS = timedelta(days=365)  # a model that has learned from less has not seen every season
 BARS = 12  # slices of a column that are drawn
+STRONGEST = 10  # features whose rank is shown
 
 
 @dataclass(frozen=True)
@@ -106,8 +109,10 @@ def model_card(project: Project, records: Records, release: Register, bundle: Bu
         ("Purpose", _purpose(scope)),
         ("This release", _release(records.ledger, release, bundle)),
         ("Data", _data(records, bundle)),
+        ("What it rests on", _importance(bundle)),
         ("How good it is", _quality(project, release, bundle)),
         ("Slices", _slices(scope, bundle.evaluation)),
+        ("Fairness", _fairness(bundle.evaluation)),
         ("In service", _observed(records, release)),
         ("Limits", [tuple(_limits(scope, bundle))]),
         ("Contracts", _contracts(bundle)),
@@ -198,6 +203,26 @@ def _holdout(holdout: Mapping[str, Any]) -> str:
     if not holdout["rows"]:
         return "nothing"
     return f"{count(holdout['rows'], 'event')}, {_day(holdout['from'])} to {_day(holdout['to'])}"
+
+
+def _importance(bundle: Bundle) -> Iterator[Part | None]:
+    """The features that count most in both of its fits: little can be read into one whose rank moves between them."""
+    for name, model in bundle.models.items():
+        judged = bundle.judged.get(name)
+        if judged is None or model.kind == "heuristic":
+            continue
+        now, before = (list(one.strongest(len(one.features))) for one in (model, judged))
+        rows = tuple(
+            (feature, str(place), str(before.index(feature) + 1) if feature in before else "–")
+            for place, feature in enumerate(now[:STRONGEST], 1)
+        )
+        yield Grid((f"{name}: feature", "rank in service", "rank as judged"), rows)
+        both = [feature for feature in now if feature in before]
+        ours, theirs = ([float(of.index(feature)) for feature in both] for of in (now, before))
+        stable = rank_correlation(ours, theirs, bundle.scope.evaluation.confidence)
+        if stable.value is not None:
+            apart = f"{name}: over the cut-offs of its two fits, a holdout apart, the ranks of"
+            yield f"{apart} {count(len(both), 'feature')} have a correlation of {stable.value:.2f}."
 
 
 # ---- how good it is
@@ -293,6 +318,21 @@ def _slices(scope: Scope, evaluation: Mapping[str, Any]) -> Iterator[Part | None
                 yield grid
             if few := [value for value in values if value not in judged]:
                 yield f"{name}: not judged, with fewer than {count(least, 'event')}: {column} {', '.join(few)}."
+
+
+def _fairness(evaluation: Mapping[str, Any]) -> Iterator[Part | None]:
+    """Who is given alerts, by group of each column that the scope names."""
+    for column, groups in evaluation.get("fairness", {}).items():
+        rates = (*PARITY, *ODDS)
+        rows = tuple((v, f"{one['rows']:,}", *(_rate(one[rate]) for rate in rates)) for v, one in groups.items())
+        yield Grid((column, "events", "with an alert", "of those that happened", "of those that did not"), rows)
+
+
+def _rate(measure: Mapping[str, Any]) -> str:
+    if measure["value"] is None:
+        return "–"
+    within = "" if measure["low"] is None else f" ({percent(measure['low'])} to {percent(measure['high'])})"
+    return percent(measure["value"]) + within
 
 
 def _observed(records: Records, release: Register) -> Iterator[Part | None]:

@@ -67,7 +67,7 @@ def evidence(project: Project, now: datetime) -> Evidence:
         ages=any(column.startswith("never__") for column in predicted),
         gate=made.decision.gate or made.decision.findings if made else (),
         slices=_slices(bundle),
-        fair=(),
+        fair=scope.evaluation.fairness,
         lost=verified.rebuildable if verified else "",
         behaviour=_behaviour(bundle),
         pipeline=tuple(p for p in PIPELINES if (project.root / p).exists()),

@@ -19,6 +19,7 @@ from ruamel.yaml import YAML
 from homeostat.adapters.parquet import digest, read_table
 from homeostat.core.errors import DataError
 from homeostat.project import scope as scopes
+from homeostat.project.layout import MANIFEST
 from homeostat.project.whole_files import write_text
 
 if TYPE_CHECKING:
@@ -29,7 +30,6 @@ if TYPE_CHECKING:
     from homeostat.project.scope import Scope
 
 FORMAT = 1
-MANIFEST = "manifest.json"
 CALIBRATION = "calibration.json"
 KINDS = frozenset({".json", ".txt", ".parquet", ".sql", ".yaml"})
 # What params.yaml says of a release; the rest (threads, clock, branch, rhythm but its offset) is the running project's.

@@ -24,6 +24,7 @@ from homeostat.core.behaviour import Behaviour
 from homeostat.core.costs import Money
 from homeostat.core.errors import DataError
 from homeostat.core.evaluation import Comparison, Evaluation, Scored, Settings, compare, evaluate
+from homeostat.core.fairness import Group, groups_of
 from homeostat.core.intervals import tidy
 from homeostat.core.oracle_share import Saved
 from homeostat.core.periods import EPOCH
@@ -58,7 +59,8 @@ class Report:
     """What a candidate promises: ``evaluation.json``. Money is of all objectives together, by model.
 
     ``saved`` is what the candidate's scores save, by way to decide, as a share of what an oracle would; ``coverage``
-    how many events they decide, where the scope has filters or abstains; ``behaviour`` are the project's tests, if any.
+    how many events they decide, where the scope has filters or abstains; ``behaviour`` are the project's tests, if any;
+    ``fairness`` is by column and group, of columns that the scope names.
     """
 
     as_of: datetime
@@ -67,6 +69,7 @@ class Report:
     saved: Mapping[str, Saved] = field(default_factory=dict)
     coverage: Coverage | None = None
     behaviour: tuple[Behaviour, ...] = ()
+    fairness: Mapping[str, Mapping[str, Group]] = field(default_factory=dict)
 
     def to_dict(self) -> dict[str, Any]:
         trials = {
@@ -77,6 +80,9 @@ class Report:
         saved = {way: one.to_dict() for way, one in self.saved.items()}
         body = {"as_of": self.as_of.isoformat(), "objectives": trials, "money": money, "saved": saved}
         body |= {"coverage": self.coverage.to_dict()} if self.coverage else {}
+        if self.fairness:
+            columns = self.fairness.items()
+            body["fairness"] = {column: {v: one.to_dict() for v, one in groups.items()} for column, groups in columns}
         return body | ({"behaviour": [one.to_dict() for one in self.behaviour]} if self.behaviour else {})
 
     @classmethod
@@ -93,7 +99,9 @@ class Report:
         saved = {way: Saved.from_dict(one) for way, one in raw.get("saved", {}).items()}  # older ones have none
         coverage = Coverage.from_dict(raw["coverage"]) if "coverage" in raw else None
         behaviour = tuple(Behaviour.from_dict(one) for one in raw.get("behaviour", ()))
-        return cls(datetime.fromisoformat(raw["as_of"]), trials, money, saved, coverage, behaviour)
+        columns = raw.get("fairness", {}).items()
+        fairness = {column: {v: Group.from_dict(one) for v, one in groups.items()} for column, groups in columns}
+        return cls(datetime.fromisoformat(raw["as_of"]), trials, money, saved, coverage, behaviour, fairness)
 
 
 def read_report(path: Path) -> Report:
@@ -252,6 +260,19 @@ def coverage_of(
     return Coverage(int(labelled.sum()), dict(counts), int((left & labelled).sum()), then, money)
 
 
+def fairness_of(scope: Scope, table: pl.DataFrame, alert: np.ndarray, now: datetime) -> dict[str, dict[str, Group]]:
+    """By column of ``evaluation.fairness`` and by group, who is given ``alert`` (n,) of the mature events."""
+    if not scope.evaluation.fairness:
+        return {}
+    labels = mature_labels(scope, table, now)
+    here = costs.is_labelled(labels)
+    happened, block = costs.happened(labels)[here], blocks(scope, table)[here]
+    return {
+        column: groups_of(alert[here], happened, table[GIVEN + column].to_numpy()[here], block, settings(scope))
+        for column in scope.evaluation.fairness
+    }
+
+
 def realised(scope: Scope, table: pl.DataFrame, alert: np.ndarray, now: datetime) -> Money:
     """What alerts (n,) came to on the feature rows; a label that is not mature by ``now`` counts for nothing."""
     labels = mature_labels(scope, table, now)
@@ -319,9 +340,11 @@ def judge(project: Project) -> Report:
     against = compare_models(scope, table, ours, theirs, now)
     money = {"candidate": money_of(scope, table, ours, now), "baseline": money_of(scope, table, theirs, now)}
     trials = {name: Trial(candidate[name], baseline[name], against[name]) for name in candidate}
-    coverage = coverage_of(scope, table, ours, alerts_of(scope, table, ours), now)
+    alert = alerts_of(scope, table, ours)
+    coverage = coverage_of(scope, table, ours, alert, now)
     tested = run_tests(read_tests(project), fitted["judged"], table)
-    report = Report(now, trials, money, saved_of(scope, table, ours, now), coverage, tested)
+    fairness = fairness_of(scope, table, alert, now)
+    report = Report(now, trials, money, saved_of(scope, table, ours, now), coverage, tested, fairness)
     folder = project.evaluation
     write_text(json.dumps(report.to_dict(), indent=1) + "\n", folder / "evaluation.json")
     write_text(json.dumps(headline(report), indent=1) + "\n", folder / "metrics.json")

@@ -165,6 +165,18 @@ FAULTS: list[tuple[str, str, Made]] = [
         "pages",
         lambda t: pl.concat([t, t.head(300).with_columns(pl.col("pages") + 40)]).sort("at"),
     ),
+    (
+        "several rows of one event",
+        "order_id",
+        lambda t: pl.concat([t.with_columns(state=1), t.head(900).with_columns(pl.col("pages") + 40, state=2)])
+        .with_columns(order_id=pl.col("visit")).drop("visit").sort("at", "state").drop("state"),
+    ),
+    (
+        "words alike",
+        "source",
+        lambda t: t.with_columns(source=pl.when(pl.col("pages") < 9).then(pl.col("source").str.to_uppercase() + ".")
+                                 .otherwise(pl.col("source"))),
+    ),
     ("rows without a time", "at", lambda t: t.with_columns(at=pl.when(pl.col("pages") != 3).then(pl.col("at")))),
     ("uninformative column", "ticket", lambda t: t.with_columns(ticket=pl.int_range(pl.len()) + 500_000)),
     ("uninformative column", "store", lambda t: t.with_columns(store=pl.lit("one"))),
@@ -322,3 +334,13 @@ def test_leaks_that_are_no_perfect_copies_are_left_out(
     labelled(**columns).write_csv(tmp_path / "visits.csv")
     made = create.draft("tried", Request(Address.of(str(tmp_path / "visits.csv")), time="at", label="back"))
     assert set(made.leakage.barred) == barred
+
+
+def test_few_labels_that_weigh_more_than_all_others_are_named(tmp_path: Path) -> None:
+    nine = pl.int_range(pl.len()) % 500 == 7
+    table = healthy().with_columns(paid=pl.when(nine).then(1e7).otherwise(pl.col("spent") * (pl.col("pages") > 20)))
+    for name, column in (("odd", "paid"), ("sound", "spent")):
+        table.write_csv(tmp_path / f"{name}.csv")
+        made = create.draft("tried", Request(Address.of(str(tmp_path / f"{name}.csv")), time="at", label=column))
+        texts = [i.text for i in made.issues if i.kind == "few labels weigh most"]
+        assert bool(texts) == (name == "odd")

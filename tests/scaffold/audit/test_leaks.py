@@ -82,6 +82,7 @@ def two(**columns: pl.Expr) -> Rows:
 
 
 COST = pl.col("spent") * (pl.int_range(pl.len()) * 7919 % 400 + 800) / 1000
+TAX = pl.when(pl.int_range(pl.len()) % 3 == 0).then(1.07).otherwise(1.19)
 # a name, the rows, the label, and what is left out of them
 LEAKS: list[tuple[str, Rows, str, set[str]]] = [
     ("places, winners and times of a race", races, "place", {"won", "winner", "seconds", "prize"}),
@@ -98,6 +99,14 @@ LEAKS: list[tuple[str, Rows, str, set[str]]] = [
     ),
     ("the last time's, which is known", two(back_before=((pl.int_range(pl.len()) % 7 != 0) == BACK).cast(int)), "back",
      set()),
+    ("a price for each piece, rounded", two(cost=(COST * 4).round(2), each=(COST * 4 / pl.col("pages")).round(2)),
+     "cost", {"each"}),
+    ("the logarithm of the label", two(cost=COST.round(2), size=(COST + 1).log().round(4)), "cost", {"size"}),
+    ("the label by classes", two(cost=COST.round(2), class_of_it=(COST / 20).floor()), "cost", {"class_of_it"}),
+    ("the label with one of two taxes", two(price=COST.round(2), gross_price=(COST * TAX).round(2)), "price",
+     {"gross_price"}),
+    ("nothing, in what only grows", two(count=pl.int_range(pl.len()) // 9 + pl.col("pages"),
+                                        day=pl.int_range(pl.len())), "count", set()),
     ("nothing, in visits", healthy, "back", set()),
     ("nothing, in a number", two(load=(pl.col("spent") * 0.3 + pl.col("pages")).log().round(3) + BACK), "load", set()),
 ]  # fmt: skip

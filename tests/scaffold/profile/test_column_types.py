@@ -13,6 +13,7 @@ from homeostat.data.casts import typed
 from homeostat.scaffold.draft import create
 from homeostat.scaffold.profile.column_types import readings_of
 from homeostat.scaffold.profile.request import Address, Request
+from homeostat.scaffold.profile.table import read_table
 from homeostat.scaffold.profile.workspace import open_workspace
 
 # values as written, the kind of their column, and the values as they are read
@@ -90,3 +91,12 @@ def test_a_label_of_several_currencies_is_refused_with_the_reason(tmp_path: Path
     (tmp_path / "t.csv").write_text(f"id,at,price\n{rows}")
     with pytest.raises(UsageError, match="--label price: has numbers of several units or currencies"):
         create.draft("tried", Request(Address.of(str(tmp_path / "t.csv")), time="at", label="price"))
+
+
+def test_hundreds_of_columns_are_measured_in_the_memory_that_there_is(tmp_path: Path) -> None:
+    names = [f"x{n}" for n in range(400)]
+    lines = [",".join(str((row * 7919 + n) % 997 / 10) for n in range(400)) for row in range(300)]
+    (tmp_path / "t.csv").write_text("\n".join([",".join(names), *lines]) + "\n")
+    with open_workspace() as work:
+        table = read_table(work, "t", Address.of(str(tmp_path / "t.csv")))
+    assert {c.distinct for c in table.columns} == {300}

@@ -92,3 +92,27 @@ def test_what_is_no_clock_is_not_taken_for_one(clock: str, write: Write, tmp_pat
     table, times = _composed(path)
     assert times == [datetime(t.year, t.month, t.day) for t in TIMES]
     assert ("arrival_time, such as" in table.columns[0].reading.note) == (clock == "arrival_time")
+
+
+@pytest.mark.parametrize(
+    ("hour", "write"),
+    [
+        ("Hr", lambda t: str(t.hour % 12 or 12)),
+        ("Hour", lambda t: str(t.hour % 12)),
+        ("Time", lambda t: f"{t.hour % 12 or 12}:00"),
+    ],
+)
+@pytest.mark.parametrize(("morning", "afternoon"), [("AM", "PM"), ("a.m.", "p.m.")])
+def test_the_half_of_the_day_in_a_column_of_its_own(
+    hour: str, write: Write, morning: str, afternoon: str, tmp_path: Path
+) -> None:
+    times = [datetime(2024, 1, 1) + timedelta(hours=n) for n in range(240)]
+    columns = {
+        "Date": [f"{t:%m/%d/%Y}" for t in times], hour: [write(t) for t in times],
+        "AM/PM": [morning if t.hour < 12 else afternoon for t in times], "load": [str(n) for n in range(240)],
+    }  # fmt: skip
+    path = write_columns(columns, ",", tmp_path / "t.csv")
+    table, rows = _composed(path)
+    assert rows == times
+    assert landed(table, path, tmp_path / "scratch").sort("load")[table.columns[0].name].to_list() == times
+    assert "AM/PM is the half of the day" in table.columns[0].reading.note

@@ -157,15 +157,40 @@ def _slice_gap(finding: Finding) -> str:
     return f"{gap} and {facts['worst']}, {over} the {percent(finding.limit)} of release.slice_gap"
 
 
+RATES = {"alerted": "are given an alert", "caught": "that happened are given an alert",
+         "disturbed": "that did not happen are given an alert"}  # fmt: skip
+
+
+def _fairness(finding: Finding) -> str:
+    facts, entry = finding.facts, "parity" if finding.rule == Rule.PARITY else "odds"
+    if finding.value is None or finding.limit is None:
+        return "fewer than two groups have events enough to compare them"
+    high, low = (f"{percent(facts[end])} of {facts[name]}" for end, name in (("most", "high"), ("least", "low")))
+    over = "significantly more than" if finding.failed else "not significantly more than"
+    text = f"{high} {RATES[facts['rate']]} and {low}: {percent(finding.value)} apart, {over} the"
+    return f"{text} {percent(finding.limit)} of release.fairness.{entry}"
+
+
 BUDGETS = {
     "megabytes": "the bundle has {:.4g} MB", "score_seconds": "95 % of events are scored within {:.3g} s",
     "make_seconds": "the candidate took {:.4g} s, from data to bundle",
+    "score_memory": "a process that scores takes {:.4g} MB", "score_cost": "1,000 events cost {:.3g} to score",
+    "make_memory": "making the candidate took {:.4g} MB", "make_cost": "making the candidate cost {:.3g}",
 }  # fmt: skip
 
 
 def _budget(finding: Finding) -> str:
     spent = BUDGETS[finding.subject].format(finding.value)
     return f"{spent}, {'more than' if finding.failed else 'of'} {finding.limit:g} (release.budget.{finding.subject})"
+
+
+def _move(finding: Finding) -> str:
+    if finding.value is None:
+        return "cannot be judged: no event was held out to score by both models"
+    unit = "" if finding.facts["task"] == "binary" else " standard deviations"
+    text = f"scores in service move by {finding.value:.3g}{unit} on average over "
+    text += count(finding.rows or 0, "held-out event")
+    return f"{text}, {'more than the' if finding.failed else 'of at most'} {finding.limit:g} of learn.max_move"
 
 
 def _rung(finding: Finding) -> str:
@@ -189,10 +214,13 @@ def _rung(finding: Finding) -> str:
 
 SENTENCES = {
     Rule.RUNG: _rung,
+    Rule.MOVE: _move,
     Rule.COVERAGE: _coverage,
     Rule.BEHAVIOUR: _behaviour,
     Rule.SLICE_FLOOR: _slice_floor,
     Rule.SLICE_GAP: _slice_gap,
+    Rule.PARITY: _fairness,
+    Rule.ODDS: _fairness,
     Rule.BUDGET: _budget,
     Rule.PAYS: _pays,
     Rule.SAME_MODEL: _same_model,

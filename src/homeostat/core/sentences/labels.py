@@ -53,6 +53,13 @@ def _turned(finding: Finding) -> str:
     return f"{text}; check whether yes and no have changed places"
 
 
+def _lost(finding: Finding) -> str:
+    windows = count(finding.facts["windows"], "earlier window")
+    of = f" of {finding.facts['slice']}" if "slice" in finding.facts else ""
+    text = f"{count(finding.rows or 0, 'label')}{of} hardly go with the features, as they did in {windows}"
+    return f"{text}; check whether labels are joined to the right events"
+
+
 def _acted_on(finding: Finding) -> str:
     facts = finding.facts
     text = f"events that the features put first are yes in {percent(facts['rate'])}, the others in "
@@ -63,7 +70,7 @@ def _acted_on(finding: Finding) -> str:
 
 KINDS = {
     "one value": _one_value, "not coming": _not_coming, "pace": _pace, "implausible rate": _implausible,
-    "turned relation": _turned, "acted on": _acted_on,
+    "turned relation": _turned, "lost relation": _lost, "acted on": _acted_on,
 }  # fmt: skip
 
 

@@ -46,6 +46,8 @@ def column_issues(
             yield _useless(column.name, text, fix, 0.95, 22)
         yield from change_issues(column, bins, is_label=column.name == profile.label.column,
                                  is_number=column.name in roles.numbers)  # fmt: skip
+        if column.name in roles.words:
+            yield from _alike(work, profile, column)
         if column.name in roles.numbers:
             yield from _implausible(work, profile, column, limits)
 
@@ -79,6 +81,24 @@ def _uninformative(work: Workspace, profile: Profile, roles: Roles) -> Iterator[
         text = f"{column.raw} has {column.distinct:,} distinct words, too many to learn from"
         fix = "left out of the features; a table that groups them would help (--context)"
         yield _useless(column.name, text, fix, 0.8, 20)
+
+
+def _alike(work: Workspace, profile: Profile, column: Column) -> Iterator[Issue]:
+    """Words that differ only in capitals, blanks and signs: probably one, written in several ways."""
+    folded = f"regexp_replace(lower({column.sql}), '[\\s.,;:_-]+', '', 'g')"
+    groups = work.rows(
+        f"SELECT count(DISTINCT {column.sql}), list(DISTINCT {column.sql} ORDER BY {column.sql}), count(*) "
+        f"FROM {profile.table.sql} WHERE {column.sql} IS NOT NULL AND {folded} <> '' GROUP BY {folded} HAVING 1 < "
+        f"count(DISTINCT {column.sql}) ORDER BY 3 DESC"
+    )
+    if not groups:
+        return
+    several, shown = sum(n for n, *_ in groups), ", ".join(repr(word) for word in groups[0][1][:4])
+    text = f"{several} words of {column.raw} are {len(groups)} but for capitals, blanks and signs, such as {shown}: "
+    text += "each is a category of its own"
+    where = f"sources.{profile.table.name}.written.{column.name}"
+    fix = f'{where}: {{words: "folded"}} makes those one that differ in capitals; signs: fix them in sources.read'
+    yield Issue("words alike", column.name, text, fix, 0.7, 54)
 
 
 def _unclear_type(work: Workspace, profile: Profile, column: Column) -> Iterator[Issue]:

@@ -19,6 +19,7 @@ from homeostat.scaffold.audit.late_columns import (
     late_twins,
     perfect_predictors,
 )
+from homeostat.scaffold.audit.same_order import same_order
 from homeostat.scaffold.audit.single_label_values import single_label_issue, single_label_values
 from homeostat.scaffold.audit.two_columns import totals, two_columns
 from homeostat.scaffold.audit.within_groups import within_groups
@@ -53,6 +54,7 @@ def find_leakage(work: Workspace, profile: Profile, rows: pl.DataFrame) -> Leaka
         *equal_to_known_time(candidates),
         *components(candidates),
         *perfect_predictors(candidates),
+        *same_order(candidates),
         *late_twins(candidates),
         *late_times(candidates),
         *late_by_name(candidates),

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from homeostat.core.text import number
+import numpy as np
+
+from homeostat.core.text import count, number
 from homeostat.project.value_types import format_duration
 from homeostat.scaffold.audit.issue import Issue
 from homeostat.scaffold.audit.time_bins import TimeBins
@@ -16,6 +18,9 @@ EARLY = 30 * DAY
 FEW = 10  # positives of a batch, and five times as many of the holdout, below which a rate says little
 
 
+FEW_LARGE, HEAVY = 0.005, 0.95  # share of the rows, and of the squared spread, from which they weigh most
+
+
 def label_issues(work: Workspace, profile: Profile, bins: TimeBins) -> Iterator[Issue]:
     yield from _delayed(work, profile)
     yield from _missing(work, profile)
@@ -23,6 +28,7 @@ def label_issues(work: Workspace, profile: Profile, bins: TimeBins) -> Iterator[
     yield from _dried(profile)
     yield from _rare(profile)
     yield from _censored(work, profile)
+    yield from _heavy_tail(bins, profile)
     yield from _autocorrelated(profile, bins)
     yield from _drifting(profile, bins)
 
@@ -147,12 +153,31 @@ def _censored(work: Workspace, profile: Profile) -> Iterator[Issue]:
     )
     if distinct < 50:
         return
-    for limit, count, which in ((most, at_most, "maximum"), (least, at_least, "minimum")):
-        if count > max(20, 0.02 * rows) and limit != 0:
-            text = f"{profile.label.column} is exactly {number(limit)}, its {which}, in {count / rows:.1%} of the rows"
+    for limit, rows_at, which in ((most, at_most, "maximum"), (least, at_least, "minimum")):
+        if rows_at > max(20, 0.02 * rows) and limit != 0:
+            share = rows_at / rows
+            text = f"{profile.label.column} is exactly {number(limit)}, its {which}, in {share:.1%} of the rows"
             text += ": it looks censored there"
             fix = "ask for the values as measured, or predict whether the limit is reached"
             yield Issue("censored labels", profile.label.column, text, fix, 0.75, 57)
+
+
+def _heavy_tail(bins: TimeBins, profile: Profile) -> Iterator[Issue]:
+    """A few labels that are so large that the loss is theirs alone."""
+    if profile.label.task != "regression":
+        return
+    off = bins.rows["__y"].to_numpy().astype(float)
+    off = np.abs(off - np.median(off))
+    few = max(1, int(FEW_LARGE * len(off)))
+    largest = np.argsort(-off)[:few]
+    share = float((off[largest] ** 2).sum() / max((off**2).sum(), 1e-300))
+    if share < HEAVY:
+        return
+    label, least = profile.label.column, float(bins.rows["__y"].to_numpy()[largest[off[largest] > 0]][-1])
+    text = f"{share:.1%} of the squared spread of {label} are of {count(few, 'row')} of {len(off):,}, from "
+    text += f"{number(least)} on: errors of a model count there alone"
+    fix = f"fix them in the table if they are errors, or cap them: objectives.*.label: least({label}, ...)"
+    yield Issue("few labels weigh most", label, text, fix, 0.8, 56)
 
 
 def _autocorrelated(profile: Profile, bins: TimeBins) -> Iterator[Issue]:

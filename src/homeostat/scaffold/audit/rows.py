@@ -11,7 +11,7 @@ from homeostat.core.text import count
 from homeostat.scaffold.audit.column_roles import Roles
 from homeostat.scaffold.audit.issue import Issue
 from homeostat.scaffold.audit.time_bins import TimeBins
-from homeostat.scaffold.profile.identifiers import quoted_list
+from homeostat.scaffold.profile.identifiers import is_identifier_name, quoted_list
 from homeostat.scaffold.profile.profile_table import Profile
 from homeostat.scaffold.profile.table import ROW_ID
 from homeostat.scaffold.profile.workspace import Workspace
@@ -24,6 +24,7 @@ def row_issues(work: Workspace, profile: Profile, roles: Roles, bins: TimeBins) 
     yield from _duplicates(work, profile)
     yield from _near_duplicates(profile, roles, bins)
     yield from _equal_keys(work, profile)
+    yield from _versions(work, profile)
     yield from _memorized_entities(profile, roles, bins)
 
 
@@ -82,6 +83,23 @@ def _equal_keys(work: Workspace, profile: Profile) -> Iterator[Issue]:
             zone = f"sources.{profile.table.name}.written.{profile.time.column}.zone"
             severity, fix = 51, f"remove copies in the table; where clocks show an hour twice, say {zone}; or {fix}"
         yield Issue("duplicate keys", profile.key.columns[0], text, fix, 1.0, severity)
+
+
+def _versions(work: Workspace, profile: Profile) -> Iterator[Issue]:
+    """Rows without a key of which several have one identifier and one time: earlier and later states of one event."""
+    named = [c for c in profile.table.columns if is_identifier_name(c.raw) and c.name != ROW_ID]
+    for column in named if profile.key.generated else ():
+        names, later, times = work.row(
+            f"SELECT count(*), coalesce(sum(n - 1), 0), count(*) FILTER (times > 1) FROM (SELECT count(*) AS n, "
+            f"count(DISTINCT __t) AS times FROM {profile.table.sql} "
+            f"WHERE __t IS NOT NULL AND {column.sql} IS NOT NULL GROUP BY {column.sql})"
+        )
+        if later >= max(2, NEAR * profile.table.rows) and names >= 0.3 * profile.table.rows and not times:
+            text = f"{count(int(later), 'row', 'have')} the {column.raw} and the time of another: one event comes "
+            text += "several times, each as a row of its own"
+            fix = "if they are its earlier and later states, keep the last in the table (or export only that) and name "
+            fix += f"--key {column.raw!r}"
+            yield Issue("several rows of one event", column.name, text, fix, 0.8, 84)
 
 
 def _memorized_entities(profile: Profile, roles: Roles, bins: TimeBins) -> Iterator[Issue]:

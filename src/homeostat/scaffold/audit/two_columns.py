@@ -19,6 +19,7 @@ TRIED = 24  # columns that are tried in pairs
 SIDES = 0.995  # twice the AUC less one, from which two columns give a binary label
 ALONE = 0.9  # the same of one of them, from which the other is not needed
 HOLDS = 0.98  # share of the rows in which an equation has to hold
+ROUNDING = 0.02  # of the label's spread, from which what rounding explains says nothing
 KIND = "component of the label"
 
 
@@ -32,41 +33,54 @@ def two_columns(candidates: Candidates, apart: set[str]) -> Iterator[Issue]:
     numbers = {c.name: rows[c.name].cast(pl.Float64).to_numpy()[at] for c in columns if c.name not in apart}
     powers = candidates.powers
     likely = sorted(numbers, key=lambda name: -powers[name])[:TRIED]
-    fits = _gives_number if task == "regression" else _gives_class
+    digits = {name: _rounded_to(values) for name, values in numbers.items()}
     for one, two in itertools.combinations(likely, 2):
         if task == "binary" and max(powers[one], powers[two]) >= ALONE:
             continue
-        for shown, values in _arithmetic(one, two, numbers):
-            how = fits(values, y[at])
+        for shown, values, inexact in _arithmetic(one, two, numbers, digits):
+            how = _gives_number(values, y[at], inexact) if task == "regression" else _gives_class(values, y[at])
             if how is not None:
                 yield _issue(candidates, (one, two), f"{shown}{how}")
                 return
 
 
-def _arithmetic(one: str, two: str, numbers: Mapping[str, Array]) -> Iterator[tuple[str, Array]]:
-    first, second = numbers[one], numbers[two]
+def _rounded_to(values: Array) -> float:
+    """Half the last digit of numbers with decimals, by which each may be off; whole ones are exact."""
+    digit = last_digit(values[np.isfinite(values)])
+    return 0.51 * digit if digit < 1 else 0.0
+
+
+def _arithmetic(
+    one: str, two: str, numbers: Mapping[str, Array], digits: Mapping[str, float]
+) -> Iterator[tuple[str, Array, Array]]:
+    """What two columns give, and by how much the rounding of both lets it be off."""
+    first, second, off, off_two = numbers[one], numbers[two], digits[one], digits[two]
     with np.errstate(all="ignore"):
-        yield f"{one} - {two}", first - second
-        yield f"{one} / {two}", first / second
-        yield f"{two} / {one}", second / first
-        yield f"{one} * {two}", first * second
-        yield f"{one} + {two}", first + second
+        both = np.full(len(first), off + off_two)
+        yield f"{one} - {two}", first - second, both
+        ratio, back = np.abs(first / second), np.abs(second / first)
+        yield f"{one} / {two}", first / second, (off + ratio * off_two) / np.abs(second)
+        yield f"{two} / {one}", second / first, (off_two + back * off) / np.abs(first)
+        yield f"{one} * {two}", first * second, off * np.abs(second) + off_two * np.abs(first)
+        yield f"{one} + {two}", first + second, both
 
 
-def _gives_number(values: Array, y: Array) -> str | None:
+def _gives_number(values: Array, y: Array, inexact: Array) -> str | None:
     """By what the values are multiplied to be the label but for rounding, in nearly all rows; None if nothing does."""
     finite = np.isfinite(values) & (np.abs(values) < 1e300)
     if finite.mean() < 0.5 or y.std() == 0:
         return None
-    values, y = values[finite], y[finite]
+    values, y, inexact = values[finite], y[finite], inexact[finite]
     some = (values != 0) & (y != 0)
     if some.sum() < 50 or values.std() == 0:
         return None
     large = np.argsort(-np.abs(y[some]))[:50]  # whose rounding matters least
     factor = float(np.median(y[some][large] / values[some][large]))
     digit, spread = last_digit(y), float(y.std())
-    allowed = max(1e-6 * spread, 0.51 * digit if digit < 0.1 * spread else 0.0)
+    least = max(1e-6 * spread, 0.51 * digit if digit < 0.1 * spread else 0.0)
     factor = _round_factor(factor)
+    inexact = np.abs(factor) * inexact
+    allowed = least + np.where(inexact < ROUNDING * spread, inexact, 0.0)
     if float((np.abs(y - factor * values) <= allowed + 1e-9 * np.abs(y)).mean()) < HOLDS:
         return None
     return "" if factor == 1 else f" times {factor:.6g}"

@@ -128,7 +128,7 @@ def _of_year(parts: dict[str, Part]) -> tuple[str, str] | None:
 
 
 def _of_day(parts: dict[str, Part]) -> tuple[str, str] | None:
-    return _sequence(parts, {"clock": " ", "hour": " ", "minute": ":"})
+    return _sequence(parts, {"clock": " ", "hour": " ", "minute": ":", "half": " "})
 
 
 def _sequence(parts: dict[str, Part], before: dict[str, str]) -> tuple[str, str] | None:

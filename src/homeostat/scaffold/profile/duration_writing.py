@@ -30,17 +30,17 @@ def _as_duration(work: Workspace, table: Table, column: Column) -> Column | None
     shapes = column_text(work, table.name, column.name).shapes
     absent = [e for s in shapes for e in s.examples if plain(e) in ABSENT_WORDS]
     sound = [s for s in shapes if not any(e in absent for e in s.examples)]
-    rows = [(s.rows, durations(pl.Series(s.examples, dtype=pl.String)), s.examples[0]) for s in sound]
-    fitting = [(n, numbers, example) for n, numbers, example in rows if not numbers.null_count()]
+    rows = [(s.rows, durations(pl.Series(s.examples, dtype=pl.String)), s.examples) for s in sound]
+    fitting = [(n, numbers, examples) for n, numbers, examples in rows if not numbers.null_count()]
     if not fitting or sum(n for n, *_ in fitting) < MOSTLY * sum(n for n, *_ in rows):
         return None
-    if not any(_is_composed(example) for *_, example in fitting):
+    if not any(_is_composed(examples[0]) for *_, examples in fitting):
         return None
-    _, numbers, example = fitting[0]
-    whole = all(float(number).is_integer() for _, some, _ in fitting for number in some)
-    short = all(example.count(":") == 1 for *_, example in fitting)
+    number, example = max((float(n), e) for _, some, shape in fitting for n, e in zip(some, shape, strict=True))
+    whole = all(float(n).is_integer() for _, some, _ in fitting for n in some)
+    short = all(examples[0].count(":") == 1 for *_, examples in fitting)
     unit = "the unit of its second part: a choice" if short else "seconds"
-    note = f"durations: {example!r} is {float(numbers[0]):.10g}, in {unit}"
+    note = f"durations: {example!r} is {number:.10g}, in {unit}"
     note = "; ".join(filter(None, [note, column.reading.note]))
     writing = with_missing(Writing(duration=True), [*column.reading.writing.missing, *absent])
     reading = replace(column.reading, kind="integer" if whole else "float", note=note, ambiguous=short, mostly="",

@@ -51,7 +51,7 @@ class Address:
 def _absolute_url(url: str) -> str:
     """The same with the absolute path of a database in a file: the project opens it from another folder."""
     start, slashes, path = url.partition(":///")
-    if not start.startswith("sqlite") or not path or path.startswith(("/", ":memory:")):
+    if not start.startswith(("sqlite", "duckdb")) or not path or path.startswith(("/", ":memory:")):
         return url
     return f"{start}{slashes}{os.path.abspath(path)}"
 

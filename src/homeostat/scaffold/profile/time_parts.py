@@ -43,6 +43,8 @@ CLOCKS = ("%H:%M", "%H:%M:%S", "%I:%M:%S %p", "%I:%M %p", "%I:%M:%S%p", "%I:%M%p
           "%H%M%S", "%H%M", "%I %p", "%I%p", "%p %I:%M", "%p %I:%M:%S", "%H:%M%e")  # fmt: skip
 SERVICE = r"\s*[0-4]?\d:[0-5]\d(:00)?\s*"  # clocks of a day of service, as timetables write them
 DISTINCT = 20  # different whole numbers at least, to be taken for clocks
+HALF = r"(?i)[ap]\.? ?m\.?|上午|下午|午前|午後|오전|오후"
+HALVES = 4  # writings of the halves of a day at most
 HOURS = 30  # different hours at most, with those of a day on which clocks go back
 
 
@@ -67,6 +69,22 @@ def year_parts(work: Workspace, table: Table, year: Column) -> dict[str, Part]:
 
 
 def day_parts(work: Workspace, table: Table, day: Column) -> dict[str, Part]:
+    """The clock or the hour and minute beside a day, with the half of the day where a column says it."""
+    parts = _parts_of_clock(work, table, day)
+    half = _half_part(work, table) if parts and all("p" not in part.code for part in parts.values()) else None
+    return parts if half is None else parts | {"half": half}
+
+
+def _half_part(work: Workspace, table: Table) -> Part | None:
+    """The column that says AM or PM of each row."""
+    for column in table.columns:
+        likely = column.kind == "string" and column.distinct <= HALVES and not column.absent
+        if likely and _all_values(work, table, column, f"regexp_full_match(trim({column.sql}), '{HALF}')"):
+            return Part(column, as_written(column), "%p", note=f"{column.raw} is the half of the day")
+    return None
+
+
+def _parts_of_clock(work: Workspace, table: Table, day: Column) -> dict[str, Part]:
     topic = name_words(day.raw) - DATE
     if any(name_words(column.raw) & ENDING for column in table.columns):  # whose 01:00 is the hour from midnight
         ending = _hour_part(work, table, day, topic)
