@@ -14,6 +14,10 @@ import spread
 
 from homeostat import loop
 from homeostat.adapters.dask import executor_of, function_name
+from homeostat.core.errors import DataError
+from homeostat.data.ingest import land_window
+from homeostat.data.validate import validate_window
+from homeostat.data.workspace import Workspace
 from homeostat.decisions.session import Session
 from homeostat.project.clock import move_on
 from homeostat.project.executor import IN_PROCESS, Executor
@@ -69,6 +73,21 @@ def test_the_stages_of_the_data_write_the_same_bytes(four: Noting, tmp_path: Pat
     assert written == spread.files(over_four.root, *DATA)
     assert {"data/quarantine/readings/2024-03-02T16.parquet", "data/features/2024-03-03T11.parquet"} <= written.keys()
     assert spread.run_data_stages(over_four, four) == spread.run_data_stages(over_four, IN_PROCESS)  # nothing is new
+
+
+@pytest.mark.slow
+def test_a_landed_file_that_is_damaged_is_the_same_line(four: Noting, tmp_path: Path) -> None:
+    said = []
+    for name, executor in (("alone", IN_PROCESS), ("four", four)):
+        project = spread.make(tmp_path / name)
+        workspace = Workspace(project, executor=executor)
+        list(land_window(workspace))
+        (project.landed / "readings" / "2024-03-01T05.parquet").write_bytes(b"torn")
+        with pytest.raises(DataError) as caught:
+            list(validate_window(Workspace(project, executor=executor)))
+        said.append(str(caught.value))
+    assert said[0] == said[1]
+    assert "the landed file is damaged" in said[0]
 
 
 def taken_in(folder: Path, executor: Executor) -> Project:

@@ -39,12 +39,15 @@ class Examination:
 
 
 def examine(name: str, source: Source, contract: bytes, landed: bytes, period: Period) -> Examination | None:
-    """None for rows that are not as declared: the verdict on them needs no more.
+    """None for rows that are not as declared, or cannot be read: the verdict on them says so.
 
     Raises:
         ScopeError: the contract or the expression of the event time cannot be used.
     """
-    rows = pl.read_parquet(landed)
+    try:
+        rows = pl.read_parquet(landed)
+    except pl.exceptions.PolarsError:
+        return None
     if any(rows.schema.get(column) != TYPES[kind] for column, kind in source.columns.items()):
         return None
     rows = rows.select(list(source.columns))

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -36,15 +36,16 @@ EVENTS = 250_000  # of one run of the SQL, at most, unless one batch has more: i
 
 @dataclass(frozen=True)
 class Made:
-    """The tables of neighbouring batches, as the bytes of their files, and what each follows from.
+    """The tables of neighbouring batches, as the bytes of their files.
 
-    ``remark``: a sentence where they were found to differ by what they are made with, else nothing.
+    ``remark``: a sentence where they were found to differ by what they are made with, else nothing. ``keys``: what each
+    follows from, where a worker made them.
     """
 
     looks: Sequence[LookBack]
     tables: Mapping[str, bytes]  # by label
-    keys: Mapping[str, str]  # by label
-    remark: str
+    remark: str = ""
+    keys: Mapping[str, str] = field(default_factory=dict)  # by label
 
 
 class Together:
@@ -92,20 +93,20 @@ class Together:
         """The tables of one part."""
         sql, labels = read_features_sql(tables.workspace.project), [look.period.label for look in looks]
         guard = len(looks) // 2  # in the middle: the run adds rows on both sides of what it may use
-        together, keys = None, tables.keys(looks)
+        together = None
         if sql not in self._separate and len(looks) >= FEWEST and not _share_keys(tables, looks):
             with ThreadPoolExecutor(1) as beside:
                 alone_too = beside.submit(tables.tables, [looks[guard]])
                 together = _at_once(tables, looks)
         if together is None:
-            return Made(looks, {look.period.label: _alone(tables, look) for look in looks}, keys, "")
+            return Made(looks, {look.period.label: _alone(tables, look) for look in looks})
         made = dict(zip(labels, map(table_bytes, together), strict=True))
         alone = alone_too.result()[0]
         if table_bytes(alone) == made[labels[guard]]:
-            return Made(looks, made, keys, "")
+            return Made(looks, made)
         self._separate.add(sql)
         differ = [c for c in alone.columns if _bits(alone, c) != _bits(together[guard], c)]
-        return Made(looks, {look.period.label: _alone(tables, look) for look in looks}, keys, (
+        return Made(looks, {look.period.label: _alone(tables, look) for look in looks}, (
             f"features.sql: {listed(differ, NAMED)} of batch {labels[guard]} differ when it is made together with the "
             "batches beside it: they depend on rows outside its look-back, or on other events. Batches are made one by "
             "one, which is slower; `homeostat check leakage` shows an example"
@@ -121,7 +122,7 @@ def make_run(root: Path, home: Path, separate: Iterable[str], parts: Sequence[Se
     """
     tables, together, made = FeatureTables(Workspace(Project(shared(root), home))), Together(separate), []
     for looks in parts:
-        made.append(together.made(tables, looks))
+        made.append(replace(together.made(tables, looks), keys=tables.keys(looks)))
         tables.point.rows.keep(2 * len(looks[-1].batches))
     return made
 
