@@ -13,6 +13,7 @@ from homeostat.core.errors import DataError
 from homeostat.core.periods import Period
 from homeostat.data import ingest
 from homeostat.data import validate as judging
+from homeostat.data.ahead import Readings
 from homeostat.data.sources import SourceReader, unlike
 from homeostat.data.workspace import Workspace
 from homeostat.features import upcoming as ahead
@@ -24,7 +25,7 @@ from homeostat.project.scope import Source
 
 def land(project: Project, source: str, period: Period) -> ingest.Landing:
     workspace = Workspace(project)
-    landing = ingest.land(workspace, source, period)
+    landing = ingest.land(workspace, source, period, Readings(workspace, source, []).read)
     workspace.files.commit()
     return landing
 

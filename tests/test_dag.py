@@ -31,7 +31,7 @@ from homeostat.training import bundle
 ROOT = Path(__file__).parents[1]
 DAG: dict[str, Any] = YAML(typ="safe").load(ROOT / "dvc.yaml")["stages"]
 STAGES = ["ingest", "validate", "featurize", "train", "evaluate", "reference", "pack"]
-OWN = {"threads", "branch", "clock"}  # of the scope, what no out depends on
+OWN = {"threads", "scale", "branch", "clock"}  # of the scope, what no out depends on
 
 
 # ---- what is written

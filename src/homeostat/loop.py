@@ -16,6 +16,7 @@ from datetime import datetime
 from pathlib import Path
 
 from homeostat.adapters import dvc, worktree
+from homeostat.adapters.dask import executor_of
 from homeostat.core.errors import EnvironmentFault, UsageError
 from homeostat.core.findings import Decision, Due, Finding
 from homeostat.core.incidents import Incident, history_alarms
@@ -27,7 +28,8 @@ from homeostat.data.contamination import mark_rolled_back
 from homeostat.data.intake import DataOutcome
 from homeostat.decisions.decide import decide
 from homeostat.decisions.due import decision_is_due
-from homeostat.decisions.pending import decision_that_waits
+from homeostat.decisions.learning import guard_rail, learn_on
+from homeostat.decisions.pending import IDLE, decision_that_waits
 from homeostat.decisions.reweigh import release_weights
 from homeostat.decisions.rollout import advance_rollout
 from homeostat.decisions.session import Session
@@ -54,7 +56,7 @@ class Tick:
     """One pass of the loop; ``seconds`` says where its time went, ``opened`` what to alert on.
 
     ``step`` is what was decided of a release that is being tried, if one was; ``weights`` of new ones in the scope;
-    ``approval`` of a decision that waited for a person.
+    ``approval`` of a decision that waited for a person; ``learned`` of a continuation of the champion's models.
     """
 
     now: datetime
@@ -66,6 +68,7 @@ class Tick:
     step: Decision | None = None
     weights: Decision | None = None
     approval: Decision | None = None
+    learned: Decision | None = None
 
 
 @contextmanager
@@ -77,8 +80,8 @@ def run_context(folder: Path, now: datetime | None = None) -> Iterator[tuple[Ses
     Raises:
         UsageError: ``now`` lies before the last completed tick.
     """
-    with locked_project(folder, now) as (project, at):
-        session = Session.open(project)
+    with locked_project(folder, now) as (project, at), executor_of(project.scope.scale) as executor:
+        session = Session.open(project, executor)
         try:
             yield session, at
         except Exception as error:
@@ -124,10 +127,12 @@ def tick(
             decision = decide(session, now)
             findings = (*decision.findings, *check_business(session.project, now))
         opened += _raise_alerts(session, now, findings, decision.versions.champion)
-    opened += _raise_alerts(session, now, approval_findings(session))
+    with _timed(spent, "learn"):
+        learned = learn_on(session, now, at_once) if decision is None or decision.action in IDLE else None
+    opened += _raise_alerts(session, now, (*approval_findings(session), *guard_rail(learned)))
     escalate(session.project, session.incidents, now)
     session.complete(now)
-    return Tick(now, outcome, predicted, decision, opened, spent, step, weights, approval)
+    return Tick(now, outcome, predicted, decision, opened, spent, step, weights, approval, learned)
 
 
 def _raise_alerts(

@@ -18,12 +18,14 @@ from functools import partial
 
 from homeostat import loop
 from homeostat.adapters import dvc, git
+from homeostat.adapters.dask import executor_of
 from homeostat.core.errors import UsageError
 from homeostat.core.periods import floor
 from homeostat.decisions.due import next_decision
 from homeostat.decisions.session import Session
 from homeostat.faults import Fault, check_times, damage_sources
 from homeostat.project.clock import move_on, stands_at
+from homeostat.project.executor import IN_PROCESS, Executor
 from homeostat.project.layout import Project
 from homeostat.project.whole_files import remove, remove_leftovers, remove_leftovers_of, write_text
 from homeostat.project.window import write_window
@@ -107,8 +109,11 @@ def replay(
     ``watch`` sees each tick; ``announce`` gets a sentence on each fault and the tick after which it was injected.
     """
     remove_leftovers(replayed.home)
-    result, session = Replay(replayed, start, end), Session.open(replayed)
-    with _switching_often(), closing(session):
+    result = Replay(replayed, start, end)
+    with (
+        executor_of(replayed.scope.scale) as executor, _switching_often(),
+        closing(Session.open(replayed, executor)) as session,
+    ):  # fmt: skip
         _run_ticks(result, session, watch, faults, announce)
     dvc.WORKER.close()  # a process counts among the children once it has ended
     result.peak = max(resource.getrusage(w).ru_maxrss for w in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)) / 1e6
@@ -144,10 +149,10 @@ def _switching_often() -> Iterator[None]:
         sys.setswitchinterval(usual)
 
 
-def take_in_data(replayed: Project, end: datetime) -> None:
+def take_in_data(replayed: Project, end: datetime, executor: Executor = IN_PROCESS) -> None:
     """Land, judge and featurize every batch up to ``end``, and decide nothing."""
     remove_leftovers(replayed.home)
-    loop.data(Session.open(replayed), end)
+    loop.data(Session.open(replayed, executor), end)
 
 
 def ticks(replayed: Project, start: datetime, end: datetime) -> list[datetime]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 import pytest
@@ -17,6 +18,7 @@ from homeostat.core.ledger import (
     Yank,
     describe,
     event_tag,
+    first_of_line,
     fold,
     release_tag,
     yank_tag,
@@ -208,6 +210,26 @@ def test_spans_are_whole_and_tell_what_served_in_each() -> None:
     ]  # fmt: skip
     assert all(one.until == other.since for one, other in zip(spans, spans[1:], strict=False))
     assert (spans[0].since, spans[-1].until) == (START + timedelta(days=1), datetime.max)
+    for hours in range(0, 200, 12):
+        after = START + timedelta(hours=hours)
+        assert ledger.spans(after) == tuple(span for span in spans if span.until > after)
+
+
+def test_a_continuation_is_the_next_patch_of_its_line_and_no_change_that_is_waited_for() -> None:
+    versions = ("v0.1.0", "v0.2.0", "v0.1.1", "v0.1.10", "v0.1.9")
+    releases = tuple(Register(version, "commit", "me", "why", START, version) for version in versions)
+    acts: list[tuple[str, Act]] = [("v0.1.0", "promote"), ("v0.1.1", "promote"), ("v0.1.9", "promote")]
+    events = tuple(
+        ReleaseEvent(n, version, act, "commit", "me", "why", START + timedelta(days=n), version)
+        for n, (version, act) in enumerate(acts, 1)
+    )
+    ledger = Ledger("tides", releases, events)
+    assert (ledger.next_version("v0.1.0"), ledger.next_version("v0.1.9")) == ("v0.1.11", "v0.1.11")
+    assert (ledger.next_version("v0.2.0"), ledger.next_version()) == ("v0.2.1", "v0.3.0")
+    assert first_of_line(ledger, "v0.1.9") == "v0.1.0"
+    assert ledger.last_change is not None and ledger.last_change.number == 1
+    back = replace(events[1], number=4, action="rollback")
+    assert replace(ledger, events=(*events, back)).last_change == back
 
 
 def test_what_was_beside_it_at_a_time() -> None:

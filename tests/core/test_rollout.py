@@ -12,6 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from homeostat.core.confidence_sequence import Bounds
 from homeostat.core.evaluation import Compared, Comparison
 from homeostat.core.findings import Decision, Versions
 from homeostat.core.headlines import headline
@@ -166,12 +167,25 @@ def test_a_step_in_one_line(measured: Measured, line: str) -> None:
         ({"quality": loss(0.06, -0.01)}, Rule.LOSS,
          "the challenger's log loss 0.4 is 6 % above the champion's 0.35 on 500 mature events (95 % CI -1 % to +13 %), "
          "not significant (0.5 % above is allowed)"),
+        ({"harm": {"late": Bounds(0.02, 0.004, 0.036, 640)}}, Rule.SURELY_WORSE,
+         "the challenger's squared error lies +0.0200 beside the champion's on 640 mature observations (95 % CI "
+         "+0.0040 to +0.0360): worse, however often it is looked at"),
+        ({"harm": {"late": Bounds(0.02, -0.004, 0.044, 640)}}, Rule.SURELY_WORSE,
+         "the challenger's squared error lies +0.0200 beside the champion's on 640 mature observations (95 % CI "
+         "-0.0040 to +0.0440)"),
         ({"unloaded": ("disk full",)}, Rule.LOADS, "the challenger could not be loaded (1 time): disk full"),
         (IDLE, Rule.ERRORS, "no request reached the challenger"),
     ],
 )  # fmt: skip
 def test_a_finding_of_a_step_in_words(change: dict[str, Any], rule: Rule, text: str) -> None:
     assert [sentence(f) for f in step(replace(WELL, **change)).findings if f.rule == rule] == [text]
+
+
+def test_a_challenger_that_is_surely_worse_is_taken_back_before_the_step_has_had_its_time() -> None:
+    early = replace(WELL, elapsed=DAY / 8)
+    assert step(replace(early, harm={"late": Bounds(0.02, 0.004, 0.036, 640)})).action == "roll back"
+    assert step(replace(early, harm={"late": Bounds(0.02, -0.004, 0.044, 640)})).action == "hold"
+    assert step(replace(early, harm={"late": Bounds(-0.02, -0.03, -0.01, 640)})).action == "hold"
 
 
 def test_a_step_is_stuck_where_events_do_not_come() -> None:

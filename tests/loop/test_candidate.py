@@ -78,7 +78,7 @@ def test_a_person_releases_it_later_as_it_was_evaluated(project: Project) -> Non
     assert read_window(Project(tree, tree)).as_of == at(EVALUATED)
     checked = verify.verify(project, registry, made)
     assert checked.sentence == "serves; rebuildable"
-    assert verify.rebuild(project, made, at(LATER)) == ""
+    assert verify.rebuild(project, registry, made, at(LATER)) == ""
 
 
 def test_again_it_adds_nothing(project: Project) -> None:

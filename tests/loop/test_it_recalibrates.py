@@ -132,7 +132,7 @@ def test_its_commit_has_nothing_to_do_and_rebuilds_to_the_same_bytes(project: Pr
     assert second is not None and first is not None
     assert hourly.run(project.root, "rev-parse", f"{second.commit}^") == first.commit
     assert pending_at(project, second, tmp_path / "as released", at(DECIDED)) == []
-    assert verify.rebuild(project, second, at(DECIDED)) == ""
+    assert verify.rebuild(project, Registry.open(project), second, at(DECIDED)) == ""
     assert verify.verify(project, Registry.open(project), second).sentence == "serves; rebuildable"
 
 

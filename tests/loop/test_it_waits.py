@@ -146,7 +146,7 @@ def test_what_is_approved_is_done_by_the_next_tick_as_it_was_judged(project: Pro
     tree = project.home.parent / "as released"
     git.add_worktree(project.home, tree, made.commit, at(54))
     assert read_window(Project(tree, tree)).as_of == at(ASKED) and read_window(project.worktree).as_of == at(54)
-    assert verify.rebuild(project, made, at(54)) == ""
+    assert verify.rebuild(project, Registry.open(project), made, at(54)) == ""
     tick(project, 57)
     assert len(events(project)) == 2 and "nothing of it waits" in typed(project, "approve", "1", "--why", "x").stderr
 

@@ -98,7 +98,7 @@ def test_its_commit_has_nothing_to_do_and_rebuilds_to_the_same_bytes(project: Pr
         "dvc.lock", "params.yaml", "reports/evaluation/evaluation.json", "reports/evaluation/metrics.json"
     ]
     assert pending_at(project, second, tmp_path / "as released", at(LATER)) == []
-    assert verify.rebuild(project, second, at(LATER)) == ""
+    assert verify.rebuild(project, Registry.open(project), second, at(LATER)) == ""
 
 
 def test_what_was_rolled_back_stays_out_until_a_person_says_so_or_the_scope_has_others(project: Project) -> None:

@@ -28,6 +28,7 @@ def refusal(text: str) -> str:
     return said
 
 
+ONE = "threads: 1"
 COSTS = "costs: {alert: 1, capacity: 1}"
 ABSTAIN = "costs: {{alert: 1, capacity: 1, abstain: {{{}}}}}"
 FILTER = "label_horizon: 1h"
@@ -55,6 +56,13 @@ BAD = [
     ("refit: true", "refit: true\n  calibrate: spline", "training.calibrate.0", "is not one of platt"),
     ("seed: 1", "seed: 1\napproval: {actions: [], within: 1h}", "approval.actions", "name at least one"),
     ("seed: 1", "seed: 1\napproval: {actions: [retrain], within: 0h}", "approval.within", "must be longer than zero"),
+    ("seed: 1", "seed: 1\nlearn: {every: 30m}", "learn.every", "30m is shorter than events.label_horizon (1h), which"),
+    ("seed: 1", "seed: 1\nlearn: {every: 90m}", "learn.every", "90m is no whole number of ticks (rhythm.tick, 1h)"),
+    ("seed: 1", "seed: 1\nlearn: {every: 4h}", "learn.every", "not shorter than rhythm.retrain (4h), the full retrain"),
+    ("seed: 1", "seed: 1\nlearn: {every: 1h, batch: 5}", "learn", "needs one of every (a duration) and batch"),
+    ("seed: 1", "seed: 1\nlearn: {how: refit}", "learn", "needs one of every (a duration) and batch"),
+    ("seed: 1", "seed: 1\nlearn: {batch: 5, how: online}", "learn.how", "is not one of continue or refit"),
+    ("seed: 1", "seed: 1\nlearn: {batch: 0}", "learn.batch", "must be above 0, not 0"),
     ("train: all", "train: 1h", "windows.train", "longer than windows.holdout (2h)"),
     ("train: all", "train: everything", "windows.train", "or all"),
     ("weight: 1", "weight: 1, train: 1h", "objectives.high.train", "(the other is windows.holdout, line "),
@@ -67,6 +75,20 @@ BAD = [
     ("threads: 1", "threads: 0", "threads", "must be above 0, not 0"),
     ("threads: 1", "threads: many", "threads", "must be a whole number, not 'many'"),
     ("threads: 1", "threads: 1.5", "threads", "must be a whole number, not 1.5"),
+    (ONE, ONE + "\nscale: {}", "scale", "names no workers; add workers: 4"),
+    (ONE, ONE + "\nscale: {workers: 0}", "scale.workers", "must be above 0, not 0"),
+    (ONE, ONE + "\nscale: {worker: 4}", "scale.worker", "did you mean workers?"),
+    (ONE, ONE + "\nscale: 4", "scale", "must be a mapping of keys, not 4"),
+    (ONE, ONE + "\nscale:\n  adaptive: [1, 4]\n  workers: 4", "scale.adaptive", "(the other is scale.workers, line 9)"),
+    (ONE, ONE + "\nscale: {workers: 4, scheduler: 'tcp://a:1'}", "scale.scheduler", "is beside workers; keep one"),
+    (ONE, ONE + "\nscale: {adaptive: [4, 1]}", "scale.adaptive", "write the smaller number first"),
+    (ONE, ONE + "\nscale: {adaptive: [1]}", "scale.adaptive.1", "is missing"),
+    (ONE, ONE + "\nscale: {adaptive: 4}", "scale.adaptive", "must be a list [a, b], not 4"),
+    (ONE, ONE + "\nscale: {scheduler: 'host:8786'}", "scale.scheduler", "is no address; write tcp://HOST:PORT"),
+    (ONE, ONE + "\nscale: {scheduler: 'tcp://a:1', dashboard: 1}", "scale.dashboard", "(the other is scale.scheduler"),
+    (ONE, ONE + "\nscale: {workers: 1, dashboard: 8787}", "scale.dashboard", "(the other is scale.workers, line "),
+    (ONE, ONE + "\nscale: {workers: 4, fit_within: soon}", "scale.fit_within", "'soon' is not a duration"),
+    (ONE, ONE + "\nscale: {workers: 4, dashboard: 99999}", "scale.dashboard", "must be at most 65535"),
     ("refit: true", "refit: yes", "training.refit", "must be true or false, not 'yes'"),
     ("volume: 0.5", "volume: '0.5'", "sources.readings.volume", "must be a number, not '0.5'"),
     ("volume: 0.5", "volume: .inf", "sources.readings.volume", "a finite number"),
@@ -196,6 +218,28 @@ def test_a_bad_scope_is_refused_with_line_key_and_fix(old: str, new: str, key: s
     last = [step for step in key.split(".") if not step.isdigit()][-1]
     if "missing" not in said:
         assert re.search(rf"\b{last}\b", text.splitlines()[lines_named(said) - 1]), said
+
+
+@pytest.mark.parametrize(
+    ("scale", "model", "above", "fix"),
+    [
+        ("", "lightgbm", 1000, "training.distribute: needs 4 workers, and scale names none; add scale: {workers: 4}"),
+        ("scale: {workers: 2}", "lightgbm", 1000, "ranks: is more than the 2 workers that there are at most; correct "
+         "one of them (the other is scale.workers, line "),
+        ("scale: {adaptive: [1, 3]}", "lightgbm", 1000, "(the other is scale.adaptive, line "),
+        ("scale: {workers: 4}", "linear", 1000, "no recipe is lightgbm; remove it (the other is training.model, line "),
+        ("scale: {workers: 4}", "lightgbm", 10, "training.distribute.above: must be at least 1000, not 10"),
+        ("scale: {workers: 4}", "lightgbm", 1000, ""),
+        ("scale: {scheduler: 'tcp://[::1]:8786'}", "lightgbm", 1000, ""),
+    ],
+)  # fmt: skip
+def test_a_fit_over_ranks_needs_workers_and_trees(scale: str, model: str, above: int, fix: str) -> None:
+    text = PARAMS.replace(ONE, f"{ONE}\n{scale}").replace("model: linear", f"model: {model}")
+    text = text.replace(REFIT, f"{REFIT}\n  distribute: {{above: {above}, ranks: 4}}")
+    if fix:
+        assert fix in refusal(text)
+    else:
+        assert scope.parse(text).training.ranks("lightgbm", 1001) == 4
 
 
 @pytest.mark.parametrize(("old", "new", "fix"), NOT_YAML, ids=[new[-20:].strip() for _, new, _ in NOT_YAML])

@@ -136,5 +136,5 @@ def test_what_is_the_running_projects_own_is_not_sealed(change: tuple[str, str],
 
 def test_every_section_of_the_scope_is_sealed_or_the_projects_own() -> None:
     own = {"branch", "threads", "clock", "rhythm", "remote", "rollout", "alarms", "alerts", "device", "approval"}
-    own |= {"business", "questions"}
+    own |= {"business", "learn", "questions", "scale"}
     assert set(scope.Scope.model_fields) == set(bundles.SECTIONS) | own

@@ -11,9 +11,10 @@ import pytest
 from tides import START, gauges, only, tides
 
 from homeostat import models
-from homeostat.core.errors import DataError
+from homeostat.core.errors import DataError, ScopeError
 from homeostat.features.tables import read_features
 from homeostat.project.layout import Project
+from homeostat.project.window import write_window
 from homeostat.training.train import split, train
 
 DAY = timedelta(days=1)
@@ -174,3 +175,14 @@ def test_labels_that_cannot_be_used_name_their_objective(tmp_path: Path) -> None
 def test_every_kind_trains(kind: str, tmp_path: Path) -> None:
     said: dict[str, Any] = train(tides(tmp_path, training__model=kind))["objectives"]
     assert [part["kind"] for part in said.values()] == [kind] * 3
+
+
+def test_a_parent_that_is_not_here_or_of_no_use_is_one_line(tmp_path: Path) -> None:
+    project = tides(tmp_path, **only("flood"))
+    write_window(project, START, START + 40 * DAY, parent="0" * 64)
+    with pytest.raises(ScopeError, match="names a parent, and params.yaml has no learn"):
+        train(project)
+    project = tides(tmp_path / "other", learn={"every": "7d"}, **only("flood"))
+    write_window(project, START, START + 40 * DAY, parent="0" * 64)
+    with pytest.raises(DataError, match=r"0: not there or damaged, and .*window.yaml names it as parent; "):
+        train(project)

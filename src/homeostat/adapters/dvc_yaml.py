@@ -24,6 +24,7 @@ NOT_READ = {
     "reference": {"weight", "train", "retrain"},
 }  # fmt: skip
 LADDER = "training.ladder"  # it has features and rules, if the scope has it
+LEARN = "learn"  # how models are continued, likewise
 CODE = "src/homeostat/"
 # These keep their work by content, or take two seconds: an edit beside what they reach costs little, so whole rooms are
 # listed. The others are listed module by module.
@@ -103,7 +104,8 @@ def objective_params(stage: str, listed: Iterable[str], params: dict[str, Any]) 
     """The stage's params with every part of every objective that it reads, and the ladder, if there is one."""
     if stage not in NOT_READ:
         return list(listed)
-    kept = [p for p in listed if not p.startswith("objectives.") and p != LADDER]
+    kept = [p for p in listed if not p.startswith("objectives.") and p not in (LADDER, LEARN)]
+    kept += [LEARN] if stage == "train" and params.get("learn") else []
     kept += [LADDER] if "training" not in kept and params["training"].get("ladder") else []
     parts = [
         f"objectives.{name}.{part}"

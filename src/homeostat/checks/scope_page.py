@@ -22,6 +22,7 @@ from homeostat.project.value_types import format_duration
 
 if TYPE_CHECKING:
     from homeostat.project.layout import Project
+    from homeostat.project.scale_scope import Scale
     from homeostat.project.scope import Abstain, Approval, Objective, Rollout, Scope, Source
     from homeostat.project.training_scope import Rung
 
@@ -388,15 +389,28 @@ def _rhythm(scope: Scope) -> Iterator[str]:
     yield f"- Data and predictions every {_span(rhythm.tick)}; days begin {begin}, UTC."
     yield f"- Monitoring and a decision every {_span(rhythm.decide)}."
     yield f"- A fresh candidate every {_span(rhythm.retrain)} at the latest."
+    if (learn := scope.learn) is not None:
+        often = f"every {_span(learn.every)}" if learn.every else f"after each {count(learn.batch or 0, 'label')}"
+        yield f"- In between, the models in service are continued {often}; scores move by {learn.max_move:g} at most."
     own = {name: objective.retrain for name, objective in scope.objectives.items() if objective.retrain is not None}
     for name, every in own.items():
         yield f"- {name} is fitted afresh every {_span(every)}; objectives that are not due then keep their models."
     if clock.start is not None:
         yield f"The project's own clock starts at {clock.start} and runs {clock.speed:g} times as fast as the wall's."
     yield f"Scheduled work runs the code of the git branch {scope.branch}."
+    if scope.scale is not None:
+        yield f"Work is spread over {_workers(scope.scale)}."
     if scope.remote is not None:
         agree = f"Hosts agree on the release in service by the git remote {scope.remote.git}"
         yield f"{agree}; a host that serves fetches it every {_span(scope.remote.every)}."
+
+
+def _workers(scale: Scale) -> str:
+    if scale.scheduler is not None:
+        return f"the workers of the cluster at {scale.scheduler}"
+    low, high = scale.adaptive or (scale.workers, scale.workers)
+    many = count(low or 1, "process") if low == high else f"{low} to {high} processes"
+    return f"{many} of this machine"
 
 
 def _loss(scope: Scope) -> str:

@@ -57,7 +57,7 @@ def decisions(project: Project, _: click.Context) -> Iterable[str]:
     """The times of the decisions, the newest first."""
     from homeostat.core.text import typed_time
 
-    folders = (project.decisions, project.rollouts, project.candidates, project.weights)
+    folders = (project.decisions, project.rollouts, project.candidates, project.weights, project.learning)
     stamps = {path.stem[:17] for folder in folders for path in folder.glob("*.json")}
     return [typed_time(datetime.fromisoformat(stamp)) for stamp in sorted(stamps, reverse=True)]
 

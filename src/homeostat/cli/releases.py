@@ -26,8 +26,9 @@ if TYPE_CHECKING:
 
 
 @click.group(cls=Verbs, invoke_without_command=True)
+@click.option("--all", "every", is_flag=True, help="List each continuation, not only the full retrains.")
 @click.pass_context
-def releases(context: click.Context) -> None:
+def releases(context: click.Context, every: bool) -> None:
     """Every release: its state, the loss it promised and the one observed; then the events, and what newer models gain.
 
     ``show`` has the evidence of the decision that made a release, ``card`` is its model card.
@@ -43,7 +44,7 @@ def releases(context: click.Context) -> None:
     if not ledger.releases:
         say("no release yet; the loop makes the first one: homeostat run lifecycle, or homeostat up")
         return
-    for line in (*table(of, ledger), "", *history(ledger)):
+    for line in (*table(of, ledger, every), "", *history(ledger, every)):
         say(line)
     if worth := worth_of_freshness(of, ledger):
         say(f"\n{worth}")
@@ -120,7 +121,7 @@ def verify(version: str | None, rebuild: bool) -> None:
         checked = verified.verify(of, registry, release)
         text = checked.sentence
         if rebuild and not (checked.rebuildable or checked.planted):
-            checked = replace(checked, rebuildable=verified.rebuild(of, release, clock_now(of)))
+            checked = replace(checked, rebuildable=verified.rebuild(of, registry, release, clock_now(of)))
             text = checked.sentence + ("" if checked.rebuildable else ", and was: the same to the last bit")
         say(f"{release.version}  {text}  ({release.bundle[:12]})")
         bad += bool(checked.rebuildable or (checked.serves and ledger.yanked(release.version) is None))

@@ -95,6 +95,7 @@ def replay(
 def _try_all(first: datetime, last: datetime, name: str | None, force: bool, tries: int, size: Size) -> None:
     """Replay the data alone, and print what would be found of every fault of them."""
     from homeostat import replay as replays
+    from homeostat.adapters.dask import executor_of
     from homeostat.faults import label_trials, trials
     from homeostat.project.layout import working_tree
     from homeostat.project.lock import one_run
@@ -102,12 +103,13 @@ def _try_all(first: datetime, last: datetime, name: str | None, force: bool, tri
     of = project()
     start, end = replays.span(of, first, last)
     replayed = replays.prepare(of, start, end, name, force)
-    with one_run(replayed, say):
+    with one_run(replayed, say), executor_of(replayed.scope.scale) as executor:
         say(f"data of {first:%Y-%m-%d} to {last:%Y-%m-%d} in {_from_here(replayed.home)}")
-        replays.take_in_data(replayed, end)
+        replays.take_in_data(replayed, end, executor)
         tree = working_tree(replayed)
-        labels = list(label_trials.try_labels(tree, tries, trials.SIZES.index(size)))
-        for line in trials.table(list(trials.try_all(tree, tries, size)), trials.undamaged(tree), size, labels):
+        labels = label_trials.try_labels(tree, tries, trials.SIZES.index(size), executor)
+        tried = trials.try_all(tree, tries, size, executor)
+        for line in trials.table(tried, trials.undamaged(tree), size, labels):
             say(line)
 
 

@@ -190,4 +190,6 @@ UNITS: Mapping[Rule, Callable[[float], str]] = {
     Rule.ERRORS: change,
     Rule.LATENCY: _milliseconds,
     Rule.LOSS: change,
+    Rule.SURELY_WORSE: _number,
+    Rule.MOVE: _number,
 }

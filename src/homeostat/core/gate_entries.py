@@ -10,7 +10,7 @@ from homeostat.core.rules import DRIFT, ON_QUALITY, Rule
 AT_RELEASE = (Rule.ENOUGH_ROWS, Rule.BEATS_BASELINE, Rule.NOT_WORSE, Rule.SLICES, Rule.HELD_OUT_CALIBRATION)
 RECIPE = (Rule.BETTER, *AT_RELEASE)  # a candidate by another recipe has to be better than the champion
 OF_A_BATCH = (Rule.SCHEMA, Rule.TYPES, Rule.UNIQUE_KEY, Rule.PERIOD, Rule.HISTORY)
-IN_A_STEP = (Rule.ENOUGH_EVENTS, Rule.ERRORS, Rule.LATENCY, Rule.SCORES, Rule.LOSS)
+IN_A_STEP = (Rule.ENOUGH_EVENTS, Rule.ERRORS, Rule.LATENCY, Rule.SCORES, Rule.LOSS, Rule.SURELY_WORSE)
 
 # By pattern of the entry's name; the first that fits counts, so what is narrower stands first.
 GATES: Mapping[str, tuple[Rule, ...]] = {
@@ -37,6 +37,7 @@ GATES: Mapping[str, tuple[Rule, ...]] = {
     "training.baseline*": (Rule.BEATS_BASELINE, Rule.AGAINST_BASELINE),
     "training.ladder*": (Rule.RUNG,),
     "training*": RECIPE,
+    "learn*": (Rule.MOVE,),
     "windows.holdout": AT_RELEASE,
     "windows*": RECIPE,
     "rollout*": IN_A_STEP,

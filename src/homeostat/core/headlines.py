@@ -195,6 +195,13 @@ def _weights(decision: Decision) -> str:
     return f"{models}, and they fail their gate: {_objections(decision)}"
 
 
+def _continued(decision: Decision) -> str:
+    versions, changes = decision.versions, _bracketed(_gate_changes(decision, named=False))
+    if decision.action == "release":
+        return f"{versions.candidate} continues {versions.champion}{changes}"
+    return f"the continuation does not pass: {_objections(decision)}"
+
+
 def _value(value: float | str | None) -> str:
     """A weight or cost; none where the scope has no such entry."""
     return "none" if value is None else value if isinstance(value, str) else f"{value:g}"
@@ -306,6 +313,7 @@ SUMMARIES: Mapping[Reason, Callable[[Decision], str]] = {
     Reason.NOT_AS_JUDGED: _not_as_judged,
     Reason.WEIGHTS: _weights,
     Reason.LEVEL: _level,
+    Reason.CONTINUED: _continued,
     Reason.WORSE_THAN_BASELINE: _worse_than_baseline,
     Reason.LABELS: _labels,
     Reason.NOTHING_DUE: _nothing_due,

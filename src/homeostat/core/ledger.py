@@ -194,11 +194,13 @@ class Ledger:
         last = next((e for e in reversed(self.events) if e.at <= time), None)
         return last if last and last.beside else None
 
-    def spans(self) -> tuple[Span, ...]:
-        """The champion, and the challenger beside it, from each change on to the next."""
+    def spans(self, after: datetime = datetime.min) -> tuple[Span, ...]:
+        """The champion, and the challenger beside it, from each change on to the next; those that end after a time."""
         changes = sorted({e.at for e in self.events} | {y.at for y in self.yanks})
         spans = []
         for since, until in zip(changes, [*changes[1:], datetime.max], strict=False):
+            if until <= after:
+                continue
             then = replace(
                 self,
                 events=tuple(e for e in self.events if e.at <= since),
@@ -215,12 +217,25 @@ class Ledger:
         last = self.terms[-1].number if self.terms else 0
         return next(e.at for e in self.events if e.number > last and e.version == self.rollout.version)
 
-    def next_version(self) -> str:
-        """One minor version above the highest."""
+    def next_version(self, continues: str = "") -> str:
+        """One minor version above the highest; of one that ``continues`` a release a patch above its line's.
+
+        >>> Ledger("tides").next_version()
+        'v0.1.0'
+        """
         if not self.releases:
             return "v0.1.0"
-        major, minor, _ = _parts(self.releases[-1].version)
+        if continues:
+            line = release_line(continues)
+            last = max(_parts(r.version)[2] for r in self.releases if release_line(r.version) == line)
+            return f"{line}.{last + 1}"
+        major, minor, _ = max(_parts(r.version) for r in self.releases)
         return f"v{major}.{minor + 1}.0"
+
+    @property
+    def last_change(self) -> ReleaseEvent | None:
+        """The last event, but for those that put a continuation in service: these are no change that is waited for."""
+        return next((e for e in reversed(self.events) if e.action == "rollback" or not is_continued(e.version)), None)
 
     def version_of(self, bundle: str) -> str:
         """The version that a bundle was released as; empty where it was not."""
@@ -229,6 +244,30 @@ class Ledger:
     def next_number(self) -> int:
         """One above the highest: creating that tag is the fence between two runs."""
         return self.events[-1].number + 1 if self.events else 1
+
+
+def release_line(version: str) -> str:
+    """What a full retrain and its continuations have in common.
+
+    >>> release_line("v0.5.3"), release_line("v0.5.0")
+    ('v0.5', 'v0.5')
+    """
+    return version.rpartition(".")[0]
+
+
+def first_of_line(ledger: Ledger, version: str) -> str:
+    """The full retrain that a release continues, by however many continuations; itself where it continues none."""
+    line = release_line(version)
+    return next(r.version for r in ledger.releases if release_line(r.version) == line)
+
+
+def is_continued(version: str) -> bool:
+    """Whether a release continues the models of another of its line.
+
+    >>> is_continued("v0.5.3"), is_continued("v0.5.0")
+    (True, False)
+    """
+    return not version.endswith(".0")
 
 
 Item = TypeVar("Item", Register, Yank)

@@ -1,7 +1,8 @@
 """A challenger beside the champion: who it answers, and after each step whether it goes on, waits or is taken back.
 
 Errors, latency and the distribution of the scores are evaluated from the first minute, so that a broken challenger is
-taken back at once; losses only when the step has had its time, so that one test does not become many.
+taken back at once; losses only when the step has had its time, so that one test does not become many. Before that a
+confidence sequence, which may be looked at as often as one likes, takes back what is surely worse.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
+from homeostat.core.confidence_sequence import Bounds
 from homeostat.core.drift import column_outcome
 from homeostat.core.evaluation import Comparison
 from homeostat.core.findings import TOO_FEW, Action, Decision, Finding, Interval, Outcome, Versions
@@ -68,6 +70,7 @@ class Measured:
 
     ``drift``: by objective the record of the challenger's scores against the champion's of the same time, where the two
     can be compared; ``quality``: by objective the challenger's loss against the champion's on mature events.
+    ``harm``: by objective how far its squared error lies above the champion's in this step, where enough has matured.
     ``unloaded``: why workers could not load the challenger.
     """
 
@@ -78,6 +81,7 @@ class Measured:
     drift: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     quality: Mapping[str, Comparison] = field(default_factory=dict)
     unloaded: tuple[str, ...] = ()
+    harm: Mapping[str, Bounds] = field(default_factory=dict)
 
 
 def in_canary(unit: Sequence[Any], salt: str, share: float) -> bool:
@@ -111,6 +115,7 @@ def decide_step(
     proofs += [scores(name, column, limits.score_drift) for name, column in measured.drift.items()]
     harms = [errors(measured, limits.errors, confidence), latency(measured, limits.latency, confidence)]
     harms += [loads(measured)] if measured.unloaded else []
+    harms += [surely_worse(name, bounds, confidence) for name, bounds in measured.harm.items()]
     if measured.elapsed >= limits.hold:
         harms += [loss(name, compared, not_worse, confidence) for name, compared in measured.quality.items()]
     findings = tuple(replace(f, evidence=(evidence,)) for f in (*proofs, *harms))
@@ -215,6 +220,16 @@ def loss(objective: str, comparison: Comparison, limit: float, confidence: float
     facts = {"loss": comparison.loss, "value": part.loss, "other": part.other_loss}
     interval = Interval.of(share, confidence)
     return Finding(Rule.LOSS, objective, outcome, share.value, limit, interval, rows=part.rows, facts=facts)
+
+
+def surely_worse(objective: str, bounds: Bounds, confidence: float) -> Finding:
+    """The challenger's squared error is not above the champion's, by an interval that holds at every look at once.
+
+    ``confidence`` is that of all intervals of a rollout together, of which ``bounds`` is one.
+    """
+    interval = Interval(bounds.low, bounds.high, confidence)
+    outcome: Outcome = "fail" if bounds.low > 0 else "pass"
+    return Finding(Rule.SURELY_WORSE, objective, outcome, bounds.value, 0.0, interval, rows=bounds.rows)
 
 
 def _quantile(seconds: Array, confidence: float) -> tuple[float, float, float] | None:

@@ -61,6 +61,7 @@ class Rule(StrEnum):
     PARITY = "demographic parity"
     ODDS = "equalized odds"
     BUDGET = "budget"
+    MOVE = "move of scores"  # by a continuation of the champion
     RUNG = "rung"  # of the ladder, beside the best of it
     # a challenger beside the champion, in one step of its rollout
     ENOUGH_EVENTS = "enough events"
@@ -68,6 +69,7 @@ class Rule(StrEnum):
     LATENCY = "latency"
     SCORES = "scores"
     LOSS = "loss"
+    SURELY_WORSE = "surely worse"  # at any look, by a confidence sequence
     LOADS = "loads"
     ROLLOUT = "rollout"  # the rollout as a whole
     # the loop itself
@@ -100,6 +102,7 @@ class Reason(StrEnum):
     NOT_AS_JUDGED = "not as judged"
     WEIGHTS = "weights changed"
     LEVEL = "level moved"
+    CONTINUED = "models continued"
     WORSE_THAN_BASELINE = "worse than its baseline"
     LABELS = "labels cannot be trusted"
     NOTHING_DUE = "nothing due"
@@ -122,7 +125,8 @@ BUDGETED = DRIFT | OUTCOMES | {Rule.METRICS, Rule.SERVED_SLICES, Rule.LABEL_RATE
 OF_DATA = frozenset({Rule.BATCH, Rule.HISTORY})  # of the batches of a source
 # Each opens an incident; the other rules explain one.
 OF_THE_LOOP = {
-    Rule.BATCH, Rule.HISTORY, Rule.FALLBACK, Rule.UNJUDGED, Rule.APPROVAL, Rule.ROLLOUT, Rule.RUN, Rule.RUN_HISTORY,
+    Rule.BATCH, Rule.HISTORY, Rule.FALLBACK, Rule.UNJUDGED, Rule.MOVE, Rule.APPROVAL, Rule.ROLLOUT, Rule.RUN,
+    Rule.RUN_HISTORY,
 }  # fmt: skip
 ALERTING = DRIFT | ON_QUALITY | OF_THE_LOOP | {Rule.CHANGE, Rule.BUSINESS}
 # One problem, one alert: while the first fails, the others open none.
@@ -147,6 +151,7 @@ FIRST_COMMAND = {
     Rule.MISSING: "homeostat data review",
     Rule.CHANGE: "homeostat status --drift",
     Rule.UNJUDGED: "homeostat run evaluation",
+    Rule.MOVE: "homeostat data review",
     Rule.APPROVAL: "homeostat status --incident",
     Rule.ROLLOUT: "homeostat run deployment",
     Rule.RUN: "homeostat run lifecycle",

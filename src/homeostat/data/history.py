@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from homeostat.core.profiles import Profile
     from homeostat.data.case import Before, Case
     from homeostat.data.workspace import Workspace
+    from homeostat.project.scope import Source
 
 ZONES = ("America/New_York", "Europe/Berlin", "Australia/Sydney", "America/Santiago", "Pacific/Auckland")
 SUITE = json.dumps({
@@ -60,10 +61,10 @@ def history_findings(
     """
     if not case.before or case.span is None:
         return []
-    declared = _declaration(case)
-    own = workspace.profiles.get(declared + case.content, partial(profile_of, rows, times, case.span))
+    key = partial(profile_key, case.name, case.source)
+    own = workspace.profiles.get(key(case.content), partial(profile_of, rows, times, case.span))
     makers = [(b, partial(_profiled, workspace, case, b)) for b in case.before]
-    kept = [(b, workspace.profiles.get(declared + b.content, make)) for b, make in makers]
+    kept = [(b, workspace.profiles.get(key(b.content), make)) for b, make in makers]
     before = [Past(profile, frozenset(b.suspect), b.released) for b, profile in kept]
     past = trusted(before, normal_after(case.source.length))
     compared = compare(own, past)
@@ -107,10 +108,9 @@ def _outside(workspace: Workspace, compared: Sequence[Compared]) -> list[Compare
     return [compared[row] for row in sorted({row for failure in failures for row in failure.rows})]
 
 
-def _declaration(case: Case) -> str:
-    """What a profile follows from, beside the content of its batch."""
-    source = case.source
-    return digest(f"{case.name} {source.time} {source.columns} {source.period}".encode())
+def profile_key(name: str, source: Source, content: str) -> str:
+    """What the profile of a batch follows from: how its source is declared, and the hash of its content."""
+    return digest(f"{name} {source.time} {source.columns} {source.period} {content}".encode())
 
 
 def _profiled(workspace: Workspace, case: Case, before: Before) -> Profile:

@@ -3,25 +3,26 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 import polars as pl
 
-from homeostat.adapters.parquet import digest, table_bytes
+from homeostat.adapters.parquet import digest
 from homeostat.core.periods import Period, periods_between
 from homeostat.core.text import count
+from homeostat.data.ahead import Readings
 from homeostat.data.casts import WRITTEN
-from homeostat.data.monthly_records import FILE, MonthlyRecords
-from homeostat.data.sources import unlike
+from homeostat.data.monthly_records import FILE
 from homeostat.project.scope import ONCE
 from homeostat.project.window import read_window
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from homeostat.data.sources import Reading
     from homeostat.data.workspace import Workspace
     from homeostat.project.layout import Project
     from homeostat.project.scope import Source
@@ -42,7 +43,7 @@ class Landing:
     before: Literal["none", "same", "other", "gone"] = "none"
 
 
-def land(workspace: Workspace, name: str, period: Period) -> Landing:
+def land(workspace: Workspace, name: str, period: Period, read: Callable[[Period], Reading | None]) -> Landing:
     """Stage ``data/landed/<source>/<label>.parquet``, as it came.
 
     A batch whose source files and landed file are both unchanged since it last landed is not read again. What has
@@ -52,35 +53,49 @@ def land(workspace: Workspace, name: str, period: Period) -> Landing:
         DataError: the source cannot be read.
         ScopeError: an expression of the source is wrong.
     """
-    source = workspace.scope.sources[name]
-    path = workspace.project.landed / name / f"{period.label}.parquet"
-    notes = _notes(workspace, name)
-    key = workspace.sources.content_key(name, source)
-    cause = [key or "", f"{period.start}/{period.end}" if source.timed else ONCE]
-    before = workspace.files.read(path)
-    if key is not None and notes.get(period.label) == [*cause, _hash(before)]:
-        there = before is not None
+    path, cause = _path(workspace, name, period), _cause(workspace, name, period)
+    if _holds(workspace, name, period, cause):
+        there = workspace.files.exists(path)
         return Landing(path if there else None, read=False, before="same" if there else "none")
-    landing = _landed(workspace, name, period, path)
-    notes.put({period.label: [*cause, _hash(workspace.files.read(path))]})
+    landing = _landed(workspace, name, period, read(period))
+    workspace.landing_notes(name).put({period.label: [*cause, _hash(workspace.files.read(path))]})
     return landing
 
 
-def _landed(workspace: Workspace, name: str, period: Period, path: Path) -> Landing:
-    files, source = workspace.files, workspace.scope.sources[name]
-    delivery = workspace.sources.delivery(name, source, period)
+def unread(workspace: Workspace, name: str, periods: Iterable[Period]) -> Iterator[Period]:
+    """Those of the periods that ``land`` reads from the source."""
+    return (period for period in periods if not _holds(workspace, name, period, _cause(workspace, name, period)))
+
+
+def _holds(workspace: Workspace, name: str, period: Period, cause: list[str]) -> bool:
+    """Whether neither the files of the source nor the landed file have changed since the batch last landed."""
+    landed = _hash(workspace.files.read(_path(workspace, name, period)))
+    return bool(cause[0]) and workspace.landing_notes(name).get(period.label) == [*cause, landed]
+
+
+def _cause(workspace: Workspace, name: str, period: Period) -> list[str]:
+    """What a batch lands from: the content of its source, empty where that cannot be said, and its span of time."""
+    source = workspace.scope.sources[name]
+    key = workspace.sources.content_key(name, source)
+    return [key or "", f"{period.start}/{period.end}" if source.timed else ONCE]
+
+
+def _path(workspace: Workspace, name: str, period: Period) -> Path:
+    return workspace.project.landed / name / f"{period.label}.parquet"
+
+
+def _landed(workspace: Workspace, name: str, period: Period, reading: Reading | None) -> Landing:
+    files, source, path = workspace.files, workspace.scope.sources[name], _path(workspace, name, period)
     before = files.read(path)
-    if delivery is None:
+    if reading is None:
         return Landing(None if before is None else path, before="none" if before is None else "gone")
-    wrong = unlike(source, delivery.rows)
-    if wrong is not None and is_as_declared(before, source):
-        sentence = f"{name} {period.label}: the source now {wrong}; the batch that had landed stays"
-        return Landing(path, delivery.undeclared, sentence, before="other")
-    data = table_bytes(delivery.rows)
-    files.write(path, data)
+    if reading.unlike is not None and is_as_declared(before, source):
+        sentence = f"{name} {period.label}: the source now {reading.unlike}; the batch that had landed stays"
+        return Landing(path, reading.undeclared, sentence, before="other")
+    files.write(path, reading.data)
     if before is None:
-        return Landing(path, delivery.undeclared)
-    return Landing(path, delivery.undeclared, before="same" if before == data else "other")
+        return Landing(path, reading.undeclared)
+    return Landing(path, reading.undeclared, before="same" if before == reading.data else "other")
 
 
 def is_as_declared(landed: bytes | None, source: Source) -> bool:
@@ -92,11 +107,6 @@ def is_as_declared(landed: bytes | None, source: Source) -> bool:
     except pl.exceptions.PolarsError:
         return False
     return all(c in names for c in source.columns) and not any(c.startswith(WRITTEN) for c in names)
-
-
-def _notes(workspace: Workspace, name: str) -> MonthlyRecords[list[str]]:
-    """From what each batch landed: key of the source's content, its span of time, hash of the landed file."""
-    return workspace.landing_notes(name)
 
 
 def _hash(data: bytes | None) -> str:
@@ -144,9 +154,9 @@ def land_window(workspace: Workspace) -> Iterator[str]:
     project.landed.mkdir(parents=True, exist_ok=True)
     remove_stray(project.landed, {name: {p.label for p in batches} for name, batches in wanted.items()})
     for name, batches in wanted.items():
-        landed = 0
+        landed, readings = 0, Readings(workspace, name, unread(workspace, name, batches))
         for period in batches:
-            landing = land(workspace, name, period)
+            landing = land(workspace, name, period, readings.read)
             if landing.refused:
                 print(landing.refused)
             landed += landing.path is not None

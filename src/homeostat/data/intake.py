@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from homeostat.core.batch_rules import lacks_rows
 from homeostat.core.periods import Period, floor, periods_between
 from homeostat.data import ingest, schema_changes
+from homeostat.data.ahead import Readings
 from homeostat.data.batch import Batch
 from homeostat.data.ingest import Landing
 from homeostat.data.moved import source_moved
@@ -45,8 +46,10 @@ def judge_due(workspace: Workspace, now: datetime, last: datetime, done: Callabl
     batches, remarks = [], []
     for name in scope.sources:
         landed: dict[str, Landing] = {}
-        for period in list(_due(workspace, name, now, last)):
-            landing, batch, remark = _take(workspace, name, period, now, last)
+        due = list(_due(workspace, name, now, last))
+        readings = Readings(workspace, name, ingest.unread(workspace, name, due), judged=True)
+        for period in due:
+            landing, batch, remark = _take(workspace, name, period, now, last, readings)
             landed[period.label] = landing
             batches += [batch] if batch is not None else []
             remarks += [remark] if remark else []
@@ -88,10 +91,10 @@ def _waits(workspace: Workspace, name: str, period: Period) -> bool:
 
 
 def _take(
-    workspace: Workspace, name: str, period: Period, now: datetime, last: datetime
+    workspace: Workspace, name: str, period: Period, now: datetime, last: datetime, readings: Readings
 ) -> tuple[Landing, Batch | None, str]:
     """Land and judge one batch; None where nothing is new of it. With it a remark on its columns, or nothing."""
-    landing = ingest.land(workspace, name, period)
+    landing = ingest.land(workspace, name, period, readings.read)
     before = workspace.verdicts.get(name, period.label)
     if landing.path is None:
         verdict = missing(workspace, name, period, now) if before is None else None

@@ -16,6 +16,7 @@ from homeostat.core.findings import Finding
 from homeostat.core.rules import Rule
 from homeostat.core.sentences import sentence
 from homeostat.data import amendments, casts
+from homeostat.data.examination import contract_failures
 from homeostat.data.history import history_findings
 from homeostat.data.selection import event_times
 
@@ -58,7 +59,7 @@ def judge(workspace: Workspace, case: Case) -> Judgement:
     unlike = history_findings(workspace, case, rows, times, _released_at(releases))
     whole = [*shape, *_whole_findings(case, rows, times), *_unfit_finding(unfit)]
     repeated, unique = _repeated(case.source, rows)
-    failures = workspace.contracts.check(rows, case.contract, f"expectations/{case.name}.json")
+    failures = contract_failures(workspace, case, rows)
     fatal = [sentence(f) for f in whole if f.failed and f.rule != Rule.TYPES]
     fatal += [sentence(f) for f in unlike if f.failed and f.facts["quarantine"]]
     fatal += [f"{f.reason} (observed: {f.observed})" for f in failures if f.severity == "critical"]

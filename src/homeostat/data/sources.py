@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 
+from homeostat.adapters.parquet import table_bytes
 from homeostat.core.errors import DataError
 from homeostat.data.casts import WRITTEN, misfitting, not_of
 from homeostat.data.converted import Converted, converted, read_typed, specification
@@ -37,6 +38,15 @@ class Delivery:
 
     rows: pl.DataFrame
     undeclared: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Reading:
+    """A delivery as it lands: the bytes of its file; how it is unlike what is declared, in words, if it is."""
+
+    data: bytes
+    undeclared: tuple[str, ...]
+    unlike: str | None
 
 
 class SourceReader:
@@ -69,6 +79,28 @@ class SourceReader:
             parts = list(_newest(parts, source.key))
         undeclared = tuple(dict.fromkeys(c for _, extra in parts for c in extra))
         return Delivery(_joined(source, [rows for rows, _ in parts], undeclared), undeclared)
+
+    def reading(self, name: str, source: Source, period: Period) -> Reading | None:
+        """``delivery`` as it lands; None where the source has nothing of the period.
+
+        Raises:
+            DataError, ScopeError: as ``delivery``.
+        """
+        delivery = self.delivery(name, source, period)
+        if delivery is None:
+            return None
+        return Reading(table_bytes(delivery.rows), delivery.undeclared, unlike(source, delivery.rows))
+
+    def convert(self, name: str, source: Source) -> None:
+        """Have every file of a source converted, so that what reads them from here on only reads.
+
+        Raises:
+            DataError, ScopeError: as ``delivery``.
+        """
+        if source.query is None:
+            files = files_of(name, source, self._root)
+            for file in files:
+                self._conversion(name, source, file, len(files) == 1)
 
     def content_key(self, name: str, source: Source) -> str | None:
         """A hash of all that a batch of ``source`` is read from; None for a query, which may answer differently.

@@ -17,6 +17,11 @@ class StagedFiles:
         self._staged: dict[Path, bytes | None] = {}
         self._writes: list[tuple[Path, bytes | None]] = []
 
+    @property
+    def staged(self) -> bool:
+        """Whether any file is not on the disk as it is read here."""
+        return bool(self._staged)
+
     def read(self, path: Path) -> bytes | None:
         """The content of a file, or None where there is none."""
         if path in self._staged:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,6 +13,7 @@ from homeostat.adapters.parquet import digest, table_bytes
 from homeostat.core import batch_rules
 from homeostat.core.batch_rules import Verdict
 from homeostat.core.text import count
+from homeostat.data.ahead import Examinations
 from homeostat.data.case import History, case_of
 from homeostat.data.ingest import periods, remove_stray
 from homeostat.data.judge import Judgement, earlier_versions, judge
@@ -27,11 +29,13 @@ if TYPE_CHECKING:
 
 
 def validate(
-    workspace: Workspace, name: str, label: str, now: datetime | None = None, history: History | None = None
-) -> Verdict:
+    workspace: Workspace, name: str, label: str, now: datetime | None = None, history: History | None = None,
+    before: Callable[[], None] = lambda: None,
+) -> Verdict:  # fmt: skip
     """Decide on one landed batch and stage both sides; a verdict that still holds is read, not made again.
 
     ``now`` hides amendments known later; ``history`` is that of the batches before, where the caller has it at hand.
+    ``before`` is called when a verdict has to be made.
 
     Raises:
         DataError: the landed file is missing or damaged.
@@ -41,6 +45,7 @@ def validate(
     recorded = workspace.verdicts.get(name, label)
     if recorded is not None and recorded.key == case.key and _files_match(workspace, name, label, recorded):
         return recorded
+    before()
     return _write(workspace, case, judge(workspace, case), earlier_versions(workspace, case))
 
 
@@ -138,9 +143,9 @@ def validate_window(workspace: Workspace) -> Iterator[str]:
         remove_stray(folder, labels)
     for name, batches in wanted.items():
         workspace.verdicts.remove(name, workspace.verdicts.of_source(name).keys() - labels[name])
-        history, verdicts = History(), []
+        history, verdicts, examinations = History(), [], Examinations(workspace, name, batches)
         for period in batches:  # in order of time: each is compared with those before it
-            verdict = _decide(workspace, name, period, as_of, history)
+            verdict = _decide(workspace, name, period, as_of, history, examinations)
             if verdict is not None:
                 verdicts.append(verdict)
                 history.add(period.label, verdict)
@@ -148,9 +153,11 @@ def validate_window(workspace: Workspace) -> Iterator[str]:
         yield _summary(name, verdicts)
 
 
-def _decide(workspace: Workspace, name: str, period: Period, as_of: datetime, history: History) -> Verdict | None:
+def _decide(
+    workspace: Workspace, name: str, period: Period, as_of: datetime, history: History, examinations: Examinations
+) -> Verdict | None:
     if workspace.files.exists(workspace.project.landed / name / f"{period.label}.parquet"):
-        return validate(workspace, name, period.label, as_of, history)
+        return validate(workspace, name, period.label, as_of, history, partial(examinations.reach, period))
     verdict = missing(workspace, name, period, as_of)
     if verdict is None:
         remove(workspace, name, period.label)

@@ -6,7 +6,7 @@ from datetime import datetime
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from homeostat.adapters.gx import Contracts
+from homeostat.adapters.gx import Contracts, Failure
 from homeostat.adapters.import_graph import work_hash
 from homeostat.data.amendments import Amendment, read_amendments
 from homeostat.data.label_amendments import LabelAmendment, read_label_amendments
@@ -15,6 +15,7 @@ from homeostat.data.profile import Profiles
 from homeostat.data.sources import SourceReader
 from homeostat.data.staged_files import StagedFiles
 from homeostat.data.verdict_store import VerdictStore
+from homeostat.project.executor import IN_PROCESS, Executor
 from homeostat.project.layout import Project
 from homeostat.project.window import read_window
 
@@ -25,24 +26,28 @@ if TYPE_CHECKING:
 class Workspace:
     """Belongs to one run, and is passed down to what lands, judges and reads batches.
 
-    ``contracts``, ``sources`` and ``profiles`` are those of an owner that outlives the run, where there is one.
+    ``contracts``, ``sources`` and ``profiles`` are those of an owner that outlives the run, where there is one;
+    ``executor`` does what is many. ``examined`` holds how batches fail their contract until they are judged.
     """
 
     def __init__(
         self, project: Project, contracts: Contracts | None = None, sources: SourceReader | None = None,
-        profiles: Profiles | None = None,
+        profiles: Profiles | None = None, executor: Executor = IN_PROCESS,
     ) -> None:  # fmt: skip
         self.project = project
+        self.executor = executor
         self.contracts = Contracts() if contracts is None else contracts
         self.sources = SourceReader(project.root, project.cache) if sources is None else sources
         self.profiles = Profiles() if profiles is None else profiles
+        self.examined: dict[tuple[str, bytes, str], tuple[Failure, ...]] = {}  # by source, contract and content
         self.files = StagedFiles()
         self.verdicts = VerdictStore(self.files, project.accepted)
         self._notes: dict[str, MonthlyRecords[list[str]]] = {}
 
     def again(self) -> Workspace:
         """The same for the next run: scope and records are read again, what is kept by content stays."""
-        return Workspace(Project(self.project.root, self.project.home), self.contracts, self.sources, self.profiles)
+        project = Project(self.project.root, self.project.home)
+        return Workspace(project, self.contracts, self.sources, self.profiles, self.executor)
 
     @property
     def scope(self) -> Scope:

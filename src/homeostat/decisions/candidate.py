@@ -18,11 +18,10 @@ from homeostat.core.headlines import headline
 from homeostat.core.ledger import Beside
 from homeostat.core.rules import Reason
 from homeostat.data.contamination import left_out
-from homeostat.decisions import evidence
 from homeostat.decisions.history import CARRIED
 from homeostat.decisions.ladder import next_candidate
 from homeostat.decisions.session import Session
-from homeostat.project.layout import stamp
+from homeostat.project.layout import MANIFEST, stamp
 from homeostat.project.records import read_body
 from homeostat.project.whole_files import write_text
 from homeostat.project.window import read_window, write_window
@@ -80,7 +79,7 @@ def commit_candidate(session: Session, of: datetime | None, now: datetime) -> tu
     candidate, tree = _evaluated(session), session.tree
     if of is not None and of != candidate.at:
         raise UsageError(f"the candidate of {of} is gone: another was made at {candidate.at}; look at that one")
-    manifest = tree.bundle / evidence.MANIFEST
+    manifest = tree.bundle / MANIFEST
     if not manifest.is_file() or digest(manifest.read_bytes()) != candidate.bundle:
         raise UsageError(f"{tree.bundle}: is not the candidate of {candidate.at} any more; {FRESH}")
     window = read_window(tree)

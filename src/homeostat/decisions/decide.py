@@ -23,7 +23,7 @@ from homeostat.core.release_gate import unjudged
 from homeostat.core.rules import Rule
 from homeostat.decisions import act, evidence
 from homeostat.decisions.carried import not_due
-from homeostat.decisions.due import last_candidate, last_drift_start, learns, retrain_is_due, spent_budget
+from homeostat.decisions.due import last_candidate, last_change, last_drift_start, learns, retrain_is_due, spent_budget
 from homeostat.decisions.evidence import Candidate, Judge
 from homeostat.decisions.fallback import fallback_findings
 from homeostat.decisions.first_release import first_release
@@ -134,7 +134,7 @@ def _new_level(
 
 def _unjudged(session: Session, decision: Decision, candidate: Candidate | None) -> list[Finding]:
     """Whether candidate after candidate cannot be judged, since a release was last put in service; if one was so."""
-    since = session.registry.ledger.events[-1].at
+    since = last_change(session)
     judged = [d.decision for d in session.decisions if d.candidate and d.at > since] + ([decision] if candidate else [])
     finding = unjudged(judged, session.tree.scope.release.ask_after)
     was_open = any(i.finding.rule == Rule.UNJUDGED and i.closed is None for i in session.incidents.values())

@@ -85,8 +85,14 @@ def last_drift_start(session: Session) -> datetime | None:
     return max(times, default=None)
 
 
+def last_change(session: Session) -> datetime:
+    """When what serves last changed, but for continuations."""
+    change = session.registry.ledger.last_change
+    return change.at if change is not None else session.start
+
+
 def spent_budget(session: Session) -> int:
     """How many candidates findings have asked for since the last change in service, where they may ask for no more."""
-    since = session.registry.ledger.events[-1].at
+    since = last_change(session)
     mine = [d for d in session.decisions if d.candidate and d.at > since and d.decision.trigger.due is None]
     return len(mine) if len(mine) >= session.tree.scope.monitoring.retrain_budget else 0

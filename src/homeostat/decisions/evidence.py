@@ -17,6 +17,7 @@ from homeostat import models
 from homeostat.adapters import dvc
 from homeostat.core.evaluation import Comparison
 from homeostat.core.findings import Decision, Finding, Versions
+from homeostat.core.ledger import is_continued, release_line
 from homeostat.core.margins import Margin
 from homeostat.core.optional_gates import covers, fair, slice_floor, slice_gap, within_budget
 from homeostat.core.policy import Bar, barred_by
@@ -48,7 +49,6 @@ from homeostat.training import bundle as bundles
 from homeostat.training import evaluate
 from homeostat.training.bundle import Bundle
 
-MANIFEST = "manifest.json"
 SCORING = ("models/", bundles.CALIBRATION)  # what the scores of a bundle come from
 ROW = "__row"
 Kind = Literal["judged", "models", "baseline"]  # fitted before the holdout; in service; beside it, which rates are
@@ -191,19 +191,19 @@ class Judge:
 
 def fresh_candidate(
     session: Session, now: datetime, previous: str = "", baseline: bool = False, labels_until: datetime | None = None,
-    rung: str = "", carried: Mapping[str, str] = MappingProxyType({}),
+    rung: str = "", carried: Mapping[str, str] = MappingProxyType({}), parent: str = "",
 ) -> tuple[Candidate, Judge]:  # fmt: skip
     """Reproduce the DAG as of ``now`` and judge what comes out; with who judged it, for further questions.
 
     ``baseline``: of the baseline alone; ``labels_until``: of events up to then; ``rung``: by that of the ladder;
     ``carried``: by objective the candidate whose models it takes over, which have passed their gate and are not judged
-    again.
+    again; ``parent``: the hash of the bundle whose models it continues.
 
     Raises:
         HomeostatError: what stops the DAG; the champion goes on serving.
     """
     tree, registry = session.tree, session.registry
-    write_window(tree, session.start, now, baseline, labels_until, left_out(tree), rung, carried)
+    write_window(tree, session.start, now, baseline, labels_until, left_out(tree), rung, carried, parent)
     began = time.perf_counter()
     dvc.reproduce(tree.root)
     seconds = time.perf_counter() - began
@@ -308,11 +308,20 @@ def trained_to(bundle: Bundle, kind: Kind = "models") -> datetime:
 
 
 def previous_version(registry: Registry) -> str:
-    """The version to go back to where the champion's scores are bad, if any: other weights alone do not change them."""
+    """The version to go back to where the champion's scores are bad, if any: other weights alone do not change them.
+
+    From a continuation it is the full retrain of its line.
+    """
     serving = registry.load_champion()
     if serving is None:
         return ""
-    return registry.ledger.previous_healthy(lambda one: _reweighed(registry.load(one), serving.bundle)) or ""
+    champion = serving.event.version
+
+    def is_alike(one: str) -> bool:
+        near = release_line(one) == release_line(champion) and is_continued(one)  # learned from much the same events
+        return near or _reweighed(registry.load(one), serving.bundle)
+
+    return registry.ledger.previous_healthy(is_alike) or ""
 
 
 def _reweighed(one: Bundle, other: Bundle) -> bool:

@@ -95,7 +95,7 @@ def decided_at(project: Project, when: datetime, whole_day: bool) -> list[Decide
         UsageError: there is none; the line names the nearest.
         EnvironmentFault: a record is damaged.
     """
-    folders = (project.decisions, project.approvals, project.rollouts, project.candidates, project.weights)
+    folders = (project.rollouts, *_makers(project))
     every = sorted((read_decision(p) for f in folders for p in f.glob("*.json")), key=lambda one: one.at)
     chosen = [one for one in every if (one.at.date() == when.date() if whole_day else one.at == when)]
     if not chosen:
@@ -108,9 +108,13 @@ def decided_at(project: Project, when: datetime, whole_day: bool) -> list[Decide
 def decision_of(project: Project, release: Register) -> Decided | None:
     """The decision that made a release, or the evaluation of it, where its record is here: the last that it cites."""
     cited = [project.home / path for path in reversed(release.evidence)]
-    folders = (project.decisions, project.approvals, project.candidates, project.weights)
-    path = next((p for p in cited if p.parent in folders and p.is_file()), None)
+    path = next((p for p in cited if p.parent in _makers(project) and p.is_file()), None)
     return read_decision(path) if path else None
+
+
+def _makers(project: Project) -> tuple[Path, ...]:
+    """Where the decisions are that make releases."""
+    return project.decisions, project.approvals, project.candidates, project.weights, project.learning
 
 
 def margins(project: Project) -> dict[str, float]:

@@ -14,6 +14,7 @@ import numpy as np
 
 from homeostat.adapters.parquet import digest
 from homeostat.core import costs, metrics
+from homeostat.core.errors import ScopeError
 from homeostat.core.evaluation import parts_of
 from homeostat.core.intervals import tidy
 from homeostat.core.margins import Margin, draft_margin
@@ -40,12 +41,23 @@ def recipe(bundle: Bundle) -> str:
 
     The code of this package is left out: a new version of it is no new recipe, and has to pass as a newer model does.
     """
-    scope = bundle.recipe
+    return _recipe(bundle.recipe, bundle.sql, bundle)
+
+
+def is_made_alike(bundle: Bundle, scope: Scope, sql: str) -> bool:
+    """Whether a scope and a features.sql make models by the recipe of a release; not, where its rung is gone."""
+    try:
+        return recipe(bundle) == _recipe(scope.on_rung(bundle.rung), sql, bundle)
+    except ScopeError:
+        return False
+
+
+def _recipe(scope: Scope, sql: str, bundle: Bundle) -> str:
     kinds = {name: trained["kind"] for name, trained in bundle.training["objectives"].items()}
     read = {part for kind in kinds.values() for part in OF_KIND[kind]}
     unread = {"model", "calibrate", "ladder"} | ({part for parts in OF_KIND.values() for part in parts} - read)
     parts = {
-        "sql": bundle.sql,
+        "sql": sql,
         "objectives": {name: objective.model_dump(include=RECIPE) for name, objective in scope.objectives.items()},
         "training": scope.training.model_dump(exclude=unread),
         "window": str(scope.windows.train),

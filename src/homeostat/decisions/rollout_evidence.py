@@ -17,6 +17,7 @@ import polars as pl
 
 from homeostat.adapters import evidently
 from homeostat.adapters.parquet import read_table
+from homeostat.core.confidence_sequence import Bounds, Moments, block_means, difference_bounds, mean_bounds
 from homeostat.core.errors import HomeostatError
 from homeostat.core.evaluation import Comparison, compare, compare_split
 from homeostat.core.ledger import Ledger, ReleaseEvent
@@ -61,9 +62,10 @@ def measure(tree: Project, registry: Registry, ledger: Ledger, now: datetime) ->
         drift = _drift(scope, bundles, ours.scores, theirs.scores, paired=tried.share is None)
     except HomeostatError as error:  # what cannot be had here is no release to go on with
         unloaded = (*unloaded, str(error))
+    rows = _matured(tree, champion, tried, began, now)
     return Measured(
         theirs.arm(champion.version), ours.arm(tried.version), tried.share, now - tried.at, drift,
-        _quality(tree, champion, tried, began, now), unloaded,
+        {name: _compared(scope, name, *of, tried) for name, of in rows.items()}, unloaded, harm_of(scope, rows, tried),
     )  # fmt: skip
 
 
@@ -145,17 +147,17 @@ def _learned(bundle: Bundle, objective: str) -> bool:
     return training is not None and training["kind"] != "heuristic"
 
 
-def _quality(
+def _matured(
     tree: Project, champion: ReleaseEvent, tried: ReleaseEvent, began: datetime, now: datetime
-) -> dict[str, Comparison]:
-    """By objective the challenger's loss against the champion's on the matured events of the rollout."""
+) -> dict[str, tuple[pl.DataFrame, str]]:
+    """By objective the matured events of the rollout, and the column that has the challenger's scores of them."""
     scope = tree.scope
     shadows = [f"{SHADOW}{name}" for name in scope.objectives]
     table = outcomes.rows(tree, began, now, [*shadows, "challenger", "as_of"])
     if table.is_empty():
         return {}
     table = table.filter(pl.col("as_of") >= began)
-    comparisons = {}
+    matured = {}
     for name in scope.objectives:
         other = f"{SHADOW}{name}" if tried.share is None else f"score__{name}"
         if other not in table.columns:
@@ -163,8 +165,40 @@ def _quality(
         by = pl.col("challenger" if tried.share is None else "release") == tried.version
         both = by if tried.share is None else by | (pl.col("release") == champion.version)
         rows = mature(table.filter(both), name, scope, now).drop_nulls([other, f"score__{name}"])
-        comparisons[name] = _compared(scope, name, rows, other, tried)
-    return comparisons
+        matured[name] = rows, other
+    return matured
+
+
+def harm_of(
+    scope: Scope, matured: Mapping[str, tuple[pl.DataFrame, str]], tried: ReleaseEvent
+) -> dict[str, Bounds]:
+    """By binary objective how far the squared error lies above the champion's in this step, where enough has matured.
+
+    A shadow and the champion score the same events, so that means of blocks are paired. A canary has keys of its own,
+    drawn at one share within a step; over steps of different shares the two would have different days. What may be
+    excluded by chance is shared out among objectives and steps.
+    """
+    assert scope.rollout is not None, "no release is being tried"
+    names = [name for name in matured if scope.objectives[name].task == "binary"]
+    tests = len(names) * (1 if tried.share is None else len(scope.rollout.steps))
+    confidence = 1 - (1 - scope.evaluation.confidence) / max(tests, 1)
+    bounds = {name: _bounds(scope, name, *matured[name], tried, confidence) for name in names}
+    return {name: one for name, one in bounds.items() if one is not None}
+
+
+def _bounds(
+    scope: Scope, name: str, rows: pl.DataFrame, other: str, tried: ReleaseEvent, confidence: float
+) -> Bounds | None:
+    rows = rows.filter(pl.col("as_of") >= tried.at)
+    if rows.is_empty():
+        return None
+    y, ours, theirs = (rows[column].to_numpy() for column in (f"label__{name}", other, f"score__{name}"))
+    if tried.share is None:
+        means = block_means((ours - y) ** 2 - (theirs - y) ** 2, evaluate.blocks(scope, rows))
+        return mean_bounds(Moments.of(means), confidence)
+    first, error = (rows["release"] == tried.version).to_numpy(), (ours - y) ** 2
+    arms = [Moments.of(part) for part in (error[first], error[~first]) if len(part)]
+    return difference_bounds(arms[0], arms[1], confidence) if len(arms) == 2 else None
 
 
 def _compared(scope: Scope, name: str, rows: pl.DataFrame, other: str, tried: ReleaseEvent) -> Comparison:

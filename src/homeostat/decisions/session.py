@@ -16,6 +16,7 @@ from homeostat.features.intake import Intake
 from homeostat.monitoring.alerts import read_incidents
 from homeostat.monitoring.labels import LabelRecord
 from homeostat.project.clock import move_on, stands_at
+from homeostat.project.executor import IN_PROCESS, Executor
 from homeostat.project.layout import Project, working_tree
 from homeostat.project.window import Window, read_window, write_window
 from homeostat.releases.registry import Registry
@@ -60,6 +61,7 @@ class Session:
     start: datetime  # from when on history is used
     stands_at: datetime  # the last completed tick
     followed: Branches | None = None  # where the branches were when the worktree was last brought to them
+    executor: Executor = IN_PROCESS  # does what is many
     _intake: Intake | None = None
     _labels: LabelRecord | None = None
 
@@ -67,7 +69,7 @@ class Session:
     def intake(self) -> Intake:
         """Takes in the data of the worktree; what it has read and prepared is kept while the worktree stays."""
         if self._intake is None:
-            self._intake = Intake(self.tree)
+            self._intake = Intake(self.tree, self.executor)
         return self._intake
 
     @property
@@ -78,7 +80,7 @@ class Session:
         return self._labels
 
     @classmethod
-    def open(cls, project: Project) -> Session:
+    def open(cls, project: Project, executor: Executor = IN_PROCESS) -> Session:
         """Read what is on record.
 
         Raises:
@@ -87,7 +89,7 @@ class Session:
         tree = _whole_tree(project)
         return cls(
             project, tree, Registry.open(project), history.decisions(project), read_incidents(project),
-            _window(tree).start, stands_at(project),
+            _window(tree).start, stands_at(project), executor=executor,
         )  # fmt: skip
 
     def note_tree(self) -> None:

@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import random
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import polars as pl
@@ -23,10 +25,11 @@ from homeostat.models.heuristic import GIVEN
 from homeostat.monitoring.label_measures import Usual, due_rows, label_batch, measure_labels, periods_of
 from homeostat.monitoring.labels import RECENT
 from homeostat.monitoring.outcomes import window_length
+from homeostat.project.executor import IN_PROCESS, Executor, in_runs, shared
+from homeostat.project.layout import Project
 
 if TYPE_CHECKING:
     from homeostat.core.periods import Period
-    from homeostat.project.layout import Project
     from homeostat.project.scope import Scope
 
 Change = Callable[[pl.DataFrame, str, float, random.Random], pl.DataFrame]
@@ -145,21 +148,31 @@ class LabelTrial:
         return self.after is not None and self.action == "ask"
 
 
-def try_labels(project: Project, seeds: int, size: int) -> Iterator[LabelTrial]:
+def try_labels(project: Project, seeds: int, size: int, executor: Executor = IN_PROCESS) -> list[LabelTrial]:
     """Try each fault ``seeds`` times, the objectives in turn; ``size`` is the place of its size among the three."""
-    scope, periods = project.scope, periods_of(project)
+    scope, periods, wanted = project.scope, periods_of(project), []
     if len(periods) < BEFORE + LOOKS:
-        return
+        return []
     sound = {name: _sound(project, name, periods) for name in scope.objectives}
     for name, fault in LABEL_FAULTS.items():
         suited = [o for o, objective in scope.objectives.items() if objective.task == "binary" or not fault.binary]
         suited = [o for o in suited if not fault.slices or _largest_slice(scope, sound[o])]
-        for seed in range(seeds if suited else 0):
-            objective = suited[seed % len(suited)]
-            chance = random.Random(f"{scope.seed} {name} {seed}")
-            first = chance.randrange(BEFORE, len(periods) - LOOKS + 1)
-            trial = LabelTrial(name, objective, periods[first].label)
-            yield _try(project, trial, sound[objective], periods[first : first + LOOKS], fault.sizes[size], chance)
+        wanted += [(name, suited[seed % len(suited)], seed) for seed in range(seeds if suited else 0)]
+    return in_runs(executor, partial(try_faults, project.root, project.home, sound, size), wanted)
+
+
+def try_faults(
+    root: Path, home: Path, sound: Mapping[str, Sequence[LabelBatch]], size: int, wanted: Sequence[tuple[str, str, int]]
+) -> list[LabelTrial]:
+    """Try faults, each by its name, the objective and the number of the try; ``sound`` are the labels as they came."""
+    project, trials = Project(shared(root), home), []
+    periods = periods_of(project)
+    for name, objective, seed in wanted:
+        chance = random.Random(f"{project.scope.seed} {name} {seed}")
+        first = chance.randrange(BEFORE, len(periods) - LOOKS + 1)
+        trial, hit = LabelTrial(name, objective, periods[first].label), periods[first : first + LOOKS]
+        trials.append(_try(project, trial, sound[objective], hit, LABEL_FAULTS[name].sizes[size], chance))
+    return trials
 
 
 def _try(

@@ -10,7 +10,8 @@ import random
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from itertools import islice
+from functools import partial
+from pathlib import Path
 from statistics import median
 from typing import TYPE_CHECKING, Literal
 
@@ -29,11 +30,11 @@ from homeostat.data.validate import missing, validate
 from homeostat.data.workspace import Workspace
 from homeostat.faults.damage import DAMAGES, SEASON, THEN, TIME, Damage, season_before, suitable
 from homeostat.faults.label_trials import LABEL_FAULTS, LabelTrial
+from homeostat.project.executor import IN_PROCESS, Executor, in_runs, shared
+from homeostat.project.layout import Project
 
 if TYPE_CHECKING:
-
     from homeostat.core.batch_rules import Verdict
-    from homeostat.project.layout import Project
 
 Size = Literal["small", "middle", "large"]
 SIZES: tuple[Size, ...] = ("small", "middle", "large")
@@ -94,7 +95,7 @@ class _Place:
     verdicts: Mapping[str, Verdict] = field(repr=False)
 
 
-def try_all(project: Project, seeds: int, size: Size) -> Iterator[Trial]:
+def try_all(project: Project, seeds: int, size: Size, executor: Executor = IN_PROCESS) -> list[Trial]:
     """Try each fault of the data ``seeds`` times: at places, and in columns, that chance chooses by the scope's seed.
 
     ``project`` is the tree in which the batches are; where several sources suit a fault they take turns.
@@ -104,16 +105,23 @@ def try_all(project: Project, seeds: int, size: Size) -> Iterator[Trial]:
     Raises:
         UsageError: no source has batches enough for the history rules to say anything.
     """
-    workspace = Workspace(project)
-    places = list(_places(workspace))
-    if not places:
+    if not list(_places(Workspace(project))):
         raise UsageError(f"no source has {ENOUGH + LOOKS} accepted batches in this range; choose a longer one")
-    for name, damage in DAMAGES.items():
-        for seed in range(0 if damage.of_world else seeds):
-            chance = random.Random(f"{project.scope.seed} {name} {seed}")
-            draws = (_try(workspace.again(), places[(seed + turn) % len(places)], name, damage, size, chance)
-                     for turn in range(len(places) * DRAWS))  # fmt: skip
-            yield from islice(filter(None, draws), 1)
+    wanted = [(name, seed) for name, damage in DAMAGES.items() for seed in range(0 if damage.of_world else seeds)]
+    tried = in_runs(executor, partial(try_faults, project.root, project.home, size), wanted)
+    return [trial for trial in tried if trial is not None]
+
+
+def try_faults(root: Path, home: Path, size: Size, wanted: Sequence[tuple[str, int]]) -> list[Trial | None]:
+    """Try faults, each by its name and the number of the try; None where nothing suits one."""
+    workspace = Workspace(Project(shared(root), home))
+    places, trials = list(_places(workspace)), []
+    for name, seed in wanted:
+        chance = random.Random(f"{workspace.scope.seed} {name} {seed}")
+        draws = (_try(workspace.again(), places[(seed + turn) % len(places)], name, DAMAGES[name], size, chance)
+                 for turn in range(len(places) * DRAWS))  # fmt: skip
+        trials.append(next(filter(None, draws), None))
+    return trials
 
 
 def undamaged(project: Project) -> tuple[int, int]:

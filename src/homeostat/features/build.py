@@ -120,6 +120,10 @@ class FeatureTables:
 
     # ---- what a table follows from
 
+    def keys(self, looks: Iterable[LookBack]) -> dict[str, str]:
+        """By label, a hash of everything that decides on a table."""
+        return {look.period.label: self._key(self._sql, look) for look in looks}
+
     def _key(self, sql: str, look: LookBack) -> str:
         """A hash of everything that decides on a table."""
         return digest("\n".join([self._cause, sql, str(look)]).encode())

@@ -23,6 +23,7 @@ from homeostat.data.workspace import Workspace
 from homeostat.features.build import FeatureTables
 from homeostat.features.point_in_time import AcceptedRows, PointInTime
 from homeostat.features.together import Together
+from homeostat.project.executor import IN_PROCESS, Executor
 
 if TYPE_CHECKING:
     from homeostat.features.lookback import LookBack
@@ -43,8 +44,8 @@ class Prepared:
 class Intake:
     """Takes in the data of one tree, tick by tick; what it has read and prepared is kept from one to the next."""
 
-    def __init__(self, tree: Project) -> None:
-        self._workspace = Workspace(tree)
+    def __init__(self, tree: Project, executor: Executor = IN_PROCESS) -> None:
+        self._workspace = Workspace(tree, executor=executor)
         self._rows = AcceptedRows()
         self._together = Together()
         self._prepared: dict[datetime, Prepared] = {}
@@ -133,8 +134,11 @@ class Intake:
 
     def _with_features(self, tables: FeatureTables, ticks: list[Prepared]) -> list[Prepared]:
         """The ticks with the feature tables that they want."""
-        looks = [look for tick in ticks for look in tick.looks]
-        made, remark = self._together.make(tables, looks)
+        made: dict[str, bytes] = {}
+        remark = ""
+        for part in self._together.make(tables, [look for tick in ticks for look in tick.looks]):
+            made |= part.tables
+            remark = remark or part.remark
         for tick in ticks:
             for look in tick.looks:
                 tables.stage(look, made[look.period.label])

@@ -14,7 +14,6 @@ from homeostat.data.ingest import periods
 from homeostat.data.monthly_records import file_of
 from homeostat.data.workspace import Workspace
 from homeostat.features.build import FeatureTables
-from homeostat.features.lookback import groups
 from homeostat.features.together import Together
 
 
@@ -30,14 +29,13 @@ def build_window(workspace: Workspace) -> str:
     project.features.mkdir(parents=True, exist_ok=True)
     _remove_stray(project.features, wanted)
     looks = [look for look in map(tables.point.look_back, wanted) if not tables.holds(look)]
-    for group in groups(workspace.scope, looks):
-        made, remark = together.make(tables, group)
-        if remark:
-            print(remark)
-        for look in group:
-            tables.stage(look, made[look.period.label])
+    for made in together.make(tables, looks):
+        if made.remark:
+            print(made.remark)
+        for look in made.looks:
+            tables.stage(look, made.tables[look.period.label])
         workspace.files.commit()
-        tables.point.rows.keep(2 * len(group[-1].batches))
+        tables.point.rows.keep(2 * len(made.looks[-1].batches))
     events = _rows_in(project.features / f"{label}.parquet" for label in wanted)
     verdicts = [workspace.verdicts.get(name, label) for label in wanted]
     if not events and any(v.rows_accepted for v in verdicts if v):

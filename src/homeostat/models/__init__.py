@@ -12,11 +12,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 from homeostat.core.errors import DataError, ScopeError
+from homeostat.project.executor import IN_PROCESS, Executor
 
 if TYPE_CHECKING:
     import numpy as np
     import polars as pl
 
+    from homeostat.project.learning_scope import Learn
     from homeostat.project.scope import Objective
     from homeostat.project.training_scope import Training
 
@@ -56,8 +58,11 @@ def fit(
     seed: int,
     threads: int,
     group: np.ndarray | None = None,
+    executor: Executor = IN_PROCESS,
 ) -> Model:
     """Fit a model of ``kind`` to the labels ``y`` (n,) of the rows of ``table``; ``group`` (n,) is for ranking.
+
+    Where ``training`` spreads so many rows over ranks, they are workers of the ``executor``.
 
     A binary label with one class only leaves nothing to learn but its rate: the answer is then a heuristic. Of one
     objective alone a combined model is lightgbm; ``combined.fit`` fits that of several.
@@ -77,7 +82,34 @@ def fit(
         return heuristic.rate_alone(objective.task, y)
     if kind == "linear":
         return linear.fit(objective, table, y)
-    return lightgbm.fit(objective, training.lightgbm, table, y, seed, threads, group)
+    ranks = training.ranks(kind, len(y))
+    settings = training.lightgbm
+    return lightgbm.fit(objective, settings, table, y, seed, threads, group, executor=executor, ranks=ranks)
+
+
+def continue_from(
+    parent: Model,
+    objective: Objective,
+    training: Training,
+    learn: Learn,
+    table: pl.DataFrame,
+    y: np.ndarray,
+    seed: int,
+    group: np.ndarray | None = None,
+) -> Model:
+    """The parent's trees, gone on with on the labels ``y`` (n,) of the rows of ``table``; see ``learn`` in the scope.
+
+    Raises:
+        DataError: the parent is of another kind, task or features, or labels cannot be used.
+    """
+    from homeostat.models import lightgbm, targets
+
+    if len(y):
+        targets.check(objective, y, group)
+    alike = parent.features == objective.features
+    if not isinstance(parent, lightgbm.Trees) or parent.task != objective.task or not alike:
+        raise DataError("the release to continue has no trees of these features and this task; fit from the start")
+    return lightgbm.continued(parent, training.lightgbm, learn, table, y, seed, group)
 
 
 def predict_each(fitted: Mapping[str, Model], table: pl.DataFrame) -> dict[str, np.ndarray]:

@@ -9,7 +9,8 @@ import sys
 import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
@@ -19,11 +20,13 @@ import numpy as np
 from homeostat.core.errors import DataError
 from homeostat.models import encoding, stored
 from homeostat.models.encoding import Feature
+from homeostat.project.executor import IN_PROCESS, Executor, Ring
 
 if TYPE_CHECKING:
     import polars as pl
-    from lightgbm import Booster
+    from lightgbm import Booster, Dataset
 
+    from homeostat.project.learning_scope import Learn
     from homeostat.project.scope import Objective
     from homeostat.project.training_scope import LightGBM
 
@@ -111,25 +114,133 @@ def fit(
     threads: int,
     group: np.ndarray | None,
     weight: np.ndarray | None = None,
+    executor: Executor = IN_PROCESS,
+    ranks: int = 1,
 ) -> Trees:
-    """Boost trees; the same inputs give the same text at any number of threads. ``weight`` (n,): of rows."""
-    lightgbm = library()
+    """Boost trees; the same inputs give the same text at any number of threads, and at the same number of ranks.
+
+    ``weight`` (n,): of rows. From two ``ranks`` on they are workers of the executor, by LightGBM's own distributed
+    learner.
+    """
     encoded = encoding.learn(objective.features, table)
-    x = encoding.matrix(encoded, table)
-    sizes = None
-    if group is not None and objective.task == "ranking":
-        _, at, counts = np.unique(group, return_inverse=True, return_counts=True)
-        order = np.argsort(at, kind="stable")
-        x, y, sizes = x[order], y[order], counts
-    params = _params(objective.task, settings, seed, threads)
-    data = lightgbm.Dataset(
-        x, y, weight=weight, group=sizes, params=params, free_raw_data=True,
-        feature_name=[f"f{i}" for i in range(len(encoded))],
-        categorical_feature=[i for i, f in enumerate(encoded) if f.categories is not None],
-    ).construct()  # fmt: skip
-    del x  # it is large, and the data set has its own form of it
-    text = _without_threads(lightgbm.train(params, data, settings.trees).model_to_string())
-    return Trees(objective.task, encoded, text, lightgbm.Booster(model_str=text), threads)
+    rows = _by_group(Rows(encoding.matrix(encoded, table), y, None, weight), group, objective.task)
+    recipe = _recipe(encoded, _params(objective.task, settings, seed, threads), settings.trees)
+    if ranks == 1:
+        text = boost(recipe, rows)
+    else:
+        text = executor.together(partial(boost_rank, recipe), parts(rows, ranks))[0]
+    return _trees(objective.task, encoded, text, threads)
+
+
+def continued(
+    parent: Trees, settings: LightGBM, learn: Learn, table: pl.DataFrame, y: np.ndarray, seed: int,
+    group: np.ndarray | None,
+) -> Trees:  # fmt: skip
+    """The parent with further trees, or with other values of its leaves; itself where one class alone has come.
+
+    Categories are coded as the parent has them: a value that is new to it counts as missing until a full retrain.
+    """
+    if len(y) == 0 or (parent.task == "binary" and y.min() == y.max()):
+        return parent
+    rows = _by_group(Rows(encoding.matrix(parent.encoded, table), y), group, parent.task)
+    if learn.how == "refit":
+        booster = parent.booster.refit(rows.x, rows.y, decay_rate=learn.decay, group=rows.sizes)
+    else:
+        # Each step draws other features: the seed of the parent's would draw those of its first trees again.
+        params = _params(parent.task, settings, seed + parent.booster.num_trees(), parent.threads)
+        recipe = _recipe(parent.encoded, params, learn.trees)
+        data = _data_set(recipe, rows, free_raw_data=False)
+        booster = library().train(dict(recipe.params), data, recipe.trees, init_model=parent.booster)
+    text = _of_recipe_alone(booster.model_to_string())
+    return _trees(parent.task, parent.encoded, text, parent.threads)
+
+
+def _trees(task: str, encoded: tuple[Feature, ...], text: str, threads: int) -> Trees:
+    """The model as it is read back from its text."""
+    return Trees(task, encoded, text, library().Booster(model_str=text), threads)
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """LightGBM's parameters, how many trees, and the places of the columns that hold categories."""
+
+    params: Mapping[str, Any]
+    trees: int
+    categorical: tuple[int, ...]
+
+
+@dataclass
+class Rows:
+    """A matrix (n, features), labels and weights (n,), and for ranking how many rows each list has, in turn."""
+
+    x: np.ndarray
+    y: np.ndarray
+    sizes: np.ndarray | None = None
+    weight: np.ndarray | None = None
+
+
+def _recipe(encoded: tuple[Feature, ...], params: Mapping[str, Any], trees: int) -> Recipe:
+    return Recipe(params, trees, tuple(i for i, f in enumerate(encoded) if f.categories is not None))
+
+
+def _by_group(rows: Rows, group: np.ndarray | None, task: str) -> Rows:
+    """Rows; for ranking, of which those of one group lie side by side, and without weights."""
+    if group is None or task != "ranking":
+        return rows
+    _, at, counts = np.unique(group, return_inverse=True, return_counts=True)
+    order = np.argsort(at, kind="stable")
+    return Rows(rows.x[order], rows.y[order], counts)
+
+
+def _data_set(recipe: Recipe, rows: Rows, free_raw_data: bool) -> Dataset:
+    return library().Dataset(
+        rows.x, rows.y, weight=rows.weight, group=rows.sizes, params=dict(recipe.params), free_raw_data=free_raw_data,
+        feature_name=[f"f{i}" for i in range(rows.x.shape[1])], categorical_feature=list(recipe.categorical),
+    )  # fmt: skip
+
+
+def parts(rows: Rows, ranks: int) -> list[Rows]:
+    """The rows of each rank: every so manyth row, or list, so that each rank has some of all times.
+
+    Raises:
+        DataError: there are fewer lists than ranks.
+    """
+    if rows.sizes is None:
+        weight = rows.weight
+        return [
+            Rows(rows.x[rank::ranks], rows.y[rank::ranks], None, None if weight is None else weight[rank::ranks])
+            for rank in range(ranks)
+        ]
+    if len(rows.sizes) < ranks:
+        raise DataError(f"{len(rows.sizes)} lists to rank for {ranks} ranks; lower training.distribute.ranks")
+    of_rank = np.arange(len(rows.sizes)) % ranks
+    of_row = np.repeat(of_rank, rows.sizes)
+    return [
+        Rows(rows.x[of_row == rank], rows.y[of_row == rank], rows.sizes[of_rank == rank]) for rank in range(ranks)
+    ]
+
+
+def boost_rank(recipe: Recipe, rows: Rows, ring: Ring) -> str:
+    """What one rank of LightGBM's data-parallel learner does: the text of the whole model, the same on each rank."""
+    network = {
+        "machines": ",".join(ring.machines), "local_listen_port": ring.port, "num_machines": len(ring.machines),
+        "tree_learner": "data", "pre_partition": True,
+    }  # fmt: skip
+    return boost(replace(recipe, params={**recipe.params, **network}), rows)
+
+
+def boost(recipe: Recipe, rows: Rows) -> str:
+    """The text of the model that is fitted to the rows."""
+    lightgbm, params = library(), dict(recipe.params)
+    data = _data_set(recipe, rows, free_raw_data=True)
+    if "machines" in params:  # bins are sought by all ranks together, once they are connected
+        booster = lightgbm.train(params, data, recipe.trees)
+        booster.free_network()
+    else:
+        data.construct()
+        rows.x = np.empty(0)  # it is large, and the data set has its own form of it
+        booster = lightgbm.train(params, data, recipe.trees)
+    return _of_recipe_alone(booster.model_to_string())
 
 
 def read(body: Mapping[str, Any], folder: Path, threads: int) -> Trees:
@@ -178,9 +289,11 @@ def _params(task: str, settings: LightGBM, seed: int, threads: int) -> dict[str,
     }
 
 
-def _without_threads(text: str) -> str:
-    """The text as one thread would have written it: the trees are the same, the settings at its end say how many."""
-    return re.sub(r"(?m)^\[num_threads: \d+\]$", "[num_threads: 1]", text)
+def _of_recipe_alone(text: str) -> str:
+    """The text as one thread would have written it, at no address: the trees are the same, but its end names these."""
+    for setting, value in (("num_threads", "1"), ("machines", ""), ("local_listen_port", "12400")):
+        text = re.sub(rf"(?m)^\[{setting}: .*\]$", f"[{setting}: {value}]", text)
+    return text
 
 
 def _digest(text: str) -> str:

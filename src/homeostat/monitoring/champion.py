@@ -18,6 +18,7 @@ from homeostat.adapters.parquet import read_table
 from homeostat.core.drift import SCORE, drift_findings
 from homeostat.core.findings import Finding
 from homeostat.core.health import Window, health_findings, in_doubt
+from homeostat.core.ledger import release_line
 from homeostat.core.promises import metrics_finding
 from homeostat.core.rules import Rule
 from homeostat.monitoring import outcomes
@@ -91,7 +92,7 @@ def _usual_drift(tree: Project, serving: Serving) -> Mapping[str, Sequence[float
     """How far windows of the release's own reference lie from all before them, by column; measured once a release."""
     records = sorted(tree.drift.glob("*.json"))
     last = read_body(records[-1]) if records else {}
-    if last.get("release") == serving.event.version:
+    if release_line(last.get("release", "")) == release_line(serving.event.version):
         return {name: column.get("usual", ()) for name, column in last["columns"].items()}
     windows = reference_windows(serving.bundle.reference, tree.scope.rhythm.decide)
     features = [[watched(serving.bundle, part) for part in pair] for pair in windows]
@@ -167,14 +168,14 @@ def judge_health(
 
 
 def served_rows(tree: Project, serving: Serving, features: FeatureRows, since: datetime, now: datetime) -> pl.DataFrame:
-    """Feature rows and scores of the events between the two times that the release predicted."""
+    """Feature rows and scores of the events between the two times that the release, or one of its line, predicted."""
     bundle = serving.bundle
     table = features.between(bundle.sql, since, now)
     paths = [tree.predictions / f"{label}.parquet" for label in features.labels_since(since)]
     scored = [read_table(path) for path in paths if path.is_file()]
     if not scored or table.is_empty():
         return table.clear()
-    rows = pl.concat(scored, how="diagonal_relaxed").filter(pl.col("release") == serving.event.version)
+    rows = pl.concat(scored, how="diagonal_relaxed").filter(outcomes.of_line(serving.event.version))
     key = list(bundle.scope.key)
     scores = rows.select(*key, *(c for c in rows.columns if c.startswith("score__")))
     return table.join(scores, key, "inner", nulls_equal=True, maintain_order="left")

@@ -16,6 +16,7 @@ import polars.selectors as cs
 from homeostat.core import metrics
 from homeostat.core.errors import DataError
 from homeostat.core.event_decision import UNDECIDED, EventDecision
+from homeostat.core.ledger import release_line
 from homeostat.core.periods import labels_overlapping
 from homeostat.features.filters import FILTERED
 from homeostat.features.tables import mature
@@ -77,15 +78,23 @@ def monthly(project: Project, now: datetime | None = None) -> pl.DataFrame:
 def observed(scope: Scope, table: pl.DataFrame, until: datetime, release: str | None = None) -> dict[str, Observed]:
     """By objective, the scored events of ``table`` (of ``rows``) that are mature as of ``until``.
 
-    ``release``: those alone that it scored.
+    ``release``: those alone that it scored, or another of its line.
 
     An event with labels that is not mature yet is left out: labels that come early are a biased sample.
     """
     if release is not None and not table.is_empty():
-        table = table.filter(pl.col("release") == release)
+        table = table.filter(of_line(release))
     if table.is_empty():
         return {}
     return {name: _observed(scope, table, name, until) for name in scope.objectives}
+
+
+def of_line(release: str) -> pl.Expr:
+    """Of a prediction row, whether a release of that line made it: a full retrain or a continuation of it.
+
+    A continuation seldom serves until its own predictions have outcomes, and differs little from the one before.
+    """
+    return pl.col("release").str.starts_with(f"{release_line(release)}.")
 
 
 def figures(scope: Scope, objective: str, rows: Observed) -> dict[str, float | None]:

@@ -21,6 +21,7 @@ import polars as pl
 
 from homeostat.core import metrics
 from homeostat.core.estimates import Past, Trust, estimate, half_band, trust
+from homeostat.core.ledger import release_line
 from homeostat.core.periods import floor
 from homeostat.core.promises import CALIBRATION, Held, WindowFigures, hold
 from homeostat.core.ranges import FEWEST_WINDOWS
@@ -153,9 +154,10 @@ def held_figures(
 
     ``barred``: releases whose windows were no good ones.
     """
-    scope, version = tree.scope, serving.event.version
-    current = [w for w in records.windows if w.release == version and w.until > now - scope.monitoring.window]
-    past = [w for w in records.windows if w.release != version and w.release not in barred]
+    scope, line = tree.scope, release_line(serving.event.version)
+    recent = now - scope.monitoring.window
+    current = [w for w in records.windows if release_line(w.release) == line and w.until > recent]
+    past = [w for w in records.windows if release_line(w.release) != line and w.release not in barred]
     held = {}
     for name in dict.fromkeys(w.objective for w in current):
         mine, kind = [w for w in current if w.objective == name], _kind(serving, name)
@@ -189,7 +191,7 @@ def _last_window(
         if len(rows.y) >= scope.evaluation.min_slice:
             figures = _figures(scope, name, rows.y, (rows.score, rows.baseline), rows.group)
             yield WindowFigures(name, _kind(serving, name), version, since, until, len(rows.y), figures)
-    served = part.filter(pl.col("release") == version) if len(part) else part
+    served = part.filter(outcomes.of_line(version)) if len(part) else part
     if len(served) >= scope.evaluation.min_slice:
         figures = _costs(scope, served, now)
         yield WindowFigures(MONEY, _kind(serving, MONEY), version, since, until, len(served), figures)

@@ -17,6 +17,7 @@ from homeostat.project.scope import Scope
 
 WORKTREE = Path(".homeostat") / "ledger"  # of scheduled work; projects of earlier versions have it by that name
 BUNDLE = "models/bundle"  # below the top of any tree of the project
+MANIFEST = "manifest.json"  # of a bundle
 BEHAVIOUR = "expectations/behaviour"  # likewise; there where a project has such tests
 CALIBRATION = "data/calibration.json"  # likewise
 
@@ -157,6 +158,10 @@ class Project:
     @property
     def weights(self) -> Path:  # <time>.json, a release of the same models with other weights, append-only; the loop
         return self.home / "reports" / "weights"
+
+    @property
+    def learning(self) -> Path:  # <time>.json, a continuation of the champion's models, append-only; the loop
+        return self.home / "reports" / "learning"
 
     @property
     def candidates(self) -> Path:  # <time>.json, a candidate that was evaluated and not released; the loop

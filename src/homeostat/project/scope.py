@@ -12,8 +12,10 @@ from pydantic import Field, model_validator
 
 from homeostat.core.errors import ScopeError
 from homeostat.project.file_form import FileForm
+from homeostat.project.learning_scope import Learn
 from homeostat.project.part import Part, require
 from homeostat.project.questions import Answer, Question, check_answers
+from homeostat.project.scale_scope import Scale
 from homeostat.project.scope_errors import Contradiction
 from homeostat.project.sql_columns import columns_in
 from homeostat.project.training_scope import Training
@@ -442,6 +444,7 @@ class Scope(Part):
     branch: Text
     seed: Annotated[Whole, Field(ge=0)]
     threads: Count
+    scale: Scale | None = None  # without it a run works in one process
     clock: Clock = Clock()
     remote: Remote | None = None
     sources: Annotated[dict[Name, Source], Field(min_length=1)]
@@ -459,6 +462,7 @@ class Scope(Part):
     alerts: Alerts = Alerts()
     approval: Approval | None = None  # without it no decision waits for a person
     business: Business | None = None
+    learn: Learn | None = None  # without it models learn in full retrains alone
     device: Device = Device()
     questions: dict[Question, Answer] = {}
     rhythm: Rhythm
@@ -490,6 +494,8 @@ class Scope(Part):
         self._check_abstain()
         self._check_filters()
         self._check_ladder()
+        self._check_learn()
+        self._check_scale()
         self._check_combined()
         abstain, ladder = self.costs.abstain, self.training.ladder
         asks = self.approval is not None or (abstain is not None and abstain.then == "person")
@@ -573,6 +579,31 @@ class Scope(Part):
                 learns = recipe.model != "heuristic"
                 has = objective.features or name in recipe.features or not learns
                 require(has, (*path, rung), none, ("objectives", name, "features"))
+
+    def _check_learn(self) -> None:
+        """Check that there are trees to continue, that labels have come by then, and that nobody has to be asked."""
+        learn, approval = self.learn, self.approval
+        if learn is None:
+            return
+        learn.check_rhythm(self.events.label_horizon, self.rhythm.tick, self.rhythm.retrain)
+        rungs = self.training.ladder.rungs.values() if self.training.ladder else ()
+        trees = "lightgbm" in (self.training.model, *(rung.model for rung in rungs))
+        none = f"continues trees, and training.model is {self.training.model}; use lightgbm, or remove learn"
+        require(trees, ("learn",), none, ("training", "model"))
+        asks = "releases each step by itself, and approval.actions lists retrain, which waits; remove one of them"
+        require(approval is None or "retrain" not in approval.actions, ("learn",), asks, ("approval", "actions"))
+
+    def _check_scale(self) -> None:
+        """Check that there are workers for the ranks of a model that is fitted by several."""
+        spread, path = self.training.distribute, ("training", "distribute")
+        if spread is None:
+            return
+        needs = f"needs {spread.ranks} workers, and scale names none; add scale: {{workers: {spread.ranks}}}"
+        require(self.scale is not None, path, needs)
+        assert self.scale is not None
+        most, place = self.scale.most
+        fewer = f"is more than the {most} workers that there are at most; correct one of them"
+        require(most is None or spread.ranks <= most, (*path, "ranks"), fewer, ("scale", place))
 
     def _check_combined(self) -> None:
         """Check that a model of all objectives together has several of one task, and a weight of each in its loss."""

@@ -82,6 +82,16 @@ class Ladder(Part):
         return self
 
 
+class Distribute(Part):
+    """A model fitted to more than ``above`` events is fitted by so many ``ranks`` of workers, each with its rows.
+
+    The trees follow from how many ranks there are, so that is part of the recipe.
+    """
+
+    above: Annotated[Count, Field(ge=1000)]
+    ranks: Annotated[Count, Field(ge=2)]
+
+
 def _kinds(written: Any) -> Any:
     """One kind of calibrator, several, or the word none."""
     return () if written == "none" else (written,) if isinstance(written, str) else written
@@ -96,6 +106,19 @@ class Training(Part):
     # calibrators that may be fitted where the level of a label moved and nothing else
     calibrate: Annotated[tuple[Literal["platt", "beta", "isotonic"], ...], BeforeValidator(_kinds)] = ("platt",)
     ladder: Ladder | None = None  # without it every candidate is made by the recipe above
+    distribute: Distribute | None = None  # without it every model is fitted by one process
+
+    @model_validator(mode="after")
+    def consistent(self) -> Training:
+        kinds = {self.model, *(rung.model for rung in (self.ladder.rungs if self.ladder else {}).values())}
+        other = "spreads what lightgbm learns, and no recipe is lightgbm; remove it"
+        require(self.distribute is None or "lightgbm" in kinds, ("distribute",), other, ("training", "model"))
+        return self
+
+    def ranks(self, kind: str, events: int) -> int:
+        """How many workers fit a model of a kind to so many events; one: no worker does."""
+        spread = self.distribute
+        return spread.ranks if spread is not None and kind == "lightgbm" and events > spread.above else 1
 
     @property
     def rules(self) -> dict[str, tuple[Path, Baseline]]:

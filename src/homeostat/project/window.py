@@ -27,6 +27,7 @@ class Window(NamedTuple):
     after it teach and judge nothing, since their labels are in doubt. ``left_out``: nor do those that were to be
     predicted in these spans, by a release that was rolled back. ``rung``: the one of the ladder whose recipe it trains.
     ``carried``: by objective that is not trained, the candidate whose models it takes over, by content as DVC names it.
+    ``parent``: the hash of the bundle whose models it continues; empty where none is continued.
     """
 
     start: datetime
@@ -36,6 +37,7 @@ class Window(NamedTuple):
     left_out: tuple[Span, ...] = ()
     rung: str = ""
     carried: Mapping[str, str] = MappingProxyType({})
+    parent: str = ""
 
 
 def read_window(project: Project) -> Window:
@@ -46,14 +48,28 @@ def read_window(project: Project) -> Window:
     """
     path = project.window_file
     try:
-        raw = YAML(typ="safe").load(path.read_text())
-        spans = tuple((span["since"], span["until"]) for span in raw.get("left_out", ()))
-        of = (raw.get("baseline", False), raw.get("labels_until"), spans, str(raw.get("rung", "")),
-              {str(name): str(content) for name, content in raw.get("carried", {}).items()})  # fmt: skip
-        window = Window(raw["from"], raw["as_of"], *of)
+        text = path.read_text()
     except FileNotFoundError as error:
         raise ScopeError(f"{path}: not there; {FIX}") from error
-    except (YAMLError, KeyError, TypeError, ValueError, AttributeError, OSError) as error:
+    except (OSError, UnicodeDecodeError) as error:
+        raise ScopeError(f"{path}: needs `from: TIME` and `as_of: TIME`, in UTC; fix it or git restore it") from error
+    return parse_window(text, str(path))
+
+
+def parse_window(text: str, path: str) -> Window:
+    """The window that the text of a file holds; ``path`` names the file in errors.
+
+    Raises:
+        ScopeError: it holds something else.
+    """
+    try:
+        raw = YAML(typ="safe").load(text)
+        spans = tuple((span["since"], span["until"]) for span in raw.get("left_out", ()))
+        carried = {str(name): str(content) for name, content in raw.get("carried", {}).items()}
+        of = (raw.get("baseline", False), raw.get("labels_until"), spans, str(raw.get("rung", "")), carried,
+              str(raw.get("parent", "")))  # fmt: skip
+        window = Window(raw["from"], raw["as_of"], *of)
+    except (YAMLError, KeyError, TypeError, ValueError, AttributeError) as error:
         raise ScopeError(f"{path}: needs `from: TIME` and `as_of: TIME`, in UTC; fix it or git restore it") from error
     times = (window.start, window.as_of, window.labels_until or window.as_of, *(t for span in spans for t in span))
     if not (all(isinstance(time, datetime) for time in times) and window.start <= window.as_of):
@@ -64,12 +80,14 @@ def read_window(project: Project) -> Window:
 def write_window(
     project: Project, start: datetime, as_of: datetime, baseline: bool = False, labels_until: datetime | None = None,
     left_out: tuple[Span, ...] = (), rung: str = "", carried: Mapping[str, str] = MappingProxyType({}),
+    parent: str = "",
 ) -> None:  # fmt: skip
     """Write the window of a tree whole or not at all."""
     text = "# The data that this version of the project stands for, in UTC; the loop moves as_of on.\n"
     text += f"from: {start.isoformat()}\nas_of: {as_of.isoformat()}\n"
     text += "baseline: true  # no model was fit to serve\n" if baseline else ""
     text += f"rung: {rung}  # of the ladder: whose recipe it trains\n" if rung else ""
+    text += f'parent: "{parent}"  # the bundle whose models it continues\n' if parent else ""
     text += f"labels_until: {labels_until.isoformat()}  # later ones are in doubt\n" if labels_until else ""
     if left_out:
         text += "left_out:  # predicted by a release that was rolled back: these events teach and judge nothing\n"

@@ -130,10 +130,12 @@ class Registry:
     # ---- changes
 
     def release(
-        self, commit: str, bundle_hash: str, by: Authorship, beside: Beside | None = None, share: float | None = None
-    ) -> Switch:
+        self, commit: str, bundle_hash: str, by: Authorship, beside: Beside | None = None, share: float | None = None,
+        continues: str = "",
+    ) -> Switch:  # fmt: skip
         """Register the bundle at ``commit`` as the next version and promote it; one that is registered keeps its own.
 
+        ``continues``: the version whose models it continues, and whose line it is of.
         ``beside``: the champion stays, and the version begins as ``try_beside`` has it; the first serves at once.
 
         Raises:
@@ -141,7 +143,7 @@ class Registry:
             DataError: the bundle is not the one named, or does not answer as it did when it was sealed.
         """
         self._agree()
-        release = self._registered_as(bundle_hash) or self._register(commit, bundle_hash, by)
+        release = self._registered_as(bundle_hash) or self._register(commit, bundle_hash, by, continues)
         champion = self.ledger.champion
         if beside is None or champion is None or champion.version == release.version:
             return self._promoted(release, by)
@@ -236,9 +238,9 @@ class Registry:
     def _registered_as(self, bundle_hash: str) -> Register | None:
         return next((r for r in self.ledger.releases if r.bundle == bundle_hash), None)
 
-    def _register(self, commit: str, bundle_hash: str, by: Authorship) -> Register:
+    def _register(self, commit: str, bundle_hash: str, by: Authorship, continues: str = "") -> Register:
         ledger = self.ledger
-        release = Register(ledger.next_version(), commit, by.who, by.why, by.at, bundle_hash, by.evidence)
+        release = Register(ledger.next_version(continues), commit, by.who, by.why, by.at, bundle_hash, by.evidence)
         self._rehearse_once(release)
         self._publish(release_tag(ledger.project, release.version), release, by.at)
         self.ledger = replace(ledger, releases=(*ledger.releases, release))

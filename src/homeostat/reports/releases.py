@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING, Any
 
 from homeostat.core.evidence_table import evidence_table
 from homeostat.core.findings import Finding
-from homeostat.core.ledger import Ledger, Register, describe
+from homeostat.core.ledger import Ledger, Register, describe, is_continued, release_line
 from homeostat.core.rules import Rule
-from homeostat.core.text import metric_name
+from homeostat.core.text import count, metric_name
 from homeostat.decisions import history as records
+from homeostat.reports.learning import learning_line
 
 if TYPE_CHECKING:
     from homeostat.core.findings import Decision
@@ -23,20 +24,44 @@ WHY = 120  # characters of a reason in the list
 HEADINGS = ("release", "made", "state", "promised loss (its ratio to the baseline's)", "observed loss (ratio)")
 
 
-def table(project: Project, ledger: Ledger) -> Iterator[str]:
-    """One line a release, oldest first, below a heading; columns as wide as they need."""
+def table(project: Project, ledger: Ledger, every: bool = False) -> Iterator[str]:
+    """One line a release, oldest first, below a heading; columns as wide as they need.
+
+    The continuations of a full retrain are one line below it, or with ``every`` one each.
+    """
     quality = _quality(project)
-    yield from _aligned([HEADINGS, *(_row(project, ledger, release, quality) for release in ledger.releases)])
+    rows: list[tuple[str, ...]] = [HEADINGS]
+    for release in ledger.releases:
+        if every or not is_continued(release.version):
+            rows.append(_row(project, ledger, release, quality))
+        if not every and not is_continued(release.version):
+            rows += _continuations(project, ledger, release.version)
+    yield from _aligned(rows)
 
 
-def history(ledger: Ledger) -> Iterator[str]:
+def _continuations(project: Project, ledger: Ledger, full: str) -> Iterator[tuple[str, ...]]:
+    """A row on all continuations of a full retrain, with what they were as served; none where there are none."""
+    line = release_line(full)
+    own = [r for r in ledger.releases if release_line(r.version) == line and is_continued(r.version)]
+    if own:
+        served = ledger.champion.version if ledger.champion else ""
+        last = next((r for r in own if r.version == served), own[-1])
+        names = last.version if len(own) == 1 else f"{own[0].version} to {own[-1].version.rpartition('.')[2]}"
+        state = f"{last.version} {ledger.state(last.version)}"
+        made = f"{own[-1].at:%Y-%m-%d %H:%M}"
+        yield f"  {names}", made, state, count(len(own), "continuation"), learning_line(project, line)
+
+
+def history(ledger: Ledger, every: bool = False) -> Iterator[str]:
     """One line for each thing that was done with a release, oldest first, its reason shortened.
 
-    A release that was put in service when it was made has one line for both.
+    A release that was put in service when it was made has one line for both. Continuations that were are left out, but
+    with ``every``.
     """
-    every = describe(ledger)
-    promoted = {_event(row) for row in every if row["what"] == "promote"}
-    rows = [row for row in every if row["what"] != "register" or _event(row) not in promoted]
+    described = describe(ledger)
+    promoted = {_event(row) for row in described if row["what"] == "promote"}
+    rows = [row for row in described if row["what"] != "register" or _event(row) not in promoted]
+    rows = [row for row in rows if every or row["serves"] or not _is_of_learning(row)]
     width, what = (max((len(row[name]) for row in rows), default=0) for name in ("tag", "what"))
     for row in rows:
         serves = "  <- in service" if row["serves"] else ""
@@ -48,6 +73,10 @@ def history(ledger: Ledger) -> Iterator[str]:
 
 def _event(row: Mapping[str, str]) -> tuple[str, str, str]:
     return row["version"], row["at"], row["why"]
+
+
+def _is_of_learning(row: Mapping[str, str]) -> bool:
+    return is_continued(row["version"]) and row["what"] in ("register", "promote")
 
 
 def worth_of_freshness(project: Project, ledger: Ledger) -> str:

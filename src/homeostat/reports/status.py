@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from homeostat.adapters.git import read_ledger
 from homeostat.core.findings import TOO_FEW
 from homeostat.core.headlines import headline
+from homeostat.core.ledger import is_continued, release_line
 from homeostat.core.periods import floor, period_of
 from homeostat.core.rules import ON_QUALITY, Rule
 from homeostat.core.sentences import sentence
@@ -26,6 +27,7 @@ from homeostat.project.clock import clock_now, next_tick
 from homeostat.project.up_address import Running, running
 from homeostat.project.window import read_window
 from homeostat.reports.estimates import estimate_lines
+from homeostat.reports.learning import learning_line
 from homeostat.reports.open_items import OpenItem, open_items
 
 if TYPE_CHECKING:
@@ -52,6 +54,7 @@ class Status:
     rollout: ReleaseEvent | None  # a release beside it, as a canary or in shadow
     measured: Decided | None  # the last decision that measured the champion on mature events
     promised: tuple[str, ...]  # what it promised, a line an objective
+    learning: str  # what its continuations came to, as served; empty where it is none
     open: tuple[OpenItem, ...]
     decisions: tuple[Decided, ...]  # the last ones, the newest first
     next: tuple[tuple[str, datetime], ...]
@@ -75,7 +78,8 @@ def read(project: Project) -> Status:
     answered = [one for one in answered_incidents(project) if one.incident.closed is None]
     rests = {one.incident.problem: rest for one in answered if (rest := one.settled or one.snooze(now)) is not None}
     owners = {one.incident.problem: one.owner for one in answered}
-    measured = next((d for d in reversed(last) if champion and d.release == champion.version and d.quality), None)
+    line = release_line(champion.version) if champion else ""
+    measured = next((d for d in reversed(last) if champion and release_line(d.release) == line and d.quality), None)
     return Status(
         project=scope.project,
         folder=str(project.home),
@@ -84,6 +88,7 @@ def read(project: Project) -> Status:
         rollout=ledger.rollout,
         measured=measured,
         promised=tuple(_promised(project, champion)),
+        learning=learning_line(project, line) if champion and is_continued(champion.version) else "",
         open=(
             *_unsent(project),
             *open_items(loop_findings(project, now), [a.incident for a in answered], recent, rests, owners),
@@ -136,7 +141,7 @@ def _next(project: Project, as_of: datetime | None) -> Iterator[tuple[str, datet
 def text(status: Status, width: int | None = None) -> str:
     """One screen, styled for a terminal; ``click.echo`` takes the style away where there is none."""
     width = min(width or shutil.get_terminal_size((100, 24)).columns, 120)
-    parts = (_head, _state, _open, _release, _quality, _estimated, _decisions, _soon)
+    parts = (_head, _state, _open, _release, _learning, _quality, _estimated, _decisions, _soon)
     rows = [row for part in parts for row in part(status)]
     return "\n".join(_row(left, line, style, width) for left, line, style in rows)
 
@@ -205,6 +210,11 @@ def _release(status: Status) -> Iterator[Row]:
     yield "why", _short(event.why), PLAIN
     if (tried := status.rollout) is not None:
         yield "rollout", f"{tried.version} beside it, {tried.what}, since {when(tried.at)} by {tried.who}", PLAIN
+
+
+def _learning(status: Status) -> Iterator[Row]:
+    if status.learning and status.champion is not None:
+        yield "learning", f"continues {release_line(status.champion.version)}.0; {status.learning}", PLAIN
 
 
 def _first_steps(status: Status) -> Iterator[Row]:

@@ -43,7 +43,8 @@ def predict_batch(tree: Project, registry: Registry, label: str, now: datetime) 
     table = read_table(tree.features / f"{label}.parquet")
     scoring = Scoring(tree, registry, table, lambda sql: FeatureTables(Workspace(tree)).of(label, sql), now)
     parts = []
-    for span in registry.ledger.spans():
+    first = table["predict_at"].min()
+    for span in registry.ledger.spans(first) if isinstance(first, datetime) else ():
         if table["predict_at"].is_between(span.since, span.until, closed="left").any():
             rows = scoring.rows(span.champion, span.rollout)
             parts.append(rows.filter(pl.col("predict_at") >= span.since, pl.col("predict_at") < span.until))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from homeostat.adapters.dask import executor_of
 from homeostat.data.validate import validate_window
 from homeostat.data.workspace import Workspace
 from homeostat.project.layout import Project
@@ -12,8 +13,10 @@ from homeostat.stages import entry
 
 def main() -> None:
     """Decide on every landed batch of the window."""
-    for line in validate_window(Workspace(Project.find(Path.cwd()))):
-        print(line)
+    project = Project.find(Path.cwd())
+    with executor_of(project.scope.scale) as executor:
+        for line in validate_window(Workspace(project, executor=executor)):
+            print(line)
 
 
 if __name__ == "__main__":

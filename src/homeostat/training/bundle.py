@@ -19,6 +19,7 @@ from ruamel.yaml import YAML
 from homeostat.adapters.parquet import digest, read_table
 from homeostat.core.errors import DataError
 from homeostat.project import scope as scopes
+from homeostat.project.layout import MANIFEST
 from homeostat.project.whole_files import write_text
 
 if TYPE_CHECKING:
@@ -29,7 +30,6 @@ if TYPE_CHECKING:
     from homeostat.project.scope import Scope
 
 FORMAT = 1
-MANIFEST = "manifest.json"
 CALIBRATION = "calibration.json"
 KINDS = frozenset({".json", ".txt", ".parquet", ".sql", ".yaml"})
 # What params.yaml says of a release; the rest (threads, clock, branch, rhythm but its offset) is the running project's.
@@ -50,7 +50,7 @@ class Bundle:
 
     @cached_property
     def scope(self) -> Scope:
-        """The scope as it was sealed; threads, clock, branch and rhythm are placeholders, not the project's."""
+        """The scope as it was sealed; threads, scale, clock, branch and rhythm are placeholders, not the project's."""
         return sealed_scope((self.folder / "params.yaml").read_text(), f"{self.folder}/params.yaml")
 
     @property
@@ -237,7 +237,10 @@ def sealed_scope(text: str, where: str = "params.yaml") -> Scope:
     raw = YAML(typ="safe", pure=True).load(text)
     every = raw["sources"][raw["events"]["source"]]["period"]
     rhythm = raw["rhythm"] | {"tick": every, "decide": every, "retrain": every}
-    return scopes.parse(_written(raw | {"branch": "none", "threads": 1, "rhythm": rhythm}), where)
+    own = {"branch": "none", "threads": 1, "rhythm": rhythm}
+    if distribute := raw["training"].get("distribute"):
+        own["scale"] = {"workers": distribute["ranks"]}
+    return scopes.parse(_written(raw | own), where)
 
 
 def _without_schedule(objective: Mapping[str, Any]) -> dict[str, Any]:

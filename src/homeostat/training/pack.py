@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from collections.abc import Mapping
 from pathlib import Path
@@ -16,6 +17,7 @@ from homeostat.data import ingest, validate
 from homeostat.features import build
 from homeostat.project.whole_files import write_text
 from homeostat.training import bundle, evaluate, golden, reference, train
+from homeostat.training.parent import LEARN, PARENT
 
 if TYPE_CHECKING:
     from homeostat.project.layout import Project
@@ -61,8 +63,8 @@ def _calibrated(unsealed: bundle.Bundle, rows: pl.DataFrame) -> pl.DataFrame:
 
 
 def inputs(project: Project, training: Mapping[str, Any]) -> dict[str, str]:
-    """What the bundle was made from, by content: feature rows; all code, SQL and contracts; scope and rung; and the
-    models of each objective that was carried over.
+    """What the bundle was made from, by content: feature rows; all code, SQL and contracts; scope, rung and how models
+    are continued; the models of each objective that was carried over, and the bundle that is continued.
     """
     rows = [f"{p.name} {digest(p.read_bytes())}" for p in sorted(project.features.glob("*.parquet"))]
     if not rows:
@@ -71,11 +73,14 @@ def inputs(project: Project, training: Mapping[str, Any]) -> dict[str, str]:
     code = [code_hash(name) for name in ("homeostat.stages.pack", *(stage.__name__ for stage in MAKING))]
     code += [f"{p.name} {digest(p.read_bytes())}" for p in written]
     carried = {f"carried.{name}": _digest_of(project.candidate / name) for name in bundle.carried_objectives(training)}
+    parent = {PARENT: training[PARENT]} if PARENT in training else {}
+    recipe = str(training.get("rung", "")) + (json.dumps(training[LEARN], sort_keys=True) if parent else "")
     return {
         "data": digest("\n".join(rows).encode()),
         "code": digest("\n".join(code).encode()),
-        "scope": digest((project.bundle / "params.yaml").read_bytes() + str(training.get("rung", "")).encode()),
+        "scope": digest((project.bundle / "params.yaml").read_bytes() + recipe.encode()),
         **carried,
+        **parent,
     }
 
 

@@ -14,14 +14,16 @@ from typing import TYPE_CHECKING, Any
 import polars as pl
 
 from homeostat import models
-from homeostat.core.errors import DataError
+from homeostat.core.errors import DataError, ScopeError
 from homeostat.features.tables import is_mature, mature, not_left_out, read_features
 from homeostat.models import combined, targets
 from homeostat.models.heuristic import GIVEN
+from homeostat.project.executor import IN_PROCESS, Executor
 from homeostat.project.scope import Scope
 from homeostat.project.whole_files import write_text
 from homeostat.project.window import Window, read_window
 from homeostat.training.carried import take_over
+from homeostat.training.parent import CONTINUED_ON, LEARN, PARENT, Parent, read_parent
 
 if TYPE_CHECKING:
     from homeostat.project.layout import Project
@@ -75,17 +77,22 @@ def _columns_of(scope: Scope, objective: str, table: pl.DataFrame) -> pl.DataFra
     return table.select(c for c in table.columns if c in own or c.startswith(GIVEN))
 
 
-def train(project: Project) -> dict[str, Any]:
-    """Rewrite ``models/candidate``; what ``training.json`` says.
+def train(project: Project, executor: Executor = IN_PROCESS) -> dict[str, Any]:
+    """Rewrite ``models/candidate``; what ``training.json`` says. Large fits go to workers of the ``executor``.
 
     Raises:
-        DataError: an objective has no mature event, or features or labels cannot be used.
+        DataError: an objective has no mature event, features or labels cannot be used, or the parent is not here.
+        ScopeError: the window names a parent, and the scope does not say how it is continued.
     """
     window = read_window(project)
     scope = project.scope.on_rung(window.rung)
     table = read_features(project, where=not_left_out(window.left_out))
     short = window.as_of - window.start < scope.windows.warm_up
     kind = "heuristic" if window.baseline or short else scope.training.model
+    if window.parent and scope.learn is None:
+        fix = "remove that line, or put learn back"
+        raise ScopeError(f"{project.window_file}: names a parent, and params.yaml has no learn; {fix}")
+    parent = read_parent(project, window.parent) if window.parent else None
     shutil.rmtree(project.candidate, ignore_errors=True)
     until = labels_trusted_until(scope, window)
     rows = {name: split(scope, name, table, until) for name in scope.objectives}
@@ -95,13 +102,17 @@ def train(project: Project) -> dict[str, Any]:
     together = _fit_together(scope, rows) if kind == combined.KIND else {}
     with ThreadPoolExecutor(_at_once(scope, kind)) as pool:
         scopes, fresh = (scope, project.scope), [name for name in rows if name not in carried]
-        fitting = {name: _fits(pool, scopes, name, kind, rows[name]) for name in fresh}
+        fitting = {name: _fits(pool, executor, scopes, name, kind, rows[name], parent) for name in fresh}
         for name, fits in fitting.items():
             made = {part: fit.result() for part, fit in fits.items()} | together.get(name, {})
-            trained[name] = _keep(project, name, rows[name], made)
+            trained[name] = _keep(project, scope, name, rows[name], made)
     training: dict[str, Any] = {"as_of": until.isoformat(), "objectives": {name: trained[name] for name in rows}}
     if window.rung:
         training["rung"] = window.rung
+    if parent is not None and scope.learn is not None:
+        training |= {PARENT: window.parent, LEARN: scope.learn.recipe}
+        for name, own in rows.items():
+            trained[name][CONTINUED_ON] = _continued_on(scope, own)
     if window.left_out:
         training["left_out"] = [[time.isoformat() for time in span] for span in window.left_out]
     write_text(json.dumps(training, indent=1) + "\n", project.candidate / "training.json")
@@ -123,18 +134,22 @@ def _at_once(scope: Scope, kind: str) -> int:
 
 
 def _fits(
-    pool: ThreadPoolExecutor, scopes: tuple[Scope, Scope], name: str, kind: str, rows: Split
+    pool: ThreadPoolExecutor, executor: Executor, scopes: tuple[Scope, Scope], name: str, kind: str, rows: Split,
+    parent: Parent | None,
 ) -> dict[str, Future[models.Model]]:
     """One objective's models under way, by folder: judged and baseline before the holdout, and both for service.
 
-    ``scopes``: of the recipe, and of the baseline, which is the same on every rung.
+    ``scopes``: of the recipe, and of the baseline, which is the same on every rung. ``parent``: its models are
+    continued, the judged one on events before the holdout, as it was fitted.
     """
     own, others = scopes
     wanted = {"baseline": (others, "heuristic", False), "baseline-final": (others, "heuristic", True)}
     if kind != combined.KIND:
         wanted = {part: (own, kind, every) for part, every in _parts(own).items()} | wanted
     return {
-        part: pool.submit(fit_model, scope, name, which, rows, every)
+        part: pool.submit(fit_model, scope, name, which, rows, every, executor)
+        if parent is None or which == "heuristic"
+        else pool.submit(continue_model, scope, name, parent.model(name, part), rows, every)
         for part, (scope, which, every) in wanted.items()
     }  # fmt: skip
 
@@ -162,14 +177,18 @@ def _fit_together(scope: Scope, rows: Mapping[str, Split]) -> dict[str, dict[str
     return together
 
 
-def _keep(project: Project, name: str, rows: Split, made: dict[str, models.Model]) -> dict[str, Any]:
+def _keep(
+    project: Project, scope: Scope, name: str, rows: Split, made: dict[str, models.Model]
+) -> dict[str, Any]:
     """Save the models; what ``training.json`` says of them."""
     made.setdefault("final", made["judged"])
     for part, model in made.items():
         model.save(project.candidate / name / part)
     used = rows.every if project.scope.training.refit else rows.before
+    ranks = scope.training.ranks(made["final"].kind, len(used))
     return {
         "kind": made["final"].kind,
+        **({"ranks": ranks} if ranks > 1 else {}),
         "rows": len(used),
         "from": _time(used, "min"),
         "to": _time(used, "max"),
@@ -182,7 +201,9 @@ def _holdout(rows: Split) -> dict[str, Any]:
     return {"from": rows.start.isoformat(), "to": rows.end.isoformat(), "rows": len(rows.held)}
 
 
-def fit_model(scope: Scope, name: str, kind: str, split_rows: Split, every: bool) -> models.Model:
+def fit_model(
+    scope: Scope, name: str, kind: str, split_rows: Split, every: bool, executor: Executor = IN_PROCESS
+) -> models.Model:
     """Fit to every mature row, or to those before the holdout, which are copied only now: each copy is large.
 
     Raises:
@@ -192,9 +213,38 @@ def fit_model(scope: Scope, name: str, kind: str, split_rows: Split, every: bool
     group = rows[f"group__{name}"].fill_null("").to_numpy() if objective.task == "ranking" else None
     y = rows[f"label__{name}"].to_numpy()
     try:
-        return models.fit(kind, objective, scope.training, rows, y, scope.seed, scope.threads, group)
+        return models.fit(kind, objective, scope.training, rows, y, scope.seed, scope.threads, group, executor)
     except DataError as error:
         raise DataError(f"objective {name}: {error}") from error
+
+
+def continue_model(scope: Scope, name: str, parent: models.Model, split_rows: Split, every: bool) -> models.Model:
+    """Continue a model on the last mature rows, or on the last before the holdout; see ``learn`` in the scope.
+
+    Raises:
+        DataError: features or labels cannot be used, or the parent has other features.
+    """
+    objective, rows = scope.objectives[name], last_rows(scope, split_rows, every)
+    assert scope.learn is not None, "nothing is continued without it"
+    group = rows[f"group__{name}"].fill_null("").to_numpy() if objective.task == "ranking" else None
+    y = rows[f"label__{name}"].to_numpy()
+    try:
+        return models.continue_from(parent, objective, scope.training, scope.learn, rows, y, scope.seed, group)
+    except DataError as error:
+        raise DataError(f"objective {name}: {error}") from error
+
+
+def last_rows(scope: Scope, split_rows: Split, every: bool) -> pl.DataFrame:
+    """The last events, as many as a continuation learns from; of one time in order of batch."""
+    assert scope.learn is not None, "nothing is continued without it"
+    rows = split_rows.every if every else split_rows.before
+    return rows.sort("event_time", maintain_order=True).tail(scope.learn.rows)
+
+
+def _continued_on(scope: Scope, rows: Split) -> dict[str, Any]:
+    """The events on which the models in service were continued."""
+    used = last_rows(scope, rows, scope.training.refit)
+    return {"rows": len(used), "from": _time(used, "min"), "to": _time(used, "max")}
 
 
 def _time(rows: pl.DataFrame, which: str) -> str:

@@ -184,6 +184,15 @@ def _budget(finding: Finding) -> str:
     return f"{spent}, {'more than' if finding.failed else 'of'} {finding.limit:g} (release.budget.{finding.subject})"
 
 
+def _move(finding: Finding) -> str:
+    if finding.value is None:
+        return "cannot be judged: no event was held out to score by both models"
+    unit = "" if finding.facts["task"] == "binary" else " standard deviations"
+    text = f"scores in service move by {finding.value:.3g}{unit} on average over "
+    text += count(finding.rows or 0, "held-out event")
+    return f"{text}, {'more than the' if finding.failed else 'of at most'} {finding.limit:g} of learn.max_move"
+
+
 def _rung(finding: Finding) -> str:
     facts = finding.facts
     text = f"{facts['kind']}{', which makes the candidate' if facts['used'] else ''}"
@@ -205,6 +214,7 @@ def _rung(finding: Finding) -> str:
 
 SENTENCES = {
     Rule.RUNG: _rung,
+    Rule.MOVE: _move,
     Rule.COVERAGE: _coverage,
     Rule.BEHAVIOUR: _behaviour,
     Rule.SLICE_FLOOR: _slice_floor,

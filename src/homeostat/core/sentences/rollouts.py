@@ -61,6 +61,13 @@ def _loss(finding: Finding) -> str:
     return f"{text}, {significant} ({percent(finding.limit)} above is allowed)"
 
 
+def _surely_worse(finding: Finding) -> str:
+    text = f"the challenger's squared error lies {finding.value:+.4f} beside the champion's"
+    text += f" on {count(finding.rows or 0, 'mature observation')}"
+    text += confidence_interval(finding.interval, lambda value: f"{value:+.4f}")
+    return f"{text}: worse, however often it is looked at" if finding.failed else text
+
+
 def _rollout(finding: Finding) -> str:
     facts = finding.facts
     if not finding.failed:
@@ -78,5 +85,6 @@ SENTENCES = {
     Rule.LATENCY: _latency,
     Rule.SCORES: _scores,
     Rule.LOSS: _loss,
+    Rule.SURELY_WORSE: _surely_worse,
     Rule.ROLLOUT: _rollout,
 }

@@ -11,6 +11,7 @@ from homeostat.core.findings import Finding
 from homeostat.core.rules import Rule
 from homeostat.core.sentences import sentence
 from homeostat.core.text import count
+from homeostat.data.ahead import Readings
 from homeostat.data.case import Case, History, case_of
 from homeostat.data.ingest import land, periods
 from homeostat.data.judge import judge
@@ -62,9 +63,9 @@ def read_by_loop(project: Project, name: str) -> LoopReading:
     workspace, history, reading = Workspace(project), History(), LoopReading()
     try:
         batches = periods(project, name)
-        every = max(1, -(-len(batches) // TRIED))
+        every, readings = max(1, -(-len(batches) // TRIED)), Readings(workspace, name, batches)
         for number, period in enumerate(batches):
-            if land(workspace, name, period).path is None:
+            if land(workspace, name, period, readings.read).path is None:
                 continue
             case = case_of(workspace, name, period.label, history=history)
             tried = number % every == every - 1
