@@ -10,6 +10,7 @@ import pytest
 from scaffold.test_battery import landed, write_columns
 
 from homeostat.scaffold.profile.composite_time import compose_time
+from homeostat.scaffold.profile.duration_writing import with_durations
 from homeostat.scaffold.profile.event_time import with_number_as_time
 from homeostat.scaffold.profile.request import Address
 from homeostat.scaffold.profile.table import Table, read_table
@@ -116,3 +117,17 @@ def test_the_half_of_the_day_in_a_column_of_its_own(
     assert rows == times
     assert landed(table, path, tmp_path / "scratch").sort("load")[table.columns[0].name].to_list() == times
     assert "AM/PM is the half of the day" in table.columns[0].reading.note
+
+
+def test_a_clock_that_belongs_to_a_day_is_no_duration(tmp_path: Path) -> None:
+    columns = {
+        "date": [f"{t:%d.%m.%Y}" for t in TIMES], "time": [f"{t:%H:%M}" for t in TIMES],
+        "wait": [f"{n % 50}:{n % 60:02d}" for n in range(240)], "load": [str(n) for n in range(240)],
+    }  # fmt: skip
+    path = write_columns(columns, ",", tmp_path / "t.csv")
+    with open_workspace() as work:
+        table = read_table(work, "t", Address.of(str(path)))
+        table = with_durations(work, compose_time(work, table, table.columns[0], "load"), "date")
+    assert {c.name: c.kind for c in table.columns} == {
+        "date": "time", "time": "string", "wait": "integer", "load": "integer"
+    }  # fmt: skip

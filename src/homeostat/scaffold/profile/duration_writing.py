@@ -9,6 +9,7 @@ import polars as pl
 from homeostat.data.durations import durations
 from homeostat.project.writing import Writing
 from homeostat.scaffold.profile.column_types import with_missing
+from homeostat.scaffold.profile.identifiers import always_quoted
 from homeostat.scaffold.profile.null_words import ABSENT_WORDS, plain
 from homeostat.scaffold.profile.shapes import column_text
 from homeostat.scaffold.profile.table import Column, Table, typed_copy
@@ -18,10 +19,11 @@ MOSTLY = 0.95  # share of the rows that are durations, from which the others are
 
 
 def with_durations(work: Workspace, table: Table, time: str) -> Table:
-    """The table with its durations as numbers; ``time`` is the column that says when rows happened."""
-    changed = table
+    """The table with its durations as numbers, but for the clock that is part of ``time``, when rows happened."""
+    changed, composed = table, table.column(time).reading.sql or ""
     for column in table.columns:
-        if column.kind == "string" and column.name != time and (written := _as_duration(work, table, column)):
+        apart = column.name == time or always_quoted(column.raw) in composed
+        if column.kind == "string" and not apart and (written := _as_duration(work, table, column)):
             changed = changed.with_column(written)
     return typed_copy(work, changed) if changed is not table else table
 

@@ -18,7 +18,7 @@ DAYS = (
     "%Y.%m.%d (%a)", "%Y년 %m월 %d일", "%Y년 %m월 %d일 %a", "%Y. %m. %d.", "%Y. %m. %d", "%Y. %b %d.",
     "ngày %d tháng %m năm %Y", "%d/%b/%y", "%d.%b.%y", "%b/%d/%Y", "%d. %m. %Y", "%d. %m. %Y.", "%d.%m.%Y.", "%Y%m%d",
     "%d%m%Y", "%m%d%Y", "%Y.%m.%d.", "%d. %b %Y.", "%Y:%m:%d", "%Y-%j", "%Y/%j", "%Y %m %d", "%d %m %Y",
-    "%Y_%m_%d", "%d / %m / %Y", "%Y m. %b %d d.", "%Y. gada %d. %b", "%d de %b del %Y", "%d d'%b del %Y",
+    "%Y_%m_%d", "%d / %m / %Y", "%Y m. %b %d d.", "%d de %b del %Y", "%d d'%b del %Y",
     "%d d’%b del %Y",
     *(f"{day} {year}" for day in ("%d %b %Y", "%d.%m.%Y") for year in ("г.", "г", "р.", "r.")),
 )  # fmt: skip
@@ -66,6 +66,7 @@ WHOLE = (
     "%I:%M %p %d/%m/%Y", "%I:%M %p %m/%d/%Y", "%I:%M:%S %p %m/%d/%Y", "%I:%M:%S %p %d/%m/%Y",
     "%H:%M, %d %b %Y", "%H:%M:%S, %d %b %Y", "%H:%M %d %b %Y", "%H:%M:%S %d %b %Y",
     "%I:%M %p, %b %d, %Y", "%Y%m%d%H", "%Y%m%d%H%M", "%Y%m%d%H%M%S", "%Y%m%d%H%M%S%f",
+    *(f"%Y. gada %d. %b{clock}" for clock in ("", " %H:%M", ", %H:%M", " %H:%M:%S")),
     "%Y%m%d%H%M%S%z", "%Y%m%d %H", "[%d/%b/%Y:%H:%M:%S %z]", "[%Y-%m-%d %H:%M:%S]",
     "/Date(%E)/", r"\/Date(%E)\/", "Date(%E)", "new Date(%E)",
     'ISODate("%Y-%m-%dT%H:%M:%S%z")', 'new Date("%Y-%m-%dT%H:%M:%S%z")', "datetime'%Y-%m-%dT%H:%M:%S'",
