@@ -79,9 +79,11 @@ def test_a_worker_killed_in_the_middle_changes_no_byte(tmp_path: Path) -> None:
 
 
 def test_workers_come_as_work_waits() -> None:
+    before = dict(os.environ)
     with executor_of(Scale(adaptive=(1, 2))) as executor:
         assert executor.at_once == 2
         assert len(set(executor.map(cluster.who, range(30)))) == 2
+    assert dict(os.environ) == before  # which Dask would change for whatever is started afterwards
 
 
 def test_a_dashboard_is_there_when_it_is_wanted_and_loads_nothing_from_elsewhere(

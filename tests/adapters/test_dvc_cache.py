@@ -18,12 +18,12 @@ def added(tmp_path: Path) -> tuple[Path, str]:
     from dvc.repo import Repo
 
     home = make(tmp_path / "home")
-    (home / "models" / "low").mkdir(parents=True)
-    (home / "models" / "low" / "model.json").write_text("{}\n")
-    (home / "models" / "training.json").write_text('{"as_of": 1}\n')
+    (home / "candidate" / "low").mkdir(parents=True)
+    (home / "candidate" / "low" / "model.json").write_text("{}\n")
+    (home / "candidate" / "training.json").write_text('{"as_of": 1}\n')
     with Repo(str(home)) as repo:
-        repo.add([str(home / "models")])
-    return home, YAML(typ="safe").load((home / "models.dvc").read_text())["outs"][0]["md5"]
+        repo.add([str(home / "candidate")])
+    return home, YAML(typ="safe").load((home / "candidate.dvc").read_text())["outs"][0]["md5"]
 
 
 def test_a_folder_comes_back_as_it_was(added: tuple[Path, str], tmp_path: Path) -> None:

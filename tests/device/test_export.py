@@ -136,7 +136,7 @@ def test_the_runner_needs_neither_homeostat_nor_more_than_eighty_lines(folder: P
 def test_where_the_scores_abstain_a_device_says_what_is_worth_an_alert(project: Project, tmp_path: Path) -> None:
     params = project.root / "params.yaml"
     before = params.read_text()
-    cheap = "costs: {alert: 0.01, capacity: 2, abstain: {scores: {high: [0.0, 1.0]}}}"
+    cheap = "costs: {alert: 0.01, capacity: 2, abstain: {scores: {high: [0.0, 0.9999]}}}"
     params.write_text(before.replace("costs: {alert: 1, capacity: 2}", cheap))
     try:
         pack.pack(Project(project.root, project.home))

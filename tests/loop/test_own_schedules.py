@@ -105,7 +105,7 @@ def test_its_commit_names_what_it_carries_has_nothing_to_do_and_rebuilds(project
     assert "\ncarried:  #" in shown and "\n  low: " in shown
     assert read_window(project.worktree).carried == {}  # the next tick's window carries nothing
     assert pending_at(project, release, tmp_path / "as released", at(END)) == []
-    assert verify.rebuild(project, release, at(END)) == ""
+    assert verify.rebuild(project, Registry.open(project), release, at(END)) == ""
 
 
 def test_where_the_cache_lacks_the_models_all_are_fitted_afresh(

@@ -168,21 +168,20 @@ class Workers:
         """Workers on this machine, which end with this process; each computes as this one would."""
         if self._cluster is not None:  # the connection was lost, and not the workers
             return self._connected()
-        dask = _dask()
+        _dask()
         from distributed import LocalCluster
 
         port = self._scale.dashboard
         adaptive = self._scale.adaptive
-        # No limit of memory each: it would end a worker that needs more than its share while others need none. The
-        # environment is this process's own, so that libraries compute with as many threads as here. Messages are
-        # encrypted by a key of this run's own: whoever can send one can run code, and others may share the machine.
-        with dask.config.set({"distributed.nanny.pre-spawn-environ": {}}):
-            cluster = LocalCluster(
-                n_workers=adaptive[0] if adaptive is not None else self._scale.workers, threads_per_worker=1,
-                host="127.0.0.1", memory_limit=None, silence_logs=logging.CRITICAL, security=True,
-                dashboard_address=None if port is None else f"127.0.0.1:{port}",
-                scheduler_kwargs={"dashboard_address": f"127.0.0.1:{port or 0}"},  # of its figures, which it always has
-            )  # fmt: skip
+        # No limit of memory each: it would end a worker that needs more than its share while others need none.
+        # Messages are encrypted by a key of this run's own: whoever can send one can run code, and others may share
+        # the machine.
+        cluster = LocalCluster(
+            n_workers=adaptive[0] if adaptive is not None else self._scale.workers, threads_per_worker=1,
+            host="127.0.0.1", memory_limit=None, silence_logs=logging.CRITICAL, security=True,
+            dashboard_address=None if port is None else f"127.0.0.1:{port}",
+            scheduler_kwargs={"dashboard_address": f"127.0.0.1:{port or 0}"},  # of its figures, which it always has
+        )  # fmt: skip
         if port is not None:
             print(f"dashboard  {cluster.dashboard_link}")
         self._cluster = cluster
@@ -389,9 +388,15 @@ def _explained(error: Exception, place: str) -> Exception:
 
 @cache
 def _dask() -> Any:
-    """Dask, whose notices of workers that come and go are no messages of ours."""
+    """Dask, whose notices of workers that come and go are no messages of ours.
+
+    The environment stays this process's own whenever a worker starts, so that libraries compute with as many threads
+    there as here; Dask would change it here too.
+    """
     import dask
     from distributed.versions import VersionMismatchWarning
+
+    dask.config.set({"distributed.nanny.pre-spawn-environ": {}})
 
     logging.getLogger("distributed").setLevel(logging.CRITICAL)
     warnings.simplefilter("ignore", VersionMismatchWarning)  # which ``_check_versions`` refuses, in one line
