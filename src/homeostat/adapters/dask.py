@@ -146,7 +146,8 @@ class Workers:
         with self._opening:
             self._close_client()
             if self._cluster is not None:
-                self._cluster.close()
+                with suppress(AssertionError):  # of a worker that is just starting again, and cannot be waited for yet
+                    self._cluster.close()
                 self._cluster = None
 
     @property
