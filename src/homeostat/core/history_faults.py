@@ -259,9 +259,10 @@ def _of_column(
 ) -> Fault | None:
     excess = max(c.excess for c in stats.values())
     median = {"now": _middle(profile, column), "usual": _middle_usual(history, column)}
-    same = profile.stats.get((column, "same"), 0.0)
-    if same >= STUCK and _usual(history, column, "same") < STUCK / 2:
-        return Fault("stuck values", (column,), {"now": same, "usual": _usual(history, column, "same")}, excess=excess)
+    same, same_usual = profile.stats.get((column, "same"), 0.0), _usual(history, column, "same")
+    stuck_at_one = Fault("stuck values", (column,), {"now": same, "usual": same_usual}, excess=excess)
+    if same >= STUCK and same_usual < STUCK / 2:
+        return stuck_at_one
     if set(stats) & {*LEVELS, "size", "zero", "repair"} and column in profile.quantiles:
         repaired = _number_repaired(column, profile, history)
         if repaired is not None:
@@ -291,8 +292,7 @@ def _of_column(
     if "zero" in stats and stats["zero"].value > stats["zero"].usual:
         return Fault("zeros", (column,), _shares(stats["zero"]), excess=excess)
     if fewer_values is not None:
-        now = {"now": same, "usual": _usual(history, column, "same")}
-        return Fault("stuck values", (column,), now, excess=excess)
+        return stuck_at_one
     if "negative" in stats:
         return Fault("lost signs", (column,), _shares(stats["negative"]), excess=excess)
     return Fault("moved values", (column,), median, excess=excess)

@@ -84,8 +84,9 @@ def label_findings(
         return []
     now, past = _together(spans[0]), _past(spans, least)
     odd = _one_value(task, batches, past, least) or _not_coming(batches, past, least) or _pace(batches, past, least)
-    odd = odd or implausible(task, batches, past[SETTLED:], length, least) or turned(batches, past[SETTLED:], least)
-    odd = odd or acted_on(task, batches, past[SETTLED:], least) or unrelated(batches, past[SETTLED:], least)
+    unlike = _unlike(batches, past[SETTLED:], least)
+    odd = odd or implausible(task, batches, past[SETTLED:], length, least) or turned(unlike)
+    odd = odd or acted_on(task, batches, past[SETTLED:], least) or unrelated(unlike)
     odd = odd or _odd_slice(task, batches, spans, length, least)
     trust = odd or Finding(Rule.LABELS, "", "pass" if now.labelled >= least else TOO_FEW, rows=now.labelled)
     rate = [] if odd else [_rate(task, batches, now, past, least)]  # one problem, one alert
@@ -222,7 +223,8 @@ def _odd_slice(
             continue
         own = [[b.parts[name] for b in span if name in b.slices] for span in spans]
         past, days = _past([span for span in own if span], least)[SETTLED:], [b for span in own[::-1] for b in span]
-        odd = implausible(task, days, past, length, least) or turned(days, past, least) or unrelated(days, past, least)
+        unlike = _unlike(days, past, least)
+        odd = implausible(task, days, past, length, least) or turned(unlike) or unrelated(unlike)
         if odd is not None:
             return replace(odd, facts={**odd.facts, "slice": name})
     return None
@@ -237,18 +239,16 @@ def _stands_out(task: str, values: Sequence[tuple[int, float, float | None]]) ->
     return far or (order is not None and order * median(orders) < UNLIKE * median(orders) ** 2)
 
 
-def turned(batches: Sequence[LabelBatch], past: Sequence[LabelBatch], least: int) -> Finding | None:
+def turned(run: _Unlike | None) -> Finding | None:
     """The labels of the last batches go with the features the other way round than in every window before."""
-    run = _unlike(batches, past, least)
     return run.finding("turned relation") if run is not None and run.highest < 0 else None
 
 
-def unrelated(batches: Sequence[LabelBatch], past: Sequence[LabelBatch], least: int) -> Finding | None:
+def unrelated(run: _Unlike | None) -> Finding | None:
     """The labels of the last batches hardly go with the features, as they did in every window before.
 
     So labels are that are joined to other events. A weaker relation is none: the world may change.
     """
-    run = _unlike(batches, past, least)
     lost = run is not None and len(run.batches) > 1 and run.highest < UNLIKE * run.lowest_before
     return run.finding("lost relation") if run is not None and lost else None
 

@@ -71,7 +71,7 @@ def learns(session: Session, last: datetime | None, now: datetime) -> bool:
     scope = session.tree.scope
     before = scope.windows.holdout + scope.events.label_horizon
     spans = ((last, now), (last - before, now - before))
-    return all(session.labels.matured(since, until) for since, until in spans)
+    return all(any(session.labels.matured(since, until).values()) for since, until in spans)
 
 
 def last_candidate(session: Session) -> datetime | None:

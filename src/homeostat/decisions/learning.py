@@ -82,10 +82,7 @@ def _is_due(session: Session, serving: Serving, now: datetime) -> bool:
     assert learn is not None, "it may continue"
     if learn.every is not None and now - last < learn.every:
         return False
-    before = last - session.tree.scope.events.label_horizon
-    batches = session.labels.until(now).values()
-    new = max((sum(batch.labelled for batch in of if batch.end > before) for of in batches), default=0)
-    return new >= (learn.batch or 1)
+    return max(session.labels.matured(last, now).values()) >= (learn.batch or 1)
 
 
 def _last(session: Session, serving: Serving) -> datetime:

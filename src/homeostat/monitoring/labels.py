@@ -57,10 +57,10 @@ class LabelRecord:
         table = _measured(self._tree, period, until, before)
         return _by_objective(table.filter(pl.col("labelled") >= scope.evaluation.min_slice))
 
-    def matured(self, since: datetime, until: datetime) -> int:
-        """How many labels of all objectives are of batches that matured after ``since`` and by ``until``."""
-        start, batches = since - self._tree.scope.events.label_horizon, self.until(until)
-        return sum(batch.labelled for of in batches.values() for batch in of if batch.end > start)
+    def matured(self, since: datetime, until: datetime) -> dict[str, int]:
+        """By objective how many labels are of batches that matured after ``since`` and by ``until``."""
+        start = since - self._tree.scope.events.label_horizon
+        return {name: sum(b.labelled for b in of if b.end > start) for name, of in self.until(until).items()}
 
     def _measure(self, mature: datetime) -> None:
         done = set(self._table["label"].unique())

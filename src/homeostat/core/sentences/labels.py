@@ -38,25 +38,28 @@ def _pace(finding: Finding) -> str:
     return f"they come after {wait} of the label horizon, usually after {usual}; check what sets their time"
 
 
+def _labels_of(finding: Finding) -> str:
+    """How many labels, and of which slice where it is one."""
+    of = f" of {finding.facts['slice']}" if "slice" in finding.facts else ""
+    return f"{count(finding.rows or 0, 'label')}{of}"
+
+
 def _implausible(finding: Finding) -> str:
     facts = finding.facts
-    of = f" of {facts['slice']}" if "slice" in facts else ""
-    text = f"{percent(facts['rate'])} of {count(finding.rows or 0, 'label')}{of} are positive"
+    text = f"{percent(facts['rate'])} of {_labels_of(finding)} are positive"
     text += f", {label_rates('binary', facts['before'])}"
     return f"{text} in {count(facts['windows'], 'earlier window')}; check whether the label still means the same"
 
 
 def _turned(finding: Finding) -> str:
     windows = count(finding.facts["windows"], "earlier window")
-    of = f" of {finding.facts['slice']}" if "slice" in finding.facts else ""
-    text = f"{count(finding.rows or 0, 'label')}{of} go with the features the other way round than in {windows}"
+    text = f"{_labels_of(finding)} go with the features the other way round than in {windows}"
     return f"{text}; check whether yes and no have changed places"
 
 
 def _lost(finding: Finding) -> str:
     windows = count(finding.facts["windows"], "earlier window")
-    of = f" of {finding.facts['slice']}" if "slice" in finding.facts else ""
-    text = f"{count(finding.rows or 0, 'label')}{of} hardly go with the features, as they did in {windows}"
+    text = f"{_labels_of(finding)} hardly go with the features, as they did in {windows}"
     return f"{text}; check whether labels are joined to the right events"
 
 
