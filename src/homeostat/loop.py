@@ -70,6 +70,11 @@ class Tick:
     approval: Decision | None = None
     learned: Decision | None = None
 
+    @property
+    def decisions(self) -> tuple[Decision | None, ...]:
+        """What was decided of each kind, None where nothing was."""
+        return self.weights, self.step, self.approval, self.decision, self.learned
+
 
 @contextmanager
 def run_context(folder: Path, now: datetime | None = None) -> Iterator[tuple[Session, datetime]]:

@@ -26,6 +26,6 @@ def lines(tick: Tick) -> Iterator[str]:
             yield f"incident  {incident.sentence}"
     if tick.approval is not None and tick.approval.action == "nothing":
         yield f"approval  {summary(tick.approval)}"
-    for decision in (tick.weights, tick.step, tick.approval, tick.decision, tick.learned):
+    for decision in tick.decisions:
         if decision is not None and decision.action not in QUIET:
             yield f"{decision.action}  {summary(decision)}"

@@ -65,7 +65,7 @@ def groups_of(
 
 def gap(groups: Mapping[str, Group], rates: tuple[str, ...]) -> Gap | None:
     """The largest difference in any of the ``rates``; None where fewer than two groups have one."""
-    gaps = [found for rate in rates if (found := _gap(groups, rate)) is not None]
+    gaps = [one for rate in rates if (one := _gap(groups, rate)) is not None]
     return max(gaps, key=lambda one: one.value, default=None)
 
 

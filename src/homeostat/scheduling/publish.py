@@ -65,12 +65,8 @@ def publish(session: Session, answer: Answer, at: datetime) -> Answer:
 
 def decisions_of(answer: object) -> list[Decision]:
     """The decisions in the result of a flow, in order."""
-    parts = _decided(answer) if isinstance(answer, Tick) else answer
+    parts = answer.decisions if isinstance(answer, Tick) else answer
     return [part for part in (parts if isinstance(parts, tuple) else (parts,)) if isinstance(part, Decision)]
-
-
-def _decided(tick: Tick) -> tuple[Decision | None, ...]:
-    return tick.weights, tick.step, tick.approval, tick.decision, tick.learned
 
 
 def _publish_incidents(session: Session, tick: Tick) -> None:
@@ -131,5 +127,5 @@ def _(answer: DataOutcome) -> str:
 
 @sentence.register
 def _(answer: Tick) -> str:
-    parts = (answer.data, answer.predicted, *_decided(answer))
+    parts = (answer.data, answer.predicted, *answer.decisions)
     return f"{answer.now:%Y-%m-%d %H:%M}: {sentence(parts)}"
