@@ -102,3 +102,29 @@ def test_a_relation_that_never_turned_may_not(
     past = [Past(related(float(r), rows)) for r in before]
     pair = next(c for c in compare(related(order, rows), past) if c.statistic == "order")
     assert (not pair.low <= pair.value <= pair.high) == fails, pair
+
+
+def counts(*rows: int) -> list[Past]:
+    return [Past(batch(0.01, many)) for many in rows]
+
+
+STEADY = [int(DRAW.integers(950, 1050)) for _ in range(56)]
+WEEKLY = [*[1000, 1000, 1000, 1000, 1000, 500, 300] * 8]
+
+
+@pytest.mark.parametrize(
+    ("before", "rows", "fails"),
+    [
+        (STEADY, 960, False),
+        (STEADY, 500, True),
+        ([*STEADY[:30], 500, *STEADY[31:]], 500, True),  # one odd batch before is no rule
+        ([*STEADY[:30], *[500] * 3, *STEADY[33:]], 500, False),
+        (WEEKLY, 500, True),  # a Monday
+        (WEEKLY[:-1], 290, False),  # a Sunday
+        (WEEKLY[:-1], 140, True),
+        ([*DRAW.integers(20, 2000, 56)], 300, False),  # numbers that say nothing
+    ],
+)
+def test_rows_that_are_lost_are_missed(before: list[int], rows: int, fails: bool) -> None:
+    (own,) = [c for c in compare(batch(0.01, rows), counts(*before)) if c.statistic == "rows"]
+    assert (own.value < own.low) == fails

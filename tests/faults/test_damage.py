@@ -67,6 +67,8 @@ def test_rows_come_twice_half_or_not_at_all() -> None:
     assert damaged("doubled-batch").height == 200 and damaged("missing-batch").is_empty()
     cut = damaged("truncated-batch")
     assert cut.height == 30 and cut.equals(ROWS.head(30))
+    thin = damaged("lost-rows")
+    assert 5 < thin.height < 40 and thin.equals(ROWS.join(thin, "id", "semi", maintain_order="left"))
 
 
 def test_columns_change_places() -> None:

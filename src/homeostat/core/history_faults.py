@@ -27,6 +27,7 @@ EXPLAINED = 0.8  # share of the new texts that a repair must turn into known one
 FAR_NEARER = 0.5  # of the distance to what a column itself usually is, at which it lies to what another is
 FITS = 0.6  # of the usual fit, that a shift of the clock must come to
 ELSEWHERE = 0.15  # total variation of the parts that are left of a truncated batch
+FULL = 0.85  # of the usual rows, from which a part of the period has all of its own
 CUT = 3  # parts of the period without rows that show by themselves that a batch is truncated
 EVEN = 3  # times the mean share of a value, up to which no one of them is stuck
 STUCK = 0.9  # share of one value from which a column is stuck
@@ -140,6 +141,8 @@ def _of_rows(profile: Profile, history: Sequence[Profile], outside: Sequence[Com
         lost = []
     if set(own) == {"cut"} and len(lost) < 2:
         lost = []
+    if not {"lost", "cut"} & set(own) and "rows" in own and _thin_elsewhere(profile, history, lost):
+        lost = []  # of so few rows some parts have none by chance
     renamed = {c.column for c in outside if c.statistic == "new"}
     gone = [c for c in outside if c.statistic == "slice" and c.column not in {CLOCK, *renamed} and _is_lost(c)]
     if shift and not (len(lost) >= CUT and _as_usual_elsewhere(profile, history, lost)):
@@ -167,6 +170,13 @@ def _lost_parts(profile: Profile, history: Sequence[Profile]) -> list[int]:
     usual = np.array([p.clock for p in history])
     always = (usual > 0).mean(axis=0) >= ALWAYS
     return [int(i) for i in np.flatnonzero(always & (profile.clock == 0))]
+
+
+def _thin_elsewhere(profile: Profile, history: Sequence[Profile], lost: Sequence[int]) -> bool:
+    """Whether the other parts of the period have fewer rows too."""
+    usual = np.median([p.clock for p in history], axis=0)
+    there = np.array([part not in lost for part in range(PARTS)])
+    return bool(profile.rows < FULL * usual[there].sum())
 
 
 def _as_usual_elsewhere(profile: Profile, history: Sequence[Profile], lost: Sequence[int]) -> bool:

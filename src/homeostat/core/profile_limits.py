@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from homeostat.core.profile_scales import Series, natural, scaled, scaled_history
-from homeostat.core.profile_statistics import MANY, is_label, statistics
+from homeostat.core.profile_statistics import MANY, REGULAR, is_label, statistics
 from homeostat.core.profiles import CLOCK, ENOUGH, Past, Profile
 from homeostat.core.repairs import CLOSE, Array, Band, named_repair
 
@@ -31,6 +31,10 @@ STEADY = 0.9  # the same, from which fewer are one
 TURNED = 0.5  # of the usual relation, on its scale, from which one of the other sign is none by chance
 SURGES = frozenset({"missing", "apart", "new", "blanks", "odd", "same"})
 RISE = 0.5  # of all rows
+RHYTHMS = (7, 24)  # batches, after which the number of rows may come again: days of a week, hours of a day
+AGAIN = 0.6  # of how far numbers of rows lie apart, from which on they go by such a rhythm
+LOST_ROWS = log(0.6)  # what remains of the usual rows, from which on they are lost: a holiday takes up to so many
+RARELY = 1e-4  # share of batches with fewer rows than that limit, where nothing is wrong: it is one number a batch
 TINY = 1e-6  # a share that is more than none, on its scale
 RICH = 6  # different values among the quantiles of a column, of whose batches no two are alike by chance
 FEW = 20  # rows, the same
@@ -76,6 +80,8 @@ def compare(profile: Profile, past: Sequence[Past]) -> list[Compared]:
     before = scaled_history(series)
     noise, wider = (np.array([getattr(s, name) for s in series]) for name in ("noise", "wider"))
     low, high, usual = _limits(before, noise, wider)
+    rows = next(i for i, s in enumerate(series) if s.statistic == "rows")
+    low[rows] = max(low[rows], _least_rows(before[:, rows]))
     floors = {"shift": scaled("shift", GAIN), "swap": SWAPPED}
     least = np.array([floors.get(s.statistic, -np.inf) for s in series])
     if float(np.median([p.rows for p in history])) >= MANY:
@@ -105,6 +111,27 @@ def _limits(before: Array, noise: Array, wider: Array) -> tuple[Array, Array, Ar
     below = usual - np.nanmin(kept, axis=0) + beyond * np.maximum(_mean_excess(lower - kept), NOISE * noise)
     low, high = usual - below * wider, usual + above * wider
     return low, high, np.where(enough, usual, np.nan)
+
+
+def _least_rows(before: Array) -> float:
+    """How few rows there may be, on the scale, by the numbers of rows (K,) of the batches before, in order.
+
+    The usual is that of the same day of the week, or hour of the day, where rows go by these. One batch before that had
+    fewer than any other does not count.
+    """
+    usual, off = float(np.median(before)), before - np.median(before)
+    for rhythm in RHYTHMS:
+        turns = len(before) // rhythm
+        if turns >= ENOUGH // min(RHYTHMS):
+            table = before[len(before) - turns * rhythm :].reshape(turns, rhythm)
+            apart = (table - np.median(table, axis=0)).ravel()
+            if np.abs(apart).mean() < AGAIN * np.abs(off).mean():
+                usual, off = float(np.median(table[:, 0])), apart
+    rest = np.sort(off)[1:]
+    excess = rest[: len(rest) // 4 + 1].max() - rest
+    noise = max(REGULAR, float(np.exp(-usual / 2)))  # of rows that come by chance: Poisson
+    reach = max(float(excess[excess > 0].mean()) if (excess > 0).any() else 0.0, NOISE * noise)
+    return usual + min(float(rest[0]) - np.log(1 / (len(rest) * RARELY)) * reach, LOST_ROWS)
 
 
 def _quartiles(values: Array, many: Array) -> tuple[Array, Array, Array]:

@@ -86,6 +86,10 @@ def truncated_batch(rows: pl.DataFrame, columns: Sequence[str], size: float, cha
     return rows.sort(TIME, maintain_order=True).head(round(rows.height * (1 - size)))
 
 
+def lost_rows(rows: pl.DataFrame, columns: Sequence[str], size: float, chance: random.Random) -> pl.DataFrame:
+    return rows.filter(_share(rows, 1 - size, chance))
+
+
 def doubled_batch(rows: pl.DataFrame, columns: Sequence[str], size: float, chance: random.Random) -> pl.DataFrame:
     return pl.concat([rows, rows.filter(_share(rows, size, chance))])
 
@@ -210,6 +214,9 @@ DAMAGES = {
     "swapped-columns": Damage(swapped_columns, (1, 1, 1), "alike", ("swapped columns",), many=2),
     "truncated-batch": Damage(
         truncated_batch, (0.1, 0.3, 0.7), "rows", ("lost hours", "few rows", "volume"), many=0, lasts=False
+    ),
+    "lost-rows": Damage(
+        lost_rows, (0.3, 0.5, 0.8), "rows", ("few rows", "lost hours", "volume"), many=0, lasts=False
     ),
     "doubled-batch": Damage(
         doubled_batch, (0.1, 0.5, 1.0), "rows", ("many rows", "unique key", "volume"), many=0, lasts=False
