@@ -41,9 +41,12 @@ def copied(source: Path) -> Project:
 
 
 @contextmanager
-def serving(project: Project, workers: int) -> Iterator[tuple[str, dict[str, str], subprocess.Popen[bytes]]]:
-    """A service of the project; its address, the headers of a request, and its process."""
-    command = [*COMMAND, "-C", str(project.home), "serve", "--port", "0", "--workers", str(workers)]
+def serving(
+    project: Project, workers: int, most: int = 0
+) -> Iterator[tuple[str, dict[str, str], subprocess.Popen[bytes]]]:
+    """A service of the project; its address, the headers of a request, and its process. ``most``: elastic."""
+    number = f"{workers}..{most}" if most else str(workers)
+    command = [*COMMAND, "-C", str(project.home), "serve", "--port", "0", "--workers", number]
     log = project.home / "serve.log"
     with log.open("wb") as out:
         process = subprocess.Popen(command, stdout=out, stderr=subprocess.STDOUT)
@@ -124,7 +127,10 @@ class Connection:
         writer.write(head.encode() + body)
         answer = (await reader.readuntil(b"\r\n\r\n")).decode().lower()
         length = int(answer.split("content-length:")[1].split("\r\n")[0])
-        return int(answer.split()[1]), await reader.readexactly(length)
+        status, text = int(answer.split()[1]), await reader.readexactly(length)
+        if "connection: close" in answer:
+            await self.reopen()
+        return status, text
 
     async def reopen(self) -> None:
         if self._streams is not None:

@@ -1,9 +1,10 @@
 """The service's figures, on a project that has been replayed:
 
-    python benchmarks/serving.py PROJECT all         each of these, in about six minutes
+    python benchmarks/serving.py PROJECT all         each of these, in about eight minutes
     python benchmarks/serving.py PROJECT requests    one-row requests, beside `mlflow models serve`
     python benchmarks/serving.py PROJECT batch       scoring a batch, beside bare LightGBM
     python benchmarks/serving.py PROJECT rollback    from the command to the last worker, under load
+    python benchmarks/serving.py PROJECT steps       workers come and go: 10, 100, and 10 computed requests a second
     python benchmarks/serving.py PROJECT bad         ten thousand bad requests
     python benchmarks/serving.py PROJECT ends        SIGTERM and kill -9 under load
 
@@ -203,6 +204,32 @@ async def ends(project: Project, rate: float) -> None:
     print(f"answered {len(answered)} predictions, not on record {len(answered - kept)}", flush=True)
 
 
+async def steps(project: Project, most: int, rates: tuple[float, ...] = (10, 100, 10), seconds: float = 45) -> None:
+    """Computed requests at one rate after another, to a service that has from one worker to ``most``."""
+    requests = requests_ahead(project, 400)
+    with serving(project, 1, most) as (address, headers, process):
+        await send_all(address, headers, "/predict?how=computed", requests[:50], 1, Results())
+        began = time.perf_counter()
+        for rate in rates:
+            results, over, counts = Results(keep=True), asyncio.Event(), []
+            send = send_at_rate(address, headers, "/predict?how=computed", requests, rate, over, results)
+            load, since = asyncio.create_task(send), time.perf_counter()
+            while time.perf_counter() - since < seconds:
+                answering = {a["worker"] for at, a in results.answers if at > time.perf_counter() - 2}
+                counts.append((time.perf_counter() - began, len(worker_processes(process.pid)), len(answering)))
+                await asyncio.sleep(0.5)
+            over.set()
+            await load
+            print(results.line(f"{rate:g} computed a second for {seconds:g} s, 1 to {most} workers"))
+            last = Results([s for s, (at, _) in zip(results.seconds, results.answers, strict=True)
+                            if at > since + seconds - 15])  # fmt: skip
+            print(last.line("  of these in the last 15 s"))
+            changes = [one for before, one in zip([None, *counts], counts, strict=False)
+                       if before is None or before[1:] != one[1:]]  # fmt: skip
+            print("  second, processes, of which answered: " + "; ".join(f"{t:.0f}, {n}, {a}" for t, n, a in changes))
+            print(f"  machine: {' '.join(f'{load:.1f}' for load in os.getloadavg())} of load", flush=True)
+
+
 def bad(project: Project, many: int, environments: Path) -> None:
     """Bad requests to two workers."""
     with serving(project, 2) as (address, headers, process):
@@ -275,10 +302,11 @@ def batch(project: Project) -> None:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("project", type=Path)
-    parser.add_argument("figure", choices=["all", "requests", "batch", "rollback", "bad", "ends"])
+    parser.add_argument("figure", choices=["all", "requests", "batch", "rollback", "ends", "steps", "bad"])
     parser.add_argument("--times", type=int, default=100)
     parser.add_argument("--rate", type=float, default=200)
     parser.add_argument("--workers", type=int, default=2)
+    parser.add_argument("--most", type=int, default=4)
     parser.add_argument("--many", type=int, default=10_000)
     parser.add_argument("--environments", type=Path)
     given = parser.parse_args()
@@ -291,6 +319,7 @@ def main() -> None:
         "batch": lambda: batch(project),
         "rollback": lambda: asyncio.run(rollback(project, given.times, given.rate, given.workers)),
         "ends": lambda: asyncio.run(ends(project, given.rate)),
+        "steps": lambda: asyncio.run(steps(project, given.most)),
         "bad": lambda: bad(project, given.many, environments),
     }
     try:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 import signal
 import threading
@@ -13,6 +12,7 @@ from pathlib import Path
 import hourly
 import pytest
 from registered import DAG, candidate, in_front_of_git, start
+from troubled_store import Store, Trouble, in_front_of, object_store
 
 from homeostat.adapters import dvc, git, worktree
 from homeostat.core.authorship import Authorship as By
@@ -341,26 +341,8 @@ def test_hosts_that_both_run_the_loop_take_in_each_others_amendments(ann: Projec
 
 @pytest.fixture(scope="module")
 def bucket() -> Iterator[str]:
-    """The address of an S3-compatible server on loopback, with an empty bucket."""
-    pytest.importorskip("dvc_s3", reason="dvc-s3 is not installed: no S3 here; the same code is tested on a folder")
-    server = pytest.importorskip("moto.server", reason="moto is not installed: no S3 server to test against")
-    import boto3
-
-    keys = {"AWS_ACCESS_KEY_ID": "a", "AWS_SECRET_ACCESS_KEY": "b", "AWS_EC2_METADATA_DISABLED": "true"}
-    before = {name: os.environ.get(name) for name in keys}
-    os.environ |= keys
-    running = server.ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
-    running.start()
-    host, port = running.get_host_and_port()
-    address = f"http://{host}:{port}"
-    boto3.client("s3", endpoint_url=address, region_name="us-east-1").create_bucket(Bucket="bundles")
-    yield address
-    running.stop()
-    for name, value in before.items():
-        if value is None:
-            del os.environ[name]
-        else:
-            os.environ[name] = value
+    with object_store("bundles") as address:
+        yield address
 
 
 @pytest.mark.slow
@@ -374,3 +356,79 @@ def test_bundles_travel_through_an_object_store(bucket: str, tmp_path: Path) -> 
     Registry(bob).rollback(By("bob", "bad", day(3)))
     hosts.follow(ann)
     assert told(ann) == told(bob)
+
+
+@pytest.fixture
+def troubled(bucket: str, tmp_path: Path) -> Iterator[tuple[Store, Project]]:
+    """A host with one release, and its store, that can be troubled."""
+    with in_front_of(bucket) as store:
+        address = f"    endpointurl = {store.address}\n    region = us-east-1\n"
+        ann = first_host(tmp_path, f"s3://bundles/{tmp_path.name}", address)
+        released(ann, "one")
+        yield store, ann
+
+
+def both_have(ann: Project, bob: Project) -> bool:
+    """Whether both hosts have two releases, once each, and the second whole."""
+    hosts.follow(bob)
+    whole = Registry.open(bob).load("v0.2.0").sql.startswith("-- two")
+    return whole and told(ann) == told(bob) == [(1, "v0.1.0", "ann"), (2, "v0.2.0", "ann")]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("trouble", "times"), [("503", 2), ("half", 2), ("slow", float("inf"))])
+def test_a_store_that_is_in_trouble_for_a_moment_or_slow_changes_nothing(
+    troubled: tuple[Store, Project], trouble: Trouble, times: float
+) -> None:
+    store, ann = troubled
+    two = candidate(ann, "two")
+    store.begin(trouble, times)
+    assert Registry(ann).release(*two, By("ann", "passed", day(1))).version == "v0.2.0"
+    assert store.troubled >= 2
+    bob = another_host(ann, "bob")
+    store.begin(trouble, times)
+    assert both_have(ann, bob)
+    assert store.troubled >= 2
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("trouble", "method", "why"),
+    [
+        ("503", "GET", r"An error occurred \(503\) when calling the ListObjectsV2 operation"),
+        ("503", "PUT", r"An error occurred \(503\) when calling the PutObject operation"),
+    ],
+)
+def test_a_release_that_the_store_does_not_take_is_none_and_can_be_made_again(
+    troubled: tuple[Store, Project], trouble: Trouble, method: str, why: str
+) -> None:
+    store, ann = troubled
+    two = candidate(ann, "two")
+    store.begin(trouble, float("inf"), method)
+    with pytest.raises(EnvironmentFault, match=f"models/bundle cannot be pushed: its remote says: {why}") as caught:
+        Registry(ann).release(*two, By("ann", "passed", day(1)))
+    assert "\n" not in str(caught.value)
+    assert store.troubled
+    shared = git.read_tags(ann.root.parent / "shared.git", "meters")
+    assert len(shared) == 2 and shared == git.read_tags(ann.home, "meters")
+    store.begin("")
+    Registry(ann).release(*two, By("ann", "passed", day(1)))
+    assert both_have(ann, another_host(ann, "bob"))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("trouble", "why"), [("503", r"An error occurred \(503\)"), ("half", "Not enough data")])
+def test_a_bundle_that_the_store_does_not_give_is_asked_for_again(
+    troubled: tuple[Store, Project], trouble: Trouble, why: str
+) -> None:
+    store, ann = troubled
+    Registry(ann).release(*candidate(ann, "two"), By("ann", "passed", day(1)))
+    bob = another_host(ann, "bob")
+    hosts.follow(bob)
+    store.begin(trouble)
+    with pytest.raises(EnvironmentFault, match=f"and its remote says: .*{why}") as caught:
+        Registry.open(bob).load("v0.2.0")
+    assert "\n" not in str(caught.value)
+    assert not list(bob.releases.glob("*"))
+    store.begin("")
+    assert both_have(ann, bob)

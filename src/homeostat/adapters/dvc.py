@@ -218,18 +218,45 @@ def _transferred(repo: Repo, content: Any, away: bool) -> bool:
     """Copy an out with all that is in it from the cache to the default remote, or back; whether all of it is there.
 
     DVC's own push and fetch read the remote from the commit, and pass over what is lacking without a word.
+
+    Raises:
+        Exception: what the remote raised, also at a single file.
     """
     from dvc_data.hashfile.status import compare_status
 
     cache, remote = repo.cache.local, repo.cloud.get_remote_odb()
     source, target = (cache, remote) if away else (remote, cache)
-    if not away:
-        repo.cloud.transfer(remote, cache, [content])  # the list of what is in it comes first
-    if not cache.exists(content.value):
-        return False
-    failed = repo.cloud.transfer(source, target, [content], shallow=False, cache_odb=cache).failed
+    with _errors_of_files_raised():
+        if not away:
+            repo.cloud.transfer(remote, cache, [content])  # the list of what is in it comes first
+        if not cache.exists(content.value):
+            return False
+        failed = repo.cloud.transfer(source, target, [content], shallow=False, cache_odb=cache).failed
     status = compare_status(source, target, [content], check_deleted=False, shallow=False, cache_odb=cache)
     return not (failed or status.missing or status.new)
+
+
+@contextmanager
+def _errors_of_files_raised() -> Iterator[None]:
+    """DVC logs what stops a single file, and goes on with the others: raise the last of these errors then."""
+    errors: list[BaseException] = []
+
+    def note(record: logging.LogRecord) -> bool:
+        if record.exc_info and record.exc_info[1]:
+            errors.append(record.exc_info[1])
+        return False
+
+    transfers = logging.getLogger("dvc_data.hashfile.transfer")
+    level = transfers.level
+    transfers.setLevel(logging.ERROR)
+    transfers.addFilter(note)
+    try:
+        yield
+    finally:
+        transfers.removeFilter(note)
+        transfers.setLevel(level)
+    if errors:
+        raise errors[-1]
 
 
 def _content(repo: Repo, commit: str, out: str) -> Any:

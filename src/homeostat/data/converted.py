@@ -88,7 +88,7 @@ def _convert(name: str, source: Source, file: SourceFile, target: Path, alone: b
     parts: list[tuple[str, Any, Any]] = []
     undeclared: tuple[str, ...] = ()
     try:
-        quiet = not alone and is_empty(file)
+        quiet = not alone and is_empty(name, file)
         for rows, selection in () if quiet else read_typed(name, source, file, target.parent):
             undeclared = selection.undeclared
             part = f"{len(parts):05d}.parquet"

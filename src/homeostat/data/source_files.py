@@ -111,7 +111,7 @@ def listed_at(name: str, address: str) -> tuple[list[SourceFile], list[str]]:
     """
     import fsspec
 
-    try:
+    with _reached(name, address):
         if "://" in address:
             fs, path = fsspec.core.url_to_fs(address)
         else:  # a name may hold what means something in an address
@@ -124,11 +124,16 @@ def listed_at(name: str, address: str) -> tuple[list[SourceFile], list[str]]:
             paths, about = parted(inside)
         else:
             paths = sorted(p for p in fs.glob(path) if fs.isfile(p)) if any(c in path for c in "*?[") else []
-    except (OSError, ImportError, ValueError) as error:
-        raise DataError(
-            f"{name}: {address} cannot be reached: {first_line(error)}; correct its path or access"
-        ) from error
     return [SourceFile(fs, p, _partition(p, path)) for p in paths], about
+
+
+@contextmanager
+def _reached(name: str, address: str) -> Iterator[None]:
+    try:
+        yield
+    except Exception as error:  # each kind of store raises its own
+        why = first_line(error) or type(error).__name__
+        raise DataError(f"{name}: {address} cannot be reached: {why}; correct its path or access") from error
 
 
 def _in_archive(fs: Any, path: str) -> tuple[list[SourceFile], list[str]] | None:
@@ -152,10 +157,24 @@ def _partition(path: str, address: str) -> tuple[tuple[str, str | None], ...]:
     return tuple((key, None if value == NO_PARTITION else value) for key, value in pairs.items())
 
 
-def digest_of(file: SourceFile) -> str:
-    """The hash of a file's content, and of what stands in its path."""
+def version_of(name: str, file: SourceFile) -> str:
+    """What changes when the file does, without reading it.
+
+    Raises:
+        DataError: it cannot be reached.
+    """
+    with _reached(name, file.called):
+        return str(file.fs.ukey(file.path))
+
+
+def digest_of(name: str, file: SourceFile) -> str:
+    """The hash of a file's content, and of what stands in its path.
+
+    Raises:
+        DataError: it cannot be read whole.
+    """
     total = hashlib.sha256(repr(file.partition).encode() if file.partition else b"")
-    with file.fs.open(file.path, "rb") as stream:
+    with _reached(name, file.called), file.fs.open(file.path, "rb") as stream:
         while block := stream.read(1 << 20):
             total.update(block)
     return total.hexdigest()
@@ -175,7 +194,7 @@ def opened(
     """
     import duckdb
 
-    if is_empty(file):
+    if is_empty(name, file):
         raise DataError(f"{name}: {file.called} is empty; deliver it again")
     with local_copy(name, file, scratch) as local:
         if local.stat().st_size == 0:
@@ -207,9 +226,14 @@ def _logged(name: str, file: SourceFile) -> Callable[[str], None]:
     return lambda sentence: log.warning("%s: %s: %s", name, file.path, sentence)
 
 
-def is_empty(file: SourceFile) -> bool:
-    """Whether a file has no byte."""
-    return bool(file.fs.size(file.path) == 0)
+def is_empty(name: str, file: SourceFile) -> bool:
+    """Whether a file has no byte.
+
+    Raises:
+        DataError: it cannot be reached.
+    """
+    with _reached(name, file.called):
+        return bool(file.fs.size(file.path) == 0)
 
 
 def parquet_relation(connection: duckdb.DuckDBPyConnection, path: Path) -> duckdb.DuckDBPyRelation:

@@ -17,7 +17,7 @@ from homeostat.data.casts import WRITTEN, misfitting, not_of
 from homeostat.data.converted import Converted, converted, read_typed, specification
 from homeostat.data.queries import queried
 from homeostat.data.selection import TIME, with_optional
-from homeostat.data.source_files import SourceFile, digest_of, files_of
+from homeostat.data.source_files import SourceFile, digest_of, files_of, version_of
 
 if TYPE_CHECKING:
     from homeostat.core.periods import Period
@@ -109,13 +109,13 @@ class SourceReader:
         """
         if source.query is not None:
             return None
-        parts = [self._digest(file) for file in files_of(name, source, self._root)]
+        parts = [self._digest(name, file) for file in files_of(name, source, self._root)]
         return hashlib.sha256("".join([specification(source), *parts]).encode()).hexdigest()
 
-    def _digest(self, file: SourceFile) -> str:
-        key = (file.path, file.fs.ukey(file.path))
+    def _digest(self, name: str, file: SourceFile) -> str:
+        key = (file.path, version_of(name, file))
         if key not in self._digests:
-            self._digests[key] = digest_of(file)
+            self._digests[key] = digest_of(name, file)
         return self._digests[key]
 
     def _queried(
@@ -137,7 +137,7 @@ class SourceReader:
                     yield rows.with_columns(pl.lit(number).alias(FILE)), conversion.undeclared
 
     def _conversion(self, name: str, source: Source, file: SourceFile, alone: bool) -> Converted:
-        content = self._digest(file)
+        content = self._digest(name, file)
         key = (specification(source), content)
         if key not in self._converted or not all(part.is_file() for part, _, _ in self._converted[key].parts[:1]):
             self._converted[key] = converted(name, source, file, content, self._folder, alone)

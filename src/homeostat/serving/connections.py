@@ -43,6 +43,7 @@ class Connection(HttpToolsProtocol):
         super().__init__(*args, **kwargs)
         self._deadline: asyncio.TimerHandle | None = None
         self._waiting_since: float | None = None  # on the loop's clock; None while a request is being answered
+        self._last_answer = False  # the connection ends with the next answer
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
@@ -64,6 +65,8 @@ class Connection(HttpToolsProtocol):
         self._waiting_since = None
         self._allow(self.body_within, "body")
         super().on_headers_complete()
+        if self._last_answer:
+            self.cycle.keep_alive = False
 
     def on_message_complete(self) -> None:
         self._allow(None)
@@ -73,6 +76,12 @@ class Connection(HttpToolsProtocol):
         super().on_response_complete()
         if not self.pipeline:
             self._waiting_since = self.loop.time()
+
+    def end_with_an_answer(self) -> None:
+        """Answer the request in progress, or else the next, with `connection: close`, so that no request is lost."""
+        self._last_answer = True
+        if self.cycle is not None and not self.cycle.response_started:
+            self.cycle.keep_alive = False
 
     def _allow(self, seconds: float | None, part: str = "") -> None:
         """Give the client so long from now for a part of its request; None: nothing is awaited of it."""

@@ -119,12 +119,7 @@ class Endpoints:
 
     def metrics(self) -> bytes:
         """Metrics for Prometheus."""
-        worker, state = self.worker, self.worker.state
-        metrics.SERVING.set(state.live.event.number if state else 0)
-        metrics.CHALLENGER.set(state.challenger.live.event.number if state and state.challenger else 0)
-        metrics.SWITCH_FAILED.set(worker.failure is not None or worker.unloaded is not None)
-        metrics.DATA_STALE.set(bool(worker.stale))
-        metrics.REMOTE_FAILED.set(bool(sync.failure(worker.project)))
+        self.worker.report()
         return metrics.text()
 
     def openapi(self) -> dict[str, Any]:
@@ -145,7 +140,8 @@ class Endpoints:
         events = state.shapes.events(body)
         keyed = _keyed(state, events)
         began = time.perf_counter()
-        by, answers, failure = await self._by_one_release(state, keyed, precomputed)
+        with metrics.IN_PROGRESS.track_inprogress():
+            by, answers, failure = await self._by_one_release(state, keyed, precomputed)
         ids = self._log(by, answers, events, time.perf_counter() - began)
         challenger = state.challenger
         if failure is not None and challenger is not None:

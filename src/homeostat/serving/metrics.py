@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import os
 import tempfile
-from pathlib import Path
 
-from homeostat.serving.settings import SHARED
+from homeostat.core.elasticity import SLOW
+from homeostat.serving import settings
+from homeostat.serving.settings import SHARED, SLOT
 
 if SHARED not in os.environ:  # a single worker without a parent, as in a test
     os.environ[SHARED] = tempfile.mkdtemp(prefix="homeostat-metrics-")
@@ -14,10 +15,11 @@ if SHARED not in os.environ:  # a single worker without a parent, as in a test
 import prometheus_client  # reads the folder when it is imported
 from prometheus_client import multiprocess, values
 
-from homeostat.project.process import alive
+if values.ValueClass._multiprocess and SLOT in os.environ:
+    values.ValueClass = values.MultiProcessValue(lambda slot=os.environ[SLOT]: slot)
 
 CONTENT_TYPE = prometheus_client.CONTENT_TYPE_LATEST
-_FAST = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5)
+_FAST = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, SLOW, 0.5, 1.0, 2.5)
 
 REQUESTS = prometheus_client.Counter("homeostat_requests_total", "Requests answered.", ["path", "status"])
 SECONDS = prometheus_client.Histogram("homeostat_request_seconds", "Time to an answer.", ["path"], buckets=_FAST)
@@ -25,8 +27,12 @@ PREDICTIONS = prometheus_client.Counter(
     "homeostat_predictions_total", "Events predicted, by release and by how they were answered.", ["release", "how"]
 )
 ANSWER_SECONDS = prometheus_client.Histogram(
-    "homeostat_answer_seconds", "Time of the answers of one request, by release.", ["release"], buckets=_FAST
+    settings.ANSWER_SECONDS, "Time of the answers of one request, by release.", ["release"], buckets=_FAST
 )
+IN_PROGRESS = prometheus_client.Gauge(
+    settings.IN_PROGRESS, "Requests that are being answered.", multiprocess_mode="livesum"
+)
+WORKERS = prometheus_client.Gauge("homeostat_workers", "Worker processes.", multiprocess_mode="livesum")
 CHALLENGER_FAILURES = prometheus_client.Counter(
     "homeostat_challenger_failures_total", "Requests that a challenger could not answer.", ["release"]
 )
@@ -72,10 +78,6 @@ def text() -> bytes:
     """
     if not values.ValueClass._multiprocess:
         return prometheus_client.generate_latest()
-    for path in Path(os.environ[SHARED]).glob("gauge_live*.db"):
-        process = int(path.stem.rpartition("_")[2])
-        if not alive(process):
-            multiprocess.mark_process_dead(process)
     registry = prometheus_client.CollectorRegistry()
     multiprocess.MultiProcessCollector(registry)
     return prometheus_client.generate_latest(registry)

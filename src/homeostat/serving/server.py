@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from homeostat.adapters.telemetry import quiet_environment
 from homeostat.core.errors import EnvironmentFault
+from homeostat.core.text import count
 from homeostat.project.layout import working_tree
 from homeostat.serving import paths, prediction_log, sync
 from homeostat.serving.auth import read_or_make_token
@@ -42,12 +43,19 @@ LOGGING: dict[str, Any] = {
 
 
 def serve(
-    project: Project, host: str, port: int, workers: int, fresh: timedelta | None, say: Callable[[str], None]
+    project: Project,
+    host: str,
+    port: int,
+    workers: tuple[int, int],
+    fresh: timedelta | None,
+    say: Callable[[str], None],
 ) -> None:
     """Answer requests until SIGINT or SIGTERM; accepted requests are finished.
 
+    ``workers``: how many processes there are at least and at most.
+
     Raises:
-        EnvironmentFault: the port is taken, or the token cannot be used.
+        EnvironmentFault: the port is taken, the token cannot be used, or no worker comes up.
     """
     quiet_environment()
     name = project.scope.project  # read first: an error in the scope is reported before anything is started
@@ -56,13 +64,22 @@ def serve(
     logging.config.dictConfig(LOGGING)
     with _listening(host, port) as listening, sync.following_remote(project), _packing(project):
         address = f"http://{host}:{listening.getsockname()[1]}"
-        say(f"{name} is served at {address} by {workers} {'worker' if workers == 1 else 'workers'}")
+        say(f"{name} is served at {address} by {_words(workers)}")
         say(f"  look at  {address}/docs; the password is the token in {paths.token(project)}")
         if project.scope.remote is not None and not working_tree(project).accepted.is_dir():
             say("  no data here yet: answers use the request alone; run `homeostat run data` here at every tick")
         say("Ctrl-C ends it.")
         _run(listening, workers)
     say(f"{name} is no longer served")
+
+
+def _words(workers: tuple[int, int]) -> str:
+    least, most = workers
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    if least == most:
+        return count(most, "worker")
+    beyond = f"; more than {count(cores, 'core')} of this machine" if cores and most > cores else ""
+    return f"{least} to {count(most, 'worker')}, as requests come{beyond}"
 
 
 def _set_environment(project: Project, fresh: timedelta | None) -> None:
@@ -74,23 +91,23 @@ def _set_environment(project: Project, fresh: timedelta | None) -> None:
         os.environ[FRESH] = str(fresh.total_seconds())
 
 
-def _run(listening: socket.socket, workers: int) -> None:
+def _run(listening: socket.socket, workers: tuple[int, int]) -> None:
     import uvicorn
-    from uvicorn.supervisors import Multiprocess
 
     from homeostat.serving.connections import Connection, raise_descriptor_limit
+    from homeostat.serving.workers import Workers
 
     raise_descriptor_limit()
     config = uvicorn.Config(
-        "homeostat.serving.http:make", factory=True, workers=workers, log_config=LOGGING, access_log=False,
+        "homeostat.serving.http:make", factory=True, log_config=LOGGING, access_log=False,
         lifespan="on", server_header=False, backlog=BACKLOG, http=Connection, timeout_graceful_shutdown=GRACE,
         timeout_worker_healthcheck=HEALTH, timeout_keep_alive=KEEP, ws="none", proxy_headers=False,
     )  # fmt: skip
     with _signals():
-        if workers > 1:
-            Multiprocess(config, sockets=[listening]).run()
-        else:
+        if workers == (1, 1):
             uvicorn.Server(config).run(sockets=[listening])
+        else:
+            Workers(config, listening, *workers).run()
 
 
 @contextlib.contextmanager

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 from homeostat.core.errors import DataError, HomeostatError
 from homeostat.releases.registry import Registry
-from homeostat.serving import requests
+from homeostat.serving import metrics, requests, sync
 from homeostat.serving.answer import Precomputed
 from homeostat.serving.changes import DataChanges, LedgerChanges, ProjectClock
 from homeostat.serving.context import Context
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
 CHECK_LEDGER = 0.02  # seconds between two checks for a new event
 CHECK_DATA = 0.5  # seconds between two checks for new data
-SYNC = 1.0  # seconds until an answer's log line is on the disk
+SYNC = 1.0  # seconds until an answer's log line is on the disk, and the state of the worker among the metrics
 RETRY = 5.0  # seconds until what failed for an outside reason is tried again
 LOADED = 4  # bundles that are kept in memory
 log = logging.getLogger("homeostat.serving")
@@ -67,6 +67,7 @@ class Worker:
     def start(self) -> None:
         """Load the champion, then follow the ledger and the data; the first load is over when this returns."""
         self._follow_ledger()
+        self.report()
         self._thread.start()
 
     def stop(self) -> None:
@@ -74,6 +75,16 @@ class Worker:
         self._stop.set()
         self._thread.join()
         self.predictions.close()
+
+    def report(self) -> None:
+        """Put the state of this worker among the metrics, which any of the workers answers with."""
+        state = self.state
+        metrics.WORKERS.set(1)
+        metrics.SERVING.set(state.live.event.number if state else 0)
+        metrics.CHALLENGER.set(state.challenger.live.event.number if state and state.challenger else 0)
+        metrics.SWITCH_FAILED.set(self.failure is not None or self.unloaded is not None)
+        metrics.DATA_STALE.set(bool(self.stale))
+        metrics.REMOTE_FAILED.set(bool(sync.failure(self.project)))
 
     def _follow(self) -> None:
         last = dict.fromkeys(("data", "sync"), time.monotonic())
@@ -88,6 +99,7 @@ class Worker:
                 if at - last["sync"] >= SYNC:
                     last["sync"] = at
                     self.predictions.sync()
+                    self.report()
             except Exception:  # the thread goes on whatever happens, and the release stays in service
                 log.exception("an error while following ledger and data; the release stays in service")
                 self._ledger_changes.report_at(at + RETRY)

@@ -82,7 +82,7 @@ def _open_files(work: Workspace, name: str, address: Address) -> OpenedTable:
     files, about = listed_at(INPUT, str(address.path))
     if not files:
         raise DataError(f"{address}: no such file; correct --from")
-    empty = [f for f in files if is_empty(f)]
+    empty = [f for f in files if is_empty(INPUT, f)]
     files = [f for f in files if f not in empty]
     if not files:
         raise DataError(f"{address}: is empty; give a table with a header and rows")
