@@ -66,14 +66,16 @@ def reproduce(
     return ran
 
 
-def reproduce_alone(root: Path, stages: Sequence[str], worker: StageProcess | None = WORKER) -> None:
+def reproduce_alone(root: Path, stages: Sequence[str], worker: StageProcess | None = WORKER) -> list[str]:
     """Bring the outs of these stages, in order, up to date where no other outs are: what they read is checked out.
+
+    What has changed and concerns other stages too comes back, as ``changed_inputs`` has it.
 
     Raises:
         HomeostatError: as ``reproduce``, or an EnvironmentFault where the cache lacks what they read.
     """
 
-    def once() -> None:
+    def once() -> list[str]:
         with _repo(root) as repo, _commands(root, worker, []), quick_lock_file(), inputs_hashed_once():
             of_stages = [stage for stage in repo.index.stages if stage.addressing in stages]
             made = {out.def_path for out in repo.index.outs if out.use_cache}
@@ -81,8 +83,9 @@ def reproduce_alone(root: Path, stages: Sequence[str], worker: StageProcess | No
             repo.checkout(sorted(made & used), force=True)
             for stage in stages:
                 repo.reproduce(stage, single_item=True)
+            return _changed_inputs(repo)
 
-    _patiently(root, once)
+    return _patiently(root, once)
 
 
 def pending(root: Path) -> list[str]:
@@ -101,12 +104,16 @@ def changed_inputs(root: Path) -> list[str]:
     def once() -> list[str]:
         with _repo(root) as repo:
             repair_state(repo)
-            outs = {out.def_path for out in repo.index.outs}
-            changes = [change for stage in repo.status().values() for change in stage if isinstance(change, dict)]
-            deps = {path for change in changes for path in change.get("changed deps", {})}
-            return sorted(deps - outs)
+            return _changed_inputs(repo)
 
     return _patiently(root, once)
+
+
+def _changed_inputs(repo: Repo) -> list[str]:
+    outs = {out.def_path for out in repo.index.outs}
+    changes = [change for stage in repo.status().values() for change in stage if isinstance(change, dict)]
+    deps = {path for change in changes for path in change.get("changed deps", {})}
+    return sorted(deps - outs)
 
 
 def checkout(root: Path) -> None:
