@@ -76,6 +76,8 @@ def reproduce_alone(root: Path, stages: Sequence[str], worker: StageProcess | No
     """
 
     def once() -> list[str]:
+        if worker is not None:
+            _import_ahead(root, worker, stages)
         with _repo(root) as repo, _commands(root, worker, []), quick_lock_file(), inputs_hashed_once():
             of_stages = [stage for stage in repo.index.stages if stage.addressing in stages]
             made = {out.def_path for out in repo.index.outs if out.use_cache}
@@ -361,6 +363,15 @@ def _commands(root: Path, worker: StageProcess | None, ran: list[str]) -> Iterat
             yield
         finally:
             stages._run = usual
+
+
+def _import_ahead(root: Path, worker: StageProcess, stages: Sequence[str]) -> None:
+    """Have the process that will run these stages import them while DVC finds out what they need."""
+    _require(root)
+    _log(root).parent.mkdir(exist_ok=True)
+    with _log(root).open("ab") as log:
+        environment = os.environ | stage_environment(root)
+        worker.begin(root, environment, log, [f"homeostat.stages.{stage}" for stage in stages])
 
 
 @contextmanager

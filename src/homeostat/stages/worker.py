@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import ctypes
 import gc
+import importlib
 import json
 import logging
 import os
@@ -32,6 +33,8 @@ def main() -> None:
     warnings.filterwarnings("ignore", category=RuntimeWarning, module="runpy")
     on_interrupt = signal.signal(signal.SIGINT, signal.SIG_IGN)  # between stages Ctrl-C is the caller's
     print(READY, file=answers, flush=True)
+    for module in sys.argv[1:]:  # stages that will be run, while the caller prepares them
+        importlib.import_module(module)
     for line in requests:
         request = json.loads(line)
         with ExitStack() as surroundings:
