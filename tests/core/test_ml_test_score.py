@@ -37,7 +37,7 @@ BROKEN: list[tuple[str, dict[str, Any], float]] = [
     ("all features are beneficial", {"unused": None}, 0),
     ("all features are beneficial", {"worth": None}, 0.5),
     ("all features are beneficial", {"worth": {"sky": "not shown to help"}}, 0.5),
-    ("all features are beneficial", {"worth": {"sky": "harms: the loss is lower without it"}}, 0),
+    ("all features are beneficial", {"worth": {"sky": "harms: the loss is lower without it"}}, 0.5),
     ("cost is too much", {"priced": ()}, 0),
     ("cost is too much", {"worth": None}, 0.5),
     ("cost is too much", {"worth": {"sky": "does not pay: it saves 2.0 and costs 9.0"}}, 0),

@@ -131,9 +131,7 @@ def _beneficial(e: Evidence) -> Point:
     measure = "measure what each is worth, by leaving it out: homeostat check features"
     if e.worth is None:
         return Point(0.5, "the models in service use every feature", measure)
-    harm, vain = _so_judged(e, HARMS), _so_judged(e, UNSHOWN)
-    if harm:
-        return Point(0, f"the loss is lower without {listed(harm, SHOWN)}", "take them out, one at a time")
+    vain = (*_so_judged(e, HARMS), *_so_judged(e, UNSHOWN))  # of many, some seem to harm by chance
     if vain:
         shown = f"{len(vain)} of {len(e.worth)} features and groups are not shown to help: {listed(vain, SHOWN)}"
         return Point(0.5, shown, "take them out one at a time, or group those that say the same: features.groups")
