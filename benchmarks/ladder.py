@@ -55,8 +55,9 @@ def line(day: str, finding: Finding) -> str:
     facts = finding.facts
     loss = "the best" if facts["best"] == finding.subject else _share(finding.value, finding.interval)
     money = "" if facts["below"] == finding.subject else _share(facts["buys"], facts["buys_interval"])
-    cost = "" if facts["cost"] is None else f"{1000 * facts['cost']:,.0f}"
-    return f"| {day} | {finding.subject}{' *' if facts['used'] else ''} | {loss} | {cost} | {money} |"
+    cost = "" if facts["cost"] is None else f"{facts['cost']:,.1f}"
+    refused = ", ".join(facts["refused"])
+    return f"| {day} | {finding.subject}{' *' if facts['used'] else ''} | {loss} | {cost} | {money} | {refused} |"
 
 
 def _share(value: float | None, interval: object) -> str:
@@ -77,7 +78,7 @@ def main() -> None:
         replayed = run([BIN / "homeostat", "replay", "--from", FROM, "--to", given.to, "--name", "ladder"], project)
         decided = history.decisions(Project.find(project / ".homeostat" / "replays" / "ladder"))
         print("| judged | rung (*: of the candidate) | weighted loss, against the best | cost of 1,000 events "
-              "| against the rung above it |\n|---|---|---|---|---|")  # fmt: skip
+              "| against the rung above it | chosen, and refused for |\n|---|---|---|---|---|---|")  # fmt: skip
         for one in decided:
             for finding in rungs_of(one.decision):
                 print(line(f"{one.at:%Y-%m-%d}", finding))
