@@ -23,15 +23,16 @@ REPLAYED = ".homeostat/replays/benchmark"  # what year.py leaves
 SMALL = (
     ("startup.py",), ("tick.py",), ("drift.py", "50000"), ("year.py", "2013-04-30"),
     ("serving.py", REPLAYED, "all", "--times", "10", "--rate", "100", "--many", "300"),
-    ("weights.py", REPLAYED, "--times", "3"), ("oracle.py", REPLAYED), ("estimates.py", REPLAYED),
-    ("device.py", REPLAYED, "--rows", "5000"), ("cadence.py", REPLAYED, "--length", "14d"),
-    ("peeking.py", "--nulls", "200"), ("scale.py", "100000"),
+    ("weights.py", REPLAYED, "--times", "3"), ("candidate.py", REPLAYED), ("oracle.py", REPLAYED),
+    ("estimates.py", REPLAYED), ("device.py", REPLAYED, "--rows", "5000"), ("cadence.py", REPLAYED, "--length", "14d"),
+    ("peeking.py", "--nulls", "200"), ("scale.py", "100000"), ("ladder.py", "--to", "2013-04-30"),
     ("new.py", "small"), ("kills.py", "--kills", "5", "--seed", "1"), ("soak.py", "--runs", "100"),
 )  # fmt: skip
 FULL = (  # the service is measured in the middle of the year: at its end no event is ahead
     ("startup.py",), ("tick.py",), ("drift.py",), ("year.py", "2013-04-30"), ("serving.py", REPLAYED, "all"),
-    ("year.py",), ("weights.py", REPLAYED), ("oracle.py", REPLAYED), ("estimates.py", REPLAYED),
-    ("device.py", REPLAYED), ("cadence.py", REPLAYED, "--length", "56d", "--daily"), ("peeking.py",), ("scale.py",),
+    ("year.py",), ("weights.py", REPLAYED), ("candidate.py", REPLAYED), ("oracle.py", REPLAYED),
+    ("estimates.py", REPLAYED), ("device.py", REPLAYED), ("cadence.py", REPLAYED, "--length", "56d", "--daily"),
+    ("peeking.py",), ("scale.py",), ("ladder.py",),
     ("new.py",), ("kills.py", "--seed", "1"), ("soak.py",),
 )  # fmt: skip
 TOOLS = ("homeostat", "prefect", "dvc", "great-expectations", "lightgbm", "evidently", "polars", "duckdb")

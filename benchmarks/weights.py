@@ -15,16 +15,18 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from datetime import datetime
 from pathlib import Path
 from statistics import median
 
+import numpy as np
 from service_load import copied, serving
 from whole_process import BIN, ROOT, Run, run
 
 from homeostat import loop
 from homeostat.core.authorship import Authorship
 from homeostat.decisions.calibration_kind import choose_kinds
-from homeostat.decisions.recalibrate import edits_with, recent_events
+from homeostat.decisions.recalibrate import Recent, edits_with, recent_events
 from homeostat.project.layout import Project
 from homeostat.project.scope_values import with_values
 from homeostat.releases.derived import derive
@@ -33,6 +35,7 @@ from homeostat.releases.registry import Registry
 
 ALLOWED = 5.0  # seconds
 SHARES = (0.6, 0.8, 1.2, 1.5, 2.0)  # of the first weight, round by round
+KEPT = 0.9  # of the events of the round before are those that calibrators are fitted to
 GIT = ("git", "-c", "user.name=benchmark", "-c", "user.email=benchmark@localhost", "commit", "--quiet", "--all")
 
 
@@ -61,12 +64,20 @@ def recalibrate(folder: Path, number: int) -> None:
         scope = session.tree.scope
         names = [name for name, objective in scope.objectives.items() if objective.task == "binary"]
         recent = recent_events(session, serving_now.bundle, FeatureRows(session.tree), names, now)
-        until = now - scope.events.label_horizon - number * scope.rhythm.tick  # others in each round
-        fitted = recent.fitted(choose_kinds(scope, recent, now), until)
+        fitted = recent.fitted(choose_kinds(scope, recent, now), _until(recent, number))
+        assert fitted, f"too few events since {serving_now.event.version} was trained: give a replay that ends later"
         made = derive(session.project, serving_now.event, edits_with(fitted), now)
         assert made.bundle.calibrators == fitted, "the replay is of a version from before there were calibrators"
         by = Authorship("benchmark", f"round {number}", now)
         session.registry.release(made.commit, made.bundle.hash, by)
+
+
+def _until(recent: Recent, number: int) -> datetime:
+    """The time of the last event to fit on: others in each round, however few have come since the models were."""
+    mature = np.logical_or.reduce([~np.isnan(labels) for labels in recent.labels.values()])
+    times = recent.rows["event_time"].to_numpy()[mature]
+    assert len(times), "no event has matured since the release in service was trained: give a replay that ends later"
+    return np.sort(times)[int((len(times) - 1) * KEPT**number)].item()
 
 
 def measured(project: Project, log: Path, change: Callable[[Project, int], Run], times: int) -> tuple[list[Run], float]:

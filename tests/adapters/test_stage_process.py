@@ -21,6 +21,7 @@ from tiny_dag import SRC, make, square, write_stage
 
 from homeostat.adapters import dvc, stage_process
 from homeostat.adapters.stage_process import StageProcess
+from homeostat.adapters.telemetry import quiet_environment
 from homeostat.core.errors import EnvironmentFault
 from homeostat.project.layout import Project
 from homeostat.project.window import write_window
@@ -260,6 +261,15 @@ def test_one_process_runs_every_stage_until_the_code_the_tree_or_the_environment
     monkeypatch.setenv("POLARS_MAX_THREADS", "1")
     dvc.reproduce(other, worker=worker, force=True)
     assert ran_in(other) == [worker.process_id] * 2 and worker.process_id != third
+
+
+def test_a_process_that_was_begun_ahead_runs_the_stages_that_it_has_imported(home: Path, worker: StageProcess) -> None:
+    quiet_environment()
+    with (home / "ahead.log").open("wb") as log:
+        worker.begin(home, os.environ | dvc.stage_environment(home), log, ["homeostat.stages.double"])
+    begun = worker.process_id
+    dvc.reproduce(home, worker=worker)
+    assert ran_in(home) == [begun, begun] and not (home / "ahead.log").read_text()
 
 
 def test_trees_that_run_the_installed_package_share_a_process(tmp_path: Path, worker: StageProcess) -> None:

@@ -11,6 +11,7 @@ from homeostat.checks.ablation import ablation, parts_of, verdict
 from homeostat.core.evaluation import Compared
 from homeostat.core.intervals import Measure
 from homeostat.core.paired_losses import Paired
+from homeostat.features.worth import read_worth
 from homeostat.project.layout import Project
 
 
@@ -24,11 +25,18 @@ def project(folder: Path, groups: dict[str, object] | None = None) -> Project:
 
 
 def test_what_decides_earns_its_place_and_noise_does_not(tmp_path: Path) -> None:
-    head, *lines = list(ablation(project(tmp_path)))
+    of = project(tmp_path)
+    assert read_worth(of) is None
+    head, *lines = list(ablation(of))
     assert head.startswith("without it, on 336 held-out events")
     assert [line.split()[0] for line in lines] == ["wind", "moon", "bay"]
     assert lines[0].endswith("earns its place") and "flood +" in lines[0]
     assert not lines[2].endswith("earns its place")
+    worth = read_worth(of)
+    assert worth is not None and [line.endswith(worth[line.split()[0]]) for line in lines] == [True] * 3
+    params = of.root / "params.yaml"
+    params.write_text(params.read_text().replace("flood", "flooded"))
+    assert read_worth(Project(of.root, of.root)) is None, "of another recipe"
 
 
 def test_a_group_is_left_out_as_a_whole_and_has_to_pay(tmp_path: Path) -> None:

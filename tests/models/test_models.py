@@ -382,11 +382,24 @@ def test_a_given_score_that_is_none(values: list[Any], said: str) -> None:
 
 
 @pytest.mark.skipif(platform.machine() not in ("x86_64", "AMD64"), reason="scikit-learn is loaded first here")
-def test_lightgbm_needs_no_sklearn_which_can_be_imported_afterwards() -> None:
+def test_lightgbm_needs_no_sklearn_or_pandas_which_can_be_imported_afterwards() -> None:
     code = (
         "import sys; from homeostat.models.lightgbm import library\n"
-        "assert library().Booster and 'sklearn' not in sys.modules\n"
-        "import sklearn.linear_model; assert library().Booster"
+        "assert library().Booster and not {'sklearn', 'pandas'} & set(sys.modules)\n"
+        "import pandas, sklearn.linear_model; assert library().Booster"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_another_thread_imports_pandas_while_lightgbm_is_imported() -> None:
+    code = (
+        "import threading\n"
+        "from homeostat.models.lightgbm import _not_importable\n"
+        "other = threading.Thread(target=lambda: __import__('pandas'))\n"
+        "with _not_importable('pandas'):\n"
+        "    try: import pandas\n"
+        "    except ModuleNotFoundError: other.start(); other.join()\n"
+        "    import pandas; assert pandas.DataFrame"
     )
     subprocess.run([sys.executable, "-c", code], check=True)
 

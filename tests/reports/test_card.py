@@ -65,13 +65,14 @@ def released(project: Project) -> None:
     training = {"kind": "linear", "rows": 1234, "from": "2024-03-01T00:00:00", "to": "2024-03-01T20:00:00",
                 "holdout": {"from": "2024-03-01T15:00:00", "to": "2024-03-01T20:00:00", "rows": 400},
                 "features": ["hour", "phase"]}  # fmt: skip
-    for number, version in enumerate(("v0.1.0", "v0.2.0"), 1):
+    earlier = training | {"to": "2024-03-01T10:00:00", "holdout": training["holdout"] | {"from": "2024-03-01T05:00:00"}}
+    for number, (version, of) in enumerate({"v0.1.0": earlier, "v0.2.0": training}.items(), 1):
         folder = fill(project.releases / version)
         params = hourly.PARAMS.replace("know the next hour's load", GOAL)
         (folder / "params.yaml").write_text(bundle.sealed_text(params))
         (folder / "evaluation.json").write_text(json.dumps(evaluation()))
         (folder / "training.json").write_text(
-            json.dumps({"as_of": "2024-03-01T20:00:00", "objectives": {"high": training}, "note": version})
+            json.dumps({"as_of": "2024-03-01T20:00:00", "objectives": {"high": of}, "note": version})
         )
         (folder / "expectations" / "readings.json").write_text(
             json.dumps({"expectations": [{"severity": "critical", "meta": {"reason": "a load is < 100 | kW"}}]})
@@ -116,10 +117,15 @@ def test_its_figures_are_those_of_the_bundle(project: Project) -> None:
 
 
 def test_it_says_what_it_rests_on_and_whether_that_moves(project: Project) -> None:
-    grid = grids(project, "v0.2.0")["high: feature"]
+    grid = grids(project, "v0.2.0")["high: feature, rank in"]
     strongest = registered(project).models["high"].strongest(9)
     assert tuple(row[0] for row in grid.rows) == strongest != ()
-    assert [row[1:] for row in grid.rows] == [(str(n), str(n)) for n in range(1, len(strongest) + 1)]  # two equal fits
+    assert [row[1:] for row in grid.rows] == [(*[str(n)] * 4, "0") for n in range(1, len(strongest) + 1)]  # equal fits
+    assert [fit.partition(", to ")[0] for fit in grid.headings[1:-1]] == [
+        "v0.2.0", "v0.2.0 as judged", "v0.1.0", "v0.1.0 as judged"
+    ]  # fmt: skip
+    older = grids(project, "v0.1.0")["high: feature, rank in"]
+    assert len(older.headings) == 4, "no fit that came after it"
 
 
 def test_it_says_who_is_given_alerts(project: Project) -> None:

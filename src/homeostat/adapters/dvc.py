@@ -66,14 +66,18 @@ def reproduce(
     return ran
 
 
-def reproduce_alone(root: Path, stages: Sequence[str], worker: StageProcess | None = WORKER) -> None:
+def reproduce_alone(root: Path, stages: Sequence[str], worker: StageProcess | None = WORKER) -> list[str]:
     """Bring the outs of these stages, in order, up to date where no other outs are: what they read is checked out.
+
+    What has changed and concerns other stages too comes back, as ``changed_inputs`` has it.
 
     Raises:
         HomeostatError: as ``reproduce``, or an EnvironmentFault where the cache lacks what they read.
     """
 
-    def once() -> None:
+    def once() -> list[str]:
+        if worker is not None:
+            _import_ahead(root, worker, stages)
         with _repo(root) as repo, _commands(root, worker, []), quick_lock_file(), inputs_hashed_once():
             of_stages = [stage for stage in repo.index.stages if stage.addressing in stages]
             made = {out.def_path for out in repo.index.outs if out.use_cache}
@@ -81,8 +85,9 @@ def reproduce_alone(root: Path, stages: Sequence[str], worker: StageProcess | No
             repo.checkout(sorted(made & used), force=True)
             for stage in stages:
                 repo.reproduce(stage, single_item=True)
+            return _changed_inputs(repo)
 
-    _patiently(root, once)
+    return _patiently(root, once)
 
 
 def pending(root: Path) -> list[str]:
@@ -101,12 +106,16 @@ def changed_inputs(root: Path) -> list[str]:
     def once() -> list[str]:
         with _repo(root) as repo:
             repair_state(repo)
-            outs = {out.def_path for out in repo.index.outs}
-            changes = [change for stage in repo.status().values() for change in stage if isinstance(change, dict)]
-            deps = {path for change in changes for path in change.get("changed deps", {})}
-            return sorted(deps - outs)
+            return _changed_inputs(repo)
 
     return _patiently(root, once)
+
+
+def _changed_inputs(repo: Repo) -> list[str]:
+    outs = {out.def_path for out in repo.index.outs}
+    changes = [change for stage in repo.status().values() for change in stage if isinstance(change, dict)]
+    deps = {path for change in changes for path in change.get("changed deps", {})}
+    return sorted(deps - outs)
 
 
 def checkout(root: Path) -> None:
@@ -381,6 +390,15 @@ def _commands(root: Path, worker: StageProcess | None, ran: list[str]) -> Iterat
             yield
         finally:
             stages._run = usual
+
+
+def _import_ahead(root: Path, worker: StageProcess, stages: Sequence[str]) -> None:
+    """Have the process that will run these stages import them while DVC finds out what they need."""
+    _require(root)
+    _log(root).parent.mkdir(exist_ok=True)
+    with _log(root).open("ab") as log:
+        environment = os.environ | stage_environment(root)
+        worker.begin(root, environment, log, [f"homeostat.stages.{stage}" for stage in stages])
 
 
 @contextmanager

@@ -24,8 +24,8 @@ STATEMENTS = (ast.stmt, ast.excepthandler, ast.match_case)
 DYNAMIC = frozenset({"import_module", "__import__", "run_module", "run_path"})
 
 
-def reached(module: str, src: Path) -> list[Path]:
-    """The files below ``src`` that running ``module`` may import, itself included, in order of path.
+def reached(module: str, src: Path, *others: str) -> list[Path]:
+    """The files below ``src`` that running ``module`` or one of ``others`` may import, with these, in order of path.
 
     Imports inside functions count, and so do the ``__init__`` of every package on the way; those under
     ``if TYPE_CHECKING`` are never run and do not count.
@@ -34,14 +34,17 @@ def reached(module: str, src: Path) -> list[Path]:
         ValueError: there is no such module, or one imports by a name that is not written out.
     """
     files: set[Path] = set()
-    waiting = [module]
+    names, waiting = {module, *others}, [module, *others]
     while waiting:
         for path in _files(waiting.pop(), src):
             if path not in files:
                 files.add(path)
-                waiting += _imports(path, src)
-    if not any(p in files for p in _own(module, src)):
-        raise ValueError(f"{module}: no such module below {src}")
+                fresh = set(_imports(path, src)) - names
+                names |= fresh
+                waiting += fresh
+    for name in (module, *others):
+        if not any(p in files for p in _own(name, src)):
+            raise ValueError(f"{name}: no such module below {src}")
     return sorted(files)
 
 
@@ -54,9 +57,9 @@ def tools(paths: Sequence[Path], src: Path) -> dict[str, str]:
     return dict(sorted({_distribution(name) for name in names}))
 
 
-def hash_of(module: str, src: Path, with_tools: bool) -> str:
-    """A hash of all the code below ``src`` that ``module`` reaches, by content and name, and of its tools' versions."""
-    paths = reached(module, src)
+def hash_of(module: str, src: Path, with_tools: bool, *others: str) -> str:
+    """A hash of all the code below ``src`` that the modules reach, by content and name, and of its tools' versions."""
+    paths = reached(module, src, *others)
     lines = [f"{p.relative_to(src).as_posix()} {digest(p.read_bytes())}" for p in paths]
     if with_tools:
         lines += [f"{name} {version}" for name, version in tools(paths, src).items()]
@@ -64,12 +67,12 @@ def hash_of(module: str, src: Path, with_tools: bool) -> str:
 
 
 @once
-def code_hash(module: str) -> str:
-    """A hash of all the code of this package that ``module`` reaches.
+def code_hash(module: str, *others: str) -> str:
+    """A hash of all the code of this package that these modules reach.
 
     Read once a process: a process that runs on while its files are replaced speaks of what it has loaded.
     """
-    return hash_of(module, SRC, with_tools=False)
+    return hash_of(module, SRC, False, *others)
 
 
 @once

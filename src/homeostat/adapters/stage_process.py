@@ -12,7 +12,7 @@ import os
 import re
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import IO, Any
 
@@ -34,6 +34,26 @@ class StageProcess:
     def __init__(self) -> None:
         self._process: subprocess.Popen[str] | None = None
         self._fits: tuple[dict[str, str], State] | None = None
+        self._ready = False  # it has said so
+
+    def begin(self, root: Path, environment: Mapping[str, str], log: IO[bytes], modules: Sequence[str] = ()) -> None:
+        """Start a process that runs the code of the tree at ``root`` as it is now, and wait for nothing.
+
+        It imports ``modules`` meanwhile. Where the tree's code has no worker, none is started.
+        """
+        self.close()
+        package = package_of(root)
+        if not (package / "stages" / "worker.py").is_file():
+            return
+        # Its standard input closes when this process ends, however it ends, and then it ends too. It stands in a folder
+        # that is there as long as its code is: a tree that shares it may be removed.
+        stands = root if package.is_relative_to(root) else package.parent
+        lasting, command = _lasting(environment), [sys.executable, "-m", "homeostat.stages.worker", *modules]
+        self._process = subprocess.Popen(
+            command, cwd=stands, env=lasting | allocators.FOR_FRAMES,
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=log, text=True, encoding="utf-8",
+        )  # fmt: skip
+        self._fits = lasting, _state(package)
 
     def ready_for(self, root: Path, environment: Mapping[str, str], log: IO[bytes]) -> bool:
         """Have a process that runs the code of the tree at ``root`` as it is now, in an environment like that.
@@ -43,26 +63,14 @@ class StageProcess:
         False where the tree's code has no worker, or one that is spoken to in another way, or it does not start; why is
         in the log then.
         """
-        package = package_of(root)
-        if not (package / "stages" / "worker.py").is_file():
-            return False
-        lasting = {name: value for name, value in environment.items() if name not in PER_RUN}
-        fits = (lasting, _state(package))
-        if fits == self._fits and self.process_id is not None:
-            return True
-        self.close()
-        # Its standard input closes when this process ends, however it ends, and then it ends too. It stands in a folder
-        # that is there as long as its code is: a tree that shares it may be removed.
-        stands = root if package.is_relative_to(root) else package.parent
-        self._process = subprocess.Popen(
-            [sys.executable, "-m", "homeostat.stages.worker"], cwd=stands, env=lasting | allocators.FOR_FRAMES,
-            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=log, text=True, encoding="utf-8",
-        )  # fmt: skip
-        self._fits = fits
-        if self._answer() == READY:
-            return True
-        self.close()
-        return False
+        fits = _lasting(environment), _state(package_of(root))
+        if fits != self._fits or self.process_id is None:
+            self.begin(root, environment, log)
+        if self._process is not None and not self._ready:
+            self._ready = self._answer() == READY
+        if not self._ready:
+            self.close()
+        return self._ready
 
     def run(self, module: str, folder: Path, environment: Mapping[str, str], log: Path) -> int:
         """Run a stage's module and append what it prints to ``log``; its exit code.
@@ -108,7 +116,7 @@ class StageProcess:
 
     def close(self) -> None:
         """End the process, whatever it does."""
-        process, self._process, self._fits = self._process, None, None
+        process, self._process, self._fits, self._ready = self._process, None, None, False
         if process is None:
             return
         process.kill()
@@ -140,6 +148,11 @@ def package_of(root: Path) -> Path:
     """The package whose stages run in a tree: its own, or the installed one."""
     own = root / "src" / "homeostat"
     return own if own.is_dir() else Path(homeostat.__file__).parent
+
+
+def _lasting(environment: Mapping[str, str]) -> dict[str, str]:
+    """The variables that one process has for all that it runs."""
+    return {name: value for name, value in environment.items() if name not in PER_RUN}
 
 
 def _state(package: Path) -> State:

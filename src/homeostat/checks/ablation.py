@@ -13,9 +13,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from homeostat.core import costs
+from homeostat.core.ml_test_score import EARNS, HARMS, NO_PAY, UNSHOWN
 from homeostat.core.paired_losses import Paired, pair_costs
 from homeostat.core.text import change, count, percent
 from homeostat.features.tables import not_left_out, read_features
+from homeostat.features.worth import write_worth
 from homeostat.project.window import read_window
 from homeostat.training.evaluate import alerts_of, blocks, compare_models, mature_labels, settings
 from homeostat.training.train import Split, fit_model, labels_trusted_until, split
@@ -50,6 +52,8 @@ def parts_of(scope: Scope) -> list[Part]:
 def ablation(tree: Project) -> Iterator[str]:
     """A line a part: what each loss and the money of alerts would be without it, and whether it earns its place.
 
+    The verdicts are kept on record, once all are there.
+
     Raises:
         DataError: no event is mature, or features or labels cannot be used.
     """
@@ -66,15 +70,18 @@ def ablation(tree: Project) -> Iterator[str]:
     whole = {name: _score(scope, name, rows, held) for name, rows in splits.items()}
     level = percent(scope.evaluation.confidence)
     yield f"without it, on {count(len(held), 'held-out event')}: loss by objective, cost of 1,000 events ({level} CI)"
-    parts = parts_of(scope)
+    parts, verdicts = parts_of(scope), {}
     width = max(map(len, (part.name for part in parts)), default=0)
     for part in parts:
-        yield f"{part.name:{width}}  {_line(scope, part, splits, held, whole, until)}"
+        *shown, verdicts[part.name] = _judged(scope, part, splits, held, whole, until)
+        yield f"{part.name:{width}}  {'; '.join([*shown, verdicts[part.name]])}"
+    write_worth(tree, verdicts)
 
 
-def _line(
+def _judged(
     scope: Scope, part: Part, splits: Mapping[str, Split], held: pl.DataFrame, whole: Scores, until: datetime
-) -> str:
+) -> list[str]:
+    """Each loss and the money without a part, and last the verdict on it."""
     without = dict(whole)
     for name, rows in splits.items():
         kept = tuple(f for f in scope.objectives[name].features if f not in part.features)
@@ -84,12 +91,12 @@ def _line(
             without[name] = _score(other, name, rows, held)
     touched = [name for name in whole if without[name] is not whole[name]]
     if not touched:
-        return "cannot be left out: an objective has no other feature"
+        return ["cannot be left out: an objective has no other feature"]
     ours, theirs = ({name: scores[name] for name in touched} for scores in (without, whole))
     compared = {name: one.overall for name, one in compare_models(scope, held, ours, theirs, until).items()}
     money = _money(scope, held, without, whole, until)
     shown = [f"{name} {_share(one)}" for name, one in compared.items()]
-    return "; ".join([*shown, f"cost {_cost(money)}", verdict(list(compared.values()), money, part.cost)])
+    return [*shown, f"cost {_cost(money)}", verdict(list(compared.values()), money, part.cost)]
 
 
 def verdict(compared: list[Compared], money: Paired, cost: float) -> str:
@@ -100,10 +107,10 @@ def verdict(compared: list[Compared], money: Paired, cost: float) -> str:
     saves = None if money.loss is None or money.other_loss is None else money.loss - money.other_loss
     if helps and cost and (saves is None or saves < cost):
         worth = "nothing that can be measured" if saves is None else f"{saves:,.1f}"
-        return f"does not pay: it saves {worth} and costs {cost:,.1f}"
+        return f"{NO_PAY}: it saves {worth} and costs {cost:,.1f}"
     if helps:
-        return "earns its place"
-    return "harms: the loss is lower without it" if harms else "not shown to help"
+        return EARNS
+    return f"{HARMS}: the loss is lower without it" if harms else UNSHOWN
 
 
 def _score(scope: Scope, name: str, rows: Split, held: pl.DataFrame) -> np.ndarray:

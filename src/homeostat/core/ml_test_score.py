@@ -20,6 +20,7 @@ from homeostat.core.text import count, listed, span
 
 NOTHING = "nothing is in service yet"
 SHOWN = 4  # names that a line lists
+EARNS, UNSHOWN, HARMS, NO_PAY = "earns its place", "not shown to help", "harms", "does not pay"  # how verdicts begin
 
 
 class Watched(Protocol):
@@ -41,7 +42,8 @@ class Evidence:
     are the findings by which the champion was released, ``findings`` those of the last decision about it. ``together``:
     the rank correlation of its loss and its cost. ``broken`` and ``previous`` say why the champion and the release
     before it would not answer, ``lost`` why it could not be rebuilt; None for no release. ``behaviour`` says of each
-    behavioural test whether it held.
+    behavioural test whether it held. ``worth``: the verdict on each feature or group that was left out; None where that
+    was not measured. ``priced``: the groups that have a cost.
     """
 
     serves: str
@@ -74,6 +76,8 @@ class Evidence:
     age: timedelta | None
     oldest: timedelta
     not_finite: tuple[str, ...] | None
+    worth: Mapping[str, str] | None = None
+    priced: tuple[str, ...] = ()
 
 
 class Point(NamedTuple):
@@ -124,11 +128,30 @@ def _beneficial(e: Evidence) -> Point:
         return Point(0, "no model that learned serves", "release one: homeostat run lifecycle")
     if e.unused:
         return Point(0, f"not used: {listed(e.unused, SHOWN)}", "take them out of the objective's features")
-    return Point(0.5, "the models in service use every feature", "measure what each is worth, by leaving it out")
+    measure = "measure what each is worth, by leaving it out: homeostat check features"
+    if e.worth is None:
+        return Point(0.5, "the models in service use every feature", measure)
+    vain = (*_so_judged(e, HARMS), *_so_judged(e, UNSHOWN))  # of many, some seem to harm by chance
+    if vain:
+        shown = f"{len(vain)} of {len(e.worth)} features and groups are not shown to help: {listed(vain, SHOWN)}"
+        return Point(0.5, shown, "take them out one at a time, or group those that say the same: features.groups")
+    return Point(1, "each feature, or group of them, was left out, and the loss was higher without it")
 
 
-def _cost_of_features(_: Evidence) -> Point:
-    return Point(0, "no feature has a budget", "measure what each takes to compute, and bound it")
+def _cost_of_features(e: Evidence) -> Point:
+    if not e.priced:
+        return Point(0, "no feature has a price", "say what groups of them cost: features.groups")
+    if e.worth is None:
+        held = "hold that against what each saves: homeostat check features"
+        return Point(0.5, f"have a price: {listed(e.priced, SHOWN)}", held)
+    dear = _so_judged(e, NO_PAY)
+    if dear:
+        return Point(0, f"costs more than it saves: {listed(dear, SHOWN)}", "take it out, or make it cheaper")
+    return Point(1, f"saves more than it costs, where it helps: {listed(e.priced, SHOWN)}")
+
+
+def _so_judged(e: Evidence, verdict: str) -> tuple[str, ...]:
+    return tuple(name for name, one in (e.worth or {}).items() if one.startswith(verdict))
 
 
 def _requirements(e: Evidence) -> Point:
@@ -341,8 +364,8 @@ def _quality(e: Evidence) -> Point:
 SECTIONS: Mapping[str, tuple[Test, ...]] = {
     "data": (
         Test("feature expectations are captured in a schema", "homeostat check contracts", _schema),
-        Test("all features are beneficial", "homeostat check score", _beneficial),
-        Test("no feature's cost is too much", "homeostat check score", _cost_of_features),
+        Test("all features are beneficial", "homeostat check features", _beneficial),
+        Test("no feature's cost is too much", "homeostat check features", _cost_of_features),
         Test("features adhere to meta-level requirements", "homeostat check leakage", _requirements),
         Test("the data pipeline has privacy controls", "homeostat check score", _privacy),
         Test("new features can be added quickly", "dvc status", _quickly),

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from itertools import pairwise
 from statistics import NormalDist
 
 import numpy as np
@@ -32,6 +33,25 @@ def rank_correlation(x: Sequence[float], y: Sequence[float], confidence: float) 
     half = NormalDist().inv_cdf((1 + confidence) / 2) * math.sqrt((1 + value**2 / 2) / (n - 3))
     low, high = (math.tanh(math.atanh(value) + side * half) for side in (-1, 1))
     return Measure(tidy(value), tidy(low), tidy(high))
+
+
+def stability(orders: Sequence[Sequence[str]], confidence: float) -> Measure:
+    """How far each of several orders keeps to the next: the mean rank correlation of neighbours, its least and most.
+
+    Each is of the names that both of two neighbours have; nothing where some have too few.
+
+    >>> stability([list("abcdefgh"), list("abcdefhg"), list("abcdefgh")], 0.95).value
+    0.9761904762
+    """
+    found = []
+    for one, other in pairwise(orders):
+        both = [name for name in one if name in other]
+        ours, theirs = ([float(order.index(name)) for name in both] for order in (one, other))
+        found.append(rank_correlation(ours, theirs, confidence).value)
+    kept = [value for value in found if value is not None]
+    if not kept or len(kept) < len(found):
+        return Measure(None)
+    return Measure(tidy(sum(kept) / len(kept)), min(kept), max(kept))
 
 
 def _ranks(values: Sequence[float]) -> NDArray[np.float64]:

@@ -7,10 +7,11 @@ import platform
 import re
 import sys
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from functools import partial
+from importlib.abc import MetaPathFinder
 from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
@@ -31,7 +32,6 @@ if TYPE_CHECKING:
     from homeostat.project.training_scope import LightGBM
 
 NAME = "trees.txt"
-_importing = threading.Lock()  # a name that cannot be imported meanwhile cannot be in any thread
 LOSS = {"binary": "binary", "regression": "regression", "ranking": "lambdarank"}
 
 
@@ -77,32 +77,37 @@ class Trees:
 
 
 def library() -> ModuleType:
-    """LightGBM without scikit-learn, which it would import for estimator classes that nothing here uses.
+    """LightGBM without scikit-learn and pandas, which it would import for estimators and frames that we never give it.
 
-    LightGBM 4.7.0 has no setting for it. It saves each process a second of CPU and 70 MB (``benchmarks/startup.py``):
+    LightGBM 4.7.0 has no setting for it. It saves each process a second of CPU and 100 MB (``benchmarks/startup.py``):
     workers of the service, stages from the shell, and a rollback, which is typed in a hurry. On ARM scikit-learn has to
     be loaded before LightGBM, for the two share a library of threads.
     """
-    with _importing:
-        if platform.machine() not in ("x86_64", "AMD64"):
-            import lightgbm
-        else:
-            with _not_importable("sklearn"):
-                import lightgbm
+    with _not_importable("pandas", *(["sklearn"] if platform.machine() in ("x86_64", "AMD64") else [])):
+        import lightgbm
     return lightgbm
 
 
 @contextmanager
-def _not_importable(name: str) -> Iterator[None]:
-    """Let imports of a package that is not loaded yet fail: None in ``sys.modules`` has that meaning in Python."""
-    absent = name not in sys.modules
-    if absent:
-        sys.modules[name] = None  # type: ignore[assignment]
+def _not_importable(*names: str) -> Iterator[None]:
+    """Let this thread's imports of packages that are not loaded yet fail; those of other threads go on."""
+    refusing = _Refusing(names, threading.get_ident())
+    sys.meta_path.insert(0, refusing)
     try:
         yield
     finally:
-        if absent:
-            del sys.modules[name]
+        sys.meta_path.remove(refusing)
+
+
+class _Refusing(MetaPathFinder):
+    """What Python asks for a module first: raises for ``names`` in one thread, and knows of no other module."""
+
+    def __init__(self, names: Sequence[str], thread: int) -> None:
+        self._names, self._thread = names, thread
+
+    def find_spec(self, name: str, path: object, target: object = None) -> None:
+        if name in self._names and threading.get_ident() == self._thread:
+            raise ModuleNotFoundError(f"No module named {name!r}", name=name)
 
 
 def fit(

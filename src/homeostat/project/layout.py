@@ -164,6 +164,10 @@ class Project:
         return self.home / "reports" / "learning"
 
     @property
+    def worth(self) -> Path:  # whether each feature earns its place, as last measured; check features
+        return self.home / "reports" / "features.json"
+
+    @property
     def candidates(self) -> Path:  # <time>.json, a candidate that was evaluated and not released; the loop
         return self.home / "reports" / "candidates"
 

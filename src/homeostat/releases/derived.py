@@ -47,8 +47,8 @@ def derive(project: Project, of: ReleaseEvent, edits: Edits, now: datetime) -> D
             before = (tree / path).read_text(encoding="utf-8") if (tree / path).is_file() else ""
             write_text(edit(before), tree / path)
         with closing(StageProcess()) as worker:
-            dvc.reproduce_alone(tree, STAGES, worker)
-        if changed := dvc.changed_inputs(tree):
+            changed = dvc.reproduce_alone(tree, STAGES, worker)
+        if changed:
             stages = " and ".join(STAGES)
             raise EnvironmentFault(f"{of.version}: {', '.join(changed)} concerns more stages than {stages}; retrain")
         made = _unpacked(project, bundles.load(Project(tree, tree).bundle))

@@ -10,16 +10,18 @@ import csv
 import io
 import json
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import lru_cache
+from itertools import takewhile
 from typing import TYPE_CHECKING, Any
 
 from homeostat.adapters import git
 from homeostat.core.behaviour import EXPECTED, Behaviour
 from homeostat.core.evidence_table import evidence_table
 from homeostat.core.fairness import ODDS, PARITY
-from homeostat.core.rank_correlation import rank_correlation
+from homeostat.core.rank_correlation import stability
 from homeostat.core.text import change, count, metric_name, metric_value, percent, span
 from homeostat.decisions import history
 from homeostat.project.layout import working_tree
@@ -27,7 +29,7 @@ from homeostat.project.source_scope import ONCE
 from homeostat.reports import charts
 from homeostat.reports.charts import Line
 from homeostat.reports.status import when
-from homeostat.training.bundle import Bundle, carried_objectives
+from homeostat.training.bundle import Bundle, carried_objectives, load
 
 if TYPE_CHECKING:
     from homeostat.core.ledger import Ledger, Register, ReleaseEvent
@@ -47,6 +49,7 @@ PHASES = {  # of adopting machine learning, by the kind of a model
 SEASONS = timedelta(days=365)  # a model that has learned from less has not seen every season
 BARS = 12  # slices of a column that are drawn
 STRONGEST = 10  # features whose rank is shown
+CUT_OFFS = 4  # fits whose ranks are compared, each of another time
 
 
 @dataclass(frozen=True)
@@ -96,11 +99,23 @@ class Records:
     ledger: Ledger
     batches: Sequence[Batch]
     decisions: Sequence[Decided]
+    bundle_of: Callable[[Register], Bundle | None]  # None of a release that is not unpacked here
 
     @classmethod
     def read(cls, project: Project, ledger: Ledger) -> Records:
         """Raises: EnvironmentFault, where a record is damaged."""
-        return cls(ledger, history.batches(working_tree(project)), history.decisions(project))
+        return cls.of(project, ledger, history.batches(working_tree(project)), history.decisions(project))
+
+    @classmethod
+    def of(cls, project: Project, ledger: Ledger, batches: Sequence[Batch], decisions: Sequence[Decided]) -> Records:
+        """What was read already, with the bundles; those used last stay loaded."""
+
+        @lru_cache(maxsize=2 * CUT_OFFS)
+        def bundle_of(release: Register) -> Bundle | None:
+            folder = project.releases / release.bundle
+            return load(folder, release.bundle) if folder.is_dir() else None
+
+        return cls(ledger, batches, decisions, bundle_of)
 
 
 def model_card(project: Project, records: Records, release: Register, bundle: Bundle) -> Card:
@@ -110,7 +125,7 @@ def model_card(project: Project, records: Records, release: Register, bundle: Bu
         ("Purpose", _purpose(scope)),
         ("This release", _release(records.ledger, release, bundle)),
         ("Data", _data(records, bundle)),
-        ("What it rests on", _importance(bundle)),
+        ("What it rests on", _importance(records, release, bundle)),
         ("How good it is", _quality(project, release, bundle)),
         ("Slices", _slices(scope, bundle.evaluation)),
         ("Fairness", _fairness(bundle.evaluation)),
@@ -206,24 +221,58 @@ def _holdout(holdout: Mapping[str, Any]) -> str:
     return f"{count(holdout['rows'], 'event')}, {_day(holdout['from'])} to {_day(holdout['to'])}"
 
 
-def _importance(bundle: Bundle) -> Iterator[Part | None]:
-    """The features that count most in both of its fits: little can be read into one whose rank moves between them."""
+def _importance(records: Records, release: Register, bundle: Bundle) -> Iterator[Part | None]:
+    """The features that count most, and their rank over the last cut-offs: little can be read into one that moves."""
     for name, model in bundle.models.items():
-        judged = bundle.judged.get(name)
-        if judged is None or model.kind == "heuristic":
+        if model.kind == "heuristic":
             continue
-        now, before = (list(one.strongest(len(one.features))) for one in (model, judged))
+        fits = _fits(records, release, bundle, name)
+        ranks = [{feature: place for place, feature in enumerate(order, 1)} for _, order in fits]
         rows = tuple(
-            (feature, str(place), str(before.index(feature) + 1) if feature in before else "–")
-            for place, feature in enumerate(now[:STRONGEST], 1)
+            (feature, *(str(of.get(feature, "–")) for of in ranks), _moved([of.get(feature) for of in ranks]))
+            for feature in list(ranks[0])[:STRONGEST]
         )
-        yield Grid((f"{name}: feature", "rank in service", "rank as judged"), rows)
-        both = [feature for feature in now if feature in before]
-        ours, theirs = ([float(of.index(feature)) for feature in both] for of in (now, before))
-        stable = rank_correlation(ours, theirs, bundle.scope.evaluation.confidence)
+        yield Grid((f"{name}: feature, rank in", *(fit for fit, _ in fits), "moved by"), rows)
+        stable = stability([order for _, order in fits], bundle.scope.evaluation.confidence)
         if stable.value is not None:
-            apart = f"{name}: over the cut-offs of its two fits, a holdout apart, the ranks of"
-            yield f"{apart} {count(len(both), 'feature')} have a correlation of {stable.value:.2f}."
+            on_average = f", on average; at least {stable.low:.2f}" if len(fits) > 2 else ""
+            over = f"over {count(len(fits), 'cut-off')}, the features' ranks have a correlation of {stable.value:.2f}"
+            yield f"{name}: {over} from one to the next{on_average}."
+
+
+def _fits(records: Records, release: Register, bundle: Bundle, name: str) -> list[tuple[str, list[str]]]:
+    """The last fits of an objective by this recipe, each of another cut-off: a name, and the features by importance.
+
+    Its own two, in service and as judged, and those of the releases before it that are unpacked here.
+    """
+    fits: dict[str, tuple[str, list[str]]] = {}
+    before = takewhile(lambda one: one.version != release.version, records.ledger.releases)
+    for of in (release, *reversed(list(before))):
+        other = bundle if of is release else records.bundle_of(of)
+        if len(fits) >= CUT_OFFS or other is None or _recipe(other, name) != _recipe(bundle, name):
+            continue
+        trained = other.training["objectives"][name]
+        cut_offs = (("", trained["to"], other.models), (" as judged", trained["holdout"]["from"], other.judged))
+        for which, to, models in cut_offs:
+            if name in models:
+                order = models[name].strongest(len(models[name].features))
+                fits.setdefault(to, (f"{of.version}{which}, to {to[:10]}", list(order)))
+    return [fits[to] for to in sorted(fits, reverse=True)][:CUT_OFFS]
+
+
+def _recipe(bundle: Bundle, name: str) -> tuple[Any, ...]:
+    """What makes the models of an objective comparable."""
+    recipe, objective = bundle.recipe, bundle.recipe.objectives.get(name)
+    if objective is None:
+        return ()
+    kind = bundle.training["objectives"][name]["kind"]
+    return kind, recipe.training, objective.task, objective.label, objective.where, objective.features
+
+
+def _moved(ranks: Iterable[int | None]) -> str:
+    """By how many places a feature moved at most; nothing to say where a fit does not use it."""
+    known = list(ranks)
+    return "–" if None in known else str(max(r for r in known if r) - min(r for r in known if r))
 
 
 # ---- how good it is

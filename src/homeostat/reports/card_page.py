@@ -13,7 +13,6 @@ from homeostat.project.whole_files import write_text
 from homeostat.releases.registry import Registry
 from homeostat.reports.card import Card, Facts, Grid, Part, Picture, Records, model_card
 from homeostat.reports.document import document, figure, grid, prose
-from homeostat.training.bundle import load
 
 if TYPE_CHECKING:
     from homeostat.project.layout import Project
@@ -35,8 +34,8 @@ def write_cards(project: Project, records: Records) -> None:
         DataError: an unpacked release is damaged.
     """
     for release in records.ledger.releases:
-        if (folder := project.releases / release.bundle).is_dir():
-            card = model_card(project, records, release, load(folder, release.bundle))
+        if (bundle := records.bundle_of(release)) is not None:
+            card = model_card(project, records, release, bundle)
             write_text(html(card), page_of(project, release.version))
 
 

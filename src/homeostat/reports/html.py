@@ -51,7 +51,7 @@ def write_report(project: Project, path: Path, outcome: Results | None = None) -
     for number in read_incidents(project):
         write_incident(project, number)
     outcome = outcome or results(project)
-    write_cards(project, Records(outcome.ledger, outcome.batches, outcome.decisions))
+    write_cards(project, Records.of(project, outcome.ledger, outcome.batches, outcome.decisions))
     return write_text(report_page(project, path, outcome), path)
 
 

@@ -18,6 +18,7 @@ from homeostat.core.rules import Rule
 from homeostat.data.staged_files import StagedFiles
 from homeostat.data.verdict_store import VerdictStore
 from homeostat.decisions import history
+from homeostat.features.worth import read_worth
 from homeostat.project.layout import Project, working_tree
 from homeostat.releases.registry import Registry
 from homeostat.releases.verify import verify
@@ -83,6 +84,8 @@ def evidence(project: Project, now: datetime) -> Evidence:
         age=now - candidates[-1] if candidates else None,
         oldest=scope.rhythm.retrain,
         not_finite=tuple(n for n, finite in predicted.items() if not finite) if predicted else None,
+        worth=read_worth(project),
+        priced=tuple(name for name, group in scope.features.groups.items() if group.cost),
     )  # fmt: skip
 
 

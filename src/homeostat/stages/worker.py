@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import ctypes
 import gc
+import importlib
 import json
 import logging
 import os
@@ -27,10 +28,13 @@ READY = "stage worker, protocol 1"  # its first line; the caller runs stages in 
 def main() -> None:
     """Run each request until the caller closes the line."""
     requests, answers = _line_of_its_own()
+    gc.set_threshold(50_000)  # as at the command line, since most of a short stage are its imports
     # What one stage imported is there already when the next runs it as its main module, which runpy warns of.
     warnings.filterwarnings("ignore", category=RuntimeWarning, module="runpy")
     on_interrupt = signal.signal(signal.SIGINT, signal.SIG_IGN)  # between stages Ctrl-C is the caller's
     print(READY, file=answers, flush=True)
+    for module in sys.argv[1:]:  # stages that will be run, while the caller prepares them
+        importlib.import_module(module)
     for line in requests:
         request = json.loads(line)
         with ExitStack() as surroundings:

@@ -70,7 +70,7 @@ def inputs(project: Project, training: Mapping[str, Any]) -> dict[str, str]:
     if not rows:
         raise DataError(f"{project.features}: holds no features; run dvc repro")
     written = [project.features_sql, *sorted(project.contracts.glob("*.json"))]
-    code = [code_hash(name) for name in ("homeostat.stages.pack", *(stage.__name__ for stage in MAKING))]
+    code = [code_hash("homeostat.stages.pack", *(stage.__name__ for stage in MAKING))]
     code += [f"{p.name} {digest(p.read_bytes())}" for p in written]
     carried = {f"carried.{name}": _digest_of(project.candidate / name) for name in bundle.carried_objectives(training)}
     parent = {PARENT: training[PARENT]} if PARENT in training else {}
