@@ -21,6 +21,7 @@ MOST_SKIPPED = 60  # lines before the heading
 MOST_FOOTER = 20  # lines after the last row
 MOST_NOTED = 3  # lines at the end that have as many values as each other, and are no table
 MOST_HEADINGS = 3  # lines that a heading goes over
+DIVIDED = 0.9  # share of the lines that a usual sign divides alike, from the heading on, so that no rare one is meant
 MEASURED = 0.9  # share of a column's values that are numbers or times, where it holds such
 NUMBER = re.compile(r"[-+(]?\s*[$€£¥]?\s*[-+]?(?:\d[\d\s.,:/\-+TZ']*|\.\d+)\s*[%$€£)]?")
 TOTAL = re.compile(r"""["']?\s*(?:(?:total|summe?|gesamt|somme|totale?|ende?|fin|eof|rows)\b|[(#*=-])""", re.IGNORECASE)
@@ -39,8 +40,13 @@ def form_of(path: Path) -> FileForm:
     quote = _quote(start)
     escape = "\\" if quote and re.search(r'\\"', start) and not re.search(r'[^,;\t|\n]""', start) else None
     text = {d: with_neutral_pairs(start) for d in (*DELIMITERS, *RARE) if uses_backslashes(path, start, d)}
-    layouts = [_layout(text.get(d, start), Signs(d, quote, escape), whole) for d in (*DELIMITERS, *RARE)]
-    best = max(layouts, key=lambda one: (one.width > 1, one.named, round(one.share, 2), one.usual, one.width))
+    layouts = [_layout(text.get(d, start), Signs(d, quote, escape), whole) for d in DELIMITERS]
+    if not any(one.divides for one in layouts):
+        layouts += [_layout(text.get(d, start), Signs(d, quote, escape), whole) for d in RARE]
+    best = max(
+        layouts,
+        key=lambda one: (one.width > 1, one.divides, one.named, round(one.share, 2), one.usual, one.width),
+    )
     if best.width < 2 or best.signs.delimiter in RARE or _is_stray(lines, best):
         blanks = blank_heading(lines)
         if blanks is not None:
@@ -95,6 +101,11 @@ class _Layout:
     heading: int = 1
     named: bool = False
     spaced: bool = False
+
+    @property
+    def divides(self) -> bool:
+        """Whether it divides nearly all lines alike, from the first one on."""
+        return self.width > 1 and self.skip == 0 and self.share > DIVIDED
 
     @property
     def usual(self) -> bool:
