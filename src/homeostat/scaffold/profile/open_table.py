@@ -92,7 +92,10 @@ def _open_files(work: Workspace, name: str, address: Address) -> OpenedTable:
     types = [dict(columns) for columns in parts]
     shared = [c for c in types[0] if all(c in one for one in types)]
     if not shared:
-        raise DataError(f"{address}: its files have no column in common; give files of one table")
+        raise DataError(
+            f"{address}: its files have no column in common ({_columns_of_parts(parts)}); give files of one table, "
+            "with the same names in their headings"
+        )
     selected = ", ".join([*(_selected(c, types) for c in shared), *([FILE] if len(files) > 1 else [])])
     union = " UNION ALL ".join(f"SELECT {selected} FROM {always_quoted(part)}" for part, _ in parts.values())
     work.execute(f"CREATE VIEW {always_quoted(name)} AS {union}")
@@ -164,13 +167,17 @@ def _load(
         if fresh and file.kind == "parquet" and file.is_local and number == 0 and not file.partition:
             numbered.create_view(part)  # a large one is read in place
             return
-        if not fresh and work.has_rows(
-            f"SELECT 1 FROM duckdb_views() WHERE view_name = {sql_string(part)}"
-        ):
+        if not fresh and work.has_rows(f"SELECT 1 FROM duckdb_views() WHERE view_name = {sql_string(part)}"):
             work.execute(f"CREATE TABLE {always_quoted(part + '_')} AS SELECT * FROM {always_quoted(part)}")
             work.execute(f"DROP VIEW {always_quoted(part)}")
             work.execute(f"ALTER TABLE {always_quoted(part + '_')} RENAME TO {always_quoted(part)}")
         numbered.create(part) if fresh else numbered.insert_into(always_quoted(part))
+
+
+def _columns_of_parts(parts: Parts) -> str:
+    """The columns of a file of each form, of the first two."""
+    shown = [(Path(members[0].path).name, [c for c, _ in form]) for form, (_, members) in parts.items()][:2]
+    return "; ".join(f"{name}: {listed(names, 4)}" for name, names in shown)
 
 
 def _selected(column: str, types: list[dict[str, str]]) -> str:
@@ -212,7 +219,7 @@ def _form_of(file: SourceFile, scratch: Path) -> tuple[FileForm, str, tuple[str,
             )
         delimiter = (form.delimiter or delimiter_of(copy)).strip(" ") or " "
         heading = _heading(copy, form)
-        if encoding == "utf-16-le":  # without a mark, which alone is not seen
+        if encoding in ("utf-16-le", "utf-16-be"):  # without a mark, which alone is not seen
             form = form.model_copy(update={"encoding": encoding})
         form = form.model_copy(update={"nulls": ()})  # NA may be a code
     return form, delimiter, encoded, heading
