@@ -393,6 +393,24 @@ def test_a_heading_whose_last_line_names_the_index_alone(tmp_path: Path) -> None
     assert lands is not None and lands.sort("id").equals(rows)
 
 
+@pytest.mark.parametrize(
+    ("encoding", "words"),
+    [
+        ("cp932", ("東京", "大阪", "さいたま")), ("gb18030", ("北京", "上海", "重庆")),
+        ("big5", ("臺北", "高雄", "臺中")),
+        ("euc-kr", ("서울", "부산", "대구")), ("cp1251", ("Москва", "Казань", "Уфа")),
+        ("koi8-r", ("Москва", "Казань", "Уфа")), ("cp1252", ("Zürich", "Genève", "Bern")),
+    ],
+)  # fmt: skip
+def test_encodings_from_before_utf_8(encoding: str, words: tuple[str, ...], tmp_path: Path) -> None:
+    text = "id,city\n" + "".join(f"a{n},{words[n % 3]}\n" for n in range(60))
+    put({"t.csv": text.encode(encoding)}, tmp_path)
+    rows, lands, notes = read_both("t.csv", tmp_path)
+    assert set(rows["city"]) == set(words)
+    assert lands is not None and lands.sort("id").equals(rows)
+    assert words[0] in " ".join(notes)
+
+
 def test_text_in_a_column_divides_no_file_that_a_usual_sign_divides(tmp_path: Path) -> None:
     text = "id,2023,2024,note\n" + "".join(f"a{n},{n},{n}.5,status; ok: {n}\n" for n in range(40))
     put({"t.csv": text}, tmp_path)

@@ -16,12 +16,14 @@ from homeostat.core.text import count
 from homeostat.data.backslashes import without_backslashes
 from homeostat.data.csv_records import Signs, records
 from homeostat.data.drawn_tables import without_blanks, without_rules
+from homeostat.data.old_encodings import old_encoding
 from homeostat.data.uneven_rows import fit_rows, set_heading
 from homeostat.project.file_form import PLAIN, FileForm
 
 DELIMITERS = (",", ";", "\t", "|")
 RARE = ("\x01", "\x1f", "^", "~", "¦", "，", "；", ":")  # delimiters where none of the usual ones divides the lines
 LOOK = 1 << 18  # bytes of a file that its layout is read from
+LINES = 2000  # beyond ASCII, by which an encoding is known
 WINDOWS = "cp1252"
 MIXED = "utf-8, cp1252"  # UTF-8 with bytes that are not
 HIGH = re.compile(rb"[\x80-\xff]")
@@ -268,7 +270,7 @@ def decoded(data: bytes, encoding: str) -> str:
 
 
 def encoding_of(path: Path) -> str:
-    """UTF-8 where the whole file is, UTF-16 where it is marked so, else Windows' Latin-1, or mixed with it."""
+    """UTF-8 where the whole file is, UTF-16 where it is marked so, else an old one, Windows' Latin-1, or both mixed."""
     with path.open("rb") as stream:
         start = stream.read(4)
         if start in (codecs.BOM_UTF32_LE, codecs.BOM_UTF32_BE):
@@ -286,8 +288,20 @@ def encoding_of(path: Path) -> str:
                 decoder.decode(block)
             decoder.decode(b"", final=True)
         except UnicodeDecodeError:
-            return MIXED if _mostly_utf8(path) else WINDOWS
+            return MIXED if _mostly_utf8(path) else _old_encoding(path) or WINDOWS
     return "utf-8"
+
+
+def _old_encoding(path: Path) -> str | None:
+    """By the first lines that are no ASCII."""
+    lines: list[bytes] = []
+    with path.open("rb") as stream:
+        for line in stream:
+            if not line.isascii():
+                lines.append(line)
+            if len(lines) == LINES:
+                break
+    return old_encoding(b"".join(lines))
 
 
 def _mostly_utf8(path: Path) -> bool:

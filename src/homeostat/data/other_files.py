@@ -158,7 +158,8 @@ def _json(connection: duckdb.DuckDBPyConnection, name: str, path: str, file: Pat
     source = f"read_json_objects({sql_string(file)}, format = 'auto', maximum_object_size = {largest})"
     try:
         structures = _structures(connection, source)
-        if (inside := _the_list_in(name, path, structures)) is not None:
+        alone = len(connection.sql(f"SELECT 1 FROM {source} LIMIT 2").fetchall()) == 1
+        if alone and (inside := _the_list_in(name, path, structures)) is not None:
             records = sql_string(_path(inside) + "[*]")
             source = f"(SELECT unnest(json_extract(json, {records})) AS json FROM {source})"
             structures = _structures(connection, source)

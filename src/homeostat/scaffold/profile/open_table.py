@@ -27,6 +27,7 @@ from homeostat.data.csv_files import (
     signs_of,
 )
 from homeostat.data.csv_records import records
+from homeostat.data.old_encodings import COMMON
 from homeostat.data.other_files import refuse_other
 from homeostat.data.queries import answered
 from homeostat.data.source_files import SourceFile, is_empty, listed_at, local_copy, opened
@@ -40,6 +41,7 @@ from homeostat.scaffold.profile.workspace import Workspace
 FILE = "__file"  # the number of the file that a row stands in
 INPUT = "--from"
 
+ENCODING = "sources.file.encoding"
 MOST_NOTES = 6  # on uneven rows
 
 Form = tuple[tuple[str, str], ...]  # name and type of each column of a file
@@ -267,6 +269,11 @@ def _form_of_workbook(file: SourceFile, scratch: Path) -> tuple[FileForm, str, t
 
 def _encoding_notes(copy: Path, encoding: str) -> Iterator[str]:
     """The encoding of a file that is no UTF-8, with words that show whether it was guessed right."""
+    if encoding in COMMON:
+        with copy.open(encoding=encoding, errors="replace") as text:
+            shown = list(dict.fromkeys(re.findall(r"[^\W\d_]*[^\x00-\x7f]+[^\W\d_]*", text.read(LOOK))))[:3]
+        yield f"the file is no UTF-8: read as {encoding} ({listed(list(map(repr, shown)), 3)}); another: {ENCODING}"
+        return
     if encoding not in (WINDOWS, MIXED):
         return
     with copy.open("rb") as stream:
@@ -275,7 +282,7 @@ def _encoding_notes(copy: Path, encoding: str) -> Iterator[str]:
     shown = listed([repr(decoded(word, encoding)) for word in list(words)[:3]], 3)
     where = "of it no UTF-8, those are" if encoding == MIXED else "no UTF-8:"
     some = "some bytes" if encoding == MIXED else "the file is"
-    yield f"{some} {where} read as Windows' Latin-1 ({shown}); another: sources.file.encoding"
+    yield f"{some} {where} read as Windows' Latin-1 ({shown}); another: {ENCODING}"
 
 
 def _layout_notes(form: FileForm) -> Iterator[str]:
