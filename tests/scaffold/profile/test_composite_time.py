@@ -70,6 +70,20 @@ def test_two_columns_are_one_time(
     assert lands == TIMES
 
 
+def test_a_day_its_clock_and_its_zone_are_one_time(tmp_path: Path) -> None:
+    zones = [("CET", 1), ("CEST", 2)]
+    local = [t + timedelta(hours=zones[n % 2][1]) for n, t in enumerate(TIMES)]
+    columns = {
+        "Date": [f"{t:%d/%m/%Y}" for t in local], "Time": [f"{t:%H:%M:%S}" for t in local],
+        "TimeZone": [zones[n % 2][0] for n in range(len(TIMES))], "load": [str(n) for n in range(len(TIMES))],
+    }  # fmt: skip
+    path = write_columns(columns, ",", tmp_path / "t.csv")
+    table, times = _composed(path)
+    assert times == TIMES
+    assert "Date and Time and TimeZone together; TimeZone is the zone" in table.columns[0].reading.note
+    assert landed(table, path, tmp_path / "scratch").sort("load")["Date"].to_list() == TIMES
+
+
 @pytest.mark.parametrize(
     "names", [("Año", "Mes", "Día", "Hora"), ("annee", "mois", "jour", "heure"), ("anno", "mese", "giorno", "ora")]
 )

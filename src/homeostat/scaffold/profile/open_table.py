@@ -271,8 +271,9 @@ def _encoding_notes(copy: Path, encoding: str) -> Iterator[str]:
     """The encoding of a file that is no UTF-8, with words that show whether it was guessed right."""
     if encoding in COMMON:
         with copy.open(encoding=encoding, errors="replace") as text:
-            shown = list(dict.fromkeys(re.findall(r"[^\W\d_]*[^\x00-\x7f]+[^\W\d_]*", text.read(LOOK))))[:3]
-        yield f"the file is no UTF-8: read as {encoding} ({listed(list(map(repr, shown)), 3)}); another: {ENCODING}"
+            beyond = dict.fromkeys(re.findall(r"[^\W\d_]*[^\x00-\x7f]+[^\W\d_]*", text.read(LOOK)))
+        named = listed([repr(word) for word in list(beyond)[:3]], 3)
+        yield f"the file is no UTF-8: read as {encoding} ({named}); another: {ENCODING}"
         return
     if encoding not in (WINDOWS, MIXED):
         return
