@@ -19,6 +19,7 @@ from homeostat.scaffold.audit.late_columns import (
     late_twins,
     perfect_predictors,
 )
+from homeostat.scaffold.audit.neighbouring_labels import neighbouring_labels
 from homeostat.scaffold.audit.same_order import same_order
 from homeostat.scaffold.audit.single_label_values import single_label_issue, single_label_values
 from homeostat.scaffold.audit.two_columns import totals, two_columns
@@ -55,6 +56,7 @@ def find_leakage(work: Workspace, profile: Profile, rows: pl.DataFrame) -> Leaka
         *components(candidates),
         *perfect_predictors(candidates),
         *same_order(candidates),
+        *neighbouring_labels(work, candidates),
         *late_twins(candidates),
         *late_times(candidates),
         *late_by_name(candidates),
