@@ -399,7 +399,8 @@ def test_a_heading_whose_last_line_names_the_index_alone(tmp_path: Path) -> None
         ("cp932", ("東京", "大阪", "さいたま")), ("gb18030", ("北京", "上海", "重庆")),
         ("big5", ("臺北", "高雄", "臺中")),
         ("euc-kr", ("서울", "부산", "대구")), ("cp1251", ("Москва", "Казань", "Уфа")),
-        ("koi8-r", ("Москва", "Казань", "Уфа")), ("cp1252", ("Zürich", "Genève", "Bern")),
+        ("koi8-r", ("Москва", "Казань", "Уфа")), ("cp1253", ("Αθήνα", "Θεσσαλονίκη", "Πάτρα")),
+        ("cp1252", ("Zürich", "Genève", "Bern")), ("cp1252", ("ÖÄÜ", "ÄÖÜ", "ÜÖÄ")),
     ],
 )  # fmt: skip
 def test_encodings_from_before_utf_8(encoding: str, words: tuple[str, ...], tmp_path: Path) -> None:

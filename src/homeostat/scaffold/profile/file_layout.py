@@ -264,9 +264,16 @@ def _whole_from_end(lines: Sequence[str], signs: Signs) -> Iterator[list[str]]:
     below: list[str] = []
     for line in reversed(lines):
         below.insert(0, line)
-        if not signs.is_open("\n".join(below)) or len(below) > MOST_LINES:
+        text = "\n".join(below)
+        if not (signs.is_open(text) and _quotes_value(text, signs)) or len(below) > MOST_LINES:
             yield below
             below = []
+
+
+def _quotes_value(text: str, signs: Signs) -> bool:
+    """Whether a quote stands where a value begins or ends, and not within one, as that of inches."""
+    quote, between = re.escape(signs.quote), re.escape(signs.delimiter)
+    return re.search(rf"(?:^|{between}){quote}|{quote}(?:$|{between})", text, re.MULTILINE) is not None
 
 
 def _looks_cut(line: str, delimiter: str) -> bool:
