@@ -6,7 +6,8 @@
 Of a finished replay the feature rows and the recipe of its scope are used; of a table its other columns, which have to
 be known when an event is predicted, and a recipe that stands below. Each event is scored by the newest model at its
 predict-at, and counts once (prequential loss). Models learn only from labels that are mature by then. `full` fits all
-from the start; `continue` and `refit` are the product's own (`learn` in the scope), between two full retrains.
+from the start; `continue` and `refit` are the product's own (`learn` in the scope), between two full retrains. `online`
+is the linear model that learns each event once.
 CPU is that of fitting alone. Staleness: how long before an event the newest event lies that its model has learned from.
 """
 
@@ -29,7 +30,7 @@ from homeostat.monitoring import outcomes
 from homeostat.project.layout import Project
 from homeostat.project.learning_scope import Learn
 from homeostat.project.objective_scope import Objective
-from homeostat.project.training_scope import Baseline, LightGBM, Training
+from homeostat.project.training_scope import Baseline, LightGBM, Online, Training
 from homeostat.project.value_types import format_duration, parse_duration
 
 TREES = LightGBM(trees=200, leaves=31, learning_rate=0.05, min_leaf=100)
@@ -67,10 +68,17 @@ class Way:
     full: timedelta | None
     every: timedelta | None = None
     learn: Learn | None = None
+    kind: str = "lightgbm"
+    rate: float = 0.03
 
     def __str__(self) -> str:
         text = f"full every {format_duration(self.full)}" if self.full else "never again"
-        return f"{text}, {self.learn.how} every {format_duration(self.every)}" if self.learn and self.every else text
+        if self.kind != "lightgbm":
+            text = f"{self.kind}{f' at rate {self.rate:g}' if self.kind == 'online' else ''}, {text}"
+        if self.learn is None or self.every is None:
+            return text
+        how = self.learn.how if self.kind == "lightgbm" else "learning on"
+        return f"{text}, {how} every {format_duration(self.every)}"
 
     def times(self, start: datetime, end: datetime) -> Iterator[tuple[datetime, bool]]:
         """When models learn, and whether from the start."""
@@ -99,18 +107,19 @@ class Outcome:
 def follow(data: Data, way: Way, start: datetime, end: datetime) -> Outcome:
     """Score every event from ``start`` on by the newest model at its time."""
     model: models.Model | None = None
-    scores, stale, seconds = np.full(len(data.y), np.nan), [], 0.0
-    times = [*way.times(start, end)]
+    scores, stale, seconds, known = np.full(len(data.y), np.nan), [], 0.0, 0
+    times, recipe = [*way.times(start, end)], data.recipe.model_copy(update={"online": Online(rate=way.rate)})
     for (now, full), until in zip(times, [*(at for at, _ in times[1:]), end], strict=True):
         places, began = data.learned(now), time.process_time()
         if full or model is None:
-            model = models.fit("lightgbm", data.objective, data.recipe, data.rows[places], data.y[places], data.seed, 1)
+            model = models.fit(way.kind, data.objective, recipe, data.rows[places], data.y[places], data.seed, 1)
         else:
             assert way.learn is not None
-            last = places[-way.learn.rows :]
-            learning = (data.objective, data.recipe, way.learn, data.rows[last], data.y[last], data.seed)
+            last = places[-way.learn.rows :] if way.kind == "lightgbm" else places[known:]
+            learning = (data.objective, recipe, way.learn, data.rows[last], data.y[last], data.seed)
             model = models.continue_from(model, *learning)
         seconds += time.process_time() - began
+        known = len(places)
         due = data.span(now, until)
         if due.stop > due.start:
             scores[due] = model.predict(data.rows[due])
@@ -134,8 +143,8 @@ def of_replay(folder: Path, name: str | None) -> Data:
 def of_table(path: Path, when: str, label: str, delay: timedelta) -> Data:
     """A table whose columns are features, one of them the label."""
     column, _, value = label.partition("=")
-    table = pl.read_parquet(path).sort(when)
-    features = tuple(c for c in table.columns if c not in (when, column))
+    table = pl.read_parquet(path).sort(when).with_columns(pl.col(when).alias("event_time"))
+    features = tuple(c for c in table.columns if c not in (when, column, "event_time"))
     objective = Objective(task="binary", label=column, known="all", weight=1, features=features)
     y, event = (table[column].cast(pl.String) == value).cast(pl.Float64).to_numpy(), table[when].to_numpy()
     return Data(table, y, event, event, event + np.timedelta64(delay), objective, RECIPE, 1)
@@ -146,7 +155,10 @@ def ways(daily: bool, hourly: bool) -> Iterator[Way]:
     more, other = Learn(batch=1), Learn(batch=1, how="refit")
     yield from (Way(None), Way(MONTH), Way(WEEK), *([Way(DAY)] if daily else []))
     yield from (Way(MONTH, WEEK, more), Way(MONTH, DAY, more), Way(WEEK, DAY, more), Way(MONTH, DAY, other))
+    yield Way(MONTH, None, None, "linear")
+    yield from (Way(MONTH, DAY, more, "online", rate) for rate in (0.03, 1.0))
     if hourly:
+        yield Way(MONTH, HOUR, more, "online", 1.0)
         yield Way(WEEK, HOUR, Learn(batch=1, trees=1))
 
 

@@ -39,7 +39,6 @@ from homeostat.monitoring.business import check_business
 from homeostat.monitoring.change import left_to_baseline
 from homeostat.monitoring.escalation import escalate
 from homeostat.monitoring.labels import check_labels
-from homeostat.monitoring.switch import check_switch
 from homeostat.project.clock import beginning, move_on
 from homeostat.project.layout import Project
 from homeostat.project.run_context import run_context as locked_project
@@ -121,7 +120,7 @@ def tick(
         predicted = predict(session, now, live)
     step = advance_rollout(session, now)
     with _timed(spent, "watch"):
-        at_once = (*check_switch(session.tree, session.registry, now), *labels.result())
+        at_once = (*session.switch.findings(session.registry, now), *labels.result())
     opened = _raise_alerts(session, now, (*_findings_of_loop(session, outcome, step), *at_once))
     with _timed(spent, "decide"):
         approval = settle_approval(session, now, at_once)

@@ -63,3 +63,17 @@ def test_scores_of_a_regression_are_measured_by_their_spread() -> None:
 def test_few_blocks_or_events_are_too_few_to_say(holdout: Pair, since: Pair) -> None:
     finding = switch_finding("late", "binary", holdout, since)
     assert finding.outcome == "too few to say" and "to compare them" in sentence(finding)
+
+
+@pytest.mark.parametrize("days", [1, 3])
+@pytest.mark.parametrize("fault", ["turned around", "near nothing", "sure of everything"])
+def test_on_a_holdout_of_few_blocks_what_is_far_beyond_any_refit_is_a_fault_all_the_same(fault: str, days: int) -> None:
+    finding = switch_finding("late", "binary", pair(days), broken(pair(1), FAULTS[fault]))
+    assert finding.failed and sentence(finding), finding
+
+
+@pytest.mark.parametrize("alike", [0.3, 0.6, 0.9])
+@pytest.mark.parametrize("days", [1, 3])
+def test_on_few_blocks_a_refit_that_moves_the_level_is_too_few_to_say(days: int, alike: float) -> None:
+    moved = broken(pair(1, alike=alike), lambda s: 1 / (1 + np.exp(np.log(1 / s - 1) - 2)))  # two units of log odds up
+    assert switch_finding("late", "binary", pair(days, alike=alike), moved).outcome == "too few to say"

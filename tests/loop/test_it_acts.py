@@ -23,6 +23,7 @@ from homeostat.decisions.weighed import Weighed
 from homeostat.faults import Fault
 from homeostat.features.tables import mature, read_features
 from homeostat.monitoring import champion
+from homeostat.monitoring.labels import check_labels
 from homeostat.project.layout import Project, stamp
 from homeostat.releases.feature_rows import FeatureRows
 from homeostat.releases.registry import Registry
@@ -87,7 +88,8 @@ def weighed(session: Session) -> Weighed:
     """What is decided at ``NEXT`` by what is on record."""
     serving = session.registry.load_champion()
     assert serving is not None
-    check = champion.check_champion(session.tree, session.registry, serving, session.labels, NEXT)
+    at_once = (*session.switch.findings(session.registry, NEXT), *check_labels(session.tree, session.labels, NEXT))
+    check = champion.check_champion(session.tree, session.registry, serving, at_once, NEXT)
     return weigh(session, NEXT, check, FeatureRows(session.tree))
 
 

@@ -114,8 +114,8 @@ def test_what_has_no_trees_of_these_features_cannot_be_continued() -> None:
     table, level, group = events(200, 6)
     y, learn = labels("binary", level), Learn(batch=1)
     linear = models.fit("linear", objective("binary"), TRAINING, table, y, 1, 1)
-    with pytest.raises(DataError, match="no trees of these features"):
+    with pytest.raises(DataError, match="no trees or online model of these features"):
         models.continue_from(linear, objective("binary"), TRAINING, learn, table, y, 1, group)
     fewer = objective("binary").model_copy(update={"features": ("size",)})
-    with pytest.raises(DataError, match="no trees of these features"):
+    with pytest.raises(DataError, match="no trees or online model of these features"):
         models.continue_from(fitted("binary"), fewer, TRAINING, learn, table, y, 1, group)

@@ -7,6 +7,7 @@ import platform
 import subprocess
 import sys
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,7 @@ from homeostat.core.metrics import METRICS, value
 from homeostat.project.objective_scope import Objective
 from homeostat.project.training_scope import Baseline, LightGBM, Training
 
+KINDS = ("heuristic", "linear", "online", "lightgbm")
 FEATURES = ("size", "age", "warm", "shape", "blank", "same", "nothing")
 BY = Baseline(by=("shape", "grade"))
 
@@ -38,7 +40,7 @@ class Case:
 
 
 CASES = [
-    *(Case(kind, task) for kind in ("heuristic", "linear", "lightgbm") for task in ("binary", "regression", "ranking")),
+    *(Case(kind, task) for kind in KINDS for task in ("binary", "regression", "ranking")),
     Case("heuristic", "binary", Baseline(column="legacy")),
     Case("heuristic", "regression", Baseline(sql="legacy / 2")),
 ]
@@ -70,6 +72,7 @@ def events(rows: int = 600, seed: int = 0) -> pl.DataFrame:
             "given__shape": pl.Series(shape, dtype=pl.String), "given__grade": rng.integers(0, 3, rows),
             "given__legacy": np.where(np.arange(rows) % 11, rng.random(rows), np.nan),
             "given__sql": pl.Series(rng.random(rows)),
+            "event_time": pl.Series([datetime(2024, 1, 1) + timedelta(minutes=n) for n in range(rows)]),
         }
     ).with_columns(pl.when(pl.col("age") > 5).then(pl.col("age")).alias("age"))  # fmt: skip
 
@@ -238,7 +241,7 @@ def test_a_time_is_no_feature(case: Case) -> None:
         fitted(case, table=table)
 
 
-@pytest.mark.parametrize("kind", ["linear", "lightgbm", "heuristic"])
+@pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("label", [0.0, 1.0])
 def test_one_class_leaves_its_rate(kind: str, label: float, tmp_path: Path) -> None:
     model = models.fit(kind, objective("binary"), training(), events(), np.full(600, label), 1, 1)

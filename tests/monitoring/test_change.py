@@ -12,6 +12,8 @@ import pytest
 from click.testing import CliRunner
 
 from homeostat import loop
+from homeostat.adapters.dask import executor_of
+from homeostat.checks.alarms import check_alarms
 from homeostat.cli import main
 from homeostat.core.findings import Finding
 from homeostat.core.rules import Rule
@@ -21,6 +23,7 @@ from homeostat.decisions.session import Session
 from homeostat.monitoring.change import Units, check_change, record_windows
 from homeostat.project.clock import move_on
 from homeostat.project.layout import Project
+from homeostat.project.scale_scope import Scale
 from homeostat.releases.registry import Registry
 from homeostat.reports import status
 
@@ -114,6 +117,14 @@ def test_the_proof_says_what_it_rests_on(project: Project, monkeypatch: pytest.M
     pages = r"\d+ pages? in \d+ evaluations, [\d.]+ in 24 h, at most [\d.]+"
     assert re.search(rf"2 simulated histor\w+ without a change: {pages}", run.output)
     assert "stock Evidently, half of the columns" in run.output
+
+
+def test_the_proof_is_the_same_on_workers(project: Project) -> None:
+    units = Units(project.worktree, Registry.open(project))
+    alone = [*check_alarms(units, 3, 0)]
+    with executor_of(Scale(workers=2)) as executor:
+        assert [*check_alarms(units, 3, 0, executor)] == alone
+    assert any("3 simulated histories without a change" in line for line in alone)
 
 
 def test_the_loop_pages_about_it_and_the_status_puts_it_first(tmp_path: Path) -> None:

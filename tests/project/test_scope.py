@@ -220,6 +220,14 @@ def test_a_bad_scope_is_refused_with_line_key_and_fix(old: str, new: str, key: s
         assert re.search(rf"\b{last}\b", text.splitlines()[lines_named(said) - 1]), said
 
 
+@pytest.mark.parametrize("named", ["rows: 9", "how: refit", "trees: 2", "decay: 0.5"])
+def test_an_online_model_goes_on_without_what_is_of_trees(named: str) -> None:
+    online = PARAMS.replace("model: linear", "model: online").replace("seed: 1", "seed: 1\nlearn: {batch: 5}")
+    assert scope.parse(online).training.online.rate == 0.03
+    said = refusal(online.replace("batch: 5", f"batch: 5, {named}"))
+    assert f"learn.{named.split(':')[0]}: goes with trees, and model: online learns each event once; remove it" in said
+
+
 @pytest.mark.parametrize(
     ("scale", "model", "above", "fix"),
     [

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
+from functools import partial
 from statistics import median
 
 import numpy as np
 import polars as pl
+from numpy.typing import NDArray
 
 from homeostat.checks.alarm_history import CONFIDENCE, History, Pages, pages, read_history
 from homeostat.checks.alarm_power import CHANGES, TRIALS, WITHIN, Noticed, noticed
@@ -16,12 +18,13 @@ from homeostat.core.alarm_budget import Budget, Look, look_by_look, openings
 from homeostat.core.text import count, percent, span
 from homeostat.monitoring.change import Units
 from homeostat.monitoring.outcomes import window_length
+from homeostat.project.executor import IN_PROCESS, Executor, in_runs
 
 
-def check_alarms(units: Units, histories: int, beside: int) -> Iterator[str]:
+def check_alarms(units: Units, histories: int, beside: int, executor: Executor = IN_PROCESS) -> Iterator[str]:
     """The proof, a line each: false pages, the same of rules in use elsewhere, and the changes that are noticed.
 
-    ``histories`` of chance are looked at, ``beside`` of them by the other rules as well.
+    ``histories`` of chance are looked at, on the executor's workers, ``beside`` of them by the other rules as well.
 
     Raises:
         DataError: a batch is missing or damaged.
@@ -44,12 +47,17 @@ def check_alarms(units: Units, histories: int, beside: int) -> Iterator[str]:
     yield from _own(own, history.ends, every)
     draws = [np.random.default_rng([scope.seed, number]) for number in range(histories)]
     chosen = [history.of_chance(draw) for draw in draws]
-    of_chance = sum((pages(look_by_look(history.windows(days), a_look)) for days in chosen), Pages())
+    of_chance = sum(in_runs(executor, partial(_paged, history, a_look), chosen), Pages())
     if of_chance.looks:
         yield from _kept(of_chance, budget, every, promise, histories)
         if beside:
             yield from beside_lines(_features(units, history), history, chosen[:beside], budget)
         yield from _changes(history, a_look, np.random.default_rng([scope.seed, histories]), every)
+
+
+def _paged(history: History, a_look: float, chosen: Sequence[NDArray[np.intp]]) -> list[Pages]:
+    """The pages of histories of chance, each by the places of its days."""
+    return [pages(look_by_look(history.windows(days), a_look)) for days in chosen]
 
 
 def _features(units: Units, history: History) -> list[pl.DataFrame]:

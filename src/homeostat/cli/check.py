@@ -99,14 +99,16 @@ def alarms(histories: int, beside: int) -> None:
 
     Example: homeostat check alarms --histories 100
     """
+    from homeostat.adapters.dask import executor_of
     from homeostat.checks.alarms import check_alarms
     from homeostat.checks.worktree_view import worktree_view
     from homeostat.monitoring.change import Units
     from homeostat.releases.registry import Registry
 
     view = worktree_view(project())
-    for line in check_alarms(Units(view, Registry.open(view)), histories, beside):
-        say(line)
+    with executor_of(view.scope.scale) as executor:
+        for line in check_alarms(Units(view, Registry.open(view)), histories, beside, executor):
+            say(line)
 
 
 @check.command()

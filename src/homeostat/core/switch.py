@@ -3,7 +3,8 @@
 On the same events the differences of two releases are much alike from day to day, whatever the events; labels are not
 needed. So the last block of events since the switch is held to the blocks of the holdout, by two figures: how far the
 scores lie from the other's on average, and how far the two order events alike. A release was fitted once more after its
-holdout judged it, so some way off is no fault: only what no refit explains is.
+holdout judged it, so some way off is no fault: only what no refit explains is. A holdout of few blocks has no range of
+its own; held to it a release is at fault where it is twice as far off as any refit would be, else it is too few to say.
 """
 
 from __future__ import annotations
@@ -27,6 +28,7 @@ FIGURES = ("level", "order")
 FEWEST_EVENTS = 30  # of a block: fewer are not compared
 LEVEL = 1.5  # log odds, or standard deviations of scores: so far apart a refit brings no two releases
 KEPT = 1 / 3  # of the agreement on the holdout: a release that keeps so much of it orders events for some reason
+WITHOUT_RANGE = 2.0  # times what no refit explains, where the blocks are too few for a range
 
 
 @dataclass(frozen=True)
@@ -42,11 +44,15 @@ def switch_finding(objective: str, task: str, holdout: Pair, since: Pair) -> Fin
     """The last block of events since the switch against the blocks of the holdout."""
     scale = 1.0 if task == "binary" else max(float(np.std(holdout.old)) if len(holdout.old) else 0.0, LEAST)
     past, now = (_by_block(task, pair, scale) for pair in (holdout, since))
-    if len(past) < FEWEST_WINDOWS or not now:
-        few = {"blocks": len(past), "needed": FEWEST_WINDOWS}
-        return Finding(Rule.SWITCH, objective, TOO_FEW, rows=len(since.new), facts=few)
+    few = Finding(
+        Rule.SWITCH, objective, TOO_FEW, rows=len(since.new), facts={"blocks": len(past), "needed": FEWEST_WINDOWS}
+    )
+    if not past or not now:
+        return few
     off = {name: _off(name, [b[name] for b in past], now[-1][name]) for name in FIGURES}
     worst = max(off, key=lambda name: off[name])
+    if len(past) < FEWEST_WINDOWS and off[worst] <= 1:
+        return few
     facts = {"figure": worst, "now": now[-1], "holdout": _means(past), "blocks": len(past)}
     outcome: Outcome = "fail" if off[worst] > 1 else "pass"
     rows = int(np.count_nonzero(since.block == since.block[-1]))
@@ -71,11 +77,13 @@ def _by_block(task: str, pair: Pair, scale: float) -> list[dict[str, float]]:
 def _off(name: str, past: Sequence[float], now: float) -> float:
     """How far a figure lies from the middle of its range, where what is allowed is 1."""
     wide = range_of(past, SURE)
-    assert wide is not None  # there are blocks enough
+    centre = sum(past) / len(past)
+    allowed = 1.0 if wide else WITHOUT_RANGE
     if name == "order":  # to order events more alike than on the holdout is no fault
-        return max(wide.centre - now, 0.0) / max(wide.centre - wide.low, (1 - KEPT) * abs(wide.centre), LEAST)
-    reach = wide.high - wide.centre if now > wide.centre else wide.centre - wide.low
-    return abs(now - wide.centre) / max(reach, LEVEL)
+        reach = centre - wide.low if wide else 0.0
+        return max(centre - now, 0.0) / allowed / max(reach, (1 - KEPT) * abs(centre), LEAST)
+    reach = max(wide.high - centre if now > centre else centre - wide.low, LEVEL) if wide else LEVEL
+    return abs(now - centre) / allowed / reach
 
 
 def _means(blocks: Sequence[Mapping[str, float]]) -> dict[str, float]:

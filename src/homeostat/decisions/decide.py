@@ -36,6 +36,7 @@ from homeostat.decisions.waiting import declined
 from homeostat.decisions.weighed import Weighed
 from homeostat.monitoring import champion
 from homeostat.monitoring.champion import Check
+from homeostat.monitoring.labels import check_labels
 from homeostat.releases.feature_rows import FeatureRows
 
 
@@ -147,7 +148,8 @@ def _weighed(session: Session, now: datetime, due: Due | None) -> Weighed:
         return first_release(session, now)
     features = FeatureRows(session.tree)
     champion.record_drift(session.tree, serving, features, now)
-    check = champion.check_champion(session.tree, session.registry, serving, session.labels, now)
+    at_once = (*session.switch.findings(session.registry, now), *check_labels(session.tree, session.labels, now))
+    check = champion.check_champion(session.tree, session.registry, serving, at_once, now)
     return weigh(session, now, check, features, due)
 
 

@@ -61,7 +61,7 @@ def guard_rail(learned: Decision | None) -> list[Finding]:
 
 
 def _may_continue(session: Session, serving: Serving, now: datetime) -> bool:
-    """Whether the champion has trees of today's recipe, and nothing else is under way that concerns it.
+    """Whether the champion's models are of today's recipe and can be continued, and nothing else concerns it just now.
 
     A calibrator fits the very models that it was fitted to, so calibrated ones wait for the next full retrain.
     """
@@ -73,7 +73,7 @@ def _may_continue(session: Session, serving: Serving, now: datetime) -> bool:
     if is_cooling(registry.ledger, now, scope.monitoring.cool_down):
         return False
     kinds = {one["kind"] for one in bundle.training["objectives"].values()}
-    return kinds == {"lightgbm"} and is_made_alike(bundle, scope, read_features_sql(session.tree))
+    return kinds in ({"lightgbm"}, {"online"}) and is_made_alike(bundle, scope, read_features_sql(session.tree))
 
 
 def _is_due(session: Session, serving: Serving, now: datetime) -> bool:

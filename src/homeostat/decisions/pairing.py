@@ -33,7 +33,10 @@ if TYPE_CHECKING:
 Scores = Mapping[str, np.ndarray]  # by objective, (n,) each
 RECIPE = {"task", "label", "where", "known", "features", "group"}  # of an objective; its weight trains nothing
 # By kind of model, the parts of training that others do not read.
-OF_KIND = {"heuristic": {"baseline"}, "linear": set(), "lightgbm": {"lightgbm"}, "combined": {"lightgbm", "weights"}}
+OF_KIND = {
+    "heuristic": {"baseline"}, "linear": set(), "online": {"online"}, "lightgbm": {"lightgbm"},
+    "combined": {"lightgbm", "weights"},
+}  # fmt: skip
 
 
 def recipe(bundle: Bundle) -> str:

@@ -15,6 +15,7 @@ from homeostat.decisions.history import Decided
 from homeostat.features.intake import Intake
 from homeostat.monitoring.alerts import read_incidents
 from homeostat.monitoring.labels import LabelRecord
+from homeostat.monitoring.switch import SwitchCheck
 from homeostat.project.clock import move_on, stands_at
 from homeostat.project.executor import IN_PROCESS, Executor
 from homeostat.project.layout import Project, working_tree
@@ -64,6 +65,7 @@ class Session:
     executor: Executor = IN_PROCESS  # does what is many
     _intake: Intake | None = None
     _labels: LabelRecord | None = None
+    _switch: SwitchCheck | None = None
 
     @property
     def intake(self) -> Intake:
@@ -78,6 +80,13 @@ class Session:
         if self._labels is None:
             self._labels = LabelRecord(self.tree)
         return self._labels
+
+    @property
+    def switch(self) -> SwitchCheck:
+        """Compares the release that was put in service last with the one before."""
+        if self._switch is None:
+            self._switch = SwitchCheck(self.tree)
+        return self._switch
 
     @classmethod
     def open(cls, project: Project, executor: Executor = IN_PROCESS) -> Session:
@@ -95,7 +104,8 @@ class Session:
     def note_tree(self) -> None:
         """Read again what the worktree says, after it was brought to another commit: its scope, window and time."""
         self.close()
-        self.tree, self._intake, self._labels = self.project.worktree, None, None
+        self.tree = self.project.worktree
+        self._intake = self._labels = self._switch = None
         self.start = read_window(self.tree).start
         self.stands_at = stands_at(self.project)
 

@@ -22,6 +22,7 @@ from homeostat.models.combined import Combined
 from homeostat.models.heuristic import Given, Rates
 from homeostat.models.lightgbm import Trees
 from homeostat.models.linear import Linear, Number
+from homeostat.models.online import Online, weighted
 from homeostat.releases.registry import Registry
 
 if TYPE_CHECKING:
@@ -126,6 +127,11 @@ def _(model: Given) -> Given:
         f"bad-release: the champion's score is the column {model.column}, which no model file can turn around; "
         "choose a time at which a trained model is in service"
     )
+
+
+@turned_around.register
+def _(model: Online) -> Online:
+    return weighted(replace(model, weights=tuple(-weight for weight in model.weights), level=-model.level))
 
 
 @turned_around.register

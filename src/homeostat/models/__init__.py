@@ -1,4 +1,4 @@
-"""Four kinds of model behind one small protocol: heuristic, linear, lightgbm and combined. Text formats only.
+"""Five kinds of model behind one small protocol: heuristic, linear, online, lightgbm, combined. Text formats only.
 
 A model is a folder: ``model.json`` and, for trees, ``trees.txt``.
 """
@@ -60,7 +60,9 @@ def fit(
     group: np.ndarray | None = None,
     executor: Executor = IN_PROCESS,
 ) -> Model:
-    """Fit a model of ``kind`` to the labels ``y`` (n,) of the rows of ``table``; ``group`` (n,) is for ranking.
+    """Fit a model of ``kind`` to the labels ``y`` (n,) of the rows of ``table``, which are in order of event time.
+
+    ``group`` (n,) is for ranking.
 
     Where ``training`` spreads so many rows over ranks, they are workers of the ``executor``.
 
@@ -71,7 +73,7 @@ def fit(
         DataError: no rows, or labels or features that cannot be used.
         ScopeError: a kind that learns, and no features to learn from.
     """
-    from homeostat.models import heuristic, lightgbm, linear, targets
+    from homeostat.models import heuristic, lightgbm, linear, online, targets
 
     targets.check(objective, y, group)
     if kind == "heuristic":
@@ -82,6 +84,8 @@ def fit(
         return heuristic.rate_alone(objective.task, y)
     if kind == "linear":
         return linear.fit(objective, table, y)
+    if kind == online.KIND:
+        return online.fit(objective, table, y)
     ranks = training.ranks(kind, len(y))
     settings = training.lightgbm
     return lightgbm.fit(objective, settings, table, y, seed, threads, group, executor=executor, ranks=ranks)
@@ -97,18 +101,23 @@ def continue_from(
     seed: int,
     group: np.ndarray | None = None,
 ) -> Model:
-    """The parent's trees, gone on with on the labels ``y`` (n,) of the rows of ``table``; see ``learn`` in the scope.
+    """The parent, gone on with on the labels ``y`` (n,) of the rows of ``table``; see ``learn`` in the scope.
+
+    The rows are in order of event time, those of an online model later than all it has learned.
 
     Raises:
         DataError: the parent is of another kind, task or features, or labels cannot be used.
     """
-    from homeostat.models import lightgbm, targets
+    from homeostat.models import lightgbm, online, targets
 
     if len(y):
         targets.check(objective, y, group)
     alike = parent.features == objective.features
-    if not isinstance(parent, lightgbm.Trees) or parent.task != objective.task or not alike:
-        raise DataError("the release to continue has no trees of these features and this task; fit from the start")
+    if not isinstance(parent, lightgbm.Trees | online.Online) or parent.task != objective.task or not alike:
+        what = "no trees or online model of these features and this task"
+        raise DataError(f"the release to continue has {what}; fit from the start")
+    if isinstance(parent, online.Online):
+        return online.continued(parent, training.online.rate, table, y)
     return lightgbm.continued(parent, training.lightgbm, learn, table, y, seed, group)
 
 
@@ -131,7 +140,7 @@ def load(folder: Path, threads: int = 1) -> Model:
     Raises:
         DataError: a file is missing, damaged, or of a form that this version does not know.
     """
-    from homeostat.models import combined, heuristic, lightgbm, linear, stored
+    from homeostat.models import combined, heuristic, lightgbm, linear, online, stored
 
     body = stored.read(folder)
     try:
@@ -140,6 +149,8 @@ def load(folder: Path, threads: int = 1) -> Model:
                 return heuristic.read(body)
             case "linear":
                 return linear.read(body)
+            case online.KIND:
+                return online.read(body)
             case "lightgbm":
                 return lightgbm.read(body, folder, threads)
             case combined.KIND:

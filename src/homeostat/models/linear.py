@@ -39,6 +39,9 @@ class Number:
             return np.clip((filled - self.mean) / self.scale, -FAR, FAR)
 
 
+Term = Number | tuple[float, ...]  # of a number, or a weight of each category
+
+
 @dataclass(frozen=True)
 class Linear:
     """``terms`` go with ``encoded`` one to one: a number's, or one weight for each category."""
@@ -46,7 +49,7 @@ class Linear:
     task: str
     intercept: float
     encoded: tuple[Feature, ...]
-    terms: tuple[Number | tuple[float, ...], ...]
+    terms: tuple[Term, ...]
 
     @property
     def kind(self) -> str:
@@ -88,7 +91,7 @@ def fit(objective: Objective, table: pl.DataFrame, y: np.ndarray) -> Linear:
     from threadpoolctl import threadpool_limits
 
     encoded = encoding.learn(objective.features, table)
-    terms: list[Number | tuple[float, ...]] = []
+    terms: list[Term] = []
     blocks: list[csr_matrix] = []
     for feature in encoded:
         term, block = _prepare(feature, encoding.codes(feature, table))
@@ -109,7 +112,7 @@ def read(body: Mapping[str, Any]) -> Linear:
     return Linear(str(body["task"]), float(body["intercept"]), encoded, terms)
 
 
-def _term(feature: Feature, raw: Mapping[str, Any]) -> Number | tuple[float, ...]:
+def _term(feature: Feature, raw: Mapping[str, Any]) -> Term:
     if feature.categories is None:
         return Number(*(float(raw[k]) for k in ("median", "mean", "scale", "weight", "missing")))
     weights = tuple(float(w) for w in raw["weights"])
@@ -118,7 +121,7 @@ def _term(feature: Feature, raw: Mapping[str, Any]) -> Number | tuple[float, ...
     return weights
 
 
-def _contribution(term: Number | tuple[float, ...], values: np.ndarray) -> np.ndarray:
+def _contribution(term: Term, values: np.ndarray) -> np.ndarray:
     absent = np.isnan(values)
     if isinstance(term, Number):
         return term.weight * term.standard(values) + term.missing * absent
@@ -126,18 +129,27 @@ def _contribution(term: Number | tuple[float, ...], values: np.ndarray) -> np.nd
     return weights[np.where(absent, len(term), values).astype(np.intp)]
 
 
-def _prepare(feature: Feature, values: np.ndarray) -> tuple[Number | tuple[float, ...], csr_matrix]:
+def blank(feature: Feature, values: np.ndarray) -> Term:
+    """The term of a feature with the codes ``values`` (n,), without its weights."""
+    return _standardised(values[~np.isnan(values)]) if feature.categories is None else (0.0,) * len(feature.categories)
+
+
+def size(term: Term) -> int:
+    """How many weights a term has."""
+    return 2 if isinstance(term, Number) else len(term)
+
+
+def _prepare(feature: Feature, values: np.ndarray) -> tuple[Term, csr_matrix]:
     """The term without its weights, and the columns that they are fitted to."""
     from scipy.sparse import csr_matrix
 
-    absent = np.isnan(values)
-    if feature.categories is None:
-        term = _standardised(values[~absent])
+    term, absent = blank(feature, values), np.isnan(values)
+    if isinstance(term, Number):
         return term, csr_matrix(np.column_stack([term.standard(values), absent]))
     present = np.flatnonzero(~absent)
     ones = np.ones(len(present))
-    shape = (len(values), len(feature.categories))
-    return (), csr_matrix((ones, (present, values[present].astype(np.intp))), shape=shape)
+    shape = (len(values), len(term))
+    return term, csr_matrix((ones, (present, values[present].astype(np.intp))), shape=shape)
 
 
 def _standardised(known: np.ndarray) -> Number:
@@ -150,7 +162,7 @@ def _standardised(known: np.ndarray) -> Number:
     return Number(median, median, 1.0)
 
 
-def _with_weights(term: Number | tuple[float, ...], weights: np.ndarray) -> Number | tuple[float, ...]:
+def _with_weights(term: Term, weights: np.ndarray) -> Term:
     if isinstance(term, Number):
         return Number(term.median, term.mean, term.scale, float(weights[0]), float(weights[1]))
     return tuple(weights.tolist())

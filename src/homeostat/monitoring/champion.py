@@ -23,7 +23,6 @@ from homeostat.core.promises import metrics_finding
 from homeostat.core.rules import Rule
 from homeostat.monitoring import outcomes
 from homeostat.monitoring.change import check_change, importance_of
-from homeostat.monitoring.labels import LabelRecord, check_labels
 from homeostat.monitoring.quality import (
     MONEY,
     QualityRecords,
@@ -32,7 +31,6 @@ from homeostat.monitoring.quality import (
     reading_since,
     record_quality,
 )
-from homeostat.monitoring.switch import check_switch
 from homeostat.project.layout import Project, stamp
 from homeostat.project.records import read_body
 from homeostat.project.whole_files import write_text
@@ -57,16 +55,16 @@ class Check:
 
 
 def check_champion(
-    tree: Project, registry: Registry, serving: Serving, labels: LabelRecord, now: datetime
+    tree: Project, registry: Registry, serving: Serving, at_once: Sequence[Finding], now: datetime
 ) -> Check:
-    """Judge the drift record that is stored for ``now``, the outcomes of the window, the labels, and a fresh switch.
+    """Judge the drift record that is stored for ``now`` and the outcomes of the window.
 
-    What is stored decides: ``record_drift`` comes first.
+    What is stored decides: ``record_drift`` comes first. ``at_once``: what every tick watches, the labels and a fresh
+    switch.
     """
     path = tree.drift / f"{stamp(now)}.json"
     recorded = path.is_file() and read_body(path)["release"] == serving.event.version
     findings = judge_drift(tree, serving.bundle, path) if recorded else []
-    at_once = (*check_switch(tree, registry, now), *check_labels(tree, labels, now))
     doubted = {f.subject: f.since for f in at_once if f.failed and f.rule == Rule.LABELS}
     health, quality = judge_health(tree, serving, now, registry.ledger.barred(), doubted)
     paths = [path, tree.quality / f"{stamp(now)}.json"] if recorded else [tree.quality / f"{stamp(now)}.json"]

@@ -25,23 +25,44 @@ BATCHES = 5  # that are compared after a switch: then there are labels, or what 
 COMPARED = 2000  # rows of a table, at most about twice that: more tell no more, and cost time at every tick
 
 
-def check_switch(tree: Project, registry: Registry, now: datetime) -> list[Finding]:
-    """The scores of the last batch against those that the release before would have given; after a promotion only.
+class SwitchCheck:
+    """Compares the champion with what served before it; how the two differ on the holdout is worked out once."""
 
-    Nothing where the two releases have other features or objectives, or no batch was scored since. It is over some
-    batches after the switch, and with a rollback: what is rolled back to was compared when it was new.
-    """
-    switch, before = _switch(registry)
-    if switch is None:
-        return []
-    labels = _labels(tree, switch.at, now)
-    if before is None or switch.action == "rollback" or len(labels) > BATCHES:
-        return [Finding(Rule.SWITCH, name, "pass", facts={"over": True}) for name in tree.scope.objectives]
-    if not labels:
-        return []
-    new, old = registry.load(switch.version), registry.load(before.version)
-    comparable = new.sql == old.sql == read_features_sql(tree) and set(new.models) == set(old.models)
-    return list(_findings(tree, new, old, switch, labels[-1])) if comparable else []
+    def __init__(self, tree: Project) -> None:
+        self._tree = tree
+        self._holdouts: dict[tuple[str, str, str], Pair] = {}  # by both bundles and the objective
+
+    def findings(self, registry: Registry, now: datetime) -> list[Finding]:
+        """The scores of the last batch against those of the release before; after a promotion only.
+
+        Nothing where the two releases have other features or objectives, or no batch was scored since. It is over some
+        batches after the switch, and with a rollback: what is rolled back to was compared when it was new.
+        """
+        tree = self._tree
+        switch, before = _switch(registry)
+        if switch is None:
+            return []
+        labels = _labels(tree, switch.at, now)
+        if before is None or switch.action == "rollback" or len(labels) > BATCHES:
+            return [Finding(Rule.SWITCH, name, "pass", facts={"over": True}) for name in tree.scope.objectives]
+        if not labels:
+            return []
+        new, old = registry.load(switch.version), registry.load(before.version)
+        comparable = new.sql == old.sql == read_features_sql(tree) and set(new.models) == set(old.models)
+        return list(self._compared(new, old, switch, labels[-1])) if comparable else []
+
+    def _compared(self, new: Bundle, old: Bundle, switch: ReleaseEvent, label: str) -> Iterator[Finding]:
+        current = _scored(self._tree, switch, label)
+        for name, objective in self._tree.scope.objectives.items():
+            if name in new.models:
+                since = _pair(self._tree, current, name, old)
+                yield switch_finding(name, objective.task, self._holdout(new, old, name), since)
+
+    def _holdout(self, new: Bundle, old: Bundle, objective: str) -> Pair:
+        key = (new.hash, old.hash, objective)
+        if key not in self._holdouts:
+            self._holdouts[key] = _pair(self._tree, new.reference, objective, old)
+        return self._holdouts[key]
 
 
 def _switch(registry: Registry) -> tuple[ReleaseEvent | None, ReleaseEvent | None]:
@@ -62,17 +83,13 @@ def _labels(tree: Project, since: datetime, now: datetime) -> list[str]:
     return list(islice((span.label for span in spans if span.start >= since and span.end <= now), BATCHES + 1))
 
 
-def _findings(tree: Project, new: Bundle, old: Bundle, switch: ReleaseEvent, label: str) -> Iterator[Finding]:
-    scope = tree.scope
+def _scored(tree: Project, switch: ReleaseEvent, label: str) -> pl.DataFrame:
+    """The features of a batch's events that the release has scored, with its scores."""
     rows = read_table(tree.predictions / f"{label}.parquet").filter(pl.col("release") == switch.version)
     features = read_table(tree.features / f"{label}.parquet")
     scores = [c for c in rows.columns if c.startswith("score__")]
-    key = list(scope.key)
-    current = features.join(rows.select(*key, *scores), key, "inner", nulls_equal=True, maintain_order="left")
-    for name, objective in scope.objectives.items():
-        if name in new.models:
-            pairs = (_pair(tree, table, name, old) for table in (new.reference, current))
-            yield switch_finding(name, objective.task, *pairs)
+    key = list(tree.scope.key)
+    return features.join(rows.select(*key, *scores), key, "inner", nulls_equal=True, maintain_order="left")
 
 
 def _pair(tree: Project, table: pl.DataFrame, objective: str, old: Bundle) -> Pair:

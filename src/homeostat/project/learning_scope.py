@@ -14,7 +14,8 @@ from homeostat.project.value_types import Count, Length, Number, Positive, forma
 class Learn(Part):
     """A continuation is made ``every`` so often, or as soon as a ``batch`` of labels has matured; full retrains stay.
 
-    ``how``: ``continue`` adds ``trees`` to each model, which bounds how far a model grows between two full retrains;
+    An online model learns what has matured since, each event once. Of trees ``how`` says: ``continue`` adds ``trees``
+    to each model, which bounds how far a model grows between two full retrains;
     ``refit`` keeps the trees, and ``decay`` of the value of each leaf. Both learn from the last ``rows`` mature events.
     ``max_move``: how far one continuation may move the scores in service, on average over the held-out events: a
     probability, or standard deviations of scores that are none.
@@ -35,8 +36,14 @@ class Learn(Part):
         return self
 
     @property
-    def recipe(self) -> dict[str, Any]:
-        """The part that the models follow from."""
+    def of_trees(self) -> set[str]:
+        """What is written here that bears on trees alone."""
+        return self.model_fields_set & {"how", "rows", "trees", "decay"}
+
+    def recipe(self, kind: str) -> dict[str, Any]:
+        """The part that models of a kind follow from."""
+        if kind == "online":
+            return {"how": "each event once"}
         return self.model_dump(include={"how", "rows", "trees" if self.how == "continue" else "decay"})
 
     def check_rhythm(self, horizon: timedelta, tick: timedelta, retrain: timedelta) -> None:

@@ -138,15 +138,18 @@ def _check_ladder(scope: Scope) -> None:
 
 
 def _check_learn(scope: Scope) -> None:
-    """Check that there are trees to continue, that labels have come by then, and that nobody has to be asked."""
+    """Check that there is something to continue, that labels have come by then, and that nobody has to be asked."""
     learn, approval = scope.learn, scope.approval
     if learn is None:
         return
     learn.check_rhythm(scope.events.label_horizon, scope.rhythm.tick, scope.rhythm.retrain)
     rungs = scope.training.ladder.rungs.values() if scope.training.ladder else ()
-    trees = "lightgbm" in (scope.training.model, *(rung.model for rung in rungs))
-    none = f"continues trees, and training.model is {scope.training.model}; use lightgbm, or remove learn"
-    require(trees, ("learn",), none, ("training", "model"))
+    kinds = {scope.training.model, *(rung.model for rung in rungs)}
+    none = f"continues lightgbm or online, and training.model is {scope.training.model}; use one of these"
+    require(bool(kinds & {"lightgbm", "online"}), ("learn",), none, ("training", "model"))
+    for name in learn.of_trees if "lightgbm" not in kinds else ():
+        idle = "goes with trees, and model: online learns each event once; remove it"
+        require(False, ("learn", name), idle, ("training", "model"))
     asks = "releases each step by itself, and approval.actions lists retrain, which waits; remove one of them"
     require(approval is None or "retrain" not in approval.actions, ("learn",), asks, ("approval", "actions"))
 

@@ -10,7 +10,7 @@ from pydantic import BeforeValidator, Field, Strict, model_validator
 from homeostat.project.part import Part, require
 from homeostat.project.value_types import Count, Length, Name, Names, Number, Positive, Share, Whole, format_duration
 
-ModelKind = Literal["heuristic", "linear", "lightgbm", "combined"]
+ModelKind = Literal["heuristic", "linear", "online", "lightgbm", "combined"]
 Path = tuple[int | str, ...]
 
 
@@ -22,6 +22,12 @@ class LightGBM(Part):
     feature_share: Share = 1.0
     row_share: Share = 1.0
     l2: Annotated[Number, Field(ge=0)] = 0.0
+
+
+class Online(Part):
+    """A linear model that goes on with each event once; ``rate``: how far, more where the world turns fast."""
+
+    rate: Positive = 0.03
 
 
 class Baseline(Part):
@@ -54,7 +60,7 @@ class Rung(Part):
     def consistent(self) -> Rung:
         for name, part, kinds in (
             ("rule", self.rule, ("heuristic",)),
-            ("features", self.features, ("linear", "lightgbm", "combined")),
+            ("features", self.features, ("linear", "online", "lightgbm", "combined")),
             ("lightgbm", self.lightgbm, ("lightgbm", "combined")),
             ("weights", self.weights, ("combined",)),
         ):
@@ -101,6 +107,7 @@ class Training(Part):
     model: ModelKind
     refit: Annotated[bool, Strict()]
     lightgbm: LightGBM
+    online: Online = Online()
     weights: dict[Name, Positive] = {}  # by objective, of its loss in that of a combined model
     baseline: Baseline
     # calibrators that may be fitted where the level of a label moved and nothing else

@@ -40,6 +40,7 @@ TASKS = {"binary": "whether", "regression": "the amount of", "ranking": "the ord
 PHASES = {  # of adopting machine learning, by the kind of a model
     "heuristic": "before machine learning: rates in a table, or a score that exists already",
     "linear": "the simplest model: a linear one",
+    "online": "the simplest model: a linear one, which learns each event once",
     "lightgbm": "a complex model: gradient-boosted trees",
     "combined": "a complex model: gradient-boosted trees of all objectives together",
 }

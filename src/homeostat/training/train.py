@@ -16,7 +16,7 @@ import polars as pl
 from homeostat import models
 from homeostat.core.errors import DataError, ScopeError
 from homeostat.features.tables import is_mature, mature, not_left_out, read_features
-from homeostat.models import combined, targets
+from homeostat.models import combined, online, targets
 from homeostat.models.heuristic import GIVEN
 from homeostat.project.executor import IN_PROCESS, Executor
 from homeostat.project.scope import Scope
@@ -110,9 +110,9 @@ def train(project: Project, executor: Executor = IN_PROCESS) -> dict[str, Any]:
     if window.rung:
         training["rung"] = window.rung
     if parent is not None and scope.learn is not None:
-        training |= {PARENT: window.parent, LEARN: scope.learn.recipe}
+        training |= {PARENT: window.parent, LEARN: scope.learn.recipe(kind)}
         for name, own in rows.items():
-            trained[name][CONTINUED_ON] = _continued_on(scope, own)
+            trained[name][CONTINUED_ON] = _continued_on(scope, parent.model(name, "final"), own)
     if window.left_out:
         training["left_out"] = [[time.isoformat() for time in span] for span in window.left_out]
     write_text(json.dumps(training, indent=1) + "\n", project.candidate / "training.json")
@@ -210,6 +210,8 @@ def fit_model(
         DataError: features or labels cannot be used.
     """
     objective, rows = scope.objectives[name], split_rows.every if every else split_rows.before
+    if kind == online.KIND:
+        rows = rows.sort("event_time", maintain_order=True)
     group = rows[f"group__{name}"].fill_null("").to_numpy() if objective.task == "ranking" else None
     y = rows[f"label__{name}"].to_numpy()
     try:
@@ -219,12 +221,12 @@ def fit_model(
 
 
 def continue_model(scope: Scope, name: str, parent: models.Model, split_rows: Split, every: bool) -> models.Model:
-    """Continue a model on the last mature rows, or on the last before the holdout; see ``learn`` in the scope.
+    """Continue a model on mature rows, or on those before the holdout; see ``learn`` in the scope.
 
     Raises:
         DataError: features or labels cannot be used, or the parent has other features.
     """
-    objective, rows = scope.objectives[name], last_rows(scope, split_rows, every)
+    objective, rows = scope.objectives[name], newest_rows(scope, parent, split_rows, every)
     assert scope.learn is not None, "nothing is continued without it"
     group = rows[f"group__{name}"].fill_null("").to_numpy() if objective.task == "ranking" else None
     y = rows[f"label__{name}"].to_numpy()
@@ -234,17 +236,22 @@ def continue_model(scope: Scope, name: str, parent: models.Model, split_rows: Sp
         raise DataError(f"objective {name}: {error}") from error
 
 
-def last_rows(scope: Scope, split_rows: Split, every: bool) -> pl.DataFrame:
-    """The last events, as many as a continuation learns from; of one time in order of batch."""
+def newest_rows(scope: Scope, parent: models.Model, split_rows: Split, every: bool) -> pl.DataFrame:
+    """The events that a continuation learns from, of one time in order of batch.
+
+    Trees learn again from the last, an online model from those alone that it has not learned.
+    """
     assert scope.learn is not None, "nothing is continued without it"
-    rows = split_rows.every if every else split_rows.before
-    return rows.sort("event_time", maintain_order=True).tail(scope.learn.rows)
+    rows = (split_rows.every if every else split_rows.before).sort("event_time", maintain_order=True)
+    if isinstance(parent, online.Online):
+        return rows.filter(pl.col("event_time") > parent.until)
+    return rows.tail(scope.learn.rows)
 
 
-def _continued_on(scope: Scope, rows: Split) -> dict[str, Any]:
+def _continued_on(scope: Scope, parent: models.Model, rows: Split) -> dict[str, Any]:
     """The events on which the models in service were continued."""
-    used = last_rows(scope, rows, scope.training.refit)
-    return {"rows": len(used), "from": _time(used, "min"), "to": _time(used, "max")}
+    used = newest_rows(scope, parent, rows, scope.training.refit)
+    return {"rows": len(used)} | ({"from": _time(used, "min"), "to": _time(used, "max")} if len(used) else {})
 
 
 def _time(rows: pl.DataFrame, which: str) -> str:
