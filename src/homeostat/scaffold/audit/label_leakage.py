@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 
+from homeostat.scaffold.audit.bounds import bounds
 from homeostat.scaffold.audit.candidates import Candidates, as_learned
 from homeostat.scaffold.audit.filled_together import late_presence, siblings
 from homeostat.scaffold.audit.issue import Issue
@@ -57,6 +58,7 @@ def find_leakage(work: Workspace, profile: Profile, rows: pl.DataFrame) -> Leaka
         *perfect_predictors(candidates),
         *same_order(candidates),
         *neighbouring_labels(work, candidates),
+        *bounds(candidates),
         *late_twins(candidates),
         *late_times(candidates),
         *late_by_name(candidates),
