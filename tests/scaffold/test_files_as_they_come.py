@@ -385,6 +385,14 @@ def test_cells_that_are_words_far_down_a_sheet_are_kept_and_blank_lines_are_no_r
     assert lands is not None and lands.sort("id").equals(rows)
 
 
+def test_clocks_alone_in_cells_are_clocks(tmp_path: Path) -> None:
+    lines = [(f"a{n}", datetime(2024, 1, 1 + n % 28), datetime(1899, 12, 31, n % 24, 30), "r") for n in range(60)]
+    write_workbook(tmp_path / "t.xlsx", rows=lines)
+    rows, lands, _ = read_both("t.xlsx", tmp_path)
+    assert rows.filter(pl.col("id") == "a7").rows() == [("a7", datetime(2024, 1, 8), "07:30:00", "r")]
+    assert lands is not None and lands.sort("id").equals(rows)
+
+
 def test_a_heading_whose_last_line_names_the_index_alone(tmp_path: Path) -> None:
     text = ",load,load\n,mean,max\nid,,\n" + "".join(f"a{n},{n}.5,{n}.75\n" for n in range(30))
     put({"t.csv": text}, tmp_path)
@@ -447,6 +455,8 @@ def write_workbook(
         place = f'r="{letters[column]}{row}"'
         if value == "":
             return ""
+        if isinstance(value, datetime):
+            return f'<c {place} t="d"><v>{value.isoformat()}</v></c>'
         if isinstance(value, float):
             return f"<c {place}><v>{value}</v></c>"
         return f'<c {place} t="inlineStr"><is><t>{value}</t></is></c>'

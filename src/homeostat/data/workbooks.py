@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ from homeostat.core.errors import DataError
 from homeostat.core.text import first_line
 
 UNNAMED = "__UNNAMED__"  # what a column without a heading is called
+FIRST_DAYS = datetime(1900, 1, 2)  # those before are what a spreadsheet has for a clock alone
 LOOK = 1 << 12  # bytes that say what a file is
 MOST_SKIPPED = 30  # lines before the heading
 SUFFIXES = (".xlsx", ".xlsm", ".xlsb", ".xls", ".ods")
@@ -57,7 +59,7 @@ def sheets_with_rows(name: str, path: str, file: Path) -> dict[str, int]:
 
 
 def _plain(table: Any) -> Any:
-    """The rows without blank ones, durations in seconds."""
+    """The rows without blank ones, durations in seconds, and clocks alone, which are times of a first day, as text."""
     import pyarrow as pa
     import pyarrow.compute as pc
 
@@ -65,10 +67,21 @@ def _plain(table: Any) -> Any:
         if pa.types.is_duration(field.type):
             milliseconds = table[place].cast(pa.duration("ms")).cast(pa.int64())
             table = table.set_column(place, field.name, pc.divide(pc.cast(milliseconds, pa.float64()), 1000.0))
+        elif pa.types.is_timestamp(field.type) and _are_clocks(table[place]):
+            clocks = pc.strftime(table[place].cast(pa.timestamp("s"), safe=False), "%H:%M:%S")
+            table = table.set_column(place, field.name, clocks)
     blank = pa.array([True] * table.num_rows)
     for column in table.columns:
         blank = pc.and_(blank, column.is_null())
     return table.filter(pc.invert(blank))
+
+
+def _are_clocks(times: Any) -> bool:
+    """Whether all times are of the day from which a spreadsheet counts, so that only their clocks mean something."""
+    import pyarrow.compute as pc
+
+    latest = pc.max(times).as_py()
+    return latest is not None and latest < FIRST_DAYS and pc.min(times).as_py() != latest
 
 
 def heading_of(file: Path, sheet: str) -> list[str]:

@@ -15,6 +15,7 @@ from homeostat.scaffold.audit.predictive_power import Array
 FEWEST = 400  # rows
 WITHIN = 0.999  # share of the rows that are not beyond a bound
 TELLS = 0.9  # R2 of the middle between two bounds
+ALONE, MOST = 0.5, 8  # R2 of each, and bounds of one kind that are tried, the closest
 
 
 def bounds(candidates: Candidates) -> Iterator[Issue]:
@@ -41,8 +42,10 @@ def bracket(numbers: dict[str, Array], y: Array) -> Iterator[tuple[str, str]]:
     [('low', 'high')]
     """
     finite = {name: v for name, v in numbers.items() if np.isfinite(v).mean() >= WITHIN and np.nanstd(v) > 0}
-    lower = [name for name, v in finite.items() if (v <= y).mean() >= WITHIN]
-    upper = [name for name, v in finite.items() if (v >= y).mean() >= WITHIN]
+    close = {name: told for name, v in finite.items() if (told := _told(v, y)) >= ALONE}
+    ordered = sorted(close, key=close.__getitem__, reverse=True)
+    lower = [name for name in ordered if (finite[name] <= y).mean() >= WITHIN][:MOST]
+    upper = [name for name in ordered if (finite[name] >= y).mean() >= WITHIN][:MOST]
     told = {(a, b): _told((finite[a] + finite[b]) / 2, y) for a, b in product(lower, upper) if a != b}
     if told and max(told.values()) >= TELLS:
         yield max(told, key=told.__getitem__)
