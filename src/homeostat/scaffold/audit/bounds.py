@@ -42,7 +42,7 @@ def bracket(numbers: dict[str, Array], y: Array) -> Iterator[tuple[str, str]]:
     [('low', 'high')]
     """
     finite = {name: v for name, v in numbers.items() if np.isfinite(v).mean() >= WITHIN and np.nanstd(v) > 0}
-    close = {name: told for name, v in finite.items() if (told := _told(v, y)) >= ALONE}
+    close = {name: alone for name, v in finite.items() if (alone := _told(v, y)) >= ALONE}
     ordered = sorted(close, key=close.__getitem__, reverse=True)
     lower = [name for name in ordered if (finite[name] <= y).mean() >= WITHIN][:MOST]
     upper = [name for name in ordered if (finite[name] >= y).mean() >= WITHIN][:MOST]

@@ -160,7 +160,7 @@ def number_text(value: str) -> NumberText | None:
     """A value taken apart; None where it is no number.
 
     >>> number_text("(€ 1.200,50)"), number_text("B12")
-    (NumberText(body='1.200,50', marks=('€',), unit='', negative='()'), None)
+    (NumberText(body='1.200,50', marks=('€',), unit='', negative='()', flag=''), None)
     """
     bare, marks, unit, negative = value.strip("\u00a0\u202f\u2009 \t"), [], "", ""
     if start := re.match(MARKS.pattern, bare):  # which may end with a point
@@ -205,7 +205,7 @@ def _with_signs(numbers: Sequence[tuple[int, list[NumberText]]]) -> list[tuple[i
     marks after less than half of the numbers are those of notes, as statistical offices set them.
 
     >>> _with_signs([(2, [NumberText("1.5", unit="N"), NumberText("2", unit="° S")])])[0][1][1]
-    NumberText(body='2', marks=(), unit='', negative='°S')
+    NumberText(body='2', marks=(), unit='', negative='°S', flag='')
     """
     texts = [t for _, some in numbers for t in some]
     if all(t.negative.upper() == "CR" for t in texts):
