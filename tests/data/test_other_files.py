@@ -132,3 +132,11 @@ def test_what_is_no_table_is_refused_by_what_it_is(
     write(tmp_path / name)
     with pytest.raises(DataError, match=words):
         rows_of(tmp_path / name, tmp_path / "scratch")
+
+
+def test_a_list_of_objects_in_each_record_is_a_value_and_not_the_table(tmp_path: Path) -> None:
+    readings = [{"id": f"a{n}", "at": "2024-03-01", "readings": [{"name": "t", "value": n}]} for n in range(5)]
+    (tmp_path / "t.jsonl").write_text(lines(readings))
+    table = rows_of(tmp_path / "t.jsonl", tmp_path / "scratch")
+    assert table["id"].to_list() == [f"a{n}" for n in range(5)]
+    assert table.columns == ["id", "at", "readings"]

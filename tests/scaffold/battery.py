@@ -398,6 +398,7 @@ NUMBER_CASES = [
                           ("kilometres and metres", lambda n: f"{n}{('km', 'm')[n % 2]}"),
                           ("thousands and millions", lambda n: f"1.{n}{('K', 'M')[n % 2]}"),
                           ("per cent and shares", lambda n: f"{n}%" if n % 2 else f"0.{n:02d}"))),
+    _numbers("kelvins", lambda v: f"{int(v)} K", [float(int(v)) for v in NUMBERS], "K", "integer"),
     *(_numbers(f"marks: {name}", write, note=note)  # type: ignore[arg-type]
       for name, write, note in (("about", lambda v: f"~{v}", "~"),
                                 ("roughly", lambda v: f"ca. {v}", "ca."),
@@ -406,6 +407,23 @@ NUMBER_CASES = [
                                 ("pieces", lambda v: f"{v} Stk.", "Stk."),
                                 ("prices of energy", lambda v: f"{v} €/kWh", "€/kWh"),
                                 ("areas", lambda v: f"{v} m2", "m2"))),
+    *(_numbers(f"currencies: {mark.strip()}", lambda v, mark=mark: f"{mark}{v:,.2f}", note=mark.strip())  # type: ignore[misc]
+      for mark in ("S/. ", "RM", "Q", "KSh ", "NT$", "E£ ", "₾", "B/.", "GH₵", "XOF ", "د.ك ", "人民币", "K ")),
+    *(_numbers(f"currencies behind: {mark.strip()}", lambda v, mark=mark: f"{v}{mark}", note=mark.strip())  # type: ignore[misc]
+      for mark in (":-", " F CFA", " грн.", " ¢")),
+    _numbers("millions of euros", lambda v: f"{v} Mio. €", note="Mio."),
+    _numbers("crores", lambda v: f"₹{v:.2f} Cr", note="Cr"),
+    *(_left(name, write, "")  # type: ignore[arg-type]
+      for name, write in (("rooms", lambda n: f"RM {n + 101}"), ("diagnoses", lambda n: f"K{n % 90 + 10}.{n % 9}"),
+                          ("halves", lambda n: f"{n}½"), ("one digit beside an E", lambda n: f"{n % 9}E{n:03d}"))),
+    _numbers("underscores between groups", lambda v: f"{v:_}", [*WHOLES[:-1], 2_345_678], "underscores", "integer"),
+    *(_numbers(f"coordinates: {poles}", lambda v, poles=poles: f"{abs(v)}{poles[v < 0]}",  # type: ignore[misc]
+               [v - 7000 if n % 2 else v for n, v in enumerate(NUMBERS)], "negative")
+      for poles in (("N", "S"), ("° E", "° W"))),
+    *(Case(f"flags: {flags[0]}", "float",
+           [f"{v}{flags[n % len(flags)] if n % 5 == 1 else ''}" for n, v in enumerate(NUMBERS)], NUMBERS,
+           "notes on them")
+      for flags in ((" e", " p"), ("[1]", "[2]"), ("*", "**"), (" (r)",))),
     _numbers("no hundredths, in Switzerland", lambda v: f"{int(v):,}.–".replace(",", "'"), [float(w) for w in WHOLES]),
     Case("codes like powers of ten", "string", [f"{n + 1000}E{n % 10}" for n in range(ROWS)],
          [f"{n + 1000}E{n % 10}" for n in range(ROWS)]),

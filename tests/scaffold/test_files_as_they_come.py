@@ -150,6 +150,22 @@ FILES: list[tuple[str, dict[str, str | bytes], str, str]] = [
     ("a folder with files about it", {"d/1.csv": part(0, 30), "d/2.csv": part(30, 60), "d/README.md": "# A, b\nc",
      "d/schema.json": "{}", "d/~$1.xlsx": "x"}, "d", "left aside, as they only are about the table: README.md, schema"),
     ("zst", {"t.csv.zst": zstd(csv())}, "t.csv.zst", ""),
+    ("values over lines at the end", {"t.csv": csv().replace("load,region", "note,load,region").replace(
+        " 06:00:00,", ' 06:00:00,"<p>said\n""yes""</p>\n\nend",')}, "t.csv", ""),
+    ("sqlcmd", {"t.txt": drawn(" ", " ", count="\n(60 rows affected)\n\nCompletion time: 2024-03-01T10")}, "t.txt",
+     "a rule of dashes"),
+    ("SAP's lists below a title", {"t.txt": "01.03.2024  List Display    1\n----------\n\n" + "\n".join(
+        "-" * 40 if line.startswith("+") else line for line in drawn(" | ", "-+-", closed=True).split("\n"))}, "t.txt",
+     "a rule"),
+    ("a sign after each row's last value", {"t.csv": "\n".join(
+        line + "," * (n > 0) for n, line in enumerate(csv().splitlines())) + "\n"}, "t.csv", ""),
+    ("two bars", {"t.txt": csv("||")}, "t.txt", "'||'"),
+    ("two colons", {"t.dat": csv("::")}, "t.dat", "'::'"),
+    ("UTF-16 of the other order, without a mark", {"t.csv": csv().encode("utf-16-be")}, "t.csv", ""),
+    ("UTF-32", {"t.csv": csv().encode("utf-32")}, "t.csv", ""),
+    ("the mark of DOS at the end", {"t.csv": csv() + "\x1a"}, "t.csv", ""),
+    ("times with a blank between blanks", {"t.txt": csv(" ")}, "t.txt",
+     "blanks stand between"),
     ("Parquet with a capital ending", {"T.PARQUET": parquet(table())}, "T.PARQUET", ""),
     ("a folder of parts", {"t.parquet/_SUCCESS": "", "t.parquet/part-0.snappy.parquet": parquet(table()[:30]),
                            "t.parquet/part-1.snappy.parquet": parquet(table()[30:])}, "t.parquet", ""),
@@ -327,6 +343,8 @@ def test_logs_of_web_servers_are_read(tmp_path: Path) -> None:
         ("\n".join(f'time="2024-01-01" level=info load={n}' for n in range(9)), "logfmt"),
         ("\n".join(f"- at: 2024-01-01\n  load: {n}" for n in range(9)), "YAML"),
         ("-- a dump\n" + "\n".join(f"INSERT INTO t VALUES ({n}, 'a');" for n in range(9)), "a dump of SQL; load it"),
+        ("".join(f"Jan  {n} 06:00:05 host app[12]: took {n} ms, ok\n" for n in range(1, 9)), "syslog"),
+        ("id,at,load\n" + f"a,2024-01-01,{'7' * 2_000_001}\n", "line 2 has more than 2,000,000 bytes"),
         ("<?xml version='1.0'?>\n<rows>\n" + "\n".join(f"<row>{n}</row>" for n in range(9)), "is XML; write"),
         ("    id                  at  load\n" + "\n".join(f"{n}  a{n}  2024-01-01 06:00:00  {n}" for n in range(30)),
          "only blanks between its values, and blanks within them; write it as CSV"),
@@ -336,6 +354,78 @@ def test_text_that_is_no_table_is_refused_by_what_it_is(text: str, words: str, t
     put({"t.txt": text}, tmp_path)
     with pytest.raises(DataError, match=words):
         read_both("t.txt", tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("name", "start", "words"),
+    [
+        ("t.sas7bdat", b"\0" * 12 + b"\xc2\xea\x81\x60", "a file of SAS; write"),
+        ("t.rds", gzip.compress(b"X\n\0\0"), "a file of R; write"),
+        ("t.dbf", b"\x03\x7c\x01\x01\0\0", "a file of dBase; write"),
+        ("t.pkl", b"\x80\x04\x95\0", "Python's objects, which could run code; write"),
+        ("t.7z", b"7z\xbc\xaf\x27\x1c\0", "packed by 7-Zip; unpack"),
+        ("t.nc", b"CDF\x01\0", "NetCDF; write"),
+        ("t.feather", b"FEA1\0\0", "Feather of version 1; write it again"),
+        ("t.csv", b"version https://git-lfs.github.com/spec/v1\noid sha256:aa\n", "a pointer of Git LFS"),
+        ("t.xls", b"<html><table><tr><td>id</td></tr></table></html>", "HTML or XML under the name of a workbook"),
+        ("t.xlsx", b"id\tat\n1\t2024-01-01\n", "text under the name of a workbook; call it .csv"),
+    ],
+)
+def test_files_of_other_programs_are_refused_by_name(name: str, start: bytes, words: str, tmp_path: Path) -> None:
+    put({name: start}, tmp_path)
+    with pytest.raises(DataError, match=words):
+        read_both(name, tmp_path)
+
+
+def test_cells_that_are_words_far_down_a_sheet_are_kept_and_blank_lines_are_no_rows(tmp_path: Path) -> None:
+    lines = [(f"a{n}", "2024-01-01", float(n) if n < 1500 else f"X{n}", "r") for n in range(1600)]
+    write_workbook(tmp_path / "t.xlsx", rows=[*lines[:800], ("", "", "", ""), *lines[800:]])
+    rows, lands, _ = read_both("t.xlsx", tmp_path)
+    assert len(rows) == 1600 and set(rows["load"].to_list()) >= {"0", "X1599"}
+    assert lands is not None and lands.sort("id").equals(rows)
+
+
+def test_clocks_alone_in_cells_are_clocks(tmp_path: Path) -> None:
+    lines = [(f"a{n}", datetime(2024, 1, 1 + n % 28), datetime(1899, 12, 31, n % 24, 30), "r") for n in range(60)]
+    write_workbook(tmp_path / "t.xlsx", rows=lines)
+    rows, lands, _ = read_both("t.xlsx", tmp_path)
+    assert rows.filter(pl.col("id") == "a7").rows() == [("a7", datetime(2024, 1, 8), "07:30:00", "r")]
+    assert lands is not None and lands.sort("id").equals(rows)
+
+
+def test_a_heading_whose_last_line_names_the_index_alone(tmp_path: Path) -> None:
+    text = ",load,load\n,mean,max\nid,,\n" + "".join(f"a{n},{n}.5,{n}.75\n" for n in range(30))
+    put({"t.csv": text}, tmp_path)
+    rows, lands, _ = read_both("t.csv", tmp_path)
+    assert rows.columns == ["id", "load_mean", "load_max"] and len(rows) == 30
+    assert lands is not None and lands.sort("id").equals(rows)
+
+
+@pytest.mark.parametrize(
+    ("encoding", "words"),
+    [
+        ("cp932", ("東京", "大阪", "さいたま")), ("gb18030", ("北京", "上海", "重庆")),
+        ("big5", ("臺北", "高雄", "臺中")),
+        ("euc-kr", ("서울", "부산", "대구")), ("cp1251", ("Москва", "Казань", "Уфа")),
+        ("koi8-r", ("Москва", "Казань", "Уфа")), ("cp1253", ("Αθήνα", "Θεσσαλονίκη", "Πάτρα")),
+        ("cp1252", ("Zürich", "Genève", "Bern")), ("cp1252", ("ÖÄÜ", "ÄÖÜ", "ÜÖÄ")),
+    ],
+)  # fmt: skip
+def test_encodings_from_before_utf_8(encoding: str, words: tuple[str, ...], tmp_path: Path) -> None:
+    text = "id,city\n" + "".join(f"a{n},{words[n % 3]}\n" for n in range(60))
+    put({"t.csv": text.encode(encoding)}, tmp_path)
+    rows, lands, notes = read_both("t.csv", tmp_path)
+    assert set(rows["city"]) == set(words)
+    assert lands is not None and lands.sort("id").equals(rows)
+    assert words[0] in " ".join(notes)
+
+
+def test_text_in_a_column_divides_no_file_that_a_usual_sign_divides(tmp_path: Path) -> None:
+    text = "id,2023,2024,note\n" + "".join(f"a{n},{n},{n}.5,status; ok: {n}\n" for n in range(40))
+    put({"t.csv": text}, tmp_path)
+    rows, lands, _ = read_both("t.csv", tmp_path)
+    assert len(rows) == 40 and rows["note"][0] == "status; ok: 0"
+    assert lands is not None and lands.sort("id").equals(rows)
 
 
 def test_a_workbook_is_read(tmp_path: Path) -> None:
@@ -354,12 +444,19 @@ def test_of_several_sheets_the_one_with_the_most_rows_is_read_and_named(tmp_path
     assert "'data' is read, which has the most rows; another: sources.file.sheet: 'notes' (1 row)" in str(notes)
 
 
-def write_workbook(path: Path, before: Sequence[tuple[object, ...]] = (), names: Sequence[str] = HEAD) -> None:
+def write_workbook(
+    path: Path, before: Sequence[tuple[object, ...]] = (), names: Sequence[str] = HEAD,
+    rows: Sequence[tuple[object, ...]] = ROWS,
+) -> None:  # fmt: skip
     """The smallest workbook: a sheet with the lines ``before``, and one with the rows as text and numbers."""
     letters = "ABCD"
 
     def cell(column: int, row: int, value: object) -> str:
         place = f'r="{letters[column]}{row}"'
+        if value == "":
+            return ""
+        if isinstance(value, datetime):
+            return f'<c {place} t="d"><v>{value.isoformat()}</v></c>'
         if isinstance(value, float):
             return f"<c {place}><v>{value}</v></c>"
         return f'<c {place} t="inlineStr"><is><t>{value}</t></is></c>'
@@ -368,7 +465,7 @@ def write_workbook(path: Path, before: Sequence[tuple[object, ...]] = (), names:
         cells = ("".join(cell(c, n, v) for c, v in enumerate(line)) for n, line in enumerate(lines, 1))
         return "".join(f'<row r="{n}">{row}</row>' for n, row in enumerate(cells, 1))
 
-    lines = [("A report of loads",), names, *ROWS]
+    lines = [("A report of loads",), names, *rows]
     space = 'xmlns="http://schemas.openxmlformats.org/spreadsheetml/2006/main"'
     office = "http://schemas.openxmlformats.org/officeDocument/2006/relationships"
     package = "http://schemas.openxmlformats.org/package/2006"
@@ -397,6 +494,12 @@ def write_workbook(path: Path, before: Sequence[tuple[object, ...]] = (), names:
     with zipfile.ZipFile(path, "w") as archive:
         for name, text in parts.items():
             archive.writestr(name, text)
+
+
+def test_files_without_a_column_in_common_are_refused_with_their_columns(tmp_path: Path) -> None:
+    put({"d/1.csv": csv(), "d/2.csv": "ID,At,Load,Region\n" + csv().split("\n", 1)[1]}, tmp_path)
+    with pytest.raises(DataError, match="1.csv: id, at, load, region; 2.csv: ID, At, Load, Region"):
+        read_both("d", tmp_path)
 
 
 def test_an_error_names_the_file_the_line_and_what_stands_there(tmp_path: Path) -> None:

@@ -16,12 +16,14 @@ from homeostat.core.text import count
 from homeostat.data.backslashes import without_backslashes
 from homeostat.data.csv_records import Signs, records
 from homeostat.data.drawn_tables import without_blanks, without_rules
+from homeostat.data.old_encodings import old_encoding
 from homeostat.data.uneven_rows import fit_rows, set_heading
 from homeostat.project.file_form import PLAIN, FileForm
 
 DELIMITERS = (",", ";", "\t", "|")
 RARE = ("\x01", "\x1f", "^", "~", "¦", "，", "；", ":")  # delimiters where none of the usual ones divides the lines
 LOOK = 1 << 18  # bytes of a file that its layout is read from
+LINES = 2000  # beyond ASCII, by which an encoding is known
 WINDOWS = "cp1252"
 MIXED = "utf-8, cp1252"  # UTF-8 with bytes that are not
 HIGH = re.compile(rb"[\x80-\xff]")
@@ -121,6 +123,12 @@ def csv_fault(name: str, path: str, error: duckdb.Error, form: FileForm, copy: P
     ``copy`` is what was read of it.
     """
     text = str(error)
+    if longest := re.search(r"Maximum line size of (\d+)", text):
+        number, start = _longer_than(copy, int(longest[1]))
+        return DataError(
+            f"{name}: {path} cannot be read: line {number + form.skip:,} has more than {int(longest[1]):,} bytes "
+            f"({start!r}...); leave out its long column"
+        )
     line = re.search(r"on Line: (\d+)", text)
     if line is None:
         text = _uneven_line(copy, form) or text  # what the engine says while it looks at a file has no line
@@ -139,6 +147,15 @@ def csv_fault(name: str, path: str, error: duckdb.Error, form: FileForm, copy: P
     stands = original[1].strip() if original else ""
     stands = f": {stands if len(stands) <= 80 else stands[:77] + '...'!r}" if stands else ""
     return DataError(f"{name}: {path} is not a whole CSV file (line {number:,} {what}{stands}); deliver it again")
+
+
+def _longer_than(path: Path, most: int) -> tuple[int, str]:
+    """The first line of more bytes, its number and how it begins."""
+    with path.open("rb") as stream:
+        for number, line in enumerate(stream, 1):
+            if len(line) > most:
+                return number, line[:40].decode("utf-8", "replace")
+    return 1, ""
 
 
 def _uneven_line(path: Path, form: FileForm) -> str:
@@ -168,8 +185,9 @@ def delimiter_of(path: Path) -> str:
 def make_even(path: Path) -> None:
     """End all lines of a text file alike: of one that mixes the ends of Windows and Unix, DuckDB reads none.
 
-    A file without any such end may have those of old Macs.
+    A file without any such end may have those of old Macs. The mark that DOS sets at the end is no part of it.
     """
+    _cut_mark(path)
     windows = unix = 0
     with path.open("rb") as stream:
         for line in stream:
@@ -187,6 +205,16 @@ def make_even(path: Path) -> None:
         else:
             new.writelines(line.removesuffix(b"\n").removesuffix(b"\r") + b"\n" for line in old)
     fresh.replace(path)
+
+
+def _cut_mark(path: Path) -> None:
+    """Take away the sign by which DOS ends a file."""
+    with path.open("rb+") as stream:
+        size = stream.seek(0, 2)
+        stream.seek(max(0, size - 4))
+        end = stream.read()
+        if b"\x1a" in end and not end.rpartition(b"\x1a")[2].strip():
+            stream.truncate(size - len(end) + len(end.rpartition(b"\x1a")[0]))
 
 
 def make_plain(path: Path) -> None:
@@ -242,13 +270,17 @@ def decoded(data: bytes, encoding: str) -> str:
 
 
 def encoding_of(path: Path) -> str:
-    """UTF-8 where the whole file is, UTF-16 where it is marked so, else Windows' Latin-1, or mixed with it."""
+    """UTF-8 where the whole file is, UTF-16 where it is marked so, else an old one, Windows' Latin-1, or both mixed."""
     with path.open("rb") as stream:
         start = stream.read(4)
+        if start in (codecs.BOM_UTF32_LE, codecs.BOM_UTF32_BE):
+            return "utf-32"
         if start[:2] in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE):
             return "utf-16"
         if start[1:2] == start[3:4] == b"\0" != start[:1]:
             return "utf-16-le"
+        if start[:1] == start[2:3] == b"\0" != start[1:2]:
+            return "utf-16-be"
         stream.seek(0)
         decoder = codecs.getincrementaldecoder("utf-8")()
         try:
@@ -256,8 +288,20 @@ def encoding_of(path: Path) -> str:
                 decoder.decode(block)
             decoder.decode(b"", final=True)
         except UnicodeDecodeError:
-            return MIXED if _mostly_utf8(path) else WINDOWS
+            return MIXED if _mostly_utf8(path) else _old_encoding(path) or WINDOWS
     return "utf-8"
+
+
+def _old_encoding(path: Path) -> str | None:
+    """By the first lines that are no ASCII."""
+    lines: list[bytes] = []
+    with path.open("rb") as stream:
+        for line in stream:
+            if not line.isascii():
+                lines.append(line)
+            if len(lines) == LINES:
+                break
+    return old_encoding(b"".join(lines))
 
 
 def _mostly_utf8(path: Path) -> bool:

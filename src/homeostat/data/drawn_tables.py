@@ -17,8 +17,13 @@ from homeostat.core.errors import DataError
 RULE = re.compile(r"[\s+|:\-=─━═│┃┌┐└┘├┤┬┴┼╞╡╪╭╮╰╯┏┓┗┛]*[-=─━═]{3}[\s+|:\-=─━═│┃┌┐└┘├┤┬┴┼╞╡╪╭╮╰╯┏┓┗┛]*")
 DASHES = re.compile(r"[-=─━═]+")
 BARS = ("│", "┃", "|")
-END = re.compile(r"\s*\(?\d+ (?:rows?|Zeilen?|lignes?|filas?)(?: selected| in set.*)?\)?[.;]?\s*", re.IGNORECASE)
+END = re.compile(
+    r"\s*\(?\d+ (?:rows?|row\(s\)|records?|Zeilen?|Zeile\(n\)|lignes?|ligne\(s\)|filas?|righe|rader)"
+    r"(?: selected| affected| returned| retrieved| betroffen| affectées?| afectadas?| in set.*)?\)?[.;]?\s*",
+    re.IGNORECASE,
+)  # fmt: skip
 TOKEN = re.compile(r'"(?:[^"\\]|\\.|"")*"|\[[^\]]*\]|\S+')
+TIMED = re.compile(r"\d{1,4}[-/.]\d{1,2}[-/.]\d{1,4} \d{1,2}:\d\d(?::\d\d(?:[.,]\d+)?)?(?!\S)|" + TOKEN.pattern)
 COMMENT = re.compile(r"#\s*(?:Fields:)?\s*")
 NEAR = 40  # lines within which the first rule stands
 UNNAMED = "row"  # the name of a column of names of rows, as R writes them
@@ -38,9 +43,21 @@ def is_ruled(lines: Sequence[str]) -> bool:
 
 
 def _heading(lines: Sequence[str]) -> tuple[int, Split] | None:
-    """The place of the heading, and what divides a line."""
-    rule = next((n for n, line in enumerate(lines[:NEAR]) if RULE.fullmatch(line)), None)
-    if rule is None or rule + 1 >= len(lines):
+    """The place of the heading, and what divides a line: of the first rule below which a row has as many values."""
+    for rule in (n for n, line in enumerate(lines[:NEAR]) if RULE.fullmatch(line)):
+        found = _beside(lines, rule)
+        if found is None:
+            continue
+        place, split = found
+        row = next(_rows(iter(lines[place + 1 :]), lines[place]), "")
+        if len(split(lines[place])) == len(split(row)) > 1:
+            return found
+    return None
+
+
+def _beside(lines: Sequence[str], rule: int) -> tuple[int, Split] | None:
+    """The place of the heading that a rule stands beside, and what divides a line."""
+    if rule + 1 >= len(lines):
         return None
     above, below = lines[rule - 1] if rule else "", lines[rule + 1]
     bar = next((b for b in BARS if b in below), "")
@@ -86,9 +103,17 @@ def without_rules(path: Path, called: str) -> None:
         _write(path, (split(line) for line in chain([top[number]], rows)), called)
 
 
+def _divided(heading: str, row: str) -> re.Pattern[str]:
+    """What the values of a line are: where the heading has a name less for it, a day and its clock are one."""
+    names = len(TOKEN.findall(heading))
+    return TIMED if names == len(TIMED.findall(row)) < len(TOKEN.findall(row)) else TOKEN
+
+
 def blank_heading(lines: Sequence[str]) -> tuple[int, int] | None:
     """The lines before the heading and those of it, where blanks divide lines into equally many values; else None."""
-    rows = [(n, TOKEN.findall(line)) for n, line in enumerate(lines) if line.strip()]
+    stated = [line for line in lines if line.strip() and not line.startswith("#")]
+    token = _divided(stated[0], stated[1]) if len(stated) > 2 else TOKEN
+    rows = [(n, token.findall(line)) for n, line in enumerate(lines) if line.strip()]
     body = [(n, values) for n, values in rows if not lines[n].startswith("#")]
     if len(body) < 3:
         return None
@@ -113,9 +138,12 @@ def without_blanks(path: Path, called: str) -> None:
         DataError: a line has more or fewer values than the others.
     """
     with path.open(encoding="utf-8", errors="replace") as old:
-        first = TOKEN.findall(COMMENT.sub("", old.readline(), count=1))
-        rows = (TOKEN.findall(line) for line in old if line.strip() and not line.startswith("#"))
-        second = next(rows, first)
+        heading = COMMENT.sub("", old.readline(), count=1)
+        below = (line for line in old if line.strip() and not line.startswith("#"))
+        top = next(below, heading)
+        token = _divided(heading, top)
+        first, second = token.findall(heading), token.findall(top)
+        rows = (token.findall(line) for line in below)
         if len(first) == len(second) - 1:
             first = [UNNAMED, *first]
         _write(path, ([_bare(value) for value in row] for row in chain([first, second], rows)), called)

@@ -19,6 +19,7 @@ SUFFIXES = {
     ".json": "json", ".jsonl": "json", ".ndjson": "json",
     ".arrow": "arrow", ".feather": "arrow", ".ipc": "arrow", ".arrows": "arrow", ".orc": "orc", ".avro": "avro",
 }  # fmt: skip
+OBJECTS = "a file of Python's objects, which could run code"
 SQL = "name its address and a query: --from sqlite:///FILE --query 'SELECT ...'"
 SQL_DUMP = "load it into a database and name that, or write its table as CSV"
 CONVERT = "write its table as CSV or Parquet"
@@ -45,7 +46,27 @@ STARTS = {  # the first bytes of files that are no text, and what to do
     b"<!DOCTYPE": ("HTML", CONVERT),
     b"<table": ("HTML", CONVERT),
     b"%PDF": ("a PDF", "give the table itself"),
+    b"\0" * 12 + b"\xc2\xea\x81\x60": ("a file of SAS", CONVERT),
+    b"HEADER RECORD*******": ("a file of SAS", CONVERT),
+    b"\x80\x03": (OBJECTS, CONVERT),
+    b"\x80\x04": (OBJECTS, CONVERT),
+    b"\x80\x05": (OBJECTS, CONVERT),
+    b"\x93NUMPY": ("an array of NumPy", CONVERT),
+    b"MATLAB 5.0": ("a file of MATLAB", CONVERT),
+    b"CDF": ("NetCDF", CONVERT),
+    b"GRIB": ("GRIB", CONVERT),
+    b"\0\1\0\0Standard": ("a database of Access", CONVERT),
+    b"7z\xbc\xaf": ("packed by 7-Zip", "unpack it, or pack it as .zip"),
+    b"Rar!": ("packed by RAR", "unpack it, or pack it as .zip"),
+    b"\xfd7zXZ": ("packed by xz", "call it .xz"),
+    b"\x04\x22\x4d\x18": ("packed by LZ4", "unpack it, or pack it as .gz"),
+    b"version https://git-lfs": ("a pointer of Git LFS, not the file", "fetch the file: git lfs pull"),
 }
+ENDINGS = {  # names of files that do not show in the first bytes what they are
+    ".dbf": "a file of dBase", ".rds": "a file of R", ".rdata": "a file of R", ".rda": "a file of R",
+    ".dta": "a file of Stata", ".accdb": "a database of Access", ".nc": "NetCDF", ".mat": "a file of MATLAB",
+}  # fmt: skip
+NO_TEXT = (0, 0x1F)  # bytes that text has only beside others: in UTF-16, and as a delimiter
 LOOK = 1 << 12  # bytes that say what a file is
 DUCK, DUCK_AT = b"DUCK", 8  # in a database of DuckDB's
 SMALL_RECORD, LARGE_RECORD = 1 << 24, 1 << 27  # bytes of a JSON record; twice as many are held in memory
@@ -62,11 +83,16 @@ DUMP = re.compile(
     re.IGNORECASE | re.MULTILINE,
 )
 PAIRS = re.compile(rb'(?:(?:[\w.]+=(?:"[^"\n]*"|[^\s"]*)[ \t]+){2,}[\w.]+=(?:"[^"\n]*"|[^\s"]*)\r?\n){2}')
+SYSLOG = re.compile(
+    rb"(?:(?:<\d+>)?(?:\d )?(?:[A-Z][a-z]{2} [ \d]\d \d\d:\d\d:\d\d|\d{4}-\d\d-\d\dT\S+) \S+ "
+    rb"[\w./-]+(?:\[\d+\])?: .*\n){3}"
+)
 YAML = re.compile(rb"(?:---\r?\n)?- [\w ]+: .*\r?\n  [\w ]+: ")
 LINES = {
     DUMP: ("a dump of SQL", SQL_DUMP),
     PAIRS: ("lines of names and values (logfmt)", CONVERT),
     YAML: ("YAML", CONVERT),
+    SYSLOG: ("lines of syslog, words and no table", "write what they say as CSV"),
     RECORDS_BELOW: ("of records one below the other", "print it as CSV (psql --csv, mysql --batch)"),
     LINE_PROTOCOL: ("InfluxDB's line protocol", "export it as CSV (influx query --raw)"),
     EXPOSITION: ("Prometheus' text format", "export the answers of a query as CSV"),
@@ -87,6 +113,9 @@ def as_parquet(
     import polars as pl
     import pyarrow as pa
 
+    with file.open("rb") as stream:
+        if stream.read(4) == b"FEA1":
+            raise DataError(f"{name}: {path} is Feather of version 1; write it again in version 2, or as Parquet")
     read = {"arrow": _arrow, "orc": _orc, "avro": _avro}[kind]
     try:
         read(file, target)
@@ -103,6 +132,9 @@ def refuse_other(name: str, path: str, file: Path) -> None:
     """
     with file.open("rb") as stream:
         start = stream.read(LOOK)
+    suffix = Path(path).suffix.lower()
+    if suffix in ENDINGS and any(byte in start for byte in NO_TEXT):
+        raise DataError(f"{name}: {path} is {ENDINGS[suffix]}; {CONVERT}")
     for first, (what, hint) in STARTS.items():
         if start.startswith(first):
             raise DataError(f"{name}: {path} is {what}; {hint}")
@@ -126,7 +158,8 @@ def _json(connection: duckdb.DuckDBPyConnection, name: str, path: str, file: Pat
     source = f"read_json_objects({sql_string(file)}, format = 'auto', maximum_object_size = {largest})"
     try:
         structures = _structures(connection, source)
-        if (inside := _the_list_in(name, path, structures)) is not None:
+        alone = len(connection.sql(f"SELECT 1 FROM {source} LIMIT 2").fetchall()) == 1
+        if alone and (inside := _the_list_in(name, path, structures)) is not None:
             records = sql_string(_path(inside) + "[*]")
             source = f"(SELECT unnest(json_extract(json, {records})) AS json FROM {source})"
             structures = _structures(connection, source)

@@ -35,6 +35,9 @@ PAIRS: list[tuple[str, Write, str, Write, str]] = [
     ("date", lambda t: f"{t:%Y%m%d}", "time", lambda t: str(t.hour * 10000 + t.minute * 100), "read as %H%M%S"),
     ("date", lambda t: f"{t:%Y%m%d}", "time", lambda t: f"{t:%H%M%S}", "together"),
     ("Datum", lambda t: f"{t:%d.%m.%Y}", "Zeit", lambda t: f"{t:%H:%M} - {t + timedelta(hours=1):%H:%M}", "together"),
+    ("Datum", lambda t: f"{t:%d.%m.%Y}", "Von", lambda t: f"{t:%H:%M}", "together"),
+    ("Datum", lambda t: f"{t - timedelta(days=t.hour + t.minute == 0):%d.%m.%Y}", "Bis",
+     lambda t: "24:00" if t.hour + t.minute == 0 else f"{t:%H:%M}", "Bis is the end of an interval"),
     ("Start Date", lambda t: f"{t.month}/{t.day}/{t.year}", "Start Time",
      lambda t: f"{t.hour % 12 or 12}:{t:%M:%S} {'AM' if t.hour < 12 else 'PM'}", "together"),
     ("date", _day_of_service, "arrival_time", _service, "beyond 24:00, on the next day"),
@@ -65,6 +68,20 @@ def test_two_columns_are_one_time(
     assert note in table.columns[0].reading.note
     lands = landed(table, path, tmp_path / "scratch").sort("load")[table.columns[0].name].to_list()
     assert lands == TIMES
+
+
+def test_a_day_its_clock_and_its_zone_are_one_time(tmp_path: Path) -> None:
+    zones = [("CET", 1), ("CEST", 2)]
+    local = [t + timedelta(hours=zones[n % 2][1]) for n, t in enumerate(TIMES)]
+    columns = {
+        "Date": [f"{t:%d/%m/%Y}" for t in local], "Time": [f"{t:%H:%M:%S}" for t in local],
+        "TimeZone": [zones[n % 2][0] for n in range(len(TIMES))], "load": [str(n) for n in range(len(TIMES))],
+    }  # fmt: skip
+    path = write_columns(columns, ",", tmp_path / "t.csv")
+    table, times = _composed(path)
+    assert times == TIMES
+    assert "Date and Time and TimeZone together; TimeZone is the zone" in table.columns[0].reading.note
+    assert landed(table, path, tmp_path / "scratch").sort("load")["Date"].to_list() == TIMES
 
 
 @pytest.mark.parametrize(

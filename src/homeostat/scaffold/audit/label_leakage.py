@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 
+from homeostat.scaffold.audit.bounds import bounds
 from homeostat.scaffold.audit.candidates import Candidates, as_learned
 from homeostat.scaffold.audit.filled_together import late_presence, siblings
 from homeostat.scaffold.audit.issue import Issue
@@ -19,6 +20,7 @@ from homeostat.scaffold.audit.late_columns import (
     late_twins,
     perfect_predictors,
 )
+from homeostat.scaffold.audit.neighbouring_labels import neighbouring_labels
 from homeostat.scaffold.audit.same_order import same_order
 from homeostat.scaffold.audit.single_label_values import single_label_issue, single_label_values
 from homeostat.scaffold.audit.two_columns import totals, two_columns
@@ -55,6 +57,8 @@ def find_leakage(work: Workspace, profile: Profile, rows: pl.DataFrame) -> Leaka
         *components(candidates),
         *perfect_predictors(candidates),
         *same_order(candidates),
+        *neighbouring_labels(work, candidates),
+        *bounds(candidates),
         *late_twins(candidates),
         *late_times(candidates),
         *late_by_name(candidates),

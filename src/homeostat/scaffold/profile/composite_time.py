@@ -37,6 +37,7 @@ def compose_time(work: Workspace, table: Table, time: Column, label: str) -> Tab
         composed = _of_year(parts)
     elif _is_day(work, table, time):
         starts, parts = _day_forms(work, table, time), day_parts(work, others, time)
+        parts |= zone_part(work, others) if "clock" in parts else {}
         composed = _of_day(parts)
     else:
         starts, parts = _zoneless_forms(work, table, time), zone_part(work, others)
@@ -128,7 +129,7 @@ def _of_year(parts: dict[str, Part]) -> tuple[str, str] | None:
 
 
 def _of_day(parts: dict[str, Part]) -> tuple[str, str] | None:
-    return _sequence(parts, {"clock": " ", "hour": " ", "minute": ":", "half": " "})
+    return _sequence(parts, {"clock": " ", "hour": " ", "minute": ":", "half": " ", "zone": " "})
 
 
 def _sequence(parts: dict[str, Part], before: dict[str, str]) -> tuple[str, str] | None:

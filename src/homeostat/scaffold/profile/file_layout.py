@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -11,7 +11,7 @@ from pathlib import Path
 from homeostat.data.backslashes import uses_backslashes, with_neutral_pairs
 from homeostat.data.casts import NULLS
 from homeostat.data.csv_files import DELIMITERS, LOOK, RARE, SEPARATOR, delimiter_of
-from homeostat.data.csv_records import Record, Signs, records, usual_width
+from homeostat.data.csv_records import MOST_LINES, Record, Signs, records, usual_width
 from homeostat.data.drawn_tables import blank_heading, is_ruled
 from homeostat.project.file_form import PLAIN, FileForm
 
@@ -21,6 +21,8 @@ MOST_SKIPPED = 60  # lines before the heading
 MOST_FOOTER = 20  # lines after the last row
 MOST_NOTED = 3  # lines at the end that have as many values as each other, and are no table
 MOST_HEADINGS = 3  # lines that a heading goes over
+DOUBLED = ("||", "::")  # delimiters of two signs
+DIVIDED = 0.9  # share of the lines that a usual sign divides alike, from the heading on, so that no rare one is meant
 MEASURED = 0.9  # share of a column's values that are numbers or times, where it holds such
 NUMBER = re.compile(r"[-+(]?\s*[$€£¥]?\s*[-+]?(?:\d[\d\s.,:/\-+TZ']*|\.\d+)\s*[%$€£)]?")
 TOTAL = re.compile(r"""["']?\s*(?:(?:total|summe?|gesamt|somme|totale?|ende?|fin|eof|rows)\b|[(#*=-])""", re.IGNORECASE)
@@ -39,8 +41,15 @@ def form_of(path: Path) -> FileForm:
     quote = _quote(start)
     escape = "\\" if quote and re.search(r'\\"', start) and not re.search(r'[^,;\t|\n]""', start) else None
     text = {d: with_neutral_pairs(start) for d in (*DELIMITERS, *RARE) if uses_backslashes(path, start, d)}
-    layouts = [_layout(text.get(d, start), Signs(d, quote, escape), whole) for d in (*DELIMITERS, *RARE)]
-    best = max(layouts, key=lambda one: (one.width > 1, one.named, round(one.share, 2), one.usual, one.width))
+    doubled = [d for d in DOUBLED if _stands_in_each(d, lines)]
+    single = [d for d in DELIMITERS if d * 2 not in doubled]
+    layouts = [_layout(text.get(d, start), Signs(d, quote, escape), whole) for d in (*single, *doubled)]
+    if not any(one.divides for one in layouts):
+        layouts += [_layout(text.get(d, start), Signs(d, quote, escape), whole) for d in RARE if d * 2 not in doubled]
+    best = max(
+        layouts,
+        key=lambda one: (one.width > 1, one.divides, one.named, round(one.share, 2), one.usual, one.width),
+    )
     if best.width < 2 or best.signs.delimiter in RARE or _is_stray(lines, best):
         blanks = blank_heading(lines)
         if blanks is not None:
@@ -55,6 +64,11 @@ def form_of(path: Path) -> FileForm:
         footer=0 if best.signs.delimiter in text else _footer(path, best.signs, best.width),
         backslashes=best.signs.delimiter in text,
     )  # fmt: skip
+
+
+def _stands_in_each(sign: str, lines: Sequence[str]) -> bool:
+    """Whether a sign stands equally often in each of the first lines."""
+    return len(counts := {line.count(sign) for line in lines[:RECORDS] if line.strip()}) == 1 and counts != {0}
 
 
 def has_no_signs(path: Path, form: FileForm) -> bool:
@@ -95,6 +109,11 @@ class _Layout:
     heading: int = 1
     named: bool = False
     spaced: bool = False
+
+    @property
+    def divides(self) -> bool:
+        """Whether it divides nearly all lines alike, from the first one on."""
+        return self.width > 1 and self.skip == 0 and self.share > DIVIDED
 
     @property
     def usual(self) -> bool:
@@ -145,10 +164,11 @@ def _notes_above(rows: Sequence[Record]) -> int:
 
 
 def _one_name_too_few(rows: Sequence[Record]) -> bool:
-    """Whether a heading has no name for the first value of rows, as R leaves it out for the numbers of rows."""
+    """Whether a heading has no name for the first value of rows, which R leaves out, or for a blank after the last."""
     *names, last = rows[0].values
     named = rows[0].how == "short" and not last and all(names) and not any(map(_is_number, names))
-    return named and [row.values[0] for row in rows[1:]] == ["1", "2"]
+    ends_blank = len(rows) > 1 and not any(row.values[-1] for row in rows)  # a sign after each row's last value
+    return named and (ends_blank or [row.values[0] for row in rows[1:]] == ["1", "2"])
 
 
 def _heading_lines(rows: Sequence[Sequence[str]]) -> int:
@@ -161,7 +181,11 @@ def _heading_lines(rows: Sequence[Sequence[str]]) -> int:
     if all(_is_number(value) for value in top if value) and any(top) and not _counts_up(top, rows[0]):
         return 1 if _are_periods(top) and not _are_periods([row[measured[0]] for row in body]) else 0
     lines = 1
-    while lines < min(MOST_HEADINGS, len(rows) - 1) and rows[lines] != rows[0] and _is_words(rows[lines], measured):
+    while (
+        lines < min(MOST_HEADINGS, len(rows) - 1)
+        and rows[lines] != rows[0]
+        and (_is_words(rows[lines], measured) or lines > 1 and _names_index(rows[lines]))
+    ):
         lines += 1
     return lines
 
@@ -199,6 +223,11 @@ def _are_periods(values: Sequence[str]) -> bool:
     return dated and len(values) > 1 and list(values) == sorted(set(values))
 
 
+def _names_index(row: Sequence[str]) -> bool:
+    """Whether only the first value stands there, a name: pandas writes that of its index so below several lines."""
+    return bool(row[0].strip()) and not any(value.strip() for value in row[1:]) and not _is_number(row[0])
+
+
 def _is_words(row: Sequence[str], measured: Sequence[int]) -> bool:
     """Whether words stand where numbers would: units, or names."""
     filled = [row[n].strip() for n in measured if n < len(row) and row[n].strip() and row[n].strip() not in NULLS]
@@ -211,18 +240,40 @@ def _footer(path: Path, signs: Signs, width: int) -> int:
         stream.seek(max(0, path.stat().st_size - (1 << 14)))
         end = stream.read().decode("utf-8", "replace").splitlines()
     count, widths = 0, set()
-    for line in reversed(end[1:]):
-        values = [row.values for row in records([line], signs)]
-        complete = line.endswith((signs.quote, signs.delimiter)) or not line.strip() or len(values) == 1
-        if not complete or (values and len(values[-1]) == width) or count == MOST_FOOTER:
+    for lines in _whole_from_end(end[1:], signs):
+        values = [row.values for row in records(lines, signs)]
+        last = lines[-1]
+        complete = last.endswith((signs.quote, signs.delimiter)) or not last.strip() or len(values) == 1
+        if not complete or (values and len(values[-1]) == width) or count + len(lines) > MOST_FOOTER:
             break
-        count += 1
+        count += len(lines)
         widths |= {len(one) for one in values}
     if count > MOST_NOTED and len(widths) == 1 and widths != {1}:
         return 0  # rows of another table
     blank = all(not line.strip() for line in end[len(end) - count :])
     cut_short = count == 1 and _looks_cut(end[-1], signs.delimiter)
     return 0 if blank or cut_short else count
+
+
+def _whole_from_end(lines: Sequence[str], signs: Signs) -> Iterator[list[str]]:
+    """Lines from the last one on, those of one quoted value together.
+
+    >>> list(_whole_from_end(['1,"a', 'b",2', "Total"], Signs(",")))
+    [['Total'], ['1,"a', 'b",2']]
+    """
+    below: list[str] = []
+    for line in reversed(lines):
+        below.insert(0, line)
+        text = "\n".join(below)
+        if not (signs.is_open(text) and _quotes_value(text, signs)) or len(below) > MOST_LINES:
+            yield below
+            below = []
+
+
+def _quotes_value(text: str, signs: Signs) -> bool:
+    """Whether a quote stands where a value begins or ends, and not within one, as that of inches."""
+    quote, between = re.escape(signs.quote), re.escape(signs.delimiter)
+    return re.search(rf"(?:^|{between}){quote}|{quote}(?:$|{between})", text, re.MULTILINE) is not None
 
 
 def _looks_cut(line: str, delimiter: str) -> bool:

@@ -7,14 +7,22 @@ from collections.abc import Sequence
 
 CURRENCIES = (
     "USD|EUR|GBP|CHF|JPY|CNY|INR|AUD|CAD|NZD|SEK|NOK|DKK|PLN|CZK|HUF|RUB|TRY|BRL|MXN|ZAR|KRW|SGD|HKD|THB|ILS|AED|SAR|"
-    "RON|BGN|PHP|IDR|MYR|VND|UAH|ARS|CLP|COP|PEN|EGP|NGN|KES|PKR|BDT|LKR|TWD"
+    "RON|BGN|PHP|IDR|MYR|VND|UAH|ARS|CLP|COP|PEN|EGP|NGN|KES|PKR|BDT|LKR|TWD|AMD|AOA|AZN|BAM|BHD|BOB|BWP|BYN|CRC|DOP|"
+    "DZD|ETB|FJD|GEL|GHS|GTQ|HNL|HRK|IQD|IRR|ISK|JMD|JOD|KGS|KHR|KWD|KZT|LAK|LBP|LYD|MAD|MDL|MKD|MMK|MNT|MOP|MUR|MWK|"
+    "MZN|NAD|NIO|NPR|OMR|PAB|PGK|PYG|QAR|RSD|RWF|TND|TTD|TZS|UGX|UYU|UZS|VES|XAF|XOF|YER|ZMW"
 )
+SYMBOLS = "$¢£¤¥֏؋৲৳૱௹฿៛﷼\u20a0-\u20c0"  # the signs of currencies
+# abbreviations that are also the beginnings of codes and names: RM 101 is a room, K35.8 a diagnosis
+DOUBTFUL = re.compile(r"RM|Bs|Gs|Q|L|P|K|R|D|MK|ZK|Br|Le|Ar|Tk|DH|DA|DT|TL|UF|UM")
+AMOUNT = re.compile(r"\d{3}[.,]\d\d|[1-9]\d{0,2}(?:[., '’]\d{3})+(?:[.,]\d\d)?|\d{1,3}(?:[., '’]\d{3})+[.,]\d\d")
 MARKS = re.compile(
-    r"'|~|≈|±|ca\.|Rp\.?(?![a-z])|US\$|A\$|C\$|R\$|HK\$|NZ\$|S\$|[$€£¥₹₽₩₺₪₫₱฿₴₦₸%‰]|Rs\.?(?![a-z])|Fr\.(?![a-z])|kr\.?(?![a-z])|zł|Kč|Ft(?![a-z])|"
-    rf"lei(?![a-z])|руб\.?|円|元|ر\.س\.?|د\.إ\.?|ج\.م\.?|﷼|ریال|تومان|(?:{CURRENCIES})(?![A-Za-z])"
+    rf"'|~|≈|±|ca\.|Rp\.?(?![a-z])|[A-Z]{{0,3}}[$£¥]|GH₵|:-|[{SYMBOLS}%‰]|Rs\.?(?![a-z])|S?Fr\.(?![a-z])|kr\.?(?![a-z])|"
+    r"zł|Kč|Ft(?![a-z])|lei(?![a-z])|руб\.?|грн\.?|лв\.?|円|元|원|人民币|RMB(?![A-Za-z])|S/\.?|B/\.?|[BG]s\.|[KTU][Ss]h\.?(?![a-z])|"
+    r"F? ?CFA(?![A-Za-z])|NIS(?![A-Za-z])|Dhs?\.?(?![a-z])|ر\.س\.?|د\.إ\.?|د\.ك\.?|ج\.م\.?|ریال|تومان|"
+    rf"(?:{DOUBTFUL.pattern})(?![A-Za-z])|(?:{CURRENCIES})(?![A-Za-z])"
 )
 UNIT = re.compile(
-    r"[^\W\d_]{1,8}\.?|°[CF]?|[\"″′]|[^\W\d_]{1,4}[²³]?|[kc]?m[23]|(?:sq|cu)\.? ?(?:ft|m|mi|in|yd)\.?|"
+    r"[^\W\d_]{1,8}\.?|°[CF]?|°? ?[NSEWO]|[\"″′]|[^\W\d_]{1,4}[²³]?|[kc]?m[23]|(?:sq|cu)\.? ?(?:ft|m|mi|in|yd)\.?|"
     r"[^\s\d.,;:()]{1,8}/[^\s\d.,;:()]{1,8}"
 )
 CURRENCY_OF = {  # of marks that say the same
@@ -22,7 +30,9 @@ CURRENCY_OF = {  # of marks that say the same
     "€": "EUR", "£": "GBP", "¥": "JPY", "円": "JPY", "元": "CNY", "₹": "INR", "Rs": "INR", "Rs.": "INR", "₽": "RUB",
     "руб": "RUB", "руб.": "RUB", "₩": "KRW", "₺": "TRY", "₪": "ILS", "₫": "VND", "₱": "PHP", "฿": "THB", "₴": "UAH",
     "'": "", "~": "", "≈": "", "±": "", "ca.": "", "Rp": "IDR", "Rp.": "IDR", "zł": "PLN", "Kč": "CZK", "Ft": "HUF",
-    "lei": "RON", "Fr": "CHF", "Fr.": "CHF", "kr.": "kr",
+    "lei": "RON", "Fr": "CHF", "Fr.": "CHF", "SFr.": "CHF", "kr.": "kr", ":-": "kr", "AU$": "AUD", "CA$": "CAD",
+    "NT$": "TWD", "CN¥": "CNY", "JP¥": "JPY", "RMB": "CNY", "人民币": "CNY", "S/": "PEN", "S/.": "PEN", "RM": "MYR",
+    "원": "KRW",
 }  # fmt: skip
 UNITS = frozenset({
     "kg", "g", "mg", "µg", "lb", "lbs", "oz", "t", "ton", "tons", "km", "m", "cm", "mm", "mi", "ft", "in", "yd",

@@ -27,6 +27,7 @@ from homeostat.data.csv_files import (
     signs_of,
 )
 from homeostat.data.csv_records import records
+from homeostat.data.old_encodings import COMMON
 from homeostat.data.other_files import refuse_other
 from homeostat.data.queries import answered
 from homeostat.data.source_files import SourceFile, is_empty, listed_at, local_copy, opened
@@ -40,6 +41,7 @@ from homeostat.scaffold.profile.workspace import Workspace
 FILE = "__file"  # the number of the file that a row stands in
 INPUT = "--from"
 
+ENCODING = "sources.file.encoding"
 MOST_NOTES = 6  # on uneven rows
 
 Form = tuple[tuple[str, str], ...]  # name and type of each column of a file
@@ -92,7 +94,10 @@ def _open_files(work: Workspace, name: str, address: Address) -> OpenedTable:
     types = [dict(columns) for columns in parts]
     shared = [c for c in types[0] if all(c in one for one in types)]
     if not shared:
-        raise DataError(f"{address}: its files have no column in common; give files of one table")
+        raise DataError(
+            f"{address}: its files have no column in common ({_columns_of_parts(parts)}); give files of one table, "
+            "with the same names in their headings"
+        )
     selected = ", ".join([*(_selected(c, types) for c in shared), *([FILE] if len(files) > 1 else [])])
     union = " UNION ALL ".join(f"SELECT {selected} FROM {always_quoted(part)}" for part, _ in parts.values())
     work.execute(f"CREATE VIEW {always_quoted(name)} AS {union}")
@@ -164,13 +169,17 @@ def _load(
         if fresh and file.kind == "parquet" and file.is_local and number == 0 and not file.partition:
             numbered.create_view(part)  # a large one is read in place
             return
-        if not fresh and work.has_rows(
-            f"SELECT 1 FROM duckdb_views() WHERE view_name = {sql_string(part)}"
-        ):
+        if not fresh and work.has_rows(f"SELECT 1 FROM duckdb_views() WHERE view_name = {sql_string(part)}"):
             work.execute(f"CREATE TABLE {always_quoted(part + '_')} AS SELECT * FROM {always_quoted(part)}")
             work.execute(f"DROP VIEW {always_quoted(part)}")
             work.execute(f"ALTER TABLE {always_quoted(part + '_')} RENAME TO {always_quoted(part)}")
         numbered.create(part) if fresh else numbered.insert_into(always_quoted(part))
+
+
+def _columns_of_parts(parts: Parts) -> str:
+    """The columns of a file of each form, of the first two."""
+    shown = [(Path(members[0].path).name, [c for c, _ in form]) for form, (_, members) in parts.items()][:2]
+    return "; ".join(f"{name}: {listed(names, 4)}" for name, names in shown)
 
 
 def _selected(column: str, types: list[dict[str, str]]) -> str:
@@ -212,7 +221,7 @@ def _form_of(file: SourceFile, scratch: Path) -> tuple[FileForm, str, tuple[str,
             )
         delimiter = (form.delimiter or delimiter_of(copy)).strip(" ") or " "
         heading = _heading(copy, form)
-        if encoding == "utf-16-le":  # without a mark, which alone is not seen
+        if encoding in ("utf-16-le", "utf-16-be"):  # without a mark, which alone is not seen
             form = form.model_copy(update={"encoding": encoding})
         form = form.model_copy(update={"nulls": ()})  # NA may be a code
     return form, delimiter, encoded, heading
@@ -260,6 +269,12 @@ def _form_of_workbook(file: SourceFile, scratch: Path) -> tuple[FileForm, str, t
 
 def _encoding_notes(copy: Path, encoding: str) -> Iterator[str]:
     """The encoding of a file that is no UTF-8, with words that show whether it was guessed right."""
+    if encoding in COMMON:
+        with copy.open(encoding=encoding, errors="replace") as text:
+            beyond = dict.fromkeys(re.findall(r"[^\W\d_]*[^\x00-\x7f]+[^\W\d_]*", text.read(LOOK)))
+        named = listed([repr(word) for word in list(beyond)[:3]], 3)
+        yield f"the file is no UTF-8: read as {encoding} ({named}); another: {ENCODING}"
+        return
     if encoding not in (WINDOWS, MIXED):
         return
     with copy.open("rb") as stream:
@@ -268,7 +283,7 @@ def _encoding_notes(copy: Path, encoding: str) -> Iterator[str]:
     shown = listed([repr(decoded(word, encoding)) for word in list(words)[:3]], 3)
     where = "of it no UTF-8, those are" if encoding == MIXED else "no UTF-8:"
     some = "some bytes" if encoding == MIXED else "the file is"
-    yield f"{some} {where} read as Windows' Latin-1 ({shown}); another: sources.file.encoding"
+    yield f"{some} {where} read as Windows' Latin-1 ({shown}); another: {ENCODING}"
 
 
 def _layout_notes(form: FileForm) -> Iterator[str]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import takewhile
 
 import polars as pl
@@ -30,7 +30,9 @@ PERIODS = {"period", "periode", "periodo", "interval", "viertelstunde", "sp"}
 YEAR = {"year", "yr", "yyyy", "jahr", "annee", "ano", "anno", "jaar", "rok"}
 DATE = {"date", "day", "dteday", "dt", "datum", "datestamp", "fecha", "data", "tag"}
 CLOCK = {"time", "clock", "uhrzeit", "zeit", "hora", "heure", "hour", "start", "tijd", "tid", "ora",
-         "czas", "saat", "heures", "erzet", "aezet", "uzeit", "erfuzeit", "cputm", "utime", "uzet"}  # fmt: skip
+         "czas", "saat", "heures", "erzet", "aezet", "uzeit", "erfuzeit", "cputm", "utime", "uzet", "von", "ab",
+         "beginn", "begin", "from", "anfang", "van", "fra", "desde", "od", "debut", "inicio", "inizio"}  # fmt: skip
+UNTIL = {"bis", "to", "until", "till", "end", "ende", "fin", "fine", "hasta", "tot", "til"}
 ENDING = {"ending", "he"}
 REPEATED = {"dst", "dstflag", "repeated", "repeat"}
 YES = ("y", "yes", "t", "true", "1")
@@ -93,6 +95,9 @@ def _parts_of_clock(work: Workspace, table: Table, day: Column) -> dict[str, Par
     for column in sorted(table.columns, key=lambda c: c.absent):
         if name_words(column.raw) & CLOCK and (clock := _clock(work, table, column)) is not None:
             return {"clock": clock}
+    for column in table.columns:  # of an interval that only says its end
+        if name_words(column.raw) & UNTIL and (clock := _clock(work, table, column)) is not None:
+            return {"clock": replace(clock, note=f"{column.raw} is the end of an interval")}
     hour = _hour_part(work, table, day, topic)
     if hour is None:
         return {}
