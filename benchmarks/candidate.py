@@ -33,7 +33,7 @@ from homeostat.project.layout import Project
 from homeostat.reports.card_page import card_of, html, markdown
 
 ALLOWED = 60.0  # seconds of all commands
-BESIDES = 8.0  # CPU seconds of a candidate in a replay, training aside
+REST = 8.0  # CPU seconds of a candidate in a replay, training aside
 BY = ("--why", "benchmark", "--who", "benchmark")
 TICK = os.sysconf("SC_CLK_TCK")
 
@@ -135,8 +135,8 @@ def by_part(folder: Path) -> None:
     print("| part | wall s | CPU s |\n|---|---|---|")
     for name, wall, cpu in timed.parts:
         print(f"| {name} | {wall:.2f} | {cpu:.2f} |")
-    besides = sum(cpu for name, _, cpu in timed.parts if name not in ("stage train", "release", "card"))
-    print(f"| all but training, release and card | | {besides:.2f}, of {BESIDES:.0f} allowed |")
+    rest = sum(cpu for name, _, cpu in timed.parts if name not in ("stage train", "release", "card"))
+    print(f"| all but training, release and card | | {rest:.2f}, of {REST:.0f} allowed |")
 
 
 def main() -> None:

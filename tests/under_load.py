@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import asked
 import httpx
@@ -60,6 +60,26 @@ def served(project: Project, *options: str) -> Iterator[Service]:
             process.wait(60)
 
 
+class Noting(Protocol):
+    """Keeps what came of requests."""
+
+    answers: list[dict[str, Any]]
+    failures: list[str]
+
+
+def note_answer(noting: Noting, client: httpx.Client, url: str, events: list[dict[str, Any]]) -> None:
+    """Ask once, and note the answer or why there is none."""
+    try:
+        answer = client.post(url, json={"events": events})
+    except httpx.HTTPError as error:
+        noting.failures.append(repr(error))
+        return
+    if answer.status_code == 200:
+        noting.answers.append(answer.json())
+    else:
+        noting.failures.append(answer.text)
+
+
 @dataclass
 class Load:
     """Requests one after another, on connections of their own, and what came of each."""
@@ -76,18 +96,8 @@ class Load:
         for batch in itertools.cycle(self.batches):
             if self.over.is_set():
                 return
-            try:
-                answer = httpx.post(
-                    self.service.address + "/predict", json={"events": batch}, headers=self.service.headers,
-                    timeout=60, trust_env=False,
-                )  # fmt: skip
-            except httpx.HTTPError as error:
-                self.failures.append(repr(error))
-                continue
-            if answer.status_code == 200:
-                self.answers.append(answer.json())
-            else:
-                self.failures.append(answer.text)
+            with httpx.Client(headers=self.service.headers, timeout=60, trust_env=False) as client:
+                note_answer(self, client, self.service.address + "/predict", batch)
 
 
 @contextmanager

@@ -10,6 +10,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Iterator
+from typing import Any
 
 import asked
 import httpx
@@ -21,7 +22,7 @@ from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse
 from starlette.routing import Route
-from under_load import Service, served
+from under_load import Service, note_answer, served
 
 from homeostat.cli import main
 from homeostat.project.layout import Project
@@ -35,22 +36,14 @@ class Caller(threading.Thread):
     def __init__(self, service: Service, number: int, over: threading.Event) -> None:
         super().__init__()
         self.service, self.number, self.over = service, number, over
-        self.answers: list[dict[str, object]] = []
+        self.answers: list[dict[str, Any]] = []
         self.failures: list[str] = []
 
     def run(self) -> None:
-        body = {"events": [asked.event(50 + self.number // 6, self.number % 6)]}
+        events = [asked.event(50 + self.number // 6, self.number % 6)]
         with httpx.Client(headers=self.service.headers, timeout=60, trust_env=False) as client:
             while not self.over.is_set():
-                try:
-                    answer = client.post(self.service.address + "/predict?how=computed", json=body)
-                except httpx.HTTPError as error:
-                    self.failures.append(repr(error))
-                    continue
-                if answer.status_code == 200:
-                    self.answers.append(answer.json())
-                else:
-                    self.failures.append(answer.text)
+                note_answer(self, client, self.service.address + "/predict?how=computed", events)
 
 
 def workers(service: Service) -> float:

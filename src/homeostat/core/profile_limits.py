@@ -128,9 +128,8 @@ def _least_rows(before: Array) -> float:
             if np.abs(apart).mean() < AGAIN * np.abs(off).mean():
                 usual, off = float(np.median(table[:, 0])), apart
     rest = np.sort(off)[1:]
-    excess = rest[: len(rest) // 4 + 1].max() - rest
     noise = max(REGULAR, float(np.exp(-usual / 2)))  # of rows that come by chance: Poisson
-    reach = max(float(excess[excess > 0].mean()) if (excess > 0).any() else 0.0, NOISE * noise)
+    reach = max(float(_mean_excess(rest[len(rest) // 4] - rest)), NOISE * noise)
     return usual + min(float(rest[0]) - np.log(1 / (len(rest) * RARELY)) * reach, LOST_ROWS)
 
 

@@ -44,9 +44,8 @@ def switch_finding(objective: str, task: str, holdout: Pair, since: Pair) -> Fin
     """The last block of events since the switch against the blocks of the holdout."""
     scale = 1.0 if task == "binary" else max(float(np.std(holdout.old)) if len(holdout.old) else 0.0, LEAST)
     past, now = (_by_block(task, pair, scale) for pair in (holdout, since))
-    few = Finding(
-        Rule.SWITCH, objective, TOO_FEW, rows=len(since.new), facts={"blocks": len(past), "needed": FEWEST_WINDOWS}
-    )
+    facts: dict[str, Any] = {"blocks": len(past), "needed": FEWEST_WINDOWS}
+    few = Finding(Rule.SWITCH, objective, TOO_FEW, rows=len(since.new), facts=facts)
     if not past or not now:
         return few
     off = {name: _off(name, [b[name] for b in past], now[-1][name]) for name in FIGURES}
@@ -78,12 +77,10 @@ def _off(name: str, past: Sequence[float], now: float) -> float:
     """How far a figure lies from the middle of its range, where what is allowed is 1."""
     wide = range_of(past, SURE)
     centre = sum(past) / len(past)
-    allowed = 1.0 if wide else WITHOUT_RANGE
+    low, high, allowed = (wide.low, wide.high, 1.0) if wide else (centre, centre, WITHOUT_RANGE)
     if name == "order":  # to order events more alike than on the holdout is no fault
-        reach = centre - wide.low if wide else 0.0
-        return max(centre - now, 0.0) / allowed / max(reach, (1 - KEPT) * abs(centre), LEAST)
-    reach = max(wide.high - centre if now > centre else centre - wide.low, LEVEL) if wide else LEVEL
-    return abs(now - centre) / allowed / reach
+        return max(centre - now, 0.0) / allowed / max(centre - low, (1 - KEPT) * abs(centre), LEAST)
+    return abs(now - centre) / allowed / max(high - centre if now > centre else centre - low, LEVEL)
 
 
 def _means(blocks: Sequence[Mapping[str, float]]) -> dict[str, float]:

@@ -9,10 +9,10 @@ from typing import Any
 
 from homeostat.core.errors import DataError
 from homeostat.core.text import first_line
+from homeostat.data.other_files import LOOK
 
 UNNAMED = "__UNNAMED__"  # what a column without a heading is called
 FIRST_DAYS = datetime(1900, 1, 2)  # those before are what a spreadsheet has for a clock alone
-LOOK = 1 << 12  # bytes that say what a file is
 MOST_SKIPPED = 30  # lines before the heading
 SUFFIXES = (".xlsx", ".xlsm", ".xlsb", ".xls", ".ods")
 

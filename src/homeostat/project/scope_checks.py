@@ -147,9 +147,9 @@ def _check_learn(scope: Scope) -> None:
     kinds = {scope.training.model, *(rung.model for rung in rungs)}
     none = f"continues lightgbm or online, and training.model is {scope.training.model}; use one of these"
     require(bool(kinds & {"lightgbm", "online"}), ("learn",), none, ("training", "model"))
-    for name in learn.of_trees if "lightgbm" not in kinds else ():
+    for name in sorted(learn.of_trees):
         idle = "goes with trees, and model: online learns each event once; remove it"
-        require(False, ("learn", name), idle, ("training", "model"))
+        require("lightgbm" in kinds, ("learn", name), idle, ("training", "model"))
     asks = "releases each step by itself, and approval.actions lists retrain, which waits; remove one of them"
     require(approval is None or "retrain" not in approval.actions, ("learn",), asks, ("approval", "actions"))
 

@@ -112,7 +112,8 @@ def train(project: Project, executor: Executor = IN_PROCESS) -> dict[str, Any]:
     if parent is not None and scope.learn is not None:
         training |= {PARENT: window.parent, LEARN: scope.learn.recipe(kind)}
         for name, own in rows.items():
-            trained[name][CONTINUED_ON] = _continued_on(scope, parent.model(name, "final"), own)
+            known = parent.model(name, "final") if kind == online.KIND else None  # what trees learn from is in no model
+            trained[name][CONTINUED_ON] = _continued_on(scope, known, own)
     if window.left_out:
         training["left_out"] = [[time.isoformat() for time in span] for span in window.left_out]
     write_text(json.dumps(training, indent=1) + "\n", project.candidate / "training.json")
@@ -236,7 +237,7 @@ def continue_model(scope: Scope, name: str, parent: models.Model, split_rows: Sp
         raise DataError(f"objective {name}: {error}") from error
 
 
-def newest_rows(scope: Scope, parent: models.Model, split_rows: Split, every: bool) -> pl.DataFrame:
+def newest_rows(scope: Scope, parent: models.Model | None, split_rows: Split, every: bool) -> pl.DataFrame:
     """The events that a continuation learns from, of one time in order of batch.
 
     Trees learn again from the last, an online model from those alone that it has not learned.
@@ -248,7 +249,7 @@ def newest_rows(scope: Scope, parent: models.Model, split_rows: Split, every: bo
     return rows.tail(scope.learn.rows)
 
 
-def _continued_on(scope: Scope, parent: models.Model, rows: Split) -> dict[str, Any]:
+def _continued_on(scope: Scope, parent: models.Model | None, rows: Split) -> dict[str, Any]:
     """The events on which the models in service were continued."""
     used = newest_rows(scope, parent, rows, scope.training.refit)
     return {"rows": len(used)} | ({"from": _time(used, "min"), "to": _time(used, "max")} if len(used) else {})

@@ -6,9 +6,8 @@ from collections.abc import Iterator
 from itertools import product
 
 import numpy as np
-import polars as pl
 
-from homeostat.scaffold.audit.candidates import Candidates
+from homeostat.scaffold.audit.candidates import Candidates, floats
 from homeostat.scaffold.audit.issue import Issue, leak
 from homeostat.scaffold.audit.predictive_power import Array
 
@@ -24,7 +23,7 @@ def bounds(candidates: Candidates) -> Iterator[Issue]:
     if profile.label.task != "regression" or len(y) < FEWEST:
         return
     numbers = {
-        c.name: candidates.rows[c.name].cast(pl.Float64).fill_null(float("nan")).to_numpy()
+        c.name: floats(candidates.rows[c.name])
         for c in candidates.columns
         if c.kind in ("integer", "float") and c.distinct > 2
     }

@@ -46,6 +46,11 @@ def as_learned(rows: pl.DataFrame, column: Column) -> pl.Series:
     return rows[column.name]
 
 
+def floats(values: pl.Series) -> Array:
+    """Numbers (n,) as float64, NaN where none is."""
+    return values.cast(pl.Float64).fill_null(float("nan")).to_numpy()
+
+
 def names_entities(column: Column) -> bool:
     """Whether its values are many and recur, as those of customers or machines: each has its own label."""
     named = column.kind == "string" or column.kind == "integer" and is_identifier_name(column.raw)

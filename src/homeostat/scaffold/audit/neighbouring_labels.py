@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 import polars as pl
 
-from homeostat.scaffold.audit.candidates import Candidates
+from homeostat.scaffold.audit.candidates import Candidates, floats
 from homeostat.scaffold.audit.issue import Issue, leak
 from homeostat.scaffold.audit.predictive_power import Array
 from homeostat.scaffold.profile.identifiers import quoted
@@ -32,7 +32,7 @@ def neighbouring_labels(work: Workspace, candidates: Candidates) -> Iterator[Iss
     )
     shifted = around(rows, profile.entities)
     for column in numbers:
-        if made_of(rows[column.name].cast(pl.Float64).fill_null(float("nan")).to_numpy(), shifted):
+        if made_of(floats(rows[column.name]), shifted):
             label = profile.label.column
             text = f"{column.raw} is made of {label}, of its own row or of later ones: it is known only afterwards"
             yield leak("label leakage", column.name, text, 0.9, 98)

@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import numpy as np
-import polars as pl
 
-from homeostat.scaffold.audit.candidates import Candidates, as_learned, names_entities
+from homeostat.scaffold.audit.candidates import Candidates, as_learned, floats, names_entities
 from homeostat.scaffold.audit.issue import Issue, leak
 from homeostat.scaffold.audit.late_columns import BEFORE, name_words
 from homeostat.scaffold.audit.predictive_power import Array
@@ -29,7 +28,7 @@ def same_order(candidates: Candidates) -> Iterator[Issue]:
     for column in candidates.columns:
         if column.kind == "string" or names_entities(column):
             continue
-        told = _signs(as_learned(candidates.rows, column).cast(pl.Float64).fill_null(float("nan")).to_numpy(), chosen)
+        told = _signs(floats(as_learned(candidates.rows, column)), chosen)
         judged = (apart != 0) & np.isfinite(told) & (told != 0)
         if judged.sum() < max(FEWEST, TELLS * (apart != 0).sum()):
             continue
